@@ -1,0 +1,1 @@
+"""One file per baseline: a Config and a Model."""

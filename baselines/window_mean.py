@@ -1,0 +1,31 @@
+"""Window mean: every forecast step is the mean of the history steps.
+
+Called "HA" in UniST's tables (KDD 2024), where it averages the six steps of the history; nothing differs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from torch import Tensor, nn
+
+from bench.types import TaskShape, Window
+
+ROLE: Final = "floor"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Nothing to set."""
+
+
+class Model(nn.Module):
+    """Mean over the history, per channel and cell."""
+
+    def __init__(self, shape: TaskShape, config: Config) -> None:  # noqa: ARG002 - every model is built the same way
+        super().__init__()
+        self.horizon = shape.horizon
+
+    def forward(self, window: Window) -> Tensor:
+        return window.history.mean(dim=1, keepdim=True).repeat(1, self.horizon, 1, 1, 1)

@@ -1,0 +1,114 @@
+"""From a reader's series to the form that the harness computes with, after every check against the card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from bench.errors import DataError
+from bench.types import DataIdentity, DatasetCard, RawSeries, SpatioTemporalData
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+STAND_IN = "stand-in-"  # begins the version of synthetic data
+Segments: TypeAlias = tuple[tuple[int, int], ...]
+
+
+def canonical(card: DatasetCard, raw: RawSeries, version: str) -> SpatioTemporalData:
+    """Check a series against its card and bring it into the form that the harness computes with.
+
+    A series of one channel is accepted for a card with several: UniST publishes one, and does not say which.
+
+    Raises:
+        DataError: If shape, clock, segments or values are not what the card says.
+    """
+    card = _card_of(card, raw)
+    segments = raw.segments or ((0, len(raw.values)),)
+    _check_clock(card, raw.clock, segments, len(raw.values))
+    cell_mask = np.ones(card.grid, dtype=bool) if raw.cell_mask is None else np.array(raw.cell_mask, dtype=bool)
+    if cell_mask.shape != card.grid or not cell_mask.any():
+        raise DataError(f"{card.name} has a cell mask of shape {cell_mask.shape}; wanted {card.grid} with a cell in it")
+    values, mask = _checked_values(card, raw, cell_mask)
+    clock = np.array(raw.clock, dtype=np.int64)
+    sha256 = content_digest(card.channels, values, mask, cell_mask, clock, segments)
+    stand_in = version.startswith(STAND_IN)
+    identity = DataIdentity(name=card.name, version=version, sha256=sha256, stand_in=stand_in)
+    return SpatioTemporalData(
+        card=card, identity=identity, values=values, mask=mask, cell_mask=cell_mask, clock=clock, segments=segments
+    )
+
+
+def _card_of(card: DatasetCard, raw: RawSeries) -> DatasetCard:
+    shape, channels = raw.values.shape, len(card.channels)
+    if len(shape) != 4 or not shape[0] or shape[1] not in (1, channels) or shape[2:] != card.grid:
+        wanted = f"[T, {channels}, {card.grid[0]}, {card.grid[1]}]"
+        raise DataError(
+            f"{card.name} was read as {list(shape)}, but its card says {wanted}: correct the card or the file"
+        )
+    return card if shape[1] == channels else replace(card, channels=(" or ".join(card.channels),))
+
+
+def _check_clock(card: DatasetCard, clock: NDArray[Any], segments: Segments, slots: int) -> None:
+    """Slots of the day must count on inside a segment, and the weekday change at midnight and only there."""
+    if clock.shape != (slots, 2) or clock.dtype.kind not in "iu":
+        raise DataError(f"{card.name} has a clock of shape {list(clock.shape)}; wanted whole numbers [{slots}, 2]")
+    if clock.min() < 0 or clock[:, 0].max() >= card.slots_per_day or clock[:, 1].max() > 6:
+        raise DataError(
+            f"{card.name} has a clock outside {card.slots_per_day} slots a day and 7 days a week: check the file"
+        )
+    borders = [border for segment in segments for border in segment]
+    if borders != sorted(borders) or borders[0] or borders[-1] != slots or borders[1:-1:2] != borders[2::2]:
+        raise DataError(f"{card.name} has segments that do not tile its {slots} slots: correct its reader")
+    week = clock[:, 1].astype(np.int64) * card.slots_per_day + clock[:, 0]
+    jumps = np.flatnonzero(np.diff(week) % (7 * card.slots_per_day) != 1) + 1
+    stray = np.setdiff1d(jumps, borders)
+    if stray.size:
+        raise DataError(
+            f"{card.name} has a clock that jumps from {clock[stray[0] - 1].tolist()} to {clock[stray[0]].tolist()} at "
+            f"slot {stray[0]}; wanted consecutive slots of {card.interval} minutes"
+        )
+
+
+def _checked_values(
+    card: DatasetCard, raw: RawSeries, cell_mask: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
+    with np.errstate(over="ignore"):
+        values = np.array(raw.values, dtype=np.float32, order="C")
+    values[:, :, ~cell_mask] = 0
+    if np.isinf(values).any():
+        raise DataError(f"{card.name} holds infinite values, or too large ones for float32; wanted finite {card.unit}")
+    negative = int((values < 0).sum()) if card.nonnegative else 0
+    if negative:
+        raise DataError(
+            f"{card.name} holds {negative} negative values down to {float(np.nanmin(values)):g}; wanted none in "
+            f"{card.unit}: get the official file"
+        )
+    missing = np.isnan(values)
+    if card.zero_is_missing:
+        missing |= values == 0
+    missing[:, :, ~cell_mask] = False
+    if missing[:, :, cell_mask].all():
+        raise DataError(f"{card.name} holds no value at all, everything is missing: get the official file")
+    values[missing] = 0
+    return values, ~missing if missing.any() else None
+
+
+def content_digest(
+    channels: tuple[str, ...],
+    values: NDArray[np.float32],
+    mask: NDArray[np.bool_] | None,
+    cell_mask: NDArray[np.bool_],
+    clock: NDArray[np.int64],
+    segments: Segments,
+) -> str:
+    """Digest of all that a run can see of a data set."""
+    header = [values.shape, channels, segments, mask is None]
+    digest = hashlib.sha256(json.dumps(header).encode())
+    for array in (values, clock, cell_mask, *(() if mask is None else (mask,))):
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

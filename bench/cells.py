@@ -1,0 +1,145 @@
+"""Which runs make a cell of a table: numbers of different data, budgets, settings or code never share a mean.
+
+Rows are those of ``bench.frame`` as plain dicts, with ``stale``. A cell is one data set, with its very data, and one
+line: a model with its overrides and weights.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bench.render import Flag
+
+BLOCK = ("task", "protocol", "history", "horizon", "fraction", "leaky_scaler", "clamp", "profile")
+DATA = ("dataset", "stand_in", "data_version", "data_sha256")
+LINE = ("model", "variant", "weights")
+
+Row = dict[str, Any]
+Key = tuple[Any, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One cell before it is text.
+
+    Attributes:
+        runs: The done runs in its means; may be empty.
+        flags: What is to be said of it.
+        floor: Whether its model is a floor.
+    """
+
+    runs: tuple[Row, ...]
+    flags: tuple[Flag, ...]
+    floor: bool
+
+    @property
+    def seeds(self) -> int:
+        return len(self.runs)
+
+    @property
+    def ranked(self) -> bool:
+        return bool(self.runs) and "stale" not in self.flags
+
+    def mean(self, metric: str) -> float:
+        """Mean over seeds in physical units; NaN without a finite value."""
+        values = self._values(metric)
+        return statistics.fmean(values) if values else math.nan
+
+    def std(self, metric: str) -> float:
+        """Sample standard deviation over seeds; NaN for fewer than two."""
+        values = self._values(metric)
+        return statistics.stdev(values) if len(values) >= 2 else math.nan
+
+    def _values(self, metric: str) -> list[float]:
+        values = (float(run[f"test_{metric}"]) for run in self.runs)
+        return [value for value in values if math.isfinite(value)]
+
+
+Entries = dict[tuple[Key, Key], Entry]
+"""By the values of ``DATA`` and of ``LINE + ("split",)``: the settings' digest where they must be told apart."""
+
+
+def blocks(rows: Sequence[Row]) -> dict[Key, Entries]:
+    """The cells of every block, by the values of ``BLOCK``; sorted, whatever the order of the rows."""
+    floors = {row["model"] for row in rows if row["role"] == "floor"}
+    rows = [row | {"floor": row["model"] in floors} for row in rows]  # a failed run does not know its role
+    return {key: _entries([*own, *_borrowed_floors(rows, own)]) for key, own in _grouped(rows, BLOCK).items()}
+
+
+def _borrowed_floors(rows: Iterable[Row], own: Sequence[Row]) -> list[Row]:
+    """Floors of the other profiles: they are not trained, so a run made under one profile serves all."""
+    place = _key(own[0], BLOCK[:-1])
+    data = {_key(row, DATA) for row in own}
+    taken = {_key(row, (*DATA, *LINE, "seed")) for row in own if row["status"] == "done" and not row["stale"]}
+    found = []
+    for row in sorted(rows, key=lambda row: (row["stale"], row["profile"], row["run_id"])):
+        fits = row["floor"] and row["status"] == "done" and _key(row, BLOCK[:-1]) == place and _key(row, DATA) in data
+        if fits and row["profile"] != own[0]["profile"] and (key := _key(row, (*DATA, *LINE, "seed"))) not in taken:
+            taken.add(key)
+            found.append(row)
+    return found
+
+
+def _entries(rows: Iterable[Row]) -> Entries:
+    chosen = {key: _chosen(cell) for key, cell in _grouped(rows, (*DATA, *LINE)).items()}
+    mixed = {key[len(DATA) :] for key, cell in chosen.items() if _differ(cell)}
+    split = [
+        row | {"split": row["settings"] if _key(row, LINE) in mixed else ""} for cell in chosen.values() for row in cell
+    ]
+    groups = _grouped(split, (*DATA, *LINE, "split"))
+    entries = {(key[: len(DATA)], key[len(DATA) :]): _entry(cell) for key, cell in groups.items()}
+    return {key: _flag_below_floor(entry, _best_floor(entries, key[0])) for key, entry in entries.items()}
+
+
+def _chosen(cell: Sequence[Row]) -> list[Row]:
+    """Done runs of one code, today's if there are any, and today's failures of the seeds that are not among them."""
+    done = [row for row in cell if row["status"] == "done"]
+    pool = [row for row in done if not row["stale"]] or done
+    votes = Counter(row["code"] for row in pool)
+    code = max(votes, key=lambda code: (votes[code], code), default="")
+    shown = [row for row in pool if row["code"] == code]
+    seeds = {row["seed"] for row in shown if not row["stale"]}
+    failed = [row for row in cell if row["status"] == "failed" and row["seed"] not in seeds]
+    current = [row for row in failed if not row["stale"]]
+    return shown + (current if shown or current else failed)
+
+
+def _differ(cell: Sequence[Row]) -> bool:
+    """Whether runs of one name were made with different settings; a floor's training settings do nothing."""
+    return not cell[0]["floor"] and len({row["settings"] for row in cell}) > 1
+
+
+def _entry(rows: Sequence[Row]) -> Entry:
+    done = tuple(row for row in rows if row["status"] == "done")
+    flags: list[Flag] = ["stale"] if any(row["stale"] for row in done) else []
+    flags += ["failed"] if len(done) < len(rows) else []
+    return Entry(runs=done, flags=tuple(flags), floor=rows[0]["floor"])
+
+
+def _best_floor(entries: Entries, data: Key) -> float:
+    floors = [
+        entry.mean("mae") for (place, _), entry in entries.items() if place == data and entry.floor and entry.runs
+    ]
+    return min(floors, default=math.inf)
+
+
+def _flag_below_floor(entry: Entry, best: float) -> Entry:
+    if entry.floor or not entry.mean("mae") > best:
+        return entry
+    return replace(entry, flags=("below_floor", *entry.flags))
+
+
+def _grouped(rows: Iterable[Row], keys: Sequence[str]) -> dict[Key, list[Row]]:
+    groups: dict[Key, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(_key(row, keys), []).append(row)
+    return dict(sorted(groups.items()))
+
+
+def _key(row: Row, keys: Sequence[str]) -> Key:
+    return tuple(row[key] for key in keys)

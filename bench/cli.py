@@ -1,0 +1,157 @@
+"""The command line. Everything heavy is imported inside the command that needs it, so that help answers at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from bench.cli_data import app as data_app
+from bench.cli_options import DataDir, Results, TrackingUri, current_frame, open_catalog
+from bench.cli_run import run, status
+
+app = typer.Typer(
+    help="A referee for spatio-temporal forecasting: models x data sets, one protocol, tables a reader can trust.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command()(run)
+app.command()(status)
+app.add_typer(data_app, name="data", help="Look at, check, download and import data sets.")
+
+
+class ListedKind(StrEnum):
+    """What ``stbench list`` can list."""
+
+    models = "models"
+    datasets = "datasets"
+    suites = "suites"
+
+
+@app.command()
+def tables(
+    names: Annotated[list[str] | None, typer.Argument(help="Table names; all that have rows if none is given.")] = None,
+    *,
+    results: Results = Path("results"),
+    source: Annotated[str | None, typer.Option("--from", help="mlflow:URI: from MLflow instead of the store.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if a table on disk differs.")] = False,
+) -> None:
+    """Write the tables (md, tex, csv) from the records."""
+    from bench.tables import check_tables, write_tables
+
+    console = Console()
+    frame, folder = current_frame(results, source), results / "tables"
+    if check:
+        differing = check_tables(frame, folder, names or None)
+        for path in differing:
+            text = f"{path} differs from the records; 'stbench tables' writes it anew"
+            console.print(text, highlight=False, soft_wrap=True)
+        raise typer.Exit(1 if differing else 0)
+    written = write_tables(frame, folder, names or None)
+    for path in written:
+        console.print(str(path), highlight=False, soft_wrap=True)
+    if not written:
+        console.print(f"no table has rows: {results} holds no finished run", highlight=False, soft_wrap=True)
+
+
+@app.command("list")
+def list_names(kind: Annotated[ListedKind | None, typer.Argument(help="Only these.")] = None) -> None:
+    """List what is registered: models, data sets, suites."""
+    from bench import registry, suite
+
+    console = Console()
+    if kind in (None, ListedKind.models):
+        _print_pairs(console, "models", ((name, registry.describe(name)) for name in registry.model_names()))
+    if kind in (None, ListedKind.datasets):
+        cards = ((name, registry.load("dataset", name).CARD) for name in registry.dataset_names())
+        _print_pairs(console, "data sets", ((name, f"{card.title}, {card.city}") for name, card in cards))
+    if kind in (None, ListedKind.suites):
+        _print_pairs(console, "suites", ((name, suite.load_suite(name).title) for name in suite.suite_names()))
+
+
+@app.command()
+def show(name: str, data_dir: DataDir = None, results: Results = Path("results")) -> None:
+    """Show a model's settings with their search space, or a data set's card."""
+    import dataclasses
+
+    from bench import registry
+    from bench.errors import UnknownNameError
+
+    catalog = open_catalog(data_dir, results)
+    if name in registry.model_names():
+        grid = Table("setting", "default", "search space", title=f"{name}: {registry.describe(name)}")
+        for field in dataclasses.fields(registry.config_class(name)):
+            space = field.metadata.get("tune")
+            grid.add_row(field.name, repr(field.default), "not tuned" if space is None else str(space))
+    elif name in catalog.names():
+        grid = Table("fact", "value", title=name)
+        for key, value in dataclasses.asdict(catalog.card(name)).items():
+            grid.add_row(key, escape(str(value)))
+    else:
+        raise UnknownNameError("model or data set", name, [*registry.model_names(), *catalog.names()])
+    Console().print(grid)
+
+
+@app.command()
+def sync(results: Results = Path("results"), tracking_uri: TrackingUri = None) -> None:
+    """Give MLflow the finished runs that it lacks."""
+    from bench import tracking
+    from bench.store import ResultStore
+
+    uri = tracking_uri or tracking.default_uri(results)
+    added, present = tracking.sync(ResultStore(results).records(), uri, results)
+    Console().print(f"{added} runs added, {present} were there: {uri}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def ui(
+    results: Results = Path("results"),
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port on this machine.")] = 5000,
+) -> None:
+    """Open MLflow's own interface on the results folder's database."""
+    import subprocess
+
+    from bench import tracking
+
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", tracking.default_uri(results)]
+    Console().print(f"http://127.0.0.1:{port}  (stop with Ctrl-C)", highlight=False)
+    finished = subprocess.run([*command, "--host", "127.0.0.1", "--port", str(port)], check=False)  # noqa: S603
+    raise typer.Exit(finished.returncode)
+
+
+@app.command()
+def doctor(data_dir: DataDir = None, results: Results = Path("results")) -> None:
+    """Say what this machine can do: device, libraries, disk, data sets found."""
+    import os
+    import shutil
+
+    from bench.context import environment, resolve_device
+    from bench.runner import libraries
+
+    catalog = open_catalog(data_dir, results)
+    grid = Table("what", "found", title="doctor")
+    for key, value in environment(resolve_device("auto")).items():
+        grid.add_row(key, str(value))
+    grid.add_row("cores", str(os.cpu_count()))
+    grid.add_row("free disk", f"{shutil.disk_usage(Path.cwd()).free / 2**30:.0f} GiB")
+    for name, found in libraries().items():
+        grid.add_row(name, found)
+    real = [name for name in catalog.names() if catalog.has_real(name)]
+    grid.add_row("data folder", str(catalog.data_dir or "none"))
+    grid.add_row("real data sets", ", ".join(real) or "none; stand-ins will be used and marked")
+    Console().print(grid)
+
+
+def _print_pairs(console: Console, title: str, pairs: Iterable[tuple[str, str]]) -> None:
+    grid = Table("name", "what", title=title, title_justify="left")
+    for name, text in pairs:
+        grid.add_row(name, escape(text))
+    console.print(grid)

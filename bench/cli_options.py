@@ -1,0 +1,71 @@
+"""Options that several commands share, and what they stand for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bench.data import Catalog
+
+All = Annotated[bool, typer.Option("--all", help="The suite of the ten data sets and all models (short_term).")]
+SuiteOption = Annotated[str | None, typer.Option("--suite", help="A suite's name, or the path of a suite's TOML file.")]
+Models = Annotated[list[str] | None, typer.Option("--model", help="Only this model; may be repeated.")]
+Datasets = Annotated[list[str] | None, typer.Option("--dataset", help="Only this data set; may be repeated.")]
+Seeds = Annotated[list[int] | None, typer.Option("--seed", min=0, help="Only this seed; may be repeated.")]
+ProfileOption = Annotated[str, typer.Option("--profile", help="quick or paper.")]
+ProtocolOption = Annotated[str | None, typer.Option("--protocol", help="strict or unist.")]
+TaskOption = Annotated[str | None, typer.Option("--task", help="short, long, few1 or few5.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="Override a setting, such as model.width=64; may be repeated.")
+]
+Shard = Annotated[str | None, typer.Option("--shard", help="Part i of n of the plan, as i/n, for a batch system.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="Folder with one folder of raw files per data set [env: STBENCH_DATA]."),
+]
+Results = Annotated[Path, typer.Option("--results", help="Folder for everything that runs leave behind.")]
+TrackingUri = Annotated[
+    str | None, typer.Option("--tracking-uri", help="MLflow store [default: sqlite in the results folder].")
+]
+
+
+def open_catalog(data_dir: Path | None, results: Path) -> Catalog:
+    """The data sets below a data folder, their canonical arrays cached in the results folder."""
+    from bench.data import Catalog, resolve_data_dir
+
+    return Catalog(data_dir=resolve_data_dir(data_dir), cache=results / "cache")
+
+
+def current_frame(results: Path, source: str | None) -> pd.DataFrame:
+    """The records of a results folder, or of MLflow, as a frame with stale rows marked.
+
+    Raises:
+        ConfigError: If ``source`` is not ``mlflow:URI``.
+    """
+    from bench import registry
+    from bench.frame import frame_from_records, mark_stale
+    from bench.spec import code_hash
+    from bench.store import ResultStore
+
+    if source is None:
+        frame = frame_from_records(ResultStore(results).records())
+    elif source.startswith("mlflow:"):
+        from bench.tracking import records_from
+
+        frame = frame_from_records(records_from(source.removeprefix("mlflow:")))
+    else:
+        raise ConfigError(
+            f"--from {source} is not understood; write mlflow:URI, such as mlflow:sqlite:///results/mlflow.db"
+        )
+    known = set(registry.model_names())
+    pairs = {
+        (dataset, model) for dataset, model in zip(frame["dataset"], frame["model"], strict=True) if model in known
+    }
+    return mark_stale(frame, {pair: code_hash(*pair) for pair in pairs})

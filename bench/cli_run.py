@@ -1,0 +1,267 @@
+"""The commands ``run`` and ``status``: from a suite and options to a plan, and from the plan to records and tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from bench.cli_options import (
+    All,
+    DataDir,
+    Datasets,
+    Models,
+    ProfileOption,
+    ProtocolOption,
+    Results,
+    Seeds,
+    SetOption,
+    Shard,
+    SuiteOption,
+    TaskOption,
+    TrackingUri,
+    current_frame,
+    open_catalog,
+)
+from bench.errors import ConfigError
+
+if TYPE_CHECKING:
+    from bench.data import Catalog
+    from bench.runner import Outcome
+    from bench.spec import PlannedRun
+    from bench.suite import Suite
+
+QUICK_WARNING = (
+    "[yellow]Profile quick: budgets are tiny and ranks mean nothing.[/yellow] "
+    "For numbers to quote: [bold]python -m bench run --all --profile paper[/bold]"
+)
+STATE_COLOURS = {"done": "green", "stale": "yellow", "failed": "red", "missing": "dim"}
+
+
+def run(
+    *,
+    everything: All = False,
+    suite: SuiteOption = None,
+    model: Models = None,
+    dataset: Datasets = None,
+    seed: Seeds = None,
+    profile: ProfileOption = "quick",
+    protocol: ProtocolOption = None,
+    task: TaskOption = None,
+    override: SetOption = None,
+    shard: Shard = None,
+    data_dir: DataDir = None,
+    results: Results = Path("results"),
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:<number>.")] = "auto",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan and how long it may take; run nothing.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Repeat finished runs; their old records are kept aside.")
+    ] = False,
+    tracking_uri: TrackingUri = None,
+    track: Annotated[bool, typer.Option("--track/--no-track", help="Whether to feed MLflow.")] = True,
+) -> None:
+    """Run a suite. What the store already has is not repeated; the tables are written at the end.
+
+    Exit code 0: all done. 1: some runs failed. 2: the command or its data are wrong.
+    """
+    if not (everything or suite or model or dataset):
+        raise ConfigError("nothing was asked for; say --all, --suite NAME, --dataset NAME or --model NAME")
+    catalog, chosen = open_catalog(data_dir, results), _suite(everything, suite)
+    plan = _plan(chosen, catalog, model, dataset, seed, profile, protocol, task, override, shard)
+    console = Console()
+    if profile == "quick":
+        console.print(QUICK_WARNING)
+    console.print(_headline(chosen, plan, catalog), highlight=False, soft_wrap=True)
+    if dry_run:
+        _dry_run(console, plan, catalog, results)
+    else:
+        outcome = _execute(
+            console, plan, catalog, results, device, force, _tracking(tracking_uri, results) if track else None
+        )
+        _report(console, plan, results, outcome)
+    if profile == "quick":
+        console.print(QUICK_WARNING)
+    if not dry_run and outcome.failed:
+        raise typer.Exit(1)
+
+
+def status(
+    *,
+    everything: All = False,
+    suite: SuiteOption = None,
+    model: Models = None,
+    dataset: Datasets = None,
+    seed: Seeds = None,
+    profile: ProfileOption = "quick",
+    protocol: ProtocolOption = None,
+    task: TaskOption = None,
+    override: SetOption = None,
+    shard: Shard = None,
+    data_dir: DataDir = None,
+    results: Results = Path("results"),
+) -> None:
+    """Show what a suite has and lacks: done, stale, failed and missing runs per data set and model."""
+    from bench.status import plan_status
+    from bench.store import ResultStore
+
+    chosen = _suite(everything, suite)
+    plan = _plan(
+        chosen, open_catalog(data_dir, results), model, dataset, seed, profile, protocol, task, override, shard
+    )
+    cells = plan_status(plan, ResultStore(results).records())
+    console = Console()
+    models = list(dict.fromkeys(key[1] for key in cells))
+    grid = Table("data set", *models, title=f"{chosen.title}, profile {profile}")
+    for name in dict.fromkeys(key[0] for key in cells):
+        grid.add_row(name, *(_states(cells[name, m].counts) for m in models))
+    console.print(grid)
+    total = sum((Counter(cell.counts) for cell in cells.values()), Counter[str]())
+    console.print(f"{len(plan)} runs: {_states(total)}", highlight=False)
+    for (name, m), cell in cells.items():
+        for reason in cell.reasons:
+            console.print(f"[red]✗ {name} / {m}:[/red] {escape(reason)}", highlight=False, soft_wrap=True)
+
+
+def _suite(everything: bool, name: str | None) -> Suite:
+    from bench.suite import load_suite
+
+    if everything and name:
+        raise ConfigError("--all is the suite short_term; give either --all or --suite")
+    return load_suite(name or "short_term")
+
+
+def _plan(
+    suite: Suite,
+    catalog: Catalog,
+    models: list[str] | None,
+    datasets: list[str] | None,
+    seeds: list[int] | None,
+    profile: str,
+    protocol: str | None,
+    task: str | None,
+    overrides: list[str] | None,
+    shard: str | None,
+) -> list[PlannedRun]:
+    from bench.suite import Selection, plan
+
+    selection = Selection(
+        models=tuple(models or ()),
+        datasets=tuple(datasets or ()),
+        seeds=tuple(seeds or ()),
+        profile=profile,
+        protocol=protocol,
+        task=task,
+        overrides=tuple(overrides or ()),
+        shard=shard,
+    )
+    return plan(suite, selection, catalog)
+
+
+def _tracking(uri: str | None, results: Path) -> str:
+    from bench.tracking import default_uri
+
+    return uri or default_uri(results)
+
+
+def _headline(suite: Suite, plan: list[PlannedRun], catalog: Catalog) -> str:
+    stand_in = {run.dataset: run.spec.data.stand_in for run in plan}
+    models, seeds = {run.model for run in plan}, {run.spec.seed for run in plan}
+    return (
+        f"{suite.title}: {len(plan)} runs = {len(stand_in)} data sets ({sum(stand_in.values())} stand-ins) x "
+        f"{len(models)} models x {len(seeds)} seeds; data folder: {catalog.data_dir or 'none'}"
+    )
+
+
+def _dry_run(console: Console, plan: list[PlannedRun], catalog: Catalog, results: Path) -> None:
+    from bench import estimate
+    from bench.console import duration
+    from bench.store import ResultStore
+
+    store = ResultStore(results)
+    todo = [run for run in plan if not store.has(run.dataset, run.model, run.run_id)]
+    rates = estimate.rates_from_records(store.records())
+    unmeasured = [run for run in todo if run.model not in rates]
+    if unmeasured:
+        with console.status("trying each model for a few steps to see how fast this machine is"):
+            rates |= estimate.rates_from_trial(unmeasured, catalog)
+    grid = Table("data set", "runs", "in the store", "time for the rest", title="plan")
+    for name in dict.fromkeys(run.dataset for run in plan):
+        mine, rest = ([run for run in runs if run.dataset == name] for runs in (plan, todo))
+        seconds = estimate.total_seconds(rest, rates, catalog)
+        grid.add_row(name, str(len(mine)), str(len(mine) - len(rest)), f"about {duration(seconds)}" if rest else "—")
+    console.print(grid)
+    total = duration(estimate.total_seconds(todo, rates, catalog))
+    console.print(f"{len(todo)} of {len(plan)} runs to do, about {total} at most; nothing was run", highlight=False)
+
+
+def _execute(
+    console: Console,
+    plan: list[PlannedRun],
+    catalog: Catalog,
+    results: Path,
+    device: str,
+    force: bool,
+    tracking_uri: str | None,
+) -> Outcome:
+    from bench.console import ConsoleObserver
+    from bench.context import resolve_device
+    from bench.runner import Observer, Runner
+
+    found = resolve_device(device)
+    with ExitStack() as stack:
+        screen = stack.enter_context(ConsoleObserver(console, len(plan)))
+        observers: list[Observer] = [screen]
+        if tracking_uri is not None:
+            from bench.tracking import Tracker
+
+            observers.append(stack.enter_context(Tracker(tracking_uri, results, warn=screen.warn)))
+        return Runner(catalog, results, found, observers).run(plan, force=force)
+
+
+def _report(console: Console, plan: list[PlannedRun], results: Path, outcome: Outcome) -> None:
+    from bench.tables import write_tables
+
+    written = write_tables(current_frame(results, None), results / "tables")
+    console.print(_summary(plan, results))
+    names = ", ".join(str(path) for path in written if path.suffix == ".md") or "none yet"
+    counts = f"{outcome.done} done, {outcome.skipped} already there, {outcome.failed} failed"
+    console.print(f"{counts}; tables (also as .tex and .csv): {names}", highlight=False, soft_wrap=True)
+
+
+def _summary(plan: Iterable[PlannedRun], results: Path) -> Table:
+    """Mean test MAE over seeds, data sets x models, of this plan alone."""
+    from bench.store import ResultStore
+
+    store = ResultStore(results)
+    scores: dict[tuple[str, str], list[float]] = {}
+    rows, columns = {}, {}
+    for run in plan:
+        rows[run.dataset] = run.dataset + " †" * run.spec.data.stand_in
+        columns[run.model] = run.model + " ‡" * (run.spec.weights == "random")
+        if store.has(run.dataset, run.model, run.run_id):
+            record = store.read(run.dataset, run.model, run.run_id)
+            scores.setdefault((run.dataset, run.model), []).append(record["scores"]["test"]["mae"]["overall"])
+    text = "".join([*rows.values(), *columns.values()])
+    notes = [note for mark, note in (("†", "† stand-in data"), ("‡", "‡ random weights")) if mark in text]
+    grid = Table("data set", *columns.values(), title="test MAE", caption=", ".join(notes) or None)
+    for name, shown in rows.items():
+        found = (scores.get((name, model)) for model in columns)
+        grid.add_row(shown, *(f"{fmean(values):.4g}" if values else "—" for values in found))
+    return grid
+
+
+def _states(counts: Mapping[str, int]) -> str:
+    found = Counter(counts)
+    return ", ".join(
+        f"[{colour}]{found[state]} {state}[/{colour}]" for state, colour in STATE_COLOURS.items() if found[state]
+    )

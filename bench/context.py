@@ -1,0 +1,98 @@
+"""The side effects of a run: seeding, device, clock and memory. Nothing else in the project touches them."""
+
+from __future__ import annotations
+
+import os
+import platform
+import random
+import resource
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from bench.errors import DeviceError
+
+
+def resolve_device(name: str) -> torch.device:
+    """Turn ``auto``, ``cpu``, ``cuda`` or ``cuda:i`` into a device that exists.
+
+    Raises:
+        DeviceError: If CUDA is asked for and not there; the CPU is never taken silently in its place.
+    """
+    if name == "auto":
+        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise DeviceError(f"there is no device '{name}'; use auto, cpu, cuda or cuda:<number>") from error
+    if device.type not in ("cpu", "cuda"):
+        raise DeviceError(f"the device '{name}' is not supported; use auto, cpu, cuda or cuda:<number>")
+    if device.type == "cuda":
+        found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= found:
+            raise DeviceError(f"'{name}' was asked for and this machine offers {found} CUDA devices; use --device cpu")
+        return torch.device("cuda", device.index or 0)
+    return device
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunContext:
+    """One run's seed and device."""
+
+    seed: int
+    device: torch.device
+
+    def begin(self) -> None:
+        """Seed every generator, and ask for deterministic kernels."""
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        random.seed(self.seed)
+        np.random.seed(self.seed)  # noqa: NPY002 - third-party models may draw from the legacy generator
+        torch.manual_seed(self.seed)
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        if self.device.type == "cuda":
+            torch.backends.cudnn.benchmark = False
+            torch.cuda.reset_peak_memory_stats(self.device)
+
+    def random_states(self) -> dict[str, torch.Tensor]:
+        """The states of torch's generators, to be stored in a checkpoint."""
+        states = {"cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            states["cuda"] = torch.cuda.get_rng_state(self.device)
+        return states
+
+    def restore_random_states(self, states: Mapping[str, torch.Tensor]) -> None:
+        """Continue where ``random_states`` was taken."""
+        torch.set_rng_state(states["cpu"].cpu())
+        if self.device.type == "cuda" and "cuda" in states:
+            torch.cuda.set_rng_state(states["cuda"].cpu(), self.device)
+
+    def seconds(self) -> float:
+        """Monotonic seconds, after all work on the device has ended."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()
+
+    def peak_megabytes(self) -> float:
+        """Peak memory: of this run on a GPU, of the whole process on a CPU."""
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device) / 2**20
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """What a reader needs to know of the machine and libraries; no host name, no path."""
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "cuda": torch.version.cuda if device.type == "cuda" else None,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }

@@ -1,0 +1,60 @@
+"""Every error a user can cause, in one tree.
+
+A message is one sentence that says what, found, wanted and what to do. The command line prints it without a
+traceback and exits with code 2.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class BenchError(Exception):
+    """Base of all errors that are the user's to mend."""
+
+
+class UnknownNameError(BenchError):
+    """A name that no registry knows; the message suggests the nearest known one."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        choices = sorted(known)
+        near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
+        hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(choices) or 'none'}."
+        super().__init__(f"there is no {kind} named '{name}'; {hint}")
+
+
+class ConfigError(BenchError):
+    """A setting, suite or card that does not validate."""
+
+
+class DataError(BenchError):
+    """A raw file that is absent, broken or not what its card says."""
+
+
+class TaskError(BenchError):
+    """A data set that cannot carry the requested task, such as a split too short for one window."""
+
+
+class LeakError(BenchError):
+    """An attempt to read test targets where the protocol forbids it."""
+
+
+class DeviceError(BenchError):
+    """A device that was asked for and is not there."""
+
+
+class WeightsError(BenchError):
+    """Pre-trained weights that are neither cached, nor local, nor reachable."""
+
+
+class TrainingError(BenchError):
+    """A training run that cannot give a result, such as a loss that is not finite."""
+
+
+class StoreError(BenchError):
+    """A result record or results folder that cannot be read or written."""
+
+
+class TrackingError(BenchError):
+    """An MLflow store that cannot be read; writing to one never fails a run."""

@@ -1,0 +1,140 @@
+"""Result records as one pandas frame, one row per run; tables, plots and statistics see nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import StoreError
+from bench.store import Record, ResultStore
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+METRICS = ("mae", "rmse", "mape", "wape", "r2")
+SPLITS = ("test", "val")
+SORT = ("dataset", "model", "task", "protocol", "profile", "variant", "weights", "seed", "run_id", "status")
+
+_TEXT = ("run_id", "spec_id", "code", "settings", "status", "dataset", "model", "role", "task", "protocol", "profile")
+_TEXT_TOO = ("variant", "weights", "data_version", "data_sha256", "error")
+_COUNTS = ("train", "val", "test", "test_values")
+_COSTS = ("train_s", "ms_per_window", "peak_mb", "flops", "parameters", "trainable_parameters", "epochs")
+
+COLUMNS: Mapping[str, str] = {
+    **dict.fromkeys(_TEXT, "str"),
+    **dict.fromkeys(_TEXT_TOO, "str"),
+    **dict.fromkeys(("seed", "history", "horizon"), "int64"),
+    "fraction": "float64",
+    **dict.fromkeys(("leaky_scaler", "clamp", "stand_in"), "bool"),
+    **{f"{split}_{metric}": "float64" for split in SPLITS for metric in METRICS},
+    **{
+        f"{split}_{metric}_{axis}": "object" for split in SPLITS for metric in METRICS for axis in ("steps", "channels")
+    },
+    **{f"{split}_count": "float64" for split in _COUNTS},
+    **dict.fromkeys(_COSTS, "float64"),
+}
+"""Every column of the frame and its type; a number that a run lacks is NaN, a text that it lacks is empty."""
+
+
+def load_frame(results: Path) -> pd.DataFrame:
+    """The frame of every record below a results folder; it has no rows if the folder has no records.
+
+    Raises:
+        StoreError: If a record is broken; the message names its file.
+    """
+    return frame_from_records(ResultStore(results).records())
+
+
+def frame_from_records(records: Iterable[Record]) -> pd.DataFrame:
+    """One row per record, the columns of ``COLUMNS``, in an order that does not depend on the records' order.
+
+    Returns:
+        Scores in physical units; ``*_steps`` are tuples over the horizon, ``*_channels`` over the channels, both
+        empty for a failed run. ``variant`` is the canonical text of the run's overrides, ``settings`` a digest of
+        everything in its spec except data and seed.
+
+    Raises:
+        StoreError: If a record lacks what a column needs.
+    """
+    import pandas as pd
+
+    frame = pd.DataFrame([_row(record) for record in records], columns=list(COLUMNS))
+    return frame.astype(dict(COLUMNS)).sort_values(list(SORT), ignore_index=True)
+
+
+def mark_stale(frame: pd.DataFrame, current: Mapping[tuple[str, str], str]) -> pd.DataFrame:
+    """A copy with a bool column ``stale``: made by other code than today's.
+
+    Args:
+        frame: Rows of ``frame_from_records``.
+        current: The code digest that a run of (data set, model) would have now. A row of a pair that it does not
+            name, such as a plug-in that is not installed here, is not stale.
+    """
+    keys = zip(frame["dataset"], frame["model"], frame["code"], strict=True)
+    return frame.assign(stale=[current.get((dataset, model), code) != code for dataset, model, code in keys])
+
+
+def _row(record: Record) -> dict[str, Any]:
+    try:
+        return _identity(record) | _scores(record) | _numbers(record)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise StoreError(f"the record {record['run_id']} has no usable {error}; move it away and run again") from error
+
+
+def _identity(record: Record) -> dict[str, Any]:
+    spec, label, error = record["spec"], record["label"], record["error"]
+    task = spec["task"]
+    return {
+        "run_id": record["run_id"],
+        "spec_id": record["run_id"].partition(".")[0],
+        "code": record["code"],
+        "settings": _digest({key: value for key, value in spec.items() if key not in ("data", "seed")}),
+        "status": record["status"],
+        "dataset": spec["data"]["name"],
+        "model": spec["model"],
+        "role": record["role"],
+        "task": task["name"],
+        **{key: task[key] for key in ("protocol", "history", "horizon", "fraction", "leaky_scaler", "clamp")},
+        "profile": label["profile"],
+        "variant": variant_name(label["overrides"]),
+        "weights": record["weights"],
+        "data_version": record["data"]["version"],
+        "data_sha256": record["data"]["sha256"],
+        "stand_in": record["data"]["stand_in"],
+        "seed": spec["seed"],
+        "error": f"{error['type']}: {error['message']}" if error else "",
+    }
+
+
+def variant_name(overrides: Mapping[str, Any]) -> str:
+    """The canonical text of a run's overrides, such as "model.width=64"; empty without any."""
+    return ", ".join(f"{key}={_plain(value)}" for key, value in sorted(overrides.items()))
+
+
+def _scores(record: Record) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for split in SPLITS:
+        scores = (record["scores"] or {}).get(split) or {}
+        for metric in METRICS:
+            score = scores.get(metric) or {}
+            row[f"{split}_{metric}"] = score.get("overall")
+            row[f"{split}_{metric}_steps"] = tuple(score.get("per_step") or ())
+            row[f"{split}_{metric}_channels"] = tuple(score.get("per_channel") or ())
+    return row
+
+
+def _numbers(record: Record) -> dict[str, Any]:
+    counts, cost = record["counts"] or {}, record["cost"] or {}
+    return {f"{key}_count": counts.get(key) for key in _COUNTS} | {key: cost.get(key) for key in _COSTS}
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -1,0 +1,151 @@
+"""What a user says of an array: a TOML card.
+
+A complete card; only the first three lines are required, and the values shown for the others are their defaults,
+except for ``start``, whose default is that the calendar is unknown, and ``header``, which is found out if it can be::
+
+    name = "citybus"                # small letters, digits and _; not the name of a data set that exists
+    interval = 30                   # minutes per slot; divides a day
+    grid = [10, 20]                 # rows, columns
+    start = "2024-01-01T00:00"      # local time of the first slot
+    channels = ["value"]            # names, in the array's order
+    layout = "TCHW"                 # or THWC, THW, TNC, TN; N counts the cells row by row
+    key = ""                        # the array's name in an .npz that holds several
+    header = true                   # whether a CSV begins with one; asked for only where its first line leaves it open
+    missing = "none"                # or "nan": NaN marks a missing value instead of being an error
+    nonnegative = true              # a negative value is an error
+    zero_is_missing = false         # a zero means that the sensor was silent
+    mape_threshold = 10.0           # MAPE counts only targets of at least this size
+    unit = "units"
+    title = ""                      # the name, if empty
+    city = ""
+    domain = ""
+    licence = ""
+    citation = ""
+    homepage = ""
+
+A CSV has one slot per row, its values in the order of the layout, and may begin with a header line and with a column
+of ISO times; the card's ``start`` may then be left out.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NaiveDatetime,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from bench.errors import ConfigError
+from bench.types import MINUTES_PER_DAY, DatasetCard
+
+CARD_FILE, DATA_FILE = "card.toml", "data.npz"
+NAME = r"^[a-z][a-z0-9_]*$"
+MIDNIGHT = datetime.fromisoformat("2024-01-01")  # of a Monday
+
+
+def _no_number(value: object) -> object:
+    if isinstance(value, int | float):
+        raise ValueError("write a date-time such as 2024-01-01T00:00")
+    return value
+
+
+class ImportCard(BaseModel):
+    """What a user says of an array; see the module's docstring."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(pattern=NAME, max_length=64)]
+    interval: PositiveInt
+    grid: tuple[PositiveInt, PositiveInt]
+    start: Annotated[NaiveDatetime, BeforeValidator(_no_number)] | None = None
+    channels: Annotated[tuple[str, ...], Field(min_length=1)] = ("value",)
+    layout: Literal["TCHW", "THWC", "THW", "TNC", "TN"] = "TCHW"
+    key: Annotated[str, Field(pattern=r"^[^/\\]*$")] = ""
+    header: bool | None = None
+    missing: Literal["none", "nan"] = "none"
+    nonnegative: bool = True
+    zero_is_missing: bool = False
+    mape_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0
+    unit: str = "units"
+    title: str = ""
+    city: str = ""
+    domain: str = ""
+    licence: str = ""
+    citation: str = ""
+    homepage: str = ""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> ImportCard:
+        if MINUTES_PER_DAY % self.interval:
+            raise ValueError(f"interval = {self.interval} does not divide a day of {MINUTES_PER_DAY} minutes")
+        if self.start and (self.start - MIDNIGHT) % timedelta(minutes=self.interval):
+            raise ValueError(
+                f"start = {self.start} is not a whole number of {self.interval}-minute slots after midnight"
+            )
+        if "C" not in self.layout and len(self.channels) > 1:
+            raise ValueError(f"layout {self.layout} has no C, but there are {len(self.channels)} channels")
+        return self
+
+    def row_shape(self) -> tuple[int, ...]:
+        """Shape of one slot in the declared layout."""
+        H, W = self.grid
+        sizes = {"C": len(self.channels), "H": H, "W": W, "N": H * W}
+        return tuple(sizes[letter] for letter in self.layout[1:])
+
+    def card(self, slots: int) -> DatasetCard:
+        """The same facts in the form that the harness knows."""
+        return DatasetCard(
+            name=self.name,
+            title=self.title or self.name,
+            city=self.city,
+            domain=self.domain,
+            grid=self.grid,
+            interval=self.interval,
+            start=self.start.isoformat() if self.start else None,
+            slots=slots,
+            channels=self.channels,
+            unit=self.unit,
+            licence=self.licence,
+            citation=self.citation,
+            homepage=self.homepage,
+            how_to_get="A user's own array; see 'stbench data import --help'.",
+            formats=(f"{DATA_FILE} beside {CARD_FILE}, written by 'stbench data import'",),
+            nonnegative=self.nonnegative,
+            zero_is_missing=self.zero_is_missing,
+            mape_threshold=self.mape_threshold,
+        )
+
+
+def read_card(path: Path) -> tuple[str, ImportCard]:
+    """The card's text and what it says.
+
+    Raises:
+        ConfigError: If it cannot be read or does not validate.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        return text, ImportCard.model_validate(tomllib.loads(text))
+    except OSError as error:
+        raise ConfigError(f"the card {path} cannot be read: {error.strerror or error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        found = f", found {first['input']!r}" if place and first["type"] != "missing" else ""
+        raise ConfigError(f"the card {path} is wrong: {place} {first['msg']}{found}; correct it") from error
+    except ValueError as error:  # not UTF-8, or not TOML
+        raise ConfigError(f"the card {path} is not TOML: {one_line(error)}; correct it") from error
+
+
+def one_line(error: BaseException) -> str:
+    """A library's message, fit for a sentence of ours."""
+    return " ".join(str(error).split()) or type(error).__name__

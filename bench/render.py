@@ -1,0 +1,238 @@
+"""A finished table as a value, and how it reads in Markdown, LaTeX and CSV.
+
+A grid shows one metric. Its longer axis runs down the page: data sets while the models are few, models once they are
+many. Floors come first and in italics.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WIDEST = 8  # more models than this run down the page
+SHOWN = ("mae", "rmse")
+PREAMBLE = "% needs \\usepackage{booktabs,graphicx}\n"
+
+Flag = Literal["stand_in", "random_weights", "below_floor", "stale", "failed", "missing"]
+Rank = Literal["best", "second", ""]
+
+MARKS: Mapping[Flag, tuple[str, str]] = {
+    "stand_in": ("†", "stand-in: synthetic data, not the real data set"),
+    "random_weights": ("‡", "random instead of pre-trained weights"),
+    "below_floor": ("▼", "below the best floor: its MAE is worse"),
+    "stale": ("§", "stale: made by earlier code, not ranked"),
+    "failed": ("✗", "a run failed"),
+    "missing": ("—", "not run"),
+}
+"""What a flag looks like and what it means."""
+
+_TO_LATEX = str.maketrans(
+    {
+        "±": r"$\pm$",
+        "→": r"$\rightarrow$",
+        "·": r"$\cdot$",
+        "†": r"$^{\dagger}$",
+        "‡": r"$^{\ddagger}$",
+        "▼": r"$^{\bigtriangledown}$",
+        "§": r"\textsuperscript{\S}",
+        "✗": r"$\times$",
+        "—": "---",
+    }
+)
+_SHRINK = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """A data set or a model of a table.
+
+    Attributes:
+        flags: Keys of ``MARKS`` that hold for all of its cells.
+        floor: Whether it is a floor: a naive forecast that every model must beat.
+    """
+
+    name: str
+    flags: tuple[Flag, ...] = ()
+    floor: bool = False
+
+    @property
+    def text(self) -> str:
+        return " ".join([self.name, *(MARKS[flag][0] for flag in self.flags)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """One metric of one cell.
+
+    Attributes:
+        text: Mean and deviation at the table's precision.
+    """
+
+    text: str
+    rank: Rank = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One model on one data set.
+
+    Attributes:
+        scores: By metric; empty when there is nothing to show but a mark.
+        flags: Keys of ``MARKS`` that hold for this cell alone.
+    """
+
+    scores: Mapping[str, Score] = field(default_factory=dict)
+    flags: tuple[Flag, ...] = ()
+
+    def text(self, metric: str) -> str:
+        marks = [MARKS[flag][0] for flag in self.flags]
+        return " ".join([self.scores[metric].text, *marks] if metric in self.scores else marks)
+
+    def rank(self, metric: str) -> Rank:
+        return self.scores[metric].rank if metric in self.scores else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """Everything that may be compared: one task, protocol, profile and set of switches.
+
+    Attributes:
+        title: Which block it is.
+        notes: What a reader must know about its numbers, as sentences.
+        cells: ``[data set, model]``, in the order of the headers.
+    """
+
+    title: str
+    notes: tuple[str, ...]
+    datasets: tuple[Header, ...]
+    models: tuple[Header, ...]
+    cells: tuple[tuple[Cell, ...], ...]
+
+    def legend(self) -> str:
+        """The marks that occur, explained."""
+        headers = {flag for header in (*self.datasets, *self.models) for flag in header.flags}
+        used = headers | {flag for row in self.cells for cell in row for flag in cell.flags}
+        return "; ".join(f"{mark} {meaning}" for flag, (mark, meaning) in MARKS.items() if flag in used)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A named table in all its forms; equal frames give equal bytes.
+
+    Attributes:
+        long: One row per data set, model and metric at full precision, the content of the CSV.
+    """
+
+    name: str
+    blocks: tuple[Block, ...]
+    long: pd.DataFrame
+
+    def to_markdown(self) -> str:
+        parts = [f"# {self.name}"]
+        for block in self.blocks:
+            parts += [f"## {block.title}", " ".join(block.notes), *(_markdown_grid(block, key) for key in SHOWN)]
+            parts += [block.legend()] if block.legend() else []
+        return "\n\n".join(parts) + "\n"
+
+    def to_latex(self) -> str:
+        grids = [
+            _latex_grid(self.name, number, block, key) for number, block in enumerate(self.blocks) for key in SHOWN
+        ]
+        return PREAMBLE + "\n".join(grids)
+
+    def to_csv(self) -> str:
+        text: str = self.long.to_csv(index=False, lineterminator="\n")
+        return text
+
+
+def _markdown_grid(block: Block, metric: str) -> str:
+    down, across, cells = _oriented(block)
+    rows = [[f"**{metric.upper()}**", *(_markdown_header(header) for header in across)]]
+    rows.append(["---", *["---:"] * len(across)])
+    for header, line in zip(down, cells, strict=True):
+        rows.append([_markdown_header(header), *(_markdown_cell(cell, metric) for cell in line)])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _markdown_header(header: Header) -> str:
+    name = re.sub(r"([\\|*`<>\[\]])", r"\\\1", " ".join(header.name.split()))
+    return (
+        f"*{name}*{header.text.removeprefix(header.name)}"
+        if header.floor
+        else name + header.text.removeprefix(header.name)
+    )
+
+
+def _markdown_cell(cell: Cell, metric: str) -> str:
+    text, score = cell.text(metric), cell.scores.get(metric)
+    wrap = {"best": "**{}**", "second": "<u>{}</u>", "": "{}"}[cell.rank(metric)]
+    return text.replace(score.text, wrap.format(score.text), 1) if score else text
+
+
+def _oriented(block: Block) -> tuple[tuple[Header, ...], tuple[Header, ...], tuple[tuple[Cell, ...], ...]]:
+    if len(block.models) <= WIDEST:
+        return block.datasets, block.models, block.cells
+    return block.models, block.datasets, tuple(zip(*block.cells, strict=True))
+
+
+def _latex_grid(name: str, number: int, block: Block, metric: str) -> str:
+    import pandas as pd
+
+    down, across, cells = _oriented(block)
+    index, columns = _latex_headers(down), _latex_headers(across)
+    frame = pd.DataFrame([[cell.text(metric) for cell in line] for line in cells], index=index, columns=columns)
+    css = {"best": "textbf:--rwrap;", "second": "underline:--rwrap;", "": ""}
+    styles = pd.DataFrame([[css[cell.rank(metric)] for cell in line] for line in cells], index=index, columns=columns)
+    styler = frame.style.format(escape="latex").apply(lambda _: styles, axis=None)
+    styler = styler.format_index(escape="latex", axis=0).format_index(escape="latex", axis=1)
+    styler = styler.apply_index(lambda _: _italic(down), axis=0).apply_index(lambda _: _italic(across), axis=1)
+    text: str = styler.to_latex(
+        hrules=True,
+        column_format=_column_format(across),
+        position_float="centering",
+        caption=_latex_caption(block, metric),
+        label=f"tab:{name}-{number + 1}-{metric}".replace("_", "-"),
+    )
+    floors = sum(header.floor for header in down)
+    return _fit(_ruled(text, floors if floors < len(down) else 0)).translate(_TO_LATEX)
+
+
+def _ruled(text: str, floors: int) -> str:
+    """Set the floors' rows apart from the models'."""
+    if not floors:
+        return text
+    head, rule, body = text.partition("\\midrule\n")
+    rows = body.split("\n")
+    return head + rule + "\n".join([*rows[:floors], r"\midrule", *rows[floors:]])
+
+
+def _fit(text: str) -> str:
+    """Shrink a tabular that is wider than the line."""
+    begin, end = r"\begin{tabular}", r"\end{tabular}"
+    return text.replace(begin, f"{_SHRINK}\n{begin}").replace(end, end + "}")
+
+
+def _italic(headers: tuple[Header, ...]) -> list[str]:
+    return ["textit:--rwrap;" if header.floor else "" for header in headers]
+
+
+def _column_format(headers: tuple[Header, ...]) -> str:
+    floors = sum(header.floor for header in headers)
+    return "l" + "r" * floors + (r"@{\qquad}" if 0 < floors < len(headers) else "") + "r" * (len(headers) - floors)
+
+
+def _latex_headers(headers: tuple[Header, ...]) -> pd.Index[str]:
+    import pandas as pd
+
+    return pd.Index([header.text for header in headers])
+
+
+def _latex_caption(block: Block, metric: str) -> str:
+    sentences = [f"{metric.upper()}. {block.title}.", *block.notes]
+    sentences += [f"{block.legend()}."] if block.legend() else []
+    return re.sub(r"([&%$#_{}])", r"\\\1", " ".join(sentences).replace("`", "").replace("*", ""))

@@ -1,0 +1,101 @@
+"""What a run is asked to do: the task and the training recipe, as plain values without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Interval
+
+Protocol = Literal["strict", "unist"]
+Weights = Literal["none", "random", "pretrained"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSettings:
+    """What is asked of every model.
+
+    Attributes:
+        name: "short", "long", "few1" or "few5".
+        protocol: "strict" (ours) or "unist" (behind published tables).
+        history: P, steps.
+        horizon: F, steps.
+        fraction: Share of training windows used, from the first on.
+        leaky_scaler: UniST's min-max scaler fitted over train, validation and test. A leak; for comparison only.
+        clamp: Clip forecasts to the range of the values the scaler was fitted on, as UniST does.
+    """
+
+    name: str = "short"
+    protocol: Protocol = "strict"
+    history: Annotated[int, Ge(1)] = 6
+    horizon: Annotated[int, Ge(1)] = 6
+    fraction: Annotated[float, Interval(gt=0, le=1)] = 1.0
+    leaky_scaler: bool = False
+    clamp: bool = False
+
+
+TASKS = {
+    "short": TaskSettings(name="short"),
+    "long": TaskSettings(name="long", history=64, horizon=64),
+    "few1": TaskSettings(name="few1", fraction=0.01),
+    "few5": TaskSettings(name="few5", fraction=0.05),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings:
+    """The training recipe, the same for every neural model.
+
+    Attributes:
+        epochs: At most this many.
+        steps_per_epoch: Batches per epoch; 0 means every training window once.
+        batch_size: Windows per step.
+        lr: Peak learning rate.
+        weight_decay: AdamW's, on matrices and not on vectors.
+        loss: On standardised values.
+        schedule: "onecycle" or "cosine"; both end near zero.
+        warmup: Share of all steps in which the rate rises.
+        clip: Largest gradient norm; 0 turns clipping off.
+        patience: Epochs without a better validation MAE before stopping.
+        precision: "auto" is bf16 where a GPU has it, else fp32.
+    """
+
+    epochs: Annotated[int, Ge(1)] = 60
+    steps_per_epoch: Annotated[int, Ge(0)] = 0
+    batch_size: Annotated[int, Ge(1)] = 64
+    lr: Annotated[float, Gt(0)] = 2e-3
+    weight_decay: Annotated[float, Ge(0)] = 1e-4
+    loss: Literal["l1", "mse", "huber"] = "l1"
+    schedule: Literal["onecycle", "cosine"] = "onecycle"
+    warmup: Annotated[float, Interval(gt=0, lt=1)] = 0.3
+    clip: Annotated[float, Ge(0)] = 5.0
+    patience: Annotated[int, Ge(1)] = 20
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """How much a suite may spend.
+
+    Attributes:
+        weights: What models with a pre-trained part start from.
+        meaningful: Whether ranks may be read off the tables.
+    """
+
+    name: Literal["quick", "paper"]
+    seeds: tuple[int, ...]
+    train: TrainSettings
+    weights: Literal["random", "pretrained"]
+    meaningful: bool
+
+
+PROFILES = {
+    "quick": Profile(
+        name="quick",
+        seeds=(0,),
+        train=TrainSettings(epochs=1, steps_per_epoch=30, batch_size=16),
+        weights="random",
+        meaningful=False,
+    ),
+    "paper": Profile(name="paper", seeds=(0, 1, 2), train=TrainSettings(), weights="pretrained", meaningful=True),
+}

@@ -1,0 +1,112 @@
+"""The identity of a run: what was asked (``spec_id``) and which code would answer (``code``).
+
+``spec_id`` is a digest of the canonical JSON of the resolved spec, without device and paths. ``code`` is a digest of
+the docstring-free syntax of the files that can change the number, so that an edited comment changes nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from bench import registry
+from bench.settings import TaskSettings, TrainSettings, Weights
+from bench.types import DataIdentity
+
+CORE = ("types", "settings", "clock", "windows", "metrics", "task", "context", "train", "evaluator")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """One run with every default written out.
+
+    Attributes:
+        config: The model's ``Config`` as a plain dict.
+        weights: "none" for a model without a pre-trained part.
+    """
+
+    data: DataIdentity
+    task: TaskSettings
+    model: str
+    config: Mapping[str, Any]
+    train: TrainSettings
+    seed: int
+    weights: Weights
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as they stand in a record."""
+        return asdict(self)
+
+    @property
+    def spec_id(self) -> str:
+        text = json.dumps(self.as_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedRun:
+    """A run of a plan.
+
+    Attributes:
+        label: Profile and overrides: how the run is named in tables; no part of its identity.
+    """
+
+    spec: RunSpec
+    code: str
+    label: Mapping[str, Any]
+
+    @property
+    def run_id(self) -> str:
+        return f"{self.spec.spec_id}.{self.code}"
+
+    @property
+    def dataset(self) -> str:
+        return self.spec.data.name
+
+    @property
+    def model(self) -> str:
+        return self.spec.model
+
+    @property
+    def title(self) -> str:
+        """Names the run to a person."""
+        return f"{self.dataset} / {self.model} / seed {self.spec.seed}"
+
+
+@cache
+def code_hash(dataset: str, model: str) -> str:
+    """Digest of the code behind one data set and model: contract, evaluator, reader and model.
+
+    A data set imported by the user has no file of its own; its data digest is part of the spec.
+    """
+    files = [registry.ROOT / "bench" / f"{name}.py" for name in CORE]
+    if dataset in registry.dataset_names():
+        files.extend(registry.find("dataset", dataset).files)
+    files.extend(registry.find("model", model).files)
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(_syntax(path).encode())
+    return digest.hexdigest()[:12]
+
+
+@cache
+def _syntax(path: Path) -> str:
+    """The file's code without comments, docstrings and layout."""
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and _has_docstring(
+            node
+        ):
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(tree)
+
+
+def _has_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    first = node.body[0] if node.body else None
+    return isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)

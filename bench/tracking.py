@@ -1,0 +1,193 @@
+"""MLflow beside a run: fed live, filled in from the store afterwards, and read back as records.
+
+Tracking never fails or stalls a run: a thread of its own does the talking, an error is told once, and what could not be
+written is left to ``sync``.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from bench.errors import BenchError, TrackingError
+from bench.mlflow_store import MlflowStore, default_uri, digest, shown
+from bench.store import Record, dump_record
+
+__all__ = ["Tracker", "default_uri", "records_from", "sync"]
+
+FLUSH_S = 2.0  # epochs are sent together when they are faster than this
+PAUSE_S = 60.0  # after an error nothing is tried for so long
+CLOSE_S = 60.0  # what MLflow may cost at the end
+
+Job = Callable[[MlflowStore], None]
+
+
+class _Spec(Protocol):
+    def as_dict(self) -> dict[str, Any]: ...
+
+
+class _Plan(Protocol):
+    """What tracking needs to know of a planned run."""
+
+    @property
+    def run_id(self) -> str: ...
+
+    @property
+    def spec(self) -> _Spec: ...
+
+    @property
+    def label(self) -> Mapping[str, Any]: ...
+
+
+class Tracker:
+    """An observer of runs that writes them to MLflow; ``close`` it, or use it in a ``with``.
+
+    Args:
+        uri: A tracking store, such as ``default_uri(results)``.
+        results: The results folder; artefacts of a store without a server lie in its ``mlartifacts``.
+        warn: Told once, in one sentence, when MLflow does not work.
+    """
+
+    def __init__(self, uri: str, results: Path, *, warn: Callable[[str], None]) -> None:
+        self._uri, self._results, self._warn = uri, results, warn
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._open: dict[str, str] = {}  # our run id → MLflow's; touched by the thread alone
+        self._epochs: list[Mapping[str, float]] = []
+        self._flushed = 0.0
+        self._warned = False
+
+    def __enter__(self) -> Tracker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def run_started(self, run: _Plan) -> None:
+        run_id, spec, label = run.run_id, run.spec.as_dict(), dict(run.label)
+
+        def start(store: MlflowStore) -> None:
+            self._open[run_id] = store.start(run_id, spec, label)
+
+        self._epochs = []
+        self._post(start)
+
+    def epoch(self, run: _Plan, row: Mapping[str, float]) -> None:
+        self._epochs.append(dict(row))
+        if time.monotonic() - self._flushed < FLUSH_S:
+            return
+        run_id, rows = run.run_id, self._epochs
+        self._epochs, self._flushed = [], time.monotonic()
+
+        def log(store: MlflowStore) -> None:
+            if run_id in self._open:
+                store.log_epochs(self._open[run_id], rows)
+
+        self._post(log)
+
+    def run_finished(self, run: _Plan, record: Record) -> None:
+        """Complete the run, whatever of it arrived so far."""
+        run_id = run.run_id
+
+        def finish(store: MlflowStore) -> None:
+            mlflow_id = self._open.pop(run_id, None) or store.start(run_id, record["spec"], record["label"])
+            store.finish(mlflow_id, record)
+
+        self._post(finish)
+
+    def run_skipped(self, run: _Plan, why: Literal["stored", "elsewhere"]) -> None:
+        """Nothing to track."""
+
+    def close(self) -> None:
+        """Wait until MLflow has everything, but not for long."""
+        if self._thread is None:
+            return
+        self._jobs.put(None)
+        self._thread.join(CLOSE_S)
+        if self._thread.is_alive():
+            self._tell("it is too slow")
+        self._thread = None
+
+    def _post(self, job: Job) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
+            self._thread.start()
+        self._jobs.put(job)
+
+    def _work(self) -> None:
+        store, resume = None, 0.0
+        while (job := self._jobs.get()) is not None:
+            if time.monotonic() < resume:
+                continue
+            try:
+                store = store or MlflowStore.open(self._uri, self._results)
+                job(store)
+            except Exception as error:  # noqa: BLE001 - whatever MLflow raises, the runs go on
+                store, resume = None, time.monotonic() + PAUSE_S
+                self._open.clear()
+                self._tell(_reason(error))
+
+    def _tell(self, reason: str) -> None:
+        if not self._warned:
+            self._warned = True
+            self._warn(
+                f"MLflow at {shown(self._uri)} does not work ({reason}); the runs go on, "
+                f"and 'stbench sync' fills in later what is missing there"
+            )
+
+
+def sync(records: Iterable[Record], uri: str, results: Path) -> tuple[int, int]:
+    """Log every record that MLflow does not have in exactly this form.
+
+    Returns:
+        How many were added, and how many were there.
+
+    Raises:
+        TrackingError: If MLflow cannot be used.
+    """
+    added = present = 0
+    with _one_sentence(uri):
+        store = MlflowStore.open(uri, results)
+        known = {run.digest for run in store.logged()}
+        for record in records:
+            if digest(dump_record(record)) in known:
+                present += 1
+                continue
+            store.finish(store.start(record["run_id"], record["spec"], record["label"]), record)
+            added += 1
+    return added, present
+
+
+def records_from(uri: str) -> list[Record]:
+    """The records that MLflow carries, sorted by run id; of a run logged several times, the one that ended last.
+
+    Raises:
+        TrackingError: If MLflow cannot be read.
+    """
+    with _one_sentence(uri):
+        store = MlflowStore.open_existing(uri)
+        last = {run.run_id: run for run in store.logged()}
+        return [store.read(last[run_id]) for run_id in sorted(last)]
+
+
+@contextmanager
+def _one_sentence(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except BenchError:
+        raise
+    except Exception as error:
+        raise TrackingError(f"MLflow at {shown(uri)} cannot be used ({_reason(error)}); check the address") from error
+
+
+def _reason(error: Exception) -> str:
+    """The first line of an error, short enough for a sentence."""
+    if isinstance(error, ModuleNotFoundError):
+        return f"the package {error.name} is not installed"
+    line = next(iter(str(error).splitlines()), "") or type(error).__name__
+    return line if len(line) <= 160 else f"{line[:160]}…"

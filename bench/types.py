@@ -1,0 +1,200 @@
+"""The values that the harness and its plug-ins exchange.
+
+Letters: B batch, P history steps, F horizon steps, C channels, H x W grid, T time. Data are ``[T, C, H, W]`` float32 in
+physical units; "scaled" means what the task's scaler made. This module imports no torch, so that planning is fast.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+MINUTES_PER_DAY = 24 * 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawFile:
+    """One file of a data set as its authors publish it.
+
+    Attributes:
+        name: Path below ``<data dir>/<data set>/``, with forward slashes.
+        sha256: Digest of the authors' file, or None when it is not known.
+        url: Stable https address, or None when there is none.
+    """
+
+    name: str
+    sha256: str | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetCard:
+    """Everything a caption needs to say of one data set.
+
+    Attributes:
+        name: Registry name, the file name of the data set's module.
+        grid: (H, W).
+        interval: Minutes per slot; divides a day.
+        start: ISO date-time of the first slot, or None when the calendar is unknown. The clock then starts at
+            midnight of a day called Monday: a week has its rhythm but not its name.
+        slots: T of the official span.
+        channels: Names, in order.
+        unit: Physical unit of the values, and of MAE and RMSE.
+        domain: For instance "taxi flow".
+        how_to_get: What to download from where, and where to put it, in one sentence.
+        formats: The raw layouts its reader understands, one line each.
+        files: Files of the preferred layout, with digest and address where known.
+        nonnegative: Whether a negative value is an error in the file.
+        zero_is_missing: Whether a zero means that the sensor was silent.
+        mape_threshold: MAPE counts only targets of at least this size, in ``unit``.
+        in_suite: Whether it is one of the ten of the paper's suite.
+    """
+
+    name: str
+    title: str
+    city: str
+    domain: str
+    grid: tuple[int, int]
+    interval: int
+    start: str | None
+    slots: int
+    channels: tuple[str, ...]
+    unit: str
+    licence: str
+    citation: str
+    homepage: str
+    how_to_get: str
+    formats: tuple[str, ...]
+    files: tuple[RawFile, ...] = ()
+    nonnegative: bool = True
+    zero_is_missing: bool = False
+    mape_threshold: float = 10.0
+    in_suite: bool = False
+
+    @property
+    def slots_per_day(self) -> int:
+        return MINUTES_PER_DAY // self.interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawSeries:
+    """What a reader returns: the official raw files as arrays, not yet checked against the card.
+
+    Attributes:
+        values: ``[T, C, H, W]``, any float or integer type; NaN where a value is missing.
+        clock: ``[T, 2]`` integers: slot of day, day of week (Monday is 0).
+        layout: Which of the card's formats was found, a short word such as "npz" or "stdn".
+        segments: Half-open ranges of slots without a gap in time; None means one piece.
+        cell_mask: ``[H, W]``, False on padding cells of a canvas; None means all True.
+    """
+
+    values: NDArray[Any]
+    clock: NDArray[np.int64]
+    layout: str
+    segments: tuple[tuple[int, int], ...] | None = None
+    cell_mask: NDArray[np.bool_] | None = None
+
+
+class DatasetModule(Protocol):
+    """What a file in ``datasets/`` (or an entry point of ``stbench.datasets``) offers."""
+
+    CARD: DatasetCard
+
+    def read(self, folder: Path) -> RawSeries:
+        """Read whichever known raw layout lies in ``folder``; raise DataError in one sentence otherwise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataIdentity:
+    """Which numbers a run saw: enters the run's identity.
+
+    Attributes:
+        version: Layout and reader version of real data, or "stand-in-<n>".
+        sha256: Digest of the canonical arrays.
+        stand_in: Whether the data are synthetic.
+    """
+
+    name: str
+    version: str
+    sha256: str
+    stand_in: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpatioTemporalData:
+    """A canonical data set.
+
+    Attributes:
+        values: ``[T, C, H, W]`` float32, physical units, finite (0 where missing).
+        mask: ``[T, C, H, W]``, False where a value is missing; None when none is.
+        cell_mask: ``[H, W]``, False on padding cells.
+        clock: ``[T, 2]`` int64: slot of day, day of week (Monday is 0).
+        segments: Half-open ranges without a gap in time; no window crosses a border.
+    """
+
+    card: DatasetCard
+    identity: DataIdentity
+    values: NDArray[np.float32]
+    mask: NDArray[np.bool_] | None
+    cell_mask: NDArray[np.bool_]
+    clock: NDArray[np.int64]
+    segments: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskShape:
+    """What a model may know when it is built: sizes, no values."""
+
+    history: int
+    horizon: int
+    channels: int
+    grid: tuple[int, int]
+    slots_per_day: int
+
+    @property
+    def cells(self) -> int:
+        return self.grid[0] * self.grid[1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """A batch of model inputs; it holds no target.
+
+    Attributes:
+        history: ``[B, P, C, H, W]`` float32, scaled; the training mean where a value is missing.
+        history_clock: ``[B, P, 2]`` int64: slot of day, day of week.
+        horizon_clock: ``[B, F, 2]`` int64, of the steps to forecast.
+    """
+
+    history: torch.Tensor
+    history_clock: torch.Tensor
+    horizon_clock: torch.Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """The training part of a data set, for models that are fitted in closed form.
+
+    Attributes:
+        values: ``[T, C, H, W]`` float32, scaled.
+        clock: ``[T, 2]`` int64.
+        mask: ``[T, C, H, W]`` bool, False where a value is missing.
+    """
+
+    values: torch.Tensor
+    clock: torch.Tensor
+    mask: torch.Tensor
+
+
+@runtime_checkable
+class Fittable(Protocol):
+    """A model without gradient training: it sees the training series once."""
+
+    def fit(self, series: Series) -> None:
+        """Estimate the model from the training series."""

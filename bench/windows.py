@@ -1,0 +1,174 @@
+"""Windows as index ranges into one array, and the chronological split that owns them.
+
+A window is named by its origin ``o``: its history is ``[o - P, o)`` and its target ``[o, o + F)``. Nothing is copied
+until a batch is gathered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bench.settings import Protocol
+from bench.types import Window
+
+Segments = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Half-open ranges of slots: train before validation before test, without a gap."""
+
+    train: tuple[int, int]
+    val: tuple[int, int]
+    test: tuple[int, int]
+
+
+def chronological_split(slots: int) -> Split:
+    """70 / 15 / 15 by time; borders are rounded down."""
+    first, second = slots * 70 // 100, slots * 85 // 100
+    return Split(train=(0, first), val=(first, second), test=(second, slots))
+
+
+def origins(
+    bounds: tuple[int, int], *, segments: Segments, history: int, horizon: int, protocol: Protocol
+) -> NDArray[np.int64]:
+    """Origins of all windows of one split, ascending.
+
+    The whole target lies in ``bounds``. Under ``strict`` the history may reach back into an earlier split, because at
+    forecast time the past is known; under ``unist`` the whole window lies in ``bounds``. No window crosses a gap.
+    """
+    start, stop = bounds
+    pieces = []
+    for low, high in segments:
+        first = max(low + history, start + (history if protocol == "unist" else 0))
+        last = min(high, stop) - horizon
+        pieces.append(np.arange(first, last + 1, dtype=np.int64))
+    return np.concatenate(pieces) if pieces else np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scaler:
+    """An affine map per channel: ``scaled = (value - center) / scale``.
+
+    Attributes:
+        center, scale: ``[C, 1, 1]`` float32, physical units.
+        low, high: ``[C, 1, 1]``, extremes of the values the scaler was fitted on, physical units.
+        fitted_on: Half-open range of slots it has seen.
+        kind: "standard" or "minmax".
+    """
+
+    center: torch.Tensor
+    scale: torch.Tensor
+    low: torch.Tensor
+    high: torch.Tensor
+    fitted_on: tuple[int, int]
+    kind: Literal["standard", "minmax"]
+
+    def to(self, device: torch.device) -> Scaler:
+        """The same scaler on a device."""
+        moved = {name: getattr(self, name).to(device) for name in ("center", "scale", "low", "high")}
+        return replace(self, **moved)
+
+    def scaled(self, values: torch.Tensor) -> torch.Tensor:
+        """Physical ``[..., C, H, W]`` to scaled."""
+        return (values - self.center) / self.scale
+
+    def physical(self, values: torch.Tensor) -> torch.Tensor:
+        """Scaled ``[..., C, H, W]`` to physical."""
+        return values * self.scale + self.center
+
+
+def fit_scaler(
+    values: NDArray[np.float32],
+    valid: NDArray[np.bool_],
+    fitted_on: tuple[int, int],
+    kind: Literal["standard", "minmax"],
+) -> Scaler:
+    """Fit a scaler per channel, in float64, on the valid values of ``[T, C, H, W]``.
+
+    A channel that is constant, or has no valid value, keeps scale 1.
+    """
+    rows = []
+    for channel in range(values.shape[1]):
+        seen = values[:, channel][valid[:, channel]].astype(np.float64)
+        seen = seen if seen.size else np.zeros(1)
+        low, high = float(seen.min()), float(seen.max())
+        if kind == "standard":
+            center, scale = float(seen.mean()), float(seen.std())
+        else:
+            center, scale = (high + low) / 2, (high - low) / 2
+        rows.append((center, scale if scale > 0 else 1.0, low, high))
+    columns = torch.tensor(rows, dtype=torch.float64).to(torch.float32).T.reshape(4, -1, 1, 1)
+    return Scaler(center=columns[0], scale=columns[1], low=columns[2], high=columns[3], fitted_on=fitted_on, kind=kind)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What a batch of windows should have forecast.
+
+    Attributes:
+        values: ``[B, F, C, H, W]`` float32, physical units.
+        valid: Same shape, False where the value is missing or the cell is padding.
+    """
+
+    values: torch.Tensor
+    valid: torch.Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowSet:
+    """The windows of one split over one array on one device.
+
+    Attributes:
+        values: ``[T, C, H, W]`` float32, physical units, the training mean where missing.
+        valid: ``[T, C, H, W]`` bool.
+        clock: ``[T, 2]`` int64.
+        origins: ``[N]`` int64 on the same device, ascending.
+    """
+
+    values: torch.Tensor
+    valid: torch.Tensor
+    clock: torch.Tensor
+    origins: torch.Tensor
+    scaler: Scaler
+    history: int
+    horizon: int
+
+    def __len__(self) -> int:
+        return len(self.origins)
+
+    def window(self, chosen: torch.Tensor) -> Window:
+        """Gather the inputs of the windows at positions ``chosen [B]``."""
+        past = self._steps(chosen, -self.history, 0)
+        return Window(
+            history=self.scaler.scaled(self.values[past]),
+            history_clock=self.clock[past],
+            horizon_clock=self.clock[self._steps(chosen, 0, self.horizon)],
+        )
+
+    def target(self, chosen: torch.Tensor) -> Target:
+        """Gather the targets of the windows at positions ``chosen [B]``."""
+        future = self._steps(chosen, 0, self.horizon)
+        return Target(values=self.values[future], valid=self.valid[future])
+
+    def positions(self, batch_size: int) -> list[torch.Tensor]:
+        """All positions in order, in batches; the last one may be short and is never dropped or padded."""
+        return _cut(torch.arange(len(self), device=self.origins.device), batch_size)
+
+    def shuffled(self, batch_size: int, generator: torch.Generator) -> list[torch.Tensor]:
+        """All positions in random order, in batches; ``generator`` is a CPU generator."""
+        order = torch.randperm(len(self), generator=generator).to(self.origins.device)
+        return _cut(order, batch_size)
+
+    def _steps(self, chosen: torch.Tensor, first: int, last: int) -> torch.Tensor:
+        offsets = torch.arange(first, last, device=self.origins.device)
+        return self.origins[chosen, None] + offsets  # [B, last - first]
+
+
+def _cut(order: torch.Tensor, size: int) -> list[torch.Tensor]:
+    return [order[start : start + size] for start in range(0, len(order), size)]

@@ -1,0 +1,1 @@
+"""ST-VFM: backbones, adapters and the model."""

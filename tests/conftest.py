@@ -1,0 +1,40 @@
+"""Fixtures that several test files share."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from builders import make_data
+
+from bench.data import Catalog
+
+CARD = """
+name = "{name}"
+interval = 30
+grid = [3, 4]
+channels = ["in", "out"]
+start = "2020-01-06T00:00"
+title = "Tiny city"
+unit = "trips"
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """A data folder with two tiny data sets of the user's own, ``tiny`` and ``tiny2``."""
+    from bench.data_import import import_array
+
+    folder = tmp_path / "data"
+    folder.mkdir()
+    values = make_data(slots=400).values
+    for number, name in enumerate(("tiny", "tiny2")):
+        np.save(tmp_path / f"{name}.npy", values + number)
+        card = tmp_path / f"{name}.toml"
+        card.write_text(CARD.format(name=name), encoding="utf-8")
+        import_array(tmp_path / f"{name}.npy", card, folder)
+    return folder
+
+
+@pytest.fixture
+def catalog(tiny, tmp_path):
+    return Catalog(data_dir=tiny, cache=tmp_path / "cache")

@@ -1,0 +1,180 @@
+"""The command line as a user meets it: whole processes, exit codes, what is printed, what is imported."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = ("torch", "mlflow", "timm")
+BUDGET = ["--set", "train.epochs=4", "--set", "train.steps_per_epoch=4", "--set", "train.batch_size=8", "--no-track"]
+MODELS = ["--model", "last_value", "--model", "historical_average", "--model", "stid"]
+
+
+def environment():
+    return {**os.environ, "COLUMNS": "200", "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
+
+
+def stbench(*arguments, cwd=ROOT):
+    command = [sys.executable, "-m", "bench", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, env=environment(), capture_output=True, text=True, check=False)
+
+
+def start(*arguments):
+    command = [sys.executable, "-m", "bench", *map(str, arguments)]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def tables(results):
+    return {path.name: path.read_bytes() for path in (results / "tables").iterdir()}
+
+
+@pytest.fixture
+def suite(tiny, tmp_path):
+    """A command that runs three models on two tiny data sets into a results folder."""
+
+    def command(results):
+        names = ["--dataset", "tiny", "--dataset", "tiny2"]
+        return ["run", *names, *MODELS, *BUDGET, "--data-dir", tiny, "--results", tmp_path / results]
+
+    return command
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["run", "--help"], ["list"], ["status", "--all"], ["tables"], ["show", "stid"], ["data", "list"]],
+)
+def test_planning_and_tables_import_nothing_heavy(arguments, tmp_path):
+    where = [] if "--help" in arguments or arguments == ["list"] else ["--results", str(tmp_path)]
+    program = (
+        "import sys\nfrom bench.__main__ import main\n"
+        f"sys.argv = ['stbench', *{[*arguments, *where]!r}]\n"
+        "try:\n    main()\nexcept SystemExit as stop:\n    assert not stop.code, stop.code\n"
+        f"print('HEAVY', [name for name in {HEAVY!r} if name in sys.modules])\n"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.rstrip().endswith("HEAVY []")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run"], "nothing was asked for"),
+        (["run", "--all", "--suite", "short_term"], "either --all or --suite"),
+        (["run", "--model", "stit"], "did you mean 'stid'?"),
+        (["run", "--dataset", "bikenyk"], "did you mean 'bikenyc"),
+        (["run", "--suite", "short_trem"], "did you mean 'short_term'?"),
+        (["run", "--all", "--profile", "papr"], "did you mean 'paper'?"),
+        (["run", "--all", "--set", "model.widht=2"], "did you mean 'width'?"),
+        (["run", "--all", "--data-dir", "/nowhere/at/all"], "/nowhere/at/all"),
+        (["show", "stidd"], "did you mean 'stid'?"),
+        (["tables", "--from", "wandb:x"], "write mlflow:URI"),
+        (["tables", "short_trem"], "did you mean 'short_term'?"),
+    ],
+)
+def test_a_mistake_gets_one_sentence_and_exit_code_2(arguments, message, tmp_path):
+    answer = stbench(*arguments, *([] if arguments[0] == "nothing" else ["--results", tmp_path]))
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("error: ")
+    assert message in answer.stderr
+    assert answer.stderr.count("\n") == 1
+    assert "Traceback" not in answer.stderr
+
+
+def test_an_unknown_option_is_exit_code_2():
+    assert stbench("run", "--al").returncode == 2
+
+
+def test_cuda_without_cuda_is_an_error_and_never_the_cpu(suite):
+    answer = stbench(*suite("results"), "--device", "cuda:63")
+    assert answer.returncode == 2
+    assert "cuda:63" in answer.stderr
+
+
+@pytest.mark.slow
+def test_run_writes_records_and_tables_and_a_second_run_does_nothing(suite, tmp_path):
+    first = stbench(*suite("results"))
+    assert first.returncode == 0, first.stdout + first.stderr
+    lines = first.stdout.strip().splitlines()
+    assert "ranks mean nothing" in lines[0]
+    assert "ranks mean nothing" in lines[-1]
+    assert "--profile paper" in lines[-1]
+    assert "6 done, 0 already there, 0 failed" in first.stdout
+    assert sum("✓" in line for line in lines) == 6
+    before = tables(tmp_path / "results")
+    assert set(before) == {"short_term.md", "short_term.tex", "short_term.csv"}
+    second = stbench(*suite("results"))
+    assert second.returncode == 0
+    assert "0 done, 6 already there, 0 failed" in second.stdout
+    assert tables(tmp_path / "results") == before
+    assert stbench("tables", "--check", "--results", tmp_path / "results").returncode == 0
+    (tmp_path / "results" / "tables" / "short_term.md").write_text("edited", encoding="utf-8")
+    assert stbench("tables", "--check", "--results", tmp_path / "results").returncode == 1
+
+
+@pytest.mark.slow
+def test_a_failed_run_is_exit_code_1_and_shows_its_reason(suite, tmp_path):
+    answer = stbench(*suite("results"), "--set", "train.lr=1e30")
+    assert answer.returncode == 1
+    assert "4 done, 0 already there, 2 failed" in answer.stdout
+    status = stbench("status", *suite("results")[1:-5], "--set", "train.lr=1e30", *suite("results")[-4:])
+    assert "2 failed" in status.stdout
+    assert "lower train.lr" in status.stdout
+
+
+@pytest.mark.slow
+def test_a_dry_run_plans_and_runs_nothing(suite, tmp_path):
+    answer = stbench(*suite("results"), "--dry-run")
+    assert answer.returncode == 0, answer.stderr
+    assert "6 of 6 runs to do, about" in answer.stdout
+    assert not (tmp_path / "results" / "runs").exists()
+
+
+@pytest.mark.slow
+def test_a_suite_killed_again_and_again_ends_with_the_same_tables(suite, tmp_path):
+    assert stbench(*suite("undisturbed")).returncode == 0
+    finished: dict[Path, bytes] = {}
+    for delay in (2.0, 3.0, 3.5, 4.0, 4.5, 5.0):
+        process = start(*suite("killed"))
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        now = {path: path.read_bytes() for path in (tmp_path / "killed").glob("runs/*/*/*.json")}
+        assert finished.items() <= now.items()  # nothing that was finished is repeated or lost
+        finished = now
+    last = stbench(*suite("killed"))
+    assert last.returncode == 0
+    assert f"{len(finished)} already there" in last.stdout
+    assert tables(tmp_path / "killed") == tables(tmp_path / "undisturbed")
+
+
+@pytest.mark.slow
+def test_two_suites_at_once_do_every_run_once(suite, tmp_path):
+    both = [start(*suite("shared")) for _ in range(2)]
+    outputs = [process.communicate()[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert sum(output.count("✓") for output in outputs) == 6
+    paths = list((tmp_path / "shared").glob("runs/*/*/*.json"))
+    assert len(paths) == 6
+    assert all(json.loads(path.read_text(encoding="utf-8"))["status"] == "done" for path in paths)
+    assert stbench(*suite("alone")).returncode == 0
+    assert tables(tmp_path / "shared") == tables(tmp_path / "alone")
+
+
+def test_list_and_doctor_answer(tmp_path):
+    assert "convlstm" in stbench("list", "models").stdout
+    doctor = stbench("doctor", "--results", tmp_path)
+    assert doctor.returncode == 0, doctor.stderr
+    assert "torch" in doctor.stdout

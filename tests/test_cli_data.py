@@ -1,0 +1,293 @@
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from bench import cli_data, registry
+from bench.cli_data import app
+from bench.data_show import draw, sample_slots
+from bench.errors import BenchError, ConfigError, DataError, UnknownNameError
+from bench.types import DataIdentity, DatasetCard, RawFile, SpatioTemporalData
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = Path(os.environ.get("STBENCH_DATA") or ROOT.parent / "shared" / "data")
+needs_data = pytest.mark.skipif(not (DATA / "bikenyc").is_dir(), reason="the raw data are not there; set STBENCH_DATA")
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+class Shell:
+    """Runs ``stbench data ...`` in an empty folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, *words: str) -> Result:
+        return CliRunner().invoke(app, [*words], env={"COLUMNS": "200"})
+
+    def prints(self, *words: str, code: int = 0) -> str:
+        result = self.run(*words)
+        assert result.exit_code == code, result.output + repr(result.exception)
+        return " ".join(result.output.split())
+
+    def refuses(self, *words: str, kind: type[BenchError]) -> str:
+        result = self.run(*words)
+        assert isinstance(result.exception, kind), result.output + repr(result.exception)
+        assert "\n" not in str(result.exception)
+        return str(result.exception)
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("STBENCH_DATA", raising=False)
+    return Shell(tmp_path)
+
+
+def bus(shell: Shell) -> None:
+    """A user's own array and card in the working folder."""
+    Path("bus.toml").write_text(
+        'name = "citybus"\ninterval = 60\ngrid = [3, 4]\ntitle = "City [bus]"\nstart = "2024-01-01"\n'
+    )
+    np.save("bus.npy", np.random.default_rng(0).poisson(5, (24 * 9, 1, 3, 4)))
+
+
+def test_list_names_every_data_set_and_says_that_it_is_a_stand_in(shell: Shell) -> None:
+    text = shell.prints("list")
+    assert all(name in text for name in registry.dataset_names())
+    assert text.count("stand-in") >= len(registry.dataset_names())
+    assert "real" not in text
+    assert "2 x 32 x 32" in text
+
+
+def test_an_imported_array_is_listed_shown_and_verified(shell: Shell) -> None:
+    bus(shell)
+    text = shell.prints("import", "bus.npy", "--card", "bus.toml")
+    assert "citybus: 216 slots (9 days) from 2024-01-01, 3 x 4, value" in text
+    assert "stbench data show citybus --data-dir data" in text
+    assert "citybus City [bus] 1 x 3 x 4 60 9 2024-01-01 real" in shell.prints("list")
+    shown = shell.prints("show", "citybus")
+    assert "City [bus]" in shown
+    assert "stand-in" not in shown.lower()
+    assert Path("results/figures/data/citybus.png").read_bytes().startswith(PNG)
+    assert "readable, import-1" in shell.prints("verify", "citybus")
+
+
+def test_an_import_that_fails_says_why_and_is_not_listed(shell: Shell) -> None:
+    bus(shell)
+    np.save("bus.npy", np.zeros((5, 4, 3)))
+    assert "has shape (5, 4, 3)" in shell.refuses("import", "bus.npy", "--card", "bus.toml", kind=DataError)
+    assert "citybus" not in shell.prints("list")
+
+
+def test_show_says_loudly_that_a_stand_in_is_one(shell: Shell) -> None:
+    text = shell.prints("show", "bikenyc2", "--out", "pictures/bikes.png")
+    assert "(stand-in)" in text
+    assert "STAND-IN, synthetic" in text
+    assert "to get it" in text
+    assert Path("pictures/bikes.png").read_bytes().startswith(PNG)
+    assert [path.name for path in Path("pictures").iterdir()] == ["bikes.png"]
+
+
+@pytest.mark.parametrize("command", ["show", "verify", "fetch"])
+def test_an_unknown_name_is_answered_with_the_nearest_one(command: str, shell: Shell) -> None:
+    assert "did you mean 'taxibj'" in shell.refuses(command, "taxibij", kind=UnknownNameError)
+
+
+def test_verify_without_data_says_that_there_is_nothing(shell: Shell) -> None:
+    assert "nothing to verify" in shell.prints("verify")
+    assert "absent: a stand-in is used" in shell.prints("verify", "taxibj")
+
+
+def test_a_data_folder_that_does_not_exist_is_refused(shell: Shell) -> None:
+    assert "nowhere" in shell.refuses("list", "--data-dir", "nowhere", kind=ConfigError)
+
+
+@needs_data
+def test_verify_finds_the_official_file_right(shell: Shell) -> None:
+    text = shell.prints("verify", "bikenyc", "--data-dir", str(DATA))
+    assert "NYCBike2.npz" in text
+    assert "readable, npz-1" in text
+
+
+@needs_data
+def test_verify_finds_a_changed_file_and_exits_with_1(shell: Shell) -> None:
+    folder = shell.folder / "data" / "bikenyc"
+    shutil.copytree(DATA / "bikenyc", folder)
+    file = folder / "NYCBike2.npz"
+    file.chmod(0o644)
+    file.write_bytes(file.read_bytes()[:-100])
+    text = shell.prints("verify", code=1)
+    assert "changed" in text
+    assert "not readable" in text
+
+
+@needs_data
+def test_show_draws_the_real_data_and_does_not_call_them_a_stand_in(shell: Shell) -> None:
+    text = shell.prints("show", "bikenyc", "--data-dir", str(DATA))
+    assert "real" in text
+    assert "stand-in" not in text.lower()
+
+
+# --- fetch
+
+
+@pytest.fixture
+def downloads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """No network: each download writes an empty file and is noted; names with 'dead' cannot be reached."""
+    made: list[Path] = []
+
+    def fetch(file: RawFile, folder: Path, progress: object) -> Path:
+        if "dead" in str(file.url):
+            raise DataError(f"{file.url} cannot be reached")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / file.name).touch()
+        made.append(folder / file.name)
+        return folder / file.name
+
+    real = cli_data.importlib.import_module
+    fake = SimpleNamespace(fetch=fetch)
+    monkeypatch.setattr(
+        cli_data.importlib, "import_module", lambda name: fake if name == "datasets._fetch" else real(name)
+    )
+    return made
+
+
+def publish(monkeypatch: pytest.MonkeyPatch, name: str, *files: RawFile) -> None:
+    module = registry.load("dataset", name)
+    monkeypatch.setattr(module, "CARD", dataclasses.replace(module.CARD, files=files))
+
+
+def test_fetch_downloads_what_has_an_address(
+    shell: Shell, downloads: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(monkeypatch, "taxinyc", RawFile(name="a.npz", url="https://x/a"), RawFile(name="by_hand.npz"))
+    assert "✓ taxinyc: a.npz in mine/taxinyc" in shell.prints("fetch", "taxinyc", "--data-dir", "mine")
+    assert downloads == [Path("mine/taxinyc/a.npz")]
+
+
+def test_fetch_says_what_to_get_from_where_when_there_is_no_address(shell: Shell, downloads: list[Path]) -> None:
+    text = shell.prints("fetch", "taxibj")
+    card = registry.load("dataset", "taxibj").CARD
+    assert " ".join(card.how_to_get.split()) in text
+    assert "folder: data/taxibj" in text
+    assert downloads == []
+
+
+def test_fetch_leaves_files_of_another_layout_alone(
+    shell: Shell, downloads: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(monkeypatch, "taxinyc", RawFile(name="a.npz", url="https://x/a"))
+    Path("data/taxinyc").mkdir(parents=True)
+    Path("data/taxinyc/NYCTaxi.npz").touch()
+    assert "files are in data/taxinyc already" in shell.prints("fetch", "taxinyc")
+    assert downloads == []
+
+
+def test_fetch_goes_on_after_a_dead_address_and_exits_with_1(
+    shell: Shell, downloads: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(monkeypatch, "bikenyc", RawFile(name="a.npz", url="https://dead/a"))
+    publish(monkeypatch, "taxinyc", RawFile(name="a.npz", url="https://x/a"))
+    text = shell.prints("fetch", "--all", code=1)
+    assert "✗ bikenyc: https://dead/a cannot be reached" in text
+    assert downloads == [Path("data/taxinyc/a.npz")]
+
+
+@pytest.mark.parametrize("words", [(), ("taxibj", "--all")])
+def test_fetch_wants_either_names_or_all(words: tuple[str, ...], shell: Shell) -> None:
+    assert "wants names of data sets, or --all" in shell.refuses("fetch", *words, kind=ConfigError)
+    assert not Path("data").exists()
+
+
+# --- pictures
+
+
+def toy(*, slots: int, start: str | None = "2024-01-01", channels: int = 1, **changes: object) -> SpatioTemporalData:
+    names = tuple(f"c{n}" for n in range(channels))
+    facts = {field.name: "" for field in dataclasses.fields(DatasetCard)} | {
+        "grid": (4, 5),
+        "interval": 60,
+        "start": start,
+        "slots": slots,
+        "channels": names,
+        "title": "Toy",
+    }
+    minutes = np.arange(slots) * 60
+    values = np.random.default_rng(0).poisson(3, (slots, channels, 4, 5)).astype(np.float32)
+    data = SpatioTemporalData(
+        card=DatasetCard(**facts),  # type: ignore[arg-type]
+        identity=DataIdentity(name="toy", version="stand-in-1", sha256="", stand_in=True),
+        values=values,
+        mask=None,
+        cell_mask=np.ones((4, 5), dtype=bool),
+        clock=np.stack([minutes % 1440 // 60, minutes // 1440 % 7], axis=1),
+        segments=((0, slots),),
+    )
+    return dataclasses.replace(data, **changes)  # type: ignore[arg-type]
+
+
+def test_the_sample_frames_are_three_hours_of_one_whole_workday() -> None:
+    data = toy(slots=24 * 14, segments=((0, 100), (100, 24 * 14)))
+    clock = data.clock[sample_slots(data)]
+    assert clock[:, 0].tolist() == [8, 13, 19]
+    assert len(set(clock[:, 1].tolist())) == 1
+    assert clock[0, 1] < 5
+    assert sample_slots(toy(slots=11)) == [0, 5, 10]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        toy(slots=1),
+        toy(slots=30, start=None, channels=6),
+        toy(slots=24 * 6, channels=2, segments=((0, 50), (50, 144))),
+        toy(slots=24, values=np.zeros((24, 1, 4, 5), np.float32), cell_mask=np.eye(4, 5, dtype=bool)),
+        toy(slots=24, mask=np.zeros((24, 1, 4, 5), dtype=bool) | (np.arange(24) < 9)[:, None, None, None]),
+    ],
+    ids=["one slot", "six channels without calendar", "two pieces", "silent canvas", "an outage over noon"],
+)
+def test_odd_data_are_drawn_without_a_warning(data: SpatioTemporalData, tmp_path: Path) -> None:
+    assert draw(data, tmp_path / "toy.png").read_bytes().startswith(PNG)
+
+
+def test_the_same_data_give_the_same_picture(tmp_path: Path) -> None:
+    first, second = (draw(toy(slots=48), tmp_path / name).read_bytes() for name in ("a.png", "b.png"))
+    assert first == second
+
+
+# --- start
+
+
+def test_help_and_list_import_no_heavy_library(tmp_path: Path) -> None:
+    code = (
+        "import sys, bench.cli_data as c; from typer.testing import CliRunner;"
+        "r = [CliRunner().invoke(c.app, w).exit_code for w in (['--help'], ['list'])]; assert r == [0, 0], r;"
+        "heavy = {'torch', 'pandas', 'matplotlib', 'scipy', 'mlflow', 'timm', 'requests'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "STBENCH_DATA"}
+    environment["PYTHONPATH"] = str(ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_mistake_is_one_sentence_on_stderr_and_exit_code_2(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bench", "data", "show", "taxibij"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment.pop("STBENCH_DATA", None)
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: there is no data set named 'taxibij'")
+    assert done.stderr.count("\n") == 1

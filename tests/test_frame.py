@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import math
+import random
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from records import CODE, record, suite
+
+import bench
+from bench.errors import StoreError
+from bench.frame import COLUMNS, frame_from_records, mark_stale
+from bench.store import ResultStore
+
+OLD = "0" * 12
+
+
+def test_a_frame_has_the_same_columns_and_types_with_and_without_rows() -> None:
+    full, empty = frame_from_records(suite()), frame_from_records([])
+    assert list(full.columns) == list(empty.columns) == list(COLUMNS)
+    assert full.dtypes.equals(empty.dtypes)
+
+
+def test_a_row_says_what_the_record_says() -> None:
+    made = record(seed=3, mae=1.5, overrides={"model.width": 64, "model.act": "gelu"}, leaky_scaler=True)
+    row = frame_from_records([made]).iloc[0]
+    assert (row.run_id, row.spec_id, row.code) == (made["run_id"], made["run_id"][:16], CODE)
+    assert (row.dataset, row.model, row.seed, row.task, row.horizon) == ("bikenyc", "stid", 3, "short", 6)
+    assert row.variant == "model.act=gelu, model.width=64"
+    assert (row.test_mae, row.val_rmse, row.epochs, row.leaky_scaler) == (1.5, 4.5, 2, True)
+    assert row.test_mae_steps == tuple(made["scores"]["test"]["mae"]["per_step"])
+    assert math.isnan(row.peak_mb)
+
+
+def test_a_failed_run_is_a_row_with_its_reason_and_no_scores() -> None:
+    row = frame_from_records([record(failed=True)]).iloc[0]
+    assert (row.status, row.error) == ("failed", "TrainingError: the loss is NaN")
+    assert math.isnan(row.test_mae)
+    assert row.test_mae_steps == ()
+
+
+def test_settings_are_equal_exactly_when_data_and_seed_alone_differ() -> None:
+    made = [record(), record(seed=1), record("taxibj"), record(epochs=3), record(task="long")]
+    one, seed, data, epochs, task = (frame_from_records([each]).settings[0] for each in made)
+    assert one == seed == data
+    assert len({one, epochs, task}) == 3
+
+
+def test_a_frame_does_not_depend_on_the_order_of_records() -> None:
+    made = suite()
+    shuffled = random.Random(0).sample(made, len(made))
+    pd.testing.assert_frame_equal(frame_from_records(made), frame_from_records(shuffled))
+
+
+def test_a_record_without_a_needed_key_is_one_sentence() -> None:
+    made = record()
+    del made["spec"]["task"]["protocol"]
+    with pytest.raises(StoreError, match=f"{made['run_id']} has no usable 'protocol'"):
+        frame_from_records([made])
+
+
+def test_a_row_is_stale_when_its_code_is_not_todays() -> None:
+    frame = frame_from_records([record(code=OLD), record(seed=1), record(model="gone", code=OLD)])
+    marked = mark_stale(frame, {("bikenyc", "stid"): CODE})
+    assert dict(zip(marked.run_id, marked.stale, strict=True)) == {
+        record(code=OLD)["run_id"]: True,
+        record(seed=1)["run_id"]: False,
+        record(model="gone", code=OLD)["run_id"]: False,
+    }
+    assert "stale" not in frame
+
+
+def test_the_package_loads_the_frame_of_a_results_folder(tmp_path: Path) -> None:
+    for made in suite():
+        ResultStore(tmp_path).write(made)
+    pd.testing.assert_frame_equal(bench.load_frame(tmp_path), frame_from_records(suite()))
+    assert len(bench.load_frame(tmp_path / "nowhere")) == 0

@@ -1,0 +1,117 @@
+"""Metrics against brute force, and against the mistakes they are meant to exclude."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from bench.metrics import METRICS, WindowSums, window_sums
+
+SHAPE = (5, 3, 2, 2, 3)  # B, F, C, H, W
+FLOATS = st.floats(-1e3, 1e3, width=32)
+
+
+def scores(forecast, target, valid, threshold=1.0, batch=64):
+    parts = [torch.from_numpy(part).split(batch) for part in (forecast, target, valid)]
+    rows = [window_sums(*one, threshold) for one in zip(*parts, strict=True)]
+    return WindowSums(torch.cat(rows).numpy()).scores()
+
+
+def near(value):
+    return None if value is None else pytest.approx(value, rel=1e-9, abs=1e-9)
+
+
+def brute_force(forecast, target, valid, threshold):
+    """Every metric by a loop over single values."""
+    pairs = [(float(forecast[index]), float(target[index])) for index in np.ndindex(forecast.shape) if valid[index]]
+    if not pairs:
+        return dict.fromkeys(METRICS)
+    errors = [abs(f - y) for f, y in pairs]
+    mean = math.fsum(y for _, y in pairs) / len(pairs)
+    spread = math.fsum((y - mean) ** 2 for _, y in pairs)
+    ratios = [abs(f - y) / abs(y) for f, y in pairs if abs(y) >= threshold]
+    absolute = math.fsum(abs(y) for _, y in pairs)
+    return {
+        "mae": math.fsum(errors) / len(pairs),
+        "rmse": math.sqrt(math.fsum(e * e for e in errors) / len(pairs)),
+        "mape": 100 * math.fsum(ratios) / len(ratios) if ratios else None,
+        "wape": 100 * math.fsum(errors) / absolute if absolute else None,
+        "r2": 1 - math.fsum(e * e for e in errors) / spread if spread else None,
+    }
+
+
+@settings(max_examples=60)
+@given(
+    forecast=hnp.arrays(np.float32, SHAPE, elements=FLOATS),
+    target=hnp.arrays(np.float32, SHAPE, elements=FLOATS),
+    valid=hnp.arrays(bool, SHAPE),
+)
+def test_every_metric_is_what_a_loop_over_values_gives(forecast, target, valid):
+    got, wanted = scores(forecast, target, valid), brute_force(forecast, target, valid, 1.0)
+    for name in ("mae", "rmse", "mape", "wape"):
+        assert got[name]["overall"] == near(wanted[name]), name
+    for step in range(3):
+        cut = (slice(None), step)
+        wanted_step = brute_force(forecast[cut], target[cut], valid[cut], 1.0)
+        assert got["rmse"]["per_step"][step] == near(wanted_step["rmse"])
+    for channel in range(2):
+        cut = (slice(None), slice(None), channel)
+        wanted_channel = brute_force(forecast[cut], target[cut], valid[cut], 1.0)
+        assert got["mae"]["per_channel"][channel] == near(wanted_channel["mae"])
+
+
+def test_r2_is_what_a_loop_over_values_gives():
+    generator = np.random.default_rng(0)
+    target = generator.gamma(2, 10, SHAPE).astype(np.float32)
+    forecast = (target + generator.normal(0, 3, SHAPE)).astype(np.float32)
+    valid = generator.random(SHAPE) < 0.8
+    assert scores(forecast, target, valid)["r2"]["overall"] == pytest.approx(
+        brute_force(forecast, target, valid, 1.0)["r2"], rel=1e-9
+    )
+
+
+@settings(max_examples=30)
+@given(
+    forecast=hnp.arrays(np.float32, SHAPE, elements=FLOATS),
+    target=hnp.arrays(np.float32, SHAPE, elements=FLOATS),
+    batch=st.integers(1, 6),
+)
+def test_scores_are_identical_whatever_the_batch_size(forecast, target, batch):
+    valid = np.ones(SHAPE, dtype=bool)
+    assert scores(forecast, target, valid, batch=batch) == scores(forecast, target, valid, batch=512)
+
+
+def test_rmse_is_the_root_of_the_pooled_mean_and_no_mean_of_roots():
+    target = np.zeros((2, 1, 1, 1, 1), dtype=np.float32)
+    forecast = np.array([3, 5], dtype=np.float32).reshape(target.shape)
+    rmse = scores(forecast, target, np.ones_like(target, dtype=bool), batch=1)["rmse"]["overall"]
+    assert rmse == pytest.approx(math.sqrt((9 + 25) / 2))
+    assert rmse != pytest.approx((3 + 5) / 2)
+
+
+def test_masked_values_change_nothing():
+    generator = np.random.default_rng(1)
+    target = generator.normal(size=SHAPE).astype(np.float32)
+    forecast = generator.normal(size=SHAPE).astype(np.float32)
+    valid = generator.random(SHAPE) < 0.5
+    wild_target, wild_forecast = np.where(valid, target, np.nan), np.where(valid, forecast, np.inf)
+    assert scores(wild_forecast, wild_target, valid) == scores(forecast, target, valid)
+
+
+def test_mape_counts_targets_from_the_threshold_on():
+    target = np.array([0.001, 10, 20], dtype=np.float32).reshape(1, 1, 1, 1, 3)
+    forecast = np.array([5, 11, 18], dtype=np.float32).reshape(target.shape)
+    got = scores(forecast, target, np.ones_like(target, dtype=bool), threshold=10)
+    assert got["mape"]["overall"] == pytest.approx(10)
+
+
+def test_large_sums_keep_float64_precision():
+    target = np.full((4, 1, 1, 100, 100), 1e4, dtype=np.float32)
+    forecast = target + np.float32(0.5)
+    assert scores(forecast, target, np.ones_like(target, dtype=bool))["mae"]["overall"] == 0.5

@@ -1,0 +1,310 @@
+"""The models as the harness uses them, and each baseline against a slow version of itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from baselines import convlstm, historical_average, last_value, stid, window_mean
+from bench import registry
+from bench.types import Fittable, Series, TaskShape, Window
+
+FLOORS = ("last_value", "window_mean", "historical_average")
+NEURAL = ("stid", "convlstm", "stvfm")
+GRIDS = ((10, 20), (16, 8), (16, 12), (28, 32), (32, 18), (15, 14))
+SLOTS = 48
+
+
+def task_shape(
+    grid: tuple[int, int] = (6, 5), channels: int = 2, horizon: int = 3, history: int = 4, slots: int = SLOTS
+) -> TaskShape:
+    return TaskShape(history=history, horizon=horizon, channels=channels, grid=grid, slots_per_day=slots)
+
+
+def clock(*size: int, slots: int = SLOTS) -> Tensor:
+    return torch.stack((torch.randint(slots, size), torch.randint(7, size)), dim=-1)
+
+
+def make_window(shape: TaskShape, batch: int = 3, seed: int = 0) -> Window:
+    torch.manual_seed(seed)
+    return Window(
+        history=torch.randn(batch, shape.history, shape.channels, *shape.grid),
+        history_clock=clock(batch, shape.history, slots=shape.slots_per_day),
+        horizon_clock=clock(batch, shape.horizon, slots=shape.slots_per_day),
+    )
+
+
+def make_series(shape: TaskShape, steps: int, observed: float = 1.0, seed: int = 0) -> Series:
+    torch.manual_seed(seed)
+    size = (steps, shape.channels, *shape.grid)
+    slots = shape.slots_per_day
+    time = torch.arange(steps)
+    ticks = torch.stack((time % slots, time // slots % 7), dim=-1)
+    return Series(values=torch.randn(size), clock=ticks, mask=torch.rand(size) < observed)
+
+
+def part_of(window: Window, rows: slice) -> Window:
+    return Window(**{name: getattr(window, name)[rows] for name in ("history", "history_clock", "horizon_clock")})
+
+
+def build(name: str, shape: TaskShape, seed: int = 0) -> nn.Module:
+    """A model of this name with its default settings, fitted if it is one to fit, in evaluation mode."""
+    module = importlib.import_module("stvfm.model" if name == "stvfm" else f"baselines.{name}")
+    torch.manual_seed(seed)
+    model: nn.Module = module.Model(shape, module.Config())
+    if isinstance(model, Fittable):
+        model.fit(make_series(shape, 8 * shape.slots_per_day))
+    return model.eval()
+
+
+def trained(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    return [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
+
+
+def size_of(model: nn.Module) -> int:
+    return sum(weight.numel() for _, weight in trained(model))
+
+
+@pytest.mark.parametrize(("channels", "horizon"), [(1, 6), (2, 6), (1, 12), (2, 12)])
+@pytest.mark.parametrize("grid", GRIDS)
+@pytest.mark.parametrize("name", FLOORS + NEURAL)
+def test_a_forecast_has_one_finite_float_per_step_channel_and_cell(
+    name: str, grid: tuple[int, int], channels: int, horizon: int
+) -> None:
+    shape = task_shape(grid, channels, horizon, history=6)
+    with torch.no_grad():
+        forecast = build(name, shape)(make_window(shape, batch=2))
+    assert forecast.shape == (2, horizon, channels, *grid)
+    assert forecast.dtype == torch.float32
+    assert forecast.isfinite().all()
+
+
+@pytest.mark.parametrize("name", FLOORS + NEURAL)
+def test_a_forecast_is_the_same_in_any_batch(name: str) -> None:
+    shape = task_shape()
+    model, window = build(name, shape), make_window(shape, batch=4)
+    with torch.no_grad():
+        together = model(window)
+        alone = torch.cat([model(part_of(window, slice(row, row + 1))) for row in range(4)])
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", FLOORS + NEURAL)
+def test_a_forecast_depends_on_its_window_alone_and_leaves_it_as_it_was(name: str) -> None:
+    shape = task_shape()
+    model, window, same = build(name, shape), make_window(shape), make_window(shape)
+    with torch.no_grad():
+        first = model(window).clone()
+        model(make_window(shape, seed=1))
+        assert torch.equal(model(window), first)
+    for field in dataclasses.fields(Window):
+        assert torch.equal(getattr(window, field.name), getattr(same, field.name))
+
+
+@pytest.mark.parametrize("name", NEURAL)
+def test_the_seed_alone_decides_the_weights(name: str) -> None:
+    shape = task_shape()
+    window = make_window(shape)
+    with torch.no_grad():
+        first, again, other = (build(name, shape, seed)(window) for seed in (5, 5, 6))
+    assert torch.equal(first, again)
+    assert not torch.allclose(first, other)
+
+
+@pytest.mark.parametrize("name", NEURAL)
+def test_training_reaches_every_trained_weight_and_lowers_the_loss(name: str) -> None:
+    shape = task_shape()
+    model, window = build(name, shape).train(), make_window(shape, batch=8)
+    last = window.history[:, -1:]
+    target = torch.cat([0.5 * last + 0.1 * step for step in range(shape.horizon)], dim=1)
+    optimiser = torch.optim.AdamW([weight for _, weight in trained(model)], lr=5e-3)
+    losses = []
+    for _ in range(60):
+        optimiser.zero_grad()
+        loss = (model(window) - target).abs().mean()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.7 * losses[0]
+    unreached = [name for name, weight in trained(model) if weight.grad is None or not weight.grad.any()]
+    assert unreached == []
+
+
+@pytest.mark.parametrize("name", FLOORS + NEURAL)
+def test_settings_and_title_can_be_read_without_importing_the_model(name: str) -> None:
+    module = registry.load("model", name)
+    read = registry.config_class(name)
+    assert dataclasses.asdict(read()) == dataclasses.asdict(module.Config())
+    assert ":" in registry.describe(name)
+    assert getattr(module, "ROLE", None) == ("floor" if name in FLOORS else None)
+
+
+@pytest.mark.parametrize("name", FLOORS)
+def test_a_floor_has_nothing_to_train(name: str) -> None:
+    assert list(build(name, task_shape()).parameters()) == []
+
+
+def test_the_last_value_is_repeated() -> None:
+    shape = task_shape()
+    window = make_window(shape)
+    forecast = last_value.Model(shape, last_value.Config())(window)
+    for step in range(shape.horizon):
+        assert torch.equal(forecast[:, step], window.history[:, -1])
+
+
+def test_the_window_mean_is_the_sum_of_the_steps_over_their_number() -> None:
+    shape = task_shape()
+    window = make_window(shape)
+    forecast = window_mean.Model(shape, window_mean.Config())(window)
+    total = sum(window.history[:, step] for step in range(shape.history))
+    for step in range(shape.horizon):
+        torch.testing.assert_close(forecast[:, step], total / shape.history)
+
+
+def slow_average(series: Series, slot: int, day: int, channel: int, row: int, column: int) -> float:
+    """The mean that the docstring promises, from lists."""
+    seen = [
+        (tuple(series.clock[t].tolist()), (r, c), series.values[t, channel, r, c].item())
+        for t in range(len(series.values))
+        for r in range(series.values.shape[2])
+        for c in range(series.values.shape[3])
+        if series.mask[t, channel, r, c]
+    ]
+    here = [(when, value) for when, cell, value in seen if cell == (row, column)]
+    levels = (
+        [value for when, value in here if when == (slot, day)],
+        [value for when, value in here if when[0] == slot],
+        [value for _, value in here],
+        [value for _, _, value in seen],
+    )
+    found = next((level for level in levels if level), [0.0])
+    return sum(found) / len(found)
+
+
+@pytest.mark.parametrize(("steps", "observed"), [(60, 1.0), (60, 0.3), (20, 0.3), (9, 0.1), (5, 0.0)])
+def test_the_historical_average_is_the_mean_of_lists_with_its_fallbacks(
+    monkeypatch: pytest.MonkeyPatch, steps: int, observed: float
+) -> None:
+    monkeypatch.setattr(historical_average, "CHUNK", 13)
+    shape = task_shape((2, 2), channels=2, horizon=21, slots=3)
+    series = make_series(shape, steps, observed, seed=steps)
+    series.mask[:, 0, 1, 1] = False  # a cell that was never observed
+    model = historical_average.Model(shape, historical_average.Config())
+    model.fit(series)
+    every = torch.tensor([[[slot, day] for day in range(7) for slot in range(3)]])
+    history = make_window(shape, batch=1)
+    forecast = model(Window(history=history.history, history_clock=history.history_clock, horizon_clock=every))
+    for step, (slot, day) in enumerate(every[0].tolist()):
+        for channel, row, column in ((0, 0, 0), (1, 0, 1), (0, 1, 1), (1, 1, 0)):
+            wanted = slow_average(series, slot, day, channel, row, column)
+            assert forecast[0, step, channel, row, column].item() == pytest.approx(wanted, abs=1e-5)
+
+
+def test_a_masked_value_never_enters_the_historical_average() -> None:
+    shape = task_shape((2, 2), slots=3)
+    series = make_series(shape, 40, observed=0.5)
+    spoilt = Series(values=series.values.where(series.mask, torch.nan), clock=series.clock, mask=series.mask)
+    tables = []
+    for given in (series, spoilt):
+        model = historical_average.Model(shape, historical_average.Config())
+        model.fit(given)
+        tables.append(model.table)
+    assert torch.equal(*tables)
+
+
+def test_a_historical_average_is_nan_until_fitted_and_survives_its_state_dict() -> None:
+    shape = task_shape((2, 2))
+    window = make_window(shape)
+    fitted, empty = build("historical_average", shape), historical_average.Model(shape, historical_average.Config())
+    assert empty(window).isnan().all()
+    empty.load_state_dict(fitted.state_dict())
+    assert torch.equal(empty(window), fitted(window))
+
+
+def test_stid_has_the_parameters_of_its_formula() -> None:
+    shape, width, layers = task_shape((4, 5), channels=2, horizon=3, history=6), 8, 2
+    model = stid.Model(shape, stid.Config(width=width, layers=layers))
+    hidden = 4 * width
+    tables = (4 * 5 + SLOTS + 7) * width
+    inputs = (6 * 2 + 1) * width
+    outputs = (hidden + 1) * 3 * 2
+    assert size_of(model) == tables + inputs + layers * 2 * (hidden + 1) * hidden + outputs
+
+
+def test_stid_is_an_mlp_on_each_cell_and_its_identities() -> None:
+    shape = task_shape((2, 3))
+    model, window = build("stid", shape), make_window(shape, batch=2)
+    assert isinstance(model, stid.Model)
+    with torch.no_grad():
+        forecast = model(window)
+        for batch, row, column in ((0, 0, 0), (1, 1, 2), (0, 1, 0)):
+            slot, day = window.history_clock[batch, -1].tolist()
+            past = [window.history[batch, p, c, row, column] for p in range(shape.history) for c in range(2)]
+            series = model.series.weight @ torch.stack(past) + model.series.bias
+            hidden = torch.cat((series, model.cell[row * 3 + column], model.slot[slot], model.day[day]))
+            for layer in model.layers:
+                first, last = layer.body[0], layer.body[3]
+                inner = (first.weight @ hidden + first.bias).clamp(min=0)
+                hidden = hidden + last.weight @ inner + last.bias
+            wanted = (model.head.weight @ hidden + model.head.bias).view(shape.horizon, shape.channels)
+            torch.testing.assert_close(forecast[batch, :, :, row, column], wanted)
+
+
+def naive_step(
+    layer: convlstm.ConvLSTM, inputs: Tensor | None, hidden: Tensor, memory: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The equations of the paper, one gate at a time."""
+    width = hidden.shape[1]
+
+    def gate(index: int) -> Tensor:
+        rows = slice(index * width, (index + 1) * width)
+        total = nn.functional.conv2d(hidden, layer.from_hidden.weight[rows], layer.from_hidden.bias[rows], padding=1)
+        if inputs is not None:
+            total = total + nn.functional.conv2d(inputs, layer.from_input.weight[rows], padding=1)
+        return total
+
+    into = torch.sigmoid(gate(0) + layer.peephole[0] * memory)
+    forget = torch.sigmoid(gate(1) + layer.peephole[1] * memory)
+    after = forget * memory + into * torch.tanh(gate(2))
+    out = torch.sigmoid(gate(3) + layer.peephole[2] * after)
+    return out * torch.tanh(after), after
+
+
+def test_convlstm_follows_the_equations_of_its_paper() -> None:
+    shape = task_shape((4, 5))
+    torch.manual_seed(0)
+    model, window = convlstm.Model(shape, convlstm.Config(width=3, layers=2)), make_window(shape)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "peephole" in name:  # they start at 0
+                weight.normal_()
+        states = [(torch.zeros(3, 3, 4, 5), torch.zeros(3, 3, 4, 5))] * 2
+        for step in range(shape.history):
+            below = window.history[:, step]
+            for depth, layer in enumerate(model.encoder):
+                states[depth] = naive_step(layer, below, *states[depth])
+                below = states[depth][0]
+        frames = []
+        for _ in range(shape.horizon):
+            below = None
+            for depth, layer in enumerate(model.forecaster):
+                states[depth] = naive_step(layer, below, *states[depth])
+                below = states[depth][0]
+            joined = torch.cat([state[0] for state in states], dim=1)
+            frames.append(
+                torch.einsum("oi,bihw->bohw", model.head.weight[:, :, 0, 0], joined) + model.head.bias[:, None, None]
+            )
+        torch.testing.assert_close(model(window), torch.stack(frames, dim=1))
+
+
+@pytest.mark.parametrize("peepholes", [True, False])
+def test_convlstm_has_the_parameters_of_its_formula(peepholes: bool) -> None:
+    shape, width = task_shape((4, 5), channels=2), 3
+    model = convlstm.Model(shape, convlstm.Config(width=width, layers=2, kernel=5, peepholes=peepholes))
+    layer = 4 * width * (width * 25 + 1) + (3 * width * 4 * 5 if peepholes else 0)
+    inputs = 4 * width * 25 * (2 + width + 0 + width)  # encoder from channels and states, forecaster from states alone
+    assert size_of(model) == 4 * layer + inputs + (2 * width + 1) * 2

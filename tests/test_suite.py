@@ -1,0 +1,161 @@
+"""Suites, selections and the identity of runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import pytest
+
+from bench import registry, spec
+from bench.errors import BenchError, ConfigError, UnknownNameError
+from bench.suite import Selection, load_suite, plan, suite_names
+
+TEN = {"taxibj", "taxinyc", "taxinyc2", "bikenyc", "bikenyc2", "tdrive", "crowd", "cellular", "trafficjn", "trafficsh"}
+
+
+def make(catalog, **choices):
+    chosen = {"datasets": ("tiny",), "models": ("stid",)} | choices
+    return plan(load_suite("short_term"), Selection(**chosen), catalog)
+
+
+@pytest.mark.parametrize("name", ["short_term", "long_term", "few_shot"])
+def test_every_suite_names_the_ten_data_sets(name):
+    assert set(load_suite(name).datasets) == TEN
+    assert {card for card in registry.dataset_names() if registry.load("dataset", card).CARD.in_suite} == TEN
+
+
+def test_all_suites_load():
+    assert {load_suite(name).name for name in suite_names()} == set(suite_names())
+
+
+def test_a_plan_is_the_product_of_data_sets_models_and_seeds(catalog):
+    models = tuple(registry.model_names())
+    runs = make(catalog, datasets=("tiny", "tiny2"), models=(), profile="paper")
+    found = [(run.dataset, run.model, run.spec.seed) for run in runs]
+    assert found == list(itertools.product(("tiny", "tiny2"), models, (0, 1, 2)))
+    assert len({run.run_id for run in runs}) == len(runs)
+
+
+def test_data_sets_whose_files_are_there_join_a_suite(catalog):
+    names = {run.dataset for run in make(catalog, datasets=())}
+    assert names == TEN | {"tiny", "tiny2"}
+
+
+def test_the_spec_writes_every_default_out(catalog):
+    (run,) = make(catalog)
+    config = registry.config_class("stid")
+    assert set(run.spec.config) == {field.name for field in dataclasses.fields(config)}
+    assert run.spec.as_dict()["train"]["lr"] == 2e-3
+
+
+def test_overrides_enter_the_identity_and_the_label(catalog):
+    (plain,) = make(catalog)
+    (wide,) = make(catalog, overrides=("model.width=64", "train.epochs=3"))
+    assert wide.spec.config["width"] == 64
+    assert wide.spec.train.epochs == 3
+    assert wide.spec.spec_id != plain.spec.spec_id
+    assert wide.label["overrides"] == {"model.width": 64, "train.epochs": 3}
+
+
+def test_a_model_setting_reaches_the_models_that_have_it(catalog):
+    runs = make(catalog, models=("stid", "last_value"), overrides=("model.width=64",))
+    assert [run.spec.config.get("width") for run in runs] == [64, None]
+    assert runs[1].label["overrides"] == {}
+
+
+def test_an_override_that_repeats_the_default_is_the_same_run(catalog):
+    (plain,) = make(catalog)
+    (same,) = make(catalog, overrides=("model.width=32",))
+    assert same.run_id == plain.run_id
+    assert same.label == plain.label
+
+
+def test_weights_follow_the_profile(catalog):
+    (quick,) = make(catalog, models=("stvfm",))
+    (paper,) = make(catalog, models=("stvfm",), profile="paper", seeds=(0,))
+    (other,) = make(catalog, models=("stvfm",), profile="paper", seeds=(0,), overrides=("model.weights=random",))
+    (without,) = make(catalog)
+    assert [run.spec.weights for run in (quick, paper, other, without)] == ["random", "pretrained", "random", "none"]
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"models": ("stit",)}, "did you mean 'stid'"),
+        ({"datasets": ("bikenyk",)}, "did you mean 'bikenyc"),
+        ({"profile": "papr"}, "did you mean 'paper'"),
+        ({"task": "shrt"}, "did you mean 'short'"),
+        ({"overrides": ("model.widht=3",)}, "did you mean 'width'"),
+        ({"overrides": ("train.epoch=3",)}, "did you mean 'epochs'"),
+        ({"overrides": ("train.epochs=many",)}, "train.epochs"),
+        ({"overrides": ("train.epochs=0",)}, "greater than or equal to 1"),
+        ({"overrides": ("train.lr=nan",)}, "train.lr"),
+        ({"overrides": ("width=3",)}, "task|model|train"),
+        ({"overrides": ("data.x=3",)}, "task|model|train"),
+        ({"protocol": "loose"}, "protocol"),
+        ({"shard": "3/2"}, "i/n"),
+        ({"shard": "two"}, "i/n"),
+    ],
+)
+def test_a_mistake_is_one_sentence_that_says_what_to_do(catalog, choices, message):
+    with pytest.raises(BenchError) as caught:
+        make(catalog, **choices)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_shards_share_a_plan_without_overlap(catalog):
+    whole = make(catalog, models=(), profile="paper")
+    parts = [make(catalog, models=(), profile="paper", shard=f"{i}/4") for i in range(1, 5)]
+    assert sorted(run.run_id for part in parts for run in part) == sorted(run.run_id for run in whole)
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_an_unknown_suite_suggests_a_known_one():
+    with pytest.raises(UnknownNameError, match="did you mean 'short_term'"):
+        load_suite("short_trem")
+
+
+@pytest.mark.parametrize("text", ["name = ", 'name = "x"', 'name = "x"\nsurprise = 1'])
+def test_a_broken_suite_file_is_one_sentence(tmp_path, text):
+    path = tmp_path / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"mine.toml is not valid") as caught:
+        load_suite(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_suite_of_ones_own_runs_as_it_says(tmp_path, catalog):
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'name = "mine"\ntitle = "Mine"\ntasks = ["short"]\nprotocol = "unist"\n'
+        'datasets = ["tiny"]\nmodels = ["stid"]\n',
+        encoding="utf-8",
+    )
+    (run,) = plan(load_suite(str(path)), Selection(), catalog)
+    assert (run.dataset, run.model, run.spec.task.protocol) == ("tiny", "stid", "unist")
+
+
+@pytest.fixture
+def fresh_hashes():
+    yield
+    spec.code_hash.cache_clear()
+    spec._syntax.cache_clear()
+
+
+@pytest.mark.usefixtures("fresh_hashes")
+def test_a_comment_changes_no_identity_and_an_edited_model_does(tmp_path, monkeypatch):
+    model = tmp_path / "model.py"
+
+    def code(text):
+        model.write_text(text, encoding="utf-8")
+        spec.code_hash.cache_clear()
+        spec._syntax.cache_clear()
+        return spec.code_hash("tiny", "stid")
+
+    plugin = registry.Plugin(kind="model", name="stid", module="x", files=(model,))
+    monkeypatch.setattr(registry, "find", lambda kind, name: plugin)
+    first = code('"""Doc."""\nx = 1\n\ndef f():\n    """Doc."""\n    return x\n')
+    assert code('"""Other."""\nx = 1  # one\n\n\ndef f():\n    return x\n') == first
+    assert code("x = 2\n\ndef f():\n    return x\n") != first

@@ -1,0 +1,300 @@
+from __future__ import annotations
+
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from records import record, suite
+
+from bench.errors import TrackingError
+from bench.frame import frame_from_records, load_frame
+from bench.mlflow_store import MlflowStore, shown
+from bench.store import ResultStore
+from bench.tables import write_tables
+from bench.tracking import Tracker, default_uri, records_from, sync
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # MLflow's own, on its libraries
+]
+
+
+@dataclass(frozen=True)
+class Spec:
+    facts: Mapping[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        return dict(self.facts)
+
+
+@dataclass(frozen=True)
+class Plan:
+    run_id: str
+    spec: Spec
+    label: Mapping[str, Any]
+
+
+def plan_of(made: Mapping[str, Any]) -> Plan:
+    return Plan(run_id=made["run_id"], spec=Spec(made["spec"]), label=made["label"])
+
+
+def follow(tracker: Tracker, made: dict[str, Any]) -> None:
+    tracker.run_started(plan_of(made))
+    for row in made["curve"]:
+        tracker.epoch(plan_of(made), row)
+    tracker.run_finished(plan_of(made), made)
+
+
+def mlflow_runs(uri: str) -> list[Any]:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=uri)
+    return list(client.search_runs([client.get_experiment_by_name("st-vfm-bench").experiment_id]))
+
+
+@pytest.fixture(scope="module")
+def data_base(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """An MLflow data base with our experiment and no run; making one takes seconds."""
+    folder = tmp_path_factory.mktemp("empty")
+    sync([], default_uri(folder), folder)
+    return (folder / "mlflow.db").read_bytes()
+
+
+@pytest.fixture
+def results(tmp_path: Path, data_base: bytes) -> Path:
+    folder = tmp_path / "my results"
+    folder.mkdir()
+    (folder / "mlflow.db").write_bytes(data_base)
+    with closing(sqlite3.connect(folder / "mlflow.db")) as connection:
+        place = (folder / "mlartifacts").as_uri()
+        connection.execute("update experiments set artifact_location = ? where name = 'st-vfm-bench'", [place])
+        connection.commit()
+    return folder
+
+
+@pytest.fixture
+def warnings_told() -> list[str]:
+    told: list[str] = []
+    return told
+
+
+def test_tables_from_mlflow_are_those_from_the_store_byte_for_byte(results: Path, tmp_path: Path) -> None:
+    store = ResultStore(results)
+    with Tracker(default_uri(results), results, warn=pytest.fail) as tracker:
+        for made in suite(seeds=2, models=1):
+            follow(tracker, made)
+            store.write(made)
+    from_store = write_tables(load_frame(results), tmp_path / "store")
+    from_mlflow = write_tables(frame_from_records(records_from(default_uri(results))), tmp_path / "mlflow")
+    assert [path.name for path in from_store] == ["short_term.md", "short_term.tex", "short_term.csv"]
+    assert [path.read_bytes() for path in from_store] == [path.read_bytes() for path in from_mlflow]
+
+
+def test_a_tracked_run_carries_its_settings_tags_curve_and_scores(results: Path) -> None:
+    made = record(seed=7, epochs=3, overrides={"text": "x" * 9000})
+    with Tracker(default_uri(results), results, warn=pytest.fail) as tracker:
+        follow(tracker, made)
+    [run] = mlflow_runs(default_uri(results))
+    assert run.info.run_name == "bikenyc/stid/s7"
+    assert run.info.status == "FINISHED"
+    assert run.data.params["task.horizon"] == "6"
+    assert run.data.params["config.text"] == "x" * 500
+    assert run.data.tags["stbench.run_id"] == made["run_id"]
+    assert run.data.tags["stbench.stand_in"] == "false"
+    assert run.data.metrics["test_mae"] == made["scores"]["test"]["mae"]["overall"]
+
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=default_uri(results))
+    steps = {point.step: point.value for point in client.get_metric_history(run.info.run_id, "test_mae_step")}
+    assert [steps[step] for step in range(1, 7)] == made["scores"]["test"]["mae"]["per_step"]
+    curve = {point.step: point.value for point in client.get_metric_history(run.info.run_id, "epoch/train_loss")}
+    assert curve == {row["epoch"]: row["train_loss"] for row in made["curve"]}
+
+
+def test_a_failed_run_is_marked_failed_with_its_reason(results: Path) -> None:
+    made = record(failed=True)
+    with Tracker(default_uri(results), results, warn=pytest.fail) as tracker:
+        follow(tracker, made)
+    [run] = mlflow_runs(default_uri(results))
+    assert run.info.status == "FAILED"
+    assert run.data.tags["stbench.error"] == "the loss is NaN"
+    assert records_from(default_uri(results)) == [made]
+
+
+def test_a_killed_run_is_continued_and_its_curve_has_no_gap_and_no_double(results: Path) -> None:
+    made = record(epochs=4)
+    killed = Tracker(default_uri(results), results, warn=pytest.fail)
+    killed.run_started(plan_of(made))
+    killed.epoch(plan_of(made), made["curve"][0])
+    killed.close()
+    with Tracker(default_uri(results), results, warn=pytest.fail) as tracker:
+        tracker.run_started(plan_of(made))
+        tracker.epoch(plan_of(made), made["curve"][3])
+        tracker.run_finished(plan_of(made), made)
+    [run] = mlflow_runs(default_uri(results))
+
+    from mlflow import MlflowClient
+
+    history = MlflowClient(tracking_uri=default_uri(results)).get_metric_history(run.info.run_id, "epoch/val_mae")
+    assert sorted(point.step for point in history) == [1, 2, 3, 4]
+    assert run.info.status == "FINISHED"
+
+
+def test_sync_adds_what_is_missing_once_and_finishes_what_was_killed(results: Path) -> None:
+    first, second, third = record(seed=0), record(seed=1), record(seed=2, failed=True)
+    uri = default_uri(results)
+    with Tracker(default_uri(results), results, warn=pytest.fail) as tracker:
+        follow(tracker, first)
+        tracker.run_started(plan_of(second))
+    assert sync([first, second, third], uri, results) == (2, 1)
+    assert sync([first, second, third], uri, results) == (0, 3)
+    assert len(mlflow_runs(uri)) == 3
+    assert records_from(uri) == sorted([first, second, third], key=lambda made: made["run_id"])
+
+
+def test_a_repeated_run_replaces_the_earlier_one_when_records_are_read_back(results: Path) -> None:
+    old, new = record(mae=1.0), record(mae=2.0)
+    assert old["run_id"] == new["run_id"]
+    uri = default_uri(results)
+    for made in (old, new):
+        sync([made], uri, results)
+        time.sleep(0.002)  # MLflow's clock counts milliseconds
+    assert records_from(uri) == [new]
+
+
+def test_a_changed_artefact_is_refused(results: Path) -> None:
+    sync([record()], default_uri(results), results)
+    [path] = (results / "mlartifacts").rglob("record.json")
+    path.write_text(path.read_text().replace('"overall": 1.25', '"overall": 0.25'))
+    with pytest.raises(TrackingError, match="was changed after it was logged"):
+        records_from(default_uri(results))
+
+
+def test_a_locked_data_base_is_told_once_and_fails_no_run(results: Path, warnings_told: list[str]) -> None:
+    with closing(sqlite3.connect(results / "mlflow.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with Tracker(default_uri(results), results, warn=warnings_told.append) as tracker:
+            started = time.monotonic()
+            for made in (record(seed=0), record(seed=1)):
+                follow(tracker, made)
+            assert time.monotonic() - started < 1
+        other.execute("ROLLBACK")
+    assert len(warnings_told) == 1
+    assert "locked" in warnings_told[0]
+    assert "stbench sync" in warnings_told[0]
+    assert sync([record(seed=0), record(seed=1)], default_uri(results), results) == (2, 0)
+
+
+def test_a_dead_server_costs_seconds_and_fails_no_run(tmp_path: Path, warnings_told: list[str]) -> None:
+    started = time.monotonic()
+    with Tracker(f"http://127.0.0.1:{free_port()}", tmp_path, warn=warnings_told.append) as tracker:
+        follow(tracker, record(seed=0))
+        follow(tracker, record(seed=1))
+    assert time.monotonic() - started < 15
+    assert len(warnings_told) == 1
+
+
+def test_a_tracker_that_has_nothing_to_say_opens_nothing(tmp_path: Path) -> None:
+    with Tracker(default_uri(tmp_path), tmp_path, warn=pytest.fail) as tracker:
+        tracker.run_skipped(plan_of(record()), "stored")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reading_from_a_data_base_that_is_not_there_creates_none(tmp_path: Path) -> None:
+    with pytest.raises(TrackingError, match="there is no MLflow data base"):
+        records_from(f"sqlite:///{tmp_path / 'absent.db'}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_no_data_base_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_bytes(b"not a data base " * 100)
+    with pytest.raises(TrackingError, match="cannot be used"):
+        sync([], default_uri(tmp_path), tmp_path)
+
+
+def test_a_password_is_never_shown() -> None:
+    assert shown("postgresql://me:secret@host/db") == "postgresql://***@host/db"
+    assert shown("sqlite:////srv/results/mlflow.db") == "sqlite:////srv/results/mlflow.db"
+
+
+@pytest.mark.slow
+def test_tracking_prints_nothing_of_its_own(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.path[:0] = ['.', 'tests']\n"
+        "from pathlib import Path; from test_tracking import *\n"
+        f"results = Path({str(tmp_path)!r})\n"
+        "with Tracker(default_uri(results), results, warn=print) as tracker: follow(tracker, record())\n"
+        "assert records_from(default_uri(results)) == [record()]\n"
+    )
+    root = Path(__file__).parent.parent
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.slow
+def test_importing_the_tracking_imports_no_mlflow() -> None:
+    code = (
+        "import sys, bench.tracking, bench.tables, bench.store; print({'mlflow', 'torch', 'pandas'} & {*sys.modules})"
+    )
+    root = Path(__file__).parent.parent
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+@pytest.mark.slow
+def test_a_real_server_keeps_runs_and_artefacts(tmp_path: Path) -> None:
+    with server(tmp_path / "server") as uri:
+        made = [record(seed=0), record(seed=1, failed=True)]
+        with Tracker(uri, tmp_path / "results", warn=pytest.fail) as tracker:
+            follow(tracker, made[0])
+        assert sync(made, uri, tmp_path / "results") == (1, 1)
+        assert records_from(uri) == sorted(made, key=lambda one: one["run_id"])
+        assert MlflowStore.open_existing(uri)
+    assert not (tmp_path / "results" / "mlartifacts").exists()
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class server:  # noqa: N801 - used as a context manager
+    """An MLflow server on loopback."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.uri = f"http://127.0.0.1:{free_port()}"
+        port = self.uri.rpartition(":")[2]
+        store = f"sqlite:///{folder / 'server.db'}"
+        options = ["--backend-store-uri", store, "--artifacts-destination", str(folder / "artefacts"), "--workers", "1"]
+        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", port, *options]
+        self.log = (folder / "log").open("wb")
+        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, cwd=folder)
+
+    def __enter__(self) -> str:
+        for _ in range(240):
+            try:
+                with urllib.request.urlopen(f"{self.uri}/health", timeout=2):  # noqa: S310 - our own loopback server
+                    return self.uri
+            except (OSError, urllib.error.URLError):
+                time.sleep(0.5)
+        self.__exit__()
+        pytest.fail("the MLflow server did not start within two minutes")
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.wait(30)
+        self.log.close()

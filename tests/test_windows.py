@@ -1,0 +1,183 @@
+"""Windows and splits against slow references."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from builders import make_data
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.errors import LeakError, TaskError
+from bench.settings import TaskSettings
+from bench.task import Task
+from bench.windows import chronological_split, fit_scaler, origins
+
+CPU = torch.device("cpu")
+
+
+def slow_origins(bounds, segments, history, horizon, protocol):
+    """Try every slot as an origin and look at each step of its window."""
+    found = []
+    for origin in range(bounds[1] + 1):
+        window = range(origin - history, origin + horizon)
+        target = range(origin, origin + horizon)
+        owned = all(bounds[0] <= slot < bounds[1] for slot in (window if protocol == "unist" else target))
+        unbroken = any(all(low <= slot < high for slot in window) for low, high in segments)
+        if owned and unbroken:
+            found.append(origin)
+    return found
+
+
+@st.composite
+def layouts(draw):
+    lengths = draw(st.lists(st.integers(1, 40), min_size=1, max_size=4))
+    borders = np.concatenate([[0], np.cumsum(lengths)]).tolist()
+    segments = tuple(itertools.pairwise(borders))
+    start = draw(st.integers(0, borders[-1]))
+    stop = draw(st.integers(start, borders[-1]))
+    return (start, stop), segments
+
+
+@given(
+    layout=layouts(),
+    history=st.integers(1, 9),
+    horizon=st.integers(1, 9),
+    protocol=st.sampled_from(["strict", "unist"]),
+)
+def test_origins_are_those_a_slow_search_finds(layout, history, horizon, protocol):
+    bounds, segments = layout
+    fast = origins(bounds, segments=segments, history=history, horizon=horizon, protocol=protocol)
+    assert fast.tolist() == slow_origins(bounds, segments, history, horizon, protocol)
+
+
+@given(slots=st.integers(20, 30_000))
+def test_the_split_covers_every_slot_once_and_in_order(slots):
+    split = chronological_split(slots)
+    assert split.train[0] == 0
+    assert split.train[1] == split.val[0]
+    assert split.val[1] == split.test[0]
+    assert split.test[1] == slots
+    assert abs(split.train[1] - 0.7 * slots) < 1
+    assert abs(split.test[0] - 0.85 * slots) < 1
+
+
+def test_sixty_days_of_half_hours_give_the_counts_behind_published_tables():
+    task = Task(make_data(slots=2880, grid=(2, 2)), TaskSettings(protocol="unist"), CPU)
+    assert task.counts() == {"train": 2005, "val": 421, "test": 421}
+
+
+def test_a_strict_target_never_leaves_its_split_and_its_history_may():
+    task = Task(make_data(slots=200), TaskSettings(history=5, horizon=3), CPU)
+    first, last = task.first_origins()["test"]
+    assert first == 170
+    assert last + 3 == 200
+    assert task.first_origins()["val"] == [140, 167]
+
+
+def test_a_batch_holds_exactly_the_slots_its_origin_names():
+    data = make_data(slots=120, grid=(3, 4), channels=2)
+    task = Task(data, TaskSettings(history=4, horizon=2), CPU)
+    chosen = torch.tensor([5, 0, 17])
+    window, target = task.train.window(chosen), task.train.target(chosen)
+    for row, position in enumerate(chosen.tolist()):
+        origin = int(task.train.origins[position])
+        past = task.scaler.physical(window.history[row]).numpy()
+        np.testing.assert_allclose(past, data.values[origin - 4 : origin], rtol=1e-5, atol=1e-4)
+        np.testing.assert_array_equal(target.values[row].numpy(), data.values[origin : origin + 2])
+        np.testing.assert_array_equal(window.history_clock[row].numpy(), data.clock[origin - 4 : origin])
+        np.testing.assert_array_equal(window.horizon_clock[row].numpy(), data.clock[origin : origin + 2])
+
+
+def test_the_last_short_batch_is_neither_dropped_nor_padded():
+    task = Task(make_data(slots=200), TaskSettings(), CPU)
+    batches = task.val.positions(7)
+    assert len(task.val) % 7 != 0
+    assert torch.cat(batches).tolist() == list(range(len(task.val)))
+
+
+def test_a_shuffled_pass_sees_every_window_once():
+    task = Task(make_data(slots=200), TaskSettings(), CPU)
+    batches = task.train.shuffled(16, torch.Generator().manual_seed(3))
+    assert sorted(torch.cat(batches).tolist()) == list(range(len(task.train)))
+    assert torch.cat(batches).tolist() != list(range(len(task.train)))
+
+
+def test_the_scaler_sees_the_training_part_only():
+    data = make_data(slots=300)
+    task = Task(data, TaskSettings(), CPU)
+    changed = data.values.copy()
+    changed[task.train_stop :] = 1e6
+    other = Task(make_data(slots=300, values=changed), TaskSettings(), CPU)
+    assert task.train_stop == 210
+    torch.testing.assert_close(task.scaler.center, other.scaler.center, rtol=0, atol=0)
+    torch.testing.assert_close(task.scaler.scale, other.scaler.scale, rtol=0, atol=0)
+    mean = data.values[:210].astype(np.float64).mean(axis=(0, 2, 3))
+    np.testing.assert_allclose(task.scaler.center.flatten().numpy(), mean, rtol=1e-6)
+
+
+def test_a_few_shot_task_lets_nothing_see_more_than_its_windows():
+    task = Task(make_data(slots=1000), TaskSettings(name="few5", fraction=0.05), CPU)
+    assert task.counts()["train"] == int(689 * 0.05)
+    assert task.scaler.fitted_on == (0, task.train_stop)
+    assert task.train_stop == 6 + 33 + 6
+    assert len(task.series.values) == task.train_stop
+
+
+def test_the_leaky_scaler_is_a_switch_and_maps_the_whole_range_to_one():
+    data = make_data(slots=300)
+    task = Task(data, TaskSettings(leaky_scaler=True), CPU)
+    scaled = task.scaler.scaled(torch.from_numpy(data.values))
+    assert task.scaler.fitted_on == (0, 300)
+    torch.testing.assert_close(scaled.amin(dim=(0, 2, 3)), torch.full((2,), -1.0))
+    torch.testing.assert_close(scaled.amax(dim=(0, 2, 3)), torch.full((2,), 1.0))
+
+
+def test_a_constant_channel_keeps_scale_one():
+    values = np.full((10, 1, 2, 2), 7, dtype=np.float32)
+    scaler = fit_scaler(values, np.ones_like(values, dtype=bool), (0, 10), "standard")
+    assert scaler.scale.item() == 1
+    assert scaler.center.item() == 7
+
+
+def test_missing_values_and_padding_cells_count_nowhere():
+    data = make_data(slots=200, grid=(2, 3))
+    mask = np.ones(data.values.shape, dtype=bool)
+    mask[::3] = False
+    cells = np.array([[True, True, False], [True, True, True]])
+    task = Task(make_data(slots=200, grid=(2, 3), mask=mask, cell_mask=cells), TaskSettings(), CPU)
+    expected = data.values[: task.train_stop][mask[: task.train_stop] & cells].mean()
+    assert task.scaler.center.mean().item() == pytest.approx(expected, rel=0.2)
+    assert not task.train.valid[0].any()
+    assert not task.train.valid[:, :, 0, 2].any()
+    window = task.train.window(torch.tensor([0]))
+    assert window.history[..., 0, 2].abs().max() == 0
+
+
+def test_test_targets_open_once():
+    task = Task(make_data(), TaskSettings(), CPU)
+    task.open_test()
+    with pytest.raises(LeakError, match="already read"):
+        task.open_test()
+    assert task.test_reads == 1
+
+
+def test_test_targets_stay_closed_to_tuning():
+    task = Task(make_data(), TaskSettings(), CPU, test_allowed=False)
+    with pytest.raises(LeakError, match="validation only"):
+        task.open_test()
+
+
+def test_what_training_sees_ends_where_validation_ends():
+    data = make_data(slots=300)
+    task = Task(data, TaskSettings(), CPU)
+    assert len(task.train.values) == task.split.val[1] == 255
+    assert task.train.values.untyped_storage().nbytes() == 255 * data.values[0].nbytes
+
+
+def test_a_split_too_short_is_one_sentence():
+    with pytest.raises(TaskError, match=r"train split of 'toy' has 70 slots .* 64 -> 64 .* use a shorter task"):
+        Task(make_data(slots=100), TaskSettings(history=64, horizon=64, protocol="unist"), CPU)
