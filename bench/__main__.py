@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from bench.errors import BenchError
@@ -9,6 +10,7 @@ from bench.errors import BenchError
 
 def main() -> None:
     """Run the command line; a user's mistake is one sentence on stderr and exit code 2."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads of torch sleep: runs side by side do not stall
     from rich.console import Console
     from rich.text import Text
 
@@ -18,6 +20,10 @@ def main() -> None:
         app()
     except BenchError as error:
         Console(stderr=True, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), str(error)))
+        sys.exit(2)
+    except OSError as error:  # a full disk, a folder that may not be written
+        place = f"{error.filename}: " if error.filename else ""
+        Console(stderr=True, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), place, error.strerror or ""))
         sys.exit(2)
     except KeyboardInterrupt:
         Console(stderr=True).print("stopped; what is finished is kept, and the same command goes on from here")

@@ -80,17 +80,17 @@ def run(
     plan = _plan(chosen, catalog, model, dataset, seed, profile, protocol, task, override, shard)
     console = Console()
     if profile == "quick":
-        console.print(QUICK_WARNING)
+        console.print(QUICK_WARNING, soft_wrap=True)
     console.print(_headline(chosen, plan, catalog), highlight=False, soft_wrap=True)
     if dry_run:
-        _dry_run(console, plan, catalog, results)
+        _dry_run(console, plan, catalog, results, device)
     else:
         outcome = _execute(
             console, plan, catalog, results, device, force, _tracking(tracking_uri, results) if track else None
         )
         _report(console, plan, results, outcome)
     if profile == "quick":
-        console.print(QUICK_WARNING)
+        console.print(QUICK_WARNING, soft_wrap=True)
     if not dry_run and outcome.failed:
         raise typer.Exit(1)
 
@@ -182,18 +182,19 @@ def _headline(suite: Suite, plan: list[PlannedRun], catalog: Catalog) -> str:
     )
 
 
-def _dry_run(console: Console, plan: list[PlannedRun], catalog: Catalog, results: Path) -> None:
+def _dry_run(console: Console, plan: list[PlannedRun], catalog: Catalog, results: Path, device: str) -> None:
     from bench import estimate
     from bench.console import duration
+    from bench.context import device_name, resolve_device
     from bench.store import ResultStore
 
     store = ResultStore(results)
     todo = [run for run in plan if not store.has(run.dataset, run.model, run.run_id)]
-    rates = estimate.rates_from_records(store.records())
-    unmeasured = [run for run in todo if run.model not in rates]
-    if unmeasured:
-        with console.status("trying each model for a few steps to see how fast this machine is"):
-            rates |= estimate.rates_from_trial(unmeasured, catalog)
+    found = resolve_device(device)
+    rates = estimate.rates_from_records(store.records(), device_name(found))
+    with console.status("trying each model for a few steps to see how fast this machine is"):
+        trial = estimate.rates_from_trial([run for run in todo if run.model not in rates], catalog, found)
+    rates |= trial.rates
     grid = Table("data set", "runs", "in the store", "time for the rest", title="plan")
     for name in dict.fromkeys(run.dataset for run in plan):
         mine, rest = ([run for run in runs if run.dataset == name] for runs in (plan, todo))
@@ -202,6 +203,10 @@ def _dry_run(console: Console, plan: list[PlannedRun], catalog: Catalog, results
     console.print(grid)
     total = duration(estimate.total_seconds(todo, rates, catalog))
     console.print(f"{len(todo)} of {len(plan)} runs to do, about {total} at most; nothing was run", highlight=False)
+    for model, reason in trial.failures.items():
+        console.print(
+            f"[yellow]not in the estimate: {model}: {escape(reason)}[/yellow]", highlight=False, soft_wrap=True
+        )
 
 
 def _execute(

@@ -85,12 +85,17 @@ class RunContext:
         return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
+def device_name(device: torch.device) -> str:
+    """What the device is called: a GPU's product name, or "cpu"."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
 def environment(device: torch.device) -> dict[str, Any]:
     """What a reader needs to know of the machine and libraries; no host name, no path."""
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "device": device_name(device),
         "cuda": torch.version.cuda if device.type == "cuda" else None,
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,

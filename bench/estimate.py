@@ -7,40 +7,57 @@ pass. Seconds per unit differ by model and machine, so they are measured, never 
 from __future__ import annotations
 
 import statistics
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from bench import registry
 from bench.data import Catalog
+from bench.errors import BenchError
 from bench.settings import TrainSettings
 from bench.spec import PlannedRun
+
+if TYPE_CHECKING:
+    import torch
 
 TRIAL_STEPS = 3
 
 
-def rates_from_records(records: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    """Median seconds per unit of work, by model, over finished runs."""
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """Rates by model, and for a model that could not be tried the reason."""
+
+    rates: Mapping[str, float]
+    failures: Mapping[str, str]
+
+
+def rates_from_records(records: Iterable[Mapping[str, Any]], device: str) -> dict[str, float]:
+    """Median seconds per unit of work, by model, over runs that were finished on a device of this name."""
     found: dict[str, list[float]] = defaultdict(list)
     for record in records:
-        if record["status"] == "done":
+        if record["status"] == "done" and record["environment"]["device"] == device:
             found[record["spec"]["model"]].append(record["cost"]["wall_s"] / record["cost"]["work"])
     return {model: statistics.median(rates) for model, rates in found.items()}
 
 
-def rates_from_trial(runs: Sequence[PlannedRun], catalog: Catalog) -> dict[str, float]:
+def rates_from_trial(runs: Sequence[PlannedRun], catalog: Catalog, device: torch.device) -> Trial:
     """Seconds per unit of work, by model, from a few training steps on the smallest planned data set each."""
     smallest: dict[str, PlannedRun] = {}
     for run in sorted(runs, key=lambda run: _cells(run, catalog)):
         smallest.setdefault(run.model, run)
-    return {model: _trial(run, catalog) for model, run in smallest.items()}
+    rates, failures = {}, {}
+    for model, run in smallest.items():
+        try:
+            rates[model] = _trial(run, catalog, device)
+        except BenchError as error:  # such as absent weights: the run itself will say so, too
+            failures[model] = str(error)
+    return Trial(rates=rates, failures=failures)
 
 
 def total_seconds(runs: Iterable[PlannedRun], rates: Mapping[str, float], catalog: Catalog) -> float:
-    """Upper bound of the time of runs one after the other; every model must have a rate."""
-    return sum(rates[run.model] * planned_work(run, catalog) for run in runs)
+    """Upper bound of the time of runs one after the other, leaving out models without a rate."""
+    return sum(rates[run.model] * planned_work(run, catalog) for run in runs if run.model in rates)
 
 
 def planned_work(run: PlannedRun, catalog: Catalog) -> float:
@@ -64,23 +81,21 @@ def _cells(run: PlannedRun, catalog: Catalog) -> int:
     return height * width
 
 
-def _trial(run: PlannedRun, catalog: Catalog) -> float:
-    import torch
-
+def _trial(run: PlannedRun, catalog: Catalog, device: torch.device) -> float:
     from bench.context import RunContext
     from bench.task import Task
     from bench.train import Trainer
 
-    context = RunContext(seed=0, device=torch.device("cpu"))
+    context = RunContext(seed=0, device=device)
     context.begin()
     task = Task(catalog.load(run.dataset), run.spec.task, context.device, test_allowed=False)
     module = registry.load("model", run.model)
-    model = module.Model(task.shape, module.Config(**run.spec.config))
+    model = module.Model(task.shape, module.Config(**run.spec.config)).to(device)
     settings = replace(run.spec.train, epochs=1, steps_per_epoch=TRIAL_STEPS)
-    started = time.perf_counter()
+    started = context.seconds()
     if any(p.requires_grad for p in model.parameters()):
         Trainer(model, task, settings, context).run()
     else:
         model(task.val.window(task.val.positions(settings.batch_size)[0]))
     counts = {**task.counts(), "test": 0}
-    return (time.perf_counter() - started) / work(counts, settings, 1, task.shape.cells)
+    return (context.seconds() - started) / work(counts, settings, 1, task.shape.cells)
