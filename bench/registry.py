@@ -95,8 +95,7 @@ def config_class(model: str) -> type[Any]:
         ConfigError: If the file has no ``Config``, or it uses names that are not available here.
     """
     source = find("model", model).source
-    tree = ast.parse(source.read_text(encoding="utf-8"), filename=str(source))
-    wanted = [node for node in tree.body if _is_config(node) or _feeds_config(node)]
+    wanted = [node for node in _tree(model).body if _is_config(node) or _feeds_config(node)]
     if not any(_is_config(node) for node in wanted):
         raise ConfigError(f"{source} defines no class Config at its top level")
     module = ModuleType(f"{model}.config")
@@ -113,9 +112,21 @@ def config_class(model: str) -> type[Any]:
 
 def describe(model: str) -> str:
     """The first line of the model file's docstring."""
-    source = find("model", model).source
-    text = ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or ""
+    text = ast.get_docstring(_tree(model)) or ""
     return text.partition("\n")[0]
+
+
+def role(model: str) -> str:
+    """What the model file's ``ROLE`` says: "floor" for a naive forecast that is not trained, else "model"."""
+    for node in _tree(model).body:
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "ROLE" and node.value is not None:
+            return str(ast.literal_eval(node.value))
+    return "model"
+
+
+def _tree(model: str) -> ast.Module:
+    source = find("model", model).source
+    return ast.parse(source.read_text(encoding="utf-8"), filename=str(source))
 
 
 def _is_config(node: ast.stmt) -> bool:

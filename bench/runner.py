@@ -135,7 +135,7 @@ class Runner:
             "work": work(task.counts(), run.spec.train, len(training.curve), task.shape.cells),
         }
         return {
-            **_common(run, role=getattr(module, "ROLE", "model")),
+            **_common(run),
             "status": "done",
             "scores": evaluation.scores,
             "counts": evaluation.counts,
@@ -170,13 +170,13 @@ class Runner:
             message(observer)
 
 
-def _common(run: PlannedRun, *, role: str) -> Record:
+def _common(run: PlannedRun) -> Record:
     data = run.spec.data
     return {
         "schema": SCHEMA,
         "run_id": run.run_id,
         "code": run.code,
-        "role": role,
+        "role": registry.role(run.model),
         "spec": run.spec.as_dict(),
         "label": dict(run.label),
         "data": {"version": data.version, "sha256": data.sha256, "stand_in": data.stand_in},
@@ -188,7 +188,7 @@ def _failed_record(run: PlannedRun, error: Exception) -> Record:
     last = traceback.extract_tb(error.__traceback__)[-1]
     message = " ".join(str(error).split()) or type(error).__name__
     return {
-        **_common(run, role="model"),
+        **_common(run),
         "status": "failed",
         "scores": None,
         "counts": None,

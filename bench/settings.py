@@ -93,7 +93,7 @@ PROFILES = {
     "quick": Profile(
         name="quick",
         seeds=(0,),
-        train=TrainSettings(epochs=1, steps_per_epoch=30, batch_size=16),
+        train=TrainSettings(epochs=1, steps_per_epoch=30, batch_size=8),
         weights="random",
         meaningful=False,
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
@@ -88,28 +88,25 @@ def plan(suite: Suite, selection: Selection, catalog: Catalog) -> list[PlannedRu
     overrides = _Overrides(selection.overrides)
     models = _models(suite, selection)
     tasks = [_task(name, suite, selection, overrides) for name in ([selection.task] if selection.task else suite.tasks)]
-    train = validated(TrainSettings, {**dataclasses.asdict(profile.train), **overrides.of("train")}, "train")
-    configs = {model: _config(model, profile, overrides.of("model")) for model in models}
-    overrides.check_used(configs)
-    trained = _changed("train", dataclasses.asdict(train), dataclasses.asdict(profile.train))
-    variants = {model: _changed("model", configs[model], _config(model, profile, {})) | trained for model in models}
+    resolved = {model: _resolved(model, profile, overrides) for model in models}
+    overrides.check_used(config for config, _, _ in resolved.values())
     runs = [
         PlannedRun(
             spec=RunSpec(
                 data=catalog.identity(dataset),
                 task=task,
                 model=model,
-                config=configs[model],
+                config=config,
                 train=train,
                 seed=seed,
-                weights=cast(Weights, configs[model].get("weights", "none")),
+                weights=cast(Weights, config.get("weights", "none")),
             ),
             code=code_hash(dataset, model),
-            label={"profile": profile.name, "overrides": variants[model]},
+            label={"profile": profile.name, "overrides": changed},
         )
         for dataset in _datasets(suite, selection, catalog)
         for task in tasks
-        for model in models
+        for model, (config, train, changed) in resolved.items()
         for seed in selection.seeds or profile.seeds
     ]
     return _shard(runs, selection.shard)
@@ -155,9 +152,9 @@ class _Overrides:
     def of(self, group: str) -> dict[str, str]:
         return self._values[group]
 
-    def check_used(self, configs: Mapping[str, Mapping[str, Any]]) -> None:
+    def check_used(self, configs: Iterable[Mapping[str, Any]]) -> None:
         """A model setting must exist in at least one of the models."""
-        known = sorted({name for config in configs.values() for name in config})
+        known = sorted({name for config in configs for name in config})
         for name in self._values["model"]:
             if name not in known:
                 raise UnknownNameError("setting model.*", name, known)
@@ -187,8 +184,21 @@ def _datasets(suite: Suite, selection: Selection, catalog: Catalog) -> list[str]
 def _task(name: str, suite: Suite, selection: Selection, overrides: _Overrides) -> TaskSettings:
     base = _choice("task", name, TASKS)
     protocol = selection.protocol or suite.protocol
-    values = {**dataclasses.asdict(base), "protocol": protocol, **overrides.of("task")}
+    values = {**asdict(base), "protocol": protocol, **overrides.of("task")}
     return validated(TaskSettings, values, "task")
+
+
+def _resolved(
+    model: str, profile: Profile, overrides: _Overrides
+) -> tuple[dict[str, Any], TrainSettings, dict[str, Any]]:
+    """A model's settings, its recipe, and what of both is not the profile's; a floor is not trained and has none."""
+    config = _config(model, profile, overrides.of("model"))
+    changed = _changed("model", config, _config(model, profile, {}))
+    usual = asdict(profile.train)
+    train = validated(TrainSettings, {**usual, **overrides.of("train")}, "train")
+    if registry.role(model) == "floor":
+        return config, TrainSettings(), changed
+    return config, train, changed | _changed("train", asdict(train), usual)
 
 
 def _config(model: str, profile: Profile, overrides: Mapping[str, str]) -> dict[str, Any]:
@@ -196,7 +206,7 @@ def _config(model: str, profile: Profile, overrides: Mapping[str, str]) -> dict[
     known = {field.name for field in dataclasses.fields(kind)}
     values: dict[str, Any] = {"weights": profile.weights} if "weights" in known else {}
     values |= {name: value for name, value in overrides.items() if name in known}
-    return dataclasses.asdict(validated(kind, values, f"model ({model})"))
+    return asdict(validated(kind, values, f"model ({model})"))
 
 
 def _shard(runs: list[PlannedRun], shard: str | None) -> list[PlannedRun]:

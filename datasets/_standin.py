@@ -1,6 +1,6 @@
 """Synthetic stand-ins for data sets that are not on the disk.
 
-A stand-in has the grid, channels, interval and clock of its card and 60 days of activity made from four parts: fixed
+A stand-in has the grid, channels, interval and clock of its card and six weeks of activity made from four parts: fixed
 hot spots, a daily and weekly rhythm that differs by cell, a disturbance that drifts across the grid and fades within
 hours, and noise. The rhythm and the drift can be forecast, the noise cannot. Counts are Poisson and whole numbers;
 speeds are a free-flow speed that dips where there is much activity.
@@ -18,7 +18,7 @@ from bench.clock import clock_from
 from bench.types import DatasetCard, RawSeries
 
 VERSION = 1
-DAYS = 60
+DAYS = 42
 MEMORY_MINUTES = 240.0  # after which a disturbance has faded to 1/e
 DRIFT_CELLS_PER_HOUR = 1.5
 MEAN_COUNTS = {"bike": 5.0, "taxi": 40.0, "crowd": 30.0, "cellular": 80.0}  # a slot and cell, by word of the domain
@@ -38,7 +38,7 @@ def generate(card: DatasetCard) -> RawSeries:
     """Make the stand-in of a data set; the same name gives the same series.
 
     Returns:
-        ``[T, C, H, W]`` with T the card's span, 60 days at the most.
+        ``[T, C, H, W]`` with T the card's span, six weeks at the most.
     """
     seed = hashlib.sha256(f"{card.name}/{VERSION}".encode()).digest()
     rng = np.random.Generator(np.random.PCG64(int.from_bytes(seed, "big")))

@@ -64,6 +64,13 @@ def test_a_model_setting_reaches_the_models_that_have_it(catalog):
     assert runs[1].label["overrides"] == {}
 
 
+def test_a_floor_is_one_run_whatever_the_training_recipe(catalog):
+    (quick,) = make(catalog, models=("last_value",), overrides=("train.epochs=3",))
+    (paper,) = make(catalog, models=("last_value",), profile="paper", seeds=(0,))
+    assert quick.run_id == paper.run_id
+    assert quick.label["overrides"] == {}
+
+
 def test_an_override_that_repeats_the_default_is_the_same_run(catalog):
     (plain,) = make(catalog)
     (same,) = make(catalog, overrides=("model.width=32",))
