@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
 from bench.errors import BenchError
+
+CRASHED = 70  # a mistake in the program itself
+INTERRUPTED = 130  # typer's exit code for Ctrl-C
 
 
 def main() -> None:
@@ -16,6 +20,9 @@ def main() -> None:
 
     from bench.cli import app
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show a sign shows another
     try:
         app()
     except BenchError as error:
@@ -25,9 +32,13 @@ def main() -> None:
         place = f"{error.filename}: " if error.filename else ""
         Console(stderr=True, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), place, error.strerror or ""))
         sys.exit(2)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("stopped; what is finished is kept, and the same command goes on from here")
-        sys.exit(130)
+    except Exception:  # noqa: BLE001 - a mistake of ours, which must not look like failed runs
+        Console(stderr=True).print_exception()
+        sys.exit(CRASHED)
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            Console(stderr=True).print("stopped; what is finished is kept, and the same command goes on from here")
+        raise
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def canonical(card: DatasetCard, raw: RawSeries, version: str) -> SpatioTemporal
         raise DataError(f"{card.name} has a cell mask of shape {cell_mask.shape}; wanted {card.grid} with a cell in it")
     values, mask = _checked_values(card, raw, cell_mask)
     clock = np.array(raw.clock, dtype=np.int64)
-    sha256 = content_digest(card.channels, values, mask, cell_mask, clock, segments)
+    sha256 = content_digest(card, values, mask, cell_mask, clock, segments)
     stand_in = version.startswith(STAND_IN)
     identity = DataIdentity(name=card.name, version=version, sha256=sha256, stand_in=stand_in)
     return SpatioTemporalData(
@@ -99,15 +99,15 @@ def _checked_values(
 
 
 def content_digest(
-    channels: tuple[str, ...],
+    card: DatasetCard,
     values: NDArray[np.float32],
     mask: NDArray[np.bool_] | None,
     cell_mask: NDArray[np.bool_],
     clock: NDArray[np.int64],
     segments: Segments,
 ) -> str:
-    """Digest of all that a run can see of a data set."""
-    header = [values.shape, channels, segments, mask is None]
+    """Digest of all that a run can see of a data set, and of what its scores are counted by."""
+    header = [values.shape, card.channels, segments, mask is None, float(card.mape_threshold)]
     digest = hashlib.sha256(json.dumps(header).encode())
     for array in (values, clock, cell_mask, *(() if mask is None else (mask,))):
         digest.update(np.ascontiguousarray(array).data)

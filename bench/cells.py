@@ -13,11 +13,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bench.render import Flag
+from bench.render import SHOWN, Flag
 
 BLOCK = ("task", "protocol", "history", "horizon", "fraction", "leaky_scaler", "clamp", "profile")
 DATA = ("dataset", "stand_in", "data_version", "data_sha256")
 LINE = ("model", "variant", "weights")
+METRICS = (*SHOWN, "mape", "wape", "r2")
+HIGHER_IS_BETTER = ("r2",)
 
 Row = dict[str, Any]
 Key = tuple[Any, ...]
@@ -31,11 +33,13 @@ class Entry:
         runs: The done runs in its means; may be empty.
         flags: What is to be said of it.
         floor: Whether its model is a floor.
+        below: The metrics in which it is worse than the best floor on the same data.
     """
 
     runs: tuple[Row, ...]
     flags: tuple[Flag, ...]
     floor: bool
+    below: tuple[str, ...] = ()
 
     @property
     def seeds(self) -> int:
@@ -55,6 +59,10 @@ class Entry:
         values = self._values(metric)
         return statistics.stdev(values) if len(values) >= 2 else math.nan
 
+    def flags_of(self, metric: str) -> tuple[Flag, ...]:
+        """What is to be said of one of its numbers."""
+        return ("below_floor", *self.flags) if metric in self.below else self.flags
+
     def _values(self, metric: str) -> list[float]:
         values = (float(run[f"test_{metric}"]) for run in self.runs)
         return [value for value in values if math.isfinite(value)]
@@ -66,8 +74,6 @@ Entries = dict[tuple[Key, Key], Entry]
 
 def blocks(rows: Sequence[Row]) -> dict[Key, Entries]:
     """The cells of every block, by the values of ``BLOCK``; sorted, whatever the order of the rows."""
-    floors = {row["model"] for row in rows if row["role"] == "floor"}
-    rows = [row | {"floor": row["model"] in floors} for row in rows]  # a failed run does not know its role
     return {key: _entries([*own, *_borrowed_floors(rows, own)]) for key, own in _grouped(rows, BLOCK).items()}
 
 
@@ -78,7 +84,7 @@ def _borrowed_floors(rows: Iterable[Row], own: Sequence[Row]) -> list[Row]:
     taken = {_key(row, (*DATA, *LINE, "seed")) for row in own if row["status"] == "done" and not row["stale"]}
     found = []
     for row in sorted(rows, key=lambda row: (row["stale"], row["profile"], row["run_id"])):
-        fits = row["floor"] and row["status"] == "done" and _key(row, BLOCK[:-1]) == place and _key(row, DATA) in data
+        fits = _is_floor(row) and row["status"] == "done" and _key(row, BLOCK[:-1]) == place and _key(row, DATA) in data
         if fits and row["profile"] != own[0]["profile"] and (key := _key(row, (*DATA, *LINE, "seed"))) not in taken:
             taken.add(key)
             found.append(row)
@@ -93,7 +99,7 @@ def _entries(rows: Iterable[Row]) -> Entries:
     ]
     groups = _grouped(split, (*DATA, *LINE, "split"))
     entries = {(key[: len(DATA)], key[len(DATA) :]): _entry(cell) for key, cell in groups.items()}
-    return {key: _flag_below_floor(entry, _best_floor(entries, key[0])) for key, entry in entries.items()}
+    return {key: _compared(entry, _floors(entries, key[0])) for key, entry in entries.items()}
 
 
 def _chosen(cell: Sequence[Row]) -> list[Row]:
@@ -111,27 +117,35 @@ def _chosen(cell: Sequence[Row]) -> list[Row]:
 
 def _differ(cell: Sequence[Row]) -> bool:
     """Whether runs of one name were made with different settings; a floor's training settings do nothing."""
-    return not cell[0]["floor"] and len({row["settings"] for row in cell}) > 1
+    return not _is_floor(cell[0]) and len({row["settings"] for row in cell}) > 1
 
 
 def _entry(rows: Sequence[Row]) -> Entry:
     done = tuple(row for row in rows if row["status"] == "done")
     flags: list[Flag] = ["stale"] if any(row["stale"] for row in done) else []
     flags += ["failed"] if len(done) < len(rows) else []
-    return Entry(runs=done, flags=tuple(flags), floor=rows[0]["floor"])
+    return Entry(runs=done, flags=tuple(flags), floor=_is_floor(rows[0]))
 
 
-def _best_floor(entries: Entries, data: Key) -> float:
-    floors = [
-        entry.mean("mae") for (place, _), entry in entries.items() if place == data and entry.floor and entry.runs
-    ]
-    return min(floors, default=math.inf)
+def _is_floor(row: Row) -> bool:
+    return bool(row["role"] == "floor")
 
 
-def _flag_below_floor(entry: Entry, best: float) -> Entry:
-    if entry.floor or not entry.mean("mae") > best:
+def _floors(entries: Entries, data: Key) -> list[Entry]:
+    return [entry for (place, _), entry in entries.items() if place == data and entry.floor]
+
+
+def _compared(entry: Entry, floors: Sequence[Entry]) -> Entry:
+    """Note where a model is worse than every floor's best, each metric by itself."""
+    if entry.floor:
         return entry
-    return replace(entry, flags=("below_floor", *entry.flags))
+    return replace(entry, below=tuple(metric for metric in METRICS if _below(entry, floors, metric)))
+
+
+def _below(entry: Entry, floors: Sequence[Entry], metric: str) -> bool:
+    sign = -1 if metric in HIGHER_IS_BETTER else 1
+    means = (sign * floor.mean(metric) for floor in floors)
+    return sign * entry.mean(metric) > min((mean for mean in means if math.isfinite(mean)), default=math.inf)
 
 
 def _grouped(rows: Iterable[Row], keys: Sequence[str]) -> dict[Key, list[Row]]:

@@ -14,8 +14,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench.cli_data import app as data_app
-from bench.cli_options import DataDir, Results, TrackingUri, current_frame, open_catalog
+from bench.cli_options import DataDir, Results, TrackingUri, current_frame, open_catalog, write_current_tables
 from bench.cli_run import run, status
+from bench.cli_weights import app as weights_app
+from bench.errors import BenchError, ConfigError
 
 app = typer.Typer(
     help="A referee for spatio-temporal forecasting: models x data sets, one protocol, tables a reader can trust.",
@@ -26,6 +28,7 @@ app = typer.Typer(
 app.command()(run)
 app.command()(status)
 app.add_typer(data_app, name="data", help="Look at, check, download and import data sets.")
+app.add_typer(weights_app, name="weights", help="Look at, download and check pre-trained weights.")
 
 
 class ListedKind(StrEnum):
@@ -45,21 +48,18 @@ def tables(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if a table on disk differs.")] = False,
 ) -> None:
     """Write the tables (md, tex, csv) from the records."""
-    from bench.tables import check_tables, write_tables
+    from bench.tables import check_tables
 
-    console = Console()
-    frame, folder = current_frame(results, source), results / "tables"
     if check:
-        differing = check_tables(frame, folder, names or None)
+        differing = check_tables(current_frame(results, source), results / "tables", names or None)
         for path in differing:
-            text = f"{path} differs from the records; 'stbench tables' writes it anew"
-            console.print(text, highlight=False, soft_wrap=True)
+            _print(f"{path} differs from the records; 'stbench tables' writes it anew")
         raise typer.Exit(1 if differing else 0)
-    written = write_tables(frame, folder, names or None)
+    written = write_current_tables(results, source, names or None)
     for path in written:
-        console.print(str(path), highlight=False, soft_wrap=True)
+        _print(str(path))
     if not written:
-        console.print(f"no table has rows: {results} holds no finished run", highlight=False, soft_wrap=True)
+        _print(f"no table has rows: {results} holds no finished run")
 
 
 @app.command("list")
@@ -108,7 +108,7 @@ def sync(results: Results = Path("results"), tracking_uri: TrackingUri = None) -
 
     uri = tracking_uri or tracking.default_uri(results)
     added, present = tracking.sync(ResultStore(results).records(), uri, results)
-    Console().print(f"{added} runs added, {present} were there: {uri}", highlight=False, soft_wrap=True)
+    _print(f"{added} runs added, {present} were there: {tracking.shown(uri)}")
 
 
 @app.command()
@@ -117,13 +117,20 @@ def ui(
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port on this machine.")] = 5000,
 ) -> None:
     """Open MLflow's own interface on the results folder's database."""
+    import socket
     import subprocess
 
     from bench import tracking
 
+    results.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", tracking.default_uri(results)]
-    Console().print(f"http://127.0.0.1:{port}  (stop with Ctrl-C)", highlight=False)
-    finished = subprocess.run([*command, "--host", "127.0.0.1", "--port", str(port)], check=False)  # noqa: S603
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise ConfigError(f"port {port} of this machine is in use; choose another with --port")
+    _print(f"http://127.0.0.1:{port}  (stop with Ctrl-C)")
+    finished = subprocess.run(  # noqa: S603
+        [*command, "--host", "127.0.0.1", "--port", str(port)], env=tracking.quiet_environment(), check=False
+    )
     raise typer.Exit(finished.returncode)
 
 
@@ -138,16 +145,24 @@ def doctor(data_dir: DataDir = None, results: Results = Path("results")) -> None
 
     catalog = open_catalog(data_dir, results)
     grid = Table("what", "found", title="doctor")
-    for key, value in environment(resolve_device("auto")).items():
+    for key, value in (environment(resolve_device("auto")) | libraries()).items():
         grid.add_row(key, str(value))
     grid.add_row("cores", str(os.cpu_count()))
     grid.add_row("free disk", f"{shutil.disk_usage(Path.cwd()).free / 2**30:.0f} GiB")
-    for name, found in libraries().items():
-        grid.add_row(name, found)
-    real = [name for name in catalog.names() if catalog.has_real(name)]
-    grid.add_row("data folder", str(catalog.data_dir or "none"))
-    grid.add_row("real data sets", ", ".join(real) or "none; stand-ins will be used and marked")
+    grid.add_row("data folder", escape(str(catalog.data_dir or "none")))
+    for name in catalog.names():
+        try:
+            if catalog.has_real(name):
+                grid.add_row(name, "real")
+        except BenchError as error:
+            grid.add_row(name, f"[red]{escape(str(error))}[/red]")
+    grid.add_row("other data sets", "stand-ins, marked wherever their numbers appear")
     Console().print(grid)
+
+
+def _print(text: str) -> None:
+    """Print a line as it is, however long and whatever it contains."""
+    Console().print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_pairs(console: Console, title: str, pairs: Iterable[tuple[str, str]]) -> None:

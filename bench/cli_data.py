@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,7 @@ from rich.table import Table
 
 from bench import registry
 from bench.cli_options import DataDir, Results, open_catalog
-from bench.errors import ConfigError, DataError
+from bench.errors import BenchError, ConfigError, DataError, UnknownNameError
 
 if TYPE_CHECKING:
     from bench.data import Catalog
@@ -37,20 +38,17 @@ def list_datasets(data_dir: DataDir = None, results: Results = Path("results")) 
     for column in table.columns:
         column.no_wrap = column.header != "title"
     for name in catalog.names():
-        card = catalog.card(name)
-        found = "[green]real[/green]" if catalog.has_real(name) else "[yellow]stand-in[/yellow]"
-        shape = " x ".join(map(str, (len(card.channels), *card.grid)))
-        days = f"{card.slots / card.slots_per_day:.3g}"
-        table.add_row(name, escape(card.title), shape, str(card.interval), days, (card.start or "?")[:10], found)
+        table.add_row(*_listed(catalog, name))
     console = Console()
     console.print(table)
-    console.print(f"data folder: {catalog.data_dir or 'none, so every data set is a stand-in'}", highlight=False)
+    folder = escape(str(catalog.data_dir or "none, so every data set is a stand-in"))
+    console.print(f"data folder: {folder}", highlight=False)
 
 
 @app.command()
 def show(
     name: str,
-    out: Annotated[Path | None, typer.Option("--out", help="PNG to write [default: <results>/figures/data].")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="PNG to write (default: <results>/figures/data).")] = None,
     data_dir: DataDir = None,
     results: Results = Path("results"),
 ) -> None:
@@ -59,14 +57,14 @@ def show(
 
     data = open_catalog(data_dir, results).load(name)
     mark = " (stand-in)" if data.identity.stand_in else ""
-    table = Table("fact", "value", title=f"{name}{mark}", show_header=False)
+    table = Table("fact", "value", title=escape(f"{name}{mark}"), show_header=False)
     table.columns[1].overflow = "fold"
     for key, value in _facts(data).items():
         table.add_row(key, escape(value))
     console = Console(soft_wrap=True)
     console.print(table, soft_wrap=False)
     picture = draw(data, out or results / "figures" / "data" / f"{name}.png")
-    console.print(f"picture: {picture}", highlight=False)
+    console.print(f"picture: {escape(str(picture))}", highlight=False)
 
 
 @app.command()
@@ -74,9 +72,10 @@ def verify(names: Names = None, data_dir: DataDir = None, results: Results = Pat
     """Hold the raw files against the digests on their cards, and read them; exit 1 if something does not match."""
     catalog = open_catalog(data_dir, results)
     table = Table("data set", "file", "wanted", "found", "verdict")
-    verdicts = [_verify(catalog, name, table) for name in names or filter(catalog.has_real, catalog.names())]
+    _check_known(catalog, names or ())
+    verdicts = [_verify(catalog, name, table, absent=bool(names)) for name in names or catalog.names()]
     console = Console()
-    console.print(table if table.rows else f"nothing to verify in {catalog.data_dir or 'no data folder'}")
+    console.print(table if table.rows else escape(f"nothing to verify in {catalog.data_dir or 'no data folder'}"))
     if not all(verdicts):
         raise typer.Exit(1)
 
@@ -89,19 +88,23 @@ def fetch(
     data_dir: DataDir = None,
     results: Results = Path("results"),
 ) -> None:
-    """Download what has a stable address; say for the rest what to get from where."""
+    """Download the few files that have a stable address and read them; say for the rest what to get from where."""
     if everything == bool(names):
         raise ConfigError("fetch wants names of data sets, or --all; 'stbench data list' shows the names")
-    folder = _writable(data_dir)
-    catalog = open_catalog(folder, results)
+    from bench.data import Catalog
+
+    folder = _data_folder(data_dir)
+    catalog = Catalog(data_dir=folder, cache=results / "cache")
+    _check_known(catalog, names or ())
+    _make(folder)
     console = Console(soft_wrap=True)
     failures = 0
-    for card in [catalog.card(name) for name in (catalog.names() if everything else names or ())]:
+    for name in catalog.names() if everything else names or ():
         try:
-            console.print(_fetch(card, folder / card.name, console), highlight=False)
-        except DataError as error:
+            console.print(_fetch(catalog, name, folder / name, console), highlight=False)
+        except BenchError as error:
             failures += 1
-            console.print(f"[red]✗[/red] {card.name}: {escape(str(error))}", highlight=False)
+            console.print(f"[red]✗[/red] {escape(f'{name}: {error}')}", highlight=False)
     if failures:
         raise typer.Exit(1)
 
@@ -121,13 +124,32 @@ def import_file(
     """
     from bench.data_import import import_array
 
-    made, folder = import_array(file, card, _writable(data_dir), force=force)
-    console = Console(soft_wrap=True)
-    console.print(
-        f"[green]✓[/green] {made.name}: {_span(made)}, {_grid(made)}, {', '.join(made.channels)} → {folder}\n"
-        f"  next: stbench data show {made.name} --data-dir {folder.parent}",
-        highlight=False,
+    made, folder = import_array(file, card, _data_folder(data_dir), force=force)
+    text = (
+        f"{made.name}: {_span(made)}, {_grid(made)}, {', '.join(made.channels)} → {folder}\n"
+        f"  next: stbench data show {made.name} --data-dir {folder.parent}"
     )
+    Console(soft_wrap=True).print(f"[green]✓[/green] {escape(text)}", highlight=False)
+
+
+def _listed(catalog: Catalog, name: str) -> tuple[str, ...]:
+    """A data set's row, or as much of it as a broken one allows, with the reason."""
+    try:
+        card, real = catalog.card(name), catalog.has_real(name)
+    except BenchError as error:
+        return escape(name), f"[red]{escape(str(error))}[/red]", "", "", "", "", "[red]broken[/red]"
+    found = "[green]real[/green]" if real else "[yellow]stand-in[/yellow]"
+    shape = " x ".join(map(str, (len(card.channels), *card.grid)))
+    days = f"{card.slots / card.slots_per_day:.3g}"
+    start = (card.start or "?")[:10]
+    return escape(name), escape(card.title), shape, str(card.interval), days, escape(start), found
+
+
+def _check_known(catalog: Catalog, names: Iterable[str]) -> None:
+    known = catalog.names()
+    for name in names:
+        if name not in known:
+            raise UnknownNameError("data set", name, known)
 
 
 def _facts(data: SpatioTemporalData) -> dict[str, str]:
@@ -153,61 +175,101 @@ def _facts(data: SpatioTemporalData) -> dict[str, str]:
     }
 
 
-def _verify(catalog: Catalog, name: str, table: Table) -> bool:
-    """Add a data set's rows to the table; False if a file differs or cannot be read."""
-    if not catalog.has_real(name):
-        catalog.card(name)  # an unknown name is an error
-        table.add_row(name, "", "", "", "[yellow]absent: a stand-in is used[/yellow]")
-        return True
+def _verify(catalog: Catalog, name: str, table: Table, *, absent: bool) -> bool:
+    """Add a data set's rows to the table, ``absent`` ones too if asked; False if a file differs or is unreadable."""
+    try:
+        if catalog.has_real(name):
+            return _verify_files(catalog, name, table)
+    except BenchError as error:
+        table.add_row(escape(name), "", "", "", f"[red]not readable: {escape(str(error))}[/red]")
+        return False
+    if absent:
+        table.add_row(escape(name), "", "", "", "[yellow]absent: a stand-in is used[/yellow]")
+    return True
+
+
+def _verify_files(catalog: Catalog, name: str, table: Table) -> bool:
+    title = escape(name)
     findings = [finding for finding in catalog.verify(name) if finding.status != "absent"]  # of another layout
     for finding in findings:
         wanted, found = (digest[:12] if digest else "not known" for digest in (finding.expected, finding.found))
         colour = {"ok": "green", "changed": "red"}.get(finding.status, "yellow")
-        table.add_row(name, escape(finding.file), wanted, found, f"[{colour}]{finding.status}[/{colour}]")
-    try:
-        identity = catalog.identity(name)
-    except DataError as error:
-        table.add_row(name, "", "", "", f"[red]not readable: {escape(str(error))}[/red]")
-        return False
-    table.add_row(name, "[dim]all[/dim]", "", identity.sha256[:12], f"[green]readable[/green], {identity.version}")
+        table.add_row(title, escape(finding.file), wanted, found, f"[{colour}]{finding.status}[/{colour}]")
+    identity = catalog.examine(name)
+    version = escape(identity.version)
+    table.add_row(title, "[dim]all[/dim]", "", identity.sha256[:12], f"[green]readable[/green], {version}")
     return all(finding.status != "changed" for finding in findings)
 
 
-def _writable(option: Path | None) -> Path:
-    """The data folder, made if it is not there: a first download or import has to begin somewhere."""
-    folder = option or Path(os.environ.get("STBENCH_DATA") or "data")
+def _data_folder(option: Path | None) -> Path:
+    """The data folder, which need not be there yet: a first download or import has to begin somewhere."""
+    return option or Path(os.environ.get("STBENCH_DATA") or "data")
+
+
+def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(
             f"the data folder {folder} cannot be made: {error.strerror}; choose another --data-dir"
         ) from error
-    return folder
 
 
-def _fetch(card: DatasetCard, folder: Path, console: Console) -> str:
-    """Fetch a data set's files and say in one line how it went."""
+def _fetch(catalog: Catalog, name: str, folder: Path, console: Console) -> str:
+    """Fetch a data set's files, try to read them, and say in one line how it went.
+
+    Raises:
+        DataError: If a file cannot be had, or what lies in the folder then cannot be read.
+    """
+    card, real = catalog.card(name), catalog.has_real(name)
     wanted = [file for file in card.files if file.url]
-    names = {file.name for file in wanted}
-    visible = [path.name for path in folder.glob("[!.]*")]
-    if any(name not in names for name in visible):
-        return f"[green]✓[/green] {card.name}: files are in {folder} already; 'stbench data verify' checks them"
-    if not wanted:
-        return f"[yellow]•[/yellow] {card.name}: no stable address; {escape(card.how_to_get)}; folder: {folder}"
-    for file in wanted:
-        _download(file, folder, console)
-    return f"[green]✓[/green] {card.name}: {', '.join(file.name for file in wanted)} in {folder}"
+    if real and {path.name for path in folder.glob("[!.]*")} - {file.name for file in wanted}:
+        _check_readable(catalog, card, folder, [])
+        text = f"{name}: files are in {folder} already; 'stbench data verify' checks them"
+    elif wanted:
+        fresh = [file for file in wanted if _download(file, folder, console)]
+        _check_readable(catalog, card, folder, fresh)
+        text = f"{name}: {', '.join(file.name for file in wanted)} in {folder}"
+    else:
+        return f"[yellow]•[/yellow] {escape(f'{name}: no stable address; {card.how_to_get}; folder: {folder}')}"
+    return f"[green]✓[/green] {escape(text)}"
 
 
-def _download(file: RawFile, folder: Path, console: Console) -> None:
+def _check_readable(catalog: Catalog, card: DatasetCard, folder: Path, fresh: list[RawFile]) -> None:
+    """Read the data set; if that fails, remove those fresh files that no digest vouches for."""
+    try:
+        catalog.examine(card.name)
+    except DataError as error:
+        doubtful = [file.name for file in fresh if file.sha256 is None]
+        for file in doubtful:
+            (folder / file).unlink(missing_ok=True)
+        if doubtful:
+            remedy = f"{', '.join(doubtful)} was removed again, so try later, or {card.how_to_get}"
+        else:
+            remedy = f"delete what is wrong in {folder}, and run the same command again or {card.how_to_get}"
+        raise DataError(f"what is there cannot be used ({error}); {remedy}") from error
+
+
+def _download(file: RawFile, folder: Path, console: Console) -> bool:
+    """Fetch one file; False if it was there already and was left alone."""
     registry.dataset_names()  # makes sure that the package 'datasets' is ours
     get = importlib.import_module("datasets._fetch").fetch
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    before = _looks(folder / file.name)
     with Progress(
         TextColumn("{task.description}"), *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bar:
-        task = bar.add_task(f"{folder.name}/{file.name}", total=None)
+        task = bar.add_task(escape(f"{folder.name}/{file.name}"), total=None)
         get(file, folder, lambda done, total: bar.update(task, completed=done, total=total))
+    return _looks(folder / file.name) != before
+
+
+def _looks(path: Path) -> tuple[int, int] | None:
+    """Tells a file from another one in its place."""
+    if not path.is_file():
+        return None
+    about = path.stat()
+    return about.st_ino, about.st_mtime_ns
 
 
 def _grid(card: DatasetCard) -> str:

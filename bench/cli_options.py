@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +19,9 @@ All = Annotated[bool, typer.Option("--all", help="The suite of the ten data sets
 SuiteOption = Annotated[str | None, typer.Option("--suite", help="A suite's name, or the path of a suite's TOML file.")]
 Models = Annotated[list[str] | None, typer.Option("--model", help="Only this model; may be repeated.")]
 Datasets = Annotated[list[str] | None, typer.Option("--dataset", help="Only this data set; may be repeated.")]
-Seeds = Annotated[list[int] | None, typer.Option("--seed", min=0, help="Only this seed; may be repeated.")]
+Seeds = Annotated[
+    list[int] | None, typer.Option("--seed", min=0, max=2**32 - 1, help="Only this seed; may be repeated.")
+]
 ProfileOption = Annotated[str, typer.Option("--profile", help="quick or paper.")]
 ProtocolOption = Annotated[str | None, typer.Option("--protocol", help="strict or unist.")]
 TaskOption = Annotated[str | None, typer.Option("--task", help="short, long, few1 or few5.")]
@@ -28,11 +31,15 @@ SetOption = Annotated[
 Shard = Annotated[str | None, typer.Option("--shard", help="Part i of n of the plan, as i/n, for a batch system.")]
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data-dir", help="Folder with one folder of raw files per data set [env: STBENCH_DATA]."),
+    typer.Option("--data-dir", help="Folder with one folder of raw files per data set (env: STBENCH_DATA)."),
 ]
 Results = Annotated[Path, typer.Option("--results", help="Folder for everything that runs leave behind.")]
+WeightsDir = Annotated[
+    Path | None,
+    typer.Option("--weights-dir", help="Folder of pre-trained weights, laid out as the hub (or $STBENCH_WEIGHTS)."),
+]
 TrackingUri = Annotated[
-    str | None, typer.Option("--tracking-uri", help="MLflow store [default: sqlite in the results folder].")
+    str | None, typer.Option("--tracking-uri", help="MLflow store (default: sqlite in the results folder).")
 ]
 
 
@@ -41,6 +48,23 @@ def open_catalog(data_dir: Path | None, results: Path) -> Catalog:
     from bench.data import Catalog, resolve_data_dir
 
     return Catalog(data_dir=resolve_data_dir(data_dir), cache=results / "cache")
+
+
+def use_weights_dir(folder: Path | None, *, make: bool = False) -> None:
+    """Let models of this process, and of those it starts, find their weights in a folder; None changes nothing.
+
+    Raises:
+        ConfigError: If the folder does not exist and is not to be made.
+    """
+    from bench.weights import FOLDER_VARIABLE
+
+    if folder is None:
+        return
+    if make:
+        folder.mkdir(parents=True, exist_ok=True)
+    if not folder.is_dir():
+        raise ConfigError(f"the weights folder {folder} is not a folder; 'stbench weights fetch' fills one")
+    os.environ[FOLDER_VARIABLE] = str(folder.resolve())
 
 
 def current_frame(results: Path, source: str | None) -> pd.DataFrame:
@@ -69,3 +93,14 @@ def current_frame(results: Path, source: str | None) -> pd.DataFrame:
         (dataset, model) for dataset, model in zip(frame["dataset"], frame["model"], strict=True) if model in known
     }
     return mark_stale(frame, {pair: code_hash(*pair) for pair in pairs})
+
+
+def write_current_tables(results: Path, source: str | None = None, names: list[str] | None = None) -> list[Path]:
+    """Write the tables of the records as they are now; two processes that end together do it one after the other."""
+    from filelock import FileLock
+
+    from bench.tables import write_tables
+
+    results.mkdir(parents=True, exist_ok=True)
+    with FileLock(results / ".tables.lock"):
+        return write_tables(current_frame(results, source), results / "tables", names)

@@ -10,6 +10,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -28,8 +29,11 @@ from bench.cli_options import (
     SuiteOption,
     TaskOption,
     TrackingUri,
+    WeightsDir,
     current_frame,
     open_catalog,
+    use_weights_dir,
+    write_current_tables,
 )
 from bench.errors import ConfigError
 
@@ -59,6 +63,7 @@ def run(
     override: SetOption = None,
     shard: Shard = None,
     data_dir: DataDir = None,
+    weights_dir: WeightsDir = None,
     results: Results = Path("results"),
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:<number>.")] = "auto",
     dry_run: Annotated[
@@ -76,12 +81,14 @@ def run(
     """
     if not (everything or suite or model or dataset):
         raise ConfigError("nothing was asked for; say --all, --suite NAME, --dataset NAME or --model NAME")
+    use_weights_dir(weights_dir)
     catalog, chosen = open_catalog(data_dir, results), _suite(everything, suite)
-    plan = _plan(chosen, catalog, model, dataset, seed, profile, protocol, task, override, shard)
     console = Console()
     if profile == "quick":
         console.print(QUICK_WARNING, soft_wrap=True)
-    console.print(_headline(chosen, plan, catalog), highlight=False, soft_wrap=True)
+    with console.status("reading the data sets"):
+        plan = _plan(chosen, catalog, model, dataset, seed, profile, protocol, task, override, shard)
+    console.print(_headline(chosen, plan, catalog), markup=False, highlight=False, soft_wrap=True)
     if dry_run:
         _dry_run(console, plan, catalog, results, device)
     else:
@@ -121,7 +128,7 @@ def status(
     cells = plan_status(plan, ResultStore(results).records())
     console = Console()
     models = list(dict.fromkeys(key[1] for key in cells))
-    grid = Table("data set", *models, title=f"{chosen.title}, profile {profile}")
+    grid = _grid(models, f"{chosen.title}, profile {profile}")
     for name in dict.fromkeys(key[0] for key in cells):
         grid.add_row(name, *(_states(cells[name, m].counts) for m in models))
     console.print(grid)
@@ -195,13 +202,14 @@ def _dry_run(console: Console, plan: list[PlannedRun], catalog: Catalog, results
     with console.status("trying each model for a few steps to see how fast this machine is"):
         trial = estimate.rates_from_trial([run for run in todo if run.model not in rates], catalog, found)
     rates |= trial.rates
+    slots = {name: len(catalog.load(name).values) for name in dict.fromkeys(run.dataset for run in todo)}
     grid = Table("data set", "runs", "in the store", "time for the rest", title="plan")
     for name in dict.fromkeys(run.dataset for run in plan):
         mine, rest = ([run for run in runs if run.dataset == name] for runs in (plan, todo))
-        seconds = estimate.total_seconds(rest, rates, catalog)
+        seconds = estimate.total_seconds(rest, rates, catalog, slots)
         grid.add_row(name, str(len(mine)), str(len(mine) - len(rest)), f"about {duration(seconds)}" if rest else "—")
     console.print(grid)
-    total = duration(estimate.total_seconds(todo, rates, catalog))
+    total = duration(estimate.total_seconds(todo, rates, catalog, slots))
     console.print(f"{len(todo)} of {len(plan)} runs to do, about {total} at most; nothing was run", highlight=False)
     for model, reason in trial.failures.items():
         console.print(
@@ -223,6 +231,7 @@ def _execute(
     from bench.runner import Observer, Runner
 
     found = resolve_device(device)
+    current_frame(results, None)  # a broken record is told before the work, not after it
     with ExitStack() as stack:
         screen = stack.enter_context(ConsoleObserver(console, len(plan)))
         observers: list[Observer] = [screen]
@@ -234,34 +243,45 @@ def _execute(
 
 
 def _report(console: Console, plan: list[PlannedRun], results: Path, outcome: Outcome) -> None:
-    from bench.tables import write_tables
-
-    written = write_tables(current_frame(results, None), results / "tables")
+    written = write_current_tables(results)
     console.print(_summary(plan, results))
     names = ", ".join(str(path) for path in written if path.suffix == ".md") or "none yet"
     counts = f"{outcome.done} done, {outcome.skipped} already there, {outcome.failed} failed"
-    console.print(f"{counts}; tables (also as .tex and .csv): {names}", highlight=False, soft_wrap=True)
+    text = f"{counts}; tables (also as .tex and .csv): {names}"
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _summary(plan: Iterable[PlannedRun], results: Path) -> Table:
-    """Mean test MAE over seeds, data sets x models, of this plan alone."""
+    """Mean test MAE over seeds, data sets (and tasks, if several) x models, of this plan alone."""
     from bench.store import ResultStore
 
     store = ResultStore(results)
     scores: dict[tuple[str, str], list[float]] = {}
     rows, columns = {}, {}
     for run in plan:
-        rows[run.dataset] = run.dataset + " †" * run.spec.data.stand_in
+        place = f"{run.dataset} {run.spec.task.name}"
+        rows[place] = (run.dataset + " †" * run.spec.data.stand_in, run.spec.task.name)
         columns[run.model] = run.model + " ‡" * (run.spec.weights == "random")
         if store.has(run.dataset, run.model, run.run_id):
             record = store.read(run.dataset, run.model, run.run_id)
-            scores.setdefault((run.dataset, run.model), []).append(record["scores"]["test"]["mae"]["overall"])
-    text = "".join([*rows.values(), *columns.values()])
+            scores.setdefault((place, run.model), []).append(record["scores"]["test"]["mae"]["overall"])
+    several = len({task for _, task in rows.values()}) > 1
+    text = "".join([*(name for name, _ in rows.values()), *columns.values()])
     notes = [note for mark, note in (("†", "† stand-in data"), ("‡", "‡ random weights")) if mark in text]
-    grid = Table("data set", *columns.values(), title="test MAE", caption=", ".join(notes) or None)
-    for name, shown in rows.items():
-        found = (scores.get((name, model)) for model in columns)
-        grid.add_row(shown, *(f"{fmean(values):.4g}" if values else "—" for values in found))
+    grid = _grid(list(columns.values()), "test MAE", ", ".join(notes) or None)
+    for place, (name, task) in rows.items():
+        found = (scores.get((place, model)) for model in columns)
+        shown = (f"{fmean(values):.4g}" if values else "—" for values in found)
+        grid.add_row(f"{name} {task}" if several else name, *shown)
+    return grid
+
+
+def _grid(models: Iterable[str], title: str, caption: str | None = None) -> Table:
+    """Data sets x models that stays readable on a narrow terminal: long headers fold, names of data sets never do."""
+    grid = Table(title=escape(title), caption=caption, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    grid.add_column("data set", no_wrap=True)
+    for model in models:
+        grid.add_column(model, overflow="fold")
     return grid
 
 

@@ -71,7 +71,7 @@ class ConsoleObserver:
             self._progress.remove_task(self._run)
             self._run = None
         self._progress.advance(self._plan)
-        self._console.print(finished_line(run, record), highlight=False)
+        self._console.print(finished_line(run, record), highlight=False, soft_wrap=True)
 
     def run_skipped(self, run: PlannedRun, why: Literal["stored", "elsewhere"]) -> None:
         self._progress.advance(self._plan)

@@ -58,18 +58,25 @@ class RunContext:
             torch.backends.cudnn.benchmark = False
             torch.cuda.reset_peak_memory_stats(self.device)
 
-    def random_states(self) -> dict[str, torch.Tensor]:
-        """The states of torch's generators, to be stored in a checkpoint."""
-        states = {"cpu": torch.get_rng_state()}
+    def random_states(self) -> dict[str, Any]:
+        """The states of all generators that ``begin`` seeds, to be stored in a checkpoint."""
+        numpy_state: dict[str, Any] = dict(np.random.get_state(legacy=False))  # noqa: NPY002
+        inner = numpy_state["state"]
+        numpy_state["state"] = {"key": torch.from_numpy(inner["key"].astype(np.int64)), "pos": inner["pos"]}
+        states: dict[str, Any] = {"cpu": torch.get_rng_state(), "numpy": numpy_state, "python": random.getstate()}
         if self.device.type == "cuda":
             states["cuda"] = torch.cuda.get_rng_state(self.device)
         return states
 
-    def restore_random_states(self, states: Mapping[str, torch.Tensor]) -> None:
+    def restore_random_states(self, states: Mapping[str, Any]) -> None:
         """Continue where ``random_states`` was taken."""
-        torch.set_rng_state(states["cpu"].cpu())
+        torch.set_rng_state(states["cpu"])
+        inner = states["numpy"]["state"]
+        key = inner["key"].numpy().astype(np.uint32)
+        np.random.set_state({**states["numpy"], "state": {**inner, "key": key}})  # noqa: NPY002
+        random.setstate(states["python"])
         if self.device.type == "cuda" and "cuda" in states:
-            torch.cuda.set_rng_state(states["cuda"].cpu(), self.device)
+            torch.cuda.set_rng_state(states["cuda"], self.device)
 
     def seconds(self) -> float:
         """Monotonic seconds, after all work on the device has ended."""

@@ -1,7 +1,8 @@
 """Data sets by name: raw files checked against their card, and kept in a canonical cache.
 
-A data set is real when any file lies in ``<data dir>/<name>/``, and a stand-in otherwise; files that cannot be read
-are an error and never a stand-in. A cached file is named by everything that made it: card, code and raw files' digests.
+A data set is real when any file lies in ``<data dir>/<name>/``, and a stand-in otherwise; files and folders that cannot
+be read are an error and never a stand-in. A cached file is named by everything that made it: card, code and raw files'
+digests.
 """
 
 from __future__ import annotations
@@ -24,19 +25,26 @@ import numpy as np
 from bench import registry
 from bench.canonical import STAND_IN, canonical, content_digest
 from bench.errors import ConfigError, DataError, UnknownNameError
+from bench.raw_files import digest_of, entries, files_below, may_be_imported
 from bench.types import DataIdentity, DatasetCard, RawSeries, SpatioTemporalData
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 READER = 1  # raised when the canonical form changes; part of every real data set's version
-USER_CARD = "card.toml"
 DIGESTS = "digests.json"
 DATA_DIR_VARIABLE = "STBENCH_DATA"
+STAND_IN_CODE = "datasets/_standin.py"
+CANONICAL_CODE = ("bench/canonical.py", "bench/clock.py")  # between any reader and the cache
+IMPORT_CODE = ("bench/data_import.py", "bench/import_card.py")
 CORRUPT = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 Digests: TypeAlias = dict[str, list[Any]]
 Status = Literal["ok", "changed", "absent", "unchecked"]
+
+
+class CacheError(DataError):
+    """A cache that cannot be written; the data themselves may be well."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +92,11 @@ class Catalog:
     cache: Path
 
     def names(self) -> list[str]:
-        """Registered data sets and the user's own, sorted."""
+        """Registered data sets and the user's own, sorted.
+
+        Raises:
+            DataError: If the data folder cannot be listed.
+        """
         return sorted({*registry.dataset_names(), *self._imported()})
 
     def card(self, name: str) -> DatasetCard:
@@ -92,6 +104,7 @@ class Catalog:
 
         Raises:
             UnknownNameError: With the nearest known name.
+            BenchError: If a card of the user's own, or its array, is broken.
         """
         if name in registry.dataset_names():
             card: DatasetCard = registry.load("dataset", name).CARD
@@ -99,7 +112,11 @@ class Catalog:
         return self._read_imported(name)[0]
 
     def has_real(self, name: str) -> bool:
-        """Whether any file lies in the data set's folder."""
+        """Whether any file lies in the data set's folder.
+
+        Raises:
+            DataError: If the folder, or a file in it, is there but cannot be reached.
+        """
         return bool(self._raw_files(name))
 
     def identity(self, name: str) -> DataIdentity:
@@ -126,12 +143,27 @@ class Catalog:
         self._remember(digests)
         return found
 
+    def examine(self, name: str) -> DataIdentity:
+        """As ``identity``, for commands that only look: a cache that cannot be written is no error.
+
+        Raises:
+            DataError: If raw files are there but are not what the card says.
+        """
+        try:
+            return self.identity(name)
+        except CacheError:
+            return canonical(*self._read(name)).identity
+
     def verify(self, name: str) -> list[Finding]:
-        """Hold every raw file, and every file that the card wants, against the card's digests."""
+        """Hold every raw file, and every file that the card wants, against the card's digests.
+
+        Raises:
+            DataError: If the folder, or a file in it, is there but cannot be read.
+        """
         expected = {file.name: file.sha256 for file in self.card(name).files}
         folder = self._folder(name)
         files = self._raw_files(name) if folder else []
-        found = {path.relative_to(folder or path).as_posix(): _digest(path) for path in files}
+        found = {path.relative_to(folder or path).as_posix(): digest_of(path) for path in files}
         return [_finding(file, expected.get(file), found.get(file)) for file in sorted({*expected, *found})]
 
     def _folder(self, name: str) -> Path | None:
@@ -139,14 +171,13 @@ class Catalog:
 
     def _raw_files(self, name: str) -> list[Path]:
         folder = self._folder(name)
-        if folder is None or not folder.is_dir():
-            return []
-        return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+        known = name in registry.dataset_names() or name in self._imported()
+        return files_below(folder) if folder and known else []
 
     def _imported(self) -> list[str]:
-        cards = self.data_dir.glob(f"*/{USER_CARD}") if self.data_dir else ()
         registered = registry.dataset_names()
-        return [path.parent.name for path in cards if path.parent.name not in registered]
+        folders = entries(self.data_dir) if self.data_dir else []
+        return [path.name for path in folders if path.name not in registered and may_be_imported(path)]
 
     def _read_imported(self, name: str) -> tuple[DatasetCard, RawSeries]:
         from bench.data_import import read_imported
@@ -154,6 +185,7 @@ class Catalog:
         folder = self._folder(name)
         if folder is None or name not in self._imported():
             raise UnknownNameError("data set", name, self.names())
+        self._raw_files(name)  # a file that cannot be reached is named as such
         return read_imported(folder)
 
     def _read(self, name: str) -> tuple[DatasetCard, RawSeries, str]:
@@ -176,9 +208,13 @@ class Catalog:
     def _cache_file(self, name: str, digests: Digests) -> Path:
         """Named by all that decides the content: raw files, card, and the code that reads or generates."""
         made_of: list[Any] = [name, READER, sorted((file, entry[-1]) for file, entry in digests.items())]
+        code = [registry.ROOT / file for file in CANONICAL_CODE]
         if name in registry.dataset_names():
-            code = [_digest(path) for path in registry.find("dataset", name).files]
-            made_of += [repr(self.card(name)), code, None if digests else _stand_ins().VERSION]
+            made_of.append(repr(self.card(name)))
+            code += [*registry.find("dataset", name).files, *(() if digests else (registry.ROOT / STAND_IN_CODE,))]
+        else:
+            code += [registry.ROOT / file for file in IMPORT_CODE]
+        made_of.append([digest_of(path) for path in code])
         key = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
         return self.cache / f"{name}-{key[:16]}.npz"
 
@@ -187,9 +223,9 @@ class Catalog:
         known = _remembered(self.cache / DIGESTS)
         digests = {}
         for path in self._raw_files(name):
-            stat, key = path.stat(), path.absolute().as_posix()
-            looks = [stat.st_size, stat.st_mtime_ns]
-            digests[key] = known[key] if known.get(key, [])[:2] == looks else [*looks, _digest(path)]
+            about, key = path.stat(), path.absolute().as_posix()
+            looks = [about.st_size, about.st_mtime_ns]
+            digests[key] = known[key] if known.get(key, [])[:2] == looks else [*looks, digest_of(path)]
         return digests
 
     def _remember(self, digests: Digests) -> None:
@@ -237,7 +273,7 @@ def _stored(file: Path, card: DatasetCard) -> SpatioTemporalData | None:
         card = replace(card, channels=tuple(about["channels"]))
         arrays["mask"] = arrays["mask"] if arrays["mask"].size else None
         data = SpatioTemporalData(card=card, identity=_identity(file, about), segments=segments, **arrays)
-        found = content_digest(card.channels, data.values, data.mask, data.cell_mask, data.clock, segments)
+        found = content_digest(card, data.values, data.mask, data.cell_mask, data.clock, segments)
     except CORRUPT:
         return None
     return data if found == data.identity.sha256 else None
@@ -257,7 +293,7 @@ def _write(file: Path, save: Callable[[IO[bytes]], Any]) -> None:
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
-        raise DataError(
+        raise CacheError(
             f"{file} cannot be written: {error.strerror or error}; free space or choose another folder"
         ) from error
 
@@ -270,14 +306,6 @@ def _remembered(index: Path) -> Digests:
     if not isinstance(found, dict):
         return {}
     return {key: entry for key, entry in found.items() if isinstance(entry, list) and len(entry) == 3}
-
-
-def _digest(path: Path) -> str:
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}; check its permissions") from error
 
 
 def _finding(file: str, expected: str | None, found: str | None) -> Finding:

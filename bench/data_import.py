@@ -48,6 +48,8 @@ def import_array(file: Path, card_file: Path, data_dir: Path, *, force: bool = F
         DataError: If the array cannot be read or is not what the card says.
     """
     text, card = read_card(card_file)
+    if not file.is_file():
+        raise DataError(f"there is no file {file}; give the path of an .npz, .npy or .csv")
     folder = data_dir / card.name
     _check_free(card.name, folder, force)
     if file.suffix.lower() == ".csv":

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -33,6 +36,25 @@ def draw(data: SpatioTemporalData, out: Path) -> Path:
     Returns:
         ``out``.
     """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(f".{out.name}.part")
+    with _plain_text():
+        _figure(data).savefig(part, format="png")
+    return part.replace(out)
+
+
+@contextmanager
+def _plain_text() -> Iterator[None]:
+    """Titles, names and units are drawn as they are: a ``$`` begins no formula, an unknown sign becomes a box."""
+    import matplotlib as mpl
+
+    with mpl.rc_context({"text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing from", UserWarning)
+        warnings.filterwarnings("ignore", r"Matplotlib currently does not support", UserWarning)
+        yield
+
+
+def _figure(data: SpatioTemporalData) -> Figure:
     from matplotlib.figure import Figure
 
     columns = max(len(HOURS), min(len(data.card.channels), MAPS))
@@ -45,10 +67,7 @@ def draw(data: SpatioTemporalData, out: Path) -> Path:
     _draw_means(top, data, columns)
     _draw_profile(middle, data)
     _draw_frames(bottom, data)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f".{out.name}.part")
-    figure.savefig(part, format="png")
-    return part.replace(out)
+    return figure
 
 
 def _title(figure: Figure, data: SpatioTemporalData) -> None:

@@ -55,17 +55,19 @@ def rates_from_trial(runs: Sequence[PlannedRun], catalog: Catalog, device: torch
     return Trial(rates=rates, failures=failures)
 
 
-def total_seconds(runs: Iterable[PlannedRun], rates: Mapping[str, float], catalog: Catalog) -> float:
-    """Upper bound of the time of runs one after the other, leaving out models without a rate."""
-    return sum(rates[run.model] * planned_work(run, catalog) for run in runs if run.model in rates)
+def total_seconds(
+    runs: Iterable[PlannedRun], rates: Mapping[str, float], catalog: Catalog, slots: Mapping[str, int]
+) -> float:
+    """Upper bound of the time of runs in sequence, leaving out models without a rate; ``slots`` are T by name."""
+    known = (run for run in runs if run.model in rates)
+    return sum(rates[run.model] * planned_work(run, catalog, slots[run.dataset]) for run in known)
 
 
-def planned_work(run: PlannedRun, catalog: Catalog) -> float:
-    """Upper bound of the work of a run: early stopping may end it sooner."""
-    card = catalog.card(run.dataset)
-    task = run.spec.task
-    windows = {"train": 0.7 * card.slots * task.fraction, "val": 0.15 * card.slots, "test": 0.15 * card.slots}
-    return work(windows, run.spec.train, run.spec.train.epochs, _cells(run, catalog))
+def planned_work(run: PlannedRun, catalog: Catalog, slots: int) -> float:
+    """Upper bound of the work of a run: early stopping may end it sooner, and a floor has no epochs."""
+    windows = {"train": 0.7 * slots * run.spec.task.fraction, "val": 0.15 * slots, "test": 0.15 * slots}
+    epochs = 0 if registry.role(run.model) == "floor" else run.spec.train.epochs
+    return work(windows, run.spec.train, epochs, _cells(run, catalog))
 
 
 def work(windows: Mapping[str, float], train: TrainSettings, epochs: int, cells: int) -> float:
@@ -84,7 +86,7 @@ def _cells(run: PlannedRun, catalog: Catalog) -> int:
 def _trial(run: PlannedRun, catalog: Catalog, device: torch.device) -> float:
     from bench.context import RunContext
     from bench.task import Task
-    from bench.train import Trainer
+    from bench.train import Trainer, forecast_sums
 
     context = RunContext(seed=0, device=device)
     context.begin()
@@ -96,6 +98,7 @@ def _trial(run: PlannedRun, catalog: Catalog, device: torch.device) -> float:
     if any(p.requires_grad for p in model.parameters()):
         Trainer(model, task, settings, context).run()
     else:
-        model(task.val.window(task.val.positions(settings.batch_size)[0]))
+        forecast_sums(model, task.val, mape_threshold=task.mape_threshold)
     counts = {**task.counts(), "test": 0}
-    return (context.seconds() - started) / work(counts, settings, 1, task.shape.cells)
+    epochs = 0 if registry.role(run.model) == "floor" else 1
+    return (context.seconds() - started) / work(counts, settings, epochs, task.shape.cells)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import reprlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,14 @@ SORT = ("dataset", "model", "task", "protocol", "profile", "variant", "weights",
 _TEXT = ("run_id", "spec_id", "code", "settings", "status", "dataset", "model", "role", "task", "protocol", "profile")
 _TEXT_TOO = ("variant", "weights", "data_version", "data_sha256", "error")
 _COUNTS = ("train", "val", "test", "test_values")
+_PYTHON: Mapping[str, tuple[type, ...]] = {
+    "str": (str,),
+    "bool": (bool,),
+    "float64": (float, type(None)),
+    "int64": (),
+    "object": (tuple,),
+}
+_BITS = {"int64": 63, "float64": 1023}  # of the whole numbers that fit
 _COSTS = ("train_s", "ms_per_window", "peak_mb", "flops", "parameters", "trainable_parameters", "epochs")
 
 COLUMNS: Mapping[str, str] = {
@@ -57,7 +66,7 @@ def frame_from_records(records: Iterable[Record]) -> pd.DataFrame:
         everything in its spec except data and seed.
 
     Raises:
-        StoreError: If a record lacks what a column needs.
+        StoreError: If a record lacks what a column needs, or has a value that does not fit.
     """
     import pandas as pd
 
@@ -79,9 +88,23 @@ def mark_stale(frame: pd.DataFrame, current: Mapping[tuple[str, str], str]) -> p
 
 def _row(record: Record) -> dict[str, Any]:
     try:
-        return _identity(record) | _scores(record) | _numbers(record)
+        row = _identity(record) | _scores(record) | _numbers(record)
     except (KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"the record {record['run_id']} has no usable {error}; move it away and run again") from error
+    for name, value in row.items():
+        if not _fits(value, COLUMNS[name]):
+            raise StoreError(
+                f"the record {record['run_id']} has no usable '{name}' (found {reprlib.repr(value)}, wanted "
+                f"{COLUMNS[name]}); move it away and run again"
+            )
+    return row
+
+
+def _fits(value: object, kind: str) -> bool:
+    """Whether a column of this type can hold the value as it is; a column of float64 holds None, too."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value.bit_length() <= _BITS.get(kind, -1)
+    return isinstance(value, _PYTHON[kind])
 
 
 def _identity(record: Record) -> dict[str, Any]:

@@ -92,6 +92,8 @@ class ImportCard(BaseModel):
             raise ValueError(
                 f"start = {self.start} is not a whole number of {self.interval}-minute slots after midnight"
             )
+        if len(set(self.channels)) < len(self.channels):
+            raise ValueError(f"channels = {list(self.channels)} names one twice")
         if "C" not in self.layout and len(self.channels) > 1:
             raise ValueError(f"layout {self.layout} has no C, but there are {len(self.channels)} channels")
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,8 @@ def read_csv(path: Path, card: ImportCard) -> tuple[NDArray[np.float64], datetim
 
     try:
         with path.open(encoding="utf-8-sig") as stream:
-            header = 0 if _has_header(card, stream.readline().strip().split(","), path) else None
+            first = stream.readline().strip()
+        header = 0 if _has_header(card, _split(first, path), path) else None
         frame = pd.read_csv(path, header=header, encoding="utf-8-sig", low_memory=False)
     except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
         raise DataError(
@@ -47,6 +49,13 @@ def read_csv(path: Path, card: ImportCard) -> tuple[NDArray[np.float64], datetim
             f"{np.prod(card.row_shape())}; correct grid, channels or layout in the card"
         )
     return frame.to_numpy(np.float64).reshape(-1, *card.row_shape()), start
+
+
+def _split(line: str, path: Path) -> list[str]:
+    """The cells of the first line; outside quotes, a semicolon in it is the mark of another dialect."""
+    if ";" in re.sub('"[^"]*"', "", line):
+        raise DataError(f"{path} has semicolons in its first line; write it with commas, and with points in decimals")
+    return line.split(",")
 
 
 def _has_header(card: ImportCard, cells: list[str], path: Path) -> bool:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 EXPERIMENT = "st-vfm-bench"
 ARTEFACT = "record.json"
 RUN_ID, DIGEST = "stbench.run_id", "stbench.record_sha256"
+FILES = re.compile(r"(sqlite(\+\w+)?|file):", re.IGNORECASE)  # addresses without a host
 OPEN_S = 60.0  # another process may be creating the data base
 VALUE_LENGTH, PARAMS_A_CALL, METRICS_A_CALL, RUNS_A_PAGE = 500, 100, 1000, 1000  # limits that old servers have, too
 ENVIRONMENT: Mapping[str, str] = {
@@ -63,8 +64,15 @@ def default_uri(results: Path) -> str:
 
 
 def shown(uri: str) -> str:
-    """The address without a password."""
-    return re.sub(r"//[^@/]*@", "//***@", uri)
+    """The address without user and password, which may themselves hold "/" and "@"; a file's address is as it was."""
+    scheme, _, rest = uri.partition("://")
+    _, at, place = rest.rpartition("@")
+    return f"{scheme}://***@{place}" if at and not FILES.match(uri) else uri
+
+
+def quiet_environment() -> dict[str, str]:
+    """The environment for a process of MLflow: the user's own, with ``ENVIRONMENT`` where it says nothing."""
+    return {**ENVIRONMENT, **os.environ}
 
 
 class MlflowStore:
@@ -96,7 +104,7 @@ class MlflowStore:
         Raises:
             TrackingError: If there is none; MLflow's own exceptions pass through.
         """
-        path = uri.removeprefix("sqlite:///")
+        path = re.sub(r"^sqlite(\+\w+)?:///", "", uri, flags=re.IGNORECASE)
         if path != uri and not Path(path).exists():
             raise TrackingError(f"there is no MLflow data base {path}; check the address, or run 'stbench sync' first")
         client = _client(uri)
@@ -198,8 +206,12 @@ def digest(text: str | bytes) -> str:
 
 
 def _client(uri: str) -> MlflowClient:
-    for key, value in ENVIRONMENT.items():
-        os.environ.setdefault(key, value)
+    """A client of this address; to MLflow, no address means a data base in the current folder."""
+    if not uri.strip():
+        raise TrackingError(
+            "the address of MLflow is empty; write one, such as sqlite:///results/mlflow.db or http://localhost:5000"
+        )
+    os.environ.update(quiet_environment())
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri=uri)

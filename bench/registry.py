@@ -15,7 +15,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 from bench.errors import BenchError, ConfigError, UnknownNameError
 
@@ -84,6 +84,10 @@ def load(kind: Kind, name: str) -> ModuleType:
     missing = [attribute for attribute in wanted if not hasattr(module, attribute)]
     if missing:
         raise ConfigError(f"{plugin.source} defines no {' and no '.join(missing)}; a {kind} file needs both {wanted}")
+    if kind == "dataset" and module.CARD.name != name:
+        raise ConfigError(
+            f"{plugin.source} is registered as '{name}', but its card says '{module.CARD.name}': agree on one"
+        )
     return module
 
 
@@ -98,15 +102,18 @@ def config_class(model: str) -> type[Any]:
     wanted = [node for node in _tree(model).body if _is_config(node) or _feeds_config(node)]
     if not any(_is_config(node) for node in wanted):
         raise ConfigError(f"{source} defines no class Config at its top level")
-    module = ModuleType(f"{model}.config")
+    module = ModuleType(f"_stbench_config_{model}")
     sys.modules[module.__name__] = module  # dataclasses looks its own module up
     try:
         exec(compile(ast.Module(wanted, []), str(source), "exec"), module.__dict__)  # noqa: S102 - the plug-in's own code
+        found: type[Any] = module.__dict__["Config"]
+        get_type_hints(found)
     except NameError as error:
         raise ConfigError(
             f"Config in {source} uses a name from outside {', '.join(CONFIG_MODULES)}: {error}"
         ) from error
-    found: type[Any] = module.__dict__["Config"]
+    except Exception as error:
+        raise ConfigError(f"Config in {source} cannot be made: {error}") from error
     return found
 
 
@@ -119,14 +126,20 @@ def describe(model: str) -> str:
 def role(model: str) -> str:
     """What the model file's ``ROLE`` says: "floor" for a naive forecast that is not trained, else "model"."""
     for node in _tree(model).body:
-        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "ROLE" and node.value is not None:
-            return str(ast.literal_eval(node.value))
+        targets = [node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [])
+        if any(isinstance(target, ast.Name) and target.id == "ROLE" for target in targets):
+            if not (isinstance(node, ast.Assign | ast.AnnAssign) and ast.unparse(node.value or node) == "'floor'"):
+                raise ConfigError(f'ROLE in {find("model", model).source} must be the text "floor", or be left out')
+            return "floor"
     return "model"
 
 
 def _tree(model: str) -> ast.Module:
     source = find("model", model).source
-    return ast.parse(source.read_text(encoding="utf-8"), filename=str(source))
+    try:
+        return ast.parse(source.read_text(encoding="utf-8"), filename=str(source))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ConfigError(f"{source} cannot be read as Python: {error}") from error
 
 
 def _is_config(node: ast.stmt) -> bool:
@@ -153,9 +166,11 @@ def _plugins(kind: Kind) -> dict[str, Plugin]:
 
 
 def _local_models() -> dict[str, Plugin]:
+    folder = _package_folder("baselines")
+    shared = tuple(sorted(folder.glob("_*.py")))
     found = {
-        path.stem: Plugin(kind="model", name=path.stem, module=f"baselines.{path.stem}", files=(path,))
-        for path in _plugin_files(_package_folder("baselines"))
+        path.stem: Plugin(kind="model", name=path.stem, module=f"baselines.{path.stem}", files=(path, *shared))
+        for path in _plugin_files(folder)
     }
     folder = _package_folder("stvfm")
     others = tuple(path for path in sorted(folder.glob("*.py")) if path.name != "model.py")
@@ -195,7 +210,15 @@ def _package_folder(package: str) -> Path:
 
 
 def _from_entry_point(kind: Kind, entry: EntryPoint) -> Plugin:
-    spec = importlib.util.find_spec(entry.module)
+    """The plug-in of an entry point; every file of its package counts as its code."""
+    try:
+        spec = importlib.util.find_spec(entry.module)
+    except ImportError:
+        spec = None
     if spec is None or spec.origin is None:
         raise ConfigError(f"the entry point '{entry.name}' names the module '{entry.module}', which is not installed")
-    return Plugin(kind=kind, name=entry.name, module=entry.module, files=(Path(spec.origin),))
+    source = Path(spec.origin)
+    package = importlib.util.find_spec(entry.module.partition(".")[0])
+    folders = package.submodule_search_locations if package else None
+    others = {path for folder in folders or () for path in Path(folder).rglob("*.py")} - {source}
+    return Plugin(kind=kind, name=entry.name, module=entry.module, files=(source, *sorted(others)))

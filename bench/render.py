@@ -24,7 +24,7 @@ Rank = Literal["best", "second", ""]
 MARKS: Mapping[Flag, tuple[str, str]] = {
     "stand_in": ("†", "stand-in: synthetic data, not the real data set"),
     "random_weights": ("‡", "random instead of pre-trained weights"),
-    "below_floor": ("▼", "below the best floor: its MAE is worse"),
+    "below_floor": ("▼", "below the best floor: worse than it in this metric"),
     "stale": ("§", "stale: made by earlier code, not ranked"),
     "failed": ("✗", "a run failed"),
     "missing": ("—", "not run"),
@@ -71,10 +71,12 @@ class Score:
 
     Attributes:
         text: Mean and deviation at the table's precision.
+        flags: Keys of ``MARKS`` that hold for this number, those of its cell among them.
     """
 
     text: str
     rank: Rank = ""
+    flags: tuple[Flag, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,15 +85,16 @@ class Cell:
 
     Attributes:
         scores: By metric; empty when there is nothing to show but a mark.
-        flags: Keys of ``MARKS`` that hold for this cell alone.
+        flags: Keys of ``MARKS`` that hold for this cell alone, in every metric.
     """
 
     scores: Mapping[str, Score] = field(default_factory=dict)
     flags: tuple[Flag, ...] = ()
 
     def text(self, metric: str) -> str:
-        marks = [MARKS[flag][0] for flag in self.flags]
-        return " ".join([self.scores[metric].text, *marks] if metric in self.scores else marks)
+        score = self.scores.get(metric)
+        marks = [MARKS[flag][0] for flag in (score.flags if score else self.flags)]
+        return " ".join([score.text, *marks] if score else marks)
 
     def rank(self, metric: str) -> Rank:
         return self.scores[metric].rank if metric in self.scores else ""
@@ -116,7 +119,9 @@ class Block:
     def legend(self) -> str:
         """The marks that occur, explained."""
         headers = {flag for header in (*self.datasets, *self.models) for flag in header.flags}
-        used = headers | {flag for row in self.cells for cell in row for flag in cell.flags}
+        cells = [cell for row in self.cells for cell in row]
+        shown = {flag for cell in cells for score in cell.scores.values() for flag in score.flags}
+        used = headers | shown | {flag for cell in cells for flag in cell.flags}
         return "; ".join(f"{mark} {meaning}" for flag, (mark, meaning) in MARKS.items() if flag in used)
 
 

@@ -6,6 +6,7 @@ that fails becomes a failed record with its reason, and the next one starts.
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import traceback
 from collections import deque
@@ -20,9 +21,10 @@ from filelock import Timeout
 
 from bench import registry
 from bench.data import Catalog
+from bench.errors import ConfigError, DataError
 from bench.estimate import work
-from bench.spec import PlannedRun
-from bench.store import SCHEMA, Record, ResultStore
+from bench.spec import PlannedRun, code_hash
+from bench.store import SCHEMA, Record, ResultStore, dump_record
 
 if TYPE_CHECKING:
     import torch
@@ -72,7 +74,7 @@ class Runner:
         outcome, waiting = Outcome(), deque[PlannedRun]()
         for run in plan:
             if force:
-                self.store.retire(run.dataset, run.model, run.run_id)
+                self._forget(run)
             if not self._attempt(run, outcome, timeout=0, skipped="stored"):
                 waiting.append(run)
         while waiting:  # another process holds these: wait, then see what it left
@@ -97,6 +99,12 @@ class Runner:
         self._tell(lambda observer: observer.run_skipped(run, skipped))
         return True
 
+    def _forget(self, run: PlannedRun) -> None:
+        """Put a stored record aside, and drop the checkpoint of an unfinished run, unless another process is at it."""
+        with contextlib.suppress(Timeout), self.store.lock(run.run_id).acquire(timeout=0):
+            self.store.retire(run.dataset, run.model, run.run_id)
+            self._checkpoint(run).unlink(missing_ok=True)
+
     def _stored(self, run: PlannedRun) -> bool:
         return self.store.has(run.dataset, run.model, run.run_id)
 
@@ -104,6 +112,7 @@ class Runner:
         self._tell(lambda observer: observer.run_started(run))
         try:
             record = self._done_record(run)
+            dump_record(record)
         except Exception as error:  # noqa: BLE001 - whatever a model does, the suite goes on and the reason is kept
             record = _failed_record(run, error)
         self.store.write(record)
@@ -120,8 +129,13 @@ class Runner:
         context = RunContext(seed=run.spec.seed, device=self._device)
         context.begin()
         started = context.seconds()
-        task = Task(self._load(run.dataset), run.spec.task, self._device)
+        data = self._load(run.dataset)
+        if data.identity != run.spec.data:
+            raise DataError(f"the files of '{run.dataset}' have changed since this command began; run it again")
+        task = Task(data, run.spec.task, self._device)
         module = registry.load("model", run.model)
+        if run.code != code_hash(run.dataset, run.model):
+            raise ConfigError(f"the code behind '{run.model}' has changed since this command began; run it again")
         model = module.Model(task.shape, module.Config(**run.spec.config)).to(self._device)
         preparing = context.seconds() - started
         training = self._train(run, model, task, context)

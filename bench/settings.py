@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Ge, Interval
 
 Protocol = Literal["strict", "unist"]
 Weights = Literal["none", "random", "pretrained"]
@@ -63,12 +64,12 @@ class TrainSettings:
     epochs: Annotated[int, Ge(1)] = 60
     steps_per_epoch: Annotated[int, Ge(0)] = 0
     batch_size: Annotated[int, Ge(1)] = 64
-    lr: Annotated[float, Gt(0)] = 2e-3
-    weight_decay: Annotated[float, Ge(0)] = 1e-4
+    lr: Annotated[float, Interval(gt=0, lt=math.inf)] = 2e-3
+    weight_decay: Annotated[float, Interval(ge=0, lt=math.inf)] = 1e-4
     loss: Literal["l1", "mse", "huber"] = "l1"
     schedule: Literal["onecycle", "cosine"] = "onecycle"
     warmup: Annotated[float, Interval(gt=0, lt=1)] = 0.3
-    clip: Annotated[float, Ge(0)] = 5.0
+    clip: Annotated[float, Interval(ge=0, lt=math.inf)] = 5.0
     patience: Annotated[int, Ge(1)] = 20
     precision: Literal["auto", "fp32", "bf16"] = "auto"
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import registry
+from bench.errors import ConfigError
 from bench.settings import TaskSettings, TrainSettings, Weights
 from bench.types import DataIdentity
 
@@ -79,7 +80,6 @@ class PlannedRun:
         return f"{self.dataset} / {self.model} / seed {self.spec.seed}"
 
 
-@cache
 def code_hash(dataset: str, model: str) -> str:
     """Digest of the code behind one data set and model: contract, evaluator, reader and model.
 
@@ -91,14 +91,17 @@ def code_hash(dataset: str, model: str) -> str:
     files.extend(registry.find("model", model).files)
     digest = hashlib.sha256()
     for path in files:
-        digest.update(_syntax(path).encode())
+        digest.update(_syntax(path, path.stat().st_mtime_ns).encode())
     return digest.hexdigest()[:12]
 
 
 @cache
-def _syntax(path: Path) -> str:
+def _syntax(path: Path, _changed_at: int) -> str:
     """The file's code without comments, docstrings and layout."""
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read as Python: {error}") from error
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and _has_docstring(
             node

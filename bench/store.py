@@ -11,6 +11,7 @@ import errno
 import json
 import os
 import re
+import reprlib
 import uuid
 from collections.abc import Iterator, Mapping
 from itertools import count
@@ -35,8 +36,40 @@ KEYS = (
     "scores",
     "counts",
     "cost",
+    "certificate",
+    "environment",
+    "curve",
     "error",
 )
+KINDS: Mapping[str, tuple[type, ...]] = {
+    "a text": (str,),
+    "true or false": (bool,),
+    "a whole number of 64 bits": (int,),
+    "a number": (int, float),
+    "a number or null": (int, float, type(None)),
+    "an object": (dict,),
+}
+ALWAYS = {
+    "spec.data.name": "a text",
+    "spec.data.sha256": "a text",
+    "spec.data.stand_in": "true or false",
+    "spec.model": "a text",
+    "spec.seed": "a whole number of 64 bits",
+    "spec.task.name": "a text",
+}
+DONE = {
+    **{
+        f"scores.{split}.{metric}.overall": "a number or null"
+        for split in ("test", "val")
+        for metric in ("mae", "rmse")
+    },
+    "counts": "an object",
+    "cost.work": "a number",
+    "cost.wall_s": "a number",
+    "certificate": "an object",
+    "environment.device": "a text",
+}
+FAILED = {"error.type": "a text", "error.message": "a text"}
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 RUN_ID = re.compile(r"[0-9a-f]{16}\.[0-9a-f]{12}")
 NO_HARD_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK)
@@ -85,21 +118,23 @@ class ResultStore:
         """
         done = self._path(dataset, model, run_id, "done")
         failed = self._path(dataset, model, run_id, "failed")
-        for path in (done, failed):
-            if path.exists():
-                return _load(path)
-        raise StoreError(f"there is no record {done}; 'stbench status' lists what the store has")
+        record = _either(done, failed)
+        if record is None:
+            raise StoreError(f"there is no record {done}; 'stbench status' lists what the store has")
+        return record
 
     def records(self) -> Iterator[Record]:
         """Every done run, and every failed run that is not done since, sorted by path.
 
+        A record that another process takes away meanwhile is left out, a failure that it mends comes as a done run.
+
         Raises:
             StoreError: If a file is broken; the message names it.
         """
-        for path in sorted(self._runs.glob("*/*/*.json")):
-            failed = path.name.endswith(".failed.json")
-            if not (failed and path.with_name(path.name.replace(".failed.json", ".json")).exists()):
-                yield _load(path)
+        for run in sorted({path.with_name(_run_id(path)) for path in self._runs.glob("*/*/*.json")}):
+            record = _either(run.with_name(f"{run.name}.json"), run.with_name(f"{run.name}.failed.json"))
+            if record is not None:
+                yield record
 
     def retire(self, dataset: str, model: str, run_id: str) -> Path | None:
         """Move a done record to ``superseded/``, where it is kept but never loaded, so that the run can be repeated.
@@ -166,14 +201,14 @@ def dump_record(record: Record) -> str:
     """The record's one canonical text: sorted keys, full precision, no NaN.
 
     Raises:
-        StoreError: If it is not plain JSON or lacks a key.
+        StoreError: If it is not plain JSON, or lacks a key that readers need.
     """
     name = record.get("run_id", "without a run id")
     try:
         text = json.dumps(_complete(record), sort_keys=True, indent=1, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise StoreError(
-            f"the record {name} is not plain JSON ({error}); numbers must be finite, unknown ones null"
+            f"the record {name} is not complete and plain JSON ({error}); numbers must be finite, unknown ones null"
         ) from error
     return text + "\n"
 
@@ -200,7 +235,24 @@ def _complete(record: object) -> Record:
         raise ValueError(
             f"schema {record['schema']!r} and status {record['status']!r}, wanted schema {SCHEMA}, done or failed"
         )
+    wanted = ALWAYS | (DONE if record["status"] == "done" else FAILED)
+    faults = [fault for path, kind in wanted.items() if (fault := _fault(record, path, kind))]
+    if faults:
+        raise ValueError(faults[0])
     return record
+
+
+def _fault(record: Record, path: str, kind: str) -> str:
+    """What is wrong with the value at a dotted path; empty if nothing is."""
+    value: object = record
+    for key in path.split("."):
+        if not isinstance(value, dict) or key not in value:
+            return f"it lacks {path}"
+        value = value[key]
+    fits = isinstance(value, KINDS[kind]) and isinstance(value, bool) == (kind == "true or false")
+    if fits and not (isinstance(value, int) and value.bit_length() > 63):
+        return ""
+    return f"its {path} is {reprlib.repr(value)}, wanted {kind}"
 
 
 def _no_constant(name: str) -> None:
@@ -214,13 +266,25 @@ def _address(record: Mapping[str, Any]) -> tuple[str, str, str]:
         raise StoreError(f"the record {record['run_id']} names no data set or no model ({error})") from error
 
 
-def _load(path: Path) -> Record:
+def _run_id(path: Path) -> str:
+    return path.name.removesuffix(".json").removesuffix(".failed")
+
+
+def _either(done: Path, failed: Path) -> Record | None:
+    """The done record, else the failed one; the done one is looked for again, as a retry may end in between."""
+    found = (_load(path) for path in (done, failed, done))
+    return next((record for record in found if record is not None), None)
+
+
+def _load(path: Path) -> Record | None:
+    """The record in a file; None if there is no such file (any more)."""
     try:
         record = parse_record(path.read_bytes(), path)
+    except FileNotFoundError:
+        return None
     except OSError as error:
         raise StoreError(f"the record {path} cannot be read ({error}); check the folder's rights") from error
-    run_id = path.name.removesuffix(".json").removesuffix(".failed")
-    if _address(record) != (path.parent.parent.name, path.parent.name, run_id):
+    if _address(record) != (path.parent.parent.name, path.parent.name, _run_id(path)):
         raise StoreError(f"{path} holds the record of run {record['run_id']}, not of its place; move it away")
     return record
 

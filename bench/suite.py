@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from bench import registry
 from bench.data import Catalog
@@ -107,7 +108,7 @@ def plan(suite: Suite, selection: Selection, catalog: Catalog) -> list[PlannedRu
         for dataset in _datasets(suite, selection, catalog)
         for task in tasks
         for model, (config, train, changed) in resolved.items()
-        for seed in selection.seeds or profile.seeds
+        for seed in _unique(selection.seeds or profile.seeds)
     ]
     return _shard(runs, selection.shard)
 
@@ -125,8 +126,11 @@ def validated(kind: type[S], values: Mapping[str, Any], where: str) -> S:
             raise UnknownNameError(f"setting {where}.*", name, known)
     try:
         made: S = TypeAdapter(kind).validate_python(dict(values))
+        json.dumps(asdict(cast(Any, made)), allow_nan=False)
     except ValidationError as error:
         raise ConfigError(f"the setting {where}.{first_problem(error)}") from error
+    except (PydanticUserError, TypeError, ValueError) as error:
+        raise ConfigError(f"the settings {where}.* must be finite numbers, texts and truth values: {error}") from error
     return made
 
 
@@ -166,7 +170,7 @@ def _changed(group: str, values: Mapping[str, Any], usual: Mapping[str, Any]) ->
 
 
 def _models(suite: Suite, selection: Selection) -> list[str]:
-    names = list(selection.models or (registry.model_names() if suite.models == "all" else suite.models))
+    names = selection.models or (registry.model_names() if suite.models == "all" else suite.models)
     for name in names:
         registry.find("model", name)
     return _unique(names)
@@ -215,7 +219,8 @@ def _shard(runs: list[PlannedRun], shard: str | None) -> list[PlannedRun]:
     number, _, count = shard.partition("/")
     if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
         raise ConfigError(f"--shard {shard} is not understood; write i/n with 1 <= i <= n, such as 2/8")
-    return runs[int(number) - 1 :: int(count)]
+    spread = sorted(runs, key=lambda run: run.run_id)  # so that no shard gets all the runs of one model
+    return spread[int(number) - 1 :: int(count)]
 
 
 def _choice(kind: str, name: str, choices: Mapping[str, S]) -> S:
@@ -224,5 +229,5 @@ def _choice(kind: str, name: str, choices: Mapping[str, S]) -> S:
     return choices[name]
 
 
-def _unique(names: Sequence[str]) -> list[str]:
+def _unique(names: Sequence[S]) -> list[S]:
     return list(dict.fromkeys(names))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
-from bench.cells import BLOCK, DATA, LINE, Entries, Entry, Key, Row, blocks
+from bench.cells import BLOCK, DATA, LINE, METRICS, Entries, Entry, Key, Row, blocks
 from bench.errors import StoreError, UnknownNameError
 from bench.render import MARKS, SHOWN, Block, Cell, Flag, Header, Rank, Score, Table
 
@@ -23,7 +23,6 @@ TABLES: Mapping[str, tuple[str, ...]] = {
 }
 """The tasks of each table."""
 
-METRICS = (*SHOWN, "mape", "wape", "r2")
 LONG = ("dataset", "model", "variant", "settings", "weights", *BLOCK, "metric", "mean", "std", "n", *DATA[1:], "flags")
 
 
@@ -201,7 +200,11 @@ def _scores(entries: Mapping[Key, Entry | None], metric: str, seeds: int, *, qui
     printed = {key: f"{entry.mean(metric):.{digits}f}" for key, entry in shown.items()}
     ranks = {} if quick else _ranks({key: float(text) for key, text in printed.items() if shown[key].ranked})
     return {
-        key: Score(text=printed[key] + _spread(entry, metric, digits, seeds), rank=ranks.get(key, ""))
+        key: Score(
+            text=printed[key] + _spread(entry, metric, digits, seeds),
+            rank=ranks.get(key, ""),
+            flags=entry.flags_of(metric),
+        )
         for key, entry in shown.items()
     }
 
@@ -231,8 +234,8 @@ def _long_rows(place: Key, entries: Entries) -> list[Row]:
     for (data, line), entry in entries.items():
         facts = dict(zip((*BLOCK, *DATA, *LINE, "split"), (*place, *data, *line), strict=True))
         facts["random_weights"] = facts["weights"] == "random"
-        flags = [flag for flag in MARKS if facts.get(flag) or flag in entry.flags]
         for metric in METRICS:
+            flags = [flag for flag in MARKS if facts.get(flag) or flag in entry.flags_of(metric)]
             numbers = {"mean": entry.mean(metric), "std": entry.std(metric), "n": entry.seeds}
             rows.append(facts | {"settings": facts["split"], "metric": metric, "flags": ";".join(flags)} | numbers)
     return rows

@@ -24,7 +24,6 @@ class Task:
     Attributes:
         shape: What a model may know when it is built.
         train, val: Windows with targets, for training and for choosing.
-        series: The training part, scaled, for models that are fitted in closed form.
         test_reads: How often the test targets were opened.
     """
 
@@ -55,7 +54,7 @@ class Task:
         seen = self._arrays(self.split.val[1])
         self.train = self._window_set(seen, self._origins["train"])
         self.val = self._window_set(seen, self._origins["val"])
-        self.series = self._series()
+        self._check_targets()
 
     @property
     def cell_mask(self) -> torch.Tensor:
@@ -105,6 +104,12 @@ class Task:
             )
         return found[: max(1, int(len(found) * settings.fraction))] if name == "train" else found
 
+    def _check_targets(self) -> None:
+        """Every split must have a target value that counts."""
+        for name, found in self._origins.items():
+            if not self._valid[found[0] : found[-1] + self.settings.horizon].any():
+                raise TaskError(f"every target value in the {name} split of '{self._data.card.name}' is missing")
+
     def _valid_mask(self) -> NDArray[np.bool_]:
         data = self._data
         present = np.ones(data.values.shape, dtype=bool) if data.mask is None else data.mask
@@ -136,7 +141,9 @@ class Task:
             horizon=self.settings.horizon,
         )
 
-    def _series(self) -> Series:
+    @property
+    def series(self) -> Series:
+        """The training part, scaled, for models that are fitted in closed form."""
         stop = self.train_stop
         return Series(
             values=self.scaler.scaled(self.train.values[:stop]),

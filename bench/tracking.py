@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from bench.errors import BenchError, TrackingError
-from bench.mlflow_store import MlflowStore, default_uri, digest, shown
+from bench.mlflow_store import MlflowStore, default_uri, digest, quiet_environment, shown
 from bench.store import Record, dump_record
 
-__all__ = ["Tracker", "default_uri", "records_from", "sync"]
+__all__ = ["Tracker", "default_uri", "quiet_environment", "records_from", "shown", "sync"]
 
 FLUSH_S = 2.0  # epochs are sent together when they are faster than this
 PAUSE_S = 60.0  # after an error nothing is tried for so long
@@ -130,7 +130,7 @@ class Tracker:
             except Exception as error:  # noqa: BLE001 - whatever MLflow raises, the runs go on
                 store, resume = None, time.monotonic() + PAUSE_S
                 self._open.clear()
-                self._tell(_reason(error))
+                self._tell(_reason(error, self._uri))
 
     def _tell(self, reason: str) -> None:
         if not self._warned:
@@ -182,12 +182,15 @@ def _one_sentence(uri: str) -> Iterator[None]:
     except BenchError:
         raise
     except Exception as error:
-        raise TrackingError(f"MLflow at {shown(uri)} cannot be used ({_reason(error)}); check the address") from error
+        raise TrackingError(
+            f"MLflow at {shown(uri)} cannot be used ({_reason(error, uri)}); check the address"
+        ) from error
 
 
-def _reason(error: Exception) -> str:
-    """The first line of an error, short enough for a sentence."""
+def _reason(error: Exception, uri: str) -> str:
+    """The first line of an error, short enough for a sentence and without the password of the address."""
     if isinstance(error, ModuleNotFoundError):
         return f"the package {error.name} is not installed"
     line = next(iter(str(error).splitlines()), "") or type(error).__name__
+    line = line.replace(uri.rstrip("/"), shown(uri.rstrip("/"))) if uri.strip("/") else line
     return line if len(line) <= 160 else f"{line[:160]}…"

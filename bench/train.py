@@ -173,14 +173,14 @@ class Trainer:
 
     def _load(self, path: Path) -> None:
         try:
-            state: dict[str, Any] = torch.load(path, map_location=self.context.device, weights_only=True)
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # torch raises many kinds for what is no checkpoint
             raise TrainingError(f"the checkpoint {path} cannot be read; delete it and run again") from error
         self.model.load_state_dict(state["model"], strict=False)
         self.best = state["best"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
-        self.order.set_state(state["order"].cpu())
+        self.order.set_state(state["order"])
         self.context.restore_random_states(state["random"])
         self.progress = Progress(**state["progress"])
 

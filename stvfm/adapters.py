@@ -61,25 +61,64 @@ def auto_patch(grid: tuple[int, int], most: int) -> int:
 class TokenAdapter(nn.Module):
     """Temporal-aware token adapter: frames ``[B, P, C, H, W]`` to one token per patch ``[B, N, D]``."""
 
-    def __init__(self, shape: TaskShape, patching: Patching, width: int, scale: float) -> None:
+    def __init__(self, shape: TaskShape, patching: Patching, width: int, scale: float, *, by_channel: bool) -> None:
         super().__init__()
         self.patching = patching
         self.patch = nn.Linear(shape.channels * patching.patch**2, width)
-        self.space = _embedding(patching.count, width)
-        self.time = _embedding(shape.history, width)
-        self.slot = _embedding(shape.slots_per_day, width)
-        self.day = _embedding(DAYS, width)
+        self.space = embedding(patching.count, width)
+        self.time = embedding(shape.history, width)
+        self.slot = embedding(shape.slots_per_day, width)
+        self.day = embedding(DAYS, width)
         self.mixer = TemporalMixer(shape.history, width)
-        self.pool = nn.Linear(width, 1)
+        self.pool = ChannelPool(shape.history, width) if by_channel else AttentionPool(width)
         self.scale = nn.Parameter(torch.tensor(scale))
 
     def forward(self, frames: Tensor, clock: Tensor) -> Tensor:
         moment = self.time + self.slot[clock[..., 0]] + self.day[clock[..., 1]]  # [B, P, D]
         tokens = self.patch(self.patching.cut(frames)) + self.space + moment[:, :, None]  # [B, P, N, D]
-        tokens = self.mixer(tokens)
-        attention: Tensor = self.pool(tokens).softmax(dim=1)  # [B, P, N, 1]
-        pooled: Tensor = (attention * tokens).sum(dim=1)
+        pooled: Tensor = self.pool(self.mixer(tokens))
         return self.scale * pooled
+
+
+class ChannelPool(nn.Module):
+    """Weights over time for each of the D values, so that one token can still tell the steps apart."""
+
+    def __init__(self, steps: int, width: int) -> None:
+        super().__init__()
+        self.weights = nn.Parameter(torch.randn(steps, width) / steps**0.5)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """``[B, P, N, D]`` to ``[B, N, D]``."""
+        return torch.einsum("bpnd,pd->bnd", tokens, self.weights)
+
+
+class AttentionPool(nn.Module):
+    """One weight per step and token by its content, for all D values: this blurs the steps into one mean."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(width, 1, bias=False)  # a bias would cancel in the softmax
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """``[B, P, N, D]`` to ``[B, N, D]``."""
+        pooled: Tensor = (self.score(tokens).softmax(dim=1) * tokens).sum(dim=1)
+        return pooled
+
+
+class PlainTokens(nn.Module):
+    """The adapter without its sense of time: one linear map of the stacked history of a patch."""
+
+    def __init__(self, shape: TaskShape, patching: Patching, width: int, scale: float) -> None:
+        super().__init__()
+        self.patching = patching
+        self.patch = nn.Linear(shape.history * shape.channels * patching.patch**2, width)
+        self.space = embedding(patching.count, width)
+        self.scale = nn.Parameter(torch.tensor(scale))
+
+    def forward(self, frames: Tensor, clock: Tensor) -> Tensor:  # noqa: ARG002 - both adapters are called the same way
+        """``[B, P, C, H, W]`` to ``[B, N, D]``."""
+        tokens: Tensor = self.patch(self.patching.cut(frames.flatten(1, 2))) + self.space
+        return self.scale * tokens
 
 
 class TemporalMixer(nn.Module):
@@ -101,27 +140,58 @@ class TemporalMixer(nn.Module):
 
 
 class CrossPrompts(nn.Module):
-    """Bilateral cross prompts, one round: each branch reads the other's prompts.
+    """One direction of a round of cross prompts: a branch reads the other's prompts.
 
-    ``P_b = Attn(q_b, E_b)`` and ``E'_b = E_b + g_b Attn(E_b, P_b')``, with the gates ``g_b`` starting at 0.
+    ``P' = Attn(q', E')`` and ``E <- E + g Attn(E, P')``, with the gate ``g`` starting at 0.
     """
 
     def __init__(self, width: int, prompts: int) -> None:
         super().__init__()
-        self.queries = nn.ParameterList(_embedding(prompts, width) for _ in range(2))
-        self.read = nn.ModuleList(Attention(width) for _ in range(2))
-        self.condition = nn.ModuleList(Attention(width) for _ in range(2))
-        self.gates = nn.Parameter(torch.zeros(2))
+        self.queries = embedding(prompts, width)
+        self.read = Attention(width)
+        self.condition = Attention(width)
+        self.gate = nn.Parameter(torch.zeros(()))
 
-    def forward(self, raw: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, features: Tensor, other: Tensor) -> Tensor:
+        """Features ``[B, N, D]`` of this and of the other branch to this branch's, conditioned."""
+        prompts = self.read(self.queries.expand(len(other), -1, -1), other)  # [B, m, D]
+        conditioned: Tensor = features + self.gate * self.condition(features, prompts)
+        return conditioned
+
+
+class Fusion(nn.Module):
+    """Concatenation in place of prompts: ``E <- E + g W_2 gelu(W_1 [E ; E'])``, token by token, the gate g from 0.
+
+    The inner width makes it about the size of ``CrossPrompts``.
+    """
+
+    def __init__(self, width: int, inner: int = 170) -> None:
+        super().__init__()
+        self.first = nn.Linear(2 * width, inner)
+        self.second = nn.Linear(inner, width)
+        self.gate = nn.Parameter(torch.zeros(()))
+
+    def forward(self, features: Tensor, other: Tensor) -> Tensor:
+        """As in ``CrossPrompts``."""
+        fused: Tensor = self.second(functional.gelu(self.first(torch.cat((features, other), dim=-1))))
+        return features + self.gate * fused
+
+
+class Round(nn.Module):
+    """One round of coordination: both branches change at once, each in view of the other as it was.
+
+    A direction that is None leaves its branch as it is.
+    """
+
+    def __init__(self, to_raw: nn.Module | None, to_flow: nn.Module | None) -> None:
+        super().__init__()
+        self.to_raw, self.to_flow = to_raw, to_flow
+
+    def forward(self, raw: Tensor, flowing: Tensor) -> tuple[Tensor, Tensor]:
         """Features ``[B, N, D]`` of both branches to the same."""
-        batch = len(raw)
-        raw_prompts, flow_prompts = (
-            read(query.expand(batch, -1, -1), features)
-            for read, query, features in zip(self.read, self.queries, (raw, flow), strict=True)
-        )  # [B, m, D] each
-        to_raw, to_flow = self.condition
-        return raw + self.gates[0] * to_raw(raw, flow_prompts), flow + self.gates[1] * to_flow(flow, raw_prompts)
+        changed_raw = raw if self.to_raw is None else self.to_raw(raw, flowing)
+        changed_flow = flowing if self.to_flow is None else self.to_flow(flowing, raw)
+        return changed_raw, changed_flow
 
 
 class Attention(nn.Module):
@@ -144,5 +214,13 @@ class Attention(nn.Module):
         return out
 
 
-def _embedding(rows: int, width: int) -> nn.Parameter:
+def amplitude(tokens: Tensor) -> Tensor:
+    """Root mean square of each token, ``[B, N, D]`` to ``[B, N, 1]``: what the norm behind a backbone takes away."""
+    length: Tensor = torch.linalg.vector_norm(tokens, dim=-1, keepdim=True)
+    rms: Tensor = length / tokens.shape[-1] ** 0.5
+    return rms
+
+
+def embedding(rows: int, width: int) -> nn.Parameter:
+    """A table of small random rows, ``[rows, width]``."""
     return nn.Parameter(torch.randn(rows, width) * EMBED_STD)

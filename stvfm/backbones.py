@@ -1,12 +1,16 @@
 """Frozen vision backbones, fed with tokens instead of pixels.
 
-A backbone keeps what a vision transformer knows (prefix tokens, positions, blocks, last norm) and drops what ties it to
-images (patchifier, classifier).
+A backbone keeps what a vision transformer knows (prefix tokens, positions, blocks, norms) and drops what ties it to
+images (patchifier, pooling, classifier):
+
+    hidden = norm(blocks(before([prefix ; tokens + positions])))     [B, R + N, D], the prefix dropped
+
+The positions are those of the native image, interpolated to the token grid as the library does for another image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -15,62 +19,58 @@ from typing import Any, Final, Literal
 import torch
 from torch import Tensor, nn
 
-from bench.errors import ConfigError, WeightsError
+from bench.errors import ConfigError, UnknownNameError, WeightsError
+from bench.weights import locate, read
+
+from .zoo import BACKBONES, Architecture
+
+__all__ = ["BACKBONES", "Architecture", "Backbone", "build", "check"]
 
 Weights = Literal["pretrained", "random"]
-WEIGHTS_FILE: Final = "model.safetensors"
-CONNECT_S: Final = 3.0
+Grid = tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Architecture:
-    """Facts about one backbone.
+class Parts:
+    """What is kept of a vision transformer.
 
     Attributes:
-        timm: Architecture name in timm.
-        tag: timm's name of the pre-trained weights of this architecture.
-        width: Token width D.
-        depth: Transformer blocks.
+        prefix: ``[1, R, D]``, class and register tokens with their positions added; R may be 0.
+        positions: ``[1, N, D]`` of the token grid, row by row.
+        before: What stands between the tokens and the blocks.
+        kernels: ``[D, ...]`` of the bypassed patchifier.
     """
 
-    timm: str
-    tag: str
-    width: int
-    depth: int
-
-    @property
-    def repository(self) -> str:
-        """Where the hub keeps the pre-trained weights."""
-        return f"timm/{self.timm}.{self.tag}"
-
-
-ARCHITECTURES: Final[Mapping[str, Architecture]] = MappingProxyType(
-    {"vit_tiny": Architecture(timm="vit_tiny_patch16_224", tag="augreg_in21k_ft_in1k", width=192, depth=12)}
-)
+    prefix: Tensor
+    positions: Tensor
+    before: nn.Module
+    blocks: nn.Sequential
+    norm: nn.Module
+    kernels: Tensor
 
 
 class Backbone(nn.Module):
-    """A frozen vision transformer on a grid of tokens; always in evaluation mode, never trained.
+    """A frozen vision transformer on a grid of tokens, always in evaluation mode.
+
+    Prefix and positions are buffers that no checkpoint holds: the weights' file, or the seed, gives them again.
 
     Attributes:
+        width: Token width D.
+        blocks: The blocks used.
         token_scale: Standard deviation of the tokens that the bypassed patchifier makes of standard normal pixels: the
             scale at which the blocks expect their input.
     """
 
     prefix: Tensor
     positions: Tensor
-    token_scale: float
 
-    def __init__(self, vit: Any, tokens: tuple[int, int], depth: int) -> None:
+    def __init__(self, parts: Parts) -> None:
         super().__init__()
-        prefix, positions = _anchors(vit, tokens)
-        self.register_buffer("prefix", prefix)  # [1, R, D]
-        self.register_buffer("positions", positions)  # [1, N, D]
-        self.token_scale = _token_scale(vit)
-        self.before = vit.norm_pre
-        self.blocks: nn.Sequential = vit.blocks[:depth]
-        self.norm = vit.norm
-        self.width = positions.shape[-1]
+        self.register_buffer("prefix", parts.prefix.detach().clone(), persistent=False)  # [1, R, D]
+        self.register_buffer("positions", parts.positions.detach().clone(), persistent=False)  # [1, N, D]
+        self.before, self.blocks, self.norm = parts.before, parts.blocks, parts.norm
+        self.width: int = parts.positions.shape[-1]
+        self.token_scale = float(parts.kernels.detach().flatten(1).square().sum(1).mean().sqrt())
         self.requires_grad_(requires_grad=False)
         self.eval()
 
@@ -86,93 +86,173 @@ class Backbone(nn.Module):
         return hidden[:, self.prefix.shape[1] :]
 
 
-def build(name: str, weights: Weights, tokens: tuple[int, int], depth: int) -> Backbone:
+def build(name: str, weights: Weights, tokens: Grid, depth: int) -> Backbone:
     """Make a frozen backbone for a token grid.
 
     Random weights come from torch's generator, so from the run's seed; the generator is left as it was found, so that
     the layers made afterwards start the same whatever the weights.
 
     Args:
-        name: Key of ``ARCHITECTURES``.
+        name: Key of ``BACKBONES``.
         weights: Where the weights come from; neither ever stands in for the other.
         tokens: Rows and columns of the token grid.
         depth: Blocks used, counted from the input; 0 means all.
 
     Raises:
+        UnknownNameError: If there is no such backbone.
         ConfigError: If the backbone has fewer blocks.
-        WeightsError: If the pre-trained weights are neither cached nor reachable.
+        WeightsError: If the pre-trained weights are absent and unreachable, or are not this architecture's.
     """
-    from timm import create_model  # takes seconds
-
-    architecture = ARCHITECTURES[name]
+    architecture = _known(name)
     if not 0 <= depth <= architecture.depth:
         raise ConfigError(
             f"depth {depth} does not fit {name}, which has {architecture.depth} blocks; 0 uses all of them"
         )
-    overlay = {"file": str(weights_file(architecture))} if weights == "pretrained" else None
-    with torch.random.fork_rng(devices=[]):
-        vit = create_model(
-            f"{architecture.timm}.{architecture.tag}", pretrained=overlay is not None, pretrained_cfg_overlay=overlay
-        )
-    return Backbone(vit, tokens, depth or architecture.depth)
+    library = LIBRARIES[architecture.library]
+    path = locate(architecture.source) if weights == "pretrained" else None
+    with torch.random.fork_rng(devices=[]), torch.device("meta" if path else "cpu"):
+        model = library.make(architecture, depth or architecture.depth)
+    if path:
+        fitting = _fitting(path, read(path), model, library)
+        model.to_empty(device="cpu").load_state_dict(fitting, strict=True)  # copies, and casts to float32
+    return Backbone(library.split(model, tokens))
 
 
-def weights_file(architecture: Architecture) -> Path:
-    """The pre-trained weights in the hub's cache, downloaded when they are not there yet.
+def check(name: str, path: Path) -> int:
+    """Hold the names and shapes in a weights' file against the whole architecture, and count its tensors.
 
     Raises:
-        WeightsError: Within seconds, if they are neither cached nor reachable.
+        UnknownNameError: If there is no such backbone.
+        WeightsError: If the file cannot be read, or a tensor is absent or of another shape.
     """
-    from huggingface_hub import constants, hf_hub_download, hf_hub_url
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    repository = architecture.repository
-    try:
-        return Path(hf_hub_download(repository, WEIGHTS_FILE, local_files_only=True))
-    except LocalEntryNotFoundError as error:
-        if constants.HF_HUB_OFFLINE:
-            raise _absent(architecture, "HF_HUB_OFFLINE is set") from error
-    _check_reachable(architecture, hf_hub_url(repository, WEIGHTS_FILE))
-    try:
-        return Path(hf_hub_download(repository, WEIGHTS_FILE, etag_timeout=CONNECT_S))
-    except (OSError, ValueError) as error:  # the hub's own errors are OSErrors or ValueErrors
-        raise _absent(architecture, f"the download failed with {type(error).__name__}") from error
+    architecture = _known(name)
+    library = LIBRARIES[architecture.library]
+    with torch.device("meta"):
+        model = library.make(architecture, architecture.depth)
+    return len(_fitting(path, read(path, headers=True), model, library))
 
 
-def _check_reachable(architecture: Architecture, url: str) -> None:
-    """Ask the hub once, since its client asks again for half a minute where nobody answers."""
-    import requests
-
-    try:
-        status = requests.head(url, timeout=CONNECT_S).status_code
-    except requests.RequestException as error:
-        raise _absent(architecture, f"the hub does not answer ({type(error).__name__})") from error
-    if status >= requests.codes.bad_request:
-        raise _absent(architecture, f"the hub answers with status {status}")
+def _known(name: str) -> Architecture:
+    if name not in BACKBONES:
+        raise UnknownNameError("backbone", name, BACKBONES)
+    return BACKBONES[name]
 
 
-def _absent(architecture: Architecture, reason: str) -> WeightsError:
-    return WeightsError(
-        f"the pre-trained weights {architecture.repository} are not in the hub's cache and cannot be fetched, because "
-        f"{reason}; run once with a connection to the hub, or copy its cache folder (HF_HOME) here, or choose "
-        f"weights=random"
-    )
+def _fitting(path: Path, found: Mapping[str, Tensor], model: nn.Module, library: Library) -> dict[str, Tensor]:
+    """The tensors of a file that a model wants, every one of them and of the right shape; the others are left."""
+    wanted = model.state_dict()
+    named = library.rename(found, model)
+    for name, tensor in wanted.items():
+        shape, given = list(tensor.shape), named.get(name)
+        if given is None or list(given.shape) != shape:
+            what = "no such tensor" if given is None else f"shape {list(given.shape)}"
+            raise WeightsError(
+                f"{path} is not what its name says: {name} should have the shape {shape} and there is {what}; "
+                f"delete it and fetch it again"
+            )
+    return {name: named[name] for name in wanted}
 
 
-def _anchors(vit: Any, tokens: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Prefix tokens ``[1, R, D]`` with their positions added, and the token grid's positions ``[1, N, D]``."""
+def _positions(native: Tensor, old: Grid, new: Grid, owned: int) -> tuple[Tensor, Tensor]:
+    """Native positions ``[1, owned + N', D]`` as those of the prefix ``[1, owned, D]`` and of a grid ``[1, N, D]``."""
     from timm.layers.pos_embed import resample_abs_pos_embed
 
-    found = [token.detach() for token in (vit.cls_token, vit.reg_token) if token is not None]
-    prefix = torch.cat(found, dim=1) if found else vit.pos_embed.new_zeros(1, 0, vit.embed_dim)
-    owned = 0 if vit.no_embed_class else prefix.shape[1]  # prefix tokens that have a position of their own
-    positions = resample_abs_pos_embed(
-        vit.pos_embed.detach(), new_size=list(tokens), old_size=list(vit.patch_embed.grid_size), num_prefix_tokens=owned
+    resampled = resample_abs_pos_embed(native.detach(), list(new), list(old), num_prefix_tokens=owned)
+    return resampled[:, :owned], resampled[:, owned:]
+
+
+def _make_timm(architecture: Architecture, depth: int) -> nn.Module:
+    from timm import create_model  # takes seconds
+
+    model: nn.Module = create_model(
+        architecture.name,
+        embed_dim=architecture.width,
+        depth=depth,
+        num_heads=architecture.heads,
+        num_classes=0,
+        global_pool="",
     )
-    return prefix + positions[:, :owned] if owned else prefix, positions[:, owned:].clone()
+    return model
 
 
-def _token_scale(vit: Any) -> float:
-    """Analytic: for unit normal pixels every token channel varies with the squared norm of its kernel."""
-    kernels: Tensor = vit.patch_embed.proj.weight.detach().flatten(1)
-    return float(kernels.square().sum(1).mean().sqrt())
+def _rename_timm(found: Mapping[str, Tensor], model: Any) -> Mapping[str, Tensor]:
+    """As found if the names are timm's own, else as timm's filter for the originals' files makes them."""
+    from timm.models.vision_transformer import checkpoint_filter_fn
+
+    if found.keys() >= model.state_dict().keys():
+        return found
+    renamed: dict[str, Tensor] = checkpoint_filter_fn(dict(found), model)
+    return renamed
+
+
+def _split_timm(vit: Any, tokens: Grid) -> Parts:
+    prefix = [token for token in (vit.cls_token, vit.reg_token) if token is not None]
+    joined = torch.cat(prefix, dim=1) if prefix else vit.pos_embed[:, :0]  # [1, R, D]
+    owned = 0 if vit.no_embed_class else joined.shape[1]  # prefix tokens that have a position of their own
+    first, positions = _positions(vit.pos_embed, vit.patch_embed.grid_size, tokens, owned)
+    return Parts(
+        prefix=joined + first if owned else joined,
+        positions=positions,
+        before=vit.norm_pre,
+        blocks=vit.blocks,
+        norm=vit.norm,
+        kernels=vit.patch_embed.proj.weight,
+    )
+
+
+def _make_clip(architecture: Architecture, depth: int) -> nn.Module:
+    import open_clip  # takes ten seconds
+    from open_clip.transformer import QuickGELU, VisionTransformer
+
+    config = open_clip.get_model_config(architecture.name)
+    tower: nn.Module = VisionTransformer(
+        image_size=architecture.image,
+        patch_size=architecture.patch,
+        width=architecture.width,
+        layers=depth,
+        heads=architecture.heads,
+        mlp_ratio=4.0,
+        output_dim=config["embed_dim"],
+        act_layer=QuickGELU if config.get("quick_gelu") else nn.GELU,
+    )
+    return tower
+
+
+def _rename_clip(found: Mapping[str, Tensor], _: Any) -> Mapping[str, Tensor]:
+    """The image tower's part of a file that holds the text tower too."""
+    return {name.removeprefix("visual."): tensor for name, tensor in found.items() if name.startswith("visual.")}
+
+
+def _split_clip(tower: Any, tokens: Grid) -> Parts:
+    first, positions = _positions(tower.positional_embedding[None], tower.grid_size, tokens, 1)
+    return Parts(
+        prefix=tower.class_embedding.view(1, 1, -1) + first,
+        positions=positions,
+        before=tower.ln_pre,
+        blocks=nn.Sequential(*tower.transformer.resblocks),
+        norm=tower.ln_post,
+        kernels=tower.conv1.weight,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Library:
+    """How a library's models are used.
+
+    Attributes:
+        make: Builds the first blocks of an architecture, with all that is around them, in torch's default device.
+        rename: Turns the names in a weights' file into the model's.
+        split: Takes a model apart for a token grid.
+    """
+
+    make: Callable[[Architecture, int], nn.Module]
+    rename: Callable[[Mapping[str, Tensor], Any], Mapping[str, Tensor]]
+    split: Callable[[Any, Grid], Parts]
+
+
+LIBRARIES: Final[Mapping[str, Library]] = MappingProxyType(
+    {
+        "timm": Library(make=_make_timm, rename=_rename_timm, split=_split_timm),
+        "open_clip": Library(make=_make_clip, rename=_rename_clip, split=_split_clip),
+    }
+)

@@ -7,23 +7,44 @@ paper's text beyond its abstract was not available to us, so this is a reading o
     per branch b in {raw, flow}, own weights:
       TATA  U_b = patches(b) W + space + step + slot of day + day of week             [B, P, N, D]
             U_b <- U_b + up(gelu(mix_P(gelu(down(norm(U_b))))))                       bottleneck, over time
-            Z_b = s_b sum_t softmax_t(U_b w) U_b                                      [B, N, D]
+            Z_b = s_b sum_t T_bt * U_bt                                               [B, N, D], T_b [P, D]
       VFM   E_b = norm(blocks([prefix ; Z_b + positions])), prefix dropped            [B, N, D]
     BCPC    P_b = Attn(q_b, E_b) [B, m, D];  E_b <- E_b + g_b Attn(E_b, P_b')         L rounds, g_b = 0 at first
-    head    Y   = X_P + unpatch(a . [E_raw ; E_flow] W_out)                           [B, F, C, H, W]
-            a   root mean square of the patch's history, since the last norm loses amplitude   [B, N, 1]
+    head    V   = unpatch([a_raw E_raw ; a_flow E_flow] W_in)                         [B, H*W, K], a_b = rms(Z_b)
+            V   <- V + cell + slot of day + day of week                               of the first step to forecast
+            V   <- V + MLP(norm(V)), some layers                                      the same for every cell
+            Y   = X_P + V W_out                                                       [B, F, C, H, W]
 
 The abstract's: two branches, the flow as a temporal difference, an adapter before the frozen backbone that embeds
 temporal context, prompts after it by which the branches condition each other. Ours: everything else, that is the
-equations, sizes and patch rule, the four kinds of embedding, attention pooling, reading prompts from the features by
-attention, the gates, the head, its amplitude a, the last-value residual, and the scale s_b, which starts at that of the
-tokens of the bypassed patchifier.
+equations, sizes and patch rule, the four kinds of embedding, the mixer and the pool over time, reading prompts from the
+features by attention, the gates, the head, and the scale s_b, which starts at that of the tokens of the bypassed
+patchifier.
+
+Three weaknesses of a first reading are mended here, each by a switch. One weight per step for a whole token blurs the
+steps into their mean; so each of its D values has weights of its own (``pool``). The last norm takes the size of a
+token, and counts differ in size by orders of magnitude; so the head gets the root mean square of each token back
+(``amplitude``). A linear head tells cells and hours apart by a constant only; so a small MLP behind the tokens knows
+the cell and the calendar (``head``, ``identity``, ``calendar``). The history still reaches a forecast through the
+tokens: around the backbone go their amplitude, one number each, and the last value (``residual``).
+
+Controls ask what the pre-trained backbone is worth. All have the model's adapters and head, the same initial weights
+(s_b apart, which starts at the scale that the body expects), the same recipe and the same budget.
+
+    weights=random  the frozen backbone as it was initialised                         equal trained parameters
+    shuffled        tokens at wrong positions, in one fixed order, undone behind      equal trained parameters
+    identity        no backbone, only a norm                                          equal trained parameters
+    attention       one trained block of the same width                               12 D^2 more, about
+    scratch         the whole backbone trained from its initial weights               all of its own more
+
+The last three load no pre-trained weights: their ``weights`` is "none", whatever was asked for.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -31,10 +52,12 @@ from torch import Tensor, nn
 from bench.config import tunable
 from bench.types import TaskShape, Window
 
-from .adapters import CrossPrompts, Patching, TokenAdapter, auto_patch
-from .backbones import build
+from .adapters import CrossPrompts, Fusion, Patching, PlainTokens, Round, TokenAdapter, amplitude, auto_patch
+from .body import make_body
+from .head import CellHead, LinearHead
 
 MOST_TOKENS = 100
+Part = TypeVar("Part", bound=nn.Module)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,45 +66,150 @@ class Config:
 
     Attributes:
         patch: Side of a patch; 0 means the smallest power of two that leaves at most 100 tokens.
+        flow: Whether there is a flow branch; without it nothing is coordinated.
+        tata: Whether tokens know time; else they are one linear map of the stacked history, with the place alone.
+        pool: Learned weights over time for each value of a token, or attention weights for the token as a whole.
+        coordination: Prompts both ways or one way, no exchange before the head, or token-by-token fusion of the
+            concatenated branches in their place.
         prompts: Prompts m per branch.
-        rounds: Rounds L of cross prompts, each with its own weights; 0 leaves the branches apart until the head.
+        rounds: Rounds L of coordination, each with its own weights.
+        head: An MLP per cell, or one linear map per token.
+        hidden: Values K of a cell in the head.
+        layers: MLP layers of the head.
+        dropout: Rate inside each of them.
+        identity: Whether the head knows the cell.
+        calendar: Whether the head knows the slot of day and day of week of the first step to forecast.
+        amplitude: Whether the head gets features times the root mean square of the token they were made of.
+        residual: Whether the forecast is a change of the last value.
         backbone: Vision transformer.
         depth: Its blocks used, counted from the input; 0 means all.
-        weights: Pre-trained, or random as a control; the backbone is frozen either way.
+        weights: Pre-trained, or random as a control; "none" for the controls that have no pre-trained part.
+        control: What stands in for the backbone.
+        tuning: Whether the backbone is frozen, or its attention has trained low-rank corrections, or all of it learns.
+        lora_rank: Rank of the corrections.
+        recompute: Whether activations of the backbone are made anew in the backward pass, to save memory for time.
     """
 
     patch: int = tunable(0, choices=(0, 1, 2, 4))
+    flow: bool = True
+    tata: bool = True
+    pool: Literal["channel", "attention"] = "channel"
+    coordination: Literal["bilateral", "raw_from_flow", "flow_from_raw", "none", "concat"] = "bilateral"
     prompts: int = tunable(4, choices=(2, 4, 8, 16))
     rounds: int = tunable(1, choices=(1, 2, 3))
-    backbone: Literal["vit_tiny"] = "vit_tiny"
+    head: Literal["cell", "linear"] = "cell"
+    hidden: int = tunable(64, choices=(32, 64, 128))
+    layers: int = tunable(2, choices=(1, 2, 3))
+    dropout: float = tunable(0.1, low=0.0, high=0.4)
+    identity: bool = True
+    calendar: bool = True
+    amplitude: bool = True
+    residual: bool = True
+    backbone: Literal[
+        "vit_tiny",
+        "vit_small",
+        "vit_base",
+        "deit_tiny",
+        "deit_small",
+        "deit_base",
+        "dino_small",
+        "dino_base",
+        "dinov2_small",
+        "dinov2_base",
+        "dinov2_large",
+        "dinov2_reg_small",
+        "dinov2_reg_base",
+        "dinov2_reg_large",
+        "mae_base",
+        "mae_large",
+        "siglip_base",
+        "clip_base",
+        "clip_large",
+    ] = "vit_tiny"
     depth: int = tunable(4, choices=(2, 4, 8, 12))
-    weights: Literal["pretrained", "random"] = "random"
+    weights: Literal["pretrained", "random", "none"] = "random"
+    control: Literal["none", "identity", "attention", "shuffled", "scratch"] = "none"
+    tuning: Literal["frozen", "lora", "full"] = "frozen"
+    lora_rank: int = tunable(8, choices=(2, 4, 8, 16))
+    recompute: bool = False
+
+    def __post_init__(self) -> None:
+        """Label a control without a pre-trained part as such, and refuse what makes no sense.
+
+        Raises:
+            ValueError: If a control that has nothing frozen is to be tuned, or a frozen backbone has no weights.
+        """
+        if self.control in ("identity", "attention", "scratch"):
+            object.__setattr__(self, "weights", "none")
+            if self.tuning != "frozen":
+                raise ValueError(f"control={self.control} has no frozen backbone to tune, so it excludes tuning")
+        elif self.weights == "none":
+            raise ValueError("weights=none belongs to the controls identity, attention and scratch")
 
 
 class Model(nn.Module):
-    """Two branches through one frozen backbone."""
+    """Two branches through one backbone."""
 
     def __init__(self, shape: TaskShape, config: Config) -> None:
         super().__init__()
-        self.shape = shape
+        self.shape, self.config = shape, config
         self.patching = Patching(grid=shape.grid, patch=config.patch or auto_patch(shape.grid, MOST_TOKENS))
-        self.backbone = build(config.backbone, config.weights, self.patching.tokens, config.depth)
-        width, scale = self.backbone.width, self.backbone.token_scale
-        self.raw = TokenAdapter(shape, self.patching, width, scale)
-        self.flow = TokenAdapter(shape, self.patching, width, scale)
-        self.rounds = nn.ModuleList(CrossPrompts(width, config.prompts) for _ in range(config.rounds))
-        self.head = nn.Linear(2 * width, shape.horizon * shape.channels * self.patching.patch**2)
+        seeds = torch.randint(2**62, (5,)).tolist()
+        self.backbone = drawn(seeds[0], lambda: make_body(config, self.patching.tokens))
+        self.raw = drawn(seeds[1], self._adapter)
+        self.flow = drawn(seeds[2], self._adapter) if config.flow else None
+        self.rounds = drawn(seeds[3], self._rounds)
+        self.head = drawn(seeds[4], self._head)
 
     def forward(self, window: Window) -> Tensor:
-        history, clock = window.history, window.history_clock
-        tokens = torch.cat((self.raw(history, clock), self.flow(flow(history), clock)))  # [2*B, N, D]
-        raw, flowing = self.backbone(tokens).chunk(2)
-        for cross in self.rounds:
-            raw, flowing = cross(raw, flowing)
-        amplitude = self.patching.cut(history).square().mean(dim=(1, 3)).sqrt()[..., None]  # [B, N, 1]
-        change = self.patching.paste(amplitude * self.head(torch.cat((raw, flowing), dim=-1)))  # [B, F*C, H, W]
-        last = history[:, -1:]
-        return last + change.reshape(-1, self.shape.horizon, *last.shape[2:])
+        history = window.history
+        features = self._features(history, window.history_clock)
+        change: Tensor = self.head(features, window.horizon_clock)  # [B, F*C, H, W]
+        change = change.reshape(-1, self.shape.horizon, *history.shape[2:])
+        return history[:, -1:] + change if self.config.residual else change
+
+    def _features(self, history: Tensor, clock: Tensor) -> Tensor:
+        """Of one or both branches, ``[B, N, D]`` or ``[B, N, 2*D]``."""
+        tokens = [self.raw(history, clock)]
+        if self.flow is not None:
+            tokens.append(self.flow(flow(history), clock))
+        features: list[Tensor] = list(self.backbone(torch.cat(tokens)).chunk(len(tokens)))  # one batch [2*B, N, D]
+        for coordinate in self.rounds:
+            features = coordinate(*features)
+        if self.config.amplitude:
+            features = [amplitude(z) * e for z, e in zip(tokens, features, strict=True)]
+        return torch.cat(features, dim=-1)
+
+    def _adapter(self) -> TokenAdapter | PlainTokens:
+        width, scale = self.backbone.width, self.backbone.token_scale
+        if not self.config.tata:
+            return PlainTokens(self.shape, self.patching, width, scale)
+        return TokenAdapter(self.shape, self.patching, width, scale, by_channel=self.config.pool == "channel")
+
+    def _rounds(self) -> nn.ModuleList:
+        config, width = self.config, self.backbone.width
+        if not config.flow or config.coordination == "none":
+            return nn.ModuleList()
+
+        def towards(excluded: str) -> nn.Module | None:
+            if config.coordination == "concat":
+                return Fusion(width)
+            return None if config.coordination == excluded else CrossPrompts(width, config.prompts)
+
+        return nn.ModuleList(Round(towards("flow_from_raw"), towards("raw_from_flow")) for _ in range(config.rounds))
+
+    def _head(self) -> CellHead | LinearHead:
+        width = (2 if self.config.flow else 1) * self.backbone.width
+        if self.config.head == "linear":
+            return LinearHead(self.shape, self.patching, width)
+        return CellHead(self.shape, self.patching, width, self.config)
+
+
+def drawn(seed: int, make: Callable[[], Part]) -> Part:
+    """Make a part with draws of its own, so that a switch in one part moves no initial weight of another."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return make()
 
 
 def flow(history: Tensor) -> Tensor:

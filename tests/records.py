@@ -57,12 +57,12 @@ def record(
         "run_id": f"{spec_id}.{code}",
         "code": code,
         "status": "failed" if failed else "done",
-        "role": "floor" if model in FLOORS and not failed else "model",
+        "role": "floor" if model in FLOORS else "model",
         "spec": spec,
         "label": {"profile": profile, "overrides": overrides},
         "data": {key: data[key] for key in ("version", "sha256", "stand_in")},
         "weights": weights,
-        "environment": {"libraries": {"torch": "2"}, "commit": None},
+        "environment": {"device": "cpu", "libraries": {"torch": "2"}, "commit": None},
     }
     outcome = _failure() if failed else _outcome(mae, 3 * mae if rmse is None else rmse, epochs)
     return {**made, **outcome}
@@ -96,11 +96,13 @@ def _outcome(mae: float, rmse: float, epochs: int) -> dict[str, Any]:
             "trainable_parameters": 90,
             "flops": 12345,
             "train_s": 1.5,
+            "wall_s": 2.0,
+            "work": 4000,
             "ms_per_window": 0.25,
             "peak_mb": None,
             "epochs": epochs,
         },
-        "certificate": {"future_blind": True},
+        "certificate": {"test_reads": 1},
         "curve": [
             {"epoch": epoch, "train_loss": 1 / epoch, "val_mae": mae + 1 / epoch, "lr": 0.002}
             for epoch in range(1, epochs + 1)

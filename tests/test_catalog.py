@@ -21,6 +21,7 @@ from bench import registry
 from bench.canonical import canonical
 from bench.data import Catalog, resolve_data_dir
 from bench.errors import ConfigError, DataError, UnknownNameError
+from bench.raw_files import digest_of
 from bench.types import DatasetCard, RawSeries
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -60,6 +61,16 @@ def catalog(tmp_path: Path) -> Catalog:
 def raw_file(catalog: Catalog) -> Path:
     assert catalog.data_dir
     return catalog.data_dir / "bikedc" / "BikeDC.npy"
+
+
+def own_array(catalog: Catalog) -> Path:
+    """The card of an array of the user's own, 'citybus', laid out by hand."""
+    assert catalog.data_dir
+    folder = catalog.data_dir / "citybus"
+    folder.mkdir()
+    np.savez(folder / "data.npz", data=np.random.default_rng(0).uniform(0, 9, (96, 1, 2, 3)).astype(np.float32))
+    (folder / "card.toml").write_text('name = "citybus"\ninterval = 30\ngrid = [2, 3]\n')
+    return folder / "card.toml"
 
 
 def cached(catalog: Catalog) -> list[Path]:
@@ -322,6 +333,114 @@ def test_two_that_build_at_once_agree_and_leave_one_cache(catalog: Catalog) -> N
     assert sorted(path.name for path in catalog.cache.iterdir()) == [cached(catalog)[0].name, "digests.json"]
 
 
+# ---------------------------------------------------------------- what cannot be reached
+
+
+def locked(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """A folder that may not be listed, for the superuser too."""
+    real = os.scandir
+
+    def scandir(path: Any) -> Any:
+        if Path(path) == folder:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+
+
+def never_a_stand_in(catalog: Catalog, name: str, *words: str) -> None:
+    for ask in (catalog.has_real, catalog.identity, catalog.load, catalog.verify, catalog.examine):
+        the_error(lambda ask=ask: ask(name), *words)  # type: ignore[misc]
+
+
+def test_a_folder_that_cannot_be_listed_is_no_stand_in(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    locked(monkeypatch, raw_file(catalog).parent)
+    never_a_stand_in(catalog, "bikedc", "data/bikedc cannot be read", "Permission denied")
+
+
+def test_a_folder_that_is_a_dangling_link_or_a_file_is_no_stand_in(tmp_path: Path) -> None:
+    catalog = Catalog(data_dir=tmp_path, cache=tmp_path / "cache")
+    (tmp_path / "bikedc").symlink_to(tmp_path / "gone")
+    never_a_stand_in(catalog, "bikedc", "bikedc cannot be read", "No such file")
+    (tmp_path / "taxibj").write_text("")
+    never_a_stand_in(catalog, "taxibj", "taxibj cannot be read", "Not a directory")
+
+
+def test_a_dangling_link_in_a_folder_is_no_stand_in(catalog: Catalog) -> None:
+    raw_file(catalog).unlink()
+    raw_file(catalog).symlink_to("gone.npy")
+    never_a_stand_in(catalog, "bikedc", "BikeDC.npy cannot be read", "mend its permissions or the link")
+
+
+def test_a_folder_of_the_users_own_that_cannot_be_reached_is_named(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert catalog.data_dir
+    for name in ("citybus", "lost+found"):
+        (catalog.data_dir / name).mkdir()
+    (catalog.data_dir / "cityrail").symlink_to("gone")
+    locked(monkeypatch, catalog.data_dir / "citybus")
+    assert {"citybus", "cityrail"} <= set(catalog.names())
+    assert "lost+found" not in catalog.names()
+    for name in ("citybus", "cityrail"):
+        the_error(lambda name=name: catalog.card(name), f"{name} cannot be read")  # type: ignore[misc]
+
+
+def test_a_card_that_is_a_dangling_link_is_named(catalog: Catalog) -> None:
+    assert catalog.data_dir
+    (catalog.data_dir / "citybus").mkdir()
+    (catalog.data_dir / "citybus" / "card.toml").symlink_to("gone.toml")
+    assert "citybus" in catalog.names()
+    never_a_stand_in(catalog, "citybus", "card.toml cannot be read")
+
+
+def test_a_data_folder_that_cannot_be_listed_is_one_sentence(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert catalog.data_dir
+    locked(monkeypatch, catalog.data_dir)
+    the_error(catalog.names, "data cannot be read")
+
+
+def test_to_examine_data_needs_no_cache(catalog: Catalog, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    without = replace(catalog, cache=tmp_path / "file" / "cache")
+    assert without.examine("bikedc") == catalog.identity("bikedc") == catalog.examine("bikedc")
+
+
+# ---------------------------------------------------------------- the cache's name
+
+
+@pytest.mark.parametrize("name", ["taxibj", "bikedc", "citybus"])
+@pytest.mark.parametrize(
+    ("code", "counts_for"),
+    [
+        ("bench/canonical.py", {"taxibj", "bikedc", "citybus"}),
+        ("bench/clock.py", {"taxibj", "bikedc", "citybus"}),
+        ("datasets/_standin.py", {"taxibj"}),
+        ("datasets/_formats.py", {"taxibj", "bikedc"}),
+        ("bench/data_import.py", {"citybus"}),
+        ("bench/import_card.py", {"citybus"}),
+    ],
+)
+def test_edited_code_makes_another_cache(
+    catalog: Catalog, name: str, code: str, counts_for: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_array(catalog)
+    catalog.identity(name)
+    before = cached(catalog)
+    monkeypatch.setattr("bench.data.digest_of", lambda path: "edited" if path == ROOT / code else digest_of(path))
+    catalog.identity(name)
+    assert len(cached(catalog)) == len(before) + (name in counts_for)
+
+
+def test_the_threshold_of_a_metric_is_in_the_digest(catalog: Catalog) -> None:
+    card = own_array(catalog)
+    before = catalog.identity("citybus")
+    card.write_text(card.read_text() + "# a remark\n")
+    assert catalog.identity("citybus") == before
+    card.write_text(card.read_text() + "mape_threshold = 1\n")
+    assert catalog.identity("citybus").sha256 != before.sha256
+
+
 # ---------------------------------------------------------------- stand-ins
 
 
@@ -364,12 +483,7 @@ def test_unknown_names_suggest_the_nearest(catalog: Catalog) -> None:
 
 
 def test_a_users_own_array_is_listed_and_loaded(catalog: Catalog) -> None:
-    assert catalog.data_dir
-    folder = catalog.data_dir / "citybus"
-    folder.mkdir()
-    (folder / "card.toml").write_text('name = "citybus"\ninterval = 30\ngrid = [2, 3]\n')
-    values = np.random.default_rng(0).uniform(0, 9, (96, 1, 2, 3)).astype(np.float32)
-    np.savez(folder / "data.npz", data=values)
+    values = np.load(own_array(catalog).with_name("data.npz"))["data"]
     assert "citybus" in catalog.names()
     assert catalog.card("citybus").grid == (2, 3)
     assert catalog.has_real("citybus")

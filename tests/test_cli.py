@@ -18,13 +18,13 @@ BUDGET = ["--set", "train.epochs=4", "--set", "train.steps_per_epoch=4", "--set"
 MODELS = ["--model", "last_value", "--model", "historical_average", "--model", "stid"]
 
 
-def environment():
-    return {**os.environ, "COLUMNS": "200", "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
+def environment(columns=200):
+    return {**os.environ, "COLUMNS": str(columns), "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
 
 
-def stbench(*arguments, cwd=ROOT):
+def stbench(*arguments, columns=200):
     command = [sys.executable, "-m", "bench", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, env=environment(), capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=ROOT, env=environment(columns), capture_output=True, text=True, check=False)
 
 
 def start(*arguments):
@@ -32,6 +32,13 @@ def start(*arguments):
     return subprocess.Popen(
         command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
+
+
+def reached(results, wanted):
+    """Whether so many records, or a file of this pattern, are there."""
+    if isinstance(wanted, str):
+        return any(results.glob(wanted))
+    return len(list(results.glob("runs/*/*/*.json"))) >= wanted
 
 
 def tables(results):
@@ -134,6 +141,60 @@ def test_a_failed_run_is_exit_code_1_and_shows_its_reason(suite, tmp_path):
     assert "lower train.lr" in status.stdout
 
 
+def test_status_names_every_data_set_on_a_narrow_terminal(tmp_path):
+    answer = stbench("status", "--all", "--results", tmp_path, columns=80)
+    assert answer.returncode == 0
+    first_words = [line.split()[0] for line in answer.stdout.splitlines() if line.split()]
+    assert {"trafficjn", "trafficsh", "bikenyc2"} <= set(first_words)
+    assert "…" not in answer.stdout
+
+
+def test_brackets_in_a_path_or_title_are_printed_as_they_are(tmp_path, tiny):
+    suite = tmp_path / "mine.toml"
+    suite.write_text(
+        'name = "mine"\ntitle = "[/x] my"\ntasks = ["short"]\nprotocol = "strict"\n'
+        'datasets = ["tiny"]\nmodels = ["last_value"]\n',
+        encoding="utf-8",
+    )
+    results = tmp_path / "res[/bold]"
+    answer = stbench("run", "--suite", suite, "--data-dir", tiny, "--results", results, "--no-track")
+    assert answer.returncode == 0, answer.stderr
+    assert "[/x] my: 1 runs" in answer.stdout
+    assert "res[/bold]/tables/short_term.md" in answer.stdout
+
+
+def test_a_broken_record_is_told_before_any_run(tmp_path, tiny):
+    folder = tmp_path / "results" / "runs" / "tiny" / "stid"
+    folder.mkdir(parents=True)
+    (folder / "notes.json").write_text("{}", encoding="utf-8")
+    answer = stbench(
+        "run", "--dataset", "tiny", "--model", "last_value", "--data-dir", tiny, "--results", tmp_path / "results"
+    )
+    assert answer.returncode == 2
+    assert "notes.json" in answer.stderr
+    assert "✓" not in answer.stdout
+
+
+@pytest.mark.slow
+def test_ctrl_c_says_how_to_go_on(suite, tmp_path):
+    process = start(*suite("results"), "--set", "train.epochs=2000", "--set", "train.patience=2000")
+    while process.poll() is None and not reached(tmp_path / "results", "checkpoints/*.pt"):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    output = process.communicate()[0]
+    assert process.returncode == 130
+    assert "the same command goes on from here" in output
+
+
+@pytest.mark.slow
+def test_a_few_shot_suite_shows_its_tasks_apart(suite, tmp_path):
+    command = ["--suite", "few_shot", "--dataset", "tiny", "--model", "last_value", "--no-track"]
+    answer = stbench("run", *command, "--data-dir", tmp_path / "data", "--results", tmp_path / "results")
+    assert answer.returncode == 0, answer.stderr
+    assert "tiny few1" in answer.stdout
+    assert "tiny few5" in answer.stdout
+
+
 @pytest.mark.slow
 def test_a_dry_run_plans_and_runs_nothing(suite, tmp_path):
     answer = stbench(*suite("results"), "--dry-run")
@@ -145,15 +206,18 @@ def test_a_dry_run_plans_and_runs_nothing(suite, tmp_path):
 @pytest.mark.slow
 def test_a_suite_killed_again_and_again_ends_with_the_same_tables(suite, tmp_path):
     assert stbench(*suite("undisturbed")).returncode == 0
+    killed = tmp_path / "killed"
     finished: dict[Path, bytes] = {}
-    for delay in (2.0, 3.0, 3.5, 4.0, 4.5, 5.0):
+    for wanted in ("checkpoints/*.pt", 2, "checkpoints/*.pt", 4):
         process = start(*suite("killed"))
-        time.sleep(delay)
+        while process.poll() is None and not reached(killed, wanted):
+            time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        now = {path: path.read_bytes() for path in (tmp_path / "killed").glob("runs/*/*/*.json")}
+        now = {path: path.read_bytes() for path in killed.glob("runs/*/*/*.json")}
         assert finished.items() <= now.items()  # nothing that was finished is repeated or lost
         finished = now
+    assert 0 < len(finished) < 6
     last = stbench(*suite("killed"))
     assert last.returncode == 0
     assert f"{len(finished)} already there" in last.stdout

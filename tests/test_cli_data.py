@@ -137,20 +137,70 @@ def test_show_draws_the_real_data_and_does_not_call_them_a_stand_in(shell: Shell
     assert "stand-in" not in text.lower()
 
 
+# --- what is broken, and what looks like markup
+
+
+def test_one_broken_data_set_does_not_hide_the_others(shell: Shell) -> None:
+    bus(shell)
+    shell.prints("import", "bus.npy", "--card", "bus.toml")
+    Path("data/broken").mkdir()
+    Path("data/broken/card.toml").write_text("name = [")
+    Path("data/taxibj").symlink_to("gone")
+    listed = shell.prints("list")
+    assert "citybus City [bus]" in listed
+    assert "broken the card data/broken/card.toml is not TOML" in listed
+    assert "taxibj data/taxibj cannot be read" in listed
+    verified = shell.prints("verify", code=1)
+    assert "readable, import-1" in verified
+    assert "not readable: the card data/broken/card.toml is not TOML" in verified
+    assert "not readable: data/taxibj cannot be read: No such file" in verified
+    assert "✗ broken: the card" in shell.prints("fetch", "broken", code=1)
+
+
+def test_a_results_folder_that_cannot_be_written_is_no_fault_of_the_data(shell: Shell) -> None:
+    bus(shell)
+    shell.prints("import", "bus.npy", "--card", "bus.toml")
+    Path("results").write_text("")
+    assert "readable, import-1" in shell.prints("verify", "citybus")
+    assert "not readable" not in shell.prints("verify")
+
+
+def test_names_that_look_like_markup_are_printed_as_they_are(shell: Shell) -> None:
+    bus(shell)
+    card = Path("bus.toml")
+    card.write_text(card.read_text().replace("City [bus]", "[/x] my") + 'channels = ["[/in]"]\nunit = "[/u]"\n')
+    where = ("--data-dir", "br [old]/data", "--results", "[/r]")
+    text = shell.prints("import", "bus.npy", "--card", "bus.toml", "--data-dir", "br [old]/data")
+    assert "[/in] → br [old]/data/citybus" in text
+    assert "--data-dir br [old]/data" in text
+    listed = shell.prints("list", *where)
+    assert "[/x] my" in listed
+    assert "data folder: br [old]/data" in listed
+    shown = shell.prints("show", "citybus", *where)
+    assert "[/in]" in shown
+    assert "picture: [/r]/figures/data/citybus.png" in shown
+    assert "readable, import-1" in shell.prints("verify", *where)
+    assert "files are in br [old]/data/citybus already" in shell.prints("fetch", "citybus", *where)
+    assert "folder: br [old]/data/taxibj" in shell.prints("fetch", "taxibj", *where)
+    Path("no [/data]").mkdir(parents=True)
+    assert "nothing to verify in no [/data]" in shell.prints("verify", "--data-dir", "no [/data]")
+
+
 # --- fetch
 
 
 @pytest.fixture
 def downloads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """No network: each download writes an empty file and is noted; names with 'dead' cannot be reached."""
+    """No network: each download writes bikedc's array, or nonsense for 'bad', and is noted; 'dead' is out of reach."""
     made: list[Path] = []
 
     def fetch(file: RawFile, folder: Path, progress: object) -> Path:
         if "dead" in str(file.url):
             raise DataError(f"{file.url} cannot be reached")
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / file.name).touch()
-        made.append(folder / file.name)
+        if not (folder / file.name).exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            np.save(folder / file.name, np.ones((2 if "bad" in str(file.url) else 1440, 20, 20), dtype=np.int8))
+            made.append(folder / file.name)
         return folder / file.name
 
     real = cli_data.importlib.import_module
@@ -166,12 +216,54 @@ def publish(monkeypatch: pytest.MonkeyPatch, name: str, *files: RawFile) -> None
     monkeypatch.setattr(module, "CARD", dataclasses.replace(module.CARD, files=files))
 
 
-def test_fetch_downloads_what_has_an_address(
+def test_fetch_downloads_what_has_an_address_and_reads_it(
     shell: Shell, downloads: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    publish(monkeypatch, "taxinyc", RawFile(name="a.npz", url="https://x/a"), RawFile(name="by_hand.npz"))
-    assert "✓ taxinyc: a.npz in mine/taxinyc" in shell.prints("fetch", "taxinyc", "--data-dir", "mine")
-    assert downloads == [Path("mine/taxinyc/a.npz")]
+    publish(monkeypatch, "bikedc", RawFile(name="BikeDC.npy", url="https://x/a"), RawFile(name="by_hand.npz"))
+    for _ in range(2):
+        assert "✓ bikedc: BikeDC.npy in mine/bikedc" in shell.prints("fetch", "bikedc", "--data-dir", "mine")
+    assert downloads == [Path("mine/bikedc/BikeDC.npy")]
+
+
+@pytest.mark.parametrize("digest", [None, "0" * 64])
+def test_fetch_keeps_nothing_unreadable_that_no_digest_vouches_for(
+    digest: str | None, shell: Shell, downloads: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(monkeypatch, "bikedc", RawFile(name="BikeDC.npy", url="https://bad/a", sha256=digest))
+    text = shell.prints("fetch", "bikedc", code=1)
+    assert "✓" not in text
+    assert "✗ bikedc: what is there cannot be used (data/bikedc/BikeDC.npy" in text
+    assert ("BikeDC.npy was removed again" in text) == (digest is None)
+    assert downloads[0].exists() == (digest is not None)
+
+
+def test_fetch_says_to_delete_an_unreadable_file_that_was_there(
+    shell: Shell, downloads: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(monkeypatch, "bikedc", RawFile(name="BikeDC.npy", url="https://x/a"))
+    Path("data/bikedc").mkdir(parents=True)
+    for name in ("BikeDC.npy", "other.npy"):  # what has an address; a layout of the user's own
+        Path("data/bikedc", name).write_text("<html>")
+        text = shell.prints("fetch", "bikedc", code=1)
+        assert "✓" not in text
+        assert "delete what is wrong in data/bikedc" in text
+        assert Path("data/bikedc", name).read_text() == "<html>"
+    assert downloads == []
+
+
+@pytest.mark.parametrize("words", [("fetch", "nope"), ("fetch", "bikedc", "taxibij")])
+def test_fetch_of_an_unknown_name_leaves_no_folder_and_downloads_nothing(
+    words: tuple[str, ...], shell: Shell, downloads: list[Path]
+) -> None:
+    shell.refuses(*words, kind=UnknownNameError)
+    assert list(Path().iterdir()) == []
+    assert downloads == []
+
+
+def test_an_import_that_fails_leaves_no_folder(shell: Shell) -> None:
+    bus(shell)
+    assert "there is no file absent.npy" in shell.refuses("import", "absent.npy", "--card", "bus.toml", kind=DataError)
+    assert not Path("data").exists()
 
 
 def test_fetch_says_what_to_get_from_where_when_there_is_no_address(shell: Shell, downloads: list[Path]) -> None:
@@ -185,21 +277,23 @@ def test_fetch_says_what_to_get_from_where_when_there_is_no_address(shell: Shell
 def test_fetch_leaves_files_of_another_layout_alone(
     shell: Shell, downloads: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    publish(monkeypatch, "taxinyc", RawFile(name="a.npz", url="https://x/a"))
-    Path("data/taxinyc").mkdir(parents=True)
-    Path("data/taxinyc/NYCTaxi.npz").touch()
-    assert "files are in data/taxinyc already" in shell.prints("fetch", "taxinyc")
+    publish(monkeypatch, "bikedc", RawFile(name="a.npz", url="https://x/a"))
+    Path("data/bikedc").mkdir(parents=True)
+    np.save("data/bikedc/BikeDC.npy", np.ones((1440, 20, 20), dtype=np.int8))
+    assert "✓ bikedc: files are in data/bikedc already" in shell.prints("fetch", "bikedc")
     assert downloads == []
 
 
 def test_fetch_goes_on_after_a_dead_address_and_exits_with_1(
     shell: Shell, downloads: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in registry.dataset_names():
+        publish(monkeypatch, name)
     publish(monkeypatch, "bikenyc", RawFile(name="a.npz", url="https://dead/a"))
-    publish(monkeypatch, "taxinyc", RawFile(name="a.npz", url="https://x/a"))
+    publish(monkeypatch, "bikedc", RawFile(name="BikeDC.npy", url="https://x/a"))
     text = shell.prints("fetch", "--all", code=1)
     assert "✗ bikenyc: https://dead/a cannot be reached" in text
-    assert downloads == [Path("data/taxinyc/a.npz")]
+    assert downloads == [Path("data/bikedc/BikeDC.npy")]
 
 
 @pytest.mark.parametrize("words", [(), ("taxibj", "--all")])
@@ -257,6 +351,13 @@ def test_the_sample_frames_are_three_hours_of_one_whole_workday() -> None:
 )
 def test_odd_data_are_drawn_without_a_warning(data: SpatioTemporalData, tmp_path: Path) -> None:
     assert draw(data, tmp_path / "toy.png").read_bytes().startswith(PNG)
+
+
+@pytest.mark.parametrize("text", ["$\\frac{$", "a $x^ b$", "bike \U0001f6b2", "\u0995"])
+def test_any_text_is_drawn_as_it_is_and_without_a_warning(text: str, tmp_path: Path) -> None:
+    data = toy(slots=48)
+    card = dataclasses.replace(data.card, title=text, channels=(text,), unit=text)
+    assert draw(dataclasses.replace(data, card=card), tmp_path / "toy.png").read_bytes().startswith(PNG)
 
 
 def test_the_same_data_give_the_same_picture(tmp_path: Path) -> None:

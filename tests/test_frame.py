@@ -60,6 +60,25 @@ def test_a_record_without_a_needed_key_is_one_sentence() -> None:
         frame_from_records([made])
 
 
+@pytest.mark.parametrize(
+    ("part", "key", "value"),
+    [
+        ("spec", "seed", 99999999999999999999999),
+        ("spec", "seed", "one"),
+        ("spec", "model", 5),
+        ("data", "stand_in", "false"),
+        ("counts", "test", 10**400),
+        ("cost", "train_s", "long"),
+    ],
+)
+def test_a_value_that_does_not_fit_its_column_is_one_sentence(part: str, key: str, value: object) -> None:
+    made = record()
+    made[part] = made[part] | {key: value}
+    with pytest.raises(StoreError, match=f"{made['run_id']} has no usable '.*{key}.*wanted") as caught:
+        frame_from_records([record(seed=1), made])
+    assert len(str(caught.value)) < 250
+
+
 def test_a_row_is_stale_when_its_code_is_not_todays() -> None:
     frame = frame_from_records([record(code=OLD), record(seed=1), record(model="gone", code=OLD)])
     marked = mark_stale(frame, {("bikenyc", "stid"): CODE})

@@ -295,8 +295,19 @@ def test_of_several_arrays_the_card_names_one(desk: Desk) -> None:
 
 
 def test_a_file_that_is_not_there_is_one_sentence(desk: Desk) -> None:
-    desk.refuses(desk.folder / "absent.npz", "absent.npz")
-    desk.refuses(desk.folder / "absent.csv", "absent.csv")
+    for name in ("absent.npz", "absent.csv"):
+        desk.refuses(desk.folder / name, f"^there is no file .*{name}; give")
+
+
+@pytest.mark.parametrize("text", ["1;2;3;4;5;6\n", "a;b;c;d;e;f\n1,5;2;3;4;5;6\n", "1,5;2,5;3,5;4,5;5,5;6,5\n"])
+def test_a_csv_with_semicolons_is_one_short_sentence(text: str, desk: Desk) -> None:
+    desk.say('layout = "TN"')
+    desk.refuses(desk.csv(text), "array.csv has semicolons in its first line; write it with commas")
+
+
+def test_a_semicolon_in_a_quoted_name_is_no_separator(desk: Desk) -> None:
+    desk.say('layout = "TN"')
+    assert desk.read(desk.csv('"a;1",b,c,d,e,f\n1,2,3,4,5,6\n')).ravel().tolist() == [1, 2, 3, 4, 5, 6]
 
 
 # --- cards
@@ -312,6 +323,7 @@ def test_a_file_that_is_not_there_is_one_sentence(desk: Desk) -> None:
         ('start = "2024-01-01T00:00Z"', "start .*timezone"),
         ('start = "2024-01-01T00:10"', "not a whole number of 30-minute slots"),
         ("channels = []", "channels"),
+        ('channels = ["in", "in"]', r"channels = \['in', 'in'\] names one twice"),
         ('layout = "TN"\nchannels = ["a", "b"]', "layout TN has no C, but there are 2 channels"),
         ("mape_threshold = -1", "mape_threshold"),
         ('missing = "zero"', "missing .*found 'zero'"),

@@ -73,6 +73,44 @@ def test_a_plugin_without_a_model_is_one_sentence(third_party):
         registry.load("model", "hollow")
 
 
+@pytest.mark.parametrize("line", ['ROLE = "floor"', 'ROLE: Final = "floor"'])
+def test_a_role_is_read_however_it_is_written(third_party, line):
+    third_party("stbench.models", "flat", f"from typing import Final\n\n{line}\n", module=f"flat_{len(line)}")
+    assert registry.role("flat") == "floor"
+
+
+def test_a_role_that_is_computed_is_an_error(third_party):
+    third_party("stbench.models", "odd", 'ROLE = "flo" + "or"\n', module="odd_plugin")
+    with pytest.raises(ConfigError, match='must be the text "floor"'):
+        registry.role("odd")
+
+
+def test_an_entry_point_in_an_absent_package_is_one_sentence(monkeypatch):
+    entry = EntryPoint(name="lost", value="no_such_package.model", group="stbench.models")
+    monkeypatch.setattr(registry, "entry_points", lambda group: [entry] if group == entry.group else [])
+    with pytest.raises(ConfigError, match=r"names the module 'no_such_package.model', which is not installed"):
+        registry.model_names()
+
+
+def test_a_file_that_is_no_python_is_one_sentence(third_party):
+    third_party("stbench.models", "torn", "class Config(:\n", module="torn_plugin")
+    with pytest.raises(ConfigError, match="cannot be read as Python"):
+        registry.describe("torn")
+
+
+def test_every_file_of_a_plugin_s_package_counts_as_its_code(tmp_path, monkeypatch):
+    package = tmp_path / "pack"
+    package.mkdir()
+    for name in ("__init__.py", "model.py", "layers.py"):
+        (package / name).write_text("", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    entry = EntryPoint(name="packed", value="pack.model", group="stbench.models")
+    monkeypatch.setattr(registry, "entry_points", lambda group: [entry] if group == entry.group else [])
+    files = registry.find("model", "packed").files
+    assert files[0] == package / "model.py"
+    assert {path.name for path in files} == {"__init__.py", "model.py", "layers.py"}
+
+
 def test_a_config_that_uses_foreign_names_is_one_sentence(third_party):
     third_party("stbench.models", "foreign", "import os\n\nclass Config:\n    x = os.name\n", module="foreign_plugin")
     with pytest.raises(ConfigError, match="uses a name from outside"):

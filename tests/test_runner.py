@@ -122,6 +122,35 @@ def test_a_failed_run_is_tried_again_and_its_reason_goes_when_it_succeeds(runner
     assert [record["status"] for record in records(runner)] == ["done"]
 
 
+def test_a_forecast_that_is_not_finite_fails_its_run_alone(runner, make_plan, monkeypatch):
+    module = registry.load("model", "last_value")
+    monkeypatch.setattr(module.Model, "forward", lambda self, window: window.history * float("nan"))
+    outcome = runner.run(make_plan("last_value", "window_mean"))
+    assert (outcome.failed, outcome.done) == (1, 1)
+
+
+def test_a_run_whose_code_changed_since_the_plan_fails_with_the_remedy(runner, make_plan, monkeypatch):
+    (run,) = make_plan("last_value")
+    monkeypatch.setattr("bench.runner.code_hash", lambda dataset, model: "f" * 12)
+    assert runner.run([run]).failed == 1
+    assert "has changed since this command began; run it again" in records(runner)[0]["error"]["message"]
+
+
+def test_a_run_whose_data_changed_since_the_plan_fails_with_the_remedy(runner, make_plan):
+    (run,) = make_plan("last_value")
+    spec = replace(run.spec, data=replace(run.spec.data, sha256="f" * 64))
+    assert runner.run([replace(run, spec=spec)]).failed == 1
+    assert "files of 'tiny' have changed" in records(runner)[0]["error"]["message"]
+
+
+def test_force_starts_an_unfinished_run_anew(runner, make_plan, tmp_path):
+    (run,) = make_plan("stid")
+    checkpoint = tmp_path / "results" / "checkpoints" / f"{run.run_id}.pt"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_bytes(b"left by a killed run")
+    assert runner.run([run], force=True).done == 1
+
+
 def test_a_checkpoint_goes_when_its_record_is_stored(runner, make_plan, tmp_path):
     runner.run(make_plan("stid"))
     assert list((tmp_path / "results" / "checkpoints").iterdir()) == []
@@ -170,6 +199,24 @@ def test_the_certificate_shows_a_window_that_looks_ahead(catalog):
     honest = task.val
     assert future_perturbation(model, honest) == {"windows": 8, "largest_change": 0.0}
     assert future_perturbation(model, LookingAhead(**vars(honest)))["largest_change"] > 0
+
+
+def test_a_run_that_looks_ahead_fails(runner, make_plan, monkeypatch):
+    (run,) = make_plan("last_value")
+    open_test = Task.open_test
+    monkeypatch.setattr(Task, "open_test", lambda task: LookingAhead(**vars(open_test(task))))
+    assert runner.run([run]).failed == 1
+    assert records(runner)[0]["error"]["type"] == "LeakError"
+
+
+class NotFinite(torch.nn.Module):
+    def forward(self, window):
+        return window.history * float("nan")
+
+
+def test_a_forecast_that_is_not_finite_counts_as_a_change(catalog):
+    task = Task(catalog.load("tiny"), TaskSettings(), CPU)
+    assert future_perturbation(NotFinite(), task.val)["largest_change"] == float("inf")
 
 
 def test_a_second_evaluation_of_one_task_is_refused(catalog):

@@ -5,6 +5,7 @@ import json
 import math
 import multiprocessing
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -43,7 +44,7 @@ def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
 
 @given(json_values)
 def test_text_and_record_determine_each_other(value: Any) -> None:
-    made = record() | {"environment": value}
+    made = record() | {"notes": value}
     assert parse_record(dump_record(made), "a test") == made
     assert dump_record(parse_record(dump_record(made), "a test")) == dump_record(made)
 
@@ -60,7 +61,7 @@ def test_a_done_run_is_never_overwritten(tmp_path: Path) -> None:
     store = ResultStore(tmp_path)
     assert store.write(record(mae=1.0))
     assert not store.write(record(mae=2.0))
-    assert not store.write(record() | {"status": "failed"})
+    assert not store.write(record(failed=True))
     assert list(store.records()) == [record(mae=1.0)]
 
 
@@ -108,7 +109,7 @@ def test_records_come_in_the_same_order_whatever_the_order_of_writing(tmp_path: 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf])
 def test_a_number_that_is_not_finite_is_refused_and_leaves_no_file(tmp_path: Path, number: float) -> None:
-    with pytest.raises(StoreError, match="is not plain JSON"):
+    with pytest.raises(StoreError, match="is not complete and plain JSON"):
         ResultStore(tmp_path).write(record(mae=number))
     assert list(tmp_path.iterdir()) == []
 
@@ -134,6 +135,115 @@ def test_a_broken_file_is_one_sentence_that_names_it(tmp_path: Path, text: str) 
     with pytest.raises(StoreError, match=made["run_id"].replace(".", r"\.")) as caught:
         list(store.records())
     assert "\n" not in str(caught.value)
+
+
+def changed(made: dict[str, Any], path: str, value: Any = None, *, remove: bool = False) -> dict[str, Any]:
+    """A copy with another value at a dotted path, or without it."""
+    copy: dict[str, Any] = json.loads(json.dumps(made))
+    *parents, last = path.split(".")
+    inner = copy
+    for key in parents:
+        inner = inner[key]
+    if remove:
+        del inner[last]
+    else:
+        inner[last] = value
+    return copy
+
+
+EVERY = ["data.name", "data.sha256", "data.stand_in", "model", "seed", "task.name"]
+SCORES = [f"scores.{split}.{metric}.overall" for split in ("test", "val") for metric in ("mae", "rmse")]
+OTHERS = ["scores.val", "counts", "cost.work", "cost.wall_s", "environment.device", "certificate", "curve"]
+
+
+@pytest.mark.parametrize("path", [*(f"spec.{path}" for path in EVERY), *SCORES, *OTHERS])
+def test_a_done_record_without_a_key_that_readers_need_is_neither_written_nor_read(tmp_path: Path, path: str) -> None:
+    broken = changed(record(), path, remove=True)
+    with pytest.raises(StoreError, match=f"it lacks {path.replace('.', '[.]')}"):
+        parse_record(json.dumps(broken), "a test")
+    with pytest.raises(StoreError, match="it lacks"):
+        ResultStore(tmp_path).write(broken)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("scores", {}),
+        ("scores", None),
+        ("counts", None),
+        ("certificate", None),
+        ("cost.work", "much"),
+        ("cost.wall_s", True),
+        ("spec.seed", 1.5),
+        ("spec.seed", True),
+        ("spec.seed", 99999999999999999999999),
+        ("spec.data.stand_in", "no"),
+        ("environment.device", 0),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_one_sentence(path: str, value: Any) -> None:
+    with pytest.raises(StoreError, match=path) as caught:
+        parse_record(json.dumps(changed(record(), path, value)), "a test")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_failed_record_needs_its_reason_and_no_scores() -> None:
+    failed = record(failed=True)
+    assert parse_record(dump_record(failed), "a test") == failed
+    with pytest.raises(StoreError, match=r"it lacks error\.type"):
+        parse_record(json.dumps(failed | {"error": None}), "a test")
+
+
+def test_a_score_that_nothing_was_counted_for_is_null() -> None:
+    made = changed(record(), "scores.test.rmse.overall", None)
+    assert parse_record(dump_record(made), "a test") == made
+
+
+def before_reading(monkeypatch: pytest.MonkeyPatch, ending: str, act: Callable[[], object]) -> None:
+    """Let another process act once, just before a file with this ending is read."""
+    read = Path.read_bytes
+    acted: list[Path] = []
+
+    def late(path: Path) -> bytes:
+        if path.name.endswith(ending) and not acted:
+            acted.append(path)
+            act()
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", late)
+
+
+def test_a_failure_that_a_retry_mends_while_records_are_listed_comes_as_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ResultStore(tmp_path)
+    for made in (record(failed=True), record(seed=1)):
+        store.write(made)
+    before_reading(monkeypatch, ".failed.json", lambda: store.write(record()))
+    found = list(store.records())
+    assert sorted(made["spec"]["seed"] for made in found) == [0, 1]
+    assert record() in found
+
+
+def test_a_record_that_is_retired_while_records_are_listed_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ResultStore(tmp_path)
+    for seed in (0, 1):
+        store.write(record(seed=seed))
+    gone = record(seed=0)
+    before_reading(monkeypatch, f"{gone['run_id']}.json", lambda: store.retire(*address(gone)))
+    assert list(store.records()) == [record(seed=1)]
+
+
+def test_a_record_that_goes_while_it_is_asked_for_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ResultStore(tmp_path)
+    store.write(record())
+    before_reading(monkeypatch, ".json", lambda: store.retire(*address(record())))
+    with pytest.raises(StoreError, match="there is no record"):
+        store.read(*address(record()))
 
 
 def test_a_record_in_the_place_of_another_is_refused(tmp_path: Path) -> None:

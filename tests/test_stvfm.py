@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from bench.errors import ConfigError, WeightsError
+from bench.errors import ConfigError
 from bench.types import TaskShape, Window
-from stvfm import backbones
-from stvfm.adapters import Attention, CrossPrompts, Patching, TokenAdapter, auto_patch
+from stvfm.adapters import (
+    Attention,
+    AttentionPool,
+    ChannelPool,
+    CrossPrompts,
+    Fusion,
+    Patching,
+    PlainTokens,
+    TokenAdapter,
+    amplitude,
+    auto_patch,
+)
+from stvfm.head import CellHead, LinearHead
 from stvfm.model import Config, Model, flow
 
 SLOTS = 48
@@ -40,60 +45,6 @@ def make_window(shape: TaskShape, batch: int = 3, seed: int = 0) -> Window:
 def make_model(config: Config | None = None, shape: TaskShape | None = None, seed: int = 0) -> Model:
     torch.manual_seed(seed)
     return Model(shape or task_shape(), config or Config(depth=1))
-
-
-def vision_transformer(**changes: object) -> nn.Module:
-    from timm.models.vision_transformer import VisionTransformer
-
-    small = {"img_size": 32, "patch_size": 8, "embed_dim": 24, "depth": 3, "num_heads": 2, "dynamic_img_size": True}
-    torch.manual_seed(0)
-    vit: nn.Module = VisionTransformer(**{**small, **changes}).eval()
-    with torch.no_grad():
-        for weight in vit.parameters():  # prefix tokens and biases start near 0, where a mistake would not show
-            weight.add_(0.1 * torch.randn_like(weight))
-    return vit
-
-
-VARIANTS = (
-    {},
-    {"reg_tokens": 2},
-    {"reg_tokens": 2, "no_embed_class": True},
-    {"class_token": False, "global_pool": "avg"},
-    {"pre_norm": True},
-)
-
-
-@pytest.mark.parametrize("image", [(32, 32), (24, 40)])
-@pytest.mark.parametrize("variant", VARIANTS, ids=str)
-def test_fed_with_its_own_patches_the_backbone_is_the_vision_model(
-    variant: dict[str, object], image: tuple[int, int]
-) -> None:
-    vit = vision_transformer(**variant)
-    images = torch.randn(2, 3, *image)
-    patches = vit.patch_embed(images)  # [B, rows, columns, D]
-    backbone = backbones.Backbone(vit, tuple(patches.shape[1:3]), depth=3)
-    wanted = vit.forward_features(images)[:, vit.num_prefix_tokens :]
-    torch.testing.assert_close(backbone(patches.flatten(1, 2)), wanted, rtol=1e-5, atol=1e-5)
-
-
-def test_a_shallow_backbone_is_the_vision_model_up_to_that_block() -> None:
-    vit = vision_transformer()
-    images = torch.randn(2, 3, 32, 32)
-    (wanted,) = vit.forward_intermediates(images, indices=[1], norm=True, output_fmt="NLC", intermediates_only=True)
-    backbone = backbones.Backbone(vit, (4, 4), depth=2)
-    torch.testing.assert_close(backbone(vit.patch_embed(images).flatten(1, 2)), wanted, rtol=1e-5, atol=1e-5)
-
-
-def test_the_registered_backbone_has_the_width_and_depth_of_its_table() -> None:
-    for name, facts in backbones.ARCHITECTURES.items():
-        backbone = backbones.build(name, "random", (3, 4), depth=0)
-        assert (backbone.width, len(backbone.blocks)) == (facts.width, facts.depth)
-
-
-def test_the_token_scale_is_that_of_patches_of_normal_pixels() -> None:
-    vit = vision_transformer()
-    patches = vit.patch_embed.proj(torch.randn(400, 3, 32, 32)) - vit.patch_embed.proj.bias[:, None, None]
-    assert backbones.Backbone(vit, (4, 4), depth=1).token_scale == pytest.approx(patches.std().item(), rel=0.02)
 
 
 def test_training_leaves_every_frozen_weight_and_buffer_bit_for_bit() -> None:
@@ -119,128 +70,9 @@ def test_both_branches_pass_the_backbone_in_one_batch() -> None:
     assert sizes == [6]
 
 
-def test_random_weights_follow_the_seed_and_leave_the_generator_as_it_was() -> None:
-    drawn, weights = [], []
-    for seed in (1, 1, 2):
-        torch.manual_seed(seed)
-        backbone = backbones.build("vit_tiny", "random", (2, 2), depth=1)
-        weights.append(torch.cat([value.flatten() for value in backbone.state_dict().values()]))
-        drawn.append(torch.rand(1))
-    torch.manual_seed(1)
-    assert torch.equal(drawn[0], torch.rand(1))
-    assert torch.equal(weights[0], weights[1])
-    assert not torch.equal(weights[0], weights[2])
-
-
 def test_a_depth_beyond_the_backbone_is_refused() -> None:
     with pytest.raises(ConfigError, match="depth 13 does not fit vit_tiny, which has 12 blocks"):
         make_model(Config(depth=13))
-
-
-@pytest.fixture
-def empty_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """An empty hub cache, and no proxy between the test and loopback."""
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(backbones, "CONNECT_S", 0.3)
-    monkeypatch.setenv("NO_PROXY", "*")
-    return monkeypatch
-
-
-def hub_at(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{port}")
-    monkeypatch.setattr(
-        constants, "HUGGINGFACE_CO_URL_TEMPLATE", constants.ENDPOINT + "/{repo_id}/{revision}/{filename}"
-    )
-
-
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[tuple[ThreadingHTTPServer, Path]]:
-    """A hub on loopback that serves one file, or 404 while there is none."""
-    served = tmp_path / "served.safetensors"
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            found = served.exists()
-            self.send_response(200 if found else 404)
-            self.send_header("Content-Length", str(served.stat().st_size if found else 0))
-            self.send_header("ETag", '"0123"')
-            self.send_header("X-Repo-Commit", "0" * 40)
-            self.end_headers()
-
-        def do_GET(self) -> None:
-            self.do_HEAD()
-            self.wfile.write(served.read_bytes())
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server, served
-        server.shutdown()
-        thread.join()
-
-
-def assert_refused(reason: str) -> None:
-    with pytest.raises(WeightsError, match=reason) as caught:
-        backbones.build("vit_tiny", "pretrained", (2, 2), depth=1)
-    assert "timm/vit_tiny_patch16_224.augreg_in21k_ft_in1k" in str(caught.value)
-    assert "weights=random" in str(caught.value)
-
-
-@pytest.mark.timeout(60)
-def test_absent_weights_and_a_hub_that_never_answers_are_one_sentence(empty_hub: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        hub_at(empty_hub, silent.getsockname()[1])
-        assert_refused(r"the hub does not answer \(ReadTimeout\)")
-
-
-@pytest.mark.timeout(60)
-def test_absent_weights_and_a_hub_that_refuses_are_one_sentence(empty_hub: pytest.MonkeyPatch) -> None:
-    with socket.socket() as unused:  # bound but not listening, so nobody else gets the port
-        unused.bind(("127.0.0.1", 0))
-        hub_at(empty_hub, unused.getsockname()[1])
-        assert_refused(r"the hub does not answer \(ConnectionError\)")
-
-
-def test_weights_unknown_to_the_hub_are_one_sentence(
-    empty_hub: pytest.MonkeyPatch, hub: tuple[ThreadingHTTPServer, Path]
-) -> None:
-    hub_at(empty_hub, hub[0].server_port)
-    assert_refused("the hub answers with status 404")
-
-
-def test_absent_weights_and_the_offline_switch_are_one_sentence(empty_hub: pytest.MonkeyPatch) -> None:
-    from huggingface_hub import constants
-
-    empty_hub.setattr(constants, "HF_HUB_OFFLINE", True)
-    assert_refused("HF_HUB_OFFLINE is set")
-
-
-def test_pretrained_weights_come_from_the_hub_once_and_then_from_its_cache(
-    empty_hub: pytest.MonkeyPatch, hub: tuple[ThreadingHTTPServer, Path]
-) -> None:
-    from safetensors.torch import save_file
-    from timm import create_model
-
-    server, served = hub
-    torch.manual_seed(123)
-    source = create_model("vit_tiny_patch16_224")
-    save_file(source.state_dict(), served)
-    hub_at(empty_hub, server.server_port)
-    torch.manual_seed(0)
-    fetched = backbones.build("vit_tiny", "pretrained", (2, 2), depth=2)
-    served.unlink()
-    cached = backbones.build("vit_tiny", "pretrained", (2, 2), depth=2)
-    for backbone in (fetched, cached):
-        for name, weight in backbone.blocks.named_parameters():
-            assert torch.equal(weight, source.blocks.get_parameter(name))
 
 
 @given(
@@ -279,10 +111,11 @@ def test_the_flow_is_the_change_since_the_step_before_and_starts_at_zero() -> No
     assert torch.equal(found[:, 1:], history[:, 1:] - history[:, :-1])
 
 
-def test_the_token_adapter_follows_its_equations() -> None:
+@pytest.mark.parametrize("by_channel", [True, False])
+def test_the_token_adapter_follows_its_equations(by_channel: bool) -> None:
     shape, patching, width = task_shape((4, 5)), Patching(grid=(4, 5), patch=2), 8
     torch.manual_seed(0)
-    adapter = TokenAdapter(shape, patching, width, scale=0.5)
+    adapter = TokenAdapter(shape, patching, width, scale=0.5, by_channel=by_channel)
     window = make_window(shape, batch=2)
     with torch.no_grad():
         found = adapter(window.history, window.history_clock)
@@ -296,8 +129,32 @@ def test_the_token_adapter_follows_its_equations() -> None:
             narrow = nn.functional.gelu(adapter.mixer.down(adapter.mixer.norm(tokens)))
             mixed = adapter.mixer.steps.weight @ narrow + adapter.mixer.steps.bias[:, None]
             tokens = tokens + adapter.mixer.up(nn.functional.gelu(mixed))
-            weights = torch.softmax(adapter.pool(tokens)[:, 0], dim=0)
-            torch.testing.assert_close(found[batch, token], 0.5 * (weights @ tokens))
+            if isinstance(adapter.pool, ChannelPool):
+                pooled = (adapter.pool.weights * tokens).sum(dim=0)
+            else:
+                pooled = torch.softmax(adapter.pool.score(tokens)[:, 0], dim=0) @ tokens
+            torch.testing.assert_close(found[batch, token], 0.5 * pooled)
+
+
+def test_a_pool_by_channel_tells_steps_apart_that_a_pool_by_token_blurs() -> None:
+    torch.manual_seed(0)
+    one_value = torch.zeros(4, 4, 1, 6)  # four windows of one token, each with the same value at another step
+    one_value[torch.arange(4), torch.arange(4)] = torch.randn(6)
+    with torch.no_grad():
+        directions = [torch.linalg.matrix_rank(pool(one_value)[:, 0]) for pool in (ChannelPool(4, 6), AttentionPool(6))]
+    assert directions == [4, 1]
+
+
+def test_plain_tokens_are_one_linear_map_of_the_stacked_history_and_the_place() -> None:
+    shape, patching = task_shape((4, 5)), Patching(grid=(4, 5), patch=2)
+    torch.manual_seed(0)
+    adapter, window = PlainTokens(shape, patching, 8, scale=0.5), make_window(shape)
+    with torch.no_grad():
+        found = adapter(window.history, window.history_clock)
+        for batch, token in ((0, 0), (2, 4)):
+            stacked = torch.cat([patching.cut(window.history[batch, step])[token] for step in range(shape.history)])
+            wanted = adapter.patch.weight @ stacked + adapter.patch.bias + adapter.space[token]
+            torch.testing.assert_close(found[batch, token], 0.5 * wanted)
 
 
 def test_attention_is_a_softmax_over_the_memory_in_every_head() -> None:
@@ -312,38 +169,102 @@ def test_attention_is_a_softmax_over_the_memory_in_every_head() -> None:
         torch.testing.assert_close(attention(queries, memory)[0], attention.out(torch.cat(heads, dim=-1)))
 
 
-def test_cross_prompts_start_closed_and_then_tell_each_branch_of_the_other() -> None:
+def test_cross_prompts_start_closed_and_then_tell_a_branch_of_the_prompts_of_the_other() -> None:
     torch.manual_seed(0)
-    cross, raw, moving, other = CrossPrompts(8, prompts=2), *torch.randn(3, 2, 5, 8)
+    cross, raw, flowing = CrossPrompts(8, prompts=2), *torch.randn(2, 2, 5, 8)
     with torch.no_grad():
-        assert all(map(torch.equal, cross(raw, moving), (raw, moving)))
-        cross.gates.copy_(torch.tensor([1.0, 0.0]))
-        assert not torch.allclose(cross(raw, moving)[0], cross(raw, other)[0])
-        assert torch.equal(cross(raw, moving)[1], moving)
-        cross.gates.copy_(torch.tensor([0.0, 1.0]))
-        assert not torch.allclose(cross(raw, moving)[1], cross(other, moving)[1])
-        assert torch.equal(cross(raw, moving)[0], raw)
+        assert torch.equal(cross(raw, flowing), raw)
+        cross.gate.fill_(0.3)
+        prompts = cross.read(cross.queries.expand(2, -1, -1), flowing)
+        assert prompts.shape == (2, 2, 8)
+        torch.testing.assert_close(cross(raw, flowing), raw + 0.3 * cross.condition(raw, prompts))
 
 
-def test_the_head_changes_the_last_value_by_multiples_of_the_amplitude_of_its_patch() -> None:
-    model, window = make_model(Config(patch=3, depth=1), task_shape((6, 6))), make_window(task_shape((6, 6)))
+def test_fusion_starts_closed_and_then_joins_the_branches_token_by_token() -> None:
+    torch.manual_seed(0)
+    fuse, raw, flowing = Fusion(8), *torch.randn(2, 2, 5, 8)
     with torch.no_grad():
-        model.head.weight.zero_()
-        model.head.bias.fill_(2.0)
-        change = model(window) - window.history[:, -1:]
-    for box in (slice(0, 3), slice(3, 6)):
-        amplitude = window.history[..., box, :3].square().mean(dim=(1, 2, 3, 4), keepdim=True).sqrt()
-        torch.testing.assert_close(change[..., box, :3] / amplitude, torch.full((3, 3, 2, 3, 3), 2.0))
+        assert torch.equal(fuse(raw, flowing), raw)
+        fuse.gate.fill_(0.3)
+        for token in range(5):
+            alone = fuse(raw[:, token], flowing[:, token])
+            torch.testing.assert_close(fuse(raw, flowing)[:, token], alone)
+            assert not torch.equal(alone, raw[:, token])
+
+
+def test_fusion_is_about_as_large_as_the_prompts_it_stands_in_for() -> None:
+    def size(part: nn.Module) -> int:
+        return sum(weight.numel() for weight in part.parameters())
+
+    for width in (192, 768):
+        assert size(Fusion(width)) == pytest.approx(size(CrossPrompts(width, prompts=4)), rel=0.02)
+
+
+def test_the_head_is_an_mlp_on_each_cell_of_its_token_and_identities() -> None:
+    shape, patching, window = task_shape((4, 5)), Patching(grid=(4, 5), patch=2), make_window(task_shape((4, 5)))
+    torch.manual_seed(0)
+    head, features = CellHead(shape, patching, 8, Config(hidden=6, layers=2)).eval(), torch.randn(3, 6, 8)
+    with torch.no_grad():
+        found = head(features, window.horizon_clock).view(3, shape.horizon, shape.channels, 4, 5)
+        for batch, row, column in ((0, 0, 0), (1, 3, 4), (2, 1, 2)):
+            token, inside = row // 2 * 3 + column // 2, row % 2 * 2 + column % 2
+            slot, day = window.horizon_clock[batch, 0].tolist()
+            hidden = head.unfold(features[batch, token]).view(6, 4)[:, inside]
+            hidden = hidden + head.cell[row * 5 + column] + head.slot[slot] + head.day[day]
+            for layer in head.layers:
+                norm, first, _, _, second = layer.body
+                hidden = hidden + second(nn.functional.gelu(first(norm(hidden))))
+            wanted = head.out(hidden).view(shape.horizon, shape.channels)
+            torch.testing.assert_close(found[batch, :, :, row, column], wanted)
+
+
+def test_the_head_that_is_linear_gives_every_token_its_values() -> None:
+    shape, patching = task_shape((4, 5)), Patching(grid=(4, 5), patch=2)
+    torch.manual_seed(0)
+    head, features = LinearHead(shape, patching, 8), torch.randn(3, 6, 8)
+    found = head(features, make_window(shape).horizon_clock)
+    padded = head.out(features).view(3, 2, 3, shape.horizon * shape.channels, 2, 2)
+    torch.testing.assert_close(found[:, :, 2:4, 4], padded[:, 1, 2, :, :, 0])
+
+
+def test_the_forecast_is_a_change_of_the_last_value_that_starts_with_the_head() -> None:
+    model, window = make_model(), make_window(task_shape())
+    with torch.no_grad():
+        for weight in model.head.out.parameters():
+            weight.fill_(0.0)
+        model.head.out.bias.fill_(2.0)
+        torch.testing.assert_close(model(window), (window.history[:, -1:] + 2.0).expand(-1, 3, -1, -1, -1))
+
+
+def test_the_amplitude_is_what_a_norm_takes_from_a_token() -> None:
+    tokens = torch.randn(2, 5, 64) * torch.tensor([0.1, 1.0, 5.0, 20.0, 90.0])[:, None]
+    centred = tokens - tokens.mean(dim=-1, keepdim=True)
+    torch.testing.assert_close(
+        amplitude(centred) * nn.functional.layer_norm(centred, (64,)), centred, rtol=1e-2, atol=1e-2
+    )
+
+
+def test_the_head_sees_features_as_large_as_the_tokens_of_their_branch() -> None:
+    model, window, seen = make_model(), make_window(task_shape()), []
+    model.head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    model.backbone.register_forward_hook(lambda _, inputs, out: seen.append((inputs[0], out)))
+    with torch.no_grad():
+        model(window)
+    (tokens, features), given = seen
+    for branch, part in enumerate(given.chunk(2, dim=-1)):
+        rows = slice(3 * branch, 3 * branch + 3)
+        torch.testing.assert_close(part, tokens[rows].square().mean(-1, keepdim=True).sqrt() * features[rows])
 
 
 def test_the_trained_parameters_are_those_of_the_formula() -> None:
     shape = task_shape((6, 5), channels=2, horizon=3, history=4)
-    model = make_model(Config(patch=2, prompts=3, rounds=2, depth=1), shape)
-    width, tokens, pixels = 192, 3 * 3, 2 * 2 * 2
+    model = make_model(Config(patch=2, prompts=3, rounds=2, hidden=32, layers=1, depth=1), shape)
+    width, tokens, pixels, hidden = 192, 3 * 3, 2 * 2 * 2, 32
     mixer = 2 * width + (width + 1) * 48 + (4 + 1) * 4 + (48 + 1) * width
-    adapter = (pixels + 1) * width + (tokens + 4 + SLOTS + 7) * width + mixer + (width + 1) + 1
+    adapter = (pixels + 1) * width + (tokens + 4 + SLOTS + 7) * width + mixer + 4 * width + 1
     attention = 3 * (width + 1) * 64 + (64 + 1) * width
-    cross = 2 * 3 * width + 4 * attention + 2
-    head = (2 * width + 1) * 3 * pixels
+    cross = 2 * (3 * width + 2 * attention + 1)
+    mlp = 2 * hidden + (hidden + 1) * 2 * hidden + (2 * hidden + 1) * hidden
+    head = (2 * width + 1) * 4 * hidden + (6 * 5 + SLOTS + 7) * hidden + mlp + (hidden + 1) * 3 * 2
     found = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     assert found == 2 * adapter + 2 * cross + head

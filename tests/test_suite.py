@@ -98,6 +98,8 @@ def test_weights_follow_the_profile(catalog):
         ({"overrides": ("train.epochs=many",)}, "train.epochs"),
         ({"overrides": ("train.epochs=0",)}, "greater than or equal to 1"),
         ({"overrides": ("train.lr=nan",)}, "train.lr"),
+        ({"overrides": ("train.lr=1e400",)}, "train.lr"),
+        ({"overrides": ("model.dropout=nan",)}, "finite"),
         ({"overrides": ("width=3",)}, "task|model|train"),
         ({"overrides": ("data.x=3",)}, "task|model|train"),
         ({"protocol": "loose"}, "protocol"),
@@ -144,21 +146,11 @@ def test_a_suite_of_ones_own_runs_as_it_says(tmp_path, catalog):
     assert (run.dataset, run.model, run.spec.task.protocol) == ("tiny", "stid", "unist")
 
 
-@pytest.fixture
-def fresh_hashes():
-    yield
-    spec.code_hash.cache_clear()
-    spec._syntax.cache_clear()
-
-
-@pytest.mark.usefixtures("fresh_hashes")
 def test_a_comment_changes_no_identity_and_an_edited_model_does(tmp_path, monkeypatch):
     model = tmp_path / "model.py"
 
     def code(text):
         model.write_text(text, encoding="utf-8")
-        spec.code_hash.cache_clear()
-        spec._syntax.cache_clear()
         return spec.code_hash("tiny", "stid")
 
     plugin = registry.Plugin(kind="model", name="stid", module="x", files=(model,))

@@ -118,6 +118,19 @@ def test_only_a_model_worse_than_the_best_floor_is_flagged() -> None:
     assert rows["bikenyc"] == ["3.00", "5.00", "4.00 ▼", "**2.00**", "3.00"]
 
 
+def test_a_model_is_flagged_in_the_metrics_alone_in_which_a_floor_is_better() -> None:
+    made = [record(model="last_value", mae=3.0, rmse=9.0), record(model="window_mean", mae=5.0, rmse=6.0)]
+    made += [record(model="a", mae=4.0, rmse=5.0), record(model="b", mae=2.0, rmse=7.0)]
+    table = short_term(frame_from_records(made))
+    markdown = table.to_markdown()
+    assert table_rows(markdown)["bikenyc"] == ["<u>3.00</u>", "5.00", "4.00 ▼", "**2.00**"]
+    assert table_rows(markdown, "RMSE")["bikenyc"] == ["9.00", "<u>6.00</u>", "**5.00**", "7.00 ▼"]
+    assert markdown.splitlines()[-1] == "▼ below the best floor: worse than it in this metric"
+    flags = {(row.model, row.metric): row.flags for row in table.long.itertuples()}
+    assert [flags["a", metric] for metric in ("mae", "rmse", "r2")] == ["below_floor", "", "below_floor"]
+    assert [flags["b", metric] for metric in ("mae", "rmse", "r2")] == ["", "below_floor", ""]
+
+
 def test_a_failed_floor_is_still_a_floor() -> None:
     made = [record(model="last_value"), record("taxibj", model="last_value", failed=True), record("taxibj", mae=9.0)]
     assert table_rows(short_term(frame_from_records(made)).to_markdown())["**MAE**"] == ["*last_value*", "stid"]

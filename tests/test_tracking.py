@@ -7,11 +7,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from records import record, suite
@@ -21,11 +21,22 @@ from bench.frame import frame_from_records, load_frame
 from bench.mlflow_store import MlflowStore, shown
 from bench.store import ResultStore
 from bench.tables import write_tables
-from bench.tracking import Tracker, default_uri, records_from, sync
+from bench.tracking import Tracker, default_uri, quiet_environment, records_from, sync
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # MLflow's own, on its libraries
 ]
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_in_the_current_folder(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """MLflow falls back to a data base in the current folder; no test here may make it do so."""
+    folder = tmp_path_factory.mktemp("current")
+    monkeypatch.chdir(folder)
+    yield folder
+    assert list(folder.iterdir()) == []
 
 
 @dataclass(frozen=True)
@@ -216,6 +227,24 @@ def test_reading_from_a_data_base_that_is_not_there_creates_none(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("uri", ["", " "])
+def test_an_empty_address_is_refused_and_creates_nothing(tmp_path: Path, uri: str, warnings_told: list[str]) -> None:
+    with pytest.raises(TrackingError, match="the address of MLflow is empty"):
+        records_from(uri)
+    with pytest.raises(TrackingError, match="the address of MLflow is empty"):
+        sync([record()], uri, tmp_path)
+    with Tracker(uri, tmp_path, warn=warnings_told.append) as tracker:
+        follow(tracker, record())
+    assert len(warnings_told) == 1
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_reading_with_a_named_driver_creates_no_data_base() -> None:
+    with pytest.raises(TrackingError, match="there is no MLflow data base"):
+        records_from("sqlite+pysqlite:///absent.db")
+    assert list(Path.cwd().iterdir()) == []
+
+
 def test_a_file_that_is_no_data_base_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_bytes(b"not a data base " * 100)
     with pytest.raises(TrackingError, match="cannot be used"):
@@ -223,23 +252,44 @@ def test_a_file_that_is_no_data_base_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_password_is_never_shown() -> None:
-    assert shown("postgresql://me:secret@host/db") == "postgresql://***@host/db"
-    assert shown("sqlite:////srv/results/mlflow.db") == "sqlite:////srv/results/mlflow.db"
+    for password in ("secret", "se/cret", "se@cret", "s@e/c@ret", "/@", "sqlite:///x"):
+        assert shown(f"postgresql://me:{password}@host/db") == "postgresql://***@host/db"
+    for open_to_all in ("sqlite:////srv/results/mlflow.db", "sqlite:////home/me@work/mlflow.db", "http://host:5000"):
+        assert shown(open_to_all) == open_to_all
+
+
+def test_an_error_of_mlflow_that_quotes_the_address_shows_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = "http://me:se/cr@et@host/"
+
+    def fail(_: str) -> NoReturn:
+        raise OSError(f"{uri}api/2.0 does not answer")
+
+    monkeypatch.setattr("bench.mlflow_store._client", fail)
+    with pytest.raises(TrackingError, match=r"http://\*\*\*@host/api/2.0 does not answer") as caught:
+        records_from(uri)
+    assert "cr@et" not in str(caught.value)
+
+
+def test_a_process_of_mlflow_is_quiet_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
+    monkeypatch.setenv("MLFLOW_LOGGING_LEVEL", "DEBUG")
+    monkeypatch.setenv("SOMETHING_ELSE", "kept")
+    told = quiet_environment()
+    assert told["MLFLOW_DISABLE_TELEMETRY"] == told["DO_NOT_TRACK"] == "true"
+    assert (told["MLFLOW_LOGGING_LEVEL"], told["SOMETHING_ELSE"]) == ("DEBUG", "kept")
 
 
 @pytest.mark.slow
 def test_tracking_prints_nothing_of_its_own(tmp_path: Path) -> None:
+    root = Path(__file__).parent.parent
     code = (
-        "import sys; sys.path[:0] = ['.', 'tests']\n"
+        f"import sys; sys.path[:0] = [{str(root)!r}, {str(root / 'tests')!r}]\n"
         "from pathlib import Path; from test_tracking import *\n"
         f"results = Path({str(tmp_path)!r})\n"
         "with Tracker(default_uri(results), results, warn=print) as tracker: follow(tracker, record())\n"
         "assert records_from(default_uri(results)) == [record()]\n"
     )
-    root = Path(__file__).parent.parent
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=120, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -282,7 +332,7 @@ class server:  # noqa: N801 - used as a context manager
         options = ["--backend-store-uri", store, "--artifacts-destination", str(folder / "artefacts"), "--workers", "1"]
         command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", port, *options]
         self.log = (folder / "log").open("wb")
-        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, cwd=folder)
+        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, cwd=folder, env=quiet_environment())
 
     def __enter__(self) -> str:
         for _ in range(240):

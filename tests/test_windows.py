@@ -157,6 +157,14 @@ def test_missing_values_and_padding_cells_count_nowhere():
     assert window.history[..., 0, 2].abs().max() == 0
 
 
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_a_split_without_a_target_that_counts_is_one_sentence(split):
+    mask = np.ones(make_data(slots=200).values.shape, dtype=bool)
+    mask[{"train": slice(0, 140), "val": slice(140, 170), "test": slice(170, 200)}[split]] = False
+    with pytest.raises(TaskError, match=f"every target value in the {split} split of 'toy' is missing"):
+        Task(make_data(slots=200, mask=mask), TaskSettings(), CPU)
+
+
 def test_test_targets_open_once():
     task = Task(make_data(), TaskSettings(), CPU)
     task.open_test()

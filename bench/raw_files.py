@@ -1,0 +1,70 @@
+"""What lies in a data folder: a folder or file that is there but cannot be reached is an error, never nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+from bench.errors import DataError
+
+USER_CARD = "card.toml"
+
+
+def entries(folder: Path) -> list[Path]:
+    """What lies in a folder and is not hidden; nothing if there is no folder."""
+    try:
+        with os.scandir(folder) as found:
+            return [folder / entry.name for entry in found if not entry.name.startswith(".")]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise _unreachable(folder, error) from error
+
+
+def may_be_imported(folder: Path) -> bool:
+    """Whether a card lies in the folder; one that cannot be listed, but could be a data set, is not passed over."""
+    try:
+        with os.scandir(folder) as found:
+            return any(entry.name == USER_CARD for entry in found)
+    except NotADirectoryError:
+        return False
+    except OSError:
+        return folder.name.isidentifier()
+
+
+def files_below(folder: Path) -> list[Path]:
+    """All files that are not hidden, sorted; nothing if there is no folder of this name at all."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    try:
+        folder.lstat()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise _unreachable(folder, error) from error
+    try:
+        walk = os.walk(folder, onerror=refuse)
+        found = [Path(parent, name) for parent, _, names in walk for name in names if not name.startswith(".")]
+        return sorted(path for path in found if stat.S_ISREG(path.stat().st_mode))
+    except OSError as error:
+        raise _unreachable(folder, error) from error
+
+
+def _unreachable(folder: Path, error: OSError) -> DataError:
+    return DataError(
+        f"{error.filename or folder} cannot be read: {error.strerror or error}; mend its permissions or the link, or "
+        "move it out of the data folder"
+    )
+
+
+def digest_of(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal."""
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}; check its permissions") from error

@@ -1,0 +1,200 @@
+"""Pre-trained weights: where a file is, how to get it, and how to read it.
+
+A file is looked for in the weights folder (``--weights-dir``, which sets ``$STBENCH_WEIGHTS``), then in the cache of
+the Hugging Face hub (``$HF_HOME``), and then fetched from the hub or its mirror (``$HF_ENDPOINT``), unless
+``$HF_HUB_OFFLINE`` forbids it. The weights folder is laid out as the hub is: ``<folder>/<owner>/<name>/<file>``.
+
+Only safetensors are read. Nothing here imports torch or the hub's client before it is needed.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import threading
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Final, Literal
+
+from bench.errors import WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FOLDER_VARIABLE: Final = "STBENCH_WEIGHTS"
+ANSWER_S: Final = 3.0  # the hub's time to answer, per connection
+REACH_S: Final = 7.0  # and altogether, redirects and name servers included
+NAME: Final = re.compile(r"[A-Za-z0-9_][\w.-]*")
+SHA256: Final = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One file of a repository on the hub.
+
+    Attributes:
+        repository: ``owner/name``, or ``name`` alone.
+        file: Path within it, with forward slashes.
+        revision: Branch, tag or commit.
+
+    Raises:
+        WeightsError: If the repository or the file is not a plain name or path.
+    """
+
+    repository: str
+    file: str
+    revision: str = "main"
+
+    def __post_init__(self) -> None:
+        parts = self.repository.split("/")
+        if len(parts) > 2 or not all(map(NAME.fullmatch, [*parts, *self.file.split("/")])):
+            raise WeightsError(
+                f"'{self.repository}' and '{self.file}' do not name a file on the hub as owner/name, path"
+            )
+
+    def __str__(self) -> str:
+        return f"{self.repository}/{self.file}"
+
+    def within(self, folder: Path) -> Path:
+        """Its place in a weights folder."""
+        return folder / PurePosixPath(self.repository) / PurePosixPath(self.file)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A file that is on this machine."""
+
+    path: Path
+    where: Literal["folder", "cache"]
+
+
+def weights_folder() -> Path | None:
+    """The weights folder, if one is set."""
+    text = os.environ.get(FOLDER_VARIABLE)
+    return Path(text).expanduser() if text else None
+
+
+def find(source: Source) -> Found | None:
+    """Look for a file on this machine: in the weights folder, then in the hub's cache."""
+    folder = weights_folder()
+    if folder is not None and (path := source.within(folder)).is_file():
+        return Found(path=path, where="folder")
+    from huggingface_hub import try_to_load_from_cache
+
+    cached = try_to_load_from_cache(source.repository, source.file, revision=source.revision)
+    return Found(path=Path(cached), where="cache") if isinstance(cached, str) else None
+
+
+def locate(source: Source) -> Path:
+    """The file on this machine, fetched into the hub's cache when it is not here yet.
+
+    Raises:
+        WeightsError: Within seconds, if it is neither here nor reachable.
+    """
+    found = find(source)
+    return found.path if found else fetch(source)
+
+
+def fetch(source: Source, folder: Path | None = None) -> Path:
+    """Download a file into a weights folder, or into the hub's cache; a broken download is continued.
+
+    Raises:
+        WeightsError: Within seconds if the hub does not answer, or if the download breaks off.
+    """
+    from huggingface_hub import hf_hub_download
+
+    _check_reachable(source)
+    target = None if folder is None else folder / PurePosixPath(source.repository)
+    try:
+        path = hf_hub_download(
+            source.repository, source.file, revision=source.revision, local_dir=target, etag_timeout=ANSWER_S
+        )
+    except Exception as error:  # the client, its transports and the disk have no error in common
+        raise _absent(
+            source, f"the download failed ({type(error).__name__}: {str(error).partition(chr(10))[0]})"
+        ) from error
+    return Path(path)
+
+
+def read(path: Path, *, headers: bool = False) -> dict[str, Tensor]:
+    """The tensors of a safetensors file by name, on the CPU.
+
+    Args:
+        path: The file.
+        headers: Whether to read names and shapes alone; the tensors are then float32 on the meta device.
+
+    Raises:
+        WeightsError: If it cannot be read, or is no complete safetensors file.
+    """
+    import torch
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            if headers:
+                shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 - no mapping
+                return {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(
+            f"{path} is not a complete safetensors file ({error}); delete it and fetch it again"
+        ) from error
+
+
+def recorded_sha256(source: Source, path: Path) -> str | None:
+    """The hub's digest of a file, where its client kept it: as the cache's name for it, or in a note."""
+    root = path.parents[source.file.count("/")]
+    note = root / ".cache" / "huggingface" / "download" / f"{source.file}.metadata"
+    lines = note.read_text(encoding="utf-8").splitlines() if note.is_file() else []
+    etag = lines[1] if len(lines) > 1 else path.resolve().name
+    return etag if SHA256.fullmatch(etag) else None
+
+
+def _check_reachable(source: Source) -> None:
+    """Ask the hub for one byte, since its client asks again for minutes where nobody answers.
+
+    The question has a thread of its own: no time limit of a library covers a name server that is silent.
+    """
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        raise _absent(source, "HF_HUB_OFFLINE is set")
+    answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    threading.Thread(target=lambda: answers.put(_refusal(_url(source))), daemon=True).start()
+    try:
+        reason = answers.get(timeout=REACH_S)
+    except queue.Empty:
+        reason = "the hub does not answer"
+    if reason:
+        raise _absent(source, reason)
+
+
+def _refusal(url: str) -> str | None:
+    """Why the hub does not give this file, or None if it does."""
+    import requests
+    from huggingface_hub import get_token
+
+    token = get_token()
+    question = {"Range": "bytes=0-0", **({"Authorization": f"Bearer {token}"} if token else {})}
+    try:
+        with requests.get(url, headers=question, timeout=ANSWER_S, stream=True) as answer:
+            return None if answer.ok else f"the hub answers with status {answer.status_code}"
+    except requests.RequestException as error:
+        return f"the hub does not answer ({type(error).__name__})"
+
+
+def _url(source: Source) -> str:
+    from huggingface_hub import hf_hub_url
+
+    return hf_hub_url(source.repository, source.file, revision=source.revision)
+
+
+def _absent(source: Source, reason: str) -> WeightsError:
+    folder = weights_folder()
+    place = source.within(folder or Path("DIR"))
+    return WeightsError(
+        f"the pre-trained weights {source} are neither in the weights folder ({folder or 'none is set'}) nor in the "
+        f"hub's cache and cannot be fetched, because {reason}; download {_url(source)} to {place}"
+        f"{'' if folder else ' and say --weights-dir DIR'}, or choose weights=random where a control is meant"
+    )

@@ -1,0 +1,79 @@
+"""A model hub on loopback, as far as the Hugging Face client needs one."""
+
+from __future__ import annotations
+
+import hashlib
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+COMMIT = "c" * 40
+
+
+class Hub:
+    """Serves files; those of weights lie behind a redirect to another host, as they do on the real one.
+
+    Attributes:
+        files: Contents by "owner/name/file".
+        storage: Where the redirect leads.
+        requests: "METHOD path" of every request.
+        broken: Whether its storage fails when more than the first byte is asked for.
+    """
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.requests: list[str] = []
+        self.broken = False
+        hub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_HEAD(self) -> None:
+                hub.answer(self)
+
+            def do_GET(self) -> None:
+                hub.answer(self)
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.endpoint = f"http://127.0.0.1:{self.server.server_port}"
+        self.storage = f"http://localhost:{self.server.server_port}/cdn"  # another host, to the client
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        self.requests.append(f"{request.command} {request.path}")
+        part = request.headers.get("Range")
+        path = request.path.removeprefix("/cdn").replace("/resolve/main/", "/", 1).lstrip("/")
+        body = self.files.get(path)
+        if body is None or (self.broken and part != "bytes=0-0" and request.path.startswith("/cdn")):
+            self._reply(request, 404 if body is None else 500, {}, b"")
+            return
+        digest = hashlib.sha256(body).hexdigest()
+        facts = {"ETag": f'"{digest}"', "X-Repo-Commit": COMMIT}
+        if path.endswith(".safetensors") and not request.path.startswith("/cdn"):
+            linked = {"X-Linked-Etag": f'"{digest}"', "X-Linked-Size": str(len(body))}
+            self._reply(request, 302, facts | linked | {"Location": f"{self.storage}/{path}"}, b"")
+        elif part:
+            first, last = part.removeprefix("bytes=").split("-")
+            piece = body[int(first) : int(last) + 1 if last else None]
+            span = f"bytes {first}-{int(first) + len(piece) - 1}/{len(body)}"
+            self._reply(request, 206, facts | {"Content-Range": span}, piece)
+        else:
+            self._reply(request, 200, facts, body)
+
+    @staticmethod
+    def _reply(request: BaseHTTPRequestHandler, status: int, headers: dict[str, str], body: bytes) -> None:
+        request.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            request.send_header(name, value)
+        request.end_headers()
+        if request.command == "GET":
+            request.wfile.write(body)
+
+
+def point_at(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
+    """What HF_ENDPOINT does, for a client that is imported already."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", endpoint)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", endpoint + "/{repo_id}/resolve/{revision}/{filename}")

@@ -1,0 +1,467 @@
+"""Pre-trained weights: where they are looked for, how they are fetched, and that nothing else stands in for them."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from hub import Hub, point_at
+from torch import nn
+from typer.testing import CliRunner
+
+from bench import weights
+from bench.cli_weights import app
+from bench.errors import BenchError, UnknownNameError, WeightsError
+from bench.weights import FOLDER_VARIABLE, Source, fetch, find, locate, read, recorded_sha256
+from stvfm import backbones
+from stvfm.backbones import BACKBONES, LIBRARIES, build
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = Source(repository="someone/model", file="model.safetensors")
+
+
+@pytest.fixture(autouse=True)
+def nothing_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No weights folder, an empty cache, no proxy to loopback, and a hub that nobody has."""
+    from huggingface_hub import constants
+
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
+    point_at(monkeypatch, "http://127.0.0.1:9")
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    made = Hub()
+    point_at(monkeypatch, made.endpoint)
+    thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield made
+    made.server.shutdown()
+    thread.join()
+    made.server.server_close()
+
+
+@pytest.fixture
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A weights folder, set and empty."""
+    made = tmp_path / "weights"
+    made.mkdir()
+    monkeypatch.setenv(FOLDER_VARIABLE, str(made))
+    return made
+
+
+def safetensors(state: dict[str, torch.Tensor]) -> bytes:
+    from safetensors.torch import save
+
+    return save({name: tensor.contiguous() for name, tensor in state.items()})
+
+
+def put(path: Path, content: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+# Where a file is looked for
+
+
+def test_the_folder_comes_before_the_cache_and_the_cache_before_the_hub(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    hub.files[str(SOURCE)] = b"of the hub"
+    assert find(SOURCE) is None
+    assert locate(SOURCE).read_bytes() == b"of the hub"
+    assert hub.requests
+
+    hub.requests.clear()
+    hub.files[str(SOURCE)] = b"newer"
+    assert locate(SOURCE).read_bytes() == b"of the hub"
+    assert find(SOURCE).where == "cache"
+
+    put(tmp_path / "weights" / "someone" / "model" / "model.safetensors", b"of the folder")
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "weights"))
+    assert locate(SOURCE).read_bytes() == b"of the folder"
+    assert find(SOURCE).where == "folder"
+    assert not hub.requests
+
+
+def test_a_file_fetched_into_a_folder_is_found_there_and_nowhere_else(hub: Hub, folder: Path) -> None:
+    hub.files[str(SOURCE)] = b"of the hub"
+    path = fetch(SOURCE, folder)
+    assert path == folder / "someone" / "model" / "model.safetensors"
+    assert (find(SOURCE).path, path.read_bytes()) == (path, b"of the hub")
+    os.environ.pop(FOLDER_VARIABLE)
+    assert find(SOURCE) is None
+
+
+@pytest.mark.parametrize("where", ["cache", "folder"])
+def test_the_hubs_digest_is_known_of_a_file_that_its_client_fetched(hub: Hub, folder: Path, where: str) -> None:
+    hub.files[str(SOURCE)] = b"of the hub"
+    path = fetch(SOURCE, folder if where == "folder" else None)
+    assert recorded_sha256(SOURCE, path) == hashlib.sha256(b"of the hub").hexdigest()
+    assert recorded_sha256(SOURCE, put(folder / "other" / "model.safetensors", b"by hand")) is None
+
+
+@pytest.mark.parametrize(
+    ("repository", "file"),
+    [
+        ("../outside", "model.safetensors"),
+        ("someone/..", "model.safetensors"),
+        ("/someone/model", "model.safetensors"),
+        ("a/b/c", "model.safetensors"),
+        ("", "model.safetensors"),
+        ("someone/model", "../../outside"),
+        ("someone/model", "/etc/passwd"),
+        ("someone/model", "a//b"),
+        ("someone/model", "a\\..\\b"),
+        ("someone/model", ""),
+    ],
+)
+def test_a_name_that_could_leave_the_folder_is_no_source(repository: str, file: str) -> None:
+    with pytest.raises(WeightsError, match="do not name a file on the hub"):
+        Source(repository=repository, file=file)
+
+
+# What cannot be had is one sentence, soon
+
+
+def assert_refused(reason: str, seconds: float = 5) -> None:
+    start = time.perf_counter()
+    with pytest.raises(WeightsError, match=reason) as caught:
+        build("vit_tiny", "pretrained", (2, 2), depth=1)
+    assert time.perf_counter() - start < seconds
+    text, source = str(caught.value), BACKBONES["vit_tiny"].source
+    assert str(source) in text
+    assert weights._url(source) in text
+    assert f"to {source.within(weights.weights_folder() or Path('DIR'))}" in text
+    assert "\n" not in text
+    assert ". " not in text
+
+
+def test_a_hub_that_swallows_packets_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "ANSWER_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        point_at(monkeypatch, f"http://127.0.0.1:{silent.getsockname()[1]}")
+        assert_refused(r"the hub does not answer \(ReadTimeout\)")
+
+
+def test_a_hub_whose_storage_swallows_packets_is_one_sentence(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "ANSWER_S", 0.3)
+    hub.files[str(BACKBONES["vit_tiny"].source)] = b"behind a redirect"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hub.storage = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        assert_refused(r"the hub does not answer \(ReadTimeout\)")
+    assert len(hub.requests) == 1
+
+
+def test_a_name_server_that_swallows_packets_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+    monkeypatch.setattr(weights, "REACH_S", 0.3)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: release.wait(20) and [])
+    point_at(monkeypatch, "http://hub.invalid")
+    assert_refused("because the hub does not answer;")
+    release.set()
+
+
+def test_a_hub_that_refuses_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as unused:  # bound but not listening, so nobody else gets the port
+        unused.bind(("127.0.0.1", 0))
+        point_at(monkeypatch, f"http://127.0.0.1:{unused.getsockname()[1]}")
+        assert_refused(r"the hub does not answer \(ConnectionError\)")
+
+
+def test_a_hub_that_does_not_know_the_file_is_one_sentence(hub: Hub) -> None:
+    assert_refused("the hub answers with status 404")
+
+
+def test_a_hub_that_fails_in_the_middle_is_one_sentence(hub: Hub, folder: Path) -> None:
+    hub.files[str(BACKBONES["vit_tiny"].source)] = b"begun"
+    hub.broken = True
+    assert_refused(
+        r"the download failed \(HfHubHTTPError: Server error '500 Internal Server Error' for url", seconds=10
+    )
+    assert len(hub.requests) > 1
+
+
+def test_the_offline_switch_is_one_sentence_and_asks_nobody(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    hub.files[str(BACKBONES["vit_tiny"].source)] = b"there"
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert_refused("HF_HUB_OFFLINE is set")
+    assert not hub.requests
+
+
+def stbench(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "COLUMNS": "2000", "NO_COLOR": "1", "NO_PROXY": "*", **variables}
+    command = [sys.executable, "-m", "bench", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_mirror_that_swallows_packets_costs_a_command_under_ten_seconds_and_one_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        mirror = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        start = time.perf_counter()
+        answer = stbench("weights", "fetch", "--all", HF_ENDPOINT=mirror, HF_HOME=str(tmp_path))
+        assert time.perf_counter() - start < 10
+    assert answer.returncode == 2
+    assert answer.stderr.count("\n") == 1
+    assert f"the hub does not answer (ReadTimeout); download {mirror}/timm/vit_tiny_patch16_224." in answer.stderr
+
+
+# What was had is read with care
+
+
+def test_tensors_are_read_as_they_were_written_and_headers_without_their_values(tmp_path: Path) -> None:
+    state = {"a": torch.randn(2, 3), "b.c": torch.arange(4.0).half()}
+    path = put(tmp_path / "x.safetensors", safetensors(state))
+    found, headers = read(path), read(path, headers=True)
+    assert found.keys() == headers.keys() == state.keys()
+    assert all(torch.equal(found[name], tensor) for name, tensor in state.items())
+    assert all(headers[name].shape == tensor.shape for name, tensor in state.items())
+    assert all(tensor.is_meta for tensor in headers.values())
+
+
+WHOLE = safetensors({"a": torch.zeros(100)})
+BROKEN = {
+    "empty": b"",
+    "cut in the header": WHOLE[:20],
+    "cut in the data": WHOLE[:-1],
+    "a web page": b"<!DOCTYPE html><html>please log in</html>",
+    "a pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 400\n",
+}
+
+
+@pytest.mark.parametrize("headers", [True, False])
+@pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
+def test_a_broken_file_is_one_sentence(tmp_path: Path, content: bytes, headers: bool) -> None:
+    path = put(tmp_path / "x.safetensors", content)
+    with pytest.raises(WeightsError, match="is not a complete safetensors file") as caught:
+        read(path, headers=headers)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="is not a complete safetensors file"):
+        read(tmp_path / "absent.safetensors")
+
+
+# From the hub into a model
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every architecture 24 wide and three blocks deep, so that its file is small."""
+    tiny = {name: dataclasses.replace(facts, width=24, depth=3, heads=2) for name, facts in BACKBONES.items()}
+    monkeypatch.setattr(backbones, "BACKBONES", tiny)
+
+
+def published(name: str) -> nn.Module:
+    """A model with weights of its own, as its authors might have trained it."""
+    facts = backbones.BACKBONES[name]
+    torch.manual_seed(5)
+    model = LIBRARIES[facts.library].make(facts, facts.depth)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(0.1 * torch.randn_like(weight))
+    return model.eval()
+
+
+def state_on_the_hub(name: str, model: nn.Module) -> dict[str, torch.Tensor]:
+    """The weights with what its repository holds besides: a classifier, or the text tower."""
+    if BACKBONES[name].library == "timm":
+        return {**model.state_dict(), "head.weight": torch.zeros(7, 24), "head.bias": torch.zeros(7)}
+    visual = {f"visual.{key}": tensor for key, tensor in model.state_dict().items()}
+    return {**visual, "token_embedding.weight": torch.zeros(5, 8), "logit_scale": torch.tensor(1.0)}
+
+
+FAMILIES = [name for name in BACKBONES if name.endswith(("tiny", "small"))] + ["mae_base", "siglip_base", "clip_base"]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.usefixtures("small")
+def test_a_backbone_from_the_hub_is_the_published_model_and_then_needs_no_hub(name: str, hub: Hub) -> None:
+    model = published(name)
+    hub.files[str(BACKBONES[name].source)] = safetensors(state_on_the_hub(name, model))
+    torch.manual_seed(0)
+    fetched = build(name, "pretrained", (3, 4), depth=2)
+    hub.files.clear()
+    cached = build(name, "pretrained", (3, 4), depth=2)
+    random = build(name, "random", (3, 4), depth=2)
+    wanted = backbones.Backbone(LIBRARIES[BACKBONES[name].library].split(model, (3, 4)))
+    wanted.blocks = wanted.blocks[:2]
+    tokens = torch.randn(2, 12, 24)
+    for backbone in (fetched, cached):
+        assert torch.equal(backbone(tokens), wanted(tokens))
+        assert not any(weight.is_meta for weight in [*backbone.parameters(), *backbone.buffers()])
+    assert not torch.allclose(random(tokens), wanted(tokens), atol=0.01)
+
+
+@pytest.mark.usefixtures("small")
+def test_half_precision_on_the_hub_becomes_single_precision_here(hub: Hub) -> None:
+    state = state_on_the_hub("clip_base", published("clip_base"))
+    hub.files[str(BACKBONES["clip_base"].source)] = safetensors({key: value.half() for key, value in state.items()})
+    backbone = build("clip_base", "pretrained", (2, 2), depth=0)
+    assert {tensor.dtype for tensor in [*backbone.parameters(), *backbone.buffers()]} == {torch.float32}
+    found = backbone.blocks[2].mlp.c_fc.weight
+    assert torch.equal(found, state["visual.transformer.resblocks.2.mlp.c_fc.weight"].half().float())
+
+
+@pytest.mark.usefixtures("small")
+def test_a_file_with_the_authors_own_names_is_translated_as_timm_does(folder: Path) -> None:
+    name = "dinov2_reg_small"
+    model = published(name)
+    state = model.state_dict()
+    original = {key: value for key, value in state.items() if key not in ("reg_token", "pos_embed")}
+    original["register_tokens"], original["mask_token"] = state["reg_token"], torch.zeros(1, 24)
+    original["pos_embed"] = torch.cat((torch.zeros(1, 1, 24), state["pos_embed"]), dim=1)  # the class token's is first
+    put(BACKBONES[name].source.within(folder), safetensors(original))
+    wanted = backbones.Backbone(LIBRARIES["timm"].split(model, (3, 4)))
+    tokens = torch.randn(1, 12, 24)
+    assert torch.equal(build(name, "pretrained", (3, 4), depth=0)(tokens), wanted(tokens))
+
+
+@pytest.mark.parametrize("name", ["deit_tiny", "clip_base"])
+@pytest.mark.usefixtures("small")
+def test_a_file_of_another_model_is_refused_by_the_tensor_that_differs(name: str, folder: Path) -> None:
+    place = BACKBONES[name].source.within(folder)
+    state = state_on_the_hub(name, published(name))
+    short = {key: value for key, value in state.items() if "blocks.2." not in key}
+    wide = {key: torch.zeros(5) if "blocks.0." in key and "weight" in key else value for key, value in state.items()}
+    for content, found in ((short, "there is no such tensor"), (wide, r"there is shape \[5\]")):
+        put(place, safetensors(content))
+        with pytest.raises(WeightsError, match=found):
+            build(name, "pretrained", (2, 2), depth=0)
+        with pytest.raises(WeightsError, match=found):
+            backbones.check(name, place)
+    put(place, safetensors(state))
+    assert backbones.check(name, place) == len(published(name).state_dict())
+
+
+def test_a_language_model_comes_through_the_same_door(hub: Hub) -> None:
+    from transformers import GPT2Config, GPT2Model
+
+    torch.manual_seed(0)
+    config = GPT2Config(n_layer=1, n_embd=8, n_head=2, vocab_size=11, n_positions=16)
+    model = GPT2Model(config).eval()
+    sources = {file: Source(repository="someone/gpt", file=file) for file in ("config.json", "model.safetensors")}
+    hub.files[str(sources["config.json"])] = config.to_json_string().encode()
+    hub.files[str(sources["model.safetensors"])] = safetensors(model.state_dict())
+    paths = {file: locate(source) for file, source in sources.items()}
+    loaded = GPT2Model(GPT2Config.from_json_file(paths["config.json"])).eval()
+    loaded.load_state_dict(read(paths["model.safetensors"]), strict=True)
+    words = torch.tensor([[1, 2, 3]])
+    assert torch.equal(loaded(words).last_hidden_state, model(words).last_hidden_state)
+
+
+# The commands
+
+
+def answer(*arguments: object, code: int = 0) -> str:
+    result = CliRunner().invoke(app, list(map(str, arguments)), env={"COLUMNS": "300"})
+    if isinstance(result.exception, BenchError):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def row(text: str, name: str) -> str:
+    (found,) = (line.rstrip() for line in text.splitlines() if line.split()[:1] == [name])
+    return found
+
+
+@pytest.mark.usefixtures("small")
+def test_list_says_what_is_here_and_where(hub: Hub, folder: Path) -> None:
+    for name in ("deit_tiny", "clip_base"):
+        hub.files[str(BACKBONES[name].source)] = b"whatever"
+    fetch(BACKBONES["deit_tiny"].source, folder)
+    fetch(BACKBONES["clip_base"].source)
+    text = answer("list")
+    assert row(text, "deit_tiny").endswith("folder")
+    assert row(text, "clip_base").endswith("cache")
+    assert row(text, "mae_base").split() == (
+        ["mae_base", "timm", "vit_base_patch16_224.mae", "cc-by-nc-4.0", "768", "x", "12", "absent"]
+    )
+    assert f"weights folder: {folder}" in text
+
+
+@pytest.mark.usefixtures("small")
+def test_fetch_fills_the_folder_once_and_verify_finds_what_changed_since(hub: Hub, folder: Path) -> None:
+    source = BACKBONES["dino_small"].source
+    content = safetensors(published("dino_small").state_dict())
+    hub.files[str(source)] = content
+    path = source.within(folder)
+    assert f"dino_small: {path}" in answer("fetch", "dino_small")
+    hub.requests.clear()
+    assert "already in" in answer("fetch", "dino_small")
+    assert not hub.requests
+    assert row(answer("verify"), "dino_small").split()[-3:] == ["the", "hub's", "ok"]
+
+    path.write_bytes(content[:-4] + b"\0\0\0\1")
+    assert "changed" in row(answer("verify", code=1), "dino_small")
+    path.write_bytes(content[:-4])
+    assert "is not a complete safetensors file" in answer("verify", code=1)
+    (path.parent / ".cache/huggingface/download/model.safetensors.metadata").unlink()
+    path.write_bytes(content)
+    assert "not recorded" in row(answer("verify", "dino_small"), "dino_small")
+
+
+def test_verify_of_absent_weights_fails_only_when_they_were_named() -> None:
+    assert "nothing to verify" in answer("verify")
+    assert "absent" in row(answer("verify", "mae_base", code=1), "mae_base")
+
+
+@pytest.mark.parametrize("command", ["fetch", "verify"])
+def test_an_unknown_name_is_answered_with_the_nearest(command: str) -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'clip_base'"):
+        answer(command, "clip_bas")
+
+
+def test_a_weights_folder_that_is_not_there_is_an_error_unless_it_is_to_be_filled(hub: Hub, tmp_path: Path) -> None:
+    absent = tmp_path / "absent"
+    with pytest.raises(BenchError, match="is not a folder"):
+        answer("list", "--weights-dir", absent)
+    hub.files[str(BACKBONES["vit_tiny"].source)] = b"whatever"
+    answer("fetch", "vit_tiny", "--weights-dir", absent)
+    assert BACKBONES["vit_tiny"].source.within(absent).read_bytes() == b"whatever"
+
+
+def test_listing_weights_imports_nothing_heavy(tmp_path: Path) -> None:
+    program = (
+        "import sys\nfrom bench.__main__ import main\nsys.argv = ['stbench', 'weights', 'list']\n"
+        "try:\n    main()\nexcept SystemExit as stop:\n    assert not stop.code, stop.code\n"
+        "print('HEAVY', [name for name in ('torch', 'timm', 'open_clip', 'transformers') if name in sys.modules])\n"
+    )
+    environment = {**os.environ, "HF_HOME": str(tmp_path), "COLUMNS": "200"}
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "dinov2_reg_large" in done.stdout
+    assert done.stdout.rstrip().endswith("HEAVY []")
+
+
+@pytest.mark.slow
+def test_a_run_without_a_network_takes_its_weights_from_the_folder_it_is_given(tiny: Path, tmp_path: Path) -> None:
+    source = BACKBONES["vit_tiny"].source
+    put(source.within(tmp_path / "weights"), safetensors(published("vit_tiny").state_dict()))
+    budget = ["--set", "train.epochs=1", "--set", "train.steps_per_epoch=2", "--no-track", "--data-dir", tiny]
+    settings = ["--set", "model.weights=pretrained", "--set", "model.backbone=vit_tiny", *budget]
+    places = ["--results", tmp_path / "results", "--weights-dir", tmp_path / "weights"]
+    offline = {"HF_HOME": str(tmp_path / "empty"), "HF_HUB_OFFLINE": "1"}
+    done = stbench("run", "--dataset", "tiny", "--model", "stvfm", *settings, *places, **offline)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 done" in done.stdout
