@@ -17,6 +17,7 @@ from bench.cli_data import app as data_app
 from bench.cli_options import DataDir, Results, TrackingUri, current_frame, open_catalog, write_current_tables
 from bench.cli_run import run, status
 from bench.cli_weights import app as weights_app
+from bench.cli_weights import backbones
 from bench.errors import BenchError, ConfigError
 
 app = typer.Typer(
@@ -37,6 +38,7 @@ class ListedKind(StrEnum):
     models = "models"
     datasets = "datasets"
     suites = "suites"
+    backbones = "backbones"
 
 
 @app.command()
@@ -64,7 +66,7 @@ def tables(
 
 @app.command("list")
 def list_names(kind: Annotated[ListedKind | None, typer.Argument(help="Only these.")] = None) -> None:
-    """List what is registered: models, data sets, suites."""
+    """List what is registered: models, data sets, suites, backbones of ST-VFM."""
     from bench import registry, suite
 
     console = Console()
@@ -75,6 +77,9 @@ def list_names(kind: Annotated[ListedKind | None, typer.Argument(help="Only thes
         _print_pairs(console, "data sets", ((name, f"{card.title}, {card.city}") for name, card in cards))
     if kind in (None, ListedKind.suites):
         _print_pairs(console, "suites", ((name, suite.load_suite(name).title) for name in suite.suite_names()))
+    if kind in (None, ListedKind.backbones):
+        facts = ((name, f"{row.family}, {row.width} x {row.depth}, {row.licence}") for name, row in backbones().items())
+        _print_pairs(console, "backbones", facts)
 
 
 @app.command()

@@ -34,7 +34,7 @@ def list_weights(weights_dir: WeightsDir = None) -> None:
     )
     for column in table.columns:
         column.no_wrap, column.overflow = column.header != "weights", "fold"
-    for name, facts in _backbones().items():
+    for name, facts in backbones().items():
         found = find(facts.source)
         here = f"[green]{found.where}[/green]" if found else "[yellow]absent[/yellow]"
         table.add_row(
@@ -112,14 +112,14 @@ def _verify(name: str, facts: Any, path: Path | None, table: Table) -> str | Non
     return None
 
 
-def _backbones() -> Mapping[str, Any]:
+def backbones() -> Mapping[str, Any]:
     registry.find("model", "stvfm")  # makes sure that the package is ours
     backbones: Mapping[str, Any] = importlib.import_module("stvfm.zoo").BACKBONES
     return backbones
 
 
 def _chosen(names: list[str] | None) -> dict[str, Any]:
-    known = _backbones()
+    known = backbones()
     for name in names or ():
         if name not in known:
             raise UnknownNameError("backbone", name, known)

@@ -42,6 +42,9 @@ _TO_LATEX = str.maketrans(
         "§": r"\textsuperscript{\S}",
         "✗": r"$\times$",
         "—": "---",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
     }
 )
 _SHRINK = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
@@ -204,7 +207,7 @@ def _latex_grid(name: str, number: int, block: Block, metric: str) -> str:
         label=f"tab:{name}-{number + 1}-{metric}".replace("_", "-"),
     )
     floors = sum(header.floor for header in down)
-    return _fit(_ruled(text, floors if floors < len(down) else 0)).translate(_TO_LATEX)
+    return _fit(_ruled(text, floors if floors < len(down) else 0).translate(_TO_LATEX))
 
 
 def _ruled(text: str, floors: int) -> str:
@@ -217,9 +220,12 @@ def _ruled(text: str, floors: int) -> str:
 
 
 def _fit(text: str) -> str:
-    """Shrink a tabular that is wider than the line."""
-    begin, end = r"\begin{tabular}", r"\end{tabular}"
-    return text.replace(begin, f"{_SHRINK}\n{begin}").replace(end, end + "}")
+    """Shrink a tabular that is wider than the line, and keep the caption off its top rule."""
+    begin, end, centering = r"\begin{tabular}", r"\end{tabular}", r"\centering"
+    text = text.replace(begin, f"{_SHRINK}\n{begin}").replace(end, end + "}")
+    return text.replace(
+        centering, centering + r"\setlength{\abovecaptionskip}{0pt}\setlength{\belowcaptionskip}{6pt}", 1
+    )
 
 
 def _italic(headers: tuple[Header, ...]) -> list[str]:
@@ -240,4 +246,8 @@ def _latex_headers(headers: tuple[Header, ...]) -> pd.Index[str]:
 def _latex_caption(block: Block, metric: str) -> str:
     sentences = [f"{metric.upper()}. {block.title}.", *block.notes]
     sentences += [f"{block.legend()}."] if block.legend() else []
-    return re.sub(r"([&%$#_{}])", r"\\\1", " ".join(sentences).replace("`", "").replace("*", ""))
+    text = re.sub(r"([&%$#_{}])", r"\\\1", " ".join(sentences).replace("`", "").replace("*", ""))
+    text = text.replace(r" \%", r"~\%").replace("--", "-{}-")
+    for mark, _ in MARKS.values():  # a mark stays with its meaning
+        text = text.replace(f"{mark} ", f"{mark}~")
+    return text
