@@ -47,6 +47,7 @@ QUICK_WARNING = (
     "[yellow]Profile quick: budgets are tiny and ranks mean nothing.[/yellow] "
     "For numbers to quote: [bold]python -m bench run --all --profile paper[/bold]"
 )
+LONG_NAME = 12  # a longer column header breaks behind its underscores
 STATE_COLOURS = {"done": "green", "stale": "yellow", "failed": "red", "missing": "dim"}
 
 
@@ -281,7 +282,7 @@ def _grid(models: Iterable[str], title: str, caption: str | None = None) -> Tabl
     grid = Table(title=escape(title), caption=caption, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     grid.add_column("data set", no_wrap=True)
     for model in models:
-        grid.add_column(model, overflow="fold")
+        grid.add_column(model.replace("_", "_\n") if len(model) > LONG_NAME else model, overflow="fold")
     return grid
 
 
