@@ -98,8 +98,8 @@ class Config:
     prompts: int = tunable(4, choices=(2, 4, 8, 16))
     rounds: int = tunable(1, choices=(1, 2, 3))
     head: Literal["cell", "linear"] = "cell"
-    hidden: int = tunable(64, choices=(32, 64, 128))
-    layers: int = tunable(2, choices=(1, 2, 3))
+    hidden: int = tunable(128, choices=(64, 128, 256))
+    layers: int = tunable(3, choices=(1, 2, 3, 4))
     dropout: float = tunable(0.1, low=0.0, high=0.4)
     identity: bool = True
     calendar: bool = True

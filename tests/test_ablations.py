@@ -14,7 +14,7 @@ from bench import registry
 from bench.errors import ConfigError
 from bench.suite import validated
 from stvfm.backbones import BACKBONES, Backbone
-from stvfm.body import Shuffled
+from stvfm.body import Shuffled, add_lora
 from stvfm.model import Config, Model
 
 PARTS = ("backbone", "raw", "flow", "rounds", "head")
@@ -70,7 +70,7 @@ def opened(model: Model) -> Model:
 
 
 def forecast(model: Model) -> Tensor:
-    with torch.no_grad():
+    with torch.inference_mode():
         return model.eval()(make_window(task_shape()))
 
 
@@ -157,8 +157,6 @@ def test_a_low_rank_correction_is_a_product_of_two_thin_matrices() -> None:
 
 
 def test_lora_reaches_the_attention_of_every_library() -> None:
-    from stvfm.body import add_lora
-
     class Block(nn.Module):  # as in open_clip
         def __init__(self) -> None:
             super().__init__()
