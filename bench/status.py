@@ -9,8 +9,6 @@ from typing import Any
 
 from bench.spec import PlannedRun
 
-STATES = ("done", "stale", "failed", "missing")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:

@@ -7,7 +7,6 @@ physical units; "scaled" means what the task's scaler made. This module imports 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -99,15 +98,6 @@ class RawSeries:
     layout: str
     segments: tuple[tuple[int, int], ...] | None = None
     cell_mask: NDArray[np.bool_] | None = None
-
-
-class DatasetModule(Protocol):
-    """What a file in ``datasets/`` (or an entry point of ``stbench.datasets``) offers."""
-
-    CARD: DatasetCard
-
-    def read(self, folder: Path) -> RawSeries:
-        """Read whichever known raw layout lies in ``folder``; raise DataError in one sentence otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
