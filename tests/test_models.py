@@ -13,8 +13,8 @@ from baselines import convlstm, historical_average, last_value, stid, window_mea
 from bench import registry
 from bench.types import Fittable, Series, TaskShape, Window
 
-FLOORS = ("last_value", "window_mean", "historical_average")
-NEURAL = ("stid", "convlstm", "stvfm")
+FLOORS = [name for name in registry.model_names() if registry.role(name) == "floor"]
+NEURAL = [name for name in registry.model_names() if name not in FLOORS]
 GRIDS = ((10, 20), (16, 8), (16, 12), (28, 32), (32, 18), (15, 14))
 SLOTS = 48
 
