@@ -21,15 +21,25 @@ def fresh_registry():
 
 
 @pytest.fixture
-def third_party(tmp_path, monkeypatch):
-    """Install a module under an entry point of the given group."""
+def declare(tmp_path, monkeypatch):
+    """Declare an entry point; its module is looked for in the test's folder."""
 
-    def install(group, name, text, module="third_party_plugin"):
-        (tmp_path / f"{module}.py").write_text(text, encoding="utf-8")
+    def entry_point(group, name, module):
         monkeypatch.syspath_prepend(tmp_path)
         entry = EntryPoint(name=name, value=module, group=group)
         monkeypatch.setattr(registry, "entry_points", lambda group: [entry] if group == entry.group else [])
         registry._plugins.cache_clear()
+
+    return entry_point
+
+
+@pytest.fixture
+def third_party(tmp_path, declare):
+    """Install a module under an entry point of the given group."""
+
+    def install(group, name, text, module="third_party_plugin"):
+        (tmp_path / f"{module}.py").write_text(text, encoding="utf-8")
+        declare(group, name, module)
 
     return install
 
@@ -85,9 +95,8 @@ def test_a_role_that_is_computed_is_an_error(third_party):
         registry.role("odd")
 
 
-def test_an_entry_point_in_an_absent_package_is_one_sentence(monkeypatch):
-    entry = EntryPoint(name="lost", value="no_such_package.model", group="stbench.models")
-    monkeypatch.setattr(registry, "entry_points", lambda group: [entry] if group == entry.group else [])
+def test_an_entry_point_in_an_absent_package_is_one_sentence(declare):
+    declare("stbench.models", "lost", "no_such_package.model")
     with pytest.raises(ConfigError, match=r"names the module 'no_such_package.model', which is not installed"):
         registry.model_names()
 
@@ -98,14 +107,19 @@ def test_a_file_that_is_no_python_is_one_sentence(third_party):
         registry.describe("torn")
 
 
-def test_every_file_of_a_plugin_s_package_counts_as_its_code(tmp_path, monkeypatch):
+def test_a_data_set_whose_card_has_another_name_is_one_sentence(third_party):
+    text = "from builders import make_card\n\nCARD = make_card(name='my_set')\n\ndef read(folder): ...\n"
+    third_party("stbench.datasets", "myset", text, module="misnamed_plugin")
+    with pytest.raises(ConfigError, match="is registered as 'myset', but its card says 'my_set': agree on one"):
+        registry.load("dataset", "myset")
+
+
+def test_every_file_of_a_plugin_s_package_counts_as_its_code(tmp_path, declare):
     package = tmp_path / "pack"
     package.mkdir()
     for name in ("__init__.py", "model.py", "layers.py"):
         (package / name).write_text("", encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
-    entry = EntryPoint(name="packed", value="pack.model", group="stbench.models")
-    monkeypatch.setattr(registry, "entry_points", lambda group: [entry] if group == entry.group else [])
+    declare("stbench.models", "packed", "pack.model")
     files = registry.find("model", "packed").files
     assert files[0] == package / "model.py"
     assert {path.name for path in files} == {"__init__.py", "model.py", "layers.py"}
