@@ -18,6 +18,7 @@ from bench.errors import LeakError
 from bench.metrics import Score
 from bench.task import Task
 from bench.train import EVALUATION_BATCH, forecast_sums
+from bench.window_errors import WindowErrors, pack
 from bench.windows import WindowSet
 
 PROBES = 8
@@ -32,6 +33,7 @@ class Evaluation:
     counts: dict[str, int]
     cost: dict[str, Any]
     certificate: dict[str, Any]
+    windows: dict[str, Any]
 
 
 def evaluate(
@@ -79,6 +81,14 @@ def evaluate(
             "test_reads": task.test_reads,
             "checkpoint_sha256": checkpoint,
         },
+        windows=pack(
+            WindowErrors(
+                origins=test_windows.origins.cpu().numpy(),
+                count=test.per_window("count"),
+                absolute=test.per_window("absolute"),
+                square=test.per_window("square"),
+            )
+        ),
     )
 
 

@@ -42,6 +42,7 @@ COLUMNS: Mapping[str, str] = {
     **{
         f"{split}_{metric}_{axis}": "object" for split in SPLITS for metric in METRICS for axis in ("steps", "channels")
     },
+    "windows": "object",
     **{f"{split}_count": "float64" for split in _COUNTS},
     **dict.fromkeys(_COSTS, "float64"),
 }
@@ -63,7 +64,7 @@ def frame_from_records(records: Iterable[Record]) -> pd.DataFrame:
     Returns:
         Scores in physical units; ``*_steps`` are tuples over the horizon, ``*_channels`` over the channels, both
         empty for a failed run. ``variant`` is the canonical text of the run's overrides, ``settings`` a digest of
-        everything in its spec except data and seed.
+        everything in its spec except data and seed, ``windows`` the packed items of ``bench.window_errors``.
 
     Raises:
         StoreError: If a record lacks what a column needs, or has a value that does not fit.
@@ -151,7 +152,11 @@ def _scores(record: Record) -> dict[str, Any]:
 
 def _numbers(record: Record) -> dict[str, Any]:
     counts, cost = record["counts"] or {}, record["cost"] or {}
-    return {f"{key}_count": counts.get(key) for key in _COUNTS} | {key: cost.get(key) for key in _COSTS}
+    return (
+        {"windows": tuple(sorted((record["windows"] or {}).items()))}
+        | {f"{key}_count": counts.get(key) for key in _COUNTS}
+        | {key: cost.get(key) for key in _COSTS}
+    )
 
 
 def _plain(value: object) -> str:

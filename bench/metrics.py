@@ -55,6 +55,11 @@ class WindowSums:
         """Number of target values that count."""
         return int(self.sums[..., 0].sum())
 
+    def per_window(self, field: str) -> NDArray[np.float64]:
+        """One of ``FIELDS``, summed over steps and channels, ``[N]``."""
+        found: NDArray[np.float64] = self.sums[..., FIELDS.index(field)].sum(axis=(1, 2))
+        return found
+
 
 def window_sums(
     forecast: torch.Tensor, target: torch.Tensor, valid: torch.Tensor, mape_threshold: float

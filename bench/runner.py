@@ -155,6 +155,7 @@ class Runner:
             "counts": evaluation.counts,
             "cost": cost,
             "certificate": {**evaluation.certificate, "best_epoch": training.best_epoch},
+            "windows": evaluation.windows,
             "environment": {**environment(self._device), "libraries": libraries(), "commit": _commit()},
             "curve": list(training.curve),
             "error": None,
@@ -208,6 +209,7 @@ def _failed_record(run: PlannedRun, error: Exception) -> Record:
         "counts": None,
         "cost": None,
         "certificate": None,
+        "windows": None,
         "environment": {"libraries": libraries(), "commit": _commit()},
         "curve": [],
         "error": {

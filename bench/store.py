@@ -22,7 +22,7 @@ from filelock import FileLock
 
 from bench.errors import StoreError
 
-SCHEMA = 1
+SCHEMA = 2
 KEYS = (
     "schema",
     "run_id",
@@ -37,6 +37,7 @@ KEYS = (
     "counts",
     "cost",
     "certificate",
+    "windows",
     "environment",
     "curve",
     "error",
@@ -67,6 +68,7 @@ DONE = {
     "cost.work": "a number",
     "cost.wall_s": "a number",
     "certificate": "an object",
+    "windows": "an object",
     "environment.device": "a text",
 }
 FAILED = {"error.type": "a text", "error.message": "a text"}

@@ -7,7 +7,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from bench.window_errors import WindowErrors, pack
+
 CODE = "0123456789ab"
+WINDOWS, VALUES = 96, 2400  # test windows, and values in each
 FLOORS = ("last_value", "window_mean", "historical_average")
 
 
@@ -53,7 +58,7 @@ def record(
     }
     spec_id = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16]
     made = {
-        "schema": 1,
+        "schema": 2,
         "run_id": f"{spec_id}.{code}",
         "code": code,
         "status": "failed" if failed else "done",
@@ -64,12 +69,14 @@ def record(
         "weights": weights,
         "environment": {"device": "cpu", "libraries": {"torch": "2"}, "commit": None},
     }
-    outcome = _failure() if failed else _outcome(mae, 3 * mae if rmse is None else rmse, epochs)
-    return {**made, **outcome}
+    if failed:
+        return {**made, **_failure()}
+    rmse = 3 * mae if rmse is None else rmse
+    return {**made, **_outcome(mae, rmse, epochs), "windows": _windows(mae, rmse)}
 
 
 def _failure() -> dict[str, Any]:
-    empty = dict.fromkeys(("scores", "counts", "cost", "certificate"))
+    empty = dict.fromkeys(("scores", "counts", "cost", "certificate", "windows"))
     return {
         **empty,
         "curve": [],
@@ -90,7 +97,7 @@ def _outcome(mae: float, rmse: float, epochs: int) -> dict[str, Any]:
     scores["mape"]["per_step"][0] = None  # no target above the threshold at this step
     return {
         "scores": {"test": scores, "val": scores},
-        "counts": {"train": 2000, "val": 430, "test": 430, "test_values": 430 * 6 * 400},
+        "counts": {"train": 2000, "val": 430, "test": WINDOWS, "test_values": WINDOWS * VALUES},
         "cost": {
             "parameters": 100,
             "trainable_parameters": 90,
@@ -109,6 +116,16 @@ def _outcome(mae: float, rmse: float, epochs: int) -> dict[str, Any]:
         ],
         "error": None,
     }
+
+
+def _windows(mae: float, rmse: float) -> dict[str, Any]:
+    """Every window is as hard for all models, by a rhythm of its own."""
+    hard = 1 + np.sin(np.arange(WINDOWS)) / 3
+    hard *= VALUES / hard.mean()
+    count = np.full(WINDOWS, float(VALUES))
+    return pack(
+        WindowErrors(origins=np.arange(500, 500 + WINDOWS), count=count, absolute=mae * hard, square=rmse**2 * hard)
+    )
 
 
 def suite(profile: str = "paper", seeds: int = 3, models: int = 3) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from bench.spec import PlannedRun
 from bench.status import plan_status
 from bench.suite import Selection, load_suite, plan
 from bench.task import Task
+from bench.window_errors import unpack
 from bench.windows import WindowSet
 
 CPU = torch.device("cpu")
@@ -92,6 +93,12 @@ def test_a_record_says_all_that_a_reader_needs(runner, make_plan):
     assert cost["parameters"] == cost["trainable_parameters"] > 0
     assert {"flops", "train_s", "ms_per_window", "peak_mb", "epochs"} <= set(cost)
     assert record["counts"]["test_values"] == record["counts"]["test"] * 6 * 2 * 12
+    errors = unpack(record["windows"], record["run_id"])
+    assert len(errors.origins) == record["counts"]["test"]
+    assert errors.count.sum() == record["counts"]["test_values"]
+    scores = {name: record["scores"]["test"][name]["overall"] for name in ("mae", "rmse")}
+    assert errors.absolute.sum() / errors.count.sum() == pytest.approx(scores["mae"], rel=1e-6)
+    assert errors.square.sum() / errors.count.sum() == pytest.approx(scores["rmse"] ** 2, rel=1e-6)
     certificate = record["certificate"]
     assert certificate["test_reads"] == 1
     assert certificate["future_perturbation"] == {"windows": 8, "largest_change": 0.0}

@@ -1,0 +1,54 @@
+"""Errors per window: from a record and back, and never trusted."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.errors import StoreError
+from bench.window_errors import WindowErrors, pack, unpack
+
+ORIGINS = [6, 7, 8, 20, 22, 23]
+
+
+def errors(origins=ORIGINS):
+    count = np.arange(len(origins), dtype=float) + 100
+    return WindowErrors(origins=np.array(origins), count=count, absolute=count / 3, square=count**2 / 7)
+
+
+def test_a_packed_window_comes_back_at_seven_digits():
+    made = errors()
+    back = unpack(json.loads(json.dumps(pack(made))), "x")
+    assert back.origins.tolist() == ORIGINS
+    assert back.count.tolist() == made.count.tolist()
+    np.testing.assert_allclose(back.absolute, made.absolute, rtol=1e-7)
+    np.testing.assert_allclose(back.square, made.square, rtol=1e-7)
+
+
+@given(st.sets(st.integers(0, 200), min_size=1))
+def test_any_origins_come_back(origins):
+    chosen = sorted(origins)
+    assert unpack(pack(errors(chosen)), "x").origins.tolist() == chosen
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"count": "!"}, id="no base64"),
+        pytest.param({"count": "AAA="}, id="a torn value"),
+        pytest.param({"absolute": pack(errors([1]))["absolute"]}, id="too few"),
+        pytest.param({"square": pack(errors())["square"][:-4] + "//8="}, id="odd bytes"),
+        pytest.param({"origins": [[0, 10**15], [10**15, 6]]}, id="a range that runs back"),
+        pytest.param({"origins": [[0, 10**15]]}, id="a range without end"),
+        pytest.param({"origins": 5}, id="no ranges"),
+        pytest.param({"origins": []}, id="no window"),
+        pytest.param({"count": None}, id="nothing"),
+    ],
+)
+def test_what_cannot_be_read_is_one_sentence(change):
+    with pytest.raises(StoreError, match=r"the window errors of run 7 cannot be read .* move it away and run again"):
+        unpack(pack(errors()) | change, "run 7")
