@@ -1,7 +1,7 @@
 """Which runs make a cell of a table: numbers of different data, budgets, settings or code never share a mean.
 
-Rows are those of ``bench.frame`` as plain dicts, with ``stale``. A cell is one data set, with its very data, and one
-line: a model with its overrides and weights.
+Rows are those of ``bench.frame`` as plain dicts, with ``stale`` and their place in a layout. A cell is one data set,
+with its very data, and one line: a model with its changes and weights.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from typing import Any
 
 from bench.render import SHOWN, Flag
 
-BLOCK = ("task", "protocol", "history", "horizon", "fraction", "leaky_scaler", "clamp", "profile")
+TASK = ("task", "protocol", "history", "horizon", "fraction", "leaky_scaler", "clamp")
+BLOCK = (*TASK, "profile", "recipe", "base")
 DATA = ("dataset", "stand_in", "data_version", "data_sha256")
-LINE = ("model", "variant", "weights")
+LINE = ("order", "line", "model", "variant", "weights")
 METRICS = (*SHOWN, "mape", "wape", "r2")
 HIGHER_IS_BETTER = ("r2",)
 
@@ -73,19 +74,28 @@ Entries = dict[tuple[Key, Key], Entry]
 
 
 def blocks(rows: Sequence[Row]) -> dict[Key, Entries]:
-    """The cells of every block, by the values of ``BLOCK``; sorted, whatever the order of the rows."""
-    return {key: _entries([*own, *_borrowed_floors(rows, own)]) for key, own in _grouped(rows, BLOCK).items()}
+    """The cells of every block, by the values of ``BLOCK``; sorted, whatever the order of the rows.
+
+    Floors are not trained, so those of one block serve all others of its task; alone they make none where models do.
+    """
+    found = _grouped(rows, BLOCK)
+    served = {key[: len(TASK)] for key, own in found.items() if not all(map(_is_floor, own))}
+    return {
+        key: _entries([*own, *_borrowed_floors(rows, own)])
+        for key, own in found.items()
+        if key[: len(TASK)] not in served or not all(map(_is_floor, own))
+    }
 
 
 def _borrowed_floors(rows: Iterable[Row], own: Sequence[Row]) -> list[Row]:
-    """Floors of the other profiles: they are not trained, so a run made under one profile serves all."""
-    place = _key(own[0], BLOCK[:-1])
+    """Floors of the blocks beside this one."""
+    place, block = _key(own[0], TASK), _key(own[0], BLOCK)
     data = {_key(row, DATA) for row in own}
     taken = {_key(row, (*DATA, *LINE, "seed")) for row in own if row["status"] == "done" and not row["stale"]}
     found = []
     for row in sorted(rows, key=lambda row: (row["stale"], row["profile"], row["run_id"])):
-        fits = _is_floor(row) and row["status"] == "done" and _key(row, BLOCK[:-1]) == place and _key(row, DATA) in data
-        if fits and row["profile"] != own[0]["profile"] and (key := _key(row, (*DATA, *LINE, "seed"))) not in taken:
+        fits = _is_floor(row) and row["status"] == "done" and _key(row, TASK) == place and _key(row, DATA) in data
+        if fits and _key(row, BLOCK) != block and (key := _key(row, (*DATA, *LINE, "seed"))) not in taken:
             taken.add(key)
             found.append(row)
     return found

@@ -14,7 +14,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench.cli_data import app as data_app
-from bench.cli_options import DataDir, Results, TrackingUri, current_frame, open_catalog, write_current_tables
+from bench.cli_options import (
+    DataDir,
+    Results,
+    Source,
+    TrackingUri,
+    current_frame,
+    open_catalog,
+    write_current_figures,
+    write_current_tables,
+)
 from bench.cli_run import run, status
 from bench.cli_weights import app as weights_app
 from bench.cli_weights import backbones
@@ -43,25 +52,43 @@ class ListedKind(StrEnum):
 
 @app.command()
 def tables(
-    names: Annotated[list[str] | None, typer.Argument(help="Table names; all that have rows if none is given.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Suites, or TOML files of suites; all that have rows if none is given.")
+    ] = None,
     *,
     results: Results = Path("results"),
-    source: Annotated[str | None, typer.Option("--from", help="mlflow:URI: from MLflow instead of the store.")] = None,
+    source: Source = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if a table on disk differs.")] = False,
 ) -> None:
     """Write the tables (md, tex, csv) from the records."""
+    from bench.suite import layouts, suite_names
     from bench.tables import check_tables
 
     if check:
-        differing = check_tables(current_frame(results, source), results / "tables", names or None)
+        differing = check_tables(current_frame(results, source), results / "tables", layouts(names or suite_names()))
         for path in differing:
             _print(f"{path} differs from the records; 'stbench tables' writes it anew")
         raise typer.Exit(1 if differing else 0)
-    written = write_current_tables(results, source, names or None)
+    written = write_current_tables(results, source, names or ())
     for path in written:
         _print(str(path))
     if not written:
         _print(f"no table has rows: {results} holds no finished run")
+
+
+@app.command()
+def plots(
+    names: Annotated[list[str] | None, typer.Argument(help="As in 'tables'.")] = None,
+    *,
+    results: Results = Path("results"),
+    source: Source = None,
+) -> None:
+    """Draw the figures (png, pdf) of the tables that compare: ablation, backbones, controls."""
+    written = write_current_figures(results, source, names or ())
+    for path in written:
+        _print(str(path))
+    if not written:
+        _print(f"no figure has data: {results} holds no variants to compare; 'stbench run --suite controls' makes some")
 
 
 @app.command("list")

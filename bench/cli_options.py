@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 All = Annotated[bool, typer.Option("--all", help="The suite of the ten data sets and all models (short_term).")]
 SuiteOption = Annotated[str | None, typer.Option("--suite", help="A suite's name, or the path of a suite's TOML file.")]
 Models = Annotated[list[str] | None, typer.Option("--model", help="Only this model; may be repeated.")]
+Variants = Annotated[
+    list[str] | None, typer.Option("--variant", help="Only this variant of the suite; may be repeated.")
+]
 Datasets = Annotated[list[str] | None, typer.Option("--dataset", help="Only this data set; may be repeated.")]
 Seeds = Annotated[
     list[int] | None, typer.Option("--seed", min=0, max=2**32 - 1, help="Only this seed; may be repeated.")
@@ -38,6 +42,7 @@ WeightsDir = Annotated[
     Path | None,
     typer.Option("--weights-dir", help="Folder of pre-trained weights, laid out as the hub (or $STBENCH_WEIGHTS)."),
 ]
+Source = Annotated[str | None, typer.Option("--from", help="mlflow:URI: from MLflow instead of the store.")]
 TrackingUri = Annotated[
     str | None, typer.Option("--tracking-uri", help="MLflow store (default: sqlite in the results folder).")
 ]
@@ -95,12 +100,28 @@ def current_frame(results: Path, source: str | None) -> pd.DataFrame:
     return mark_stale(frame, {pair: code_hash(*pair) for pair in pairs})
 
 
-def write_current_tables(results: Path, source: str | None = None, names: list[str] | None = None) -> list[Path]:
-    """Write the tables of the records as they are now; two processes that end together do it one after the other."""
+def write_current_figures(results: Path, source: str | None = None, names: Sequence[str] = ()) -> list[Path]:
+    """Write the figures of the records as they are now; ``names`` as in ``write_current_tables``."""
     from filelock import FileLock
 
+    from bench.plots import write_figures
+    from bench.suite import layouts, suite_names
+
+    results.mkdir(parents=True, exist_ok=True)
+    with FileLock(results / ".tables.lock"):
+        return write_figures(current_frame(results, source), results / "figures", layouts(names or suite_names()))
+
+
+def write_current_tables(results: Path, source: str | None = None, names: Sequence[str] = ()) -> list[Path]:
+    """Write the tables of the records as they are now; two processes that end together do it one after the other.
+
+    ``names`` are suites, or files of suites; none means all that come with the project.
+    """
+    from filelock import FileLock
+
+    from bench.suite import layouts, suite_names
     from bench.tables import write_tables
 
     results.mkdir(parents=True, exist_ok=True)
     with FileLock(results / ".tables.lock"):
-        return write_tables(current_frame(results, source), results / "tables", names)
+        return write_tables(current_frame(results, source), results / "tables", layouts(names or suite_names()))

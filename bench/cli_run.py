@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import fmean
@@ -29,16 +29,19 @@ from bench.cli_options import (
     SuiteOption,
     TaskOption,
     TrackingUri,
+    Variants,
     WeightsDir,
     current_frame,
     open_catalog,
     use_weights_dir,
+    write_current_figures,
     write_current_tables,
 )
 from bench.errors import ConfigError
 
 if TYPE_CHECKING:
     from bench.data import Catalog
+    from bench.plan import Selection
     from bench.runner import Outcome
     from bench.spec import PlannedRun
     from bench.suite import Suite
@@ -47,6 +50,7 @@ QUICK_WARNING = (
     "[yellow]Profile quick: budgets are tiny and ranks mean nothing.[/yellow] "
     "For numbers to quote: [bold]python -m bench run --all --profile paper[/bold]"
 )
+MOST_COLUMNS = 8  # more lines than this run down the screen
 LONG_NAME = 12  # a longer column header breaks behind its underscores
 STATE_COLOURS = {"done": "green", "stale": "yellow", "failed": "red", "missing": "dim"}
 
@@ -56,6 +60,7 @@ def run(
     everything: All = False,
     suite: SuiteOption = None,
     model: Models = None,
+    variant: Variants = None,
     dataset: Datasets = None,
     seed: Seeds = None,
     profile: ProfileOption = "quick",
@@ -80,15 +85,18 @@ def run(
 
     Exit code 0: all done. 1: some runs failed. 2: the command or its data are wrong.
     """
+    from bench.plan import plan as make_plan
+
     if not (everything or suite or model or dataset):
         raise ConfigError("nothing was asked for; say --all, --suite NAME, --dataset NAME or --model NAME")
     use_weights_dir(weights_dir)
+    selection = _selection(model, variant, dataset, seed, profile, protocol, task, override, shard)
     catalog, chosen = open_catalog(data_dir, results), _suite(everything, suite)
     console = Console()
     if profile == "quick":
         console.print(QUICK_WARNING, soft_wrap=True)
     with console.status("reading the data sets"):
-        plan = _plan(chosen, catalog, model, dataset, seed, profile, protocol, task, override, shard)
+        plan = make_plan(chosen, selection, catalog)
     console.print(_headline(chosen, plan, catalog), markup=False, highlight=False, soft_wrap=True)
     if dry_run:
         _dry_run(console, plan, catalog, results, device)
@@ -96,7 +104,7 @@ def run(
         outcome = _execute(
             console, plan, catalog, results, device, force, _tracking(tracking_uri, results) if track else None
         )
-        _report(console, plan, results, outcome)
+        _report(console, suite, plan, results, outcome)
     if profile == "quick":
         console.print(QUICK_WARNING, soft_wrap=True)
     if not dry_run and outcome.failed:
@@ -108,6 +116,7 @@ def status(
     everything: All = False,
     suite: SuiteOption = None,
     model: Models = None,
+    variant: Variants = None,
     dataset: Datasets = None,
     seed: Seeds = None,
     profile: ProfileOption = "quick",
@@ -118,21 +127,18 @@ def status(
     data_dir: DataDir = None,
     results: Results = Path("results"),
 ) -> None:
-    """Show what a suite has and lacks: done, stale, failed and missing runs per data set and model."""
+    """Show what a suite has and lacks: done, stale, failed and missing runs per data set and line."""
+    from bench.plan import plan as make_plan
     from bench.status import plan_status
     from bench.store import ResultStore
 
     chosen = _suite(everything, suite)
-    plan = _plan(
-        chosen, open_catalog(data_dir, results), model, dataset, seed, profile, protocol, task, override, shard
-    )
+    selection = _selection(model, variant, dataset, seed, profile, protocol, task, override, shard)
+    plan = make_plan(chosen, selection, open_catalog(data_dir, results))
     cells = plan_status(plan, ResultStore(results).records())
     console = Console()
-    models = list(dict.fromkeys(key[1] for key in cells))
-    grid = _grid(models, f"{chosen.title}, profile {profile}")
-    for name in dict.fromkeys(key[0] for key in cells):
-        grid.add_row(name, *(_states(cells[name, m].counts) for m in models))
-    console.print(grid)
+    texts = {key: _states(cell.counts) for key, cell in cells.items()}
+    console.print(_grid(texts, f"{chosen.title}, profile {profile}"))
     total = sum((Counter(cell.counts) for cell in cells.values()), Counter[str]())
     console.print(f"{len(plan)} runs: {_states(total)}", highlight=False)
     for (name, m), cell in cells.items():
@@ -148,10 +154,9 @@ def _suite(everything: bool, name: str | None) -> Suite:
     return load_suite(name or "short_term")
 
 
-def _plan(
-    suite: Suite,
-    catalog: Catalog,
+def _selection(
     models: list[str] | None,
+    variants: list[str] | None,
     datasets: list[str] | None,
     seeds: list[int] | None,
     profile: str,
@@ -159,11 +164,12 @@ def _plan(
     task: str | None,
     overrides: list[str] | None,
     shard: str | None,
-) -> list[PlannedRun]:
-    from bench.suite import Selection, plan
+) -> Selection:
+    from bench.plan import Selection
 
-    selection = Selection(
+    return Selection(
         models=tuple(models or ()),
+        variants=tuple(variants or ()),
         datasets=tuple(datasets or ()),
         seeds=tuple(seeds or ()),
         profile=profile,
@@ -172,7 +178,6 @@ def _plan(
         overrides=tuple(overrides or ()),
         shard=shard,
     )
-    return plan(suite, selection, catalog)
 
 
 def _tracking(uri: str | None, results: Path) -> str:
@@ -183,10 +188,10 @@ def _tracking(uri: str | None, results: Path) -> str:
 
 def _headline(suite: Suite, plan: list[PlannedRun], catalog: Catalog) -> str:
     stand_in = {run.dataset: run.spec.data.stand_in for run in plan}
-    models, seeds = {run.model for run in plan}, {run.spec.seed for run in plan}
+    lines, seeds = {run.line for run in plan}, {run.spec.seed for run in plan}
     return (
         f"{suite.title}: {len(plan)} runs = {len(stand_in)} data sets ({sum(stand_in.values())} stand-ins) x "
-        f"{len(models)} models x {len(seeds)} seeds; data folder: {catalog.data_dir or 'none'}"
+        f"{len(lines)} models and variants x {len(seeds)} seeds; data folder: {catalog.data_dir or 'none'}"
     )
 
 
@@ -201,7 +206,7 @@ def _dry_run(console: Console, plan: list[PlannedRun], catalog: Catalog, results
     found = resolve_device(device)
     rates = estimate.rates_from_records(store.records(), device_name(found))
     with console.status("trying each model for a few steps to see how fast this machine is"):
-        trial = estimate.rates_from_trial([run for run in todo if run.model not in rates], catalog, found)
+        trial = estimate.rates_from_trial([run for run in todo if estimate.kind(run) not in rates], catalog, found)
     rates |= trial.rates
     slots = {name: len(catalog.load(name).values) for name in dict.fromkeys(run.dataset for run in todo)}
     grid = Table("data set", "runs", "in the store", "time for the rest", title="plan")
@@ -212,9 +217,9 @@ def _dry_run(console: Console, plan: list[PlannedRun], catalog: Catalog, results
     console.print(grid)
     total = duration(estimate.total_seconds(todo, rates, catalog, slots))
     console.print(f"{len(todo)} of {len(plan)} runs to do, about {total} at most; nothing was run", highlight=False)
-    for model, reason in trial.failures.items():
+    for line, reason in trial.failures.items():
         console.print(
-            f"[yellow]not in the estimate: {model}: {escape(reason)}[/yellow]", highlight=False, soft_wrap=True
+            f"[yellow]not in the estimate: {escape(line)}: {escape(reason)}[/yellow]", highlight=False, soft_wrap=True
         )
 
 
@@ -243,46 +248,50 @@ def _execute(
         return Runner(catalog, results, found, observers).run(plan, force=force)
 
 
-def _report(console: Console, plan: list[PlannedRun], results: Path, outcome: Outcome) -> None:
-    written = write_current_tables(results)
+def _report(console: Console, suite: str | None, plan: list[PlannedRun], results: Path, outcome: Outcome) -> None:
+    from bench.suite import suite_names
+
+    names = list(dict.fromkeys([*suite_names(), suite or "short_term"]))
+    written = [*write_current_tables(results, names=names), *write_current_figures(results, names=names)]
     console.print(_summary(plan, results))
-    names = ", ".join(str(path) for path in written if path.suffix == ".md") or "none yet"
+    tables, figures = (", ".join(str(p) for p in written if p.suffix == kind) for kind in (".md", ".png"))
     counts = f"{outcome.done} done, {outcome.skipped} already there, {outcome.failed} failed"
-    text = f"{counts}; tables (also as .tex and .csv): {names}"
+    text = f"{counts}; tables (also as .tex and .csv): {tables or 'none yet'}"
+    text += f"; figures (also as .pdf): {figures}" if figures else ""
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _summary(plan: Iterable[PlannedRun], results: Path) -> Table:
-    """Mean test MAE over seeds, data sets (and tasks, if several) x models, of this plan alone."""
+def _summary(plan: Sequence[PlannedRun], results: Path) -> Table:
+    """Mean test MAE over seeds, data sets (and tasks, if several) x lines, of this plan alone."""
     from bench.store import ResultStore
 
     store = ResultStore(results)
+    several = len({run.spec.task.name for run in plan}) > 1
     scores: dict[tuple[str, str], list[float]] = {}
-    rows, columns = {}, {}
     for run in plan:
-        place = f"{run.dataset} {run.spec.task.name}"
-        rows[place] = (run.dataset + " †" * run.spec.data.stand_in, run.spec.task.name)
-        columns[run.model] = run.model + " ‡" * (run.spec.weights == "random")
+        place = run.dataset + " †" * run.spec.data.stand_in + f" {run.spec.task.name}" * several
+        found = scores.setdefault((place, run.line + " ‡" * (run.spec.weights == "random")), [])
         if store.has(run.dataset, run.model, run.run_id):
             record = store.read(run.dataset, run.model, run.run_id)
-            scores.setdefault((place, run.model), []).append(record["scores"]["test"]["mae"]["overall"])
-    several = len({task for _, task in rows.values()}) > 1
-    text = "".join([*(name for name, _ in rows.values()), *columns.values()])
-    notes = [note for mark, note in (("†", "† stand-in data"), ("‡", "‡ random weights")) if mark in text]
-    grid = _grid(list(columns.values()), "test MAE", ", ".join(notes) or None)
-    for place, (name, task) in rows.items():
-        found = (scores.get((place, model)) for model in columns)
-        shown = (f"{fmean(values):.4g}" if values else "—" for values in found)
-        grid.add_row(f"{name} {task}" if several else name, *shown)
-    return grid
+            found.append(record["scores"]["test"]["mae"]["overall"])
+    shown = "".join(place + line for place, line in scores)
+    notes = [note for mark, note in (("†", "† stand-in data"), ("‡", "‡ random weights")) if mark in shown]
+    texts = {key: f"{fmean(values):.4g}" if values else "—" for key, values in scores.items()}
+    return _grid(texts, "test MAE", ", ".join(notes) or None)
 
 
-def _grid(models: Iterable[str], title: str, caption: str | None = None) -> Table:
-    """Data sets x models that stays readable on a narrow terminal: long headers fold, names of data sets never do."""
+def _grid(texts: Mapping[tuple[str, str], str], title: str, caption: str | None = None) -> Table:
+    """Data sets x lines that stays readable on a narrow terminal: many lines run down, long headers fold."""
+    places, lines = (list(dict.fromkeys(key[axis] for key in texts)) for axis in (0, 1))
+    across = len(lines) <= MOST_COLUMNS
+    down, along = (places, lines) if across else (lines, places)
     grid = Table(title=escape(title), caption=caption, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    grid.add_column("data set", no_wrap=True)
-    for model in models:
-        grid.add_column(model.replace("_", "_\n") if len(model) > LONG_NAME else model, overflow="fold")
+    grid.add_column("data set" if across else "line", no_wrap=across, overflow="fold")
+    for name in along:
+        grid.add_column(escape(name.replace("_", "_\n") if len(name) > LONG_NAME else name), overflow="fold")
+    for row in down:
+        cells = (texts.get((row, column) if across else (column, row), "") for column in along)
+        grid.add_row(escape(row), *cells)
     return grid
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -12,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.style import BLUE, GREEN, ORANGE, PINK, WARNING, plain_text, save
 from bench.types import DatasetCard, SpatioTemporalData
 
 if TYPE_CHECKING:
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
 
-LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # Okabe and Ito: told apart without red and green
+LINES = (BLUE, ORANGE, GREEN, PINK)
 MAP = "viridis"
 NO_CELL = "#d9d9d9"
 MAPS = 4  # channels drawn at the most
@@ -37,21 +35,8 @@ def draw(data: SpatioTemporalData, out: Path) -> Path:
         ``out``.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f".{out.name}.part")
-    with _plain_text():
-        _figure(data).savefig(part, format="png")
-    return part.replace(out)
-
-
-@contextmanager
-def _plain_text() -> Iterator[None]:
-    """Titles, names and units are drawn as they are: a ``$`` begins no formula, an unknown sign becomes a box."""
-    import matplotlib as mpl
-
-    with mpl.rc_context({"text.parse_math": False}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"Glyph .* missing from", UserWarning)
-        warnings.filterwarnings("ignore", r"Matplotlib currently does not support", UserWarning)
-        yield
+    with plain_text():
+        return save(_figure(data), out)
 
 
 def _figure(data: SpatioTemporalData) -> Figure:
@@ -72,7 +57,7 @@ def _figure(data: SpatioTemporalData) -> Figure:
 
 def _title(figure: Figure, data: SpatioTemporalData) -> None:
     warning = "STAND-IN, synthetic: " if data.identity.stand_in else ""
-    colour = "#B00020" if data.identity.stand_in else "black"
+    colour = WARNING if data.identity.stand_in else "black"
     figure.suptitle(f"{warning}{data.card.title}", fontsize=14, color=colour, weight="bold")
 
 

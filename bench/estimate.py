@@ -6,6 +6,7 @@ pass. Seconds per unit differ by model and machine, so they are measured, never 
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,41 +27,52 @@ TRIAL_STEPS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """Rates by model, and for a model that could not be tried the reason."""
+    """Rates by kind of run, and for a line that could not be tried the reason."""
 
     rates: Mapping[str, float]
     failures: Mapping[str, str]
 
 
 def rates_from_records(records: Iterable[Mapping[str, Any]], device: str) -> dict[str, float]:
-    """Median seconds per unit of work, by model, over runs that were finished on a device of this name."""
+    """Median seconds per unit of work, by kind, over runs that were finished on a device of this name."""
     found: dict[str, list[float]] = defaultdict(list)
     for record in records:
         if record["status"] == "done" and record["environment"]["device"] == device:
-            found[record["spec"]["model"]].append(record["cost"]["wall_s"] / record["cost"]["work"])
-    return {model: statistics.median(rates) for model, rates in found.items()}
+            found[_kind(record["spec"]["model"], record["spec"]["config"])].append(
+                record["cost"]["wall_s"] / record["cost"]["work"]
+            )
+    return {kind: statistics.median(rates) for kind, rates in found.items()}
+
+
+def kind(run: PlannedRun) -> str:
+    """What runs must have in common to be equally fast: a model and all of its settings."""
+    return _kind(run.model, run.spec.config)
+
+
+def _kind(model: str, config: Mapping[str, Any]) -> str:
+    return json.dumps([model, dict(config)], sort_keys=True)
 
 
 def rates_from_trial(runs: Sequence[PlannedRun], catalog: Catalog, device: torch.device) -> Trial:
-    """Seconds per unit of work, by model, from a few training steps on the smallest planned data set each."""
+    """Seconds per unit of work, by kind, from a few training steps on the smallest planned data set each."""
     smallest: dict[str, PlannedRun] = {}
     for run in sorted(runs, key=lambda run: _cells(run, catalog)):
-        smallest.setdefault(run.model, run)
+        smallest.setdefault(kind(run), run)
     rates, failures = {}, {}
-    for model, run in smallest.items():
+    for name, run in smallest.items():
         try:
-            rates[model] = _trial(run, catalog, device)
+            rates[name] = _trial(run, catalog, device)
         except BenchError as error:  # such as absent weights: the run itself will say so, too
-            failures[model] = str(error)
+            failures[run.line] = str(error)
     return Trial(rates=rates, failures=failures)
 
 
 def total_seconds(
     runs: Iterable[PlannedRun], rates: Mapping[str, float], catalog: Catalog, slots: Mapping[str, int]
 ) -> float:
-    """Upper bound of the time of runs in sequence, leaving out models without a rate; ``slots`` are T by name."""
-    known = (run for run in runs if run.model in rates)
-    return sum(rates[run.model] * planned_work(run, catalog, slots[run.dataset]) for run in known)
+    """Upper bound of the time of runs in sequence, leaving out kinds without a rate; ``slots`` are T by name."""
+    known = (run for run in runs if kind(run) in rates)
+    return sum(rates[kind(run)] * planned_work(run, catalog, slots[run.dataset]) for run in known)
 
 
 def planned_work(run: PlannedRun, catalog: Catalog, slots: int) -> float:

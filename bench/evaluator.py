@@ -83,6 +83,7 @@ def evaluate(
         },
         windows=pack(
             WindowErrors(
+                per_day=task.shape.slots_per_day,
                 origins=test_windows.origins.cpu().numpy(),
                 count=test.per_window("count"),
                 absolute=test.per_window("absolute"),

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 METRICS = ("mae", "rmse", "mape", "wape", "r2")
 SPLITS = ("test", "val")
-SORT = ("dataset", "model", "task", "protocol", "profile", "variant", "weights", "seed", "run_id", "status")
+SORT = ("dataset", "model", "task", "protocol", "profile", "weights", "seed", "run_id", "status")
 
 _TEXT = ("run_id", "spec_id", "code", "settings", "status", "dataset", "model", "role", "task", "protocol", "profile")
-_TEXT_TOO = ("variant", "weights", "data_version", "data_sha256", "error")
+_TEXT_TOO = ("weights", "data_version", "data_sha256", "error")
 _COUNTS = ("train", "val", "test", "test_values")
 _PYTHON: Mapping[str, tuple[type, ...]] = {
     "str": (str,),
@@ -42,7 +42,7 @@ COLUMNS: Mapping[str, str] = {
     **{
         f"{split}_{metric}_{axis}": "object" for split in SPLITS for metric in METRICS for axis in ("steps", "channels")
     },
-    "windows": "object",
+    **dict.fromkeys(("changes", "windows"), "object"),
     **{f"{split}_count": "float64" for split in _COUNTS},
     **dict.fromkeys(_COSTS, "float64"),
 }
@@ -63,8 +63,9 @@ def frame_from_records(records: Iterable[Record]) -> pd.DataFrame:
 
     Returns:
         Scores in physical units; ``*_steps`` are tuples over the horizon, ``*_channels`` over the channels, both
-        empty for a failed run. ``variant`` is the canonical text of the run's overrides, ``settings`` a digest of
-        everything in its spec except data and seed, ``windows`` the packed items of ``bench.window_errors``.
+        empty for a failed run. ``changes`` are the run's overrides as sorted texts, weights left out; ``settings`` is a
+        digest of everything in its spec except data and seed; ``windows`` are the packed items of
+        ``bench.window_errors``.
 
     Raises:
         StoreError: If a record lacks what a column needs, or has a value that does not fit.
@@ -123,7 +124,7 @@ def _identity(record: Record) -> dict[str, Any]:
         "task": task["name"],
         **{key: task[key] for key in ("protocol", "history", "horizon", "fraction", "leaky_scaler", "clamp")},
         "profile": label["profile"],
-        "variant": variant_name(label["overrides"]),
+        "changes": changes(label["overrides"]),
         "weights": record["weights"],
         "data_version": record["data"]["version"],
         "data_sha256": record["data"]["sha256"],
@@ -133,9 +134,9 @@ def _identity(record: Record) -> dict[str, Any]:
     }
 
 
-def variant_name(overrides: Mapping[str, Any]) -> str:
-    """The canonical text of a run's overrides, such as "model.width=64"; empty without any."""
-    return ", ".join(f"{key}={_plain(value)}" for key, value in sorted(overrides.items()))
+def changes(overrides: Mapping[str, Any]) -> tuple[str, ...]:
+    """Canonical texts of overrides, such as "model.width=64"; weights have a column of their own."""
+    return tuple(f"{key}={_plain(value)}" for key, value in sorted(overrides.items()) if key != "model.weights")
 
 
 def _scores(record: Record) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from bench.errors import TrackingError
-from bench.frame import variant_name
+from bench.frame import changes
 from bench.store import Record, dump_record, parse_record
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def _tags(run_id: str, spec: Mapping[str, Any], label: Mapping[str, Any]) -> dic
         "task": spec["task"]["name"],
         "protocol": spec["task"]["protocol"],
         "profile": label["profile"],
-        "variant": variant_name(label["overrides"]),
+        "changes": ", ".join(changes(label["overrides"])),
         "weights": spec["weights"],
         "stand_in": str(spec["data"]["stand_in"]).lower(),
     }

@@ -1,7 +1,6 @@
 """A finished table as a value, and how it reads in Markdown, LaTeX and CSV.
 
-A grid shows one metric. Its longer axis runs down the page: data sets while the models are few, models once they are
-many. Floors come first and in italics.
+A grid shows one metric. Floors come first and in italics.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     import pandas as pd
 
-WIDEST = 8  # more models than this run down the page
-SHOWN = ("mae", "rmse")
+SHOWN = {"mae": "MAE", "rmse": "RMSE"}
+MINUS = "\N{MINUS SIGN}"
 PREAMBLE = "% needs \\usepackage{booktabs,graphicx}\n"
 
 Flag = Literal["stand_in", "random_weights", "below_floor", "stale", "failed", "missing"]
@@ -33,6 +32,9 @@ MARKS: Mapping[Flag, tuple[str, str]] = {
 
 _TO_LATEX = str.maketrans(
     {
+        MINUS: "$-$",
+        "“": "``",
+        "”": "''",
         "±": r"$\pm$",
         "→": r"$\rightarrow$",
         "·": r"$\cdot$",
@@ -111,6 +113,8 @@ class Block:
         title: Which block it is.
         notes: What a reader must know about its numbers, as sentences.
         cells: ``[data set, model]``, in the order of the headers.
+        metrics: What is shown, and under which heading.
+        models_down: Whether models are rows and data sets columns.
     """
 
     title: str
@@ -118,6 +122,8 @@ class Block:
     datasets: tuple[Header, ...]
     models: tuple[Header, ...]
     cells: tuple[tuple[Cell, ...], ...]
+    metrics: Mapping[str, str] = field(default_factory=lambda: SHOWN)
+    models_down: bool = False
 
     def legend(self) -> str:
         """The marks that occur, explained."""
@@ -133,23 +139,33 @@ class Table:
     """A named table in all its forms; equal frames give equal bytes.
 
     Attributes:
-        long: One row per data set, model and metric at full precision, the content of the CSV.
+        title: What it is about, a sentence or a question.
+        long: One row per data set, line and metric at full precision, the content of the CSV.
+        differences: One row per comparison with the reference; None if nothing is compared.
     """
 
     name: str
+    title: str
     blocks: tuple[Block, ...]
     long: pd.DataFrame
+    differences: pd.DataFrame | None = None
 
     def to_markdown(self) -> str:
-        parts = [f"# {self.name}"]
+        parts = [f"# {self.title}"]
         for block in self.blocks:
-            parts += [f"## {block.title}", " ".join(block.notes), *(_markdown_grid(block, key) for key in SHOWN)]
+            parts += [
+                f"## {block.title}",
+                " ".join(block.notes),
+                *(_markdown_grid(block, key) for key in block.metrics),
+            ]
             parts += [block.legend()] if block.legend() else []
         return "\n\n".join(parts) + "\n"
 
     def to_latex(self) -> str:
         grids = [
-            _latex_grid(self.name, number, block, key) for number, block in enumerate(self.blocks) for key in SHOWN
+            _latex_grid(self.name, number, block, key)
+            for number, block in enumerate(self.blocks)
+            for key in block.metrics
         ]
         return PREAMBLE + "\n".join(grids)
 
@@ -157,10 +173,16 @@ class Table:
         text: str = self.long.to_csv(index=False, lineterminator="\n")
         return text
 
+    def differences_csv(self) -> str | None:
+        if self.differences is None:
+            return None
+        text: str = self.differences.to_csv(index=False, lineterminator="\n")
+        return text
+
 
 def _markdown_grid(block: Block, metric: str) -> str:
     down, across, cells = _oriented(block)
-    rows = [[f"**{metric.upper()}**", *(_markdown_header(header) for header in across)]]
+    rows = [[f"**{block.metrics[metric]}**", *(_markdown_header(header) for header in across)]]
     rows.append(["---", *["---:"] * len(across)])
     for header, line in zip(down, cells, strict=True):
         rows.append([_markdown_header(header), *(_markdown_cell(cell, metric) for cell in line)])
@@ -183,7 +205,7 @@ def _markdown_cell(cell: Cell, metric: str) -> str:
 
 
 def _oriented(block: Block) -> tuple[tuple[Header, ...], tuple[Header, ...], tuple[tuple[Cell, ...], ...]]:
-    if len(block.models) <= WIDEST:
+    if not block.models_down:
         return block.datasets, block.models, block.cells
     return block.models, block.datasets, tuple(zip(*block.cells, strict=True))
 
@@ -244,7 +266,7 @@ def _latex_headers(headers: tuple[Header, ...]) -> pd.Index[str]:
 
 
 def _latex_caption(block: Block, metric: str) -> str:
-    sentences = [f"{metric.upper()}. {block.title}.", *block.notes]
+    sentences = [f"{block.metrics[metric]}. {block.title}.", *block.notes]
     sentences += [f"{block.legend()}."] if block.legend() else []
     text = re.sub(r"([&%$#_{}])", r"\\\1", " ".join(sentences).replace("`", "").replace("*", ""))
     text = text.replace(r" \%", r"~\%").replace("--", "-{}-")

@@ -55,11 +55,13 @@ class PlannedRun:
     """A run of a plan.
 
     Attributes:
+        line: Its line in the suite's table, a model's or a variant's name; no part of its identity.
         label: Profile and overrides: how the run is named in tables; no part of its identity.
     """
 
     spec: RunSpec
     code: str
+    line: str
     label: Mapping[str, Any]
 
     @property
@@ -77,7 +79,7 @@ class PlannedRun:
     @property
     def title(self) -> str:
         """Names the run to a person."""
-        return f"{self.dataset} / {self.model} / seed {self.spec.seed}"
+        return f"{self.dataset} / {self.line} / seed {self.spec.seed}"
 
 
 def code_hash(dataset: str, model: str) -> str:

@@ -1,4 +1,4 @@
-"""What a plan still lacks: done, stale, failed and missing runs per data set and model."""
+"""What a plan still lacks: done, stale, failed and missing runs per data set and line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.spec import PlannedRun
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """The runs of one data set and model.
+    """The runs of one data set and line.
 
     Attributes:
         counts: Number of runs by state.
@@ -24,7 +24,7 @@ class Cell:
 
 
 def plan_status(plan: Iterable[PlannedRun], records: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], Cell]:
-    """Compare a plan with the records, by (data set, model), in the plan's order.
+    """Compare a plan with the records, by (data set, line), in the plan's order.
 
     A run is stale when the same spec was answered by other code than today's.
     """
@@ -33,7 +33,7 @@ def plan_status(plan: Iterable[PlannedRun], records: Iterable[Mapping[str, Any]]
     counts: dict[tuple[str, str], Counter[str]] = {}
     reasons: dict[tuple[str, str], dict[str, None]] = {}
     for run in plan:
-        key = (run.dataset, run.model)
+        key = (run.dataset, run.line)
         record = found.get(run.run_id)
         state = record["status"] if record else "stale" if run.spec.spec_id in answered else "missing"
         counts.setdefault(key, Counter())[state] += 1

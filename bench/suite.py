@@ -1,25 +1,43 @@
-"""Suites and plans: which data sets x models x seeds x tasks, every default written out."""
+"""Suites: which data sets x models and variants x tasks make one table, read from TOML."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    PydanticUserError,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from bench import registry
-from bench.data import Catalog
 from bench.errors import ConfigError, UnknownNameError
-from bench.settings import PROFILES, TASKS, Profile, Protocol, TaskSettings, TrainSettings, Weights
-from bench.spec import PlannedRun, RunSpec, code_hash
+from bench.frame import changes
+from bench.layout import Layout, Line
+from bench.settings import Protocol
 
 FOLDER = Path(__file__).parent / "suites"
 S = TypeVar("S")
+
+
+class Variant(BaseModel):
+    """A model with settings of its own and a name in the suite's table."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    model: str
+    settings: dict[str, Any] = {}
 
 
 class Suite(BaseModel):
@@ -27,32 +45,35 @@ class Suite(BaseModel):
 
     Attributes:
         extras: Whether every other data set joins whose files are there.
-        models: Names, or "all" that are registered.
+        models: Names, or "all" that are registered; "all" goes without variants.
+        variants: Lines after the models.
+        references: Names of variants that the other variants are compared with: the first that has runs.
+        question: What the comparison answers.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*$")]
     title: str
     tasks: tuple[str, ...]
     protocol: Protocol
     datasets: tuple[str, ...]
     extras: bool = False
     models: tuple[str, ...] | Literal["all"] = "all"
+    variants: tuple[Variant, ...] = ()
+    references: tuple[str, ...] = ()
+    question: str = ""
 
-
-@dataclass(frozen=True, kw_only=True)
-class Selection:
-    """What the command line asks of a suite; an empty tuple or None leaves the suite's own choice."""
-
-    models: tuple[str, ...] = ()
-    datasets: tuple[str, ...] = ()
-    seeds: tuple[int, ...] = ()
-    profile: str = "quick"
-    protocol: str | None = None
-    task: str | None = None
-    overrides: tuple[str, ...] = ()
-    shard: str | None = None
+    @model_validator(mode="after")
+    def _names_fit(self) -> Suite:
+        names = [variant.name for variant in self.variants]
+        if self.models == "all" and names:
+            raise ValueError('a suite with variants names its models; models = "all" goes without')
+        if repeated := [name for name in names if [*names, *self.models].count(name) > 1]:
+            raise ValueError(f"'{repeated[0]}' names two lines")
+        if unknown := [name for name in self.references if name not in names]:
+            raise ValueError(f"the reference '{unknown[0]}' is no variant")
+        return self
 
 
 def suite_names() -> list[str]:
@@ -71,46 +92,26 @@ def load_suite(name: str) -> Suite:
     if not path.is_file():
         raise UnknownNameError("suite", name, suite_names())
     try:
-        return Suite.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        suite = Suite.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"the suite {path} is not valid TOML: {error}") from error
     except ValidationError as error:
         raise ConfigError(f"the suite {path} is not valid: {first_problem(error)}") from error
+    if path.resolve().parent != FOLDER and suite.name in suite_names():
+        raise ConfigError(f"the suite {path} has the name '{suite.name}' of one that is there; choose another")
+    return suite
 
 
-def plan(suite: Suite, selection: Selection, catalog: Catalog) -> list[PlannedRun]:
-    """Every run of a suite as selected, data set by data set, in a stable order.
+def layouts(names: Sequence[str]) -> list[Layout]:
+    """The tables of suites, by name or TOML file.
 
     Raises:
-        ConfigError, UnknownNameError: If the selection names something unknown or invalid.
-        DataError: If a data set's files cannot be read.
+        UnknownNameError, ConfigError: If a suite does not exist or does not validate.
     """
-    profile = _choice("profile", selection.profile, PROFILES)
-    overrides = _Overrides(selection.overrides)
-    models = _models(suite, selection)
-    tasks = [_task(name, suite, selection, overrides) for name in ([selection.task] if selection.task else suite.tasks)]
-    resolved = {model: _resolved(model, profile, overrides) for model in models}
-    overrides.check_used(config for config, _, _ in resolved.values())
-    runs = [
-        PlannedRun(
-            spec=RunSpec(
-                data=catalog.identity(dataset),
-                task=task,
-                model=model,
-                config=config,
-                train=train,
-                seed=seed,
-                weights=cast(Weights, config.get("weights", "none")),
-            ),
-            code=code_hash(dataset, model),
-            label={"profile": profile.name, "overrides": changed},
-        )
-        for dataset in _datasets(suite, selection, catalog)
-        for task in tasks
-        for model, (config, train, changed) in resolved.items()
-        for seed in _unique(selection.seeds or profile.seeds)
-    ]
-    return _shard(runs, selection.shard)
+    known = [load_suite(name) for name in suite_names()]
+    lines = [line for suite in known if suite.models != "all" for line in _lines(suite) if line.changes]
+    elsewhere = frozenset((line.model, line.changes) for line in lines)
+    return [_layout(suite, elsewhere) for suite in map(load_suite, names)]
 
 
 def validated(kind: type[S], values: Mapping[str, Any], where: str) -> S:
@@ -141,93 +142,33 @@ def first_problem(error: ValidationError) -> str:
     return f"{place}: {problem['msg']}, found {problem['input']!r}"
 
 
-class _Overrides:
-    """``--set group.field=value`` as given, with the groups task, model and train."""
-
-    def __init__(self, given: Iterable[str]) -> None:
-        self._values: dict[str, dict[str, str]] = {"task": {}, "model": {}, "train": {}}
-        for text in given:
-            path, equals, value = text.partition("=")
-            group, dot, name = path.strip().partition(".")
-            if not (equals and dot and name) or group not in self._values:
-                raise ConfigError(f"--set {text} is not understood; write task|model|train.<setting>=<value>")
-            self._values[group][name] = value.strip()
-
-    def of(self, group: str) -> dict[str, str]:
-        return self._values[group]
-
-    def check_used(self, configs: Iterable[Mapping[str, Any]]) -> None:
-        """A model setting must exist in at least one of the models."""
-        known = sorted({name for config in configs for name in config})
-        for name in self._values["model"]:
-            if name not in known:
-                raise UnknownNameError("setting model.*", name, known)
+def _layout(suite: Suite, elsewhere: frozenset[tuple[str, frozenset[str]]]) -> Layout:
+    return Layout(
+        name=suite.name,
+        title=suite.title,
+        tasks=suite.tasks,
+        lines=_lines(suite),
+        elsewhere=elsewhere,
+        references=suite.references,
+        question=suite.question,
+    )
 
 
-def _changed(group: str, values: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
-    """What makes a run a variant; task switches have a place of their own in the tables."""
-    return {f"{group}.{name}": value for name, value in values.items() if value != usual[name]}
+def _lines(suite: Suite) -> tuple[Line, ...]:
+    """None for a suite of all models, whose lines are whatever was run."""
+    if suite.models == "all":
+        return ()
+    return (*(Line(name=name, model=name) for name in suite.models), *map(_line, suite.variants))
 
 
-def _models(suite: Suite, selection: Selection) -> list[str]:
-    names = selection.models or (registry.model_names() if suite.models == "all" else suite.models)
-    for name in names:
-        registry.find("model", name)
-    return _unique(names)
-
-
-def _datasets(suite: Suite, selection: Selection, catalog: Catalog) -> list[str]:
-    if selection.datasets:
-        for name in selection.datasets:
-            catalog.card(name)
-        return _unique(selection.datasets)
-    others = [name for name in catalog.names() if catalog.has_real(name)] if suite.extras else []
-    return _unique([*suite.datasets, *others])
-
-
-def _task(name: str, suite: Suite, selection: Selection, overrides: _Overrides) -> TaskSettings:
-    base = _choice("task", name, TASKS)
-    protocol = selection.protocol or suite.protocol
-    values = {**asdict(base), "protocol": protocol, **overrides.of("task")}
-    return validated(TaskSettings, values, "task")
-
-
-def _resolved(
-    model: str, profile: Profile, overrides: _Overrides
-) -> tuple[dict[str, Any], TrainSettings, dict[str, Any]]:
-    """A model's settings, its recipe, and what of both is not the profile's; a floor is not trained and has none."""
-    config = _config(model, profile, overrides.of("model"))
-    changed = _changed("model", config, _config(model, profile, {}))
-    usual = asdict(profile.train)
-    train = validated(TrainSettings, {**usual, **overrides.of("train")}, "train")
-    if registry.role(model) == "floor":
-        return config, TrainSettings(), changed
-    return config, train, changed | _changed("train", asdict(train), usual)
-
-
-def _config(model: str, profile: Profile, overrides: Mapping[str, str]) -> dict[str, Any]:
-    kind = registry.config_class(model)
-    known = {field.name for field in dataclasses.fields(kind)}
-    values: dict[str, Any] = {"weights": profile.weights} if "weights" in known else {}
-    values |= {name: value for name, value in overrides.items() if name in known}
-    return asdict(validated(kind, values, f"model ({model})"))
-
-
-def _shard(runs: list[PlannedRun], shard: str | None) -> list[PlannedRun]:
-    if shard is None:
-        return runs
-    number, _, count = shard.partition("/")
-    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-        raise ConfigError(f"--shard {shard} is not understood; write i/n with 1 <= i <= n, such as 2/8")
-    spread = sorted(runs, key=lambda run: run.run_id)  # so that no shard gets all the runs of one model
-    return spread[int(number) - 1 :: int(count)]
-
-
-def _choice(kind: str, name: str, choices: Mapping[str, S]) -> S:
-    if name not in choices:
-        raise UnknownNameError(kind, name, choices)
-    return choices[name]
-
-
-def _unique(names: Sequence[S]) -> list[S]:
-    return list(dict.fromkeys(names))
+def _line(variant: Variant) -> Line:
+    kind = registry.config_class(variant.model)
+    usual = asdict(cast(Any, kind()))
+    chosen = asdict(cast(Any, validated(kind, variant.settings, f"model ({variant.model})")))
+    changed = {f"model.{name}": value for name, value in chosen.items() if value != usual[name]}
+    return Line(
+        name=variant.name,
+        model=variant.model,
+        changes=frozenset(changes(changed)),
+        weights=variant.settings.get("weights"),
+    )

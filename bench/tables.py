@@ -6,68 +6,68 @@ import math
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
 from bench.cells import BLOCK, DATA, LINE, METRICS, Entries, Entry, Key, Row, blocks
-from bench.errors import StoreError, UnknownNameError
+from bench.differences import Differences, difference_block, difference_rows, differences
+from bench.errors import StoreError
+from bench.layout import Layout, text
 from bench.render import MARKS, SHOWN, Block, Cell, Flag, Header, Rank, Score, Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TABLES: Mapping[str, tuple[str, ...]] = {
-    "short_term": ("short",),
-    "long_term": ("long",),
-    "few_shot": ("few1", "few5"),
-}
-"""The tasks of each table."""
-
-LONG = ("dataset", "model", "variant", "settings", "weights", *BLOCK, "metric", "mean", "std", "n", *DATA[1:], "flags")
+LONG = ("dataset", *LINE[1:], "settings", *BLOCK, "metric", "mean", "std", "n", *DATA[1:], "flags")
+WIDEST = 8  # more models than this run down the page
+FEWEST = 2  # variants that make a table of variants
 
 
-def short_term(frame: pd.DataFrame) -> Table:
-    """The table of the task "short"."""
-    return make_table(frame, "short_term")
-
-
-def long_term(frame: pd.DataFrame) -> Table:
-    """The table of the task "long"."""
-    return make_table(frame, "long_term")
-
-
-def few_shot(frame: pd.DataFrame) -> Table:
-    """The table of the few-shot tasks."""
-    return make_table(frame, "few_shot")
-
-
-def make_table(frame: pd.DataFrame, name: str) -> Table:
-    """Build one table of ``TABLES``.
+def make_table(frame: pd.DataFrame, layout: Layout) -> Table:
+    """Build the table of a layout.
 
     Args:
         frame: Rows of ``bench.frame``, in any order; without the column ``stale`` no row is stale.
-        name: A key of ``TABLES``.
+        layout: Its lines, and what they are compared with.
 
     Raises:
-        UnknownNameError: If there is no such table.
+        StoreError: If window errors that are to be compared cannot be read.
     """
     import pandas as pd
 
-    if name not in TABLES:
-        raise UnknownNameError("table", name, TABLES)
-    selected = frame[frame["task"].isin(TABLES[name])]
-    rows = [{"stale": False} | cast("Row", row) for row in selected.to_dict("records")]
-    found = blocks(rows)
+    found = placed_blocks(frame, layout)
+    compared = {place: differences(place, entries, layout) for place, entries in found.items()}
     long = [row for place, entries in found.items() for row in _long_rows(place, entries)]
+    rows = [row for place, each in compared.items() if each for row in difference_rows(place, each)]
     return Table(
-        name=name,
-        blocks=tuple(_block(dict(zip(BLOCK, place, strict=True)), entries) for place, entries in found.items()),
+        name=layout.name,
+        title=layout.title,
+        blocks=tuple(
+            block for place, entries in found.items() for block in _blocks(place, entries, compared[place], layout)
+        ),
         long=pd.DataFrame(long, columns=list(LONG)),
+        differences=pd.DataFrame(rows).drop(columns=["order", "split"]) if rows else None,
     )
 
 
-def write_tables(frame: pd.DataFrame, folder: Path, names: Sequence[str] | None = None) -> list[Path]:
+def placed_blocks(frame: pd.DataFrame, layout: Layout) -> dict[Key, Entries]:
+    """The cells of a layout, block by block; a block of a table of variants has two of them at least."""
+    rows = [{"stale": False} | cast("Row", row) for row in frame.to_dict("records")]
+    found = blocks([row | place for row in rows if (place := layout.placed(row)) is not None])
+    if not layout.lines:
+        return found
+    variants = {line.name for line in layout.lines if line.name != line.model}
+    return {
+        place: entries
+        for place, entries in found.items()
+        if len({key[LINE.index("line")] for _, key in entries} & variants) >= FEWEST
+    }
+
+
+def write_tables(frame: pd.DataFrame, folder: Path, layouts: Sequence[Layout]) -> list[Path]:
     """Write ``<name>.md``, ``.tex`` and ``.csv`` of every table that has rows, and remove those of a table without.
+
+    A table that compares has ``<name>_differences.csv``, too.
 
     Returns:
         The files written.
@@ -75,33 +75,38 @@ def write_tables(frame: pd.DataFrame, folder: Path, names: Sequence[str] | None 
     Raises:
         StoreError: If the folder cannot be written.
     """
-    files = _files(frame, folder, names)
+    files = _files(frame, layouts)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for path, text in files.items():
+        for name, text in files.items():
             if text is None:
-                path.unlink(missing_ok=True)
+                (folder / name).unlink(missing_ok=True)
             else:
-                _write(path, text)
+                _write(folder / name, text)
     except OSError as error:
         raise StoreError(
             f"the tables cannot be written to {folder} ({error}); check the folder's space and rights"
         ) from error
-    return [path for path, text in files.items() if text is not None]
+    return [folder / name for name, text in files.items() if text is not None]
 
 
-def check_tables(frame: pd.DataFrame, folder: Path, names: Sequence[str] | None = None) -> list[Path]:
+def check_tables(frame: pd.DataFrame, folder: Path, layouts: Sequence[Layout]) -> list[Path]:
     """The files in ``folder`` that ``write_tables`` would change, create or remove."""
-    files = _files(frame, folder, names)
-    return [path for path, text in files.items() if _bytes(path) != (None if text is None else text.encode())]
+    files = _files(frame, layouts)
+    return [
+        folder / name
+        for name, text in files.items()
+        if _bytes(folder / name) != (None if text is None else text.encode())
+    ]
 
 
-def _files(frame: pd.DataFrame, folder: Path, names: Sequence[str] | None) -> dict[Path, str | None]:
-    files: dict[Path, str | None] = {}
-    for name in names or TABLES:
-        table = make_table(frame, name)
-        texts = {"md": table.to_markdown(), "tex": table.to_latex(), "csv": table.to_csv()}
-        files |= {folder / f"{name}.{suffix}": text if table.blocks else None for suffix, text in texts.items()}
+def _files(frame: pd.DataFrame, layouts: Sequence[Layout]) -> dict[str, str | None]:
+    files: dict[str, str | None] = {}
+    for layout in layouts:
+        table = make_table(frame, layout)
+        texts = {".md": table.to_markdown(), ".tex": table.to_latex(), ".csv": table.to_csv()}
+        files |= {layout.name + ending: text if table.blocks else None for ending, text in texts.items()}
+        files[f"{layout.name}_differences.csv"] = table.differences_csv()
     return files
 
 
@@ -118,22 +123,41 @@ def _write(path: Path, text: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _block(place: Mapping[str, Any], entries: Entries) -> Block:
+def _blocks(place: Key, entries: Entries, compared: Differences | None, layout: Layout) -> list[Block]:
+    """The scores, and behind them the differences if there are any."""
+    facts = dict(zip(BLOCK, place, strict=True))
     data = sorted({data for data, _ in entries})
     floors = {line for (_, line), entry in entries.items() if entry.floor}
-    lines = sorted({line for _, line in entries}, key=lambda line: (line not in floors, line))
+    lines = {line for _, line in entries} | _missing_lines({line for _, line in entries}, layout)
+    ordered = sorted(lines, key=lambda line: (line not in floors, line))
     seeds = max(entry.seeds for entry in entries.values())
-    quick = place["profile"] == "quick"
-    return Block(
-        title=_title(place),
+    quick = facts["profile"] == "quick"
+    scores = Block(
+        title=block_title(place),
         notes=_notes(seeds, quick=quick),
-        datasets=_dataset_headers(data),
-        models=_model_headers(lines, floors),
-        cells=tuple(_cells({line: entries.get((key, line)) for line in lines}, seeds, quick=quick) for key in data),
+        datasets=dataset_headers(data),
+        models=line_headers(ordered, floors),
+        cells=tuple(_cells({line: entries.get((key, line)) for line in ordered}, seeds, quick=quick) for key in data),
+        models_down=bool(layout.lines) or len(lines) > WIDEST,
     )
+    if compared is None:
+        return [scores]
+    return [scores, difference_block(scores, data, ordered, compared, layout, quick=quick)]
 
 
-def _title(place: Mapping[str, Any]) -> str:
+def _missing_lines(found: set[Key], layout: Layout) -> set[Key]:
+    """Variants of the layout without any run."""
+    orders = {line[LINE.index("order")] for line in found}
+    return {
+        (order, line.name, line.model, text(line.changes), line.weights or "", "")
+        for order, line in enumerate(layout.lines)
+        if order not in orders and line.name != line.model
+    }
+
+
+def block_title(key: Key) -> str:
+    """What all runs of a block share."""
+    place = dict(zip(BLOCK, key, strict=True))
     parts = [
         f"Task {place['task']}: {place['history']} → {place['horizon']} steps",
         f"protocol {place['protocol']}",
@@ -142,6 +166,7 @@ def _title(place: Mapping[str, Any]) -> str:
     parts += [f"first {place['fraction'] * 100:g} % of the training windows"] if place["fraction"] < 1 else []
     parts += ["scaler fitted on all data (leaky)"] if place["leaky_scaler"] else []
     parts += ["forecasts clamped to the data's range"] if place["clamp"] else []
+    parts += [f"all with {changes}" for changes in (place["base"], place["recipe"]) if changes]
     return ", ".join(parts)
 
 
@@ -156,7 +181,8 @@ def _notes(seeds: int, *, quick: bool) -> tuple[str, ...]:
     return counted, "Floors in italics.", ranks
 
 
-def _dataset_headers(keys: Sequence[Key]) -> tuple[Header, ...]:
+def dataset_headers(keys: Sequence[Key]) -> tuple[Header, ...]:
+    """The names of data sets by their keys in ``Entries``."""
     rows = [dict(zip(DATA, key, strict=True)) for key in keys]
     count = Counter((row["dataset"], row["stand_in"]) for row in rows)
     return tuple(
@@ -169,15 +195,16 @@ def _dataset_headers(keys: Sequence[Key]) -> tuple[Header, ...]:
     )
 
 
-def _model_headers(keys: Sequence[Key], floors: Container[Key]) -> tuple[Header, ...]:
+def line_headers(keys: Sequence[Key], floors: Container[Key] = ()) -> tuple[Header, ...]:
+    """The names of lines by their keys in ``Entries``, told apart by weights and settings where they must be."""
     headers = []
     for key in keys:
-        model, variant, weights, split = key
-        several = len({other[2] for other in keys if other[:2] == key[:2]}) > 1
-        details = [variant] if variant else []
+        _, line, model, variant, weights, split = key
+        several = len({other[4] for other in keys if other[:4] == key[:4]}) > 1
+        details = [variant] if variant and line == model else []
         details += [weights] if several else []
         details += [f"settings {split}"] if split else []
-        name = model + (f" ({', '.join(details)})" if details else "")
+        name = line + (f" ({', '.join(details)})" if details else "")
         flags: tuple[Flag, ...] = ("random_weights",) if weights == "random" else ()
         headers.append(Header(name=name, flags=flags, floor=key in floors))
     return tuple(headers)

@@ -25,11 +25,13 @@ class WindowErrors:
     """Sums over all steps, channels and cells of a window that count, physical units, ``[N]`` float64 each.
 
     Attributes:
+        per_day: Slots of a day.
         origins: ``[N]``, where each window's target begins, in slots from the start of the data.
         count: Number of values.
         absolute, square: Sums of absolute and of squared errors.
     """
 
+    per_day: int
     origins: NDArray[np.int64]
     count: NDArray[np.float64]
     absolute: NDArray[np.float64]
@@ -39,7 +41,7 @@ class WindowErrors:
 def pack(errors: WindowErrors) -> dict[str, Any]:
     """Plain values for a record; origins as ranges ``[first, stop)`` of consecutive windows."""
     texts = {name: _text(getattr(errors, name)) for name in ("count", "absolute", "square")}
-    return {"origins": _ranges(errors.origins.tolist()), **texts}
+    return {"per_day": errors.per_day, "origins": _ranges(errors.origins.tolist()), **texts}
 
 
 def unpack(packed: Mapping[str, Any], source: str) -> WindowErrors:
@@ -49,7 +51,9 @@ def unpack(packed: Mapping[str, Any], source: str) -> WindowErrors:
         StoreError: If the values are not what ``pack`` makes.
     """
     try:
-        ranges = packed["origins"]
+        per_day, ranges = packed["per_day"], packed["origins"]
+        if not isinstance(per_day, int) or per_day < 1:
+            raise ValueError(f"a day has {per_day!r} slots")
         if any(start >= stop for start, stop in ranges):
             raise ValueError("a range of windows ends before it begins")
         total = sum(stop - start for start, stop in ranges)
@@ -59,7 +63,7 @@ def unpack(packed: Mapping[str, Any], source: str) -> WindowErrors:
         raise StoreError(
             f"the window errors of {source} cannot be read ({error}); move it away and run again"
         ) from error
-    return WindowErrors(origins=origins, **arrays)
+    return WindowErrors(per_day=per_day, origins=origins, **arrays)
 
 
 def _text(values: NDArray[np.float64]) -> str:

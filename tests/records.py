@@ -124,7 +124,13 @@ def _windows(mae: float, rmse: float) -> dict[str, Any]:
     hard *= VALUES / hard.mean()
     count = np.full(WINDOWS, float(VALUES))
     return pack(
-        WindowErrors(origins=np.arange(500, 500 + WINDOWS), count=count, absolute=mae * hard, square=rmse**2 * hard)
+        WindowErrors(
+            per_day=12,
+            origins=np.arange(500, 500 + WINDOWS),
+            count=count,
+            absolute=mae * hard,
+            square=rmse**2 * hard,
+        )
     )
 
 

@@ -89,6 +89,8 @@ def test_planning_and_tables_import_nothing_heavy(arguments, tmp_path):
         (["show", "stidd"], "did you mean 'stid'?"),
         (["tables", "--from", "wandb:x"], "write mlflow:URI"),
         (["tables", "short_trem"], "did you mean 'short_term'?"),
+        (["plots", "contrls"], "did you mean 'controls'?"),
+        (["run", "--suite", "controls", "--variant", "no backbon"], "did you mean 'no backbone'?"),
     ],
 )
 def test_a_mistake_gets_one_sentence_and_exit_code_2(arguments, message, tmp_path):
@@ -129,6 +131,58 @@ def test_run_writes_records_and_tables_and_a_second_run_does_nothing(suite, tmp_
     assert stbench("tables", "--check", "--results", tmp_path / "results").returncode == 0
     (tmp_path / "results" / "tables" / "short_term.md").write_text("edited", encoding="utf-8")
     assert stbench("tables", "--check", "--results", tmp_path / "results").returncode == 1
+
+
+VARIANTS = """
+name = "mine"
+title = "Mine"
+tasks = ["short"]
+protocol = "strict"
+datasets = ["tiny"]
+models = ["last_value"]
+references = ["narrow"]
+question = "Does width help?"
+
+[[variants]]
+name = "narrow"
+model = "stid"
+
+[[variants]]
+name = "wide"
+model = "stid"
+settings = { width = 64 }
+"""
+
+
+@pytest.mark.slow
+def test_a_suite_of_variants_ends_in_its_own_table_and_figure(tmp_path, tiny):
+    (tmp_path / "mine.toml").write_text(VARIANTS, encoding="utf-8")
+    places = ["--data-dir", tiny, "--results", tmp_path / "results"]
+    plan = ["--suite", tmp_path / "mine.toml", *BUDGET[:-1], *places]
+    answer = stbench("run", *plan, "--no-track", "--seed", "0", "--seed", "1")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert "tables/mine.md" in answer.stdout
+    assert "figures/mine-1.png" in answer.stdout
+    assert "tiny / wide / seed 1" in answer.stdout
+    text = (tmp_path / "results" / "tables" / "mine.md").read_text(encoding="utf-8")
+    assert "Does width help? Difference from “narrow”." in text
+    assert "all with train.epochs=4, train.steps_per_epoch=4" in text
+    status = stbench("status", *plan)
+    assert all(name in status.stdout for name in ("narrow", "wide", "3 done"))
+    one = stbench("run", *plan, "--no-track", "--variant", "wide", "--seed", "0")
+    assert "0 done, 1 already there, 0 failed" in one.stdout
+    figures = tmp_path / "results" / "figures"
+    drawn = (figures / "mine-1.png").read_bytes()
+    (figures / "mine-1.png").unlink()
+    again = stbench("plots", tmp_path / "mine.toml", "--results", tmp_path / "results")
+    assert again.stdout.splitlines() == [str(figures / "mine-1.png"), str(figures / "mine-1.pdf")]
+    assert (figures / "mine-1.png").read_bytes() == drawn
+
+
+def test_figures_without_variants_say_what_makes_some(tmp_path):
+    answer = stbench("plots", "--results", tmp_path)
+    assert answer.returncode == 0
+    assert "stbench run --suite controls" in answer.stdout
 
 
 @pytest.mark.slow

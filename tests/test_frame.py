@@ -27,7 +27,7 @@ def test_a_row_says_what_the_record_says() -> None:
     row = frame_from_records([made]).iloc[0]
     assert (row.run_id, row.spec_id, row.code) == (made["run_id"], made["run_id"][:16], CODE)
     assert (row.dataset, row.model, row.seed, row.task, row.horizon) == ("bikenyc", "stid", 3, "short", 6)
-    assert row.variant == "model.act=gelu, model.width=64"
+    assert row.changes == ("model.act=gelu", "model.width=64")
     assert (row.test_mae, row.val_rmse, row.epochs, row.leaky_scaler) == (1.5, 4.5, 2, True)
     assert row.test_mae_steps == tuple(made["scores"]["test"]["mae"]["per_step"])
     assert math.isnan(row.peak_mb)

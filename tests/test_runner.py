@@ -13,11 +13,12 @@ from bench import registry
 from bench.context import RunContext
 from bench.errors import LeakError
 from bench.evaluator import evaluate, future_perturbation
+from bench.plan import Selection, plan
 from bench.runner import Runner
 from bench.settings import TaskSettings
 from bench.spec import PlannedRun
 from bench.status import plan_status
-from bench.suite import Selection, load_suite, plan
+from bench.suite import load_suite
 from bench.task import Task
 from bench.window_errors import unpack
 from bench.windows import WindowSet
@@ -177,7 +178,7 @@ def test_status_tells_done_stale_failed_and_missing_apart(runner, make_plan):
     done, missing = make_plan("last_value"), make_plan("window_mean")
     failed = make_plan("stid", overrides=("train.lr=1e30", "train.epochs=3"))
     (answered,) = make_plan("historical_average")
-    stale = [PlannedRun(spec=answered.spec, code="0" * 12, label=answered.label)]
+    stale = [PlannedRun(spec=answered.spec, code="0" * 12, line=answered.line, label=answered.label)]
     runner.run([*done, *failed, answered])
     cells = plan_status([*done, *missing, *failed, *stale], records(runner))
     found = {model: dict(cell.counts) for (_, model), cell in cells.items()}

@@ -9,7 +9,9 @@ import pytest
 
 from bench import registry, spec
 from bench.errors import BenchError, ConfigError, UnknownNameError
-from bench.suite import Selection, load_suite, plan, suite_names
+from bench.frame import changes
+from bench.plan import Selection, plan
+from bench.suite import layouts, load_suite, suite_names
 
 TEN = {"taxibj", "taxinyc", "taxinyc2", "bikenyc", "bikenyc2", "tdrive", "crowd", "cellular", "trafficjn", "trafficsh"}
 
@@ -19,7 +21,7 @@ def make(catalog, **choices):
     return plan(load_suite("short_term"), Selection(**chosen), catalog)
 
 
-@pytest.mark.parametrize("name", ["short_term", "long_term", "few_shot"])
+@pytest.mark.parametrize("name", suite_names())
 def test_every_suite_names_the_ten_data_sets(name):
     assert set(load_suite(name).datasets) == TEN
     assert {card for card in registry.dataset_names() if registry.load("dataset", card).CARD.in_suite} == TEN
@@ -144,6 +146,94 @@ def test_a_suite_of_ones_own_runs_as_it_says(tmp_path, catalog):
     )
     (run,) = plan(load_suite(str(path)), Selection(), catalog)
     assert (run.dataset, run.model, run.spec.task.protocol) == ("tiny", "stid", "unist")
+
+
+# Variants -----------------------------------------------------------------------------------------------------------
+
+
+def variants(catalog, name="controls", **choices):
+    runs = plan(load_suite(name), Selection(datasets=("tiny",), **choices), catalog)
+    return {run.line: run for run in runs}
+
+
+def test_variants_are_lines_after_the_models(catalog):
+    found = variants(catalog)
+    assert list(found)[:4] == ["last_value", "window_mean", "historical_average", "random, frozen"]
+    assert found["no backbone"].spec.config["control"] == "identity"
+    assert found["no backbone"].title == "tiny / no backbone / seed 0"
+
+
+def test_nothing_pre_trained_is_run_where_weights_are_random_unless_by_name(catalog):
+    pretrained = "pre-trained, frozen"
+    assert pretrained not in variants(catalog)
+    assert pretrained not in variants(catalog, profile="paper", overrides=("model.weights=random",))
+    assert variants(catalog, profile="paper")[pretrained].spec.weights == "pretrained"
+    named = variants(catalog, variants=(pretrained,))
+    assert [(line, run.spec.weights) for line, run in named.items()] == [(pretrained, "pretrained")]
+
+
+def test_a_variant_keeps_its_settings_whatever_is_set_for_all(catalog):
+    found = variants(catalog, "ablation", overrides=("model.depth=6", "model.prompts=2"))
+    assert [found[name].spec.config["depth"] for name in ("ST-VFM", "2 blocks", "12 blocks")] == [6, 2, 12]
+    assert {run.spec.config.get("prompts", 2) for name, run in found.items() if "prompts" not in name} == {2}
+
+
+def test_two_lines_that_are_one_run_are_run_once(catalog):
+    found = variants(catalog, "ablation", overrides=("model.prompts=8",))
+    assert "8 prompts" not in found
+    assert found["ST-VFM"].spec.config["prompts"] == 8
+
+
+def test_a_selected_model_brings_its_variants(catalog):
+    found = variants(catalog, models=("stvfm", "stid"))
+    assert list(found)[:2] == ["stid", "random, frozen"]
+    assert "last_value" not in found
+
+
+def test_every_variant_of_every_suite_is_planned_and_finds_its_line(catalog):
+    for suite, layout in zip(map(load_suite, suite_names()), layouts(suite_names()), strict=True):
+        runs = plan(suite, Selection(datasets=("tiny",), profile="paper", seeds=(0,)), catalog)
+        for run in runs:
+            row = {"model": run.model, "task": run.spec.task.name, "weights": run.spec.weights}
+            place = layout.placed({**row, "changes": changes(run.label["overrides"])})
+            assert place is not None
+            assert (place["line"], place["base"], place["recipe"]) == (run.line, "", "")
+        assert {variant.name for variant in suite.variants} <= {run.line for run in runs}
+
+
+@pytest.mark.parametrize(
+    ("name", "choices", "message"),
+    [
+        ("controls", {"variants": ("no backbon",)}, "did you mean 'no backbone'"),
+        ("short_term", {"variants": ("no backbone",)}, "there is no variant named 'no backbone'"),
+        ("controls", {"overrides": ("model.controll=x",)}, "did you mean 'control'"),
+    ],
+)
+def test_a_wrong_variant_is_one_sentence(catalog, name, choices, message):
+    with pytest.raises(BenchError, match=message):
+        variants(catalog, name, **choices)
+
+
+HEAD = 'title = "T"\ntasks = ["short"]\nprotocol = "strict"\ndatasets = ["tiny"]\n'
+VARIANT = '[[variants]]\nname = "wide"\nmodel = "stid"\nsettings = { width = 64 }\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('name = "m"\n' + HEAD + VARIANT, "goes without"),
+        ('name = "m"\n' + HEAD + "models = []\n" + VARIANT + VARIANT, "'wide' names two lines"),
+        ('name = "m"\n' + HEAD + 'models = []\nreferences = ["narrow"]\n' + VARIANT, "'narrow' is no variant"),
+        ('name = "../m"\n' + HEAD, "name: String should match"),
+        ('name = "controls"\n' + HEAD, "choose another"),
+    ],
+)
+def test_a_suite_that_makes_no_sense_is_one_sentence(tmp_path, text, message):
+    path = tmp_path / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_suite(str(path))
+    assert "\n" not in str(caught.value)
 
 
 def test_a_comment_changes_no_identity_and_an_edited_model_does(tmp_path, monkeypatch):

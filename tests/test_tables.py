@@ -6,16 +6,25 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-import pytest
+import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from records import CODE, record, suite
 
-from bench.errors import UnknownNameError
 from bench.frame import frame_from_records, mark_stale
-from bench.tables import check_tables, few_shot, long_term, make_table, short_term, write_tables
+from bench.layout import Layout
+from bench.render import Table
+from bench.tables import check_tables, make_table, write_tables
 
 OLD = "0" * 12
+SHORT = Layout(name="short_term", title="Short-term", tasks=("short",))
+LONG = Layout(name="long_term", title="Long-term", tasks=("long",))
+FEW = Layout(name="few_shot", title="Few-shot", tasks=("few1", "few5"))
+ALL = (SHORT, LONG, FEW)
+
+
+def short_term(frame: pd.DataFrame) -> Table:
+    return make_table(frame, SHORT)
 
 
 def table_rows(markdown: str, metric: str = "MAE") -> dict[str, list[str]]:
@@ -197,8 +206,8 @@ def test_whatever_must_not_be_compared_stands_in_a_block_of_its_own() -> None:
 
 def test_each_table_holds_its_own_tasks() -> None:
     frame = frame_from_records([record(task=task) for task in ("short", "long", "few1", "few5")])
-    assert [len(table(frame).blocks) for table in (short_term, long_term, few_shot)] == [1, 1, 2]
-    assert "first 1 % of the training windows" in few_shot(frame).to_markdown()
+    assert [len(make_table(frame, layout).blocks) for layout in ALL] == [1, 1, 2]
+    assert "first 1 % of the training windows" in make_table(frame, FEW).to_markdown()
 
 
 def test_the_legend_explains_the_marks_that_occur_and_no_others() -> None:
@@ -274,29 +283,27 @@ def test_every_form_has_the_same_bytes_whatever_the_order_of_records() -> None:
 
 def test_tables_with_rows_are_written_and_then_checked(tmp_path: Path) -> None:
     frame = frame_from_records(suite())
-    written = write_tables(frame, tmp_path / "tables")
+    written = write_tables(frame, tmp_path / "tables", ALL)
     assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == sorted(path.name for path in written)
     assert [path.suffix for path in written] == [".md", ".tex", ".csv"]
-    assert check_tables(frame, tmp_path / "tables") == []
+    assert check_tables(frame, tmp_path / "tables", ALL) == []
     more = frame_from_records([*suite(), record(task="long")])
-    changed = [path.name for path in check_tables(more, tmp_path / "tables")]
+    changed = [path.name for path in check_tables(more, tmp_path / "tables", ALL)]
     assert changed == ["long_term.md", "long_term.tex", "long_term.csv"]
-    assert [path.name for path in check_tables(frame_from_records(suite()[1:]), tmp_path / "tables")] != []
+    assert [path.name for path in check_tables(frame_from_records(suite()[1:]), tmp_path / "tables", ALL)] != []
 
 
 def test_a_table_that_lost_its_rows_does_not_stay_behind(tmp_path: Path) -> None:
-    write_tables(frame_from_records([record(task="long"), record()]), tmp_path)
-    write_tables(frame_from_records([record()]), tmp_path)
+    write_tables(frame_from_records([record(task="long"), record()]), tmp_path, ALL)
+    write_tables(frame_from_records([record()]), tmp_path, ALL)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["short_term.csv", "short_term.md", "short_term.tex"]
 
 
-def test_one_table_can_be_asked_for_by_name_and_a_wrong_name_gets_a_hint(tmp_path: Path) -> None:
+def test_one_table_can_be_written_alone(tmp_path: Path) -> None:
     frame = frame_from_records([record(task="long"), record()])
-    assert [path.stem for path in write_tables(frame, tmp_path, ["long_term"])] == ["long_term"] * 3
-    with pytest.raises(UnknownNameError, match="did you mean 'long_term'"):
-        make_table(frame, "longterm")
+    assert [path.stem for path in write_tables(frame, tmp_path, [LONG])] == ["long_term"] * 3
 
 
 def test_no_records_make_no_files(tmp_path: Path) -> None:
-    assert write_tables(frame_from_records([]), tmp_path / "tables") == []
-    assert check_tables(frame_from_records([]), tmp_path / "tables") == []
+    assert write_tables(frame_from_records([]), tmp_path / "tables", ALL) == []
+    assert check_tables(frame_from_records([]), tmp_path / "tables", ALL) == []

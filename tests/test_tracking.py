@@ -19,13 +19,17 @@ from records import record, suite
 from bench.errors import TrackingError
 from bench.frame import frame_from_records, load_frame
 from bench.mlflow_store import MlflowStore, shown
+from bench.plots import write_figures
 from bench.store import ResultStore
+from bench.suite import layouts
 from bench.tables import write_tables
 from bench.tracking import Tracker, default_uri, quiet_environment, records_from, sync
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # MLflow's own, on its libraries
 ]
+
+CONTROLS = (("identity", 1.1), ("attention", 1.2))
 
 
 @pytest.fixture(autouse=True)
@@ -99,14 +103,21 @@ def warnings_told() -> list[str]:
 
 
 def test_tables_from_mlflow_are_those_from_the_store_byte_for_byte(results: Path, tmp_path: Path) -> None:
-    store = ResultStore(results)
+    store, tables = ResultStore(results), layouts(["short_term", "controls"])
+    variants = [record(model="stvfm", mae=mae, overrides={"model.control": name}) for name, mae in CONTROLS]
+    variants.append(record(model="stvfm", weights="pretrained"))
     with Tracker(default_uri(results), results, warn=pytest.fail) as tracker:
-        for made in suite(seeds=2, models=1):
+        for made in [*suite(seeds=2, models=1), *variants]:
             follow(tracker, made)
             store.write(made)
-    from_store = write_tables(load_frame(results), tmp_path / "store")
-    from_mlflow = write_tables(frame_from_records(records_from(default_uri(results))), tmp_path / "mlflow")
-    assert [path.name for path in from_store] == ["short_term.md", "short_term.tex", "short_term.csv"]
+    frames = {"store": load_frame(results), "mlflow": frame_from_records(records_from(default_uri(results)))}
+    from_store, from_mlflow = (
+        [*write_tables(frame, tmp_path / name, tables), *write_figures(frame, tmp_path / name, tables)]
+        for name, frame in frames.items()
+    )
+    names = {"short_term.md", "short_term.csv", "controls.tex", "controls_differences.csv", "controls-1.png"}
+    assert names <= {path.name for path in from_store}
+    assert [path.name for path in from_store] == [path.name for path in from_mlflow]
     assert [path.read_bytes() for path in from_store] == [path.read_bytes() for path in from_mlflow]
 
 

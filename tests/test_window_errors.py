@@ -17,7 +17,7 @@ ORIGINS = [6, 7, 8, 20, 22, 23]
 
 def errors(origins=ORIGINS):
     count = np.arange(len(origins), dtype=float) + 100
-    return WindowErrors(origins=np.array(origins), count=count, absolute=count / 3, square=count**2 / 7)
+    return WindowErrors(per_day=48, origins=np.array(origins), count=count, absolute=count / 3, square=count**2 / 7)
 
 
 def test_a_packed_window_comes_back_at_seven_digits():
@@ -47,6 +47,8 @@ def test_any_origins_come_back(origins):
         pytest.param({"origins": 5}, id="no ranges"),
         pytest.param({"origins": []}, id="no window"),
         pytest.param({"count": None}, id="nothing"),
+        pytest.param({"per_day": 0}, id="a day without slots"),
+        pytest.param({"per_day": "48"}, id="a day in words"),
     ],
 )
 def test_what_cannot_be_read_is_one_sentence(change):

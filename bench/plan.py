@@ -1,0 +1,174 @@
+"""Plans: a suite and what was asked of it on the command line, as runs with every default written out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar, cast
+
+from bench import registry
+from bench.data import Catalog
+from bench.errors import ConfigError, UnknownNameError
+from bench.settings import PROFILES, TASKS, Profile, TaskSettings, TrainSettings, Weights
+from bench.spec import PlannedRun, RunSpec, code_hash
+from bench.suite import Suite, Variant, validated
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What the command line asks of a suite; an empty tuple or None leaves the suite's own choice."""
+
+    models: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
+    profile: str = "quick"
+    protocol: str | None = None
+    task: str | None = None
+    overrides: tuple[str, ...] = ()
+    shard: str | None = None
+
+
+def plan(suite: Suite, selection: Selection, catalog: Catalog) -> list[PlannedRun]:
+    """Every run of a suite as selected, each once, data set by data set, in a stable order.
+
+    Raises:
+        ConfigError, UnknownNameError: If the selection names something unknown or invalid.
+        DataError: If a data set's files cannot be read.
+    """
+    profile = _choice("profile", selection.profile, PROFILES)
+    overrides = _Overrides(selection.overrides)
+    lines = _lines(suite, selection, overrides.of("model").get("weights", profile.weights))
+    tasks = [_task(name, suite, selection, overrides) for name in ([selection.task] if selection.task else suite.tasks)]
+    resolved = {line.name: (line.model, *_resolved(line, profile, overrides)) for line in lines}
+    overrides.check_used(config for _, config, _, _ in resolved.values())
+    runs: dict[str, PlannedRun] = {}
+    for dataset in _datasets(suite, selection, catalog):
+        for task in tasks:
+            for name, (model, config, train, changed) in resolved.items():
+                for seed in _unique(selection.seeds or profile.seeds):
+                    spec = RunSpec(
+                        data=catalog.identity(dataset),
+                        task=task,
+                        model=model,
+                        config=config,
+                        train=train,
+                        seed=seed,
+                        weights=cast(Weights, config.get("weights", "none")),
+                    )
+                    label = {"profile": profile.name, "overrides": changed}
+                    run = PlannedRun(spec=spec, code=code_hash(dataset, model), line=name, label=label)
+                    runs.setdefault(run.run_id, run)  # two lines may be one run
+    return _shard(list(runs.values()), selection.shard)
+
+
+class _Overrides:
+    """``--set group.field=value`` as given, with the groups task, model and train."""
+
+    def __init__(self, given: Iterable[str]) -> None:
+        self._values: dict[str, dict[str, str]] = {"task": {}, "model": {}, "train": {}}
+        for text in given:
+            path, equals, value = text.partition("=")
+            group, dot, name = path.strip().partition(".")
+            if not (equals and dot and name) or group not in self._values:
+                raise ConfigError(f"--set {text} is not understood; write task|model|train.<setting>=<value>")
+            self._values[group][name] = value.strip()
+
+    def of(self, group: str) -> dict[str, str]:
+        return self._values[group]
+
+    def check_used(self, configs: Iterable[Mapping[str, Any]]) -> None:
+        """A model setting must exist in at least one of the models."""
+        known = sorted({name for config in configs for name in config})
+        for name in self._values["model"]:
+            if name not in known:
+                raise UnknownNameError("setting model.*", name, known)
+
+
+def _lines(suite: Suite, selection: Selection, weights: str) -> list[Variant]:
+    """The selected models, each a variant without settings, and the selected variants.
+
+    Raises:
+        ConfigError, UnknownNameError: If a name is unknown, or nothing is left.
+    """
+    names = registry.model_names() if suite.models == "all" else suite.models
+    plain = [Variant(name=name, model=name) for name in _unique(selection.models or names)]
+    variants = [line for line in suite.variants if not selection.models or line.model in selection.models]
+    if selection.variants:
+        known = {line.name: line for line in suite.variants}
+        plain = plain if selection.models else []
+        variants = [_choice("variant", name, known) for name in selection.variants]
+    elif weights == "random":  # by profile or by --set: then nothing pre-trained is run unless by name
+        variants = [line for line in variants if line.settings.get("weights") != "pretrained"]
+    for line in plain:
+        registry.find("model", line.model)
+    covered = {line.model for line in variants}
+    lines = [*(line for line in plain if line.model not in covered), *variants]
+    if not lines:
+        raise ConfigError(f"the suite '{suite.name}' has no model or variant that was asked for")
+    return lines
+
+
+def _datasets(suite: Suite, selection: Selection, catalog: Catalog) -> list[str]:
+    if selection.datasets:
+        for name in selection.datasets:
+            catalog.card(name)
+        return _unique(selection.datasets)
+    others = [name for name in catalog.names() if catalog.has_real(name)] if suite.extras else []
+    return _unique([*suite.datasets, *others])
+
+
+def _task(name: str, suite: Suite, selection: Selection, overrides: _Overrides) -> TaskSettings:
+    base = _choice("task", name, TASKS)
+    protocol = selection.protocol or suite.protocol
+    values = {**asdict(base), "protocol": protocol, **overrides.of("task")}
+    return validated(TaskSettings, values, "task")
+
+
+def _resolved(
+    line: Variant, profile: Profile, overrides: _Overrides
+) -> tuple[dict[str, Any], TrainSettings, dict[str, Any]]:
+    """A line's settings, its recipe, and what of both is not the profile's; a floor is not trained and has none."""
+    config = _config(line.model, profile, {**overrides.of("model"), **line.settings})
+    changed = _changed("model", config, _config(line.model, profile, {}))
+    usual = asdict(profile.train)
+    train = validated(TrainSettings, {**usual, **overrides.of("train")}, "train")
+    if registry.role(line.model) == "floor":
+        return config, TrainSettings(), changed
+    return config, train, changed | _changed("train", asdict(train), usual)
+
+
+def _changed(group: str, values: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+    """What is not as usual; task switches have a place of their own in the tables."""
+    return {f"{group}.{name}": value for name, value in values.items() if value != usual[name]}
+
+
+def _config(model: str, profile: Profile, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    kind = registry.config_class(model)
+    known = {field.name for field in dataclasses.fields(kind)}
+    values: dict[str, Any] = {"weights": profile.weights} if "weights" in known else {}
+    values |= {name: value for name, value in overrides.items() if name in known}
+    return asdict(validated(kind, values, f"model ({model})"))
+
+
+def _shard(runs: list[PlannedRun], shard: str | None) -> list[PlannedRun]:
+    if shard is None:
+        return runs
+    number, _, count = shard.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise ConfigError(f"--shard {shard} is not understood; write i/n with 1 <= i <= n, such as 2/8")
+    spread = sorted(runs, key=lambda run: run.run_id)  # so that no shard gets all the runs of one model
+    return spread[int(number) - 1 :: int(count)]
+
+
+def _choice(kind: str, name: str, choices: Mapping[str, S]) -> S:
+    if name not in choices:
+        raise UnknownNameError(kind, name, choices)
+    return choices[name]
+
+
+def _unique(names: Sequence[S]) -> list[S]:
+    return list(dict.fromkeys(names))

@@ -1,0 +1,135 @@
+"""Figures as pure functions of the result frame, and the files they are written to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from textwrap import fill
+from typing import TYPE_CHECKING
+
+from bench.cells import BLOCK, Key
+from bench.comparison import Difference
+from bench.differences import Differences, differences
+from bench.errors import StoreError
+from bench.layout import Layout
+from bench.render import MARKS
+from bench.style import BLUE, GREY, ORANGE, plain_text, save
+from bench.tables import block_title, dataset_headers, line_headers, placed_blocks
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FORMATS = (".png", ".pdf")
+PANELS = 4  # side by side
+
+
+def write_figures(frame: pd.DataFrame, folder: Path, layouts: Sequence[Layout]) -> list[Path]:
+    """Write ``<name>-<n>.png`` and ``.pdf``, one figure for each block of a table that compares; drop those that were.
+
+    Returns:
+        The files written.
+
+    Raises:
+        StoreError: If the folder cannot be written.
+    """
+    written = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for layout in layouts:
+            with plain_text():
+                figures = difference_figures(frame, layout)
+                paths = [
+                    save(figure, folder / f"{layout.name}-{number}{ending}")
+                    for number, figure in enumerate(figures, start=1)
+                    for ending in FORMATS
+                ]
+            old = {path for ending in FORMATS for path in folder.glob(f"{layout.name}-[0-9]*{ending}")}
+            for path in old.difference(paths):
+                path.unlink(missing_ok=True)
+            written += paths
+    except OSError as error:
+        raise StoreError(
+            f"the figures cannot be written to {folder} ({error}); check the folder's space and rights"
+        ) from error
+    return written
+
+
+def difference_figures(frame: pd.DataFrame, layout: Layout) -> list[Figure]:
+    """For each block: by how much more or less than the reference every line errs, one panel per data set."""
+    figures = []
+    for place, entries in placed_blocks(frame, layout).items():
+        compared = differences(place, entries, layout)
+        if compared is not None:
+            title = f"{layout.question}\n{block_title(place)}"
+            figures.append(_figure(title, _caption(compared, place), compared.found))
+    return figures
+
+
+def _figure(title: str, caption: str, found: Mapping[tuple[Key, Key], Difference]) -> Figure:
+    from matplotlib.figure import Figure
+
+    data, lines = (sorted({key[axis] for key in found}) for axis in (0, 1))
+    columns = min(PANELS, len(data))
+    rows = math.ceil(len(data) / columns)
+    size = (2.2 + 2.3 * columns, 1.5 + rows * (0.7 + 0.23 * len(lines)))
+    figure = Figure(figsize=size, dpi=200, layout="constrained")
+    figure.suptitle(fill_lines(title, size[0]), fontsize=10)
+    axes = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    names = [header.text for header in line_headers(lines)]
+    for axis, key, header in zip(axes.flat, data, dataset_headers(data), strict=False):
+        _panel(axis, [found.get((key, line)) for line in lines])
+        axis.set_title(header.text, fontsize=9)
+    axes[0, 0].set_yticks(range(len(lines)), names)
+    axes[0, 0].set_ylim(len(lines) - 0.5, -0.5)
+    for axis in list(axes.flat)[len(data) :]:
+        axis.set_axis_off()
+    marks = legend([*names, *(header.text for header in dataset_headers(data))])
+    figure.supxlabel(fill_lines(f"{caption} {marks}", size[0]), fontsize=8)
+    return figure
+
+
+def _panel(axis: Axes, found: Sequence[Difference | None]) -> None:
+    axis.axvline(0, color="black", linewidth=0.8)
+    for row, each in enumerate(found):
+        if each is None:
+            axis.text(0.5, row, "not run", transform=axis.get_yaxis_transform(), ha="center", va="center", color=GREY)
+            continue
+        colour = (ORANGE if each.percent > 0 else BLUE) if each.significant else GREY
+        axis.plot([each.low, each.high], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
+        axis.plot(
+            each.percent, row, "o", color=colour, markersize=5, markerfacecolor=colour if each.significant else "w"
+        )
+        if len(each.seeds) > 1:
+            axis.plot(list(each.seeds.values()), [row + 0.25] * len(each.seeds), "|", color=colour, markersize=4)
+    axis.grid(axis="x", alpha=0.3)
+    axis.tick_params(axis="y", length=0)
+    axis.tick_params(axis="x", labelsize=8)
+    axis.spines[["top", "right", "left"]].set_visible(False)
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:+g} %" if value else "0")
+
+
+def _caption(compared: Differences, place: Key) -> str:
+    parts = [
+        f"Mean absolute error, % more than “{compared.reference}” (right: the reference is better). Bars: 95 % "
+        "intervals over test windows; ticks: seeds; filled: significant (interval, every seed and the corrected test "
+        "agree)."
+    ]
+    if compared.reference != compared.wanted:
+        parts.append(f"No run of “{compared.wanted}” is done, so this does not answer the question.")
+    if place[BLOCK.index("profile")] == "quick":
+        parts.append("Quick profile: budgets are tiny, so this shows nothing but the figure.")
+    return " ".join(parts)
+
+
+def legend(texts: Sequence[str]) -> str:
+    """The marks that occur in the texts, explained."""
+    used = [f"{mark} {meaning}" for mark, meaning in MARKS.values() if any(mark in text for text in texts)]
+    return f"{'; '.join(used)}." if used else ""
+
+
+def fill_lines(text: str, width: float) -> str:
+    """Break lines that are longer than a figure is wide, in inches."""
+    return "\n".join(fill(line, int(13 * width)) for line in text.splitlines())

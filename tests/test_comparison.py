@@ -1,0 +1,132 @@
+"""Paired comparison against planted truths and against a slow loop."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import wilcoxon
+
+from bench.comparison import DRAWS, compare, corrected
+from bench.errors import StoreError
+from bench.window_errors import WindowErrors
+
+DAYS, PER_DAY = 20, 24
+
+
+def runs(factor=1.0, noise=0.0, seeds=3, seed=0, days=DAYS):
+    """Windows whose hardness follows the hour and the day, the same for all models; errors are ``factor`` times it."""
+    hour = np.arange(days * PER_DAY)
+    hard = 5 + np.sin(2 * np.pi * hour / PER_DAY) + np.repeat(np.random.default_rng(9).normal(0, 0.3, days), PER_DAY)
+    rng = np.random.default_rng(seed)
+    return {
+        number: WindowErrors(
+            per_day=PER_DAY,
+            origins=1000 + hour,
+            count=np.full(len(hour), 10.0),
+            absolute=hard * factor * (1 + noise * np.repeat(rng.normal(size=days), PER_DAY)),
+            square=hard**2,
+        )
+        for number in range(seeds)
+    }
+
+
+def one(*args, horizon=6):
+    (found,) = compare(args[0], [args[1]], horizon=horizon)
+    return found
+
+
+def test_a_planted_difference_is_found():
+    found = one(runs(), runs(1.05, noise=0.02, seed=1))
+    assert found.percent == pytest.approx(5, abs=1.5)
+    assert found.low < found.percent < found.high
+    assert list(found.seeds) == [0, 1, 2]
+    assert found.significant
+
+
+def test_no_difference_is_left_open():
+    found = one(runs(noise=0.05, seed=1), runs(noise=0.05, seed=2))
+    assert found.low < 0 < found.high
+    assert not found.significant
+
+
+def test_the_same_runs_differ_by_nothing():
+    found = one(runs(), runs())
+    assert (found.percent, found.low, found.high, found.p) == (0, 0, 0, 1)
+    assert not found.significant
+
+
+def test_the_difference_is_that_of_pooled_errors_of_seeds():
+    reference, other = runs(noise=0.1, seed=3), runs(1.1, noise=0.1, seed=4, seeds=2)
+    base = np.mean([sum(run.absolute) for run in reference.values()])
+    mine = np.mean([sum(run.absolute) for run in other.values()])
+    found = one(reference, other)
+    assert found.percent == pytest.approx(100 * (mine - base) / base)
+    assert dict(found.seeds) == pytest.approx(
+        {seed: 100 * (sum(other[seed].absolute) / sum(reference[seed].absolute) - 1) for seed in (0, 1)}
+    )
+
+
+def test_one_seed_against_the_others_leaves_it_open():
+    other = runs(1.05)
+    other[2] = runs(0.99)[2]
+    found = one(runs(), other)
+    assert found.low > 0
+    assert found.p < 0.05
+    assert not found.significant
+
+
+def test_the_test_is_made_on_days():
+    reference, other = runs(noise=0.1, seed=3), runs(1.02, noise=0.1, seed=4)
+    by_day = [
+        np.mean([run.absolute[day * PER_DAY : (day + 1) * PER_DAY].sum() for run in other.values()])
+        - np.mean([run.absolute[day * PER_DAY : (day + 1) * PER_DAY].sum() for run in reference.values()])
+        for day in range(DAYS)
+    ]
+    assert one(reference, other).p == pytest.approx(wilcoxon(by_day).pvalue)
+
+
+def test_the_interval_is_that_of_a_slow_moving_block_bootstrap():
+    reference, other = runs(noise=0.1, seed=3), runs(1.02, noise=0.1, seed=4)
+    base, mine = (np.mean([run.absolute for run in each.values()], axis=0) for each in (reference, other))
+    rng = np.random.default_rng(5)
+    ratios = []
+    for _ in range(DRAWS):
+        starts = rng.integers(0, len(base) - PER_DAY + 1, DAYS)
+        chosen = np.concatenate([np.arange(start, start + PER_DAY) for start in starts])
+        ratios.append(100 * (mine[chosen].sum() / base[chosen].sum() - 1))
+    found = one(reference, other)
+    spread = np.ptp(np.quantile(ratios, (0.025, 0.975)))
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(ratios, (0.025, 0.975))), abs=0.15 * spread)
+
+
+def test_days_make_wider_intervals_than_windows_taken_for_independent():
+    reference, other = runs(noise=0.1, seed=3), runs(1.02, noise=0.1, seed=4)
+    alone = {
+        seed: WindowErrors(per_day=1, origins=run.origins, count=run.count, absolute=run.absolute, square=run.square)
+        for seed, run in reference.items()
+    }
+    days, windows = one(reference, other), one(alone, other, horizon=1)
+    assert days.high - days.low > 2 * (windows.high - windows.low)
+
+
+def test_a_test_period_shorter_than_two_days_still_has_an_interval():
+    found = one(runs(days=1), runs(1.05, noise=0.1, days=1))
+    assert found.low <= found.percent <= found.high
+
+
+def test_equal_runs_of_one_reference_share_their_draws():
+    first, second = compare(runs(noise=0.1), [runs(1.05, seed=2), runs(1.05, seed=2)], horizon=6)
+    assert first == second
+
+
+def test_runs_of_other_windows_are_refused():
+    with pytest.raises(StoreError, match="not of the same windows"):
+        one(runs(), runs(days=DAYS - 1))
+
+
+def test_holm_multiplies_by_the_number_of_comparisons_still_open():
+    found = compare(runs(noise=0.05), [runs(1.01, noise=0.05, seed=s) for s in (1, 2, 3)], horizon=6)
+    values = sorted(each.p for each in found)
+    wanted = np.minimum(1, np.maximum.accumulate(np.array(values) * [3, 2, 1]))
+    assert sorted(each.holm for each in corrected(found)) == pytest.approx(list(wanted))
+    assert corrected([]) == []
