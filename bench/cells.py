@@ -76,14 +76,14 @@ Entries = dict[tuple[Key, Key], Entry]
 def blocks(rows: Sequence[Row]) -> dict[Key, Entries]:
     """The cells of every block, by the values of ``BLOCK``; sorted, whatever the order of the rows.
 
-    Floors are not trained, so those of one block serve all others of its task; alone they make none where models do.
+    Floors are not trained, so those of one block serve all others of its task; floors that others show make none.
     """
     found = _grouped(rows, BLOCK)
-    served = {key[: len(TASK)] for key, own in found.items() if not all(map(_is_floor, own))}
+    served = {_key(row, (*TASK, *DATA)) for own in found.values() if not all(map(_is_floor, own)) for row in own}
     return {
         key: _entries([*own, *_borrowed_floors(rows, own)])
         for key, own in found.items()
-        if key[: len(TASK)] not in served or not all(map(_is_floor, own))
+        if not all(_is_floor(row) and row["status"] == "done" and _key(row, (*TASK, *DATA)) in served for row in own)
     }
 
 

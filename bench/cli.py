@@ -21,8 +21,7 @@ from bench.cli_options import (
     TrackingUri,
     current_frame,
     open_catalog,
-    write_current_figures,
-    write_current_tables,
+    write_current,
 )
 from bench.cli_run import run, status
 from bench.cli_weights import app as weights_app
@@ -69,7 +68,7 @@ def tables(
         for path in differing:
             _print(f"{path} differs from the records; 'stbench tables' writes it anew")
         raise typer.Exit(1 if differing else 0)
-    written = write_current_tables(results, source, names or ())
+    written = write_current(results, "tables", source=source, names=names or ())
     for path in written:
         _print(str(path))
     if not written:
@@ -84,7 +83,7 @@ def plots(
     source: Source = None,
 ) -> None:
     """Draw the figures (png, pdf) of the tables that compare: ablation, backbones, controls."""
-    written = write_current_figures(results, source, names or ())
+    written = write_current(results, "figures", source=source, names=names or ())
     for path in written:
         _print(str(path))
     if not written:

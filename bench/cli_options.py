@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -100,28 +100,23 @@ def current_frame(results: Path, source: str | None) -> pd.DataFrame:
     return mark_stale(frame, {pair: code_hash(*pair) for pair in pairs})
 
 
-def write_current_figures(results: Path, source: str | None = None, names: Sequence[str] = ()) -> list[Path]:
-    """Write the figures of the records as they are now; ``names`` as in ``write_current_tables``."""
+def write_current(
+    results: Path, what: Literal["tables", "figures", "both"], *, source: str | None = None, names: Sequence[str] = ()
+) -> list[Path]:
+    """Write the tables or figures of the records as they are now; returns the files.
+
+    ``names`` are suites, or files of suites; none means all that come with the project. Two processes that end together
+    do it one after the other.
+    """
     from filelock import FileLock
 
     from bench.plots import write_figures
     from bench.suite import layouts, suite_names
-
-    results.mkdir(parents=True, exist_ok=True)
-    with FileLock(results / ".tables.lock"):
-        return write_figures(current_frame(results, source), results / "figures", layouts(names or suite_names()))
-
-
-def write_current_tables(results: Path, source: str | None = None, names: Sequence[str] = ()) -> list[Path]:
-    """Write the tables of the records as they are now; two processes that end together do it one after the other.
-
-    ``names`` are suites, or files of suites; none means all that come with the project.
-    """
-    from filelock import FileLock
-
-    from bench.suite import layouts, suite_names
     from bench.tables import write_tables
 
+    chosen = layouts(names or suite_names())
     results.mkdir(parents=True, exist_ok=True)
     with FileLock(results / ".tables.lock"):
-        return write_tables(current_frame(results, source), results / "tables", layouts(names or suite_names()))
+        frame = current_frame(results, source)
+        tables = [] if what == "figures" else write_tables(frame, results / "tables", chosen)
+        return tables + ([] if what == "tables" else write_figures(frame, results / "figures", chosen))

@@ -34,8 +34,7 @@ from bench.cli_options import (
     current_frame,
     open_catalog,
     use_weights_dir,
-    write_current_figures,
-    write_current_tables,
+    write_current,
 )
 from bench.errors import ConfigError
 
@@ -78,6 +77,10 @@ def run(
     force: Annotated[
         bool, typer.Option("--force", help="Repeat finished runs; their old records are kept aside.")
     ] = False,
+    compiled: Annotated[
+        bool,
+        typer.Option("--compile", help="Use torch.compile, which pays on long runs if at all (bench.perf.compiled)."),
+    ] = False,
     tracking_uri: TrackingUri = None,
     track: Annotated[bool, typer.Option("--track/--no-track", help="Whether to feed MLflow.")] = True,
 ) -> None:
@@ -102,7 +105,14 @@ def run(
         _dry_run(console, plan, catalog, results, device)
     else:
         outcome = _execute(
-            console, plan, catalog, results, device, force, _tracking(tracking_uri, results) if track else None
+            console,
+            plan,
+            catalog,
+            results,
+            device,
+            force,
+            compiled,
+            _tracking(tracking_uri, results) if track else None,
         )
         _report(console, suite, plan, results, outcome)
     if profile == "quick":
@@ -147,10 +157,11 @@ def status(
 
 
 def _suite(everything: bool, name: str | None) -> Suite:
-    from bench.suite import load_suite
+    from bench.suite import layouts, load_suite
 
     if everything and name:
         raise ConfigError("--all is the suite short_term; give either --all or --suite")
+    layouts([name or "short_term"])  # a wrong variant is told before the work, not after it
     return load_suite(name or "short_term")
 
 
@@ -230,6 +241,7 @@ def _execute(
     results: Path,
     device: str,
     force: bool,
+    compiled: bool,
     tracking_uri: str | None,
 ) -> Outcome:
     from bench.console import ConsoleObserver
@@ -245,14 +257,14 @@ def _execute(
             from bench.tracking import Tracker
 
             observers.append(stack.enter_context(Tracker(tracking_uri, results, warn=screen.warn)))
-        return Runner(catalog, results, found, observers).run(plan, force=force)
+        return Runner(catalog, results, found, observers, compiled=compiled).run(plan, force=force)
 
 
 def _report(console: Console, suite: str | None, plan: list[PlannedRun], results: Path, outcome: Outcome) -> None:
     from bench.suite import suite_names
 
     names = list(dict.fromkeys([*suite_names(), suite or "short_term"]))
-    written = [*write_current_tables(results, names=names), *write_current_figures(results, names=names)]
+    written = write_current(results, "both", names=names)
     console.print(_summary(plan, results))
     tables, figures = (", ".join(str(p) for p in written if p.suffix == kind) for kind in (".md", ".png"))
     counts = f"{outcome.done} done, {outcome.skipped} already there, {outcome.failed} failed"

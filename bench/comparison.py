@@ -1,11 +1,12 @@
 """Paired comparison of forecasts of the same windows: how large a difference is, how sure, and whether chance does it.
 
 Neighbouring windows overlap and share their hour's weather, so single windows are no independent witnesses. The
-interval comes from a moving-block bootstrap, whose blocks are a day long, and the test is made on days.
+interval comes from a moving-block bootstrap, whose blocks are a day long or more, and the test is made on such blocks.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,8 @@ from bench.window_errors import WindowErrors
 
 DRAWS = 1000
 LEVEL = 0.95
+FEWEST_SEEDS = 3  # for a claim
+HORIZONS = 4  # in a block, at least: windows of neighbouring blocks overlap by one
 Floats = NDArray[np.float64]
 
 
@@ -25,35 +28,45 @@ class Difference:
     """Mean absolute error less that of a reference, in percent of the reference's: above 0 the reference is better.
 
     Attributes:
-        percent: Of errors averaged over seeds.
+        percent: Of errors averaged over the seeds that both have.
         low, high: The 95 % interval of a moving-block bootstrap over windows.
-        seeds: By seed that both have, its own difference in percent.
-        p: Of Wilcoxon's signed-rank test over days, two-sided.
-        holm: The same, corrected by Holm for all comparisons made together.
+        seeds: By seed its own difference in percent.
+        days: Blocks that the test is made on, days unless the horizon is long.
+        p: Of Wilcoxon's signed-rank test over them, two-sided.
+        holm: The same, corrected by Holm for all comparisons on this data set.
+        least: The smallest that ``holm`` could have been for the first of these comparisons.
     """
 
     percent: float
     low: float
     high: float
     seeds: Mapping[int, float]
+    days: int
     p: float
-    holm: float
+    holm: float = math.nan
+    least: float = math.nan
+
+    @property
+    def testable(self) -> bool:
+        """Whether seeds and days are enough for a claim."""
+        return len(self.seeds) >= FEWEST_SEEDS and self.least < 1 - LEVEL
 
     @property
     def significant(self) -> bool:
         """Whether test, interval and every seed agree."""
         sides = {np.sign(value) for value in (self.percent, self.low, self.high, *self.seeds.values())}
-        return self.holm < 1 - LEVEL and len(sides) == 1
+        return self.testable and self.holm < 1 - LEVEL and len(sides) == 1
 
 
 Runs = Mapping[int, WindowErrors]
 """Errors of the same windows by seed."""
 
 
-def compare(reference: Runs, others: Sequence[Runs], *, horizon: int) -> list[Difference]:
-    """Differences of several lines from one reference on one data set; the draws of windows are the same for all.
+def compare(reference: Runs, others: Sequence[Runs], *, horizon: int) -> list[Difference | None]:
+    """Differences of lines from the reference on one data set, not yet corrected; the draws are the same for all.
 
-    A block is as long as the horizon, in steps, and a day at least.
+    Returns:
+        None for a line that has no seed in common with the reference, or if the reference makes no error.
 
     Raises:
         StoreError: If the runs are not of the same windows.
@@ -61,23 +74,27 @@ def compare(reference: Runs, others: Sequence[Runs], *, horizon: int) -> list[Di
     first = next(iter(reference.values()))
     if any(not np.array_equal(run.origins, first.origins) for runs in (reference, *others) for run in runs.values()):
         raise StoreError("runs that are to be compared are not of the same windows; repeat them with --force")
-    length = max(first.per_day, horizon)
-    base = _absolute(reference)
-    columns = [_absolute(runs) for runs in others]
-    bounds = _intervals(base, np.stack(columns, axis=1), length)
-    return [
-        Difference(
-            percent=_percent(column, base),
-            low=low,
-            high=high,
-            seeds={
-                seed: _percent(runs[seed].absolute, reference[seed].absolute) for seed in sorted({*runs} & {*reference})
-            },
-            p=(p := _signed_rank(column - base, (first.origins - first.origins[0]) // length)),
-            holm=p,
+    shared = [sorted({*reference} & {*runs}) for runs in others]
+    known = [number for number, seeds in enumerate(shared) if sum(reference[s].absolute.sum() for s in seeds) > 0]
+    if not known:
+        return [None] * len(others)
+    base = np.stack([_mean(reference, shared[number]) for number in known], axis=1)  # [N, K]
+    mine = np.stack([_mean(others[number], shared[number]) for number in known], axis=1)
+    length = first.per_day * math.ceil(max(first.per_day, HORIZONS * horizon) / first.per_day)
+    low, high = _intervals(base, mine, length)
+    found: list[Difference | None] = [None] * len(others)
+    for column, number in enumerate(known):
+        days, p = _signed_rank(mine[:, column] - base[:, column], (first.origins - first.origins[0]) // length)
+        seeds = {s: float(_percent(reference[s].absolute, others[number][s].absolute)) for s in shared[number]}
+        found[number] = Difference(
+            percent=float(_percent(base[:, column], mine[:, column])),
+            low=float(low[column]),
+            high=float(high[column]),
+            seeds=seeds,
+            days=days,
+            p=p,
         )
-        for runs, column, (low, high) in zip(others, columns, bounds, strict=True)
-    ]
+    return found
 
 
 def corrected(differences: Sequence[Difference]) -> list[Difference]:
@@ -86,38 +103,40 @@ def corrected(differences: Sequence[Difference]) -> list[Difference]:
 
     if not differences:
         return []
-    _, values, _, _ = multipletests([difference.p for difference in differences], method="holm")
-    return [replace(each, holm=float(value)) for each, value in zip(differences, values, strict=True)]
+    _, values, _, _ = multipletests([each.p for each in differences], method="holm")
+    return [
+        replace(each, holm=float(value), least=min(1.0, len(differences) * 2.0 ** (1 - each.days)))
+        for each, value in zip(differences, values, strict=True)
+    ]
 
 
-def _absolute(runs: Runs) -> Floats:
+def _mean(runs: Runs, seeds: Sequence[int]) -> Floats:
     """Absolute errors of each window, averaged over seeds, ``[N]``."""
-    mean: Floats = np.mean([run.absolute for run in runs.values()], axis=0)
+    mean: Floats = np.mean([runs[seed].absolute for seed in seeds], axis=0)
     return mean
 
 
-def _percent(values: Floats, base: Floats) -> float:
-    return float(100 * (values.sum() / base.sum() - 1))
+def _percent(base: Floats, mine: Floats) -> Floats:
+    """Of the sums over windows, the first axis; 0 where the reference makes no error in any of them."""
+    total = base.sum(axis=0)
+    ratio: Floats = np.divide(mine.sum(axis=0), total, out=np.ones_like(total), where=total > 0)
+    percent: Floats = 100 * (ratio - 1)
+    return percent
 
 
-def _intervals(base: Floats, columns: Floats, length: int) -> list[tuple[float, float]]:
-    """Of each of the columns ``[N, K]``; blocks are at most half as long as the series."""
+def _intervals(base: Floats, mine: Floats, length: int) -> tuple[Floats, Floats]:
+    """Lower and upper bounds ``[K]`` for columns ``[N, K]``; blocks are at most half as long as the series."""
     from arch.bootstrap import MovingBlockBootstrap
 
-    block = max(1, min(length, len(base) // 2))
-    draws = MovingBlockBootstrap(block, np.column_stack((base, columns)), seed=0)
-    found = draws.conf_int(lambda drawn: _ratios(drawn.sum(axis=0)), DRAWS, method="percentile", size=LEVEL)
-    return [(float(low), float(high)) for low, high in found.T]
+    draws = MovingBlockBootstrap(max(1, min(length, len(base) // 2)), base, mine, seed=0)
+    low, high = draws.conf_int(_percent, DRAWS, method="percentile", size=LEVEL)
+    return low, high
 
 
-def _ratios(sums: Floats) -> Floats:
-    ratios: Floats = 100 * (sums[1:] / sums[0] - 1)
-    return ratios
-
-
-def _signed_rank(differences: Floats, days: NDArray[np.int64]) -> float:
-    """P of the differences' sums over days; 1 if nothing differs."""
+def _signed_rank(differences: Floats, days: NDArray[np.int64]) -> tuple[int, float]:
+    """The number of days, and p of the differences' sums over them; 1 if nothing differs."""
     from scipy.stats import wilcoxon
 
-    sums = np.bincount(days, weights=differences)[np.unique(days)]
-    return float(wilcoxon(sums).pvalue) if np.any(sums) else 1.0
+    found, places = np.unique(days, return_inverse=True)
+    sums = np.bincount(places, weights=differences)
+    return len(found), float(wilcoxon(sums).pvalue) if np.any(sums) else 1.0

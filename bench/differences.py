@@ -7,13 +7,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.cells import BLOCK, DATA, LINE, Entries, Entry, Key
-from bench.comparison import DRAWS, Difference, Runs, compare, corrected
+from bench.comparison import DRAWS, FEWEST_SEEDS, Difference, Runs, compare, corrected
 from bench.layout import Layout
-from bench.render import MINUS, Block, Cell, Header, Score
+from bench.render import MARKS, MINUS, Block, Cell, Header, Score
 from bench.window_errors import unpack
 
 SPLIT_LINE = (*LINE, "split")
-PREFERRED = ("pretrained", "none", "random")  # weights of a reference that a line of other weights is compared with
+PREFERRED = ("pretrained", "none", "random")  # weights of a reference for a line of other weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """One comparison.
+
+    Attributes:
+        weights: Of the reference.
+        claimed: Whether it is significant and may be said so: on real data, and not in the quick profile.
+    """
+
+    difference: Difference
+    weights: str
+    claimed: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +42,13 @@ class Differences:
 
     reference: str
     wanted: str
-    found: Mapping[tuple[Key, Key], Difference]
+    found: Mapping[tuple[Key, Key], Compared]
+
+    @property
+    def name(self) -> str:
+        """The reference, marked if its weights are random."""
+        weights = {each.weights for each in self.found.values()}
+        return f"“{self.reference}”" + (f" {MARKS['random_weights'][0]}" if "random" in weights else "")
 
 
 def differences(place: Key, entries: Entries, layout: Layout) -> Differences | None:
@@ -37,41 +57,52 @@ def differences(place: Key, entries: Entries, layout: Layout) -> Differences | N
     Raises:
         StoreError: If the window errors of a run cannot be read.
     """
-    horizon = int(place[BLOCK.index("horizon")])
-    variants = {line.name for line in layout.lines if line.name != line.model}
-    usable = {key: entry for key, entry in entries.items() if entry.ranked and _name(key) in variants}
-    reference = next((name for name in layout.references if any(_name(key) == name for key in usable)), None)
-    if reference is None:
+    block = dict(zip(BLOCK, place, strict=True))
+    variants = {line.name for line in layout.lines if line.variant}
+    usable = {key: entry for key, entry in entries.items() if entry.ranked and _fact(key, "line") in variants}
+    reference = next((name for name in layout.references if any(_fact(key, "line") == name for key in usable)), None)
+    found: dict[tuple[Key, Key], Compared] = {}
+    for data in dict.fromkeys(key[0] for key in usable):
+        mine = [key for key in usable if key[0] == data]
+        quiet = block["profile"] == "quick" or dict(zip(DATA, data, strict=True))["stand_in"]
+        found |= _on_one(mine, usable, reference, horizon=block["horizon"], quiet=bool(quiet))
+    if reference is None or not found:
         return None
-    pairs = {key: base for key in usable if _name(key) != reference and (base := _base(key, reference, usable))}
-    found: dict[tuple[Key, Key], Difference] = {}
+    return Differences(reference=reference, wanted=layout.references[0], found=found)
+
+
+def _on_one(
+    mine: Sequence[tuple[Key, Key]], usable: Entries, reference: str | None, *, horizon: int, quiet: bool
+) -> dict[tuple[Key, Key], Compared]:
+    """The comparisons on one data set, corrected together."""
+    bases = [key for key in mine if _fact(key, "line") == reference]
+    others = [key for key in mine if _fact(key, "line") != reference]
+    pairs = {key: base for key in others if (base := _base(key, bases)) is not None}
+    raw: dict[tuple[Key, Key], Difference] = {}
     for base in dict.fromkeys(pairs.values()):
         keys = [key for key, other in pairs.items() if other == base]
-        others = [_runs(usable[key]) for key in keys]
-        found |= dict(zip(keys, compare(_runs(usable[base]), others, horizon=horizon), strict=True))
-    if not found:
-        return None
-    ordered = [key for key in entries if key in found]
-    values = corrected([found[key] for key in ordered])
-    return Differences(reference=reference, wanted=layout.references[0], found=dict(zip(ordered, values, strict=True)))
+        values = compare(_runs(usable[base]), [_runs(usable[key]) for key in keys], horizon=horizon)
+        raw |= {key: value for key, value in zip(keys, values, strict=True) if value is not None}
+    return {
+        key: Compared(difference=each, weights=_fact(pairs[key], "weights"), claimed=each.significant and not quiet)
+        for key, each in zip(raw, corrected(list(raw.values())), strict=True)
+    }
 
 
 def difference_block(
-    scores: Block, data: Sequence[Key], lines: Sequence[Key], compared: Differences, layout: Layout, *, quick: bool
+    scores: Block, data: Sequence[Key], lines: Sequence[Key], compared: Differences, entries: Entries, layout: Layout
 ) -> Block:
     """The differences as text, under the headers of the block of their scores; rows and columns as the keys given."""
     shown = [number for number, line in enumerate(lines) if any((key, line) in compared.found for key in data)]
-    rows = [tuple(_cell(compared.found.get((key, lines[number])), quick=quick) for number in shown) for key in data]
-    counts = tuple(_counts([compared.found.get((key, lines[number])) for key in data]) for number in shown)
-    columns, cells = scores.datasets, rows
-    if not quick:
-        columns, cells = (*columns, Header(name="reference better / worse / open")), [*rows, counts]
+    keys = [[(key, lines[number]) for number in shown] for key in data]
+    real = [key for key in data if not dict(zip(DATA, key, strict=True))["stand_in"]]
+    counts = tuple(_counts([compared.found.get((key, lines[number])) for key in real]) for number in shown)
     return Block(
-        title=f"{layout.question} Difference from “{compared.reference}”. {scores.title}",
-        notes=_notes(compared, quick=quick),
-        datasets=tuple(columns),
+        title=" ".join(f"{layout.question} Difference from {compared.name}. {scores.title}".split()),
+        notes=notes(compared),
+        datasets=(*scores.datasets, Header(name="reference better / worse / open")),
         models=tuple(scores.models[number] for number in shown),
-        cells=tuple(cells),
+        cells=(*(tuple(_cell(key, compared, entries) for key in row) for row in keys), counts),
         metrics={"difference": "MAE, % more than the reference"},
         models_down=True,
     )
@@ -83,62 +114,71 @@ def difference_rows(place: Key, compared: Differences) -> list[dict[str, Any]]:
         {
             **dict(zip((*BLOCK, *DATA, *SPLIT_LINE), (*place, *data, *line), strict=True)),
             "reference": compared.reference,
-            **{name: getattr(each, name) for name in ("percent", "low", "high", "p", "holm", "significant")},
-            "seeds": ";".join(f"{seed}:{value:.6g}" for seed, value in each.seeds.items()),
+            "reference_weights": each.weights,
+            **{name: getattr(each.difference, name) for name in ("percent", "low", "high", "days", "p", "holm")},
+            "claimed": each.claimed,
+            "seeds": ";".join(f"{seed}:{value:.6g}" for seed, value in each.difference.seeds.items()),
         }
         for (data, line), each in compared.found.items()
     ]
 
 
-def _notes(compared: Differences, *, quick: bool) -> tuple[str, ...]:
-    notes = [
+def notes(compared: Differences) -> tuple[str, ...]:
+    """What a reader must know of the differences."""
+    found = [
         "Mean absolute error less that of the reference, in % of it: above 0 the reference is better.",
-        f"In brackets the 95 % interval of a moving-block bootstrap over test windows (blocks of a day, or of a longer "
-        f"horizon; {DRAWS} draws) of errors averaged over seeds; it does not cover the spread of seeds.",
+        "In brackets the 95 % interval of a moving-block bootstrap over test windows (blocks of a day or more, "
+        f"{DRAWS} draws) of errors averaged over the seeds that both have; it does not cover the spread of seeds.",
+        f"Bold, and counted: real data, no quick profile, {FEWEST_SEEDS} seeds or more, and the interval, every seed "
+        "and Wilcoxon's signed-rank test over days agree (p < 0.05 after Holm's correction on each data set); all "
+        "else is open.",
     ]
     if compared.reference != compared.wanted:
-        notes.insert(
-            0,
-            f"No run of “{compared.wanted}” is done, so this does not answer the question; the reference is "
-            f"“{compared.reference}” instead.",
-        )
-    if not quick:
-        notes.append(
-            "Bold: the interval, every seed and Wilcoxon's signed-rank test over days agree (p < 0.05 after Holm's "
-            f"correction for {len(compared.found)} comparisons); all else is open."
-        )
-    return tuple(notes)
+        found.insert(0, f"No current run of “{compared.wanted}” is there, so this does not answer the question.")
+    short = {key[0][0]: each for key, each in compared.found.items() if not each.difference.testable}
+    if few := sorted(name for name, each in short.items() if len(each.difference.seeds) >= FEWEST_SEEDS):
+        found.append(f"Too few days for the test to reach p < 0.05, whatever the truth: {', '.join(few)}.")
+    if len({each.weights for each in compared.found.values()}) > 1:
+        found.append("A line is compared with the reference of its own weights where there are several.")
+    return tuple(found)
 
 
-def _cell(difference: Difference | None, *, quick: bool) -> Cell:
-    if difference is None:
+def _cell(key: tuple[Key, Key], compared: Differences, entries: Entries) -> Cell:
+    entry, found = entries.get(key), compared.found.get(key)
+    if entry is None:
         return Cell(flags=("missing",))
-    text = f"{difference.percent:+.1f} [{difference.low:+.1f}, {difference.high:+.1f}]"
-    bold = difference.significant and not quick
-    return Cell(scores={"difference": Score(text=text.replace("-", MINUS), rank="best" if bold else "")})
+    if found is None:
+        return Cell(flags=entry.flags) if entry.flags else Cell(scores={"difference": Score(text="no reference")})
+    each = found.difference
+    text = " ".join((_signed(each.percent), f"[{_signed(each.low)}, {_signed(each.high)}]"))
+    count = f" (n={len(each.seeds)})" if len(each.seeds) < FEWEST_SEEDS else ""
+    score = Score(text=text + count, rank="best" if found.claimed else "", flags=entry.flags)
+    return Cell(scores={"difference": score})
 
 
-def _counts(found: Sequence[Difference | None]) -> Cell:
+def _signed(value: float) -> str:
+    """One decimal, and a sign unless it is 0."""
+    text = f"{value:+.1f}"
+    return "0.0" if float(text) == 0 else text.replace("-", MINUS)
+
+
+def _counts(found: Sequence[Compared | None]) -> Cell:
     known = [each for each in found if each is not None]
-    better = sum(each.significant and each.percent > 0 for each in known)
-    worse = sum(each.significant and each.percent < 0 for each in known)
+    better = sum(each.claimed and each.difference.percent > 0 for each in known)
+    worse = sum(each.claimed and each.difference.percent < 0 for each in known)
     return Cell(scores={"difference": Score(text=f"{better} / {worse} / {len(known) - better - worse}")})
 
 
-def _base(key: tuple[Key, Key], reference: str, usable: Entries) -> tuple[Key, Key] | None:
-    """The reference on the same data, with the same weights if there is a choice."""
-    bases = [other for other in usable if other[0] == key[0] and _name(other) == reference]
-    order = (_weights(key), *PREFERRED)
-    return min(bases, key=lambda other: order.index(_weights(other)), default=None)
+def _base(key: tuple[Key, Key], bases: Sequence[tuple[Key, Key]]) -> tuple[Key, Key] | None:
+    """The reference of the same settings, if these are told apart, and of the same weights if there is a choice."""
+    alike = [base for base in bases if len(bases) == 1 or _fact(base, "split") in ("", _fact(key, "split"))]
+    order = {weights: rank for rank, weights in enumerate((_fact(key, "weights"), *PREFERRED)[::-1])}
+    return max(alike, key=lambda base: order.get(_fact(base, "weights"), -1), default=None)
 
 
 def _runs(entry: Entry) -> Runs:
     return {run["seed"]: unpack(dict(run["windows"]), f"the record {run['run_id']}") for run in entry.runs}
 
 
-def _name(key: tuple[Key, Key]) -> str:
-    return str(key[1][SPLIT_LINE.index("line")])
-
-
-def _weights(key: tuple[Key, Key]) -> str:
-    return str(key[1][SPLIT_LINE.index("weights")])
+def _fact(key: tuple[Key, Key], name: str) -> str:
+    return str(key[1][SPLIT_LINE.index(name)])

@@ -104,7 +104,10 @@ def _trial(run: PlannedRun, catalog: Catalog, device: torch.device) -> float:
     context.begin()
     task = Task(catalog.load(run.dataset), run.spec.task, context.device, test_allowed=False)
     module = registry.load("model", run.model)
-    model = module.Model(task.shape, module.Config(**run.spec.config)).to(device)
+    config = dict(run.spec.config)
+    if config.get("weights") == "pretrained":  # random ones are as fast, and nothing is downloaded to make a guess
+        config["weights"] = "random"
+    model = module.Model(task.shape, module.Config(**config)).to(device)
     settings = replace(run.spec.train, epochs=1, steps_per_epoch=TRIAL_STEPS)
     started = context.seconds()
     if any(p.requires_grad for p in model.parameters()):

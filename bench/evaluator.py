@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,7 +16,7 @@ from bench.context import RunContext
 from bench.errors import LeakError
 from bench.metrics import Score
 from bench.task import Task
-from bench.train import EVALUATION_BATCH, forecast_sums
+from bench.train import EVALUATION_BATCH, forecast_sums, tensors_sha256
 from bench.window_errors import WindowErrors, pack
 from bench.windows import WindowSet
 
@@ -49,7 +48,7 @@ def evaluate(
         precision=precision,
         batch_size=batch_size,
     )
-    checkpoint = state_sha256(model)
+    checkpoint = tensors_sha256(model.state_dict())
     val = score(task.val)
     test_windows = task.open_test()
     perturbation = future_perturbation(model, test_windows)
@@ -119,12 +118,3 @@ def forward_flops(model: nn.Module, windows: WindowSet) -> int:
     with FlopCounterMode(display=False) as counter:  # needs the autograd graph to follow modules
         model(windows.window(torch.zeros(1, dtype=torch.long, device=windows.origins.device)))
     return int(counter.get_total_flops())
-
-
-def state_sha256(model: nn.Module) -> str:
-    """Digest of the names and values of everything in the model's state, in order."""
-    digest = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
-        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

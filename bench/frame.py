@@ -37,12 +37,12 @@ COLUMNS: Mapping[str, str] = {
     **dict.fromkeys(_TEXT_TOO, "str"),
     **dict.fromkeys(("seed", "history", "horizon"), "int64"),
     "fraction": "float64",
-    **dict.fromkeys(("leaky_scaler", "clamp", "stand_in"), "bool"),
+    **dict.fromkeys(("leaky_scaler", "clamp", "stand_in", "made_as_variant"), "bool"),
     **{f"{split}_{metric}": "float64" for split in SPLITS for metric in METRICS},
     **{
         f"{split}_{metric}_{axis}": "object" for split in SPLITS for metric in METRICS for axis in ("steps", "channels")
     },
-    **dict.fromkeys(("changes", "windows"), "object"),
+    **dict.fromkeys(("changes", "base", "windows"), "object"),
     **{f"{split}_count": "float64" for split in _COUNTS},
     **dict.fromkeys(_COSTS, "float64"),
 }
@@ -63,9 +63,9 @@ def frame_from_records(records: Iterable[Record]) -> pd.DataFrame:
 
     Returns:
         Scores in physical units; ``*_steps`` are tuples over the horizon, ``*_channels`` over the channels, both
-        empty for a failed run. ``changes`` are the run's overrides as sorted texts, weights left out; ``settings`` is a
-        digest of everything in its spec except data and seed; ``windows`` are the packed items of
-        ``bench.window_errors``.
+        empty for a failed run. ``changes`` are the run's overrides as sorted texts, weights left out, and ``base``
+        those that its whole suite was run with; ``settings`` is a digest of everything in its spec but data and seed;
+        ``windows`` are the packed items of ``bench.window_errors``.
 
     Raises:
         StoreError: If a record lacks what a column needs, or has a value that does not fit.
@@ -125,6 +125,8 @@ def _identity(record: Record) -> dict[str, Any]:
         **{key: task[key] for key in ("protocol", "history", "horizon", "fraction", "leaky_scaler", "clamp")},
         "profile": label["profile"],
         "changes": changes(label["overrides"]),
+        "base": changes(label["base"]),
+        "made_as_variant": label["overrides"] != label["base"],
         "weights": record["weights"],
         "data_version": record["data"]["version"],
         "data_sha256": record["data"]["sha256"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,13 +15,21 @@ class Line:
     """A line of a table.
 
     Attributes:
-        weights: "random" or "pretrained" if the line is about just these; None for either.
+        variant: Whether it is a variant of a model, and takes part in comparisons.
+        settings: The model settings that it names, with their value as text, or None for the usual value.
+        weights: "random", "pretrained" or "none" if the line is about just these; None for any.
     """
 
     name: str
     model: str
-    changes: Changes = frozenset()
+    variant: bool = False
+    settings: Mapping[str, str | None] = field(default_factory=dict)
     weights: str | None = None
+
+    def changes(self, base: Changes) -> Changes:
+        """What a run of this line changes when all runs of its block change ``base``."""
+        shared = {change for change in base if setting(change) not in self.settings}
+        return frozenset({*shared, *(f"{name}={value}" for name, value in self.settings.items() if value is not None)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +39,7 @@ class Layout:
     Attributes:
         tasks: Names of its tasks.
         lines: Its lines in order. Without any, every model is a line, and every change of its settings one more.
-        elsewhere: Models with changes that are lines of other tables, and so none of a table without lines.
-        references: Names of lines that the others are compared with: the first that has runs.
+        references: Names of lines that the other variants are compared with: the first that has runs.
         question: What the comparison answers.
     """
 
@@ -40,35 +47,43 @@ class Layout:
     title: str
     tasks: tuple[str, ...]
     lines: tuple[Line, ...] = ()
-    elsewhere: frozenset[tuple[str, Changes]] = field(default_factory=frozenset)
     references: tuple[str, ...] = ()
     question: str = ""
 
-    def placed(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Where a run of ``bench.frame`` belongs; None if to none of the lines.
+    def placed(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """The runs of ``bench.frame`` that belong to the lines, with their place; a run may belong to several blocks.
 
         Returns:
-            ``order`` and ``line``; ``variant``, the changes that make the line; ``base``, those that all runs of a
-            block share beside them; and ``recipe``, those of the training.
+            The rows with ``order`` and ``line``; ``variant``, the changes that make the line; ``base``, those of the
+            model that all runs of a block share; and ``recipe``, those of the training.
         """
-        if row["task"] not in self.tasks:
-            return None
-        recipe = ", ".join(change for change in row["changes"] if change.startswith("train."))
-        changes = frozenset(change for change in row["changes"] if not change.startswith("train."))
-        if not self.lines:
-            if (row["model"], changes) in self.elsewhere:
-                return None
-            return {"order": 0, "line": row["model"], "variant": text(changes), "base": "", "recipe": recipe}
-        named = {setting(change) for line in self.lines if line.model == row["model"] for change in line.changes}
-        mine = frozenset(change for change in changes if setting(change) in named)
-        for order, line in enumerate(self.lines):
-            if (line.model, line.changes) == (row["model"], mine) and line.weights in (None, row["weights"]):
-                base = text(changes - mine)
-                return {"order": order, "line": line.name, "variant": text(mine), "base": base, "recipe": recipe}
-        return None
+        mine = [row for row in rows if row["task"] in self.tasks]
+        bases = sorted({_model(row["base"]) for row in mine}, key=text)
+        return [
+            {**row, **place, "recipe": text(change for change in row["changes"] if change.startswith("train."))}
+            for row in mine
+            for place in ([*self._places(row, bases)] if self.lines else _open_places(row))
+        ]
+
+    def _places(self, row: Mapping[str, Any], bases: Iterable[Changes]) -> Iterable[dict[str, Any]]:
+        """At most one per base: the first line whose runs would be just this one."""
+        changes = _model(row["changes"])
+        for base in bases:
+            for order, line in enumerate(self.lines):
+                fits = line.model == row["model"] and line.weights in (None, row["weights"])
+                if fits and line.changes(base) == changes:
+                    yield {"order": order, "line": line.name, "variant": text(changes - base), "base": text(base)}
+                    break
 
 
-def text(changes: Changes | Sequence[str]) -> str:
+def _open_places(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A run that was made as a variant stands in the tables of variants alone."""
+    if row["made_as_variant"]:
+        return []
+    return [{"order": 0, "line": row["model"], "variant": text(_model(row["changes"])), "base": ""}]
+
+
+def text(changes: Iterable[str]) -> str:
     """Changes in one line, sorted."""
     return ", ".join(sorted(changes))
 
@@ -76,3 +91,7 @@ def text(changes: Changes | Sequence[str]) -> str:
 def setting(change: str) -> str:
     """The name of a changed setting."""
     return change.partition("=")[0]
+
+
+def _model(changes: Iterable[str]) -> Changes:
+    return frozenset(change for change in changes if not change.startswith("train."))

@@ -43,12 +43,12 @@ def plan(suite: Suite, selection: Selection, catalog: Catalog) -> list[PlannedRu
     overrides = _Overrides(selection.overrides)
     lines = _lines(suite, selection, overrides.of("model").get("weights", profile.weights))
     tasks = [_task(name, suite, selection, overrides) for name in ([selection.task] if selection.task else suite.tasks)]
-    resolved = {line.name: (line.model, *_resolved(line, profile, overrides)) for line in lines}
-    overrides.check_used(config for _, config, _, _ in resolved.values())
+    resolved = {line.name: _resolved(line, profile, overrides) for line in lines}
+    overrides.check_used(config for _, config, *_ in resolved.values())
     runs: dict[str, PlannedRun] = {}
     for dataset in _datasets(suite, selection, catalog):
         for task in tasks:
-            for name, (model, config, train, changed) in resolved.items():
+            for name, (model, config, train, changed, base) in resolved.items():
                 for seed in _unique(selection.seeds or profile.seeds):
                     spec = RunSpec(
                         data=catalog.identity(dataset),
@@ -59,7 +59,7 @@ def plan(suite: Suite, selection: Selection, catalog: Catalog) -> list[PlannedRu
                         seed=seed,
                         weights=cast(Weights, config.get("weights", "none")),
                     )
-                    label = {"profile": profile.name, "overrides": changed}
+                    label = {"profile": profile.name, "overrides": changed, "base": base}
                     run = PlannedRun(spec=spec, code=code_hash(dataset, model), line=name, label=label)
                     runs.setdefault(run.run_id, run)  # two lines may be one run
     return _shard(list(runs.values()), selection.shard)
@@ -103,10 +103,12 @@ def _lines(suite: Suite, selection: Selection, weights: str) -> list[Variant]:
         variants = [_choice("variant", name, known) for name in selection.variants]
     elif weights == "random":  # by profile or by --set: then nothing pre-trained is run unless by name
         variants = [line for line in variants if line.settings.get("weights") != "pretrained"]
-    for line in plain:
+    if selection.models:  # a model that was asked for by name brings its variants in its place
+        covered = {line.model for line in variants}
+        plain = [line for line in plain if line.model not in covered]
+    lines = [*plain, *variants]
+    for line in lines:
         registry.find("model", line.model)
-    covered = {line.model for line in variants}
-    lines = [*(line for line in plain if line.model not in covered), *variants]
     if not lines:
         raise ConfigError(f"the suite '{suite.name}' has no model or variant that was asked for")
     return lines
@@ -130,15 +132,22 @@ def _task(name: str, suite: Suite, selection: Selection, overrides: _Overrides) 
 
 def _resolved(
     line: Variant, profile: Profile, overrides: _Overrides
-) -> tuple[dict[str, Any], TrainSettings, dict[str, Any]]:
-    """A line's settings, its recipe, and what of both is not the profile's; a floor is not trained and has none."""
-    config = _config(line.model, profile, {**overrides.of("model"), **line.settings})
-    changed = _changed("model", config, _config(line.model, profile, {}))
-    usual = asdict(profile.train)
-    train = validated(TrainSettings, {**usual, **overrides.of("train")}, "train")
+) -> tuple[str, dict[str, Any], TrainSettings, dict[str, Any], dict[str, Any]]:
+    """A line's model, settings and recipe; what of both is not the profile's; and what was asked of all lines.
+
+    A floor is not trained and has no recipe.
+    """
+    usual, shared, config = (
+        _config(line.model, profile, values)
+        for values in ({}, overrides.of("model"), {**overrides.of("model"), **line.settings})
+    )
+    changed, base = _changed("model", config, usual), _changed("model", shared, usual)
     if registry.role(line.model) == "floor":
-        return config, TrainSettings(), changed
-    return config, train, changed | _changed("train", asdict(train), usual)
+        return line.model, config, TrainSettings(), changed, base
+    profiled = asdict(profile.train)
+    train = validated(TrainSettings, {**profiled, **overrides.of("train")}, "train")
+    recipe = _changed("train", asdict(train), profiled)
+    return line.model, config, train, changed | recipe, base | recipe
 
 
 def _changed(group: str, values: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:

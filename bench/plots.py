@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from bench.cells import BLOCK, Key
-from bench.comparison import Difference
-from bench.differences import Differences, differences
+from bench.cells import Key
+from bench.comparison import FEWEST_SEEDS
+from bench.differences import Compared, Differences, differences
 from bench.errors import StoreError
 from bench.layout import Layout
 from bench.render import MARKS
@@ -46,9 +47,10 @@ def write_figures(frame: pd.DataFrame, folder: Path, layouts: Sequence[Layout]) 
                     for number, figure in enumerate(figures, start=1)
                     for ending in FORMATS
                 ]
-            old = {path for ending in FORMATS for path in folder.glob(f"{layout.name}-[0-9]*{ending}")}
-            for path in old.difference(paths):
-                path.unlink(missing_ok=True)
+            numbered = re.compile(rf"{re.escape(layout.name)}-\d+")
+            for path in folder.iterdir():
+                if numbered.fullmatch(path.stem) and path.suffix in FORMATS and path not in paths:
+                    path.unlink(missing_ok=True)
             written += paths
     except OSError as error:
         raise StoreError(
@@ -63,12 +65,12 @@ def difference_figures(frame: pd.DataFrame, layout: Layout) -> list[Figure]:
     for place, entries in placed_blocks(frame, layout).items():
         compared = differences(place, entries, layout)
         if compared is not None:
-            title = f"{layout.question}\n{block_title(place)}"
-            figures.append(_figure(title, _caption(compared, place), compared.found))
+            title = f"{layout.question}\n{block_title(place)}".strip()
+            figures.append(_figure(title, _caption(compared), compared.found))
     return figures
 
 
-def _figure(title: str, caption: str, found: Mapping[tuple[Key, Key], Difference]) -> Figure:
+def _figure(title: str, caption: str, found: Mapping[tuple[Key, Key], Compared]) -> Figure:
     from matplotlib.figure import Figure
 
     data, lines = (sorted({key[axis] for key in found}) for axis in (0, 1))
@@ -86,24 +88,23 @@ def _figure(title: str, caption: str, found: Mapping[tuple[Key, Key], Difference
     axes[0, 0].set_ylim(len(lines) - 0.5, -0.5)
     for axis in list(axes.flat)[len(data) :]:
         axis.set_axis_off()
-    marks = legend([*names, *(header.text for header in dataset_headers(data))])
+    marks = legend([caption, *names, *(header.text for header in dataset_headers(data))])
     figure.supxlabel(fill_lines(f"{caption} {marks}", size[0]), fontsize=8)
     return figure
 
 
-def _panel(axis: Axes, found: Sequence[Difference | None]) -> None:
+def _panel(axis: Axes, found: Sequence[Compared | None]) -> None:
     axis.axvline(0, color="black", linewidth=0.8)
     for row, each in enumerate(found):
         if each is None:
-            axis.text(0.5, row, "not run", transform=axis.get_yaxis_transform(), ha="center", va="center", color=GREY)
+            axis.text(0.5, row, "—", transform=axis.get_yaxis_transform(), ha="center", va="center", color=GREY)
             continue
-        colour = (ORANGE if each.percent > 0 else BLUE) if each.significant else GREY
-        axis.plot([each.low, each.high], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
-        axis.plot(
-            each.percent, row, "o", color=colour, markersize=5, markerfacecolor=colour if each.significant else "w"
-        )
-        if len(each.seeds) > 1:
-            axis.plot(list(each.seeds.values()), [row + 0.25] * len(each.seeds), "|", color=colour, markersize=4)
+        value = each.difference
+        colour = (ORANGE if value.percent > 0 else BLUE) if each.claimed else GREY
+        axis.plot([value.low, value.high], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
+        axis.plot(value.percent, row, "o", color=colour, markersize=5, markerfacecolor=colour if each.claimed else "w")
+        if len(value.seeds) > 1:
+            axis.plot(list(value.seeds.values()), [row + 0.25] * len(value.seeds), "|", color=colour, markersize=4)
     axis.grid(axis="x", alpha=0.3)
     axis.tick_params(axis="y", length=0)
     axis.tick_params(axis="x", labelsize=8)
@@ -111,16 +112,14 @@ def _panel(axis: Axes, found: Sequence[Difference | None]) -> None:
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:+g} %" if value else "0")
 
 
-def _caption(compared: Differences, place: Key) -> str:
+def _caption(compared: Differences) -> str:
     parts = [
-        f"Mean absolute error, % more than “{compared.reference}” (right: the reference is better). Bars: 95 % "
-        "intervals over test windows; ticks: seeds; filled: significant (interval, every seed and the corrected test "
-        "agree)."
+        f"Mean absolute error, % more than {compared.name} (right: the reference is better). Bars: 95 % intervals over "
+        f"test windows; ticks: seeds; filled: real data, no quick profile, {FEWEST_SEEDS} seeds or more, and interval, "
+        "seeds and corrected test agree."
     ]
     if compared.reference != compared.wanted:
-        parts.append(f"No run of “{compared.wanted}” is done, so this does not answer the question.")
-    if place[BLOCK.index("profile")] == "quick":
-        parts.append("Quick profile: budgets are tiny, so this shows nothing but the figure.")
+        parts.append(f"No current run of “{compared.wanted}” is there, so this does not answer the question.")
     return " ".join(parts)
 
 

@@ -151,10 +151,10 @@ class Table:
     differences: pd.DataFrame | None = None
 
     def to_markdown(self) -> str:
-        parts = [f"# {self.title}"]
+        parts = [f"# {_markdown(self.title)}"]
         for block in self.blocks:
             parts += [
-                f"## {block.title}",
+                f"## {_markdown(block.title)}",
                 " ".join(block.notes),
                 *(_markdown_grid(block, key) for key in block.metrics),
             ]
@@ -190,12 +190,17 @@ def _markdown_grid(block: Block, metric: str) -> str:
 
 
 def _markdown_header(header: Header) -> str:
-    name = re.sub(r"([\\|*`<>\[\]])", r"\\\1", " ".join(header.name.split()))
+    name = _markdown(header.name)
     return (
         f"*{name}*{header.text.removeprefix(header.name)}"
         if header.floor
         else name + header.text.removeprefix(header.name)
     )
+
+
+def _markdown(text: str) -> str:
+    """In one line, with nothing left that Markdown would read as its own."""
+    return re.sub(r"([\\|*`<>\[\]])", r"\\\1", " ".join(text.split()))
 
 
 def _markdown_cell(cell: Cell, metric: str) -> str:
@@ -259,6 +264,14 @@ def _column_format(headers: tuple[Header, ...]) -> str:
     return "l" + "r" * floors + (r"@{\qquad}" if 0 < floors < len(headers) else "") + "r" * (len(headers) - floors)
 
 
+def _latex(text: str) -> str:
+    """The text in one line, escaped as pandas escapes a cell."""
+    import pandas as pd
+
+    styler = pd.DataFrame([[" ".join(text.split())]]).style.hide(axis=0).hide(axis=1).format(escape="latex")
+    return str(styler.to_latex()).splitlines()[1].removesuffix(r" \\")
+
+
 def _latex_headers(headers: tuple[Header, ...]) -> pd.Index[str]:
     import pandas as pd
 
@@ -268,7 +281,7 @@ def _latex_headers(headers: tuple[Header, ...]) -> pd.Index[str]:
 def _latex_caption(block: Block, metric: str) -> str:
     sentences = [f"{block.metrics[metric]}. {block.title}.", *block.notes]
     sentences += [f"{block.legend()}."] if block.legend() else []
-    text = re.sub(r"([&%$#_{}])", r"\\\1", " ".join(sentences).replace("`", "").replace("*", ""))
+    text = _latex(" ".join(sentences).replace("`", ""))
     text = text.replace(r" \%", r"~\%").replace("--", "-{}-")
     for mark, _ in MARKS.values():  # a mark stays with its meaning
         text = text.replace(f"{mark} ", f"{mark}~")

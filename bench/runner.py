@@ -59,12 +59,18 @@ class Outcome:
 
 
 class Runner:
-    """Executes plans on one device, into the store of one results folder."""
+    """Executes plans on one device, into the store of one results folder; ``compiled`` is torch.compile for models."""
 
     def __init__(
-        self, catalog: Catalog, results: Path, device: torch.device, observers: Sequence[Observer] = ()
+        self,
+        catalog: Catalog,
+        results: Path,
+        device: torch.device,
+        observers: Sequence[Observer] = (),
+        *,
+        compiled: bool = False,
     ) -> None:
-        self.store = ResultStore(results)
+        self.store, self._compiled = ResultStore(results), compiled
         self._checkpoints = results / "checkpoints"
         self._device, self._observers = device, observers
         self._load = lru_cache(maxsize=1)(catalog.load)
@@ -137,6 +143,8 @@ class Runner:
         if run.code != code_hash(run.dataset, run.model):
             raise ConfigError(f"the code behind '{run.model}' has changed since this command began; run it again")
         model = module.Model(task.shape, module.Config(**run.spec.config)).to(self._device)
+        if self._compiled:
+            model.compile()  # in place: names of weights stay, and so do checkpoints
         preparing = context.seconds() - started
         training = self._train(run, model, task, context)
         trained = context.seconds()
@@ -156,7 +164,12 @@ class Runner:
             "cost": cost,
             "certificate": {**evaluation.certificate, "best_epoch": training.best_epoch},
             "windows": evaluation.windows,
-            "environment": {**environment(self._device), "libraries": libraries(), "commit": _commit()},
+            "environment": {
+                **environment(self._device),
+                "compiled": self._compiled,
+                "libraries": libraries(),
+                "commit": _commit(),
+            },
             "curve": list(training.curve),
             "error": None,
         }

@@ -34,5 +34,8 @@ def save(figure: Figure, path: Path) -> Path:
     dateless = (
         {"CreationDate": None, "Creator": None, "Producer": None} if path.suffix == ".pdf" else {"Software": None}
     )
-    figure.savefig(part, format=path.suffix.removeprefix("."), metadata=dateless)
-    return part.replace(path)
+    try:
+        figure.savefig(part, format=path.suffix.removeprefix("."), metadata=dateless)
+        return part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

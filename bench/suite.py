@@ -6,10 +6,11 @@ import dataclasses
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast
 
+from annotated_types import MinLen
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -26,7 +27,7 @@ from bench.frame import changes
 from bench.layout import Layout, Line
 from bench.settings import Protocol
 
-FOLDER = Path(__file__).parent / "suites"
+FOLDER = Path(__file__).resolve().parent / "suites"
 S = TypeVar("S")
 
 
@@ -53,11 +54,11 @@ class Suite(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*$")]
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$")]
     title: str
-    tasks: tuple[str, ...]
+    tasks: Annotated[tuple[str, ...], MinLen(1)]
     protocol: Protocol
-    datasets: tuple[str, ...]
+    datasets: Annotated[tuple[str, ...], MinLen(1)]
     extras: bool = False
     models: tuple[str, ...] | Literal["all"] = "all"
     variants: tuple[Variant, ...] = ()
@@ -106,12 +107,19 @@ def layouts(names: Sequence[str]) -> list[Layout]:
     """The tables of suites, by name or TOML file.
 
     Raises:
-        UnknownNameError, ConfigError: If a suite does not exist or does not validate.
+        UnknownNameError, ConfigError: If a suite does not exist or does not validate, or a variant of it.
     """
-    known = [load_suite(name) for name in suite_names()]
-    lines = [line for suite in known if suite.models != "all" for line in _lines(suite) if line.changes]
-    elsewhere = frozenset((line.model, line.changes) for line in lines)
-    return [_layout(suite, elsewhere) for suite in map(load_suite, names)]
+    return [
+        Layout(
+            name=suite.name,
+            title=suite.title,
+            tasks=suite.tasks,
+            lines=_lines(suite),
+            references=suite.references,
+            question=suite.question,
+        )
+        for suite in map(load_suite, names)
+    ]
 
 
 def validated(kind: type[S], values: Mapping[str, Any], where: str) -> S:
@@ -138,37 +146,38 @@ def validated(kind: type[S], values: Mapping[str, Any], where: str) -> S:
 def first_problem(error: ValidationError) -> str:
     """The first problem of a validation, as "field: message, found value"."""
     problem = error.errors()[0]
+    if not problem["loc"]:
+        return problem["msg"].removeprefix("Value error, ")
     place = ".".join(str(part) for part in problem["loc"])
     return f"{place}: {problem['msg']}, found {problem['input']!r}"
 
 
-def _layout(suite: Suite, elsewhere: frozenset[tuple[str, frozenset[str]]]) -> Layout:
-    return Layout(
-        name=suite.name,
-        title=suite.title,
-        tasks=suite.tasks,
-        lines=_lines(suite),
-        elsewhere=elsewhere,
-        references=suite.references,
-        question=suite.question,
-    )
-
-
 def _lines(suite: Suite) -> tuple[Line, ...]:
-    """None for a suite of all models, whose lines are whatever was run."""
+    """None for a suite of all models, whose lines are whatever was run.
+
+    Raises:
+        UnknownNameError, ConfigError: If a variant's model or settings do not exist, or two variants are the same.
+    """
     if suite.models == "all":
         return ()
-    return (*(Line(name=name, model=name) for name in suite.models), *map(_line, suite.variants))
+    variants = [_line(variant) for variant in suite.variants]
+    for number, line in enumerate(variants):
+        same = (other.name for other in variants[:number] if replace(line, name=other.name) == other)
+        if twin := next(same, None):
+            raise ConfigError(f"the variants '{twin}' and '{line.name}' of the suite '{suite.name}' are the same")
+    return (*(Line(name=name, model=name) for name in suite.models), *variants)
 
 
 def _line(variant: Variant) -> Line:
-    kind = registry.config_class(variant.model)
+    kind, where = registry.config_class(variant.model), f"model ({variant.name})"
     usual = asdict(cast(Any, kind()))
-    chosen = asdict(cast(Any, validated(kind, variant.settings, f"model ({variant.model})")))
-    changed = {f"model.{name}": value for name, value in chosen.items() if value != usual[name]}
+    chosen = asdict(cast(Any, validated(kind, variant.settings, where)))
+    named = [name for name in chosen if name in variant.settings and name != "weights"]
+    values = {name: changes({f"model.{name}": chosen[name]})[0].partition("=")[2] for name in named}
     return Line(
         name=variant.name,
         model=variant.model,
-        changes=frozenset(changes(changed)),
-        weights=variant.settings.get("weights"),
+        variant=True,
+        settings={f"model.{name}": None if chosen[name] == usual[name] else value for name, value in values.items()},
+        weights=chosen["weights"] if "weights" in variant.settings else None,
     )

@@ -12,7 +12,7 @@ from uuid import uuid4
 from bench.cells import BLOCK, DATA, LINE, METRICS, Entries, Entry, Key, Row, blocks
 from bench.differences import Differences, difference_block, difference_rows, differences
 from bench.errors import StoreError
-from bench.layout import Layout, text
+from bench.layout import Layout, Line
 from bench.render import MARKS, SHOWN, Block, Cell, Flag, Header, Rank, Score, Table
 
 if TYPE_CHECKING:
@@ -51,17 +51,23 @@ def make_table(frame: pd.DataFrame, layout: Layout) -> Table:
 
 
 def placed_blocks(frame: pd.DataFrame, layout: Layout) -> dict[Key, Entries]:
-    """The cells of a layout, block by block; a block of a table of variants has two of them at least."""
+    """The cells of a layout, block by block.
+
+    A layout that compares has a block only for two variants of it, or for one with settings of its own: else a plain
+    run would be a table of one line in every such layout.
+    """
     rows = [{"stale": False} | cast("Row", row) for row in frame.to_dict("records")]
-    found = blocks([row | place for row in rows if (place := layout.placed(row)) is not None])
-    if not layout.lines:
+    found = blocks(layout.placed(rows))
+    if not layout.references:
         return found
-    variants = {line.name for line in layout.lines if line.name != line.model}
-    return {
-        place: entries
-        for place, entries in found.items()
-        if len({key[LINE.index("line")] for _, key in entries} & variants) >= FEWEST
-    }
+    variants = {line.name: line for line in layout.lines if line.variant}
+    return {place: entries for place, entries in found.items() if _worth_a_block(place, entries, variants)}
+
+
+def _worth_a_block(place: Key, entries: Entries, variants: Mapping[str, Line]) -> bool:
+    names = {str(key[LINE.index("line")]) for _, key in entries} & variants.keys()
+    changed = any(variants[name].settings for name in names) and not place[BLOCK.index("base")]
+    return changed or len(names) >= FEWEST
 
 
 def write_tables(frame: pd.DataFrame, folder: Path, layouts: Sequence[Layout]) -> list[Path]:
@@ -128,31 +134,22 @@ def _blocks(place: Key, entries: Entries, compared: Differences | None, layout: 
     facts = dict(zip(BLOCK, place, strict=True))
     data = sorted({data for data, _ in entries})
     floors = {line for (_, line), entry in entries.items() if entry.floor}
-    lines = {line for _, line in entries} | _missing_lines({line for _, line in entries}, layout)
-    ordered = sorted(lines, key=lambda line: (line not in floors, line))
+    ordered = sorted({line for _, line in entries}, key=lambda line: (line not in floors, line))
     seeds = max(entry.seeds for entry in entries.values())
     quick = facts["profile"] == "quick"
+    names = {line[LINE.index("line")] for line in ordered}
+    absent = [line.name for line in layout.lines if line.variant and line.name not in names]
     scores = Block(
         title=block_title(place),
-        notes=_notes(seeds, quick=quick),
+        notes=(*_notes(seeds, quick=quick), *([f"Not run: {'; '.join(absent)}."] if absent else [])),
         datasets=dataset_headers(data),
         models=line_headers(ordered, floors),
         cells=tuple(_cells({line: entries.get((key, line)) for line in ordered}, seeds, quick=quick) for key in data),
-        models_down=bool(layout.lines) or len(lines) > WIDEST,
+        models_down=bool(layout.lines) or len(ordered) > WIDEST,
     )
     if compared is None:
         return [scores]
-    return [scores, difference_block(scores, data, ordered, compared, layout, quick=quick)]
-
-
-def _missing_lines(found: set[Key], layout: Layout) -> set[Key]:
-    """Variants of the layout without any run."""
-    orders = {line[LINE.index("order")] for line in found}
-    return {
-        (order, line.name, line.model, text(line.changes), line.weights or "", "")
-        for order, line in enumerate(layout.lines)
-        if order not in orders and line.name != line.model
-    }
+    return [scores, difference_block(scores, data, ordered, compared, entries, layout)]
 
 
 def block_title(key: Key) -> str:
@@ -178,7 +175,7 @@ def _notes(seeds: int, *, quick: bool) -> tuple[str, ...]:
         ranks = (
             "Quick profile: the budgets are small, so the ranks mean nothing and none is marked; use `--profile paper`."
         )
-    return counted, "Floors in italics.", ranks
+    return counted, "Floors in italics; they are not trained.", ranks
 
 
 def dataset_headers(keys: Sequence[Key]) -> tuple[Header, ...]:
@@ -237,6 +234,8 @@ def _scores(entries: Mapping[Key, Entry | None], metric: str, seeds: int, *, qui
 
 
 def _spread(entry: Entry, metric: str, digits: int, seeds: int) -> str:
+    if entry.floor:  # it is not trained, so there is nothing to spread
+        return ""
     deviation = f" ± {entry.std(metric):.{digits}f}" if entry.seeds >= 2 else ""
     return deviation + (f" (n={entry.seeds})" if entry.seeds < seeds else "")
 

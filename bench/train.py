@@ -8,9 +8,10 @@ goes on from its last epoch.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -68,6 +69,7 @@ class Trainer:
     def __init__(self, model: nn.Module, task: Task, settings: TrainSettings, context: RunContext) -> None:
         self.model, self.task, self.settings, self.context = model, task, settings, context
         self.parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self.frozen = tensors_sha256({name: p for name, p in model.named_parameters() if not p.requires_grad})
         self.optimizer = _optimizer(self.parameters, settings)
         passes = math.ceil(len(task.train) / settings.batch_size)
         self.steps = min(settings.steps_per_epoch or passes, passes)
@@ -157,6 +159,7 @@ class Trainer:
         path.parent.mkdir(parents=True, exist_ok=True)
         state = {
             "model": self._trained_part(),
+            "frozen": self.frozen,
             "best": self.best,
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
@@ -176,6 +179,11 @@ class Trainer:
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # torch raises many kinds for what is no checkpoint
             raise TrainingError(f"the checkpoint {path} cannot be read; delete it and run again") from error
+        if state["frozen"] != self.frozen:
+            raise TrainingError(
+                f"the checkpoint {path} was trained around other frozen weights than those of today; delete it and "
+                "run again"
+            )
         self.model.load_state_dict(state["model"], strict=False)
         self.best = state["best"]
         self.optimizer.load_state_dict(state["optimizer"])
@@ -183,6 +191,15 @@ class Trainer:
         self.order.set_state(state["order"])
         self.context.restore_random_states(state["random"])
         self.progress = Progress(**state["progress"])
+
+
+def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
+    """Digest of the names and values of tensors, in order of their names."""
+    digest = hashlib.sha256()
+    for name, value in sorted(tensors.items()):
+        digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def forecast_sums(

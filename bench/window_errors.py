@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import StoreError
+from bench.errors import StoreError, TrainingError
 
 STORED = np.dtype("<f4")
+MOST_SLOTS = 2**40  # of a series, and of a day: far beyond any data, and safe in 64 bits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,7 @@ class WindowErrors:
 
     Attributes:
         per_day: Slots of a day.
-        origins: ``[N]``, where each window's target begins, in slots from the start of the data.
+        origins: ``[N]``, ascending, where each window's target begins, in slots from the start of the data.
         count: Number of values.
         absolute, square: Sums of absolute and of squared errors.
     """
@@ -39,7 +40,11 @@ class WindowErrors:
 
 
 def pack(errors: WindowErrors) -> dict[str, Any]:
-    """Plain values for a record; origins as ranges ``[first, stop)`` of consecutive windows."""
+    """Plain values for a record; origins as ranges ``[first, stop)`` of consecutive windows.
+
+    Raises:
+        TrainingError: If an error is too large to be kept.
+    """
     texts = {name: _text(getattr(errors, name)) for name in ("count", "absolute", "square")}
     return {"per_day": errors.per_day, "origins": _ranges(errors.origins.tolist()), **texts}
 
@@ -51,11 +56,11 @@ def unpack(packed: Mapping[str, Any], source: str) -> WindowErrors:
         StoreError: If the values are not what ``pack`` makes.
     """
     try:
-        per_day, ranges = packed["per_day"], packed["origins"]
-        if not isinstance(per_day, int) or per_day < 1:
-            raise ValueError(f"a day has {per_day!r} slots")
-        if any(start >= stop for start, stop in ranges):
-            raise ValueError("a range of windows ends before it begins")
+        (per_day,) = _slots([packed["per_day"]])
+        ranges = [_slots(pair) for pair in packed["origins"]]
+        bounds = [bound for start, stop in ranges for bound in (start, stop)]
+        if per_day < 1 or not bounds or any(before >= after for before, after in pairwise(bounds)):
+            raise ValueError("windows out of order, or a day without slots")
         total = sum(stop - start for start, stop in ranges)
         arrays = {name: _array(packed[name], total) for name in ("count", "absolute", "square")}
         origins = np.concatenate([np.arange(start, stop) for start, stop in ranges])
@@ -66,7 +71,15 @@ def unpack(packed: Mapping[str, Any], source: str) -> WindowErrors:
     return WindowErrors(per_day=per_day, origins=origins, **arrays)
 
 
+def _slots(values: Sequence[Any]) -> list[int]:
+    if any(type(value) is not int or not 0 <= value < MOST_SLOTS for value in values):
+        raise ValueError(f"found {values!r:.60}, wanted whole numbers of slots")
+    return list(values)
+
+
 def _text(values: NDArray[np.float64]) -> str:
+    if not (np.abs(values) <= np.finfo(STORED).max).all():
+        raise TrainingError("the errors on test are too large to be kept; the model has diverged: lower train.lr")
     return base64.b64encode(values.astype(STORED).tobytes()).decode("ascii")
 
 
@@ -77,8 +90,8 @@ def _array(text: str, length: int) -> NDArray[np.float64]:
     return values
 
 
-def _ranges(origins: Iterable[int]) -> list[list[int]]:
-    found = sorted(origins)
-    starts = [found[0], *(after for before, after in pairwise(found) if after != before + 1)]
-    stops = [*(before + 1 for before, after in pairwise(found) if after != before + 1), found[-1] + 1]
+def _ranges(origins: Sequence[int]) -> list[list[int]]:
+    breaks = [(before + 1, after) for before, after in pairwise(origins) if after != before + 1]
+    starts = [origins[0], *(after for _, after in breaks)]
+    stops = [*(stop for stop, _ in breaks), origins[-1] + 1]
     return [list(pair) for pair in zip(starts, stops, strict=True)]

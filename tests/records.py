@@ -12,7 +12,7 @@ import numpy as np
 from bench.window_errors import WindowErrors, pack
 
 CODE = "0123456789ab"
-WINDOWS, VALUES = 96, 2400  # test windows, and values in each
+WINDOWS, VALUES = 240, 2400  # test windows, and values in each
 FLOORS = ("last_value", "window_mean", "historical_average")
 
 
@@ -31,6 +31,7 @@ def record(
     stand_in: bool = False,
     sha256: str = "d" * 64,
     overrides: Mapping[str, Any] | None = None,
+    base: Mapping[str, Any] | None = None,
     failed: bool = False,
     epochs: int = 2,
     **switches: Any,
@@ -64,7 +65,7 @@ def record(
         "status": "failed" if failed else "done",
         "role": "floor" if model in FLOORS else "model",
         "spec": spec,
-        "label": {"profile": profile, "overrides": overrides},
+        "label": {"profile": profile, "overrides": overrides, "base": overrides if base is None else dict(base)},
         "data": {key: data[key] for key in ("version", "sha256", "stand_in")},
         "weights": weights,
         "environment": {"device": "cpu", "libraries": {"torch": "2"}, "commit": None},
@@ -72,7 +73,11 @@ def record(
     if failed:
         return {**made, **_failure()}
     rmse = 3 * mae if rmse is None else rmse
-    return {**made, **_outcome(mae, rmse, epochs), "windows": _windows(mae, rmse)}
+    return {
+        **made,
+        **_outcome(mae, rmse, epochs),
+        "windows": _windows(mae if np.isfinite(mae) else 1.0, rmse if np.isfinite(rmse) else 1.0),
+    }
 
 
 def _failure() -> dict[str, Any]:
@@ -125,7 +130,7 @@ def _windows(mae: float, rmse: float) -> dict[str, Any]:
     count = np.full(WINDOWS, float(VALUES))
     return pack(
         WindowErrors(
-            per_day=12,
+            per_day=24,
             origins=np.arange(500, 500 + WINDOWS),
             count=count,
             absolute=mae * hard,

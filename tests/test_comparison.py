@@ -31,7 +31,7 @@ def runs(factor=1.0, noise=0.0, seeds=3, seed=0, days=DAYS):
 
 
 def one(*args, horizon=6):
-    (found,) = compare(args[0], [args[1]], horizon=horizon)
+    (found,) = corrected(compare(args[0], [args[1]], horizon=horizon))
     return found
 
 
@@ -57,7 +57,7 @@ def test_the_same_runs_differ_by_nothing():
 
 def test_the_difference_is_that_of_pooled_errors_of_seeds():
     reference, other = runs(noise=0.1, seed=3), runs(1.1, noise=0.1, seed=4, seeds=2)
-    base = np.mean([sum(run.absolute) for run in reference.values()])
+    base = np.mean([sum(reference[seed].absolute) for seed in other])  # of the seeds that both have
     mine = np.mean([sum(run.absolute) for run in other.values()])
     found = one(reference, other)
     assert found.percent == pytest.approx(100 * (mine - base) / base)
@@ -73,6 +73,23 @@ def test_one_seed_against_the_others_leaves_it_open():
     assert found.low > 0
     assert found.p < 0.05
     assert not found.significant
+
+
+def test_fewer_than_three_seeds_or_six_days_make_no_claim():
+    assert one(runs(), runs(1.05)).significant
+    few_seeds, few_days = one(runs(seeds=2), runs(1.05, seeds=2)), one(runs(days=5), runs(1.05, days=5))
+    assert (few_seeds.testable, few_seeds.significant) == (False, False)
+    assert (few_days.testable, few_days.significant, few_days.days, few_days.least) == (False, False, 5, 2 / 2**5)
+
+
+def test_runs_without_a_common_seed_or_without_error_are_not_compared():
+    other = {seed + 3: run for seed, run in runs().items()}
+    assert compare(runs(), [other, runs()], horizon=6)[0] is None
+    assert compare(runs(0.0), [runs()], horizon=6) == [None]
+
+
+def test_a_long_horizon_makes_long_blocks():
+    assert [one(runs(), runs(1.05), horizon=horizon).days for horizon in (6, 12, 24)] == [20, 10, 5]
 
 
 def test_the_test_is_made_on_days():
@@ -105,7 +122,7 @@ def test_days_make_wider_intervals_than_windows_taken_for_independent():
         seed: WindowErrors(per_day=1, origins=run.origins, count=run.count, absolute=run.absolute, square=run.square)
         for seed, run in reference.items()
     }
-    days, windows = one(reference, other), one(alone, other, horizon=1)
+    days, windows = one(reference, other), one(alone, other, horizon=0)
     assert days.high - days.low > 2 * (windows.high - windows.low)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,12 @@ LOSS = {"identity": 1.2, "attention": 0.9, "shuffled": 1.1}
 
 def variant(mae: float, control: str = "none", **facts: Any) -> dict[str, Any]:
     overrides: Mapping[str, Any] = {} if control == "none" else {"model.control": control}
-    return record(model="stvfm", mae=mae, overrides={**overrides, **facts.pop("overrides", {})}, **facts)
+    base = facts.pop("overrides", {})
+    shared = facts.pop("base", base)
+    return record(model="stvfm", mae=mae, overrides={**overrides, **base}, base=shared, **facts)
 
 
-def controls(weights: str = "random", profile: str = "paper", dataset: str = "bikenyc") -> list[dict[str, Any]]:
-    shared = {"profile": profile, "dataset": dataset}
+def controls(weights: str = "random", **shared: Any) -> list[dict[str, Any]]:
     made = [record(model="last_value", mae=3.0, **shared)]
     for seed in range(3):
         made.append(variant(1 + seed / 100, seed=seed, weights=weights, **shared))
@@ -57,10 +59,10 @@ def test_every_variant_is_compared_with_the_reference() -> None:
 
 def test_without_pre_trained_runs_the_table_says_that_the_question_is_open() -> None:
     scores, compared = blocks(controls())
-    assert [header.text for header in scores.models][1:3] == ["pre-trained, frozen", "random, frozen ‡"]
-    assert scores.cells[0][1].text("mae") == "—"
-    assert compared.title.startswith("Does the pre-trained vision model matter? Difference from “random, frozen”.")
-    assert compared.notes[0].startswith("No run of “pre-trained, frozen” is done, so this does not answer the question")
+    assert [header.text for header in scores.models][:2] == ["last_value", "random, frozen ‡"]
+    assert scores.notes[-1] == "Not run: pre-trained, frozen; trained from scratch."
+    assert compared.title.startswith("Does the pre-trained vision model matter? Difference from “random, frozen” ‡.")
+    assert compared.notes[0].startswith("No current run of “pre-trained, frozen” is there, so this does not answer")
     assert not any("does not answer" in note for note in blocks(controls("pretrained"))[1].notes)
 
 
@@ -89,12 +91,44 @@ def test_what_agrees_is_bold_and_counted() -> None:
 def test_the_quick_profile_claims_nothing() -> None:
     block = blocks(controls(profile="quick"))[-1]
     assert {cell.rank("difference") for cell in block.cells[0]} == {""}
-    assert [header.name for header in block.datasets] == ["bikenyc"]
-    assert not any("Bold" in note for note in block.notes)
+    assert block.cells[-1][0].text("difference") == "0 / 0 / 1"
+    frame = frame_from_records(controls(profile="quick"))
+    assert not make_table(frame, CONTROLS).differences["claimed"].any()
 
 
-def test_a_table_of_variants_needs_two_of_them() -> None:
+def test_a_stand_in_proves_nothing() -> None:
+    made = [*controls("pretrained"), *controls("pretrained", dataset="taxibj", stand_in=True)]
+    block = blocks(made)[-1]
+    assert [header.text for header in block.datasets][:2] == ["bikenyc", "taxibj †"]
+    assert [cell.rank("difference") for cell in block.cells[1]] == ["", "", ""]
+    assert block.cells[-1][0].text("difference") == "1 / 0 / 0"
+
+
+def test_a_data_set_without_the_reference_says_so() -> None:
+    made = [*controls("pretrained"), variant(1.0, "identity", dataset="taxinyc")]
+    made.append(variant(1.0, "attention", dataset="taxinyc", failed=True))
+    column = blocks(made)[-1].cells[1]
+    assert [cell.text("difference") for cell in column] == ["—", "no reference", "✗"]
+
+
+def test_a_failed_seed_is_seen_beside_the_difference() -> None:
+    made = [row for row in controls("pretrained") if row["run_id"] != controls("pretrained")[2]["run_id"]]
+    made.append(variant(1.0, "identity", failed=True))
+    assert cells(made)["no backbone"].endswith("(n=2) ✗")
+
+
+def test_too_few_days_are_named() -> None:
+    made = controls("pretrained")
+    for row in made:
+        row["windows"]["per_day"] = 48  # two days
+    compared = blocks(made)[-1]
+    assert compared.notes[-1] == "Too few days for the test to reach p < 0.05, whatever the truth: bikenyc."
+    assert compared.cells[-1][0].text("difference") == "0 / 0 / 1"
+
+
+def test_a_plain_run_alone_makes_no_table_of_variants() -> None:
     assert blocks([record(model="last_value"), variant(1.0, weights="random")]) == ()
+    assert len(blocks([variant(1.1, "identity")])) == 1
     assert len(blocks([variant(1.0, weights="random"), variant(1.1, "identity")])) == 2
 
 
@@ -118,6 +152,8 @@ def test_a_variant_stands_in_its_own_table_alone() -> None:
     made = [variant(1.0, weights="random"), variant(1.1, "identity"), record(model="stid")]
     (block,) = blocks(made, SHORT)
     assert [header.text for header in block.models] == ["stid", "stvfm ‡"]
+    asked = variant(1.1, "identity", base={"model.control": "identity"})
+    assert [header.text for header in blocks([asked], SHORT)[0].models] == ["stvfm (model.control=identity)"]
 
 
 def test_a_stale_or_failed_run_is_not_compared() -> None:
@@ -132,7 +168,8 @@ def test_the_csv_has_every_comparison_at_full_precision() -> None:
     rows = table.differences
     assert isinstance(rows, pd.DataFrame)
     first = rows.query("dataset == 'bikenyc' and line == 'no backbone'").iloc[0]
-    assert (first.reference, first.seeds) == ("pre-trained, frozen", "0:20;1:20;2:20")
+    assert (first.reference, first.reference_weights) == ("pre-trained, frozen", "pretrained")
+    assert first.seeds == "0:20;1:20;2:20"
     assert first.percent == pytest.approx(20, rel=1e-6)
     assert (rows["holm"] >= rows["p"]).all()
 
@@ -142,6 +179,13 @@ def test_a_broken_window_error_is_one_sentence_that_names_the_run() -> None:
     made[1]["windows"]["absolute"] = "AAAA"
     with pytest.raises(StoreError, match=made[1]["run_id"]):
         blocks(made)
+
+
+def test_a_question_with_odd_signs_reaches_no_reader_as_markup() -> None:
+    question = "Is 50 % of a_b ^ \\x ~ <b>\n\n# better?"
+    table = make_table(frame_from_records(controls()), replace(CONTROLS, question=question))
+    assert r"## Is 50 % of a_b ^ \\x ~ \<b\> # better?" in table.to_markdown()
+    assert r"50~\% of a\_b \textasciicircum \space \textbackslash x \textasciitilde \space" in table.to_latex()
 
 
 def test_latex_and_markdown_carry_the_differences() -> None:
@@ -186,9 +230,9 @@ def test_a_figure_has_a_panel_per_data_set_and_a_row_per_line(tmp_path: Path) ->
     assert [axis.get_title() for axis in figure.axes] == ["bikenyc", "taxinyc"]
     labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert labels == ["shuffled tokens ‡", "no backbone", "one trained block", "trained from scratch"]
-    assert [text.get_text() for text in figure.axes[1].texts] == ["not run"]
+    assert [text.get_text() for text in figure.axes[1].texts] == ["—"]
     caption = " ".join(figure.get_supxlabel().split())
-    assert "No run of “pre-trained, frozen” is done, so this does not answer the question." in caption
+    assert "No current run of “pre-trained, frozen” is there, so this does not answer the question." in caption
     assert caption.endswith("‡ random instead of pre-trained weights.")
     (path, _) = write_figures(frame_from_records(made), tmp_path, [CONTROLS])
     assert imread(path).std() > 0.05

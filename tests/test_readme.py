@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from bench.data_import import import_array
+from bench.suite import layouts
 from bench.types import TaskShape, Window
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
@@ -43,3 +44,11 @@ def test_the_card_of_ones_own_works(tmp_path):
     card, folder = import_array(tmp_path / "city.npz", tmp_path / "city.toml", tmp_path / "data")
     assert (card.name, card.grid, card.unit) == ("citybus", (10, 20), "passengers")
     assert folder == tmp_path / "data" / "citybus"
+
+
+def test_the_suite_of_ones_own_works(tmp_path):
+    text = block('name = "wide"').partition("\n\npython")[0]
+    (tmp_path / "wide.toml").write_text(text, encoding="utf-8")
+    (layout,) = layouts([str(tmp_path / "wide.toml")])
+    assert [line.name for line in layout.lines] == ["historical_average", "narrow", "wide"]
+    assert layout.references == ("narrow",)

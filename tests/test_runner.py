@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -235,3 +236,20 @@ def test_a_second_evaluation_of_one_task_is_refused(catalog):
     evaluate(model, task, context)
     with pytest.raises(LeakError):
         evaluate(model, task, context)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_a_compiled_run_scores_as_a_plain_one_and_says_so(catalog, make_plan, tmp_path):
+    (run,) = make_plan("stid")
+    found = []
+    for compiled in (False, True):
+        runner = Runner(catalog, tmp_path / str(compiled), CPU, compiled=compiled)
+        runner.run([run])
+        found += records(runner)
+    plain, fast = found
+    assert [record["environment"]["compiled"] for record in found] == [False, True]
+    assert fast["scores"]["test"]["mae"]["overall"] == pytest.approx(
+        plain["scores"]["test"]["mae"]["overall"], rel=1e-3
+    )
+    assert fast["cost"]["flops"] == plain["cost"]["flops"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 
 import pytest
 
@@ -194,9 +195,14 @@ def test_every_variant_of_every_suite_is_planned_and_finds_its_line(catalog):
     for suite, layout in zip(map(load_suite, suite_names()), layouts(suite_names()), strict=True):
         runs = plan(suite, Selection(datasets=("tiny",), profile="paper", seeds=(0,)), catalog)
         for run in runs:
-            row = {"model": run.model, "task": run.spec.task.name, "weights": run.spec.weights}
-            place = layout.placed({**row, "changes": changes(run.label["overrides"])})
-            assert place is not None
+            row = {
+                "model": run.model,
+                "task": run.spec.task.name,
+                "weights": run.spec.weights,
+                "made_as_variant": False,
+            }
+            texts = {name: changes(run.label[key]) for name, key in (("changes", "overrides"), ("base", "base"))}
+            (place,) = layout.placed([{**row, **texts}])
             assert (place["line"], place["base"], place["recipe"]) == (run.line, "", "")
         assert {variant.name for variant in suite.variants} <= {run.line for run in runs}
 
@@ -214,6 +220,15 @@ def test_a_wrong_variant_is_one_sentence(catalog, name, choices, message):
         variants(catalog, name, **choices)
 
 
+def test_what_a_whole_suite_was_run_with_is_told_from_what_makes_a_line(catalog):
+    found = variants(catalog, "ablation", overrides=("model.depth=6", "train.epochs=3"))
+    labels = {name: run.label for name, run in found.items()}
+    shared = {"model.depth": 6, "train.epochs": 3}
+    assert labels["without flow"]["base"] == labels["2 blocks"]["base"] == labels["ST-VFM"]["overrides"] == shared
+    assert labels["without flow"]["overrides"] == {**shared, "model.flow": False}
+    assert labels["2 blocks"]["overrides"] == {**shared, "model.depth": 2}
+
+
 HEAD = 'title = "T"\ntasks = ["short"]\nprotocol = "strict"\ndatasets = ["tiny"]\n'
 VARIANT = '[[variants]]\nname = "wide"\nmodel = "stid"\nsettings = { width = 64 }\n'
 
@@ -224,6 +239,11 @@ VARIANT = '[[variants]]\nname = "wide"\nmodel = "stid"\nsettings = { width = 64 
         ('name = "m"\n' + HEAD + VARIANT, "goes without"),
         ('name = "m"\n' + HEAD + "models = []\n" + VARIANT + VARIANT, "'wide' names two lines"),
         ('name = "m"\n' + HEAD + 'models = []\nreferences = ["narrow"]\n' + VARIANT, "'narrow' is no variant"),
+        ('name = "m"\n' + HEAD + "models = []\n" + VARIANT + VARIANT.replace('"wide"', '"broad"'), "are the same"),
+        ('name = "m"\n' + HEAD + "models = []\n" + VARIANT.replace("width", "widht"), "did you mean 'width'"),
+        ('name = "m"\n' + HEAD + "models = []\n" + VARIANT.replace("stid", "stdi"), "did you mean 'stid'"),
+        ('name = "m"\n' + HEAD + "models = []\n" + VARIANT.replace("64", "'much'"), "model (wide).width: Input"),
+        ('name = "m"\n' + HEAD.replace('"tiny"', ""), "datasets: Tuple should have at least 1 item"),
         ('name = "../m"\n' + HEAD, "name: String should match"),
         ('name = "controls"\n' + HEAD, "choose another"),
     ],
@@ -231,9 +251,15 @@ VARIANT = '[[variants]]\nname = "wide"\nmodel = "stid"\nsettings = { width = 64 
 def test_a_suite_that_makes_no_sense_is_one_sentence(tmp_path, text, message):
     path = tmp_path / "mine.toml"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigError, match=message) as caught:
-        load_suite(str(path))
+    with pytest.raises(BenchError, match=re.escape(message)) as caught:
+        layouts([str(path)])
     assert "\n" not in str(caught.value)
+
+
+def test_a_model_beside_its_own_variant_is_a_line_of_its_own(tmp_path, catalog):
+    path = tmp_path / "mine.toml"
+    path.write_text('name = "m"\n' + HEAD + 'models = ["stid", "last_value"]\n' + VARIANT, encoding="utf-8")
+    assert [run.line for run in plan(load_suite(str(path)), Selection(), catalog)] == ["stid", "last_value", "wide"]
 
 
 def test_a_comment_changes_no_identity_and_an_edited_model_does(tmp_path, monkeypatch):

@@ -99,6 +99,17 @@ def test_a_checkpoint_holds_no_frozen_parameter(tmp_path):
     assert set(state["model"]) == {"linear.weight", "linear.bias"}
 
 
+def test_a_checkpoint_of_other_frozen_weights_is_refused(tmp_path):
+    start()[0].run(tmp_path / "run.pt")
+    state = torch.load(tmp_path / "run.pt", weights_only=True)
+    assert state["frozen"] == start()[0].frozen
+    _, other = start()
+    other.frozen.weight.data += 1e-6
+    context, task = RunContext(seed=0, device=CPU), start()[0].task
+    with pytest.raises(TrainingError, match="around other frozen weights"):
+        Trainer(other, task, SHORT, context).run(tmp_path / "run.pt")
+
+
 def test_a_broken_checkpoint_is_one_sentence(tmp_path):
     (tmp_path / "run.pt").write_bytes(b"not a checkpoint")
     trainer, _ = start()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.errors import StoreError
+from bench.errors import StoreError, TrainingError
 from bench.window_errors import WindowErrors, pack, unpack
 
 ORIGINS = [6, 7, 8, 20, 22, 23]
@@ -48,9 +49,22 @@ def test_any_origins_come_back(origins):
         pytest.param({"origins": []}, id="no window"),
         pytest.param({"count": None}, id="nothing"),
         pytest.param({"per_day": 0}, id="a day without slots"),
+        pytest.param({"per_day": True}, id="a day of truth"),
+        pytest.param({"per_day": 10**30}, id="a day without end"),
+        pytest.param({"origins": [[20, 23], [6, 9]]}, id="ranges out of order"),
+        pytest.param({"origins": [[0, 3], [10**30, 10**30 + 3]]}, id="ranges far apart"),
+        pytest.param({"origins": [[-3, 0], [6, 9]]}, id="before the data"),
+        pytest.param({"origins": [[0.0, 6.0]]}, id="broken slots"),
+        pytest.param({"origins": [[0, 3, 6]]}, id="three bounds"),
         pytest.param({"per_day": "48"}, id="a day in words"),
     ],
 )
 def test_what_cannot_be_read_is_one_sentence(change):
     with pytest.raises(StoreError, match=r"the window errors of run 7 cannot be read .* move it away and run again"):
         unpack(pack(errors()) | change, "run 7")
+
+
+def test_errors_too_large_to_keep_fail_the_run():
+    made = errors()
+    with pytest.raises(TrainingError, match="the model has diverged"):
+        pack(replace(made, square=made.square * 1e40))
