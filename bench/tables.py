@@ -54,14 +54,30 @@ def placed_blocks(frame: pd.DataFrame, layout: Layout) -> dict[Key, Entries]:
     """The cells of a layout, block by block.
 
     A layout that compares has a block only for two variants of it, or for one with settings of its own: else a plain
-    run would be a table of one line in every such layout.
+    run would be a table of one line in every such layout. And it has none whose runs all stand in another block.
     """
     rows = [{"stale": False} | cast("Row", row) for row in frame.to_dict("records")]
     found = blocks(layout.placed(rows))
     if not layout.references:
         return found
     variants = {line.name: line for line in layout.lines if line.variant}
-    return {place: entries for place, entries in found.items() if _worth_a_block(place, entries, variants)}
+    worth = {place: entries for place, entries in found.items() if _worth_a_block(place, entries, variants)}
+    runs = {place: (_beside_base(place), _variant_runs(entries, variants)) for place, entries in worth.items()}
+    kept: list[Key] = []
+    for place in sorted(worth, key=lambda place: (-len(runs[place][1]), place)):
+        rest, mine = runs[place]
+        if not any(runs[other][0] == rest and mine <= runs[other][1] for other in kept):
+            kept.append(place)
+    return {place: entries for place, entries in worth.items() if place in kept}
+
+
+def _beside_base(place: Key) -> Key:
+    return tuple(value for name, value in zip(BLOCK, place, strict=True) if name != "base")
+
+
+def _variant_runs(entries: Entries, variants: Container[str]) -> set[str]:
+    chosen = (entry for (_, line), entry in entries.items() if line[LINE.index("line")] in variants)
+    return {run["run_id"] for entry in chosen for run in entry.runs}
 
 
 def _worth_a_block(place: Key, entries: Entries, variants: Mapping[str, Line]) -> bool:

@@ -28,9 +28,17 @@ def stbench(*arguments, columns=200):
 
 
 def start(*arguments):
-    command = [sys.executable, "-m", "bench", *map(str, arguments)]
+    def heed_interrupts():  # which a shell turns off in what it runs in the background
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
     return subprocess.Popen(
-        command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, "-m", "bench", *map(str, arguments)],
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=heed_interrupts,
     )
 
 

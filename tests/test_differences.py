@@ -140,6 +140,13 @@ def test_shared_changes_of_settings_and_recipe_make_blocks_of_their_own() -> Non
     assert titles[1].endswith("profile paper, all with model.backbone=vit_base, all with train.epochs=9")
 
 
+def test_a_setting_asked_for_that_is_a_variant_makes_no_second_block() -> None:
+    asked = [variant(1.2, "identity", seed=seed, base={"model.control": "identity"}) for seed in range(3)]
+    made = [row for row in controls() if "identity" not in str(row["label"])]
+    assert len(blocks([*made, *asked])) == 2
+    assert cells([*made, *asked])["no backbone"].startswith("+18.8")
+
+
 def test_floors_serve_the_blocks_of_other_recipes_and_make_none_of_their_own() -> None:
     floor = record(model="last_value", mae=3.0)
     made = [floor, record(mae=1.0, overrides={"train.epochs": 9}), record(mae=1.1, overrides={"train.epochs": 8})]
