@@ -92,15 +92,16 @@ def _on_one(
 def difference_block(
     scores: Block, data: Sequence[Key], lines: Sequence[Key], compared: Differences, entries: Entries, layout: Layout
 ) -> Block:
-    """The differences as text, under the headers of the block of their scores; rows and columns as the keys given."""
+    """The differences as text, under the headers of the block of their scores, for what is compared at all."""
     shown = [number for number, line in enumerate(lines) if any((key, line) in compared.found for key in data)]
-    keys = [[(key, lines[number]) for number in shown] for key in data]
-    real = [key for key in data if not dict(zip(DATA, key, strict=True))["stand_in"]]
+    places = [number for number, key in enumerate(data) if any((key, line) in compared.found for line in lines)]
+    keys = [[(data[place], lines[number]) for number in shown] for place in places]
+    real = [data[place] for place in places if not dict(zip(DATA, data[place], strict=True))["stand_in"]]
     counts = tuple(_counts([compared.found.get((key, lines[number])) for key in real]) for number in shown)
     return Block(
         title=" ".join(f"{layout.question} Difference from {compared.name}. {scores.title}".split()),
         notes=notes(compared),
-        datasets=(*scores.datasets, Header(name="reference better / worse / open")),
+        datasets=(*(scores.datasets[place] for place in places), Header(name="reference better / worse / open")),
         models=tuple(scores.models[number] for number in shown),
         cells=(*(tuple(_cell(key, compared, entries) for key in row) for row in keys), counts),
         metrics={"difference": "MAE, % more than the reference"},

@@ -102,8 +102,9 @@ def _trial(run: PlannedRun, catalog: Catalog, device: torch.device) -> float:
 
     context = RunContext(seed=0, device=device)
     context.begin()
-    task = Task(catalog.load(run.dataset), run.spec.task, context.device, test_allowed=False)
     module = registry.load("model", run.model)
+    days_back = getattr(module, "DAYS_BACK", ())
+    task = Task(catalog.load(run.dataset), run.spec.task, context.device, days_back=days_back, test_allowed=False)
     config = dict(run.spec.config)
     if config.get("weights") == "pretrained":  # random ones are as fast, and nothing is downloaded to make a guess
         config["weights"] = "random"

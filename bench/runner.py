@@ -138,8 +138,8 @@ class Runner:
         data = self._load(run.dataset)
         if data.identity != run.spec.data:
             raise DataError(f"the files of '{run.dataset}' have changed since this command began; run it again")
-        task = Task(data, run.spec.task, self._device)
         module = registry.load("model", run.model)
+        task = Task(data, run.spec.task, self._device, days_back=getattr(module, "DAYS_BACK", ()))
         if run.code != code_hash(run.dataset, run.model):
             raise ConfigError(f"the code behind '{run.model}' has changed since this command began; run it again")
         model = module.Model(task.shape, module.Config(**run.spec.config)).to(self._device)

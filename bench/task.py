@@ -28,14 +28,23 @@ class Task:
     """
 
     def __init__(
-        self, data: SpatioTemporalData, settings: TaskSettings, device: torch.device, *, test_allowed: bool = True
+        self,
+        data: SpatioTemporalData,
+        settings: TaskSettings,
+        device: torch.device,
+        *,
+        days_back: tuple[int, ...] = (),
+        test_allowed: bool = True,
     ) -> None:
         """Build the training and validation windows; with ``test_allowed`` False, test stays closed, as in tuning.
 
         Raises:
-            TaskError: If a split has no window.
+            TaskError: If a split has no window, or ``days_back`` are no whole numbers of days from 1 on.
         """
+        if any(type(days) is not int or days < 1 for days in days_back):
+            raise TaskError(f"DAYS_BACK is {days_back!r}, wanted whole numbers of days, 1 or more")
         self._data, self._device, self._test_allowed = data, device, test_allowed
+        self._days_back = tuple(days_back)
         self.settings = settings
         self.split: Split = chronological_split(len(data.values))
         self.test_reads = 0
@@ -136,10 +145,17 @@ class Task:
             valid=valid,
             clock=clock,
             origins=torch.from_numpy(chosen).to(self._device),
+            begins=torch.from_numpy(self._begins(chosen)).to(self._device),
             scaler=self.scaler,
             history=self.settings.history,
             horizon=self.settings.horizon,
+            days_back=self._days_back,
+            per_day=self.shape.slots_per_day,
         )
+
+    def _begins(self, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
+        starts = np.array([start for start, _ in self._data.segments], dtype=np.int64)
+        return starts[np.searchsorted(starts, chosen, side="right") - 1]
 
     @property
     def series(self) -> Series:

@@ -160,11 +160,15 @@ class Window:
         history: ``[B, P, C, H, W]`` float32, scaled; the training mean where a value is missing.
         history_clock: ``[B, P, 2]`` int64: slot of day, day of week.
         horizon_clock: ``[B, F, 2]`` int64, of the steps to forecast.
+        past: ``[B, K, F, C, H, W]`` float32, scaled, for a model whose file declares K ``DAYS_BACK``, such as (1, 7):
+            the values at each step to forecast so many days before, or the next multiple of them that lies before the
+            origin; the training mean where a value is missing or before the data begin. None for all others.
     """
 
     history: torch.Tensor
     history_clock: torch.Tensor
     horizon_clock: torch.Tensor
+    past: torch.Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -129,15 +129,21 @@ class WindowSet:
         valid: ``[T, C, H, W]`` bool.
         clock: ``[T, 2]`` int64.
         origins: ``[N]`` int64 on the same device, ascending.
+        begins: ``[N]`` int64, where the piece without gaps begins that holds the window.
+        days_back: As in ``Window.past``.
+        per_day: Slots of a day.
     """
 
     values: torch.Tensor
     valid: torch.Tensor
     clock: torch.Tensor
     origins: torch.Tensor
+    begins: torch.Tensor
     scaler: Scaler
     history: int
     horizon: int
+    days_back: tuple[int, ...]
+    per_day: int
 
     def __len__(self) -> int:
         return len(self.origins)
@@ -149,6 +155,7 @@ class WindowSet:
             history=self.scaler.scaled(self.values[past]),
             history_clock=self.clock[past],
             horizon_clock=self.clock[self._steps(chosen, 0, self.horizon)],
+            past=self._past(chosen) if self.days_back else None,
         )
 
     def target(self, chosen: torch.Tensor) -> Target:
@@ -164,6 +171,15 @@ class WindowSet:
         """All positions in random order, in batches; ``generator`` is a CPU generator."""
         order = torch.randperm(len(self), generator=generator).to(self.origins.device)
         return _cut(order, batch_size)
+
+    def _past(self, chosen: torch.Tensor) -> torch.Tensor:
+        """``Window.past``; every slot it reads lies before the origin, so no forecast is told its future."""
+        period = self.per_day * torch.tensor(self.days_back, device=self.origins.device)[:, None]  # [K, 1]
+        step = torch.arange(self.horizon, device=self.origins.device)
+        slots = self.origins[chosen, None, None] + step - period * (step // period + 1)  # [B, K, F]
+        known = slots >= self.begins[chosen, None, None]
+        values = self.scaler.scaled(self.values[slots.clamp_min(0)])  # [B, K, F, C, H, W]
+        return torch.where(known[..., None, None, None], values, 0)
 
     def _steps(self, chosen: torch.Tensor, first: int, last: int) -> torch.Tensor:
         offsets = torch.arange(first, last, device=self.origins.device)

@@ -104,11 +104,17 @@ def test_a_stand_in_proves_nothing() -> None:
     assert block.cells[-1][0].text("difference") == "1 / 0 / 0"
 
 
-def test_a_data_set_without_the_reference_says_so() -> None:
-    made = [*controls("pretrained"), variant(1.0, "identity", dataset="taxinyc")]
-    made.append(variant(1.0, "attention", dataset="taxinyc", failed=True))
+def test_what_cannot_be_compared_says_so() -> None:
+    made = [*controls("pretrained"), variant(1.0, dataset="taxinyc", weights="pretrained")]
+    made += [variant(1.0, name, dataset="taxinyc", seed=seed) for name, seed in (("identity", 5), ("attention", 0))]
+    made.append(variant(1.0, "shuffled", dataset="taxinyc", weights="pretrained", failed=True))
     column = blocks(made)[-1].cells[1]
-    assert [cell.text("difference") for cell in column] == ["—", "no reference", "✗"]
+    assert [cell.text("difference") for cell in column] == ["✗", "no reference", "0.0 [0.0, 0.0] (n=1)"]
+
+
+def test_a_data_set_without_the_reference_is_not_in_the_comparison() -> None:
+    made = [*controls("pretrained"), variant(1.0, "identity", dataset="taxinyc")]
+    assert [header.name for header in blocks(made)[-1].datasets][:-1] == ["bikenyc"]
 
 
 def test_a_failed_seed_is_seen_beside_the_difference() -> None:

@@ -9,12 +9,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from baselines import convlstm, historical_average, last_value, stid, window_mean
+from baselines import convlstm, historical_average, last_value, ridge, stid, stresnet, window_mean
 from bench import registry
 from bench.types import Fittable, Series, TaskShape, Window
 
 FLOORS = [name for name in registry.model_names() if registry.role(name) == "floor"]
-NEURAL = [name for name in registry.model_names() if name not in FLOORS]
+FITTED = ["ridge"]  # in closed form
+NEURAL = [name for name in registry.model_names() if name not in [*FLOORS, *FITTED]]
+EVERY = FLOORS + FITTED + NEURAL
 GRIDS = ((10, 20), (16, 8), (16, 12), (28, 32), (32, 18), (15, 14))
 SLOTS = 48
 
@@ -29,9 +31,12 @@ def clock(*size: int, slots: int = SLOTS) -> Tensor:
     return torch.stack((torch.randint(slots, size), torch.randint(7, size)), dim=-1)
 
 
-def make_window(shape: TaskShape, batch: int = 3, seed: int = 0) -> Window:
+def make_window(shape: TaskShape, batch: int = 3, seed: int = 0, model: str = "") -> Window:
+    """A random window, with the past that the named model asks for."""
     torch.manual_seed(seed)
+    days = len(getattr(registry.load("model", model), "DAYS_BACK", ())) if model else 0
     return Window(
+        past=torch.randn(batch, days, shape.horizon, shape.channels, *shape.grid) if days else None,
         history=torch.randn(batch, shape.history, shape.channels, *shape.grid),
         history_clock=clock(batch, shape.history, slots=shape.slots_per_day),
         horizon_clock=clock(batch, shape.horizon, slots=shape.slots_per_day),
@@ -48,7 +53,8 @@ def make_series(shape: TaskShape, steps: int, observed: float = 1.0, seed: int =
 
 
 def part_of(window: Window, rows: slice) -> Window:
-    return Window(**{name: getattr(window, name)[rows] for name in ("history", "history_clock", "horizon_clock")})
+    tensors = {field.name: getattr(window, field.name) for field in dataclasses.fields(window)}
+    return Window(**{name: tensor[rows] for name, tensor in tensors.items() if tensor is not None})
 
 
 def build(name: str, shape: TaskShape, seed: int = 0) -> nn.Module:
@@ -71,44 +77,45 @@ def size_of(model: nn.Module) -> int:
 
 @pytest.mark.parametrize(("channels", "horizon"), [(1, 6), (2, 6), (1, 12), (2, 12)])
 @pytest.mark.parametrize("grid", GRIDS)
-@pytest.mark.parametrize("name", FLOORS + NEURAL)
+@pytest.mark.parametrize("name", EVERY)
 def test_a_forecast_has_one_finite_float_per_step_channel_and_cell(
     name: str, grid: tuple[int, int], channels: int, horizon: int
 ) -> None:
     shape = task_shape(grid, channels, horizon, history=6)
     with torch.no_grad():
-        forecast = build(name, shape)(make_window(shape, batch=2))
+        forecast = build(name, shape)(make_window(shape, batch=2, model=name))
     assert forecast.shape == (2, horizon, channels, *grid)
     assert forecast.dtype == torch.float32
     assert forecast.isfinite().all()
 
 
-@pytest.mark.parametrize("name", FLOORS + NEURAL)
+@pytest.mark.parametrize("name", EVERY)
 def test_a_forecast_is_the_same_in_any_batch(name: str) -> None:
     shape = task_shape()
-    model, window = build(name, shape), make_window(shape, batch=4)
+    model, window = build(name, shape), make_window(shape, batch=4, model=name)
     with torch.no_grad():
         together = model(window)
         alone = torch.cat([model(part_of(window, slice(row, row + 1))) for row in range(4)])
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", FLOORS + NEURAL)
+@pytest.mark.parametrize("name", EVERY)
 def test_a_forecast_depends_on_its_window_alone_and_leaves_it_as_it_was(name: str) -> None:
     shape = task_shape()
-    model, window, same = build(name, shape), make_window(shape), make_window(shape)
+    model, window, same = (build(name, shape), *(make_window(shape, model=name) for _ in range(2)))
     with torch.no_grad():
         first = model(window).clone()
-        model(make_window(shape, seed=1))
+        model(make_window(shape, seed=1, model=name))
         assert torch.equal(model(window), first)
     for field in dataclasses.fields(Window):
-        assert torch.equal(getattr(window, field.name), getattr(same, field.name))
+        before, after = getattr(same, field.name), getattr(window, field.name)
+        assert after is before is None or torch.equal(before, after)
 
 
 @pytest.mark.parametrize("name", NEURAL)
 def test_the_seed_alone_decides_the_weights(name: str) -> None:
     shape = task_shape()
-    window = make_window(shape)
+    window = make_window(shape, model=name)
     with torch.no_grad():
         first, again, other = (build(name, shape, seed)(window) for seed in (5, 5, 6))
     assert torch.equal(first, again)
@@ -118,7 +125,7 @@ def test_the_seed_alone_decides_the_weights(name: str) -> None:
 @pytest.mark.parametrize("name", NEURAL)
 def test_training_reaches_every_trained_weight_and_lowers_the_loss(name: str) -> None:
     shape = task_shape()
-    model, window = build(name, shape).train(), make_window(shape, batch=8)
+    model, window = build(name, shape).train(), make_window(shape, batch=8, model=name)
     last = window.history[:, -1:]
     target = torch.cat([0.5 * last + 0.1 * step for step in range(shape.horizon)], dim=1)
     optimiser = torch.optim.AdamW([weight for _, weight in trained(model)], lr=5e-3)
@@ -134,7 +141,7 @@ def test_training_reaches_every_trained_weight_and_lowers_the_loss(name: str) ->
     assert unreached == []
 
 
-@pytest.mark.parametrize("name", FLOORS + NEURAL)
+@pytest.mark.parametrize("name", EVERY)
 def test_settings_and_title_can_be_read_without_importing_the_model(name: str) -> None:
     module = registry.load("model", name)
     read = registry.config_class(name)
@@ -146,6 +153,94 @@ def test_settings_and_title_can_be_read_without_importing_the_model(name: str) -
 @pytest.mark.parametrize("name", FLOORS)
 def test_a_floor_has_nothing_to_train(name: str) -> None:
     assert list(build(name, task_shape()).parameters()) == []
+
+
+@pytest.mark.parametrize(("name", "days"), [("seasonal_naive_day", 1), ("seasonal_naive_week", 7)])
+def test_the_seasonal_naive_forecast_is_the_past_as_it_was(name: str, days: int) -> None:
+    assert (days,) == registry.load("model", name).DAYS_BACK
+    window = make_window(task_shape(), model=name)
+    assert window.past is not None
+    assert torch.equal(build(name, task_shape())(window), window.past[:, 0])
+
+
+def slow_ridge(series: Series, shape: TaskShape, penalty: float, cell: tuple[int, int]) -> Tensor:
+    """The weights of one cell by an augmented least-squares problem, example by example."""
+    inputs, outputs = [], []
+    for origin in range(shape.history, len(series.values) - shape.horizon + 1):
+        past, future = (slice(origin - shape.history, origin), slice(origin, origin + shape.horizon))
+        if series.mask[future, :, *cell].all():
+            calendar = torch.zeros(shape.slots_per_day + 7)
+            calendar[series.clock[origin, 0]] = calendar[shape.slots_per_day + series.clock[origin, 1]] = 1
+            inputs.append(torch.cat((series.values[past, :, *cell].flatten(), calendar)))
+            outputs.append(series.values[future, :, *cell].flatten())
+    x, y = torch.stack(inputs).double(), torch.stack(outputs).double()
+    size = x.shape[1]
+    root = (penalty * len(x)) ** 0.5 * torch.eye(size, dtype=x.dtype)
+    rows, targets = torch.cat((x, root)), torch.cat((y, y.new_zeros(size, y.shape[1])))
+    return torch.linalg.lstsq(rows, targets).solution
+
+
+@pytest.mark.parametrize("observed", [1.0, 0.9])
+def test_ridge_solves_each_cell_by_itself(monkeypatch: pytest.MonkeyPatch, observed: float) -> None:
+    monkeypatch.setattr(ridge, "CHUNK", 17)
+    shape = task_shape((2, 3), channels=2, horizon=2, history=3, slots=4)
+    series = make_series(shape, 120, observed)
+    model = ridge.Model(shape, ridge.Config(penalty=0.01))
+    model.fit(series)
+    for number, cell in enumerate((row, column) for row in range(2) for column in range(3)):
+        wanted = slow_ridge(series, shape, 0.01, cell)
+        torch.testing.assert_close(model.weights[number].double(), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_ridge_forecasts_a_linear_series_and_without_calendar_keeps_a_level() -> None:
+    shape = task_shape((1, 2), channels=1, horizon=2, history=2, slots=4)
+    values = torch.tensor([0.0, 1.0]).repeat(40).cumsum(0).sub(10).div(10).view(-1, 1, 1, 1).expand(-1, 1, 1, 2)
+    series = dataclasses.replace(
+        make_series(shape, 80), values=values.contiguous(), mask=torch.ones(80, 1, 1, 2).bool()
+    )
+    model = ridge.Model(shape, ridge.Config(penalty=1e-9, calendar=False))
+    model.fit(series)
+    window = dataclasses.replace(make_window(shape, batch=1), history=values[None, 50:52])
+    torch.testing.assert_close(model(window)[0], values[52:54], rtol=1e-3, atol=1e-3)
+    assert model.weights.shape == (2, 3, 2)
+
+
+def test_st_resnet_has_the_weights_of_its_equations() -> None:
+    shape, config = task_shape((5, 4), channels=2, horizon=3, history=4), stresnet.Config(width=6, units=2, external=7)
+    branches = 0
+    for steps in (4, 3 * 3, 1 * 3):
+        first, unit, last = (9 * 2 * steps + 1) * 6, 2 * (9 * 6 + 1) * 6, (9 * 6 + 1) * 6
+        branches += first + 2 * unit + last  # F*C = 6 outputs, as many as the width
+    dense = (SLOTS + 7 + 1) * 7 + (7 + 1) * 6 * 20
+    assert size_of(stresnet.Model(shape, config)) == branches + 3 * 6 * 20 + dense
+
+
+def test_st_resnet_fuses_its_branches_cell_by_cell_and_adds_the_calendar() -> None:
+    shape = task_shape((5, 4), channels=2, horizon=3, history=4)
+    model, window = build("stresnet", shape), make_window(shape, model="stresnet")
+    torch.nn.init.normal_(model.weights)
+    past = window.past
+    assert past is not None
+    total = torch.zeros(3, 6, 5, 4)
+    for number, frames in enumerate((window.history, past[:, :3], past[:, 3:])):
+        found = model.branches[number](frames.reshape(3, -1, 5, 4))
+        for row, column in ((row, column) for row in range(5) for column in range(4)):
+            total[:, :, row, column] += model.weights[number, :, row, column] * found[:, :, row, column]
+    calendar = torch.zeros(3, SLOTS + 7)
+    for sample, (slot, day) in enumerate(window.horizon_clock[:, 0].tolist()):
+        calendar[sample, slot] = calendar[sample, SLOTS + day] = 1
+    total += model.external(calendar).view(3, 6, 5, 4)
+    torch.testing.assert_close(model(window), total.view(3, 3, 2, 5, 4))
+    without = stresnet.Model(shape, stresnet.Config(external=0))
+    assert without.external is None
+    assert without(window).shape == (3, 3, 2, 5, 4)
+
+
+def test_a_residual_unit_adds_two_pairs_of_relu_and_convolution() -> None:
+    unit, hidden = stresnet.ResidualUnit(3), torch.randn(2, 3, 4, 5)
+    first, second = unit.body[1], unit.body[3]
+    wanted = hidden + second(torch.relu(first(torch.relu(hidden))))
+    torch.testing.assert_close(unit(hidden), wanted)
 
 
 def test_the_last_value_is_repeated() -> None:

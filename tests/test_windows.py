@@ -189,3 +189,45 @@ def test_what_training_sees_ends_where_validation_ends():
 def test_a_split_too_short_is_one_sentence():
     with pytest.raises(TaskError, match=r"train split of 'toy' has 70 slots .* 64 -> 64 .* use a shorter task"):
         Task(make_data(slots=100), TaskSettings(history=64, horizon=64, protocol="unist"), CPU)
+
+
+# The past of days before --------------------------------------------------------------------------------------------
+
+
+def slow_past(data, origin, step, days, segment):
+    """The value so many days, or as few multiples of them as needed, before a step to forecast; None if not there."""
+    slot = origin + step
+    while slot >= origin:
+        slot -= days * data.card.slots_per_day
+    return data.values[slot] if slot >= segment[0] else None
+
+
+@pytest.mark.parametrize("horizon", [6, 60])
+@pytest.mark.parametrize("protocol", ["strict", "unist"])
+def test_the_past_is_that_of_a_slow_search_and_never_the_future(horizon, protocol):
+    segments = ((0, 700), (700, 1500))
+    data = make_data(slots=1500, segments=segments)
+    settings = TaskSettings(horizon=horizon, protocol=protocol)
+    task = Task(data, settings, CPU, days_back=(1, 7))
+    for windows in (task.train, task.val, task.open_test()):
+        for position in (0, len(windows) // 3, len(windows) - 1):
+            origin = int(windows.origins[position])
+            segment = next(piece for piece in segments if piece[0] <= origin < piece[1])
+            past = windows.window(torch.tensor([position])).past[0]
+            for (row, days), step in itertools.product(enumerate((1, 7)), range(horizon)):
+                wanted = slow_past(data, origin, step, days, segment)
+                if wanted is None:
+                    assert not past[row, step].any()
+                else:
+                    np.testing.assert_allclose(windows.scaler.physical(past[row, step]), wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_a_model_that_asks_for_no_past_gets_none():
+    task = Task(make_data(), TaskSettings(), CPU)
+    assert task.train.window(torch.tensor([0])).past is None
+
+
+@pytest.mark.parametrize("days", [(0,), (-1, 7), (1.0,), ("1",)])
+def test_days_back_must_be_whole_days(days):
+    with pytest.raises(TaskError, match="DAYS_BACK"):
+        Task(make_data(), TaskSettings(), CPU, days_back=days)
