@@ -56,7 +56,8 @@ class PlannedRun:
 
     Attributes:
         line: Its line in the suite's table, a model's or a variant's name; no part of its identity.
-        label: Profile and overrides: how the run is named in tables; no part of its identity.
+        label: Profile, overrides, and those of them that its whole suite was run with ("base"): how the run is named
+            in tables; no part of its identity.
     """
 
     spec: RunSpec

@@ -66,7 +66,7 @@ def placed_blocks(frame: pd.DataFrame, layout: Layout) -> dict[Key, Entries]:
     kept: list[Key] = []
     for place in sorted(worth, key=lambda place: (-len(runs[place][1]), place)):
         rest, mine = runs[place]
-        if not any(runs[other][0] == rest and mine <= runs[other][1] for other in kept):
+        if not mine or not any(runs[other][0] == rest and mine <= runs[other][1] for other in kept):
             kept.append(place)
     return {place: entries for place, entries in worth.items() if place in kept}
 

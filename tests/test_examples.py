@@ -1,0 +1,85 @@
+"""The examples are used as their own words say: a file that is put into place, a package that is installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bench.types import TaskShape, Window
+
+ROOT = Path(__file__).resolve().parent.parent
+BUDGET = ["--set", "train.epochs=2", "--set", "train.steps_per_epoch=4", "--no-track"]
+
+
+def command(*arguments, path=None):
+    environment = {**os.environ, "COLUMNS": "200", "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
+    if path is not None:
+        environment["PYTHONPATH"] = str(path)
+    line = [sys.executable, "-m", *map(str, arguments)]
+    return subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The folder of an installation of the third party's package, which needs no network."""
+    folder = tmp_path_factory.mktemp("site")
+    source = shutil.copytree(ROOT / "examples" / "thirdparty", tmp_path_factory.mktemp("source") / "thirdparty")
+    offline = ["--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check"]
+    answer = command("pip", "install", *offline, "--target", folder, source)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return folder
+
+
+@pytest.mark.slow
+def test_an_installed_package_brings_its_model_and_its_data_set(installed, tmp_path):
+    names = command("bench", "list", path=installed).stdout
+    assert "Tide: the last value" in " ".join(names.split())
+    assert "Harbour, Nowhere" in names
+    assert "-0.1 to 0.1" in command("bench", "show", "tide", path=installed).stdout
+    (tmp_path / "data" / "harbour").mkdir(parents=True)
+    ships = np.random.default_rng(0).poisson(5, (720, 4, 5)).astype(np.float32)
+    np.savez(tmp_path / "data" / "harbour" / "harbour.npz", ships=ships)
+    plan = ["--model", "tide", "--model", "last_value", "--dataset", "harbour", "--data-dir", tmp_path / "data"]
+    answer = command("bench", "run", *plan, *BUDGET, "--results", tmp_path / "results", path=installed)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert "harbour / tide / seed 0" in answer.stdout
+    assert "1 data sets (0 stand-ins)" in answer.stdout
+    table = (tmp_path / "results" / "tables" / "short_term.md").read_text(encoding="utf-8")
+    assert "tide" in table
+    assert "| harbour |" in table
+
+
+@pytest.mark.slow
+def test_a_broken_file_of_an_installed_data_set_is_one_sentence(installed, tmp_path):
+    (tmp_path / "data" / "harbour").mkdir(parents=True)
+    (tmp_path / "data" / "harbour" / "harbour.npz").write_bytes(b"no ships here")
+    plan = ["--model", "last_value", "--dataset", "harbour", "--data-dir", tmp_path / "data", "--no-track"]
+    answer = command("bench", "run", *plan, "--results", tmp_path / "results", path=installed)
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("error: ")
+    assert "holds no array 'ships'" in answer.stderr
+    assert answer.stderr.count("\n") == 1
+
+
+def test_the_example_of_a_model_is_one_short_file_that_forecasts(tmp_path, monkeypatch):
+    source = ROOT / "examples" / "drift.py"
+    assert len(source.read_text(encoding="utf-8").splitlines()) <= 30
+    shutil.copy(source, tmp_path / "drift_example.py")
+    monkeypatch.syspath_prepend(tmp_path)
+    import drift_example
+
+    shape = TaskShape(history=4, horizon=3, channels=2, grid=(3, 5), slots_per_day=48)
+    model = drift_example.Model(shape, drift_example.Config())
+    clock = torch.zeros(2, 4, 2, dtype=torch.int64)
+    window = Window(history=torch.randn(2, 4, 2, 3, 5), history_clock=clock, horizon_clock=clock[:, :3])
+    last = window.history[:, -1:].expand(-1, 3, -1, -1, -1)
+    torch.testing.assert_close(model(window), last)
+    torch.nn.init.constant_(model.share, 0.5)
+    torch.testing.assert_close(model(window), last + 0.5 * (last - window.history[:, -2:-1]))
