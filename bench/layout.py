@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.published import Published
+
 Changes = frozenset[str]
 """Settings of a model that are not its profile's, such as "model.flow=false"; weights are told apart elsewhere."""
 
@@ -41,6 +43,7 @@ class Layout:
         lines: Its lines in order. Without any, every model is a line, and every change of its settings one more.
         references: Names of lines that the other variants are compared with: the first that has runs.
         question: What the comparison answers.
+        published: Numbers of others to lay ours beside.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Layout:
     lines: tuple[Line, ...] = ()
     references: tuple[str, ...] = ()
     question: str = ""
+    published: Published | None = None
 
     def placed(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The runs of ``bench.frame`` that belong to the lines, with their place; a run may belong to several blocks.

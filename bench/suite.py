@@ -25,6 +25,7 @@ from bench import registry
 from bench.errors import ConfigError, UnknownNameError
 from bench.frame import changes
 from bench.layout import Layout, Line
+from bench.published import load_published
 from bench.settings import Protocol
 
 FOLDER = Path(__file__).resolve().parent / "suites"
@@ -50,6 +51,7 @@ class Suite(BaseModel):
         variants: Lines after the models.
         references: Names of variants that the other variants are compared with: the first that has runs.
         question: What the comparison answers.
+        published: A file of ``bench/published/``, whose numbers stand beside ours.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -64,6 +66,7 @@ class Suite(BaseModel):
     variants: tuple[Variant, ...] = ()
     references: tuple[str, ...] = ()
     question: str = ""
+    published: str = ""
 
     @model_validator(mode="after")
     def _names_fit(self) -> Suite:
@@ -117,6 +120,7 @@ def layouts(names: Sequence[str]) -> list[Layout]:
             lines=_lines(suite),
             references=suite.references,
             question=suite.question,
+            published=load_published(suite.published) if suite.published else None,
         )
         for suite in map(load_suite, names)
     ]

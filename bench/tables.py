@@ -13,6 +13,7 @@ from bench.cells import BLOCK, DATA, LINE, METRICS, Entries, Entry, Key, Row, bl
 from bench.differences import Differences, difference_block, difference_rows, differences
 from bench.errors import StoreError
 from bench.layout import Layout, Line
+from bench.published import published_block
 from bench.render import MARKS, SHOWN, Block, Cell, Flag, Header, Rank, Score, Table
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _blocks(place: Key, entries: Entries, compared: Differences | None, layout: Layout) -> list[Block]:
-    """The scores, and behind them the differences if there are any."""
+    """The scores, and behind them the differences and the published numbers if there are any."""
     facts = dict(zip(BLOCK, place, strict=True))
     data = sorted({data for data, _ in entries})
     floors = {line for (_, line), entry in entries.items() if entry.floor}
@@ -163,9 +164,9 @@ def _blocks(place: Key, entries: Entries, compared: Differences | None, layout: 
         cells=tuple(_cells({line: entries.get((key, line)) for line in ordered}, seeds, quick=quick) for key in data),
         models_down=bool(layout.lines) or len(ordered) > WIDEST,
     )
-    if compared is None:
-        return [scores]
-    return [scores, difference_block(scores, data, ordered, compared, entries, layout)]
+    beside = published_block(place, entries, layout.published, scores.title) if layout.published else None
+    against = difference_block(scores, data, ordered, compared, entries, layout) if compared else None
+    return [block for block in (scores, against, beside) if block is not None]
 
 
 def block_title(key: Key) -> str:

@@ -23,8 +23,9 @@ def make(catalog, **choices):
 
 
 @pytest.mark.parametrize("name", suite_names())
-def test_every_suite_names_the_ten_data_sets(name):
-    assert set(load_suite(name).datasets) == TEN
+def test_every_suite_names_the_ten_data_sets_but_the_one_of_a_published_table(name):
+    named = set(load_suite(name).datasets)
+    assert named == TEN or (name == "reproduce" and named < TEN)
     assert {card for card in registry.dataset_names() if registry.load("dataset", card).CARD.in_suite} == TEN
 
 
