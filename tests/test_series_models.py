@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from test_models import build, make_window, size_of, task_shape
+from torch import Tensor, nn
 
-from baselines import dlinear
+from baselines import dlinear, patchtst
+from bench.types import TaskShape
 
 
 def slow_average(values: list[float], kernel: int) -> list[float]:
@@ -66,3 +70,134 @@ def test_another_kernel_gives_dlinear_another_trend() -> None:
     long.load_state_dict(short.state_dict())
     with torch.no_grad():
         assert not torch.allclose(short(make_window(shape)), long(make_window(shape)), atol=1e-3)
+
+
+def with_statistics(model: nn.Module) -> nn.Module:
+    """The model in evaluation mode, its norms with weights and running statistics as if it had been trained."""
+    torch.manual_seed(1)
+    for norm in model.modules():
+        if isinstance(norm, nn.BatchNorm1d):
+            for values in (norm.weight, norm.running_var):
+                nn.init.uniform_(values, 0.5, 2.0)
+            for values in (norm.bias, norm.running_mean):
+                nn.init.normal_(values)
+    return model.eval()
+
+
+def slow_norm(norm: nn.BatchNorm1d, token: Tensor) -> Tensor:
+    return (token - norm.running_mean) / (norm.running_var + norm.eps).sqrt() * norm.weight + norm.bias
+
+
+@pytest.mark.parametrize(
+    ("history", "patch", "stride", "tokens"),
+    [(64, 16, 8, 8), (32, 16, 8, 4), (12, 4, 2, 6), (6, 2, 1, 6), (1, 1, 1, 2)],
+)
+def test_patchtsts_patches_fit_the_history(history: int, patch: int, stride: int, tokens: int) -> None:
+    model = patchtst.Model(task_shape(history=history), patchtst.Config())
+    assert (model.patch, model.stride, len(model.positions)) == (patch, stride, tokens)
+
+
+def test_patchtsts_patches_are_slices_of_the_series_and_one_stride_of_its_last_value() -> None:
+    model = patchtst.Model(task_shape(history=9), patchtst.Config(patch=4))
+    row = [float(step) for step in range(9)]
+    longer = [*row, 8.0, 8.0]
+    assert model.patches(torch.tensor([row]))[0].tolist() == [longer[start : start + 4] for start in (0, 2, 4, 6)]
+
+
+@pytest.mark.parametrize(("patch", "width", "layers"), [(16, 16, 2), (4, 16, 2), (16, 32, 2), (16, 16, 1)])
+def test_patchtst_has_the_parameters_of_its_formula(patch: int, width: int, layers: int) -> None:
+    shape = task_shape((2, 3), horizon=5, history=32)
+    tokens = {16: 4, 4: 16}[patch]
+    attention, feed, norms = 4 * width * (width + 1), 2 * width * (width + 1) + width * (2 * width + 1), 4 * width
+    ends = (patch + 1) * width + tokens * width + (tokens * width + 1) * 5
+    model = patchtst.Model(shape, patchtst.Config(patch=patch, width=width, layers=layers))
+    assert size_of(model) == ends + layers * (attention + feed + norms)
+
+
+def slow_patchtst_layer(
+    layer: patchtst.Layer, tokens: list[Tensor], scores: dict[tuple[int, int, int], Tensor]
+) -> list[Tensor]:
+    """One token and one head at a time; ``scores`` holds those of the layers before and is added to."""
+    size = len(tokens[0]) // layer.heads
+    query, key, value = (
+        [rows @ token + bias for token in tokens]
+        for rows, bias in zip(layer.into.weight.chunk(3), layer.into.bias.chunk(3), strict=True)
+    )
+    outputs = []
+    for here, token in enumerate(tokens):
+        mixed = []
+        for head in range(layer.heads):
+            part = slice(head * size, (head + 1) * size)
+            for there in range(len(tokens)):
+                score = (query[here][part] * key[there][part]).sum() / size**0.5
+                scores[head, here, there] = scores.get((head, here, there), torch.zeros(())) + score
+            shares = torch.stack([scores[head, here, there] for there in range(len(tokens))]).softmax(0)
+            mixed.append(sum(share * other[part] for share, other in zip(shares, value, strict=True)))
+        hidden = slow_norm(layer.norms[0], token + layer.out(torch.cat(mixed)))
+        outputs.append(slow_norm(layer.norms[1], hidden + layer.feed(hidden)))
+    return outputs
+
+
+def test_patchtst_is_a_transformer_over_the_patches_of_each_standardised_series() -> None:
+    shape = task_shape((2, 3), channels=2, horizon=3, history=8)
+    torch.manual_seed(0)
+    model, window = patchtst.Model(shape, patchtst.Config(width=8, layers=3, heads=2)), make_window(shape)
+    with_statistics(model)
+    with torch.no_grad():
+        forecast = model(window)
+        for batch, channel, row, column in ((0, 0, 0, 0), (1, 1, 1, 2)):
+            past = window.history[batch, :, channel, row, column]
+            mean, scale = past.mean(), (past.var(correction=0) + 1e-5).sqrt()
+            normal = (torch.cat((past, past[-1:].repeat(2))) - mean) / scale
+            tokens = [
+                model.embedding.weight @ normal[2 * n : 2 * n + 4] + model.embedding.bias + model.positions[n]
+                for n in range(4)
+            ]
+            scores: dict[tuple[int, int, int], Tensor] = {}
+            for layer in model.layers:
+                tokens = slow_patchtst_layer(layer, tokens, scores)
+            wanted = (model.head.weight @ torch.cat(tokens) + model.head.bias) * scale + mean
+            torch.testing.assert_close(forecast[batch, :, channel, row, column], wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["patchtst"])
+def test_a_model_that_standardises_its_history_forecasts_in_its_units(name: str) -> None:
+    shape = task_shape()
+    model, window = build(name, shape), make_window(shape)
+    level, factor = 3 * torch.randn(1, 1, 2, 6, 5), torch.rand(1, 1, 2, 6, 5) + 0.5
+    with torch.no_grad():
+        moved = model(dataclasses.replace(window, history=level + factor * window.history))
+        torch.testing.assert_close(moved, level + factor * model(window), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["patchtst"])
+def test_running_statistics_move_in_training_and_rest_in_evaluation(name: str) -> None:
+    shape = task_shape()
+    model, window = build(name, shape), make_window(shape)
+    norms = [norm for norm in model.modules() if isinstance(norm, nn.BatchNorm1d)]
+    before = [norm.running_mean.clone() for norm in norms]
+    with torch.no_grad():
+        model(window)
+        assert all(torch.equal(norm.running_mean, old) for norm, old in zip(norms, before, strict=True))
+        model.train()(window)
+        assert not any(torch.equal(norm.running_mean, old) for norm, old in zip(norms, before, strict=True))
+
+
+def test_patchtsts_heads_share_the_same_weights_differently() -> None:
+    shape = task_shape()
+    two, four = (patchtst.Model(shape, patchtst.Config(heads=heads)).eval() for heads in (2, 4))
+    two.load_state_dict(four.state_dict())
+    with torch.no_grad():
+        assert not torch.allclose(two(make_window(shape)), four(make_window(shape)), atol=1e-4)
+
+
+def is_random_in_training(model: nn.Module, shape: TaskShape) -> bool:
+    window = make_window(shape)
+    with torch.no_grad():
+        return not torch.equal(model.train()(window), model(window))
+
+
+def test_dropout_makes_training_random_and_its_rate_can_be_zero() -> None:
+    shape = task_shape()
+    assert is_random_in_training(patchtst.Model(shape, patchtst.Config(dropout=0.3)), shape)
+    assert not is_random_in_training(patchtst.Model(shape, patchtst.Config(dropout=0.0)), shape)
