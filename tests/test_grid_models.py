@@ -1,0 +1,186 @@
+"""SimVP and TAU, PredRNN, the U-Net and the ViT, each against its formula and a slow version of its own part."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from test_models import make_window, size_of, task_shape, trained
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, gelu, group_norm, pad, silu
+
+from baselines import simvp
+from bench.types import TaskShape, Window
+
+
+def double(model: nn.Module) -> nn.Module:
+    """The model in float64 with every weight and running statistic drawn anew, so that no zero hides a mistake."""
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.normal_(std=0.3)
+        for name, buffer in model.named_buffers():
+            if "running" in name:
+                buffer.uniform_(0.5, 2.0)
+    return model.double()
+
+
+def double_window(shape: TaskShape, batch: int = 2) -> Window:
+    window = make_window(shape, batch)
+    return dataclasses.replace(window, history=window.history.double())
+
+
+def unreached(model: nn.Module, window: Window) -> list[str]:
+    """Names of the trained weights that the sum of a forecast's squares has no gradient for."""
+    model.zero_grad()
+    model(window).square().sum().backward()
+    return [name for name, weight in trained(model) if weight.grad is None or not weight.grad.any()]
+
+
+def conv(layer: nn.Conv2d, inputs: Tensor, **settings: int) -> Tensor:
+    return conv2d(inputs, layer.weight, layer.bias, **settings)
+
+
+# SimVP and TAU
+
+
+def simvp_formula(shape: TaskShape, config: simvp.Config) -> int:
+    """Weights of the coders (one doubling of the grid), the blocks and what changes their width."""
+    d, outside, hidden = config.width, shape.history * config.width, config.hidden
+    plain = 9 * d * d + d + 2 * d
+    coders = (9 * shape.channels * d + d + 2 * d) + plain + plain + (9 * d * 4 * d + 4 * d + 2 * d)
+    sizes = [outside] + [hidden] * (config.blocks - 1)
+    total = coders + (d + 1) * shape.channels + (outside + 1) * hidden + (hidden + 1) * outside
+    for size in sizes:
+        few, inner = size // max(size // 16, 4), config.expansion * size
+        ends = {"gsta": 2 * size * (size + 1), "tau": size * (size + 1) + 2 * size * few}[config.translator]
+        attention = 2 * size * (size + 1) + (25 + 1) * size + (49 + 1) * size + ends
+        feed = inner * (size + 1) + 10 * inner + size * (inner + 1)
+        total += attention + feed + 4 * size + 2 * size
+    return total
+
+
+@pytest.mark.parametrize("translator", ["gsta", "tau"])
+@pytest.mark.parametrize(("width", "hidden", "blocks", "expansion"), [(8, 20, 2, 3), (4, 72, 3, 2)])
+def test_simvp_has_the_parameters_of_its_formula(
+    translator: str, width: int, hidden: int, blocks: int, expansion: int
+) -> None:
+    shape = task_shape(channels=2, history=5)
+    config = simvp.Config(translator=translator, width=width, hidden=hidden, blocks=blocks, expansion=expansion)
+    assert size_of(simvp.Model(shape, config)) == simvp_formula(shape, config)
+
+
+def slow_large_kernel(attention: nn.Module, hidden: Tensor) -> Tensor:
+    """The 5x5 and the dilated 7x7 depthwise products, cell by cell and channel by channel."""
+    for layer, size, step in zip(attention.large, (5, 7), (1, 3), strict=True):
+        reach, after = step * (size // 2), torch.empty_like(hidden)
+        wide = pad(hidden, (reach,) * 4)
+        for row in range(hidden.shape[2]):
+            for column in range(hidden.shape[3]):
+                seen = wide[:, :, row : row + 2 * reach + 1 : step, column : column + 2 * reach + 1 : step]
+                after[:, :, row, column] = (seen * layer.weight[:, 0]).sum(dim=(2, 3)) + layer.bias
+        hidden = after
+    return hidden
+
+
+def slow_attention(attention: nn.Module, hidden: Tensor) -> Tensor:
+    large, mix = slow_large_kernel(attention, hidden), attention.mix
+    mixed = torch.einsum("oi,bihw->bohw", mix.weight[:, :, 0, 0], large) + mix.bias[:, None, None]
+    if isinstance(attention, simvp.GatedAttention):
+        width = hidden.shape[1]
+        return mixed[:, :width] / (1 + torch.exp(-mixed[:, width:]))
+    mean = hidden.sum(dim=(2, 3)) / hidden[0, 0].numel()
+    few = (mean @ attention.squeeze.weight.T).clamp(min=0)
+    return mixed * hidden / (1 + torch.exp(-few @ attention.excite.weight.T))[:, :, None, None]
+
+
+def slow_block(block: simvp.Block, hidden: Tensor) -> Tensor:
+    def normed(norm: nn.BatchNorm2d, inputs: Tensor) -> Tensor:
+        mean, spread = norm.running_mean[:, None, None], (norm.running_var + 1e-5).sqrt()[:, None, None]
+        return (inputs - mean) / spread * norm.weight[:, None, None] + norm.bias[:, None, None]
+
+    first = normed(block.norm_1, hidden)
+    enter, _, attention, leave = block.attention
+    hidden = hidden + block.scale_1 * (conv(leave, slow_attention(attention, gelu(conv(enter, first)))) + first)
+    wide, depthwise, _, narrow = block.feed
+    inner = conv(depthwise, conv(wide, normed(block.norm_2, hidden)), padding=1, groups=wide.out_channels)
+    return hidden + block.scale_2 * conv(narrow, gelu(inner))
+
+
+def slow_coder(layer: nn.Sequential, frame: Tensor, *, stride: int = 1, grow: bool = False) -> Tensor:
+    after = conv(layer[0], frame, stride=stride, padding=1)
+    if grow:  # four channels become a square of four cells
+        batch, channels, height, width = after.shape
+        after = after.view(batch, channels // 4, 2, 2, height, width).permute(0, 1, 4, 2, 5, 3)
+        after = after.reshape(batch, channels // 4, 2 * height, 2 * width)
+    return silu(group_norm(after, 2, layer[2].weight, layer[2].bias))
+
+
+@pytest.mark.parametrize("translator", ["gsta", "tau"])
+def test_simvp_encodes_frames_one_by_one_mixes_their_stack_and_decodes_each_with_its_skip(translator: str) -> None:
+    shape = task_shape((5, 7), channels=2, horizon=3, history=3)
+    config = simvp.Config(translator=translator, width=4, hidden=6, blocks=2, expansion=2)
+    model, window = double(simvp.Model(shape, config)).eval(), double_window(shape)
+    with torch.no_grad():
+        frames = [pad(frame, (0, 1, 0, 1)) for frame in window.history.unbind(1)]  # 5x7 to 6x8
+        firsts = [slow_coder(model.encoder[0], frame) for frame in frames]
+        small = [slow_coder(model.encoder[1], first, stride=2) for first in firsts]
+        block, narrow, last, wide = model.translator
+        stack = slow_block(block, torch.cat(small, dim=1))
+        stack = conv(wide, slow_block(last, conv(narrow, stack)))
+        for step, first in enumerate(firsts):
+            large = slow_coder(model.decoder[0], stack[:, 4 * step : 4 * step + 4], grow=True)
+            wanted = conv(model.readout, slow_coder(model.decoder[1], large + first))[:, :, :5, :7]
+            torch.testing.assert_close(model(window)[:, step], wanted)
+
+
+@pytest.mark.parametrize("horizon", [2, 4, 8, 9])
+def test_simvp_cuts_off_a_short_horizon_and_reads_its_own_frames_for_a_long_one(horizon: int) -> None:
+    shape, config = task_shape(history=4, horizon=4), simvp.Config(width=4, hidden=8, blocks=2)
+    whole = double(simvp.Model(shape, config)).eval()
+    other = simvp.Model(task_shape(history=4, horizon=horizon), config).double().eval()
+    other.load_state_dict(whole.state_dict())
+    window = double_window(shape)
+    with torch.no_grad():
+        frames, parts = window.history, []
+        for _ in range(3):
+            frames = whole(dataclasses.replace(window, history=frames))
+            parts.append(frames)
+        torch.testing.assert_close(other(window), torch.cat(parts, dim=1)[:, :horizon])
+
+
+def test_simvp_drops_whole_branches_of_samples_in_training_alone() -> None:
+    block = double(simvp.Block(6, 0.25, simvp.Config()))
+    branch = torch.ones(4000, 6, 2, 2)
+    dropped = block.drop(branch)
+    kept = dropped[:, 0, 0, 0] > 0
+    assert torch.equal(dropped, 4 / 3 * branch * kept[:, None, None, None])
+    assert 0.7 < kept.double().mean() < 0.8
+    assert torch.equal(block.eval().drop(branch), branch)
+
+
+def test_stochastic_depth_of_simvp_grows_from_a_hundredth_to_its_rate() -> None:
+    model = simvp.Model(task_shape(), simvp.Config(blocks=4, drop_path=0.1))
+    rates = [layer.rate for layer in model.translator if isinstance(layer, simvp.Block)]
+    assert rates == pytest.approx([0.01, 0.04, 0.07, 0.1])
+    still = simvp.Model(task_shape(), simvp.Config(drop_path=0.0)).train()
+    assert torch.equal(still(make_window(task_shape())), still(make_window(task_shape())))
+
+
+@pytest.mark.parametrize(("layers", "smallest"), [(1, (10, 7)), (2, (5, 4)), (3, (5, 4)), (4, (3, 2))])
+def test_every_second_coder_layer_of_simvp_halves_the_grid(layers: int, smallest: tuple[int, int]) -> None:
+    shape = task_shape((10, 7))
+    model, seen = simvp.Model(shape, simvp.Config(coder_layers=layers)).eval(), []
+    model.translator.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[2:]))
+    assert model(make_window(shape)).shape == (3, 3, 2, 10, 7)
+    assert seen == [smallest]
+    assert len(model.encoder) == len(model.decoder) == layers
+
+
+@pytest.mark.parametrize("translator", ["gsta", "tau"])
+@pytest.mark.parametrize(("history", "horizon", "channels"), [(4, 3, 1), (3, 7, 2), (2, 2, 1)])
+def test_every_weight_of_simvp_is_trained(translator: str, history: int, horizon: int, channels: int) -> None:
+    shape = task_shape((5, 3), channels, horizon, history)
+    model = simvp.Model(shape, simvp.Config(translator=translator, width=8, hidden=32)).train()
+    assert unreached(model, make_window(shape)) == []
