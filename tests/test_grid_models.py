@@ -10,7 +10,7 @@ from test_models import make_window, size_of, task_shape, trained
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, gelu, group_norm, pad, silu
 
-from baselines import simvp
+from baselines import predrnn, simvp
 from bench.types import TaskShape, Window
 
 
@@ -183,4 +183,99 @@ def test_every_second_coder_layer_of_simvp_halves_the_grid(layers: int, smallest
 def test_every_weight_of_simvp_is_trained(translator: str, history: int, horizon: int, channels: int) -> None:
     shape = task_shape((5, 3), channels, horizon, history)
     model = simvp.Model(shape, simvp.Config(translator=translator, width=8, hidden=32)).train()
+    assert unreached(model, make_window(shape)) == []
+
+
+# PredRNN
+
+
+@pytest.mark.parametrize(("layers", "kernel", "patch"), [(2, 3, 2), (3, 5, 1)])
+def test_predrnn_has_the_parameters_of_its_formula(layers: int, kernel: int, patch: int) -> None:
+    width, channels = 5, 2 * patch**2
+    config = predrnn.Config(width=width, layers=layers, kernel=kernel, patch=patch)
+    gates = kernel**2 * width * (4 * width + 3 * width + 2 * width)  # from hidden state, memory, both memories
+    inputs = kernel**2 * 7 * width * (channels + (layers - 1) * width)
+    head = width * channels
+    assert size_of(predrnn.Model(task_shape(), config)) == layers * (gates + 2 * width * width) + inputs + head
+
+
+def slow_cell(
+    cell: predrnn.Cell, inputs: Tensor, hidden: Tensor, own: Tensor, memory: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The equations of the docstring, one gate at a time."""
+    width = hidden.shape[1]
+
+    def product(layer: nn.Conv2d, index: int, given: Tensor) -> Tensor:
+        rows = layer.weight[index * width : (index + 1) * width]
+        return conv2d(given, rows, padding=rows.shape[-1] // 2)
+
+    def both(index: int, other: nn.Conv2d, given: Tensor, place: int) -> Tensor:
+        return product(cell.from_input, index, inputs) + product(other, place, given)
+
+    into, forget = both(0, cell.from_hidden, hidden, 0).sigmoid(), (both(1, cell.from_hidden, hidden, 1) + 1).sigmoid()
+    own_after = forget * own + into * both(2, cell.from_hidden, hidden, 2).tanh()
+    into, forget = both(3, cell.from_memory, memory, 0).sigmoid(), (both(4, cell.from_memory, memory, 1) + 1).sigmoid()
+    memory_after = forget * memory + into * both(5, cell.from_memory, memory, 2).tanh()
+    joined = torch.cat((own_after, memory_after), dim=1)
+    out = (both(6, cell.from_hidden, hidden, 3) + product(cell.from_both, 0, joined)).sigmoid()
+    return out * product(cell.join, 0, joined).tanh(), own_after, memory_after
+
+
+@pytest.mark.parametrize("layers", [2, 3])
+def test_predrnn_hands_its_memory_up_the_stack_and_from_the_top_to_the_next_step(layers: int) -> None:
+    shape = task_shape((4, 5), channels=2, horizon=3, history=3)
+    model, window = double(predrnn.Model(shape, predrnn.Config(width=3, layers=layers, patch=1))), double_window(shape)
+    with torch.no_grad():
+        zeros = torch.zeros(2, 3, 4, 5, dtype=torch.float64)
+        hidden, own, memory = [zeros] * layers, [zeros] * layers, zeros
+        known, wanted = list(window.history.unbind(1)), []
+        for step in range(5):
+            below = known[step]
+            for layer, cell in enumerate(model.cells):
+                hidden[layer], own[layer], memory = slow_cell(cell, below, hidden[layer], own[layer], memory)
+                below = hidden[layer]
+            frame = conv2d(below, model.head.weight)
+            if step >= 2:
+                wanted.append(frame)
+                known.append(frame)
+        torch.testing.assert_close(model(window), torch.stack(wanted, dim=1))
+
+
+def test_a_patch_of_predrnn_holds_its_cells_as_channels_and_zeros_beyond_the_grid() -> None:
+    shape = task_shape((3, 5), channels=2)
+    model, frame = predrnn.Model(shape, predrnn.Config(patch=2)), make_window(shape).history[:, 0]
+    folded = model.folded(frame)
+    assert folded.shape == (3, 8, 2, 3)
+    for row in range(4):
+        for column in range(6):
+            inside = row < 3 and column < 5
+            for channel in range(2):
+                place = folded[:, 4 * channel + 2 * (row % 2) + column % 2, row // 2, column // 2]
+                assert torch.equal(place, frame[:, channel, row, column] if inside else torch.zeros(3))
+    assert torch.equal(model.unfolded(folded), frame)
+
+
+@pytest.mark.parametrize("patch", [1, 2, 4])
+def test_the_first_forecast_of_predrnn_is_the_same_for_any_horizon(patch: int) -> None:
+    config = predrnn.Config(width=4, patch=patch)
+    short, long = (double(predrnn.Model(task_shape((5, 6), horizon=steps), config)) for steps in (1, 4))
+    window = double_window(task_shape((5, 6), horizon=4))
+    torch.testing.assert_close(short(window), long(window)[:, :1])
+
+
+@pytest.mark.parametrize(("kernel", "reach"), [(3, 2), (5, 4)])
+def test_the_kernel_of_predrnn_decides_how_far_one_step_sees(kernel: int, reach: int) -> None:
+    shape = task_shape((11, 11), channels=1, horizon=1, history=1)
+    model = double(predrnn.Model(shape, predrnn.Config(width=3, layers=1, kernel=kernel, patch=1)))
+    window = double_window(shape)
+    history = window.history.requires_grad_()
+    model(dataclasses.replace(window, history=history))[..., 5, 5].sum().backward()
+    rows = history.grad.abs().sum(dim=(0, 1, 2, 4)).nonzero().flatten().tolist()
+    assert rows == list(range(5 - reach, 6 + reach))  # once into the memories, once from them into the output gate
+
+
+@pytest.mark.parametrize(("history", "horizon", "channels"), [(4, 3, 1), (2, 5, 2), (1, 2, 1)])
+def test_every_weight_of_predrnn_is_trained(history: int, horizon: int, channels: int) -> None:
+    shape = task_shape((5, 3), channels, horizon, history)
+    model = predrnn.Model(shape, predrnn.Config(width=8, layers=3, patch=4))
     assert unreached(model, make_window(shape)) == []
