@@ -10,7 +10,7 @@ from test_models import make_window, size_of, task_shape, trained
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, gelu, group_norm, pad, silu
 
-from baselines import predrnn, simvp
+from baselines import predrnn, simvp, unet
 from bench.types import TaskShape, Window
 
 
@@ -279,3 +279,112 @@ def test_every_weight_of_predrnn_is_trained(history: int, horizon: int, channels
     shape = task_shape((5, 3), channels, horizon, history)
     model = predrnn.Model(shape, predrnn.Config(width=8, layers=3, patch=4))
     assert unreached(model, make_window(shape)) == []
+
+
+# U-Net
+
+
+@pytest.mark.parametrize(("grid", "levels"), [((1, 9), 1), ((3, 9), 2), ((5, 9), 3), ((40, 40), 3)])
+def test_a_unet_has_the_parameters_of_its_formula_with_as_many_levels_as_its_grid_allows(
+    grid: tuple[int, int], levels: int
+) -> None:
+    width, shape = 8, task_shape(grid, channels=2, horizon=3, history=5)
+
+    def twice(inputs: int, outputs: int) -> int:
+        return 9 * (inputs + outputs) * outputs + 2 * outputs + 4 * outputs
+
+    wanted = twice(10, width) + (width + 1) * 6
+    for level in range(1, levels):
+        fine, coarse = width * 2 ** (level - 1), width * 2**level
+        wanted += twice(fine, coarse) + (4 * coarse + 1) * fine + twice(2 * fine, fine)
+    assert size_of(unet.Model(shape, unet.Config(width=width, levels=3))) == wanted
+
+
+@pytest.mark.parametrize(
+    ("grid", "most", "levels"),
+    [
+        ((1, 1), 3, 1),
+        ((2, 30), 3, 1),
+        ((3, 3), 3, 2),
+        ((4, 30), 3, 2),
+        ((5, 5), 3, 3),
+        ((10, 20), 3, 3),
+        ((10, 20), 2, 2),
+    ],
+)
+def test_the_coarsest_level_of_a_unet_has_two_rows_and_columns_at_least(
+    grid: tuple[int, int], most: int, levels: int
+) -> None:
+    assert unet.levels_of(grid, most) == levels
+    shape, seen = task_shape(grid), []
+    model = unet.Model(shape, unet.Config(width=4, levels=most))
+    model.down[-1].register_forward_pre_hook(lambda _, inputs: seen.append(tuple(inputs[0].shape[2:])))
+    assert model(make_window(shape)).shape == (3, 3, 2, *grid)
+    assert seen == [tuple(-(-side // 2 ** (levels - 1)) for side in grid)]
+    assert levels == 1 or min(seen[0]) >= 2
+
+
+def slow_twice(layer: nn.Sequential, hidden: Tensor) -> Tensor:
+    for first, norm in ((layer[0], layer[1]), (layer[3], layer[4])):
+        hidden = conv(first, hidden, padding=1)
+        groups = hidden.view(len(hidden), 4, -1)
+        mean, spread = groups.mean(dim=2, keepdim=True), (groups.var(dim=2, keepdim=True, correction=0) + 1e-5).sqrt()
+        hidden = ((groups - mean) / spread).view(hidden.shape) * norm.weight[:, None, None] + norm.bias[:, None, None]
+        hidden = hidden.clamp(min=0)
+    return hidden
+
+
+def slow_pool(hidden: Tensor) -> Tensor:
+    pooled = torch.empty_like(hidden[:, :, ::2, ::2])
+    for row in range(pooled.shape[2]):
+        for column in range(pooled.shape[3]):
+            square = hidden[:, :, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
+            pooled[:, :, row, column] = square.amax(dim=(2, 3))
+    return pooled
+
+
+def slow_grow(layer: nn.ConvTranspose2d, hidden: Tensor) -> Tensor:
+    batch, _, height, width = hidden.shape
+    grown = hidden.new_empty(batch, layer.out_channels, 2 * height, 2 * width)
+    for row in range(2 * height):
+        for column in range(2 * width):
+            product = hidden[:, :, row // 2, column // 2] @ layer.weight[:, :, row % 2, column % 2]
+            grown[:, :, row, column] = product + layer.bias
+    return grown
+
+
+def test_a_unet_pools_grows_and_joins_each_level_with_its_skip() -> None:
+    shape = task_shape((5, 6), channels=2, horizon=3, history=4)
+    model, window = double(unet.Model(shape, unet.Config(width=4, levels=3))), double_window(shape)
+    with torch.no_grad():
+        stacked = torch.zeros(2, 8, 8, 8, dtype=torch.float64)
+        for step in range(4):
+            for channel in range(2):
+                stacked[:, 2 * step + channel, :5, :6] = window.history[:, step, channel]
+        fine = slow_twice(model.down[0], stacked)
+        middle = slow_twice(model.down[1], slow_pool(fine))
+        coarse = slow_twice(model.down[2], slow_pool(middle))
+        middle = slow_twice(model.up[1], torch.cat((middle, slow_grow(model.grow[1], coarse)), dim=1))
+        fine = slow_twice(model.up[0], torch.cat((fine, slow_grow(model.grow[0], middle)), dim=1))
+        wanted = conv(model.head, fine)[:, :, :5, :6]
+        forecast = model(window)
+        for step in range(3):
+            for channel in range(2):
+                torch.testing.assert_close(forecast[:, step, channel], wanted[:, 2 * step + channel])
+
+
+def test_a_unet_without_its_biases_could_not_tell_a_history_from_its_double() -> None:
+    shape = task_shape()
+    model, window = double(unet.Model(shape, unet.Config())), double_window(shape)
+    twice = dataclasses.replace(window, history=2 * window.history)
+    assert not torch.allclose(model(window), model(twice), rtol=0.01)
+    with torch.no_grad():
+        model.down[0][0].bias.zero_()
+    torch.testing.assert_close(model(window), model(twice), rtol=0.001, atol=0.001)
+
+
+@pytest.mark.parametrize(("history", "horizon", "channels"), [(4, 3, 1), (2, 9, 2)])
+@pytest.mark.parametrize("grid", [(5, 7), (3, 4), (2, 2)])
+def test_every_weight_of_a_unet_is_trained(grid: tuple[int, int], history: int, horizon: int, channels: int) -> None:
+    shape = task_shape(grid, channels, horizon, history)
+    assert unreached(unet.Model(shape, unet.Config()), make_window(shape)) == []
