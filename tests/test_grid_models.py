@@ -10,7 +10,7 @@ from test_models import make_window, size_of, task_shape, trained
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, gelu, group_norm, pad, silu
 
-from baselines import predrnn, simvp, unet
+from baselines import predrnn, simvp, unet, vit
 from bench.types import TaskShape, Window
 
 
@@ -388,3 +388,83 @@ def test_a_unet_without_its_biases_could_not_tell_a_history_from_its_double() ->
 def test_every_weight_of_a_unet_is_trained(grid: tuple[int, int], history: int, horizon: int, channels: int) -> None:
     shape = task_shape(grid, channels, horizon, history)
     assert unreached(unet.Model(shape, unet.Config()), make_window(shape)) == []
+
+
+# ViT
+
+
+@pytest.mark.parametrize(("patch", "tokens"), [(1, 35), (2, 12), (4, 4)])
+@pytest.mark.parametrize(("layers", "expansion"), [(1, 3), (2, 2)])
+def test_a_vit_has_the_parameters_of_its_formula(patch: int, tokens: int, layers: int, expansion: int) -> None:
+    shape, width = task_shape((5, 7), channels=2, horizon=3, history=4), 6
+    config = vit.Config(width=width, heads=2, patch=patch, layers=layers, expansion=expansion)
+    attention = 4 * width * (width + 1)
+    inner = expansion * width
+    feed = inner * (width + 1) + width * (inner + 1)
+    ends = width * (8 * patch**2 + 1) + 6 * patch**2 * (width + 1)
+    assert size_of(vit.Model(shape, config)) == tokens * width + ends + layers * (attention + feed + 4 * width) + (
+        2 * width
+    )
+
+
+def slow_norm(norm: nn.LayerNorm, tokens: Tensor) -> Tensor:
+    centred = tokens - tokens.mean(dim=-1, keepdim=True)
+    return centred / (centred.square().mean(dim=-1, keepdim=True) + 1e-5).sqrt() * norm.weight + norm.bias
+
+
+def slow_layer(layer: nn.TransformerEncoderLayer, tokens: Tensor, heads: int) -> Tensor:
+    """One sample ``[N, D]``: attention head by head, norms first."""
+    own, size = layer.self_attn, tokens.shape[1] // heads
+    query, key, value = (slow_norm(layer.norm1, tokens) @ own.in_proj_weight.T + own.in_proj_bias).chunk(3, dim=1)
+    parts = []
+    for head in range(heads):
+        part = slice(head * size, (head + 1) * size)
+        parts.append(torch.softmax(query[:, part] @ key[:, part].T / size**0.5, dim=1) @ value[:, part])
+    tokens = tokens + torch.cat(parts, dim=1) @ own.out_proj.weight.T + own.out_proj.bias
+    inner = gelu(slow_norm(layer.norm2, tokens) @ layer.linear1.weight.T + layer.linear1.bias)
+    return tokens + inner @ layer.linear2.weight.T + layer.linear2.bias
+
+
+@pytest.mark.parametrize("heads", [1, 3])
+@pytest.mark.parametrize("patch", [2, 4])
+def test_a_vit_is_attention_between_patches_and_adds_the_last_value(heads: int, patch: int) -> None:
+    shape = task_shape((5, 7), channels=2, horizon=3, history=4)
+    config = vit.Config(width=6, heads=heads, patch=patch, layers=2, expansion=2)
+    model, window = double(vit.Model(shape, config)).eval(), double_window(shape)
+    with torch.no_grad():
+        forecast = model(window)
+        padded = pad(window.history, (0, 1, 0, 3 if patch == 4 else 1))
+        corners = [(row, column) for row in range(0, 5, patch) for column in range(0, 7, patch)]
+        for sample in range(2):
+            squares = [padded[sample, :, :, r : r + patch, c : c + patch].flatten() for r, c in corners]
+            tokens = torch.stack(squares) @ model.enter.weight.T + model.enter.bias + model.positions
+            for layer in model.layers:
+                tokens = slow_layer(layer, tokens, heads)
+            outputs = slow_norm(model.norm, tokens) @ model.leave.weight.T + model.leave.bias
+            change = torch.empty_like(padded[sample, :3])
+            for (r, c), output in zip(corners, outputs, strict=True):
+                change[:, :, r : r + patch, c : c + patch] = output.view(3, 2, patch, patch)
+            torch.testing.assert_close(forecast[sample], window.history[sample, -1:] + change[:, :, :5, :7])
+
+
+def test_the_layers_of_a_vit_start_with_different_weights() -> None:
+    first, second, *_ = vit.Model(task_shape(), vit.Config(layers=2)).layers
+    assert not torch.allclose(first.linear1.weight, second.linear1.weight)
+
+
+def test_dropout_of_a_vit_acts_in_training_alone() -> None:
+    shape = task_shape()
+    window = make_window(shape)
+    for rate, alike in ((0.3, False), (0.0, True)):
+        model = vit.Model(shape, vit.Config(dropout=rate)).train()
+        assert torch.equal(model(window), model(window)) is alike
+        model.eval()
+        assert torch.equal(model(window), model(window))
+
+
+@pytest.mark.parametrize(("history", "horizon", "channels"), [(4, 3, 1), (2, 9, 2)])
+@pytest.mark.parametrize("patch", [1, 4])
+def test_every_weight_of_a_vit_is_trained(patch: int, history: int, horizon: int, channels: int) -> None:
+    shape = task_shape((5, 7), channels, horizon, history)
+    model = vit.Model(shape, vit.Config(patch=patch))
+    assert unreached(model, make_window(shape)) == []
