@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, Group
 from rich.markup import escape
 from rich.table import Table
 
@@ -50,6 +50,7 @@ QUICK_WARNING = (
     "For numbers to quote: [bold]python -m bench run --all --profile paper[/bold]"
 )
 MOST_COLUMNS = 8  # more lines than this run down the screen
+FEW_COLUMNS = 5  # data sets beside them at once
 LONG_NAME = 12  # a longer column header breaks behind its underscores
 STATE_COLOURS = {"done": "green", "stale": "yellow", "failed": "red", "missing": "dim"}
 
@@ -273,7 +274,7 @@ def _report(console: Console, suite: str | None, plan: list[PlannedRun], results
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _summary(plan: Sequence[PlannedRun], results: Path) -> Table:
+def _summary(plan: Sequence[PlannedRun], results: Path) -> Group:
     """Mean test MAE over seeds, data sets (and tasks, if several) x lines, of this plan alone."""
     from bench.store import ResultStore
 
@@ -292,19 +293,32 @@ def _summary(plan: Sequence[PlannedRun], results: Path) -> Table:
     return _grid(texts, "test MAE", ", ".join(notes) or None)
 
 
-def _grid(texts: Mapping[tuple[str, str], str], title: str, caption: str | None = None) -> Table:
-    """Data sets x lines that stays readable on a narrow terminal: many lines run down, long headers fold."""
+def _grid(texts: Mapping[tuple[str, str], str], title: str, caption: str | None = None) -> Group:
+    """Data sets x lines that stays readable on a narrow terminal: many lines run down, beside few data sets at once."""
     places, lines = (list(dict.fromkeys(key[axis] for key in texts)) for axis in (0, 1))
-    across = len(lines) <= MOST_COLUMNS
-    down, along = (places, lines) if across else (lines, places)
-    grid = Table(title=escape(title), caption=caption, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    grid.add_column("data set" if across else "line", no_wrap=across, overflow="fold")
-    for name in along:
-        grid.add_column(escape(name.replace("_", "_\n") if len(name) > LONG_NAME else name), overflow="fold")
-    for row in down:
-        cells = (texts.get((row, column) if across else (column, row), "") for column in along)
-        grid.add_row(escape(row), *cells)
-    return grid
+    if len(lines) <= MOST_COLUMNS:
+        return Group(_table(texts, "data set", places, lines, title, caption))
+    parts = [places[start : start + FEW_COLUMNS] for start in range(0, len(places), FEW_COLUMNS)]
+    turned = {(line, place): text for (place, line), text in texts.items()}
+    return Group(*(_table(turned, "line", lines, part, title, caption) for part in parts))
+
+
+def _table(
+    texts: Mapping[tuple[str, str], str],
+    corner: str,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    title: str,
+    caption: str | None,
+) -> Table:
+    """Long column headers fold, names of rows never do."""
+    table = Table(title=escape(title), caption=caption, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column(corner, no_wrap=True)
+    for name in columns:
+        table.add_column(escape(name.replace("_", "_\n") if len(name) > LONG_NAME else name), overflow="fold")
+    for row in rows:
+        table.add_row(escape(row), *(texts.get((row, column), "") for column in columns))
+    return table
 
 
 def _states(counts: Mapping[str, int]) -> str:

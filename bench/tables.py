@@ -55,10 +55,13 @@ def placed_blocks(frame: pd.DataFrame, layout: Layout) -> dict[Key, Entries]:
     """The cells of a layout, block by block.
 
     A layout that compares has a block only for two variants of it, or for one with settings of its own: else a plain
-    run would be a table of one line in every such layout. And it has none whose runs all stand in another block.
+    run would be a table of one line in every such layout. And it has none whose runs all stand in another block. A
+    layout with published numbers has only blocks that these can stand beside.
     """
     rows = [{"stale": False} | cast("Row", row) for row in frame.to_dict("records")]
     found = blocks(layout.placed(rows))
+    if published := layout.published:
+        found = {place: entries for place, entries in found.items() if published_block(place, entries, published, "")}
     if not layout.references:
         return found
     variants = {line.name: line for line in layout.lines if line.variant}
