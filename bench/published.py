@@ -63,16 +63,21 @@ def load_published(name: str) -> Published:
     return found
 
 
-def published_block(place: Key, entries: Entries, published: Published, title: str) -> Block | None:
-    """Ours and theirs, row by row, on the real data sets of both; None if the block is another task or has none."""
+def shared_data(place: Key, entries: Entries, published: Published) -> list[Key]:
+    """The real data sets of a block whose numbers can be laid beside the published; none if it is another task."""
     facts = dict(zip(BLOCK, place, strict=True))
-    if any(facts[name] != getattr(published, name) for name in ("task", "protocol", "history", "horizon")):
-        return None
-    names = {key: dict(zip(DATA, key, strict=True)) for key, _ in entries}
-    data = sorted(k for k, row in names.items() if row["dataset"] in published.datasets and not row["stand_in"])
+    same = all(facts[name] == getattr(published, name) for name in ("task", "protocol", "history", "horizon"))
+    if not same or facts["fraction"] < 1:
+        return []
+    found = {key: dict(zip(DATA, key, strict=True)) for key, _ in entries}
+    return sorted(key for key, row in found.items() if row["dataset"] in published.datasets and not row["stand_in"])
+
+
+def published_block(place: Key, entries: Entries, published: Published, title: str) -> Block:
+    """Ours and theirs, row by row, on the data sets of ``shared_data``, of which there must be one."""
+    data = shared_data(place, entries, published)
+    names = {key: dict(zip(DATA, key, strict=True)) for key in data}
     ours = {(key, line[LINE.index("line")]): entry for (key, line), entry in entries.items() if not line[-1]}
-    if not data or facts["fraction"] < 1:
-        return None
     rows: list[Header] = []
     cells: list[list[Cell]] = [[] for _ in data]
     for line in published.mae:

@@ -13,7 +13,7 @@ from bench.cells import BLOCK, DATA, LINE, METRICS, Entries, Entry, Key, Row, bl
 from bench.differences import Differences, difference_block, difference_rows, differences
 from bench.errors import StoreError
 from bench.layout import Layout, Line
-from bench.published import published_block
+from bench.published import published_block, shared_data
 from bench.render import MARKS, SHOWN, Block, Cell, Flag, Header, Rank, Score, Table
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def placed_blocks(frame: pd.DataFrame, layout: Layout) -> dict[Key, Entries]:
     rows = [{"stale": False} | cast("Row", row) for row in frame.to_dict("records")]
     found = blocks(layout.placed(rows))
     if published := layout.published:
-        found = {place: entries for place, entries in found.items() if published_block(place, entries, published, "")}
+        found = {place: entries for place, entries in found.items() if shared_data(place, entries, published)}
     if not layout.references:
         return found
     variants = {line.name: line for line in layout.lines if line.variant}
