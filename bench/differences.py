@@ -50,6 +50,13 @@ class Differences:
         weights = {each.weights for each in self.found.values()}
         return f"“{self.reference}”" + (f" {MARKS['random_weights'][0]}" if "random" in weights else "")
 
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """What a reader must know first, if the reference is not the one wanted."""
+        if self.reference == self.wanted:
+            return ()
+        return (f"No current run of “{self.wanted}” is there, so this does not answer the question.",)
+
 
 def differences(place: Key, entries: Entries, layout: Layout) -> Differences | None:
     """Compare every variant of a block with the reference; None if there is nothing to compare.
@@ -134,8 +141,7 @@ def notes(compared: Differences) -> tuple[str, ...]:
         "and Wilcoxon's signed-rank test over days agree (p < 0.05 after Holm's correction on each data set); all "
         "else is open.",
     ]
-    if compared.reference != compared.wanted:
-        found.insert(0, f"No current run of “{compared.wanted}” is there, so this does not answer the question.")
+    found = [*compared.caveats, *found]
     short = {key[0][0]: each for key, each in compared.found.items() if not each.difference.testable}
     if few := sorted(name for name, each in short.items() if len(each.difference.seeds) >= FEWEST_SEEDS):
         found.append(f"Too few days for the test to reach p < 0.05, whatever the truth: {', '.join(few)}.")

@@ -113,14 +113,12 @@ def _panel(axis: Axes, found: Sequence[Compared | None]) -> None:
 
 
 def _caption(compared: Differences) -> str:
-    parts = [
+    text = (
         f"Mean absolute error, % more than {compared.name} (right: the reference is better). Bars: 95 % intervals over "
         f"test windows; ticks: seeds; filled: real data, no quick profile, {FEWEST_SEEDS} seeds or more, and interval, "
         "seeds and corrected test agree."
-    ]
-    if compared.reference != compared.wanted:
-        parts.append(f"No current run of “{compared.wanted}” is there, so this does not answer the question.")
-    return " ".join(parts)
+    )
+    return " ".join((text, *compared.caveats))
 
 
 def legend(texts: Sequence[str]) -> str:
