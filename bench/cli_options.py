@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they stand for."""
+"""Options of the commands on runs and results, and what they stand for."""
 
 from __future__ import annotations
 
@@ -42,6 +42,13 @@ WeightsDir = Annotated[
     Path | None,
     typer.Option("--weights-dir", help="Folder of pre-trained weights, laid out as the hub (or $STBENCH_WEIGHTS)."),
 ]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:<number>.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan and how long it may take; run nothing.")]
+Force = Annotated[bool, typer.Option("--force", help="Repeat finished runs; their old records are kept aside.")]
+Compile = Annotated[
+    bool, typer.Option("--compile", help="Use torch.compile, which pays on long runs if at all (bench.perf.compiled).")
+]
+Track = Annotated[bool, typer.Option("--track/--no-track", help="Whether to feed MLflow.")]
 Source = Annotated[str | None, typer.Option("--from", help="mlflow:URI: from MLflow instead of the store.")]
 TrackingUri = Annotated[
     str | None, typer.Option("--tracking-uri", help="MLflow store (default: sqlite in the results folder).")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -17,8 +17,12 @@ from rich.table import Table
 
 from bench.cli_options import (
     All,
+    Compile,
     DataDir,
     Datasets,
+    Device,
+    DryRun,
+    Force,
     Models,
     ProfileOption,
     ProtocolOption,
@@ -28,6 +32,7 @@ from bench.cli_options import (
     Shard,
     SuiteOption,
     TaskOption,
+    Track,
     TrackingUri,
     Variants,
     WeightsDir,
@@ -71,19 +76,12 @@ def run(
     data_dir: DataDir = None,
     weights_dir: WeightsDir = None,
     results: Results = Path("results"),
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:<number>.")] = "auto",
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the plan and how long it may take; run nothing.")
-    ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Repeat finished runs; their old records are kept aside.")
-    ] = False,
-    compiled: Annotated[
-        bool,
-        typer.Option("--compile", help="Use torch.compile, which pays on long runs if at all (bench.perf.compiled)."),
-    ] = False,
+    device: Device = "auto",
+    dry_run: DryRun = False,
+    force: Force = False,
+    compiled: Compile = False,
     tracking_uri: TrackingUri = None,
-    track: Annotated[bool, typer.Option("--track/--no-track", help="Whether to feed MLflow.")] = True,
+    track: Track = True,
 ) -> None:
     """Run a suite. What the store already has is not repeated; the tables are written at the end.
 
