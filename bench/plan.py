@@ -10,7 +10,8 @@ from typing import Any, TypeVar, cast
 from bench import registry
 from bench.data import Catalog
 from bench.errors import ConfigError, UnknownNameError
-from bench.settings import PROFILES, TASKS, Profile, TaskSettings, TrainSettings, Weights
+from bench.profiles import PROFILES, Profile
+from bench.settings import TASKS, TaskSettings, TrainSettings, Weights
 from bench.spec import PlannedRun, RunSpec, code_hash
 from bench.suite import Suite, Variant, validated
 
@@ -41,7 +42,7 @@ def plan(suite: Suite, selection: Selection, catalog: Catalog) -> list[PlannedRu
     """
     profile = _choice("profile", selection.profile, PROFILES)
     overrides = _Overrides(selection.overrides)
-    lines = _lines(suite, selection, overrides.of("model").get("weights", profile.weights))
+    lines = _lines(suite, selection, overrides.of("model").get("weights", profile.model["weights"]))
     tasks = [_task(name, suite, selection, overrides) for name in ([selection.task] if selection.task else suite.tasks)]
     resolved = {line.name: _resolved(line, profile, overrides) for line in lines}
     overrides.check_used(config for _, config, *_ in resolved.values())
@@ -158,8 +159,7 @@ def _changed(group: str, values: Mapping[str, Any], usual: Mapping[str, Any]) ->
 def _config(model: str, profile: Profile, overrides: Mapping[str, Any]) -> dict[str, Any]:
     kind = registry.config_class(model)
     known = {field.name for field in dataclasses.fields(kind)}
-    values: dict[str, Any] = {"weights": profile.weights} if "weights" in known else {}
-    values |= {name: value for name, value in overrides.items() if name in known}
+    values = {name: value for name, value in {**profile.model, **overrides}.items() if name in known}
     return asdict(validated(kind, values, f"model ({model})"))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import re
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -167,9 +168,8 @@ def _plugins(kind: Kind) -> dict[str, Plugin]:
 
 def _local_models() -> dict[str, Plugin]:
     folder = _package_folder("baselines")
-    shared = tuple(sorted(folder.glob("_*.py")))
     found = {
-        path.stem: Plugin(kind="model", name=path.stem, module=f"baselines.{path.stem}", files=(path, *shared))
+        path.stem: Plugin(kind="model", name=path.stem, module=f"baselines.{path.stem}", files=(path, *_shared(path)))
         for path in _plugin_files(folder)
     }
     folder = _package_folder("stvfm")
@@ -190,6 +190,12 @@ def _local_datasets() -> dict[str, Plugin]:
 
 def _plugin_files(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.glob("*.py")) if not path.name.startswith("_")]
+
+
+def _shared(path: Path) -> tuple[Path, ...]:
+    """The files beside a model's that its text imports, such as ``from ._language import ...``."""
+    names = re.findall(r"^from \.(_\w+) import", path.read_text(encoding="utf-8", errors="replace"), flags=re.MULTILINE)
+    return tuple(path.with_name(f"{name}.py") for name in names)
 
 
 def _package_folder(package: str) -> Path:

@@ -72,28 +72,3 @@ class TrainSettings:
     clip: Annotated[float, Interval(ge=0, lt=math.inf)] = 5.0
     patience: Annotated[int, Ge(1)] = 20
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Profile:
-    """How much a suite may spend.
-
-    Attributes:
-        weights: What models with a pre-trained part start from.
-    """
-
-    name: Literal["quick", "paper"]
-    seeds: tuple[int, ...]
-    train: TrainSettings
-    weights: Literal["random", "pretrained"]
-
-
-PROFILES = {
-    "quick": Profile(
-        name="quick",
-        seeds=(0,),
-        train=TrainSettings(epochs=1, steps_per_epoch=30, batch_size=8),
-        weights="random",
-    ),
-    "paper": Profile(name="paper", seeds=(0, 1, 2), train=TrainSettings(), weights="pretrained"),
-}

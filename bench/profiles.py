@@ -1,0 +1,45 @@
+"""Profiles: how much a suite may spend, and what its models start from.
+
+A profile is written out into every run's spec, so no result depends on this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal
+
+from bench.settings import TrainSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """How much a suite may spend.
+
+    Attributes:
+        model: Settings of every model that has them, in place of its defaults.
+    """
+
+    name: Literal["quick", "paper"]
+    seeds: tuple[int, ...]
+    train: TrainSettings
+    model: Mapping[str, str]
+
+
+PROFILES: Final = MappingProxyType(
+    {
+        "quick": Profile(
+            name="quick",
+            seeds=(0,),
+            train=TrainSettings(epochs=1, steps_per_epoch=30, batch_size=8),
+            model={"weights": "random"},
+        ),
+        "paper": Profile(
+            name="paper",
+            seeds=(0, 1, 2),
+            train=TrainSettings(),
+            model={"weights": "pretrained", "llm": "gpt2", "mae": "base"},
+        ),
+    }
+)
