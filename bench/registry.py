@@ -193,9 +193,10 @@ def _plugin_files(folder: Path) -> list[Path]:
 
 
 def _shared(path: Path) -> tuple[Path, ...]:
-    """The files beside a model's that its text imports, such as ``from ._language import ...``."""
+    """The files beside a model's that its text imports, such as ``from ._language import ...``, and theirs."""
     names = re.findall(r"^from \.(_\w+) import", path.read_text(encoding="utf-8", errors="replace"), flags=re.MULTILINE)
-    return tuple(path.with_name(f"{name}.py") for name in names)
+    files = [path.with_name(f"{name}.py") for name in names]
+    return tuple(dict.fromkeys(each for file in files for each in (file, *_shared(file))))
 
 
 def _package_folder(package: str) -> Path:

@@ -6,9 +6,12 @@ import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does, before torch is loaded
 
+import threading
+
 import numpy as np
 import pytest
 from builders import make_data
+from hub import Hub, point_at
 
 from bench.data import Catalog
 
@@ -42,3 +45,31 @@ def tiny(tmp_path):
 @pytest.fixture
 def catalog(tiny, tmp_path):
     return Catalog(data_dir=tiny, cache=tmp_path / "cache")
+
+
+@pytest.fixture
+def no_weights(monkeypatch, tmp_path):
+    """No weights folder, an empty cache, no proxy to loopback, and a hub that nobody has."""
+    from huggingface_hub import constants
+
+    from bench.weights import FOLDER_VARIABLE
+
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
+    point_at(monkeypatch, "http://127.0.0.1:9")
+
+
+@pytest.fixture
+def hub(no_weights, monkeypatch):
+    """A hub on loopback, the only one that can be reached."""
+    made = Hub()
+    point_at(monkeypatch, made.endpoint)
+    thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield made
+    made.server.shutdown()
+    thread.join()
+    made.server.server_close()

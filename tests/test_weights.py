@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,29 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = Source(repository="someone/model", file="model.safetensors")
 
 
-@pytest.fixture(autouse=True)
-def nothing_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No weights folder, an empty cache, no proxy to loopback, and a hub that nobody has."""
-    from huggingface_hub import constants
-
-    monkeypatch.setenv("NO_PROXY", "*")
-    monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
-    point_at(monkeypatch, "http://127.0.0.1:9")
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    made = Hub()
-    point_at(monkeypatch, made.endpoint)
-    thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield made
-    made.server.shutdown()
-    thread.join()
-    made.server.server_close()
+pytestmark = pytest.mark.usefixtures("no_weights")
 
 
 @pytest.fixture

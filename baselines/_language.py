@@ -1,0 +1,251 @@
+"""Frozen causal language models of transformers, fed with vectors instead of words.
+
+Kept are the word vectors, the positions and the blocks; the output layer is not. A model is always in evaluation mode.
+Weights are those of the hub (``weights=pretrained``) or drawn from torch's generator (``random``); neither ever stands
+in for the other.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from bench.errors import ConfigError, UnknownNameError, WeightsError
+from bench.weights import Source, locate, read
+
+from ._zoo import LANGUAGE_MODELS
+
+Weights = Literal["pretrained", "random"]
+
+
+class Language(nn.Module):
+    """A causal language model without its output layer.
+
+    Attributes:
+        width: Token width D.
+        words: ``[V, D]``, the vectors of its vocabulary.
+        blocks: Its blocks, in order.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+        self.width: int = model.config.hidden_size
+        self.requires_grad_(requires_grad=False)
+        self.eval()
+
+    @property
+    def words(self) -> Tensor:
+        weight: Tensor = self.model.get_input_embeddings().weight
+        return weight
+
+    @property
+    def blocks(self) -> nn.ModuleList:
+        depth = self.model.config.num_hidden_layers
+        lists = (part for part in self.model.modules() if isinstance(part, nn.ModuleList) and len(part) == depth)
+        return next(lists)
+
+    def train(self, mode: bool = True) -> Language:  # noqa: ARG002 - the signature is nn.Module's
+        """Stay in evaluation mode, whatever the model around it does."""
+        return super().train(mode=False)
+
+    def forward(self, tokens: Tensor, before: Any = None) -> Tensor:
+        """Vectors ``[B, N, D]`` to hidden states ``[B, N, D]``, which see what was ``remember``ed before them."""
+        hidden: Tensor = self.model(inputs_embeds=tokens, past_key_values=before, use_cache=False).last_hidden_state
+        return hidden
+
+    @torch.no_grad()
+    def remember(self, words: Tensor, before: Any = None) -> Any:
+        """Read words ``[B, N]``, numbered as in the vocabulary, behind others; what to give to ``forward``."""
+        return self.model(inputs_embeds=self.words[words], past_key_values=before, use_cache=True).past_key_values
+
+
+class SelfAttention(nn.Module):
+    """Control: one attention layer of the language model's width."""
+
+    def __init__(self, width: int, heads: int = 4) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        hidden: Tensor = self.attention(tokens, tokens, tokens, need_weights=False)[0]
+        return hidden
+
+
+class Vocabulary:
+    """Turns text into numbers of words: by the pre-trained model's tokenizer, or for random weights without one.
+
+    A random model has no tokenizer, and no word means anything to it: each word or sign is then one token, numbered by
+    its CRC-32 modulo the size of the vocabulary.
+    """
+
+    def __init__(self, llm: str, weights: Weights, size: int) -> None:
+        self._size = size
+        self._tokenizer = _tokenizer(llm) if weights == "pretrained" else None
+
+    def numbers(self, text: str) -> list[int]:
+        if self._tokenizer is None:
+            return [zlib.crc32(word.encode()) % self._size for word in re.findall(r"[^\W\d_]+|\S", text)]
+        numbers: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return numbers
+
+    def sign(self, text: str) -> int:
+        """The number of a single digit or sign."""
+        return self.numbers(text)[-1]
+
+
+def width_of(llm: str) -> int:
+    """Token width D, known without the weights.
+
+    Raises:
+        UnknownNameError, WeightsError: As ``load``.
+    """
+    width: int = LANGUAGE_MODELS[llm].width if llm in LANGUAGE_MODELS else _configuration(llm).hidden_size
+    return width
+
+
+def load(llm: str, weights: Weights, depth: int) -> Language:
+    """Make a frozen language model; torch's generator is left as it was found.
+
+    Args:
+        llm: A name of ``LANGUAGE_MODELS``, or ``owner/name`` on the hub.
+        weights: Where the weights come from.
+        depth: Blocks used, counted from the input, at most all; 0 means all.
+
+    Raises:
+        UnknownNameError: If there is no such model.
+        WeightsError: If what is needed is absent and unreachable, or is not what its name says.
+    """
+    configuration = _configuration(llm)
+    if depth:
+        configuration.num_hidden_layers = min(depth, configuration.num_hidden_layers)
+    found = _found(_repository(llm), sharded=llm not in LANGUAGE_MODELS) if weights == "pretrained" else None
+    with torch.random.fork_rng(devices=[]):
+        model = _made(configuration)
+    if found is not None:
+        model.load_state_dict(_fitting(_repository(llm), found, model))  # copies, and casts to float32
+    return Language(model)
+
+
+def check(llm: str, path: Path) -> int:
+    """Hold the names and shapes in a weights' file against a model of the table, and count its tensors.
+
+    Raises:
+        UnknownNameError: If it is not in the table.
+        WeightsError: If the file cannot be read, or a tensor is absent or of another shape.
+    """
+    if llm not in LANGUAGE_MODELS:
+        raise UnknownNameError("language model", llm, LANGUAGE_MODELS)
+    with torch.device("meta"):
+        model = _made(_configuration(llm))
+    return len(_fitting(path, read(path, headers=True), model))
+
+
+def _repository(llm: str) -> str:
+    if llm in LANGUAGE_MODELS:
+        repository = LANGUAGE_MODELS[llm].repository
+        if repository is None:
+            raise ConfigError(f"{llm} has no pre-trained weights; say model.llm=gpt2, or model.weights=random")
+        return repository
+    if "/" not in llm:
+        raise UnknownNameError("language model", llm, LANGUAGE_MODELS)
+    return llm
+
+
+def _configuration(llm: str) -> Any:
+    """Transformers' configuration of a model, by the table or by its ``config.json``, which never names code."""
+    from transformers import AutoConfig
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    if llm in LANGUAGE_MODELS:
+        facts = LANGUAGE_MODELS[llm]
+        last = facts.vocabulary - 1
+        return AutoConfig.for_model(
+            "gpt2",
+            n_embd=facts.width,
+            n_layer=facts.depth,
+            n_head=facts.heads,
+            vocab_size=facts.vocabulary,
+            bos_token_id=last,
+            eos_token_id=last,
+            activation_function="gelu_pytorch_tanh",  # GPT-2's own formula in one kernel
+        )
+    path = locate(Source(repository=_repository(llm), file="config.json"))
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        kind = values.pop("model_type")
+        if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+            raise ValueError(f"'{kind}' is no causal language model of transformers")
+        return AutoConfig.for_model(kind, **values)
+    except Exception as error:  # whatever a file of someone else's holds
+        raise WeightsError(f"{path} describes no language model that can be used here: {error}") from error
+
+
+def _made(configuration: Any) -> Any:
+    from transformers import AutoModel  # takes seconds
+
+    make: Callable[..., Any] = AutoModel.from_config
+    return make(configuration, attn_implementation="sdpa", dtype=torch.float32)
+
+
+def _tokenizer(llm: str) -> Any:
+    from tokenizers import Tokenizer
+
+    path = locate(Source(repository=_repository(llm), file="tokenizer.json"))
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises nothing narrower
+        raise WeightsError(f"{path} is no tokenizer ({error}); delete it and fetch it again") from error
+
+
+def _found(repository: str, *, sharded: bool) -> dict[str, Tensor]:
+    """All tensors of a repository."""
+    files = _weight_files(repository) if sharded else ["model.safetensors"]
+    found: dict[str, Tensor] = {}
+    for file in files:
+        found |= read(locate(Source(repository=repository, file=file)))
+    return found
+
+
+def _fitting(place: object, found: Mapping[str, Tensor], model: Any) -> dict[str, Tensor]:
+    """The tensors that a model wants, every one of them and of the right shape; the others are left."""
+    named = {name.removeprefix(f"{model.base_model_prefix}."): tensor for name, tensor in found.items()}
+    wanted = model.state_dict()
+    for name, tensor in wanted.items():
+        given = named.get(name)
+        if given is None or given.shape != tensor.shape:
+            what = "no such tensor" if given is None else f"shape {list(given.shape)}"
+            raise WeightsError(
+                f"{place} is not what its name says: {name} should have the shape {list(tensor.shape)} and there is "
+                f"{what}; delete it and fetch it again"
+            )
+    return {name: named[name] for name in wanted}
+
+
+def _weight_files(repository: str) -> list[str]:
+    """One file, or the parts that an index names."""
+    whole = Source(repository=repository, file="model.safetensors")
+    try:
+        locate(whole)
+    except WeightsError as absent:
+        try:
+            path = locate(Source(repository=repository, file="model.safetensors.index.json"))
+        except WeightsError:
+            raise absent from None
+        return sorted(set(_index(path.read_text(encoding="utf-8"), str(path)).values()))
+    return [whole.file]
+
+
+def _index(text: str, path: str) -> Mapping[str, str]:
+    try:
+        files = json.loads(text)["weight_map"]
+        return {str(name): str(file) for name, file in files.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{path} is no index of weights; delete it and fetch it again") from error

@@ -1,0 +1,291 @@
+"""Time-LLM: a frozen language model reprogrammed to forecast series, with a prompt of words before each.
+
+Jin et al., "Time-LLM: Time Series Forecasting by Reprogramming Large Language Models", ICLR 2024.
+
+    series   each cell and channel standardised over its history, then cut into overlapping patches
+    tokens   patches -> circular convolution over three of them -> d values                       [R, N, d]
+    reprogram  tokens ask, prototypes answer: attention with 8 heads                              [R, N, D]
+             prototypes = linear map of the language model's V word vectors to K of them          [K, D]
+    prompt   words about the data, the task and this series' statistics (minimum, maximum, median, trend, lags)
+    model    frozen language model over [prompt ; tokens], the prompt's part dropped              [R, N, D]
+    head     first values of every token -> linear map -> F steps, and the scale given back
+
+As in the authors' code: the order of the prompt, statistics of the standardised series, lags by autocorrelation, the
+head that reads the first values of a token only, no residual connection around the language model.
+
+What differs. Six steps are too short for patches of 16 with stride 8: the length is halved until two patches fit side
+by side, the stride is half a patch. A grid has thousands of series, so all channels of a square of cells share one
+sequence of tokens (``side``; 1 is a cell by itself); its statistics are those of the mean of its standardised series,
+in tenths, in a fixed number of words. Word vectors are small, and prototypes made of them so much alike that attention
+cannot tell them apart; so prototypes are normalised (``norm``). The scale of a series has a floor (``floor``): counts
+that stood still for six steps would otherwise be forecast as standing still. Place and calendar are embedded beside the
+patches (``identity``, ``calendar``). With side=1, norm=false, floor=0, identity=false, calendar=false and one channel
+the model is the authors'. The prompt says what a model may know of the data: grid, interval and channels.
+
+The frozen prompt is read once a batch and remembered, so that no gradient passes through it.
+
+Controls, after Tan et al., "Are Language Models Actually Useful for Time Series Forecasting?", NeurIPS 2024: everything
+else stays, prompts go, and prototypes are learned as they are, since there are no words.
+
+    weights=random   the language model as it was initialised
+    identity         no language model: the head reads the reprogrammed tokens
+    attention        one trained attention layer in its place
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bench.config import tunable
+from bench.types import MINUTES_PER_DAY, TaskShape, Window
+
+from ._cells import Squares, squares
+from ._language import Language, SelfAttention, Vocabulary, load, width_of
+
+DAYS = 7
+EPSILON = 1e-5
+MOST_SEQUENCES = 100
+TOP_LAGS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings of Time-LLM.
+
+    Attributes:
+        llm: Language model: a name of ``stbench weights list``, or ``owner/name`` of any causal one on the hub.
+        depth: Its blocks used, counted from the input, at most all; 0 means all.
+        weights: Of the language model; "none" for the controls that have none.
+        control: What stands in for the language model.
+        side: Cells along the side of the square that shares a sequence of tokens; 0 means the smallest power of two
+            that leaves at most 100 sequences.
+        patch: Longest patch, in steps.
+        width: Size d of a token before it is reprogrammed.
+        prototypes: Text prototypes K.
+        heads: Attention heads of the reprogramming; each has ``features`` values.
+        features: Values that the head reads of each token of the language model, at most all.
+        dropout: Rate after the embedding, on attention weights of the reprogramming, and after the head.
+        norm: Whether prototypes are normalised.
+        floor: Standard deviation that is added to that of a series, as squares, in those of the whole data.
+        prompt: Whether there is a prompt of words.
+        identity: Whether the place is embedded.
+        calendar: Whether slot of day and day of week of the first step to forecast are embedded.
+    """
+
+    llm: str = "gpt2_tiny"
+    depth: int = tunable(6, choices=(2, 4, 6, 12))
+    weights: Literal["pretrained", "random", "none"] = "random"
+    control: Literal["none", "identity", "attention"] = "none"
+    side: int = tunable(0, choices=(0, 1, 2, 4))
+    patch: int = tunable(16, choices=(4, 8, 16))
+    width: int = tunable(32, choices=(16, 32, 64))
+    prototypes: int = tunable(100, choices=(100, 300, 1000))
+    heads: int = tunable(8, choices=(4, 8))
+    features: int = tunable(32, choices=(32, 64, 128))
+    dropout: float = tunable(0.1, low=0.0, high=0.3)
+    norm: bool = True
+    floor: float = tunable(1.0, low=0.0, high=1.0)
+    prompt: bool = True
+    identity: bool = True
+    calendar: bool = True
+
+    def __post_init__(self) -> None:
+        """Label a control without a language model as such, and refuse what makes no sense.
+
+        Raises:
+            ValueError: If there are no such weights.
+        """
+        if self.control != "none":
+            object.__setattr__(self, "weights", "none")
+        elif self.weights == "none":
+            raise ValueError("weights=none belongs to the controls identity and attention")
+        elif self.weights == "pretrained" and self.llm == "gpt2_tiny":
+            raise ValueError("gpt2_tiny has no pre-trained weights; say model.llm=gpt2, or model.weights=random")
+
+
+class Model(nn.Module):
+    """Standardising, patching, reprogramming, language model, head, and the scale given back."""
+
+    def __init__(self, shape: TaskShape, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.squares = squares(shape.grid, config.side, MOST_SEQUENCES)
+        self.patch = fitting_patch(config.patch, shape.history)
+        self.stride = max(1, self.patch // 2)
+        tokens = (shape.history - self.patch) // self.stride + 2
+        variables = shape.channels * self.squares.side**2
+        width = width_of(config.llm)
+        self.embedding = Embedding(shape, config, self.patch * variables, self.squares)
+        self.reprogram = Reprogramming(config, width)
+        if config.weights == "none":
+            self.prototypes = nn.Parameter(torch.randn(config.prototypes, width) * 0.02)
+            self.body: nn.Module = nn.Identity() if config.control == "identity" else SelfAttention(width)
+        else:
+            self.body = load(config.llm, config.weights, config.depth)
+            self.mapping = nn.Linear(len(self.body.words), config.prototypes)
+            self.norm = nn.LayerNorm(width) if config.norm else nn.Identity()
+            self.prompt = Prompt(shape, Vocabulary(config.llm, config.weights, len(self.body.words)))
+        self.features = min(config.features, width)
+        self.head = nn.Linear(tokens * self.features, shape.horizon * variables)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, window: Window) -> Tensor:
+        history = window.history
+        mean = history.mean(dim=1, keepdim=True)  # [B, 1, C, H, W]
+        scale = (history.var(dim=1, correction=0, keepdim=True) + EPSILON + self.config.floor**2).sqrt()
+        rows = self.squares.cut(((history - mean) / scale).flatten(1, 2))  # [B, S, P*C*side*side]
+        series = rows.view(*rows.shape[:2], history.shape[1], -1)  # [B, S, P, M], M series in a sequence
+        tokens = self.embedding(self.patches(series), window.horizon_clock[:, 0])  # [B, S, N, d]
+        words = self.reprogram(tokens.flatten(0, 1), self.sources())  # [B*S, N, D]
+        hidden = self.hidden(words, series.flatten(0, 1))[..., : self.features]
+        forecast: Tensor = self.dropout(self.head(hidden.flatten(1)))  # [B*S, F*M]
+        frames = self.squares.paste(forecast.view(*series.shape[:2], -1))  # [B, F*C, H, W]
+        return frames.reshape(len(history), -1, *history.shape[2:]) * scale + mean
+
+    def patches(self, series: Tensor) -> Tensor:
+        """Overlapping patches, the last step repeated for one stride: ``[B, S, P, M]`` to ``[B, S, N, M*patch]``."""
+        ends = series[:, :, -1:].expand(-1, -1, self.stride, -1)
+        return torch.cat((series, ends), dim=2).unfold(2, self.patch, self.stride).flatten(3)
+
+    def sources(self) -> Tensor:
+        """Text prototypes, ``[K, D]``."""
+        if isinstance(self.body, Language):
+            normed: Tensor = self.norm(self.mapping(self.body.words.mT).mT)
+            return normed
+        return self.prototypes
+
+    def hidden(self, words: Tensor, series: Tensor) -> Tensor:
+        """Reprogrammed tokens ``[R, N, D]`` of series ``[R, P, M]`` through the language model or its stand-in."""
+        if isinstance(self.body, Language) and self.config.prompt:
+            hidden: Tensor = self.body(words, self.prompt(self.body, series.mean(dim=-1)))
+            return hidden
+        alone: Tensor = self.body(words)
+        return alone
+
+
+class Embedding(nn.Module):
+    """Patches to tokens by a circular convolution over their order, and the place and calendar added."""
+
+    def __init__(self, shape: TaskShape, config: Config, values: int, places: Squares) -> None:
+        super().__init__()
+        self.convolution = nn.Conv1d(values, config.width, 3, padding=1, padding_mode="circular", bias=False)
+        self.place = table(places.count, config.width) if config.identity else None
+        self.slot = table(shape.slots_per_day, config.width) if config.calendar else None
+        self.day = table(DAYS, config.width) if config.calendar else None
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, patches: Tensor, clock: Tensor) -> Tensor:
+        """``[B, S, N, values]`` and the clock ``[B, 2]`` to ``[B, S, N, d]``."""
+        tokens = self.convolution(patches.flatten(0, 1).mT).mT.unflatten(0, patches.shape[:2])
+        if self.place is not None:
+            tokens = tokens + self.place[:, None]
+        if self.slot is not None and self.day is not None:
+            slot, day = clock.unbind(-1)
+            tokens = tokens + (self.slot[slot] + self.day[day])[:, None, None]
+        dropped: Tensor = self.dropout(tokens)
+        return dropped
+
+
+class Reprogramming(nn.Module):
+    """Multi-head attention of tokens ``[R, N, d]`` to prototypes ``[K, D]``: a mixture of prototypes, ``[R, N, D]``."""
+
+    def __init__(self, config: Config, width: int) -> None:
+        super().__init__()
+        inner = config.heads * config.features
+        self.heads, self.rate = config.heads, config.dropout
+        self.query = nn.Linear(config.width, inner)
+        self.key, self.value = nn.Linear(width, inner), nn.Linear(width, inner)
+        self.out = nn.Linear(inner, width)
+
+    def forward(self, tokens: Tensor, prototypes: Tensor) -> Tensor:
+        rows, steps = tokens.shape[:2]
+        query, key, value = (
+            part.unflatten(-1, (self.heads, -1)).transpose(-3, -2)
+            for part in (self.query(tokens.flatten(0, 1)), self.key(prototypes), self.value(prototypes))
+        )  # [heads, R*N or K, features]
+        rate = self.rate if self.training else 0.0
+        mixed = functional.scaled_dot_product_attention(query[None], key[None], value[None], dropout_p=rate)[0]
+        out: Tensor = self.out(mixed.transpose(0, 1).flatten(1))
+        return out.view(rows, steps, -1)
+
+
+class Prompt(nn.Module):
+    """Words about data and task, the same for all, and about each series; numbers are written digit by digit."""
+
+    about: Tensor
+    pieces: Tensor
+    digits: Tensor
+    signs: Tensor
+
+    def __init__(self, shape: TaskShape, vocabulary: Vocabulary) -> None:
+        super().__init__()
+        self.lags = min(TOP_LAGS, shape.history // 2)
+        self.places = len(str(shape.history - 1))
+        height, width = shape.grid
+        minutes = MINUTES_PER_DAY // shape.slots_per_day
+        about = (
+            f"Data: {shape.channels} channels on a grid of {height} x {width} cells, one step every {minutes} minutes. "
+            f"Task: forecast the next {shape.horizon} steps given the previous {shape.history} steps. "
+            "Statistics, in tenths:"
+        )
+        parts = [vocabulary.numbers(text) for text in (" minimum", " maximum", " median", " trend", " lags")]
+        self.ends = torch.tensor([len(part) for part in parts]).cumsum(0).tolist()
+        for name, numbers in {
+            "about": vocabulary.numbers(about),
+            "pieces": list(chain.from_iterable(parts)),
+            "digits": [vocabulary.sign(digit) for digit in "0123456789"],
+            "signs": [vocabulary.sign(sign) for sign in "-+"],
+        }.items():
+            self.register_buffer(name, torch.tensor(numbers), persistent=False)
+
+    def forward(self, language: Language, series: Tensor) -> object:
+        """What the model remembers of the prompts of series ``[R, P]``."""
+        common = language.remember(self.about[None])
+        common.batch_repeat_interleave(len(series))
+        return language.remember(self.words(series), common)
+
+    def words(self, series: Tensor) -> Tensor:
+        """The statistics of series ``[R, P]`` as numbers of words ``[R, L]``."""
+        least, most, middle = series.amin(dim=1), series.amax(dim=1), series.median(dim=1).values
+        rises = self.signs[(series[:, -1] > series[:, 0]).long()][:, None]
+        lags = top_lags(series, self.lags)
+        said = [self.number(least), self.number(most), self.number(middle), rises, self.written(lags, self.places)]
+        named = self.pieces.tensor_split(self.ends[:-1])
+        pairs = zip(named, said, strict=True)
+        return torch.cat([part for name, value in pairs for part in (name.expand(len(series), -1), value)], dim=1)
+
+    def number(self, values: Tensor) -> Tensor:
+        """Sign and two digits of values ``[R]`` in tenths, up to 9.9: ``[R, 3]``."""
+        tenths = (values * 10).round().clamp(-99, 99).long()
+        return torch.cat((self.signs[(tenths >= 0).long()][:, None], self.written(tenths.abs()[:, None], 2)), dim=1)
+
+    def written(self, values: Tensor, places: int) -> Tensor:
+        """Whole numbers ``[R, n]`` as digits ``[R, n*places]``."""
+        powers = 10 ** torch.arange(places - 1, -1, -1, device=values.device)
+        return self.digits[values[..., None] // powers % 10].flatten(1)
+
+
+def top_lags(series: Tensor, count: int) -> Tensor:
+    """The lags of largest circular autocorrelation of ``[R, P]``, the largest first: ``[R, count]``."""
+    spectrum = torch.fft.rfft(series.float(), dim=1)
+    correlation = torch.fft.irfft(spectrum * spectrum.conj(), n=series.shape[1], dim=1)
+    lags: Tensor = correlation.topk(count, dim=1).indices
+    return lags
+
+
+def fitting_patch(longest: int, history: int) -> int:
+    """``longest``, halved until two patches fit into the history side by side, but at least 1."""
+    while longest > max(1, history // 2):
+        longest //= 2
+    return longest
+
+
+def table(rows: int, width: int) -> nn.Parameter:
+    """Small random rows, ``[rows, width]``."""
+    return nn.Parameter(torch.randn(rows, width) * 0.02)
