@@ -13,14 +13,15 @@ Jin et al., "Time-LLM: Time Series Forecasting by Reprogramming Large Language M
 As in the authors' code: the order of the prompt, statistics of the standardised series, lags by autocorrelation, the
 head that reads the first values of a token only, no residual connection around the language model.
 
-What differs. Six steps are too short for patches of 16 with stride 8: the length is halved until two patches fit side
-by side, the stride is half a patch. A grid has thousands of series, so all channels of a square of cells share one
-sequence of tokens (``side``; 1 is a cell by itself); its statistics are those of the mean of its standardised series,
-in tenths, in a fixed number of words. Word vectors are small, and prototypes made of them so much alike that attention
-cannot tell them apart; so prototypes are normalised (``norm``). The scale of a series has a floor (``floor``): counts
-that stood still for six steps would otherwise be forecast as standing still. Place and calendar are embedded beside the
-patches (``identity``, ``calendar``). With side=1, norm=false, floor=0, identity=false, calendar=false and one channel
-the model is the authors'. The prompt says what a model may know of the data: grid, interval and channels.
+What differs. The paper looks back over 512 steps; a window here has few, so the same hours of seven days and of one
+day before stand in front of them (``past``), and a patch is no longer than history or horizon. A grid has thousands of
+series, so all channels of a square of cells share one sequence of tokens (``side``; 1 is a cell by itself); its
+statistics are those of the mean of its standardised series, in tenths, in a fixed number of words. Word vectors are
+small, and prototypes made of them so much alike that attention cannot tell them apart; so prototypes are normalised
+(``norm``). The scale of a series has a floor (``floor``): counts that stand still would otherwise be forecast as
+standing still. Place and calendar are embedded beside the patches (``identity``, ``calendar``). With past=false,
+side=1, norm=false, floor=0, identity=false, calendar=false and one channel the model is the authors'. The prompt says
+what a model may know of the data: grid, interval and channels.
 
 The frozen prompt is read once a batch and remembered, so that no gradient passes through it.
 
@@ -48,6 +49,7 @@ from bench.types import MINUTES_PER_DAY, TaskShape, Window
 from ._cells import Squares, squares
 from ._language import Language, SelfAttention, Vocabulary, load, width_of
 
+DAYS_BACK = (7, 1)
 DAYS = 7
 EPSILON = 1e-5
 MOST_SEQUENCES = 100
@@ -65,7 +67,8 @@ class Config:
         control: What stands in for the language model.
         side: Cells along the side of the square that shares a sequence of tokens; 0 means the smallest power of two
             that leaves at most 100 sequences.
-        patch: Longest patch, in steps.
+        past: Whether the same hours of days before stand in front of the history.
+        patch: Longest patch, in steps; its stride is half of it.
         width: Size d of a token before it is reprogrammed.
         prototypes: Text prototypes K.
         heads: Attention heads of the reprogramming; each has ``features`` values.
@@ -83,6 +86,7 @@ class Config:
     weights: Literal["pretrained", "random", "none"] = "random"
     control: Literal["none", "identity", "attention"] = "none"
     side: int = tunable(0, choices=(0, 1, 2, 4))
+    past: bool = True
     patch: int = tunable(16, choices=(4, 8, 16))
     width: int = tunable(32, choices=(16, 32, 64))
     prototypes: int = tunable(100, choices=(100, 300, 1000))
@@ -90,7 +94,7 @@ class Config:
     features: int = tunable(32, choices=(32, 64, 128))
     dropout: float = tunable(0.1, low=0.0, high=0.3)
     norm: bool = True
-    floor: float = tunable(1.0, low=0.0, high=1.0)
+    floor: float = tunable(0.1, low=0.0, high=1.0)
     prompt: bool = True
     identity: bool = True
     calendar: bool = True
@@ -116,9 +120,10 @@ class Model(nn.Module):
         super().__init__()
         self.config = config
         self.squares = squares(shape.grid, config.side, MOST_SEQUENCES)
-        self.patch = fitting_patch(config.patch, shape.history)
+        steps = shape.history + (len(DAYS_BACK) * shape.horizon if config.past else 0)
+        self.patch = min(config.patch, shape.history, shape.horizon)
         self.stride = max(1, self.patch // 2)
-        tokens = (shape.history - self.patch) // self.stride + 2
+        tokens = (steps - self.patch) // self.stride + 2
         variables = shape.channels * self.squares.side**2
         width = width_of(config.llm)
         self.embedding = Embedding(shape, config, self.patch * variables, self.squares)
@@ -130,26 +135,33 @@ class Model(nn.Module):
             self.body = load(config.llm, config.weights, config.depth)
             self.mapping = nn.Linear(len(self.body.words), config.prototypes)
             self.norm = nn.LayerNorm(width) if config.norm else nn.Identity()
-            self.prompt = Prompt(shape, Vocabulary(config.llm, config.weights, len(self.body.words)))
+            self.prompt = Prompt(shape, steps, Vocabulary(config.llm, config.weights, len(self.body.words)))
         self.features = min(config.features, width)
         self.head = nn.Linear(tokens * self.features, shape.horizon * variables)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, window: Window) -> Tensor:
-        history = window.history
-        mean = history.mean(dim=1, keepdim=True)  # [B, 1, C, H, W]
-        scale = (history.var(dim=1, correction=0, keepdim=True) + EPSILON + self.config.floor**2).sqrt()
-        rows = self.squares.cut(((history - mean) / scale).flatten(1, 2))  # [B, S, P*C*side*side]
-        series = rows.view(*rows.shape[:2], history.shape[1], -1)  # [B, S, P, M], M series in a sequence
+        known = self.known(window)  # [B, L, C, H, W]
+        mean = known.mean(dim=1, keepdim=True)
+        scale = (known.var(dim=1, correction=0, keepdim=True) + EPSILON + self.config.floor**2).sqrt()
+        rows = self.squares.cut(((known - mean) / scale).flatten(1, 2))  # [B, S, L*C*side*side]
+        series = rows.view(*rows.shape[:2], known.shape[1], -1)  # [B, S, L, M], M series in a sequence
         tokens = self.embedding(self.patches(series), window.horizon_clock[:, 0])  # [B, S, N, d]
         words = self.reprogram(tokens.flatten(0, 1), self.sources())  # [B*S, N, D]
         hidden = self.hidden(words, series.flatten(0, 1))[..., : self.features]
         forecast: Tensor = self.dropout(self.head(hidden.flatten(1)))  # [B*S, F*M]
         frames = self.squares.paste(forecast.view(*series.shape[:2], -1))  # [B, F*C, H, W]
-        return frames.reshape(len(history), -1, *history.shape[2:]) * scale + mean
+        return frames.reshape(len(known), -1, *known.shape[2:]) * scale + mean
+
+    def known(self, window: Window) -> Tensor:
+        """The steps to look back on, oldest first, ``[B, L, C, H, W]``."""
+        if not self.config.past:
+            return window.history
+        assert window.past is not None  # noqa: S101 - this file's DAYS_BACK asks for it
+        return torch.cat((window.past.flatten(1, 2), window.history), dim=1)
 
     def patches(self, series: Tensor) -> Tensor:
-        """Overlapping patches, the last step repeated for one stride: ``[B, S, P, M]`` to ``[B, S, N, M*patch]``."""
+        """Overlapping patches, the last step repeated for one stride: ``[B, S, L, M]`` to ``[B, S, N, M*patch]``."""
         ends = series[:, :, -1:].expand(-1, -1, self.stride, -1)
         return torch.cat((series, ends), dim=2).unfold(2, self.patch, self.stride).flatten(3)
 
@@ -161,7 +173,7 @@ class Model(nn.Module):
         return self.prototypes
 
     def hidden(self, words: Tensor, series: Tensor) -> Tensor:
-        """Reprogrammed tokens ``[R, N, D]`` of series ``[R, P, M]`` through the language model or its stand-in."""
+        """Reprogrammed tokens ``[R, N, D]`` of series ``[R, L, M]`` through the language model or its stand-in."""
         if isinstance(self.body, Language) and self.config.prompt:
             hidden: Tensor = self.body(words, self.prompt(self.body, series.mean(dim=-1)))
             return hidden
@@ -223,15 +235,15 @@ class Prompt(nn.Module):
     digits: Tensor
     signs: Tensor
 
-    def __init__(self, shape: TaskShape, vocabulary: Vocabulary) -> None:
+    def __init__(self, shape: TaskShape, steps: int, vocabulary: Vocabulary) -> None:
         super().__init__()
-        self.lags = min(TOP_LAGS, shape.history // 2)
-        self.places = len(str(shape.history - 1))
+        self.lags = min(TOP_LAGS, max(1, steps // 2))
+        self.places = len(str(steps - 1))
         height, width = shape.grid
         minutes = MINUTES_PER_DAY // shape.slots_per_day
         about = (
             f"Data: {shape.channels} channels on a grid of {height} x {width} cells, one step every {minutes} minutes. "
-            f"Task: forecast the next {shape.horizon} steps given the previous {shape.history} steps. "
+            f"Task: forecast the next {shape.horizon} steps given {steps} steps. "
             "Statistics, in tenths:"
         )
         parts = [vocabulary.numbers(text) for text in (" minimum", " maximum", " median", " trend", " lags")]
@@ -245,13 +257,13 @@ class Prompt(nn.Module):
             self.register_buffer(name, torch.tensor(numbers), persistent=False)
 
     def forward(self, language: Language, series: Tensor) -> object:
-        """What the model remembers of the prompts of series ``[R, P]``."""
+        """What the model remembers of the prompts of series ``[R, L]``."""
         common = language.remember(self.about[None])
         common.batch_repeat_interleave(len(series))
         return language.remember(self.words(series), common)
 
     def words(self, series: Tensor) -> Tensor:
-        """The statistics of series ``[R, P]`` as numbers of words ``[R, L]``."""
+        """The statistics of series ``[R, L]`` as numbers of words ``[R, n]``."""
         least, most, middle = series.amin(dim=1), series.amax(dim=1), series.median(dim=1).values
         rises = self.signs[(series[:, -1] > series[:, 0]).long()][:, None]
         lags = top_lags(series, self.lags)
@@ -272,18 +284,11 @@ class Prompt(nn.Module):
 
 
 def top_lags(series: Tensor, count: int) -> Tensor:
-    """The lags of largest circular autocorrelation of ``[R, P]``, the largest first: ``[R, count]``."""
+    """The lags of largest circular autocorrelation of ``[R, L]``, the largest first: ``[R, count]``."""
     spectrum = torch.fft.rfft(series.float(), dim=1)
     correlation = torch.fft.irfft(spectrum * spectrum.conj(), n=series.shape[1], dim=1)
     lags: Tensor = correlation.topk(count, dim=1).indices
     return lags
-
-
-def fitting_patch(longest: int, history: int) -> int:
-    """``longest``, halved until two patches fit into the history side by side, but at least 1."""
-    while longest > max(1, history // 2):
-        longest //= 2
-    return longest
 
 
 def table(rows: int, width: int) -> nn.Parameter:

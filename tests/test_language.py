@@ -110,44 +110,41 @@ def test_the_side_is_the_smallest_power_of_two_that_leaves_few_enough(
 # Time-LLM
 
 
-def slow_words(model: time_llm.Model, series: list[float], lags: int) -> str:
+def slow_words(series: list[float], lags: int) -> str:
     """The statistics of one series as the paper's prompt states them, digits and signs alone."""
     steps = len(series)
     correlation = [sum(series[i] * series[(i + lag) % steps] for i in range(steps)) for lag in range(steps)]
     order = sorted(range(steps), key=lambda lag: -correlation[lag])[:lags]
-    low_median = sorted(series)[(steps - 1) // 2]
-    numbers = [min(series), max(series), low_median]
+    numbers = [min(series), max(series), statistics.median_low(series)]
     said = [f"{'-' if round(10 * x) < 0 else '+'}{abs(round(10 * x)):02d}" for x in numbers]
     return "".join(said) + ("+" if series[-1] > series[0] else "-") + str(sorted(order))
 
 
 def test_the_prompt_states_the_statistics_of_its_series() -> None:
-    shape = task_shape(history=7)
-    model = time_llm.Model(shape, time_llm.Config())
+    prompt = time_llm.Model(task_shape(history=7), time_llm.Config()).prompt
     torch.manual_seed(0)
-    series = torch.randn(20, 7)
-    words = model.prompt.words(series)
-    texts = {int(number): text for text, number in zip("0123456789", model.prompt.digits, strict=True)}
-    texts |= {int(number): text for text, number in zip("-+", model.prompt.signs, strict=True)}
+    series = torch.randn(20, 7 + 2 * 3)
+    texts = {int(number): text for text, number in zip("0123456789", prompt.digits, strict=True)}
+    texts |= {int(number): text for text, number in zip("-+", prompt.signs, strict=True)}
     assert len(texts) == 12
-    for row, values in zip(words, series.tolist(), strict=True):
+    for row, values in zip(prompt.words(series), series.tolist(), strict=True):
         said = "".join(texts.get(int(number), "") for number in row)
-        assert said[:10] + str(sorted(map(int, said[10:]))) == slow_words(model, values, lags=3)
-    assert statistics.median_low(series[0].tolist()) == pytest.approx(series[0].median().item())
+        lags = sorted(int(said[start : start + 2]) for start in range(10, 20, 2))
+        assert said[:10] + str(lags) == slow_words(values, lags=5)
 
 
 def test_numbers_in_a_prompt_have_as_many_digits_as_they_need_and_large_ones_are_cut() -> None:
-    prompt = time_llm.Model(task_shape(history=12), time_llm.Config()).prompt
+    prompt = time_llm.Model(task_shape(history=3), time_llm.Config(past=False)).prompt
     digits = prompt.digits.tolist()
     assert prompt.written(torch.tensor([[7, 11]]), 2).tolist() == [[digits[0], digits[7], digits[1], digits[1]]]
     assert prompt.number(torch.tensor([-123.0])).tolist() == [[int(prompt.signs[0]), digits[9], digits[9]]]
-    assert prompt.words(torch.zeros(2, 12)).shape == (2, 5 + 3 * 3 + 1 + 5 * 2)
+    assert prompt.words(torch.zeros(2, 3)).shape == (2, 5 + 3 * 3 + 1 + 1)
 
 
 def test_a_remembered_prompt_is_the_prompt_read_with_the_tokens_behind_it() -> None:
     torch.manual_seed(0)
     model = time_llm.Model(task_shape(), time_llm.Config()).eval()
-    language, series, tokens = model.body, torch.randn(3, 4), torch.randn(3, 5, 64)
+    language, series, tokens = model.body, torch.randn(3, 10), torch.randn(3, 5, 64)
     assert isinstance(language, Language)
     numbers = torch.cat((model.prompt.about.expand(3, -1), model.prompt.words(series)), dim=1)
     whole = language(torch.cat((language.words[numbers], tokens), dim=1))[:, -5:]
@@ -189,8 +186,8 @@ def test_prototypes_are_normalised_mixtures_of_all_words() -> None:
 def test_time_llm_has_the_parameters_of_its_parts() -> None:
     shape = task_shape((5, 4), channels=2, horizon=3, history=6)
     config = time_llm.Config(side=2, width=6, prototypes=9, heads=4, features=8)
-    places, values, tokens = 3 * 2, 2 * 2 * 2, 6
-    embedding = 3 * 2 * values * 6 + (places + 48 + 7) * 6
+    places, values, patch, tokens = 3 * 2, 2 * 2 * 2, 3, 6 + 2 * 3 - 3 + 2
+    embedding = 3 * patch * values * 6 + (places + 48 + 7) * 6
     reprogramming = (6 + 1) * 32 + 2 * (64 + 1) * 32 + (32 + 1) * 64
     prototypes = (512 + 1) * 9 + 2 * 64
     head = (tokens * 8 + 1) * 3 * values
@@ -201,32 +198,50 @@ def test_time_llm_has_the_parameters_of_its_parts() -> None:
     assert attention == without + 4 * (64 + 1) * 64
 
 
+@pytest.mark.parametrize("past", [True, False])
 @pytest.mark.parametrize(
-    ("longest", "history", "patch"), [(16, 64, 16), (16, 6, 2), (16, 4, 2), (16, 1, 1), (4, 64, 4)]
+    ("longest", "history", "horizon", "patch"), [(16, 6, 6, 6), (16, 4, 3, 3), (4, 9, 8, 4), (16, 1, 2, 1)]
 )
-def test_two_patches_of_time_llm_fit_into_the_history(longest: int, history: int, patch: int) -> None:
-    assert time_llm.fitting_patch(longest, history) == patch
-    config = time_llm.Config(patch=longest)
-    model = time_llm.Model(task_shape((2, 2), history=history), config).eval()
-    window = make_window(task_shape((2, 2), history=history))
-    assert model(window).shape == window.history[:, :1].expand(-1, 3, -1, -1, -1).shape
+def test_a_patch_of_time_llm_is_no_longer_than_history_or_horizon(
+    longest: int, history: int, horizon: int, patch: int, past: bool
+) -> None:
+    shape = task_shape((2, 2), history=history, horizon=horizon)
+    model = time_llm.Model(shape, time_llm.Config(patch=longest, past=past)).eval()
+    steps = torch.arange(history + 2 * horizon * past, dtype=torch.float32)
+    patches = model.patches(steps.view(1, 1, -1, 1))[0, 0].tolist()
+    longer = [*steps.tolist(), *([steps[-1].item()] * model.stride)]
+    starts = range(0, len(longer) - patch + 1, max(1, patch // 2))
+    assert patches == [longer[start : start + patch] for start in starts]
+    assert model(make_window(shape, model="time_llm")).shape == (3, horizon, 2, 2, 2)
+
+
+def test_time_llm_looks_back_on_the_week_the_day_and_the_history_in_this_order() -> None:
+    shape = task_shape()
+    window = make_window(shape, model="time_llm")
+    assert time_llm.DAYS_BACK == (7, 1)
+    known = time_llm.Model(shape, time_llm.Config()).known(window)
+    assert window.past is not None
+    assert torch.equal(known, torch.cat((window.past[:, 0], window.past[:, 1], window.history), dim=1))
+    assert torch.equal(time_llm.Model(shape, time_llm.Config(past=False)).known(window), window.history)
 
 
 def test_a_series_at_a_higher_level_is_forecast_at_a_higher_level_and_the_floor_bounds_its_scale() -> None:
     torch.manual_seed(0)
-    shape, window = task_shape(), make_window(task_shape())
-    higher = dataclasses.replace(window, history=window.history + 5)
+    shape, window = task_shape(), make_window(task_shape(), model="time_llm")
+    assert window.past is not None
+    higher = dataclasses.replace(window, history=window.history + 5, past=window.past + 5)
     model = time_llm.Model(shape, time_llm.Config()).eval()
     torch.testing.assert_close(model(higher), model(window) + 5, rtol=1e-4, atol=1e-4)
-    still = dataclasses.replace(window, history=torch.zeros_like(window.history))
-    assert model(still).abs().max() > 0.01
+    still = dataclasses.replace(window, history=window.history * 0, past=window.past * 0)
+    model.config = time_llm.Config(floor=1.0)
+    moving = model(still).abs().max()
     model.config = time_llm.Config(floor=0.0)
-    assert model(still).abs().max() < 0.01
+    torch.testing.assert_close(model(still).abs().max(), moving * (1e-5 / (1 + 1e-5)) ** 0.5)
 
 
 @pytest.mark.parametrize("switch", ["prompt", "identity", "calendar"])
 def test_each_switch_of_time_llm_takes_its_part_away(switch: str) -> None:
-    shape, window = task_shape(), make_window(task_shape())
+    shape, window = task_shape(), make_window(task_shape(), model="time_llm")
     made = []
     for on in (True, False):
         torch.manual_seed(0)
@@ -357,7 +372,7 @@ def test_any_causal_model_of_the_hub_can_be_reprogrammed(hub: Hub, parts: int, m
     model = module.Model(task_shape(), config)  # type: ignore[attr-defined]
     for name, weight in model.body.model.named_parameters():
         assert torch.equal(weight, original.get_parameter(name))
-    model(make_window(task_shape())).mean().backward()
+    model(make_window(task_shape(), model="time_llm")).mean().backward()
     assert [name for name, weight in trained(model) if weight.grad is None] == []
 
 
@@ -420,7 +435,13 @@ def test_the_table_and_a_file_are_compared_without_loading_either(tmp_path: Path
         _language.check("gpt2", path)
 
 
-def test_the_shapes_of_a_task_are_kept(tmp_path: Path) -> None:
+def test_long_histories_and_wide_grids_have_forecasts_of_their_shape() -> None:
     shape = TaskShape(history=64, horizon=64, channels=1, grid=(3, 40), slots_per_day=96)
     for module in (time_llm, st_llm):
-        assert module.Model(shape, module.Config())(make_window(shape, batch=1)).shape == (1, 64, 1, 3, 40)
+        assert module.Model(shape, module.Config())(make_window(shape, batch=1, model="time_llm")).shape == (
+            1,
+            64,
+            1,
+            3,
+            40,
+        )
