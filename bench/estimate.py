@@ -22,26 +22,42 @@ from bench.spec import PlannedRun
 if TYPE_CHECKING:
     import torch
 
+    from bench.context import RunContext
+    from bench.task import Task
+
 TRIAL_STEPS = 3
+TRIAL_S = 1.0  # for which a model without training forecasts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    """Seconds per unit of work, and whether there is training: a floor, say, has no epochs."""
+
+    seconds: float
+    trained: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
     """Rates by kind of run, and for a line that could not be tried the reason."""
 
-    rates: Mapping[str, float]
+    rates: Mapping[str, Rate]
     failures: Mapping[str, str]
 
 
-def rates_from_records(records: Iterable[Mapping[str, Any]], device: str) -> dict[str, float]:
+def rates_from_records(records: Iterable[Mapping[str, Any]], device: str) -> dict[str, Rate]:
     """Median seconds per unit of work, by kind, over runs that were finished on a device of this name."""
-    found: dict[str, list[float]] = defaultdict(list)
+    found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for record in records:
         if record["status"] == "done" and record["environment"]["device"] == device:
-            found[_kind(record["spec"]["model"], record["spec"]["config"])].append(
-                record["cost"]["wall_s"] / record["cost"]["work"]
-            )
-    return {kind: statistics.median(rates) for kind, rates in found.items()}
+            found[_kind(record["spec"]["model"], record["spec"]["config"])].append(record["cost"])
+    return {
+        kind: Rate(
+            seconds=statistics.median(cost["wall_s"] / cost["work"] for cost in costs),
+            trained=any(cost["epochs"] for cost in costs),
+        )
+        for kind, costs in found.items()
+    }
 
 
 def kind(run: PlannedRun) -> str:
@@ -68,18 +84,19 @@ def rates_from_trial(runs: Sequence[PlannedRun], catalog: Catalog, device: torch
 
 
 def total_seconds(
-    runs: Iterable[PlannedRun], rates: Mapping[str, float], catalog: Catalog, slots: Mapping[str, int]
+    runs: Iterable[PlannedRun], rates: Mapping[str, Rate], catalog: Catalog, slots: Mapping[str, int]
 ) -> float:
     """Upper bound of the time of runs in sequence, leaving out kinds without a rate; ``slots`` are T by name."""
-    known = (run for run in runs if kind(run) in rates)
-    return sum(rates[kind(run)] * planned_work(run, catalog, slots[run.dataset]) for run in known)
+    known = ((run, rates[kind(run)]) for run in runs if kind(run) in rates)
+    return sum(
+        rate.seconds * planned_work(run, catalog, slots[run.dataset], trained=rate.trained) for run, rate in known
+    )
 
 
-def planned_work(run: PlannedRun, catalog: Catalog, slots: int) -> float:
-    """Upper bound of the work of a run: early stopping may end it sooner, and a floor has no epochs."""
+def planned_work(run: PlannedRun, catalog: Catalog, slots: int, *, trained: bool) -> float:
+    """Upper bound of the work of a run: early stopping may end it sooner."""
     windows = {"train": 0.7 * slots * run.spec.task.fraction, "val": 0.15 * slots, "test": 0.15 * slots}
-    epochs = 0 if registry.role(run.model) == "floor" else run.spec.train.epochs
-    return work(windows, run.spec.train, epochs, _cells(run, catalog))
+    return work(windows, run.spec.train, run.spec.train.epochs if trained else 0, _cells(run, catalog))
 
 
 def work(windows: Mapping[str, float], train: TrainSettings, epochs: int, cells: int) -> float:
@@ -95,10 +112,10 @@ def _cells(run: PlannedRun, catalog: Catalog) -> int:
     return height * width
 
 
-def _trial(run: PlannedRun, catalog: Catalog, device: torch.device) -> float:
+def _trial(run: PlannedRun, catalog: Catalog, device: torch.device) -> Rate:
     from bench.context import RunContext
     from bench.task import Task
-    from bench.train import Trainer, forecast_sums
+    from bench.train import Trainer
 
     context = RunContext(seed=0, device=device)
     context.begin()
@@ -110,11 +127,25 @@ def _trial(run: PlannedRun, catalog: Catalog, device: torch.device) -> float:
         config["weights"] = "random"
     model = module.Model(task.shape, module.Config(**config)).to(device)
     settings = replace(run.spec.train, epochs=1, steps_per_epoch=TRIAL_STEPS)
+    counts = {**task.counts(), "test": 0}
     started = context.seconds()
-    if any(p.requires_grad for p in model.parameters()):
+    trained = any(p.requires_grad for p in model.parameters())
+    if trained:
         Trainer(model, task, settings, context).run()
     else:
-        forecast_sums(model, task.val, mape_threshold=task.mape_threshold)
-    counts = {**task.counts(), "test": 0}
-    epochs = 0 if registry.role(run.model) == "floor" else 1
-    return (context.seconds() - started) / work(counts, settings, epochs, task.shape.cells)
+        counts["val"] = _forecasts(model, task, context)
+    done = work(counts, settings, int(trained), task.shape.cells)
+    return Rate(seconds=(context.seconds() - started) / done, trained=trained)
+
+
+def _forecasts(model: torch.nn.Module, task: Task, context: RunContext) -> int:
+    """Forecast validation windows one by one until time is up or all are done; how many there were."""
+    from bench.train import forecast_sums
+
+    windows, count, started = task.val, 0, context.seconds()
+    while count < len(windows) and context.seconds() - started < TRIAL_S:
+        one = slice(count, count + 1)
+        part = replace(windows, origins=windows.origins[one], begins=windows.begins[one])
+        forecast_sums(model, part, mape_threshold=task.mape_threshold)
+        count += 1
+    return count
