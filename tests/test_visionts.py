@@ -1,0 +1,425 @@
+"""VisionTS: what is drawn, what the auto-encoder sees, and what is read off, each against a slow version of itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from hub import Hub
+from test_models import make_window, size_of, task_shape, trained
+from test_weights import hub, nothing_here, put, safetensors  # noqa: F401 - fixtures
+from torch import Tensor, nn
+
+from baselines import visionts
+from baselines.visionts import SIZES, Canvas, Config, Model
+from bench import estimate
+from bench.errors import WeightsError
+from bench.plan import Selection, plan
+from bench.runner import Runner
+from bench.suite import load_suite
+from bench.types import TaskShape, Window
+
+CPU = torch.device("cpu")
+
+
+def window_of(shape: TaskShape, batch: int = 2, seed: int = 0) -> Window:
+    return make_window(shape, batch, seed, model="visionts")
+
+
+def built(shape: TaskShape, seed: int = 0, **settings: object) -> Model:
+    torch.manual_seed(seed)
+    return Model(shape, Config(**settings)).eval()
+
+
+# The image
+
+
+def slow_line(values: Tensor, size: int) -> Tensor:
+    """Linear interpolation of ``[M]`` to ``[size]``; a value is the middle of its pixel, and no average is taken."""
+    found = []
+    for pixel in range(size):
+        place = min(max((pixel + 0.5) * len(values) / size - 0.5, 0.0), len(values) - 1.0)
+        below = int(place)
+        above = min(below + 1, len(values) - 1)
+        found.append(values[below] + (place - below) * (values[above] - values[below]))
+    return torch.stack(found)
+
+
+def slow_resize(image: Tensor, rows: int, columns: int) -> Tensor:
+    wide = torch.stack([slow_line(row, columns) for row in image])
+    return torch.stack([slow_line(column, rows) for column in wide.T]).T
+
+
+@pytest.mark.parametrize(
+    ("past", "ahead", "rows", "align", "left", "columns", "repeated"),
+    [
+        (7, 1, 6, 0.4, 8, 28, 0),  # int(7/8 * 4 * 0.4) = 1 patch of 8 pixels, and 32 * 7 / 8 columns
+        (7, 1, 1, 0.8, 16, 14, 0),
+        (6, 6, 1, 1.0, 16, 12, 0),
+        (64, 5, 1, 0.4, 8, 256, 0),
+        (4, 64, 1, 0.4, 8, 88, 18),  # 64 steps fit beside one of four patches only if 22 steps lie on it
+    ],
+)
+def test_history_is_drawn_on_the_left_and_the_forecast_read_beside_it(
+    past: int, ahead: int, rows: int, align: float, left: int, columns: int, repeated: int
+) -> None:
+    canvas = Canvas(SIZES["tiny"], align, past, ahead)
+    torch.manual_seed(0)
+    series, painted = torch.randn(2, rows, past), torch.randn(2, 1, 32, 32)
+    images, forecast = canvas.draw(series), canvas.read(painted, rows)
+    assert images.shape == (2, 1, 32, 32)
+    for number in range(2):
+        drawn = torch.cat([series[number, :, :1]] * repeated + [series[number]], dim=1)
+        wanted = torch.cat((slow_resize(drawn, 32, left), torch.zeros(32, 32 - left)), dim=1)
+        torch.testing.assert_close(images[number, 0], wanted)
+        whole = slow_resize(painted[number, 0], rows, columns)
+        torch.testing.assert_close(forecast[number], whole[:, repeated + past : repeated + past + ahead])
+
+
+@pytest.mark.parametrize(
+    ("past", "ahead", "align", "shown", "columns"),
+    [
+        (7, 1, 0.4, 4, 24),  # int(7/8 * 14 * 0.4 = 4.9), round(224 * 7 / 64 = 24.5)
+        (7, 1, 1.0, 12, 8),  # int(12.25), round(8.17)
+        (6, 6, 0.4, 2, 42),
+        (4, 64, 0.4, 1, 70),  # five steps on one of fourteen patches
+    ],
+)
+def test_the_published_sizes_show_as_many_patches_as_by_hand(
+    past: int, ahead: int, align: float, shown: int, columns: int
+) -> None:
+    canvas = Canvas(SIZES["base"], align, past, ahead)
+    assert (canvas.shown, canvas.left, canvas.columns) == (shown, 16 * shown, columns)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_horizon_fits_beside_every_history(size: str) -> None:
+    for past in range(1, 65):
+        for ahead in range(1, 65):
+            for align in (0.2, 0.4, 1.0):
+                canvas = Canvas(SIZES[size], align, past, ahead)
+                assert 0 < canvas.shown < SIZES[size].side
+                assert canvas.columns >= canvas.past + ahead
+
+
+def continued(images: Tensor) -> Tensor:
+    """An auto-encoder that sees the plane that an image's left lies on, and paints all of it."""
+    row, column = images.shape[2] // 2, 3
+    corner = images[:, :, row, column, None, None]
+    right, down = images[:, :, row, column + 1, None, None], images[:, :, row + 1, column, None, None]
+    rows, columns = (torch.arange(32) - start for start in (row, column))
+    return corner + (right - corner) * columns + (down - corner) * rows[:, None]
+
+
+@pytest.mark.parametrize("horizon", [6, 1])
+@pytest.mark.parametrize("period", ["day", "none"])
+def test_what_the_auto_encoder_continues_is_the_forecast(
+    monkeypatch: pytest.MonkeyPatch, period: str, horizon: int
+) -> None:
+    shape = task_shape((2, 3), channels=2, horizon=horizon, history=6)
+    model = built(shape, period=period)
+    monkeypatch.setattr(model, "_paint", continued)
+    torch.manual_seed(0)
+    level, slope, tilt = torch.randn(3, 2, 1, 1, 2, 2, 3)  # of each sample, channel and cell
+    phase = torch.arange(horizon).view(1, 1, -1, 1, 1, 1)
+    days = torch.arange(8).view(1, -1, 1, 1, 1, 1)
+    steps = torch.arange(6 + horizon).view(1, -1, 1, 1, 1, 1)
+    by_day = 10 * level + slope * days + tilt * phase  # [B, 8, F, C, H, W]
+    by_step = (10 * level + slope * steps)[:, :, 0]  # [B, P + F, C, H, W]
+    window = dataclasses.replace(window_of(shape), past=by_day[:, :7], history=by_step[:, :6])
+    wanted = by_day[:, 7] if period == "day" else by_step[:, 6:]
+    torch.testing.assert_close(model(window), wanted, rtol=1e-3, atol=1e-3)
+
+
+def test_pixels_have_the_standard_deviation_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    shape = task_shape((2, 3), horizon=2)
+    signs = torch.tensor([1.0, -1.0]).view(1, 1, 2, 1, 1, 1).expand(2, 7, 2, 2, 2, 3)  # so drawn as +- its own size
+    for norm in (0.4, 1.0):
+        model, drawn = built(shape, norm=norm), []
+        monkeypatch.setattr(model, "_paint", lambda images, drawn=drawn: drawn.append(images) or images)
+        model(dataclasses.replace(window_of(shape), past=5 + 3 * signs))
+        assert drawn[0].max().item() == pytest.approx(norm, rel=1e-4)
+        assert drawn[0].min().item() == pytest.approx(-norm, rel=1e-4)
+
+
+# The auto-encoder
+
+
+@pytest.mark.parametrize(("align", "shown"), [(0.4, 1), (0.7, 2), (1.0, 3)])
+def test_the_auto_encoder_sees_every_patch_on_the_left_and_no_other(align: float, shown: int) -> None:
+    model = built(task_shape(), align=align)
+    assert model.canvas.shown == shown
+    with torch.no_grad():
+        images = torch.randn(2, 1, 32, 32)
+        painted = model._paint(images)
+        for row in range(4):
+            for column in range(4):
+                changed = images.clone()
+                changed[:, :, 8 * row + 2, 8 * column + 5] += 1
+                assert torch.equal(model._paint(changed), painted) == (column >= shown)
+
+
+def test_the_painting_is_the_mean_of_the_colours_of_every_patch_in_its_place() -> None:
+    model = built(task_shape())
+    with torch.no_grad():
+        images = torch.randn(2, 1, 32, 32)
+        painted = model._paint(images)
+        logits = model.mae(torch.cat([images] * 3, dim=1), noise=model.order.repeat(2, 1)).logits
+    for row, column in ((0, 0), (7, 8), (13, 30), (31, 9)):
+        patch, pixel = row // 8 * 4 + column // 8, row % 8 * 8 + column % 8
+        torch.testing.assert_close(painted[:, 0, row, column], logits[:, patch, 3 * pixel : 3 * pixel + 3].mean(dim=1))
+
+
+def test_random_weights_know_where_a_patch_is_as_the_library_says() -> None:
+    mae = built(task_shape()).mae
+    found = mae.decoder.decoder_pos_embed.clone()
+    torch.testing.assert_close(mae.vit.embeddings.position_embeddings, found)  # as wide as the decoder's
+    mae.decoder.initialize_weights(16)
+    torch.testing.assert_close(found, mae.decoder.decoder_pos_embed)
+    for token in (mae.vit.embeddings.cls_token, mae.decoder.mask_token):
+        assert token.abs().min() > 0
+
+
+LARGE = {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16}
+
+
+@pytest.mark.parametrize(("mae", "facts"), [("base", {}), ("large", LARGE)])
+def test_the_published_sizes_are_the_librarys(mae: str, facts: dict[str, int]) -> None:
+    from transformers import ViTMAEConfig, ViTMAEForPreTraining
+
+    with torch.device("meta"):
+        library = ViTMAEForPreTraining(ViTMAEConfig(**facts))  # its defaults are those of base
+        ours = ViTMAEForPreTraining(visionts._configuration(SIZES[mae], 4))
+    assert shapes(ours) == shapes(library)
+    for part in ("vit", "decoder"):
+        heads = [getattr(model, part).config.num_attention_heads for model in (ours, library)]
+        assert heads[0] == heads[1]
+    assert {layer.eps for layer in ours.modules() if isinstance(layer, nn.LayerNorm)} == {1e-6}  # as MAE's authors
+
+
+def shapes(model: nn.Module) -> dict[str, torch.Size]:
+    return {name: weight.shape for name, weight in model.state_dict().items()}
+
+
+def norms(model: nn.Module) -> set[str]:
+    layers = ((name, layer) for name, layer in model.named_modules() if isinstance(layer, nn.LayerNorm))
+    return {f"{name}.{part}" for name, layer in layers for part, _ in layer.named_parameters()}
+
+
+def test_the_tiny_auto_encoder_has_the_parameters_of_its_formula_and_trains_none() -> None:
+    model, width, places = built(task_shape()), 32, 16 + 1
+    layer = 4 * width * (width + 1) + 8 * width**2 + 5 * width + 4 * width
+    ends = (3 * 64 + 1) * width + width + places * width + 2 * width
+    decoder = (width + 1) * width + width + places * width + 2 * width + (width + 1) * 3 * 64
+    assert sum(weight.numel() for weight in model.parameters()) == 3 * layer + ends + decoder
+    assert trained(model) == []
+
+
+def test_tuning_trains_all_layer_norms_and_nothing_else_however_many_are_painted_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shape = task_shape((2, 3))
+    window, gradients = window_of(shape), []
+    for pixels in (2**23, 5 * 32**2):
+        monkeypatch.setattr(visionts, "PIXELS", pixels)
+        model = built(shape, tuning="norm").train()
+        assert {name for name, _ in trained(model)} == norms(model)
+        assert size_of(model) == 2 * 32 * (2 * 2 + 1) + 2 * 32 * (2 * 1 + 1)
+        painted, paint = [], model._paint
+        monkeypatch.setattr(
+            model, "_paint", lambda images, painted=painted, paint=paint: painted.append(1) or paint(images)
+        )
+        forecast = model(window)
+        chunks = len(painted)
+        forecast.square().mean().backward()
+        assert len(painted) == 2 * chunks  # painted anew, since nothing was kept
+        assert all(weight.grad.any() for _, weight in trained(model))
+        assert all(weight.grad is None for weight in model.parameters() if not weight.requires_grad)
+        gradients.append(torch.cat([weight.grad for _, weight in trained(model)]))
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-6)
+
+
+# The forecast
+
+
+def test_a_forecast_does_not_depend_on_how_many_images_are_painted_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    shape = task_shape()
+    model, window, painted = built(shape), window_of(shape), []
+    paint = model._paint
+    monkeypatch.setattr(model, "_paint", lambda images: painted.append(len(images)) or paint(images))
+    forecasts = []
+    for pixels in (1, 7 * 32**2, 2**23):
+        painted.clear()
+        monkeypatch.setattr(visionts, "PIXELS", pixels)
+        with torch.no_grad():
+            forecasts.append(model(window))
+        assert sum(painted) == 2 * 2 * 6 * 5
+        assert max(painted) <= max(1, pixels // 32**2)
+        torch.testing.assert_close(forecasts[-1], forecasts[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("period", ["day", "none"])
+def test_a_series_that_never_changes_is_forecast_close_to_itself(period: str) -> None:
+    shape = task_shape()
+    window = window_of(shape)
+    assert window.past is not None
+    flat = dataclasses.replace(
+        window, past=torch.full_like(window.past, 5.0), history=torch.full_like(window.history, 5.0)
+    )
+    assert (built(shape, period=period)(flat) - 5).abs().max() < 0.1
+
+
+@pytest.mark.parametrize(("period", "unseen"), [("day", "history"), ("none", "past")])
+def test_a_series_is_forecast_from_its_own_past_of_one_kind_alone(period: str, unseen: str) -> None:
+    shape = task_shape((2, 3))
+    model, window = built(shape, period=period), window_of(shape)
+    other = {name: getattr(window_of(shape, seed=1), name) for name in ("history", "past")}
+    assert torch.equal(model(dataclasses.replace(window, **{unseen: other.pop(unseen)})), model(window))
+    (seen,) = other
+    values = getattr(window, seen).clone()
+    values[1, ..., 0, 1, 2] += torch.randn(values.shape[1:-3])  # the first channel of the last cell
+    change = (model(dataclasses.replace(window, **{seen: values})) - model(window)).abs().amax(dim=1)
+    assert change[1, 0, 1, 2] > 0.01
+    change[1, 0, 1, 2] = 0
+    assert change.max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("period", "history", "horizon"),
+    [("day", 6, 64), ("none", 4, 3), ("none", 4, 64), ("none", 64, 64), ("none", 9, 1)],
+)
+def test_every_length_is_forecast(period: str, history: int, horizon: int) -> None:
+    shape = task_shape((2, 1), channels=1, history=history, horizon=horizon)
+    forecast = built(shape, period=period)(window_of(shape))
+    assert forecast.shape == (2, horizon, 1, 2, 1)
+    assert forecast.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"weights": "pretrained"}, "mae=tiny has no pre-trained weights; set model.mae=base"),
+        ({"align": 1.1}, "align=1.1"),
+        ({"norm": 0.0}, "norm=0.0"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings: dict[str, object], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        Config(**settings)
+
+
+# Weights
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The published sizes 24 wide and three blocks deep, so that a file is small."""
+    few = {"image": 32, "patch": 8, "width": 24, "layers": 3, "heads": 2}
+    decoder = {"decoder_width": 16, "decoder_layers": 2, "decoder_heads": 2}
+    shrunk = {name: dataclasses.replace(SIZES[name], **few, **decoder) for name in ("base", "large")}
+    monkeypatch.setattr(visionts, "SIZES", shrunk)
+
+
+def published(shape: TaskShape) -> Model:
+    """A model with weights of its own in every place, as its authors might have trained it."""
+    model = built(shape, seed=5, mae="base")
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(0.1 * torch.randn_like(weight))
+    return model
+
+
+def state_on_the_hub(model: Model) -> dict[str, Tensor]:
+    """The weights with the names of the hub's files, which are older than the library's."""
+    names = {
+        "vit.layers.": "vit.encoder.layer.",
+        "attention.q_proj": "attention.attention.query",
+        "attention.k_proj": "attention.attention.key",
+        "attention.v_proj": "attention.attention.value",
+        "attention.o_proj": "attention.output.dense",
+        "mlp.fc1": "intermediate.dense",
+        "mlp.fc2": "output.dense",
+    }
+    state = {}
+    for name, tensor in model.mae.state_dict().items():
+        for new, old in names.items():
+            name = name.replace(new, old)
+        state[name] = tensor
+    return state
+
+
+@pytest.mark.usefixtures("small")
+def test_pretrained_weights_are_those_of_the_hub_and_then_need_no_hub(hub: Hub) -> None:  # noqa: F811
+    shape = task_shape((2, 3))
+    model, window = published(shape), window_of(shape)
+    hub.files["facebook/vit-mae-base/model.safetensors"] = safetensors(state_on_the_hub(model))
+    fetched = built(shape, mae="base", weights="pretrained")
+    hub.files.clear()
+    cached = built(shape, mae="base", weights="pretrained")
+    for other in (fetched, cached):
+        assert torch.equal(other(window), model(window))
+        assert trained(other) == []
+    assert not torch.allclose(built(shape, mae="base")(window), model(window), atol=0.01)
+
+
+@pytest.mark.usefixtures("small")
+def test_the_library_reads_the_same_weights_from_the_same_file(tmp_path: Path) -> None:
+    from transformers import ViTMAEForPreTraining
+
+    model = published(task_shape())
+    state = state_on_the_hub(model)
+    assert "decoder.decoder_layers.1.attention.attention.query.weight" in state  # a name as on the hub
+    put(tmp_path / "model.safetensors", safetensors(state))
+    model.mae.config.save_pretrained(tmp_path)
+    library = ViTMAEForPreTraining.from_pretrained(tmp_path).state_dict()
+    assert library.keys() == model.mae.state_dict().keys()
+    assert all(torch.equal(library[name], tensor) for name, tensor in model.mae.state_dict().items())
+
+
+@pytest.mark.usefixtures("small")
+def test_a_file_of_another_model_is_refused_by_the_tensor_that_differs(hub: Hub, tmp_path: Path) -> None:  # noqa: F811
+    shape = task_shape()
+    state = state_on_the_hub(published(shape))
+    short = {name: tensor for name, tensor in state.items() if "mask_token" not in name}
+    wide = {name: torch.zeros(5) if name.endswith("key.bias") else tensor for name, tensor in state.items()}
+    for mae, content, found in (("base", short, "there is no such tensor"), ("large", wide, r"there is shape \[5\]")):
+        hub.files[f"facebook/vit-mae-{mae}/model.safetensors"] = safetensors(content)
+        with pytest.raises(WeightsError, match=found):
+            built(shape, mae=mae, weights="pretrained")
+
+
+def test_weights_that_cannot_be_had_are_one_sentence_within_seconds() -> None:
+    started = time.perf_counter()
+    with pytest.raises(WeightsError, match=r"facebook/vit-mae-large/model.safetensors are neither in") as caught:
+        built(task_shape(), mae="large", weights="pretrained")
+    assert time.perf_counter() - started < 10
+    assert "\n" not in str(caught.value)
+
+
+# In the harness
+
+
+@pytest.mark.parametrize("tuning", ["none", "norm"])
+def test_a_run_has_epochs_only_if_something_is_trained_and_so_has_its_estimate(
+    catalog, tmp_path: Path, tuning: str
+) -> None:
+    overrides = (f"model.tuning={tuning}", "train.epochs=2", "train.steps_per_epoch=2", "train.batch_size=8")
+    selection = Selection(models=("visionts",), datasets=("tiny",), overrides=overrides)
+    (run,) = plan(load_suite("short_term"), selection, catalog)
+    runner = Runner(catalog, tmp_path / "results", CPU)
+    runner.run([run])
+    (record,) = runner.store.records()
+    assert record["status"] == "done", record["error"]
+    epochs = 2 if tuning == "norm" else 0
+    assert (record["cost"]["epochs"], record["certificate"]["best_epoch"] > 0) == (epochs, epochs > 0)
+
+    trial = estimate.rates_from_trial([run], catalog, CPU)
+    assert not trial.failures
+    for rates in (estimate.rates_from_records([record], record["environment"]["device"]), trial.rates):
+        (rate,) = rates.values()
+        assert rate.trained is (epochs > 0)
+        units = 12 * (epochs * (3 * 2 * 8 + 0.15 * 400) + 2 * 0.15 * 400)
+        assert estimate.total_seconds([run], rates, catalog, {"tiny": 400}) == pytest.approx(rate.seconds * units)
