@@ -1,6 +1,6 @@
-"""Facts about the language models that a baseline can reprogram; no torch, so that they can be listed at once.
+"""Facts about the pre-trained models inside baselines; no torch, so that they can be listed at once.
 
-Beside the names of this table, every causal language model of transformers will do by its name on the hub,
+Beside the language models of this table, every causal language model of transformers will do by its name on the hub,
 ``owner/name``, if it has a ``tokenizer.json`` and its weights are safetensors.
 """
 
@@ -54,5 +54,63 @@ LANGUAGE_MODELS: Final[Mapping[str, LanguageModel]] = MappingProxyType(
         "gpt2_large": LanguageModel(
             repository="openai-community/gpt2-large", licence="mit", width=1280, depth=36, heads=20
         ),
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Autoencoder:
+    """Facts about one masked auto-encoder of images (MAE).
+
+    Attributes:
+        source: Where the pre-trained weights are; None for one that exists with random weights only.
+        licence: Of the weights.
+        image: Side of the image, pixels.
+        patch: Side of a patch, pixels.
+        width: Token width of the encoder.
+        depth: Blocks of the encoder.
+        heads: Attention heads of each.
+        decoder: Width, blocks and heads of the decoder.
+    """
+
+    source: Source | None
+    licence: str
+    image: int
+    patch: int
+    width: int
+    depth: int
+    heads: int
+    decoder: tuple[int, int, int]
+
+    @property
+    def side(self) -> int:
+        """Patches of a row."""
+        return self.image // self.patch
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        return (self.source,) if self.source else ()
+
+
+def _published(size: str, width: int, depth: int, heads: int) -> Autoencoder:
+    return Autoencoder(
+        source=Source(repository=f"facebook/vit-mae-{size}", file="model.safetensors"),
+        licence="apache-2.0",
+        image=224,
+        patch=16,
+        width=width,
+        depth=depth,
+        heads=heads,
+        decoder=(512, 8, 16),
+    )
+
+
+AUTOENCODERS: Final[Mapping[str, Autoencoder]] = MappingProxyType(
+    {
+        "vit_mae_tiny": Autoencoder(
+            source=None, licence="ours", image=16, patch=4, width=16, depth=2, heads=2, decoder=(16, 1, 2)
+        ),
+        "vit_mae_base": _published("base", width=768, depth=12, heads=12),
+        "vit_mae_large": _published("large", width=1024, depth=24, heads=16),
     }
 )

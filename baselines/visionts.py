@@ -16,17 +16,15 @@ horizon, the columns hold what the window's past does.
 
 What differs else: a history too short for one column of patches is continued to the left with its first value (the
 authors' code, which does so with a broken period, fails here); layer norms are trained by the harness's recipe instead
-of mostly one epoch on the squared error; "tiny" is ours and random, which means MAE's own initialisation. The library's
-pre-trained weights are a conversion of those that the authors load (mae_visualize_vit_*.pth, by its conversion script).
+of mostly one epoch on the squared error; vit_mae_tiny is ours and random, which means MAE's own initialisation. The
+library's pre-trained weights are a conversion of those that the authors load (mae_visualize_vit_*.pth, by its script).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
 import torch
@@ -37,7 +35,9 @@ from torch.utils.checkpoint import checkpoint
 from bench.config import tunable
 from bench.errors import WeightsError
 from bench.types import TaskShape, Window
-from bench.weights import Source, locate, read
+from bench.weights import locate, read
+
+from ._zoo import AUTOENCODERS, Autoencoder
 
 if TYPE_CHECKING:
     from transformers import ViTMAEConfig, ViTMAEForPreTraining
@@ -51,7 +51,7 @@ class Config:
     """Settings of VisionTS.
 
     Attributes:
-        mae: Size of the auto-encoder; "tiny" has random weights only.
+        mae: Size of the auto-encoder; vit_mae_tiny has random weights only.
         weights: Pre-trained, or random as a control.
         period: Days are the columns of the image, or the steps of the history are.
         norm: Standard deviation of the pixels shown.
@@ -59,7 +59,7 @@ class Config:
         tuning: Whether nothing is trained, or the layer norms are.
     """
 
-    mae: Literal["tiny", "base", "large"] = "tiny"
+    mae: Literal["vit_mae_tiny", "vit_mae_base", "vit_mae_large"] = "vit_mae_tiny"
     weights: Literal["pretrained", "random"] = "random"
     period: Literal["day", "none"] = "day"
     norm: float = tunable(0.4, low=0.2, high=1.0)
@@ -72,49 +72,12 @@ class Config:
         Raises:
             ValueError: If pre-trained weights of the tiny size are asked for, or a constant is out of its range.
         """
-        if self.mae == "tiny" and self.weights == "pretrained":
+        if self.mae == "vit_mae_tiny" and self.weights == "pretrained":
             raise ValueError(
-                "mae=tiny has no pre-trained weights; set model.mae=base or large, or model.weights=random"
+                "vit_mae_tiny has no pre-trained weights; say model.mae=vit_mae_base, or model.weights=random"
             )
         if not (self.norm > 0 and 0 < self.align <= 1):
             raise ValueError(f"norm={self.norm} must be above 0, and align={self.align} above 0 and at most 1")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Size:
-    """Sizes of a masked auto-encoder, of image and patch in pixels, and where its weights are, if there are any."""
-
-    image: int
-    patch: int
-    width: int
-    layers: int
-    heads: int
-    decoder_width: int
-    decoder_layers: int
-    decoder_heads: int
-    source: Source | None = None
-
-    @property
-    def side(self) -> int:
-        """Patches of a row."""
-        return self.image // self.patch
-
-
-def _published(name: str, width: int, layers: int, heads: int) -> Size:
-    source = Source(repository=f"facebook/vit-mae-{name}", file="model.safetensors")
-    sizes = {"image": 224, "patch": 16, "decoder_width": 512, "decoder_layers": 8, "decoder_heads": 16}
-    return Size(width=width, layers=layers, heads=heads, source=source, **sizes)
-
-
-SIZES: Final[Mapping[str, Size]] = MappingProxyType(
-    {
-        "tiny": Size(
-            image=32, patch=8, width=32, layers=2, heads=2, decoder_width=32, decoder_layers=1, decoder_heads=2
-        ),
-        "base": _published("base", width=768, layers=12, heads=12),
-        "large": _published("large", width=1024, layers=24, heads=16),
-    }
-)
 
 
 class Model(nn.Module):
@@ -124,7 +87,7 @@ class Model(nn.Module):
 
     def __init__(self, shape: TaskShape, config: Config) -> None:
         super().__init__()
-        self.config, size = config, SIZES[config.mae]
+        self.config, size = config, AUTOENCODERS[config.mae]
         past, ahead = (len(DAYS_BACK), 1) if config.period == "day" else (shape.history, shape.horizon)
         self.canvas = Canvas(size, config.align, past, ahead)
         self.mae = _build(size, self.canvas.shown, pretrained=config.weights == "pretrained")
@@ -175,7 +138,7 @@ class Canvas:
         shown: Columns of patches that the auto-encoder sees.
     """
 
-    def __init__(self, size: Size, align: float, past: int, ahead: int) -> None:
+    def __init__(self, size: Autoencoder, align: float, past: int, ahead: int) -> None:
         self.image, self.patch, self.ahead = size.image, size.patch, ahead
         self.past = max(past, -(-ahead // (size.side - 1)))  # so that the forecast fits beside one column of patches
         self.repeated = self.past - past
@@ -195,7 +158,7 @@ class Canvas:
         return whole[:, 0, :, self.past : self.past + self.ahead]
 
 
-def _build(size: Size, shown: int, *, pretrained: bool) -> ViTMAEForPreTraining:
+def _build(size: Autoencoder, shown: int, *, pretrained: bool) -> ViTMAEForPreTraining:
     """The auto-encoder of a size that is shown so many columns of patches.
 
     Raises:
@@ -213,20 +176,21 @@ def _build(size: Size, shown: int, *, pretrained: bool) -> ViTMAEForPreTraining:
     return mae
 
 
-def _configuration(size: Size, shown: int) -> ViTMAEConfig:
+def _configuration(size: Autoencoder, shown: int) -> ViTMAEConfig:
     from transformers import ViTMAEConfig
 
+    width, depth, heads = size.decoder
     return ViTMAEConfig(
         image_size=size.image,
         patch_size=size.patch,
         hidden_size=size.width,
-        num_hidden_layers=size.layers,
+        num_hidden_layers=size.depth,
         num_attention_heads=size.heads,
         intermediate_size=4 * size.width,
-        decoder_hidden_size=size.decoder_width,
-        decoder_num_hidden_layers=size.decoder_layers,
-        decoder_num_attention_heads=size.decoder_heads,
-        decoder_intermediate_size=4 * size.decoder_width,
+        decoder_hidden_size=width,
+        decoder_num_hidden_layers=depth,
+        decoder_num_attention_heads=heads,
+        decoder_intermediate_size=4 * width,
         layer_norm_eps=1e-6,  # MAE's own
         mask_ratio=1 - (shown * size.side + 0.5) / size.side**2,  # it is rounded down to whole patches
     )

@@ -39,7 +39,7 @@ PROFILES: Final = MappingProxyType(
             name="paper",
             seeds=(0, 1, 2),
             train=TrainSettings(),
-            model={"weights": "pretrained", "llm": "gpt2", "mae": "base"},
+            model={"weights": "pretrained", "llm": "gpt2", "mae": "vit_mae_base"},
         ),
     }
 )

@@ -1,11 +1,13 @@
-"""A model hub on loopback, as far as the Hugging Face client needs one."""
+"""A model hub on loopback, as far as the Hugging Face client needs one, and files of weights for it."""
 
 from __future__ import annotations
 
 import hashlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
+from torch import Tensor
 
 COMMIT = "c" * 40
 
@@ -77,3 +79,15 @@ def point_at(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
 
     monkeypatch.setattr(constants, "ENDPOINT", endpoint)
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", endpoint + "/{repo_id}/resolve/{revision}/{filename}")
+
+
+def safetensors(state: dict[str, Tensor]) -> bytes:
+    from safetensors.torch import save
+
+    return save({name: tensor.contiguous() for name, tensor in state.items()})
+
+
+def put(path: Path, content: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from hub import Hub
+from hub import Hub, safetensors
 from test_models import make_window, size_of, task_shape, trained
-from torch import Tensor, nn
+from torch import nn
 
 from baselines import _language, st_llm, time_llm
 from baselines._cells import Squares, squares
@@ -24,12 +24,6 @@ from bench.types import TaskShape
 
 SMALL = LanguageModel(repository="openai-community/gpt2", licence="mit", width=16, depth=3, heads=2, vocabulary=40)
 PARAMETERS = {"distilgpt2": 81_912_576, "gpt2": 124_439_808, "gpt2_medium": 354_823_168, "gpt2_large": 774_030_080}
-
-
-def safetensors(state: dict[str, Tensor]) -> bytes:
-    from safetensors.torch import save
-
-    return save({name: tensor.contiguous() for name, tensor in state.items()})
 
 
 @pytest.fixture

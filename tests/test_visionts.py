@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from hub import Hub
+from hub import Hub, put, safetensors
 from test_models import make_window, size_of, task_shape, trained
-from test_weights import hub, nothing_here, put, safetensors  # noqa: F401 - fixtures
 from torch import Tensor, nn
 
 from baselines import visionts
-from baselines.visionts import SIZES, Canvas, Config, Model
+from baselines._zoo import AUTOENCODERS
+from baselines.visionts import Canvas, Config, Model
 from bench import estimate
 from bench.errors import WeightsError
 from bench.plan import Selection, plan
@@ -56,24 +56,24 @@ def slow_resize(image: Tensor, rows: int, columns: int) -> Tensor:
 @pytest.mark.parametrize(
     ("past", "ahead", "rows", "align", "left", "columns", "repeated"),
     [
-        (7, 1, 6, 0.4, 8, 28, 0),  # int(7/8 * 4 * 0.4) = 1 patch of 8 pixels, and 32 * 7 / 8 columns
-        (7, 1, 1, 0.8, 16, 14, 0),
-        (6, 6, 1, 1.0, 16, 12, 0),
-        (64, 5, 1, 0.4, 8, 256, 0),
-        (4, 64, 1, 0.4, 8, 88, 18),  # 64 steps fit beside one of four patches only if 22 steps lie on it
+        (7, 1, 6, 0.4, 4, 28, 0),  # int(7/8 * 4 * 0.4) = 1 patch of 4 pixels, and 16 * 7 / 4 columns
+        (7, 1, 1, 0.8, 8, 14, 0),
+        (6, 6, 1, 1.0, 8, 12, 0),
+        (64, 5, 1, 0.4, 4, 256, 0),
+        (4, 64, 1, 0.4, 4, 88, 18),  # 64 steps fit beside one of four patches only if 22 steps lie on it
     ],
 )
 def test_history_is_drawn_on_the_left_and_the_forecast_read_beside_it(
     past: int, ahead: int, rows: int, align: float, left: int, columns: int, repeated: int
 ) -> None:
-    canvas = Canvas(SIZES["tiny"], align, past, ahead)
+    canvas = Canvas(AUTOENCODERS["vit_mae_tiny"], align, past, ahead)
     torch.manual_seed(0)
-    series, painted = torch.randn(2, rows, past), torch.randn(2, 1, 32, 32)
+    series, painted = torch.randn(2, rows, past), torch.randn(2, 1, 16, 16)
     images, forecast = canvas.draw(series), canvas.read(painted, rows)
-    assert images.shape == (2, 1, 32, 32)
+    assert images.shape == (2, 1, 16, 16)
     for number in range(2):
         drawn = torch.cat([series[number, :, :1]] * repeated + [series[number]], dim=1)
-        wanted = torch.cat((slow_resize(drawn, 32, left), torch.zeros(32, 32 - left)), dim=1)
+        wanted = torch.cat((slow_resize(drawn, 16, left), torch.zeros(16, 16 - left)), dim=1)
         torch.testing.assert_close(images[number, 0], wanted)
         whole = slow_resize(painted[number, 0], rows, columns)
         torch.testing.assert_close(forecast[number], whole[:, repeated + past : repeated + past + ahead])
@@ -91,26 +91,26 @@ def test_history_is_drawn_on_the_left_and_the_forecast_read_beside_it(
 def test_the_published_sizes_show_as_many_patches_as_by_hand(
     past: int, ahead: int, align: float, shown: int, columns: int
 ) -> None:
-    canvas = Canvas(SIZES["base"], align, past, ahead)
+    canvas = Canvas(AUTOENCODERS["vit_mae_base"], align, past, ahead)
     assert (canvas.shown, canvas.left, canvas.columns) == (shown, 16 * shown, columns)
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", AUTOENCODERS)
 def test_every_horizon_fits_beside_every_history(size: str) -> None:
     for past in range(1, 65):
         for ahead in range(1, 65):
             for align in (0.2, 0.4, 1.0):
-                canvas = Canvas(SIZES[size], align, past, ahead)
-                assert 0 < canvas.shown < SIZES[size].side
+                canvas = Canvas(AUTOENCODERS[size], align, past, ahead)
+                assert 0 < canvas.shown < AUTOENCODERS[size].side
                 assert canvas.columns >= canvas.past + ahead
 
 
 def continued(images: Tensor) -> Tensor:
     """An auto-encoder that sees the plane that an image's left lies on, and paints all of it."""
-    row, column = images.shape[2] // 2, 3
+    row, column = images.shape[2] // 2, 1
     corner = images[:, :, row, column, None, None]
     right, down = images[:, :, row, column + 1, None, None], images[:, :, row + 1, column, None, None]
-    rows, columns = (torch.arange(32) - start for start in (row, column))
+    rows, columns = (torch.arange(16) - start for start in (row, column))
     return corner + (right - corner) * columns + (down - corner) * rows[:, None]
 
 
@@ -153,23 +153,23 @@ def test_the_auto_encoder_sees_every_patch_on_the_left_and_no_other(align: float
     model = built(task_shape(), align=align)
     assert model.canvas.shown == shown
     with torch.no_grad():
-        images = torch.randn(2, 1, 32, 32)
+        images = torch.randn(2, 1, 16, 16)
         painted = model._paint(images)
         for row in range(4):
             for column in range(4):
                 changed = images.clone()
-                changed[:, :, 8 * row + 2, 8 * column + 5] += 1
+                changed[:, :, 4 * row + 2, 4 * column + 3] += 1
                 assert torch.equal(model._paint(changed), painted) == (column >= shown)
 
 
 def test_the_painting_is_the_mean_of_the_colours_of_every_patch_in_its_place() -> None:
     model = built(task_shape())
     with torch.no_grad():
-        images = torch.randn(2, 1, 32, 32)
+        images = torch.randn(2, 1, 16, 16)
         painted = model._paint(images)
         logits = model.mae(torch.cat([images] * 3, dim=1), noise=model.order.repeat(2, 1)).logits
-    for row, column in ((0, 0), (7, 8), (13, 30), (31, 9)):
-        patch, pixel = row // 8 * 4 + column // 8, row % 8 * 8 + column % 8
+    for row, column in ((0, 0), (3, 4), (6, 15), (15, 5)):
+        patch, pixel = row // 4 * 4 + column // 4, row % 4 * 4 + column % 4
         torch.testing.assert_close(painted[:, 0, row, column], logits[:, patch, 3 * pixel : 3 * pixel + 3].mean(dim=1))
 
 
@@ -183,16 +183,17 @@ def test_random_weights_know_where_a_patch_is_as_the_library_says() -> None:
         assert token.abs().min() > 0
 
 
+pytestmark = pytest.mark.usefixtures("no_weights")
 LARGE = {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16}
 
 
-@pytest.mark.parametrize(("mae", "facts"), [("base", {}), ("large", LARGE)])
+@pytest.mark.parametrize(("mae", "facts"), [("vit_mae_base", {}), ("vit_mae_large", LARGE)])
 def test_the_published_sizes_are_the_librarys(mae: str, facts: dict[str, int]) -> None:
     from transformers import ViTMAEConfig, ViTMAEForPreTraining
 
     with torch.device("meta"):
         library = ViTMAEForPreTraining(ViTMAEConfig(**facts))  # its defaults are those of base
-        ours = ViTMAEForPreTraining(visionts._configuration(SIZES[mae], 4))
+        ours = ViTMAEForPreTraining(visionts._configuration(AUTOENCODERS[mae], 4))
     assert shapes(ours) == shapes(library)
     for part in ("vit", "decoder"):
         heads = [getattr(model, part).config.num_attention_heads for model in (ours, library)]
@@ -210,10 +211,10 @@ def norms(model: nn.Module) -> set[str]:
 
 
 def test_the_tiny_auto_encoder_has_the_parameters_of_its_formula_and_trains_none() -> None:
-    model, width, places = built(task_shape()), 32, 16 + 1
+    model, width, places = built(task_shape()), 16, 16 + 1
     layer = 4 * width * (width + 1) + 8 * width**2 + 5 * width + 4 * width
-    ends = (3 * 64 + 1) * width + width + places * width + 2 * width
-    decoder = (width + 1) * width + width + places * width + 2 * width + (width + 1) * 3 * 64
+    ends = (3 * 16 + 1) * width + width + places * width + 2 * width
+    decoder = (width + 1) * width + width + places * width + 2 * width + (width + 1) * 3 * 16
     assert sum(weight.numel() for weight in model.parameters()) == 3 * layer + ends + decoder
     assert trained(model) == []
 
@@ -223,11 +224,11 @@ def test_tuning_trains_all_layer_norms_and_nothing_else_however_many_are_painted
 ) -> None:
     shape = task_shape((2, 3))
     window, gradients = window_of(shape), []
-    for pixels in (2**23, 5 * 32**2):
+    for pixels in (2**23, 5 * 16**2):
         monkeypatch.setattr(visionts, "PIXELS", pixels)
         model = built(shape, tuning="norm").train()
         assert {name for name, _ in trained(model)} == norms(model)
-        assert size_of(model) == 2 * 32 * (2 * 2 + 1) + 2 * 32 * (2 * 1 + 1)
+        assert size_of(model) == 2 * 16 * (2 * 2 + 1) + 2 * 16 * (2 * 1 + 1)
         painted, paint = [], model._paint
         monkeypatch.setattr(
             model, "_paint", lambda images, painted=painted, paint=paint: painted.append(1) or paint(images)
@@ -251,13 +252,13 @@ def test_a_forecast_does_not_depend_on_how_many_images_are_painted_at_a_time(mon
     paint = model._paint
     monkeypatch.setattr(model, "_paint", lambda images: painted.append(len(images)) or paint(images))
     forecasts = []
-    for pixels in (1, 7 * 32**2, 2**23):
+    for pixels in (1, 7 * 16**2, 2**23):
         painted.clear()
         monkeypatch.setattr(visionts, "PIXELS", pixels)
         with torch.no_grad():
             forecasts.append(model(window))
         assert sum(painted) == 2 * 2 * 6 * 5
-        assert max(painted) <= max(1, pixels // 32**2)
+        assert max(painted) <= max(1, pixels // 16**2)
         torch.testing.assert_close(forecasts[-1], forecasts[0], rtol=1e-4, atol=1e-5)
 
 
@@ -301,7 +302,7 @@ def test_every_length_is_forecast(period: str, history: int, horizon: int) -> No
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"weights": "pretrained"}, "mae=tiny has no pre-trained weights; set model.mae=base"),
+        ({"weights": "pretrained"}, "vit_mae_tiny has no pre-trained weights; say model.mae=vit_mae_base"),
         ({"align": 1.1}, "align=1.1"),
         ({"norm": 0.0}, "norm=0.0"),
     ],
@@ -317,15 +318,14 @@ def test_settings_that_make_no_sense_are_refused(settings: dict[str, object], re
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """The published sizes 24 wide and three blocks deep, so that a file is small."""
-    few = {"image": 32, "patch": 8, "width": 24, "layers": 3, "heads": 2}
-    decoder = {"decoder_width": 16, "decoder_layers": 2, "decoder_heads": 2}
-    shrunk = {name: dataclasses.replace(SIZES[name], **few, **decoder) for name in ("base", "large")}
-    monkeypatch.setattr(visionts, "SIZES", shrunk)
+    few = {"image": 16, "patch": 4, "width": 24, "depth": 3, "heads": 2, "decoder": (16, 2, 2)}
+    shrunk = {name: dataclasses.replace(AUTOENCODERS[name], **few) for name in ("vit_mae_base", "vit_mae_large")}
+    monkeypatch.setattr(visionts, "AUTOENCODERS", shrunk)
 
 
 def published(shape: TaskShape) -> Model:
     """A model with weights of its own in every place, as its authors might have trained it."""
-    model = built(shape, seed=5, mae="base")
+    model = built(shape, seed=5, mae="vit_mae_base")
     with torch.no_grad():
         for weight in model.parameters():
             weight.add_(0.1 * torch.randn_like(weight))
@@ -352,17 +352,17 @@ def state_on_the_hub(model: Model) -> dict[str, Tensor]:
 
 
 @pytest.mark.usefixtures("small")
-def test_pretrained_weights_are_those_of_the_hub_and_then_need_no_hub(hub: Hub) -> None:  # noqa: F811
+def test_pretrained_weights_are_those_of_the_hub_and_then_need_no_hub(hub: Hub) -> None:
     shape = task_shape((2, 3))
     model, window = published(shape), window_of(shape)
     hub.files["facebook/vit-mae-base/model.safetensors"] = safetensors(state_on_the_hub(model))
-    fetched = built(shape, mae="base", weights="pretrained")
+    fetched = built(shape, mae="vit_mae_base", weights="pretrained")
     hub.files.clear()
-    cached = built(shape, mae="base", weights="pretrained")
+    cached = built(shape, mae="vit_mae_base", weights="pretrained")
     for other in (fetched, cached):
         assert torch.equal(other(window), model(window))
         assert trained(other) == []
-    assert not torch.allclose(built(shape, mae="base")(window), model(window), atol=0.01)
+    assert not torch.allclose(built(shape, mae="vit_mae_base")(window), model(window), atol=0.01)
 
 
 @pytest.mark.usefixtures("small")
@@ -380,13 +380,16 @@ def test_the_library_reads_the_same_weights_from_the_same_file(tmp_path: Path) -
 
 
 @pytest.mark.usefixtures("small")
-def test_a_file_of_another_model_is_refused_by_the_tensor_that_differs(hub: Hub, tmp_path: Path) -> None:  # noqa: F811
+def test_a_file_of_another_model_is_refused_by_the_tensor_that_differs(hub: Hub) -> None:
     shape = task_shape()
     state = state_on_the_hub(published(shape))
     short = {name: tensor for name, tensor in state.items() if "mask_token" not in name}
     wide = {name: torch.zeros(5) if name.endswith("key.bias") else tensor for name, tensor in state.items()}
-    for mae, content, found in (("base", short, "there is no such tensor"), ("large", wide, r"there is shape \[5\]")):
-        hub.files[f"facebook/vit-mae-{mae}/model.safetensors"] = safetensors(content)
+    for mae, content, found in (
+        ("vit_mae_base", short, "there is no such tensor"),
+        ("vit_mae_large", wide, r"there is shape \[5\]"),
+    ):
+        hub.files[str(AUTOENCODERS[mae].source)] = safetensors(content)
         with pytest.raises(WeightsError, match=found):
             built(shape, mae=mae, weights="pretrained")
 
@@ -394,7 +397,7 @@ def test_a_file_of_another_model_is_refused_by_the_tensor_that_differs(hub: Hub,
 def test_weights_that_cannot_be_had_are_one_sentence_within_seconds() -> None:
     started = time.perf_counter()
     with pytest.raises(WeightsError, match=r"facebook/vit-mae-large/model.safetensors are neither in") as caught:
-        built(task_shape(), mae="large", weights="pretrained")
+        built(task_shape(), mae="vit_mae_large", weights="pretrained")
     assert time.perf_counter() - started < 10
     assert "\n" not in str(caught.value)
 

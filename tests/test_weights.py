@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hub import Hub, point_at
+from hub import Hub, point_at, put, safetensors
 from torch import nn
 from typer.testing import CliRunner
 
@@ -39,18 +39,6 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     made.mkdir()
     monkeypatch.setenv(FOLDER_VARIABLE, str(made))
     return made
-
-
-def safetensors(state: dict[str, torch.Tensor]) -> bytes:
-    from safetensors.torch import save
-
-    return save({name: tensor.contiguous() for name, tensor in state.items()})
-
-
-def put(path: Path, content: bytes) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    return path
 
 
 # Where a file is looked for
