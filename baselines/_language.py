@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.errors import ConfigError, UnknownNameError, WeightsError
-from bench.weights import Source, locate, read
+from bench.weights import Source, fitting, locate, read
 
 from ._zoo import LANGUAGE_MODELS
 
@@ -130,7 +130,8 @@ def load(llm: str, weights: Weights, depth: int) -> Language:
     with torch.random.fork_rng(devices=[]):
         model = _made(configuration)
     if found is not None:
-        model.load_state_dict(_fitting(_repository(llm), found, model))  # copies, and casts to float32
+        wanted = fitting(_repository(llm), _named(found, model), model.state_dict())
+        model.load_state_dict(wanted)  # copies, and casts to float32
     return Language(model)
 
 
@@ -145,7 +146,7 @@ def check(llm: str, path: Path) -> int:
         raise UnknownNameError("language model", llm, LANGUAGE_MODELS)
     with torch.device("meta"):
         model = _made(_configuration(llm))
-    return len(_fitting(path, read(path, headers=True), model))
+    return len(fitting(path, _named(read(path, headers=True), model), model.state_dict()))
 
 
 def _repository(llm: str) -> str:
@@ -214,19 +215,9 @@ def _found(repository: str, *, sharded: bool) -> dict[str, Tensor]:
     return found
 
 
-def _fitting(place: object, found: Mapping[str, Tensor], model: Any) -> dict[str, Tensor]:
-    """The tensors that a model wants, every one of them and of the right shape; the others are left."""
-    named = {name.removeprefix(f"{model.base_model_prefix}."): tensor for name, tensor in found.items()}
-    wanted = model.state_dict()
-    for name, tensor in wanted.items():
-        given = named.get(name)
-        if given is None or given.shape != tensor.shape:
-            what = "no such tensor" if given is None else f"shape {list(given.shape)}"
-            raise WeightsError(
-                f"{place} is not what its name says: {name} should have the shape {list(tensor.shape)} and there is "
-                f"{what}; delete it and fetch it again"
-            )
-    return {name: named[name] for name in wanted}
+def _named(found: Mapping[str, Tensor], model: Any) -> dict[str, Tensor]:
+    """Tensors under the names of the model without its output layer."""
+    return {name.removeprefix(f"{model.base_model_prefix}."): tensor for name, tensor in found.items()}
 
 
 def _weight_files(repository: str) -> list[str]:

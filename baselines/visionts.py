@@ -23,6 +23,7 @@ library's pre-trained weights are a conversion of those that the authors load (m
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -33,9 +34,8 @@ from torch.nn.functional import fold, interpolate, pad
 from torch.utils.checkpoint import checkpoint
 
 from bench.config import tunable
-from bench.errors import WeightsError
 from bench.types import TaskShape, Window
-from bench.weights import locate, read
+from bench.weights import fitting, locate, read
 
 from ._zoo import AUTOENCODERS, Autoencoder
 
@@ -172,7 +172,8 @@ def _build(size: Autoencoder, shown: int, *, pretrained: bool) -> ViTMAEForPreTr
     if path is None:
         _start(mae, size.side)
     else:
-        mae.to_empty(device="cpu").load_state_dict(_fitting(path, mae), strict=True)  # copies, and casts to float32
+        wanted = fitting(path, _named(read(path)), mae.state_dict())
+        mae.to_empty(device="cpu").load_state_dict(wanted, strict=True)  # copies, and casts to float32
     return mae
 
 
@@ -227,23 +228,22 @@ RENAMED: Final = (  # from the names in the file to those of the library today, 
 )
 
 
-def _fitting(path: Path, mae: nn.Module) -> dict[str, Tensor]:
-    """The tensors of a file that the model wants, every one of them and of the right shape; the others are left.
+def check(name: str, path: Path) -> int:
+    """Hold the names and shapes in a weights' file against an auto-encoder of the table, and count its tensors.
 
     Raises:
-        WeightsError: If one is absent or of another shape.
+        WeightsError: If the file cannot be read, or a tensor is absent or of another shape.
     """
-    named = {_renamed(name): tensor for name, tensor in read(path).items()}
-    wanted = mae.state_dict()
-    for name, tensor in wanted.items():
-        shape, given = list(tensor.shape), named.get(name)
-        if given is None or list(given.shape) != shape:
-            what = "no such tensor" if given is None else f"shape {list(given.shape)}"
-            raise WeightsError(
-                f"{path} is not what its name says: {name} should have the shape {shape} and there is {what}; "
-                f"delete it and fetch it again"
-            )
-    return {name: named[name] for name in wanted}
+    from transformers import ViTMAEForPreTraining
+
+    with torch.device("meta"):
+        mae = ViTMAEForPreTraining(_configuration(AUTOENCODERS[name], shown=1))
+    return len(fitting(path, _named(read(path, headers=True)), mae.state_dict()))
+
+
+def _named(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors under the library's names of today."""
+    return {_renamed(name): tensor for name, tensor in found.items()}
 
 
 def _renamed(name: str) -> str:

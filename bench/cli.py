@@ -25,7 +25,7 @@ from bench.cli_options import (
 )
 from bench.cli_run import run, status
 from bench.cli_weights import app as weights_app
-from bench.cli_weights import backbones
+from bench.cli_weights import pretrained
 from bench.errors import BenchError, ConfigError
 
 app = typer.Typer(
@@ -92,7 +92,7 @@ def plots(
 
 @app.command("list")
 def list_names(kind: Annotated[ListedKind | None, typer.Argument(help="Only these.")] = None) -> None:
-    """List what is registered: models, data sets, suites, backbones of ST-VFM."""
+    """List what is registered: models, data sets, suites, pre-trained backbones."""
     from bench import registry, suite
 
     console = Console()
@@ -104,7 +104,7 @@ def list_names(kind: Annotated[ListedKind | None, typer.Argument(help="Only thes
     if kind in (None, ListedKind.suites):
         _print_pairs(console, "suites", ((name, suite.load_suite(name).title) for name in suite.suite_names()))
     if kind in (None, ListedKind.backbones):
-        facts = ((name, f"{row.family}, {row.width} x {row.depth}, {row.licence}") for name, row in backbones().items())
+        facts = ((name, f"model.{row.setting}, {row.size}, {row.licence}") for name, row in pretrained().items())
         _print_pairs(console, "backbones", facts)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Final
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -17,29 +17,51 @@ from rich.table import Table
 from bench import registry
 from bench.cli_options import WeightsDir, use_weights_dir
 from bench.errors import ConfigError, UnknownNameError, WeightsError
+from bench.weights import Source
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
-Names = Annotated[list[str] | None, typer.Argument(help="Backbones.", show_default=False)]
+Names = Annotated[list[str] | None, typer.Argument(help="Pre-trained models.", show_default=False)]
+TABLES: Final = (  # a model, the setting that names its pre-trained part, their table, and who can check a file
+    ("stvfm", "backbone", "stvfm.zoo", "BACKBONES", "stvfm.backbones"),
+    ("time_llm", "llm", "baselines._zoo", "LANGUAGE_MODELS", "baselines._language"),
+    ("visionts", "mae", "baselines._zoo", "AUTOENCODERS", "baselines.visionts"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pretrained:
+    """A pre-trained model inside one of ours.
+
+    Attributes:
+        setting: The setting that names it.
+        size: Width and depth.
+        sources: Its files, the weights first.
+        checker: Module whose ``check`` holds a file of weights against the architecture.
+    """
+
+    setting: str
+    licence: str
+    size: str
+    sources: tuple[Source, ...]
+    checker: str
 
 
 @app.command("list")
 def list_weights(weights_dir: WeightsDir = None) -> None:
-    """List all backbones and say whose weights are here: in the weights folder, or in the hub's cache."""
+    """List what can be pre-trained and say whose weights are here: in the weights folder, or in the hub's cache."""
     from bench.weights import find, weights_folder
 
     use_weights_dir(weights_dir)
-    table = Table(
-        "name", "library", "weights", "licence", "width x depth", "here", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
-    )
+    columns = ("name", "setting", "repository", "licence", "width x depth", "here")
+    table = Table(*columns, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in table.columns:
-        column.no_wrap, column.overflow = column.header != "weights", "fold"
-    for name, facts in backbones().items():
-        found = find(facts.source)
-        here = f"[green]{found.where}[/green]" if found else "[yellow]absent[/yellow]"
-        table.add_row(
-            name, facts.library, f"{facts.name}.{facts.tag}", facts.licence, f"{facts.width} x {facts.depth}", here
-        )
+        column.no_wrap, column.overflow = column.header != "repository", "fold"
+    for name, facts in pretrained().items():
+        found = [find(source) for source in facts.sources]
+        places = dict.fromkeys(each.where for each in found if each)
+        here = f"[green]{' and '.join(places)}[/green]" if all(found) else "[yellow]absent[/yellow]"
+        table.add_row(name, f"model.{facts.setting}", facts.sources[0].repository, facts.licence, facts.size, here)
     console = Console()
     console.print(table)
     console.print(f"weights folder: {weights_folder() or 'none'}", highlight=False, soft_wrap=True)
@@ -49,23 +71,37 @@ def list_weights(weights_dir: WeightsDir = None) -> None:
 def fetch(
     names: Names = None,
     *,
-    everything: Annotated[bool, typer.Option("--all", help="Every backbone; about 9 GB.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All of them; about 17 GB.")] = False,
     weights_dir: WeightsDir = None,
 ) -> None:
-    """Download weights into the weights folder if one is given, else into the hub's cache."""
-    from bench.weights import fetch as download
-    from bench.weights import find, weights_folder
+    """Download weights into the weights folder if one is given, else into the hub's cache; exit 1 if some cannot be."""
+    from bench.weights import weights_folder
 
     if everything == bool(names):
-        raise ConfigError("fetch wants names of backbones, or --all; 'stbench weights list' shows the names")
+        raise ConfigError("fetch wants names of pre-trained models, or --all; 'stbench weights list' shows the names")
     use_weights_dir(weights_dir, make=True)
     folder, console = weights_folder(), Console(soft_wrap=True)
+    problems = 0
     for name, facts in _chosen(names).items():
-        found = find(facts.source)
-        if found and (folder is None or found.where == "folder"):
-            console.print(f"[green]✓[/green] {name}: already in {found.path}", highlight=False)
-        else:
-            console.print(f"[green]✓[/green] {name}: {download(facts.source, folder)}", highlight=False)
+        for source in facts.sources:
+            try:
+                console.print(f"[green]✓[/green] {name}: {_fetched(source, folder)}", highlight=False)
+            except WeightsError as error:
+                problems += 1
+                console.print(f"[red]✗[/red] {name}: {escape(str(error))}", highlight=False)
+    if problems:
+        raise typer.Exit(1)
+
+
+def _fetched(source: Source, folder: Path | None) -> str:
+    """Where a file is now, and whether it was there before."""
+    from bench.weights import fetch as download
+    from bench.weights import find
+
+    found = find(source)
+    if found and (folder is None or found.where == "folder"):
+        return f"already in {found.path}"
+    return str(download(source, folder))
 
 
 @app.command()
@@ -79,9 +115,10 @@ def verify(names: Names = None, weights_dir: WeightsDir = None) -> None:
         column.no_wrap, column.overflow = column.header != "file", "fold"
     problems = []
     for name, facts in _chosen(names).items():
-        found = find(facts.source)
-        if found or names:
-            problems.append(_verify(name, facts, found.path if found else None, table))
+        for source in facts.sources:
+            found = find(source)
+            if found or names:
+                problems.append(_verify(name, facts.checker, source, found.path if found else None, table))
     console = Console(soft_wrap=True)
     console.print(table if problems else "nothing to verify: no weights are here", soft_wrap=not problems)
     for problem in filter(None, problems):
@@ -90,37 +127,50 @@ def verify(names: Names = None, weights_dir: WeightsDir = None) -> None:
         raise typer.Exit(1)
 
 
-def _verify(name: str, facts: Any, path: Path | None, table: Table) -> str | None:
+def _verify(name: str, checker: str, source: Source, path: Path | None, table: Table) -> str | None:
     """Add a file's row to the table; what is wrong with it, if anything is."""
     from bench.weights import recorded_sha256
 
     if path is None:
-        table.add_row(name, "", "", "", "[red]absent[/red]")
-        return f"{name}: {facts.source} is not here; 'stbench weights fetch {name}' fetches it"
-    try:
-        tensors = importlib.import_module("stvfm.backbones").check(name, path)
-    except WeightsError as error:
-        table.add_row(name, str(path), "", "", "[red]broken[/red]")
-        return f"{name}: {error}"
+        table.add_row(name, source.file, "", "", "[red]absent[/red]")
+        return f"{name}: {source} is not here; 'stbench weights fetch {name}' fetches it"
+    tensors = ""
+    if path.suffix == ".safetensors":
+        try:
+            tensors = str(importlib.import_module(checker).check(name, path))
+        except WeightsError as error:
+            table.add_row(name, str(path), "", "", "[red]broken[/red]")
+            return f"{name}: {error}"
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
-    wanted = recorded_sha256(facts.source, path)
+    wanted = recorded_sha256(source, path)
     if wanted not in (None, found):
-        table.add_row(name, str(path), str(tensors), "differs", "[red]changed[/red]")
+        table.add_row(name, str(path), tensors, "differs", "[red]changed[/red]")
         return f"{name}: {path} is not the file that was fetched; delete it and fetch it again"
-    table.add_row(name, str(path), str(tensors), "the hub's" if wanted else "not recorded", "[green]ok[/green]")
+    table.add_row(name, str(path), tensors, "the hub's" if wanted else "not recorded", "[green]ok[/green]")
     return None
 
 
-def backbones() -> Mapping[str, Any]:
-    registry.find("model", "stvfm")  # makes sure that the package is ours
-    backbones: Mapping[str, Any] = importlib.import_module("stvfm.zoo").BACKBONES
-    return backbones
+def pretrained() -> dict[str, Pretrained]:
+    """What can be pre-trained, by name."""
+    found = {}
+    for model, setting, module, table, checker in TABLES:
+        registry.find("model", model)  # makes sure that the package is ours
+        for name, facts in getattr(importlib.import_module(module), table).items():
+            if facts.sources:
+                found[name] = Pretrained(
+                    setting=setting,
+                    licence=facts.licence,
+                    size=f"{facts.width} x {facts.depth}",
+                    sources=facts.sources,
+                    checker=checker,
+                )
+    return found
 
 
-def _chosen(names: list[str] | None) -> dict[str, Any]:
-    known = backbones()
+def _chosen(names: list[str] | None) -> dict[str, Pretrained]:
+    known = pretrained()
     for name in names or ():
         if name not in known:
-            raise UnknownNameError("backbone", name, known)
+            raise UnknownNameError("pre-trained model", name, known)
     return {name: known[name] for name in names or known}

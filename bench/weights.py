@@ -13,6 +13,7 @@ import os
 import queue
 import re
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final, Literal
@@ -140,6 +141,28 @@ def read(path: Path, *, headers: bool = False) -> dict[str, Tensor]:
         raise WeightsError(
             f"{path} is not a complete safetensors file ({error}); delete it and fetch it again"
         ) from error
+
+
+def fitting(place: object, found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a file that a model wants, every one of them and of the right shape; the others are left.
+
+    Args:
+        place: Where they were read, for the message.
+        found: Under the model's own names.
+        wanted: The model's state.
+
+    Raises:
+        WeightsError: If one is absent or of another shape.
+    """
+    for name, tensor in wanted.items():
+        given = found.get(name)
+        if given is None or given.shape != tensor.shape:
+            what = "no such tensor" if given is None else f"shape {list(given.shape)}"
+            raise WeightsError(
+                f"{place} is not what its name says: {name} should have the shape {list(tensor.shape)} and there is "
+                f"{what}; delete it and fetch it again"
+            )
+    return {name: found[name] for name in wanted}
 
 
 def recorded_sha256(source: Source, path: Path) -> str | None:

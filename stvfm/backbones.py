@@ -19,8 +19,8 @@ from typing import Any, Final, Literal
 import torch
 from torch import Tensor, nn
 
-from bench.errors import ConfigError, UnknownNameError, WeightsError
-from bench.weights import locate, read
+from bench.errors import ConfigError, UnknownNameError
+from bench.weights import fitting, locate, read
 
 from .zoo import BACKBONES, Architecture
 
@@ -113,8 +113,8 @@ def build(name: str, weights: Weights, tokens: Grid, depth: int) -> Backbone:
     with torch.random.fork_rng(devices=[]), torch.device("meta" if path else "cpu"):
         model = library.make(architecture, depth or architecture.depth)
     if path:
-        fitting = _fitting(path, read(path), model, library)
-        model.to_empty(device="cpu").load_state_dict(fitting, strict=True)  # copies, and casts to float32
+        tensors = fitting(path, library.rename(read(path), model), model.state_dict())
+        model.to_empty(device="cpu").load_state_dict(tensors, strict=True)  # copies, and casts to float32
     return Backbone(library.split(model, tokens))
 
 
@@ -129,28 +129,13 @@ def check(name: str, path: Path) -> int:
     library = LIBRARIES[architecture.library]
     with torch.device("meta"):
         model = library.make(architecture, architecture.depth)
-    return len(_fitting(path, read(path, headers=True), model, library))
+    return len(fitting(path, library.rename(read(path, headers=True), model), model.state_dict()))
 
 
 def _known(name: str) -> Architecture:
     if name not in BACKBONES:
         raise UnknownNameError("backbone", name, BACKBONES)
     return BACKBONES[name]
-
-
-def _fitting(path: Path, found: Mapping[str, Tensor], model: nn.Module, library: Library) -> dict[str, Tensor]:
-    """The tensors of a file that a model wants, every one of them and of the right shape; the others are left."""
-    wanted = model.state_dict()
-    named = library.rename(found, model)
-    for name, tensor in wanted.items():
-        shape, given = list(tensor.shape), named.get(name)
-        if given is None or list(given.shape) != shape:
-            what = "no such tensor" if given is None else f"shape {list(given.shape)}"
-            raise WeightsError(
-                f"{path} is not what its name says: {name} should have the shape {shape} and there is {what}; "
-                f"delete it and fetch it again"
-            )
-    return {name: named[name] for name in wanted}
 
 
 def _positions(native: Tensor, old: Grid, new: Grid, owned: int) -> tuple[Tensor, Tensor]:

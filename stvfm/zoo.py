@@ -47,6 +47,10 @@ class Architecture:
     patch: int
     image: int
 
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        return (self.source,)
+
 
 SIZES: Final = MappingProxyType(
     {"tiny": (192, 12, 3), "small": (384, 12, 6), "base": (768, 12, 12), "large": (1024, 24, 16)}
