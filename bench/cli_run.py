@@ -41,6 +41,7 @@ from bench.cli_options import (
     use_weights_dir,
     write_current,
 )
+from bench.cli_plan import announce, expect, show_expected, show_plan
 from bench.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -99,10 +100,12 @@ def run(
         console.print(QUICK_WARNING, soft_wrap=True)
     with console.status("reading the data sets"):
         plan = make_plan(chosen, selection, catalog)
-    console.print(_headline(chosen, plan, catalog), markup=False, highlight=False, soft_wrap=True)
+    show_plan(console, chosen, plan, catalog)
+    expected = expect(console, plan, catalog, results, device, force=force, thorough=dry_run)
     if dry_run:
-        _dry_run(console, plan, catalog, results, device)
+        show_expected(console, plan, expected)
     else:
+        announce(console, expected)
         outcome = _execute(
             console,
             plan,
@@ -194,43 +197,6 @@ def _tracking(uri: str | None, results: Path) -> str:
     from bench.tracking import default_uri
 
     return uri or default_uri(results)
-
-
-def _headline(suite: Suite, plan: list[PlannedRun], catalog: Catalog) -> str:
-    stand_in = {run.dataset: run.spec.data.stand_in for run in plan}
-    lines, seeds = {run.line for run in plan}, {run.spec.seed for run in plan}
-    return (
-        f"{suite.title}: {len(plan)} runs = {len(stand_in)} data sets ({sum(stand_in.values())} stand-ins) x "
-        f"{len(lines)} models and variants x {len(seeds)} seeds; data folder: {catalog.data_dir or 'none'}"
-    )
-
-
-def _dry_run(console: Console, plan: list[PlannedRun], catalog: Catalog, results: Path, device: str) -> None:
-    from bench import estimate
-    from bench.console import duration
-    from bench.context import device_name, resolve_device
-    from bench.store import ResultStore
-
-    store = ResultStore(results)
-    todo = [run for run in plan if not store.has(run.dataset, run.model, run.run_id)]
-    found = resolve_device(device)
-    rates = estimate.rates_from_records(store.records(), device_name(found))
-    with console.status("trying each model for a few steps to see how fast this machine is"):
-        trial = estimate.rates_from_trial([run for run in todo if estimate.kind(run) not in rates], catalog, found)
-    rates |= trial.rates
-    slots = {name: len(catalog.load(name).values) for name in dict.fromkeys(run.dataset for run in todo)}
-    grid = Table("data set", "runs", "in the store", "time for the rest", title="plan")
-    for name in dict.fromkeys(run.dataset for run in plan):
-        mine, rest = ([run for run in runs if run.dataset == name] for runs in (plan, todo))
-        seconds = estimate.total_seconds(rest, rates, catalog, slots)
-        grid.add_row(name, str(len(mine)), str(len(mine) - len(rest)), f"about {duration(seconds)}" if rest else "—")
-    console.print(grid)
-    total = duration(estimate.total_seconds(todo, rates, catalog, slots))
-    console.print(f"{len(todo)} of {len(plan)} runs to do, about {total} at most; nothing was run", highlight=False)
-    for line, reason in trial.failures.items():
-        console.print(
-            f"[yellow]not in the estimate: {escape(line)}: {escape(reason)}[/yellow]", highlight=False, soft_wrap=True
-        )
 
 
 def _execute(

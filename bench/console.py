@@ -21,23 +21,28 @@ from rich.progress import (
 from bench.spec import PlannedRun
 
 
+def bars(console: Console) -> Progress:
+    """Bars with the time that is left, each with a ``note``; none without a terminal."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", style="dim"),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
 class ConsoleObserver:
     """Follows a plan on a terminal; without a terminal it prints the lines and no bars."""
 
     def __init__(self, console: Console, runs: int) -> None:
         self._console = console
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}", style="dim"),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        self._progress = bars(console)
         self._plan = self._progress.add_task("plan", total=runs, note="runs")
         self._run: TaskID | None = None
         self._stored = 0

@@ -1,7 +1,7 @@
-"""How long a plan will take, from runs that were measured: earlier ones in the store, or a short trial of each model.
+"""How long a plan will take, from runs that were measured: earlier ones in the store, or a short trial of each kind.
 
 The unit of work is one cell of one window passed forward once; a training step counts three times, for its backward
-pass. Seconds per unit differ by model and machine, so they are measured, never assumed.
+pass. Seconds per unit differ by model, settings, machine and size of the grid, so they are measured, never assumed.
 """
 
 from __future__ import annotations
@@ -10,142 +10,154 @@ import json
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from bench import registry
 from bench.data import Catalog
-from bench.errors import BenchError
 from bench.settings import TrainSettings
 from bench.spec import PlannedRun
 
-if TYPE_CHECKING:
-    import torch
-
-    from bench.context import RunContext
-    from bench.task import Task
-
-TRIAL_STEPS = 3
-TRIAL_S = 1.0  # for which a model without training forecasts
+TRIAL_STEPS = 3  # of training; the first warms up and is not measured
+TRIAL_WINDOWS = 64  # passed forward, a batch of the evaluator's
+CHECKED_WINDOWS = 4  # after each training step
+SAME_SIZE = 2.0  # a frame of up to so many times the values, or as small a part of them, needs no trial of its own
+LARGEST_SHARE = 0.07  # of the work that a trial stands for
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rate:
-    """Seconds per unit of work, and whether there is training: a floor, say, has no epochs."""
+class Pace:
+    """How fast one kind of run is.
 
-    seconds: float
+    Attributes:
+        trained: Whether it has epochs of training.
+        seconds: Per unit of work, by the values of the frames it was measured on (cells times channels); between two of
+            them on the straight line, as for attention between all cells, and beyond them as on the nearest.
+    """
+
     trained: bool
+    seconds: Mapping[int, float]
+
+    def on(self, values: int) -> float:
+        known = sorted(self.seconds)
+        return float(np.interp(values, known, [self.seconds[size] for size in known]))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
-    """Rates by kind of run, and for a line that could not be tried the reason."""
+class Size:
+    """How large a data set is: slots, cells of its grid and values of one frame."""
 
-    rates: Mapping[str, Rate]
-    failures: Mapping[str, str]
+    slots: int
+    cells: int
+    values: int
 
 
-def rates_from_records(records: Iterable[Mapping[str, Any]], device: str) -> dict[str, Rate]:
-    """Median seconds per unit of work, by kind, over runs that were finished on a device of this name."""
-    found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for record in records:
-        if record["status"] == "done" and record["environment"]["device"] == device:
-            found[_kind(record["spec"]["model"], record["spec"]["config"])].append(record["cost"])
-    return {
-        kind: Rate(
-            seconds=statistics.median(cost["wall_s"] / cost["work"] for cost in costs),
-            trained=any(cost["epochs"] for cost in costs),
-        )
-        for kind, costs in found.items()
-    }
+Paces = Mapping[str, Pace]
+Sizes = Mapping[str, Size]
 
 
 def kind(run: PlannedRun) -> str:
-    """What runs must have in common to be equally fast: a model and all of its settings."""
-    return _kind(run.model, run.spec.config)
+    """What runs must have in common to be equally fast on one grid: a model, all of its settings, steps and batches."""
+    return _kind(run.spec.as_dict())
 
 
-def _kind(model: str, config: Mapping[str, Any]) -> str:
-    return json.dumps([model, dict(config)], sort_keys=True)
+def _kind(spec: Mapping[str, Any]) -> str:
+    task, train = spec["task"], spec["train"]
+    sizes = [task["history"], task["horizon"], train["batch_size"], train["precision"]]
+    return json.dumps([spec["model"], spec["config"], sizes], sort_keys=True)
 
 
-def rates_from_trial(runs: Sequence[PlannedRun], catalog: Catalog, device: torch.device) -> Trial:
-    """Seconds per unit of work, by kind, from a few training steps on the smallest planned data set each."""
-    smallest: dict[str, PlannedRun] = {}
-    for run in sorted(runs, key=lambda run: _cells(run, catalog)):
-        smallest.setdefault(kind(run), run)
-    rates, failures = {}, {}
-    for name, run in smallest.items():
-        try:
-            rates[name] = _trial(run, catalog, device)
-        except BenchError as error:  # such as absent weights: the run itself will say so, too
-            failures[run.line] = str(error)
-    return Trial(rates=rates, failures=failures)
+def sizes_of(runs: Iterable[PlannedRun], catalog: Catalog) -> dict[str, Size]:
+    """The sizes of the data sets of these runs, by name."""
+    found = {}
+    for name in dict.fromkeys(run.dataset for run in runs):
+        slots, channels, height, width = catalog.load(name).values.shape
+        found[name] = Size(slots=slots, cells=height * width, values=channels * height * width)
+    return found
 
 
-def total_seconds(
-    runs: Iterable[PlannedRun], rates: Mapping[str, Rate], catalog: Catalog, slots: Mapping[str, int]
-) -> float:
-    """Upper bound of the time of runs in sequence, leaving out kinds without a rate; ``slots`` are T by name."""
-    known = ((run, rates[kind(run)]) for run in runs if kind(run) in rates)
-    return sum(
-        rate.seconds * planned_work(run, catalog, slots[run.dataset], trained=rate.trained) for run, rate in known
-    )
+def paces_from_records(records: Iterable[Mapping[str, Any]], device: str) -> dict[str, Pace]:
+    """By kind, the median over runs that were finished on a device of this name."""
+    found: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    trained = {}
+    for record in records:
+        if record["status"] == "done" and record["environment"]["device"] == device:
+            name, cost = _kind(record["spec"]), record["cost"]
+            train = TrainSettings(**record["spec"]["train"])
+            cells = round(cost["work"] / work(record["counts"], train, cost["epochs"], cells=1))
+            channels = len(record["scores"]["test"]["mae"]["per_channel"])
+            found[name][cells * channels].append(cost["wall_s"] / cost["work"])
+            trained[name] = cost["epochs"] > 0
+    medians = {name: {size: statistics.median(all_) for size, all_ in by.items()} for name, by in found.items()}
+    return {name: Pace(trained=trained[name], seconds=seconds) for name, seconds in medians.items()}
 
 
-def planned_work(run: PlannedRun, catalog: Catalog, slots: int, *, trained: bool) -> float:
+def trials(runs: Iterable[PlannedRun], paces: Paces, sizes: Sizes, *, cheap: bool) -> list[PlannedRun]:
+    """The runs to try: of each kind one on the smallest grid, and one on the largest if that is much larger.
+
+    A grid like one that ``paces`` know of is not tried again. With ``cheap``, neither is a kind whose trials would be
+    more than a small share of its work, such as a single short run: the runs themselves will soon tell.
+    """
+    kinds: dict[str, list[PlannedRun]] = defaultdict(list)
+    for run in runs:
+        kinds[kind(run)].append(run)
+    found = []
+    for name, same in kinds.items():
+        trained = registry.role(same[0].model) != "floor"
+        wanted = _extremes(same, paces.get(name), sizes)
+        price = sum(_trial_work(run, sizes[run.dataset], trained=trained) for run in wanted)
+        whole = sum(planned_work(run, sizes[run.dataset], trained=trained) for run in same)
+        if not cheap or price <= LARGEST_SHARE * whole:
+            found += wanted
+    return sorted(found, key=lambda run: run.dataset)  # one data set after the other, so that each is read once
+
+
+def _extremes(runs: Sequence[PlannedRun], known: Pace | None, sizes: Sizes) -> list[PlannedRun]:
+    """The runs on the smallest and on the largest grid, of data sets with few slots, where not ``known``."""
+    largest = max(runs, key=lambda run: (sizes[run.dataset].values, -sizes[run.dataset].slots))
+    smallest = min(runs, key=lambda run: (sizes[run.dataset].values, sizes[run.dataset].slots))
+    seen = list(known.seconds) if known else []
+    found = []
+    for run in (smallest, largest):
+        values = sizes[run.dataset].values
+        if not any(1 / SAME_SIZE <= values / size <= SAME_SIZE for size in seen):
+            found.append(run)
+            seen.append(values)
+    return found
+
+
+def total_seconds(runs: Iterable[PlannedRun], paces: Paces, sizes: Sizes) -> float:
+    """Upper bound of the time of runs in sequence, leaving out kinds without a pace."""
+    total = 0.0
+    for run in runs:
+        if pace := paces.get(kind(run)):
+            size = sizes[run.dataset]
+            total += pace.on(size.values) * planned_work(run, size, trained=pace.trained)
+    return total
+
+
+def planned_work(run: PlannedRun, size: Size, *, trained: bool) -> float:
     """Upper bound of the work of a run: early stopping may end it sooner."""
-    windows = {"train": 0.7 * slots * run.spec.task.fraction, "val": 0.15 * slots, "test": 0.15 * slots}
-    return work(windows, run.spec.train, run.spec.train.epochs if trained else 0, _cells(run, catalog))
+    windows = {"train": 0.7 * size.slots * run.spec.task.fraction, "val": 0.15 * size.slots, "test": 0.15 * size.slots}
+    return work(windows, run.spec.train, run.spec.train.epochs if trained else 0, size.cells)
 
 
 def work(windows: Mapping[str, float], train: TrainSettings, epochs: int, cells: int) -> float:
     """Units of work of a run of ``epochs`` epochs, validating after each and scoring both splits at the end."""
+    trained, forecast = passes(windows, train, epochs)
+    return cells * (3 * trained + forecast)
+
+
+def passes(windows: Mapping[str, float], train: TrainSettings, epochs: int) -> tuple[float, float]:
+    """How many windows a run trains on, and how many it forecasts."""
     per_epoch = windows["train"]
     if train.steps_per_epoch:
         per_epoch = min(per_epoch, train.steps_per_epoch * train.batch_size)
-    return cells * (epochs * (3 * per_epoch + windows["val"]) + windows["val"] + windows["test"])
+    return epochs * per_epoch, epochs * windows["val"] + windows["val"] + windows["test"]
 
 
-def _cells(run: PlannedRun, catalog: Catalog) -> int:
-    height, width = catalog.card(run.dataset).grid
-    return height * width
-
-
-def _trial(run: PlannedRun, catalog: Catalog, device: torch.device) -> Rate:
-    from bench.context import RunContext
-    from bench.task import Task
-    from bench.train import Trainer
-
-    context = RunContext(seed=0, device=device)
-    context.begin()
-    module = registry.load("model", run.model)
-    days_back = getattr(module, "DAYS_BACK", ())
-    task = Task(catalog.load(run.dataset), run.spec.task, context.device, days_back=days_back, test_allowed=False)
-    config = dict(run.spec.config)
-    if config.get("weights") == "pretrained":  # random ones are as fast, and nothing is downloaded to make a guess
-        config["weights"] = "random"
-    model = module.Model(task.shape, module.Config(**config)).to(device)
-    settings = replace(run.spec.train, epochs=1, steps_per_epoch=TRIAL_STEPS)
-    counts = {**task.counts(), "test": 0}
-    started = context.seconds()
-    trained = any(p.requires_grad for p in model.parameters())
-    if trained:
-        Trainer(model, task, settings, context).run()
-    else:
-        counts["val"] = _forecasts(model, task, context)
-    done = work(counts, settings, int(trained), task.shape.cells)
-    return Rate(seconds=(context.seconds() - started) / done, trained=trained)
-
-
-def _forecasts(model: torch.nn.Module, task: Task, context: RunContext) -> int:
-    """Forecast validation windows one by one until time is up or all are done; how many there were."""
-    from bench.train import forecast_sums
-
-    windows, count, started = task.val, 0, context.seconds()
-    while count < len(windows) and context.seconds() - started < TRIAL_S:
-        one = slice(count, count + 1)
-        part = replace(windows, origins=windows.origins[one], begins=windows.begins[one])
-        forecast_sums(model, part, mape_threshold=task.mape_threshold)
-        count += 1
-    return count
+def _trial_work(run: PlannedRun, size: Size, *, trained: bool) -> float:
+    steps = TRIAL_STEPS * (3 * run.spec.train.batch_size + CHECKED_WINDOWS) if trained else 0
+    return size.cells * (steps + 1 + TRIAL_WINDOWS)

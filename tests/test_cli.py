@@ -135,8 +135,12 @@ def test_run_writes_records_and_tables_and_a_second_run_does_nothing(suite, tmp_
     second = stbench(*suite("results"))
     assert second.returncode == 0
     assert "0 done, 6 already there, 0 failed" in second.stdout
+    assert "runs to do" not in second.stdout
     assert tables(tmp_path / "results") == before
     assert stbench("tables", "--check", "--results", tmp_path / "results").returncode == 0
+    third = stbench(*suite("results"), "--seed", "1").stdout.splitlines()
+    (told,) = [number for number, line in enumerate(third) if line.startswith("6 runs to do, about ")]
+    assert told < min(number for number, line in enumerate(third) if "✓" in line)
     (tmp_path / "results" / "tables" / "short_term.md").write_text("edited", encoding="utf-8")
     assert stbench("tables", "--check", "--results", tmp_path / "results").returncode == 1
 
