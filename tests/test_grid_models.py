@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 import torch
-from test_models import make_window, size_of, task_shape, trained
+from models import make_window, size_of, task_shape, trained
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, gelu, group_norm, pad, silu
 

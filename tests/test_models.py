@@ -1,160 +1,17 @@
-"""The models as the harness uses them, and each baseline against a slow version of itself."""
+"""The floors, ridge, ST-ResNet, STID and ConvLSTM, each against a slow version of itself."""
 
 from __future__ import annotations
 
 import dataclasses
-import importlib
 
 import pytest
 import torch
+from models import SLOTS, build, make_series, make_window, size_of, task_shape
 from torch import Tensor, nn
 
 from baselines import convlstm, historical_average, last_value, ridge, stid, stresnet, window_mean
 from bench import registry
-from bench.types import Fittable, Series, TaskShape, Window
-
-FLOORS = [name for name in registry.model_names() if registry.role(name) == "floor"]
-FITTED = ["ridge"]  # in closed form
-NEURAL = [name for name in registry.model_names() if name not in [*FLOORS, *FITTED]]
-EVERY = FLOORS + FITTED + NEURAL
-GRIDS = ((10, 20), (16, 8), (16, 12), (28, 32), (32, 18), (15, 14))
-SLOTS = 48
-
-
-def task_shape(
-    grid: tuple[int, int] = (6, 5), channels: int = 2, horizon: int = 3, history: int = 4, slots: int = SLOTS
-) -> TaskShape:
-    return TaskShape(history=history, horizon=horizon, channels=channels, grid=grid, slots_per_day=slots)
-
-
-def clock(*size: int, slots: int = SLOTS) -> Tensor:
-    return torch.stack((torch.randint(slots, size), torch.randint(7, size)), dim=-1)
-
-
-def make_window(shape: TaskShape, batch: int = 3, seed: int = 0, model: str = "") -> Window:
-    """A random window, with the past that the named model asks for."""
-    torch.manual_seed(seed)
-    days = len(getattr(registry.load("model", model), "DAYS_BACK", ())) if model else 0
-    return Window(
-        past=torch.randn(batch, days, shape.horizon, shape.channels, *shape.grid) if days else None,
-        history=torch.randn(batch, shape.history, shape.channels, *shape.grid),
-        history_clock=clock(batch, shape.history, slots=shape.slots_per_day),
-        horizon_clock=clock(batch, shape.horizon, slots=shape.slots_per_day),
-    )
-
-
-def make_series(shape: TaskShape, steps: int, observed: float = 1.0, seed: int = 0) -> Series:
-    torch.manual_seed(seed)
-    size = (steps, shape.channels, *shape.grid)
-    slots = shape.slots_per_day
-    time = torch.arange(steps)
-    ticks = torch.stack((time % slots, time // slots % 7), dim=-1)
-    return Series(values=torch.randn(size), clock=ticks, mask=torch.rand(size) < observed)
-
-
-def part_of(window: Window, rows: slice) -> Window:
-    tensors = {field.name: getattr(window, field.name) for field in dataclasses.fields(window)}
-    return Window(**{name: tensor[rows] for name, tensor in tensors.items() if tensor is not None})
-
-
-def build(name: str, shape: TaskShape, seed: int = 0) -> nn.Module:
-    """A model of this name with its default settings, fitted if it is one to fit, in evaluation mode."""
-    module = importlib.import_module("stvfm.model" if name == "stvfm" else f"baselines.{name}")
-    torch.manual_seed(seed)
-    model: nn.Module = module.Model(shape, module.Config())
-    if isinstance(model, Fittable):
-        model.fit(make_series(shape, 8 * shape.slots_per_day))
-    return model.eval()
-
-
-def trained(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
-    return [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
-
-
-def size_of(model: nn.Module) -> int:
-    return sum(weight.numel() for _, weight in trained(model))
-
-
-@pytest.mark.parametrize(("channels", "horizon"), [(1, 6), (2, 6), (1, 12), (2, 12)])
-@pytest.mark.parametrize("grid", GRIDS)
-@pytest.mark.parametrize("name", EVERY)
-def test_a_forecast_has_one_finite_float_per_step_channel_and_cell(
-    name: str, grid: tuple[int, int], channels: int, horizon: int
-) -> None:
-    shape = task_shape(grid, channels, horizon, history=6)
-    with torch.no_grad():
-        forecast = build(name, shape)(make_window(shape, batch=2, model=name))
-    assert forecast.shape == (2, horizon, channels, *grid)
-    assert forecast.dtype == torch.float32
-    assert forecast.isfinite().all()
-
-
-@pytest.mark.parametrize("name", EVERY)
-def test_a_forecast_is_the_same_in_any_batch(name: str) -> None:
-    shape = task_shape()
-    model, window = build(name, shape), make_window(shape, batch=4, model=name)
-    with torch.no_grad():
-        together = model(window)
-        alone = torch.cat([model(part_of(window, slice(row, row + 1))) for row in range(4)])
-    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("name", EVERY)
-def test_a_forecast_depends_on_its_window_alone_and_leaves_it_as_it_was(name: str) -> None:
-    shape = task_shape()
-    model, window, same = (build(name, shape), *(make_window(shape, model=name) for _ in range(2)))
-    with torch.no_grad():
-        first = model(window).clone()
-        model(make_window(shape, seed=1, model=name))
-        assert torch.equal(model(window), first)
-    for field in dataclasses.fields(Window):
-        before, after = getattr(same, field.name), getattr(window, field.name)
-        assert after is before is None or torch.equal(before, after)
-
-
-@pytest.mark.parametrize("name", NEURAL)
-def test_the_seed_alone_decides_the_weights(name: str) -> None:
-    shape = task_shape()
-    window = make_window(shape, model=name)
-    with torch.no_grad():
-        first, again, other = (build(name, shape, seed)(window) for seed in (5, 5, 6))
-    assert torch.equal(first, again)
-    assert not torch.allclose(first, other)
-
-
-@pytest.mark.parametrize("name", NEURAL)
-def test_training_reaches_every_trained_weight_and_lowers_the_loss(name: str) -> None:
-    shape = task_shape()
-    model, window = build(name, shape).train(), make_window(shape, batch=8, model=name)
-    if not trained(model):
-        pytest.skip("nothing of it is trained")
-    last = window.history[:, -1:]
-    target = torch.cat([0.5 * last + 0.1 * step for step in range(shape.horizon)], dim=1)
-    optimiser = torch.optim.AdamW([weight for _, weight in trained(model)], lr=5e-3)
-    losses = []
-    for _ in range(60):
-        optimiser.zero_grad()
-        loss = (model(window) - target).abs().mean()
-        loss.backward()
-        optimiser.step()
-        losses.append(loss.item())
-    assert losses[-1] < 0.7 * losses[0]
-    unreached = [name for name, weight in trained(model) if weight.grad is None or not weight.grad.any()]
-    assert unreached == []
-
-
-@pytest.mark.parametrize("name", EVERY)
-def test_settings_and_title_can_be_read_without_importing_the_model(name: str) -> None:
-    module = registry.load("model", name)
-    read = registry.config_class(name)
-    assert dataclasses.asdict(read()) == dataclasses.asdict(module.Config())
-    assert ":" in registry.describe(name)
-    assert getattr(module, "ROLE", None) == ("floor" if name in FLOORS else None)
-
-
-@pytest.mark.parametrize("name", FLOORS)
-def test_a_floor_has_nothing_to_train(name: str) -> None:
-    assert list(build(name, task_shape()).parameters()) == []
+from bench.types import Series, TaskShape, Window
 
 
 @pytest.mark.parametrize(("name", "days"), [("seasonal_naive_day", 1), ("seasonal_naive_week", 7)])

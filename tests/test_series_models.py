@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 import torch
-from test_models import SLOTS, build, make_window, size_of, task_shape
+from models import SLOTS, build, make_window, size_of, task_shape
 from torch import Tensor, nn
 
 from baselines import dlinear, itransformer, patchtst, stnorm
