@@ -16,7 +16,7 @@ from rich.table import Table
 
 from bench import registry
 from bench.cli_options import WeightsDir, use_weights_dir
-from bench.errors import ConfigError, UnknownNameError, WeightsError
+from bench.errors import ConfigError, HubUnreachableError, UnknownNameError, WeightsError
 from bench.weights import Source
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
@@ -86,6 +86,8 @@ def fetch(
         for source in facts.sources:
             try:
                 console.print(f"[green]✓[/green] {name}: {_fetched(source, folder)}", highlight=False)
+            except HubUnreachableError:  # it will not answer for the others
+                raise
             except WeightsError as error:
                 problems += 1
                 console.print(f"[red]✗[/red] {name}: {escape(str(error))}", highlight=False)

@@ -48,6 +48,10 @@ class WeightsError(BenchError):
     """Pre-trained weights that are neither cached, nor local, nor reachable."""
 
 
+class HubUnreachableError(WeightsError):
+    """A hub that does not answer, or must not be asked, so that it has no other file for us either."""
+
+
 class TrainingError(BenchError):
     """A training run that cannot give a result, such as a loss that is not finite."""
 

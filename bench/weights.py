@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final, Literal
 
-from bench.errors import WeightsError
+from bench.errors import HubUnreachableError, WeightsError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 FOLDER_VARIABLE: Final = "STBENCH_WEIGHTS"
 ANSWER_S: Final = 3.0  # the hub's time to answer, per connection
+SILENCE: Final = "the hub does not answer"
 REACH_S: Final = 7.0  # and altogether, redirects and name servers included
 NAME: Final = re.compile(r"[A-Za-z0-9_][\w.-]*")
 SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -101,7 +102,8 @@ def fetch(source: Source, folder: Path | None = None) -> Path:
     """Download a file into a weights folder, or into the hub's cache; a broken download is continued.
 
     Raises:
-        WeightsError: Within seconds if the hub does not answer, or if the download breaks off.
+        WeightsError: Within seconds if the hub does not answer (``HubUnreachableError``) or has no such file, or if the
+            download breaks off.
     """
     from huggingface_hub import hf_hub_download
 
@@ -112,9 +114,8 @@ def fetch(source: Source, folder: Path | None = None) -> Path:
             source.repository, source.file, revision=source.revision, local_dir=target, etag_timeout=ANSWER_S
         )
     except Exception as error:  # the client, its transports and the disk have no error in common
-        raise _absent(
-            source, f"the download failed ({type(error).__name__}: {str(error).partition(chr(10))[0]})"
-        ) from error
+        reason = f"the download failed ({type(error).__name__}: {str(error).partition(chr(10))[0]})"
+        raise WeightsError(_absence(source, reason)) from error
     return Path(path)
 
 
@@ -182,15 +183,16 @@ def _check_reachable(source: Source) -> None:
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
-        raise _absent(source, "HF_HUB_OFFLINE is set")
+        raise HubUnreachableError(_absence(source, "HF_HUB_OFFLINE is set"))
     answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     threading.Thread(target=lambda: answers.put(_refusal(_url(source))), daemon=True).start()
     try:
         reason = answers.get(timeout=REACH_S)
     except queue.Empty:
-        reason = "the hub does not answer"
+        reason = SILENCE
     if reason:
-        raise _absent(source, reason)
+        kind = HubUnreachableError if reason.startswith(SILENCE) else WeightsError
+        raise kind(_absence(source, reason))
 
 
 def _refusal(url: str) -> str | None:
@@ -204,7 +206,7 @@ def _refusal(url: str) -> str | None:
         with requests.get(url, headers=question, timeout=ANSWER_S, stream=True) as answer:
             return None if answer.ok else f"the hub answers with status {answer.status_code}"
     except requests.RequestException as error:
-        return f"the hub does not answer ({type(error).__name__})"
+        return f"{SILENCE} ({type(error).__name__})"
 
 
 def _url(source: Source) -> str:
@@ -213,10 +215,10 @@ def _url(source: Source) -> str:
     return hf_hub_url(source.repository, source.file, revision=source.revision)
 
 
-def _absent(source: Source, reason: str) -> WeightsError:
+def _absence(source: Source, reason: str) -> str:
     folder = weights_folder()
     place = source.within(folder or Path("DIR"))
-    return WeightsError(
+    return (
         f"the pre-trained weights {source} are neither in the weights folder ({folder or 'none is set'}) nor in the "
         f"hub's cache and cannot be fetched, because {reason}; download {_url(source)} to {place}"
         f"{'' if folder else ' and say --weights-dir DIR'}, or choose weights=random where a control is meant"

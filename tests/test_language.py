@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from hub import Hub, safetensors
-from test_models import make_window, size_of, task_shape, trained
+from models import make_window, size_of, task_shape, trained
 from torch import nn
 
 from baselines import _language, st_llm, time_llm

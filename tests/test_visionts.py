@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from hub import Hub, put, safetensors
-from test_models import make_window, size_of, task_shape, trained
+from models import make_window, size_of, task_shape, trained
 from torch import Tensor, nn
 
 from baselines import visionts

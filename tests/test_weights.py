@@ -386,6 +386,15 @@ def test_fetch_fills_the_folder_once_and_verify_finds_what_changed_since(hub: Hu
     assert "not recorded" in row(answer("verify", "dino_small"), "dino_small")
 
 
+@pytest.mark.usefixtures("small")
+def test_fetch_goes_on_after_what_cannot_be_had_and_says_so_at_the_end(hub: Hub, folder: Path) -> None:
+    hub.files[str(BACKBONES["clip_base"].source)] = b"whatever"
+    lines = answer("fetch", "vit_tiny", "clip_base", "mae_base", code=1).splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["✓ clip_base", "✗ vit_tiny", "✗ mae_base"]
+    assert all("the hub answers with status 404" in line for line in lines[1:])
+    assert BACKBONES["clip_base"].source.within(folder).read_bytes() == b"whatever"
+
+
 def test_verify_of_absent_weights_fails_only_when_they_were_named() -> None:
     assert "nothing to verify" in answer("verify")
     assert "absent" in row(answer("verify", "mae_base", code=1), "mae_base")
