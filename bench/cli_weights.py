@@ -81,7 +81,7 @@ def fetch(
         raise ConfigError("fetch wants names of pre-trained models, or --all; 'stbench weights list' shows the names")
     use_weights_dir(weights_dir, make=True)
     folder, console = weights_folder(), Console(soft_wrap=True)
-    problems = 0
+    problems = []
     for name, facts in _chosen(names).items():
         for source in facts.sources:
             try:
@@ -89,8 +89,9 @@ def fetch(
             except HubUnreachableError:  # it will not answer for the others
                 raise
             except WeightsError as error:
-                problems += 1
-                console.print(f"[red]✗[/red] {name}: {escape(str(error))}", highlight=False)
+                problems.append(f"{name}: {error}")
+    for problem in problems:
+        console.print(f"[red]✗[/red] {escape(problem)}", highlight=False)
     if problems:
         raise typer.Exit(1)
 

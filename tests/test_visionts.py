@@ -20,6 +20,7 @@ from bench.errors import WeightsError
 from bench.plan import Selection, plan
 from bench.runner import Runner
 from bench.suite import load_suite
+from bench.trial import paces_with_trials
 from bench.types import TaskShape, Window
 
 CPU = torch.device("cpu")
@@ -419,10 +420,11 @@ def test_a_run_has_epochs_only_if_something_is_trained_and_so_has_its_estimate(
     epochs = 2 if tuning == "norm" else 0
     assert (record["cost"]["epochs"], record["certificate"]["best_epoch"] > 0) == (epochs, epochs > 0)
 
-    trial = estimate.rates_from_trial([run], catalog, CPU)
-    assert not trial.failures
-    for rates in (estimate.rates_from_records([record], record["environment"]["device"]), trial.rates):
-        (rate,) = rates.values()
-        assert rate.trained is (epochs > 0)
+    size = estimate.sizes_of([run], catalog)
+    paces, failures = paces_with_trials([run], {}, catalog, CPU, lambda _: None)
+    assert not failures
+    for found in (estimate.paces_from_records([record], record["environment"]["device"]), paces):
+        (pace,) = found.values()
+        assert pace.trained is (epochs > 0)
         units = 12 * (epochs * (3 * 2 * 8 + 0.15 * 400) + 2 * 0.15 * 400)
-        assert estimate.total_seconds([run], rates, catalog, {"tiny": 400}) == pytest.approx(rate.seconds * units)
+        assert estimate.total_seconds([run], found, size) == pytest.approx(pace.on(24) * units)

@@ -360,8 +360,10 @@ def test_list_says_what_is_here_and_where(hub: Hub, folder: Path) -> None:
     assert row(text, "deit_tiny").endswith("folder")
     assert row(text, "clip_base").endswith("cache")
     assert row(text, "mae_base").split() == (
-        ["mae_base", "timm", "vit_base_patch16_224.mae", "cc-by-nc-4.0", "768", "x", "12", "absent"]
+        ["mae_base", "model.backbone", "timm/vit_base_patch16_224.mae", "cc-by-nc-4.0", "768", "x", "12", "absent"]
     )
+    assert row(text, "gpt2").split()[1:3] == ["model.llm", "openai-community/gpt2"]
+    assert row(text, "vit_mae_base").split()[1:3] == ["model.mae", "facebook/vit-mae-base"]
     assert f"weights folder: {folder}" in text
 
 
