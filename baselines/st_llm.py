@@ -65,14 +65,12 @@ class Config:
         """Label a control without a language model as such, and refuse what makes no sense.
 
         Raises:
-            ValueError: If there are no such weights.
+            ValueError: If a language model is to have no weights.
         """
         if self.control != "none":
             object.__setattr__(self, "weights", "none")
         elif self.weights == "none":
             raise ValueError("weights=none belongs to the controls identity and attention")
-        elif self.weights == "pretrained" and self.llm == "gpt2_tiny":
-            raise ValueError("gpt2_tiny has no pre-trained weights; say model.llm=gpt2, or model.weights=random")
 
 
 class Model(nn.Module):

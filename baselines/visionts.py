@@ -34,6 +34,7 @@ from torch.nn.functional import fold, interpolate, pad
 from torch.utils.checkpoint import checkpoint
 
 from bench.config import tunable
+from bench.errors import ConfigError
 from bench.types import TaskShape, Window
 from bench.weights import fitting, locate, read
 
@@ -67,15 +68,11 @@ class Config:
     tuning: Literal["none", "norm"] = "none"
 
     def __post_init__(self) -> None:
-        """Refuse what there is not.
+        """Refuse what makes no sense.
 
         Raises:
-            ValueError: If pre-trained weights of the tiny size are asked for, or a constant is out of its range.
+            ValueError: If a constant is out of its range.
         """
-        if self.mae == "vit_mae_tiny" and self.weights == "pretrained":
-            raise ValueError(
-                "vit_mae_tiny has no pre-trained weights; say model.mae=vit_mae_base, or model.weights=random"
-            )
         if not (self.norm > 0 and 0 < self.align <= 1):
             raise ValueError(f"norm={self.norm} must be above 0, and align={self.align} above 0 and at most 1")
 
@@ -88,9 +85,12 @@ class Model(nn.Module):
     def __init__(self, shape: TaskShape, config: Config) -> None:
         super().__init__()
         self.config, size = config, AUTOENCODERS[config.mae]
+        pretrained = config.weights == "pretrained"
+        if pretrained and not size.source:
+            raise ConfigError(f"{config.mae} has no pre-trained weights; say model.mae=vit_mae_base, or weights=random")
         past, ahead = (len(DAYS_BACK), 1) if config.period == "day" else (shape.history, shape.horizon)
         self.canvas = Canvas(size, config.align, past, ahead)
-        self.mae = _build(size, self.canvas.shown, pretrained=config.weights == "pretrained")
+        self.mae = _build(size, self.canvas.shown, pretrained=pretrained)
         for name, weight in self.mae.named_parameters():
             weight.requires_grad_(config.tuning == "norm" and "norm" in name)
         order = torch.arange(size.side**2).view(size.side, size.side).T.reshape(1, -1)  # the left column comes first

@@ -14,7 +14,6 @@ from bench.errors import ConfigError, UnknownNameError
 from bench.render import SHOWN, Block, Cell, Header, Score
 
 FOLDER = Path(__file__).resolve().parent / "published"
-GAP = "gap"
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -91,11 +90,14 @@ def published_block(place: Key, entries: Entries, published: Published, title: s
             column.append(_theirs(published, line, names[key]["dataset"]))
     return Block(
         title=f"Beside published numbers. {title}",
-        notes=(f"Published: {published.source}.", "Their recipe is theirs; protocol and metrics are the same."),
+        notes=(
+            f"Published: {published.source}.",
+            "In brackets: how much more ours is than published, in percent.",
+            "Their recipe is theirs; protocol and metrics are the same.",
+        ),
         datasets=tuple(Header(name=names[key]["dataset"]) for key in data),
         models=tuple(rows),
         cells=tuple(map(tuple, cells)),
-        metrics={**SHOWN, GAP: "MAE, % more than published"},
         models_down=True,
     )
 
@@ -108,13 +110,11 @@ def _ours(entry: Entry | None, published: Published, line: str, dataset: str) ->
         mean, std = entry.mean(metric), entry.std(metric)
         if math.isfinite(mean):
             spread = f" ± {std:.3g}" if math.isfinite(std) and not entry.floor else ""
-            scores[metric] = Score(text=f"{mean:.4g}{spread}", flags=entry.flags)
-    if "mae" in scores:
-        gap = 100 * (entry.mean("mae") / published.value("mae", line, dataset) - 1)
-        scores[GAP] = Score(text=f"{gap:+.0f}", flags=entry.flags)
+            more = 100 * (mean / published.value(metric, line, dataset) - 1)
+            scores[metric] = Score(text=f"{mean:.4g}{spread} ({more:+.0f})", flags=entry.flags)
     return Cell(scores=scores, flags=entry.flags)
 
 
 def _theirs(published: Published, line: str, dataset: str) -> Cell:
     scores = {metric: Score(text=f"{published.value(metric, line, dataset):g}") for metric in SHOWN}
-    return Cell(scores={**scores, GAP: Score(text="")})
+    return Cell(scores=scores)

@@ -28,15 +28,13 @@ def test_every_line_of_the_suite_but_the_floor_of_ours_is_published():
     assert lines <= load_published("unist_short").mae.keys()
 
 
-def test_ours_and_theirs_stand_row_by_row_with_the_gap_between():
+def test_ours_and_theirs_stand_row_by_row_with_the_gap_in_brackets():
     block = last_block([made(seed=seed, mae=1.4 + seed / 100, rmse=4.0) for seed in range(3)])
     rows = dict(zip((header.name for header in block.models), block.cells[0], strict=True))
-    assert list(block.metrics) == ["mae", "rmse", "gap"]
-    assert rows["stid"].text("mae") == "1.41 ± 0.01"
+    assert rows["stid"].text("mae") == "1.41 ± 0.01 (-8)"  # 1.41 / 1.54
+    assert rows["stid"].text("rmse") == "4 ± 0 (-1)"
     assert rows["stid, published"].text("mae") == "1.54"
     assert rows["stid, published"].text("rmse") == "4.06"
-    assert rows["stid"].text("gap") == "-8"  # 1.41 / 1.54
-    assert rows["stid, published"].text("gap") == ""
     assert "stresnet" not in rows
     assert rows["stresnet, published"].text("mae") == "4.98"
     assert block.notes[0].startswith("Published: Yuan et al., UniST")
@@ -52,14 +50,14 @@ def test_what_cannot_be_laid_beside_makes_no_table(facts):
 def test_a_data_set_without_our_run_is_a_dash_and_a_failure_a_cross():
     block = last_block([made(), made(dataset="taxibj", model="stresnet", failed=True)])
     rows = dict(zip((header.name for header in block.models), zip(*block.cells, strict=True), strict=True))
-    assert [cell.text("mae") for cell in rows["stid"]] == ["1.25", "—"]
+    assert [cell.text("mae") for cell in rows["stid"]] == ["1.25 (-19)", "—"]
     assert [cell.text("mae") for cell in rows["stresnet"]] == ["—", "✗"]
 
 
 def test_the_table_is_written_in_every_form():
     table = make_table(frame_from_records([made()]), REPRODUCE)
     assert "| stid, published | 1.54 |" in table.to_markdown()
-    assert r"\caption{MAE,~\% more than published" in table.to_latex()
+    assert "In brackets: how much more ours is than published, in percent." in table.to_latex()
 
 
 @pytest.mark.parametrize("text", ["source = 1", 'x = "y"', "rows", "\x00"])

@@ -16,7 +16,7 @@ from baselines import visionts
 from baselines._zoo import AUTOENCODERS
 from baselines.visionts import Canvas, Config, Model
 from bench import estimate
-from bench.errors import WeightsError
+from bench.errors import ConfigError, WeightsError
 from bench.plan import Selection, plan
 from bench.runner import Runner
 from bench.suite import load_suite
@@ -303,7 +303,6 @@ def test_every_length_is_forecast(period: str, history: int, horizon: int) -> No
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"weights": "pretrained"}, "vit_mae_tiny has no pre-trained weights; say model.mae=vit_mae_base"),
         ({"align": 1.1}, "align=1.1"),
         ({"norm": 0.0}, "norm=0.0"),
     ],
@@ -311,6 +310,11 @@ def test_every_length_is_forecast(period: str, history: int, horizon: int) -> No
 def test_settings_that_make_no_sense_are_refused(settings: dict[str, object], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         Config(**settings)
+
+
+def test_a_size_without_pre_trained_weights_never_starts_from_random_ones_instead() -> None:
+    with pytest.raises(ConfigError, match=r"vit_mae_tiny has no pre-trained weights; say model\.mae=vit_mae_base"):
+        built(task_shape(), weights="pretrained")
 
 
 # Weights
