@@ -32,7 +32,7 @@ PROFILES: Final = MappingProxyType(
         "quick": Profile(
             name="quick",
             seeds=(0,),
-            train=TrainSettings(epochs=1, steps_per_epoch=30, batch_size=8),
+            train=TrainSettings(epochs=1, steps_per_epoch=20, batch_size=8),
             model={"weights": "random"},
         ),
         "paper": Profile(
