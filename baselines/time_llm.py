@@ -132,8 +132,8 @@ class Model(nn.Module):
         else:
             self.body = load(config.llm, config.weights, config.depth)
             self.mapping = nn.Linear(len(self.body.words), config.prototypes)
-            self.norm = nn.LayerNorm(width) if config.norm else nn.Identity()
             self.prompt = Prompt(shape, steps, Vocabulary(config.llm, config.weights, len(self.body.words)))
+        self.norm = nn.LayerNorm(width) if config.norm else nn.Identity()
         self.features = min(config.features, width)
         self.head = nn.Linear(tokens * self.features, shape.horizon * variables)
         self.dropout = nn.Dropout(config.dropout)
@@ -165,10 +165,9 @@ class Model(nn.Module):
 
     def sources(self) -> Tensor:
         """Text prototypes, ``[K, D]``."""
-        if isinstance(self.body, Language):
-            normed: Tensor = self.norm(self.mapping(self.body.words.mT).mT)
-            return normed
-        return self.prototypes
+        found = self.mapping(self.body.words.mT).mT if isinstance(self.body, Language) else self.prototypes
+        normed: Tensor = self.norm(found)
+        return normed
 
     def hidden(self, words: Tensor, series: Tensor) -> Tensor:
         """Reprogrammed tokens ``[R, N, D]`` of series ``[R, L, M]`` through the language model or its stand-in."""

@@ -187,7 +187,7 @@ def test_time_llm_has_the_parameters_of_its_parts() -> None:
     head = (tokens * 8 + 1) * 3 * values
     assert size_of(time_llm.Model(shape, config)) == embedding + reprogramming + prototypes + head
     without = size_of(time_llm.Model(shape, dataclasses.replace(config, control="identity")))
-    assert without == embedding + reprogramming + 9 * 64 + head
+    assert without == embedding + reprogramming + 9 * 64 + 2 * 64 + head
     attention = size_of(time_llm.Model(shape, dataclasses.replace(config, control="attention")))
     assert attention == without + 4 * (64 + 1) * 64
 
