@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -38,6 +39,9 @@ class Language(nn.Module):
         super().__init__()
         self.model = model
         self.width: int = model.config.hidden_size
+        depth = model.config.num_hidden_layers
+        lists = (part for part in model.modules() if isinstance(part, nn.ModuleList) and len(part) == depth)
+        self._blocks = [next(lists, nn.ModuleList())]  # in a list, so that they are not registered twice
         self.requires_grad_(requires_grad=False)
         self.eval()
 
@@ -48,9 +52,20 @@ class Language(nn.Module):
 
     @property
     def blocks(self) -> nn.ModuleList:
-        depth = self.model.config.num_hidden_layers
-        lists = (part for part in self.model.modules() if isinstance(part, nn.ModuleList) and len(part) == depth)
-        return next(lists)
+        return self._blocks[0]
+
+    def check_length(self, tokens: int) -> None:
+        """Refuse more tokens than the model has positions.
+
+        Raises:
+            ConfigError: If it has fewer.
+        """
+        positions = positions_of(self.model.config)
+        if tokens > positions:
+            raise ConfigError(
+                f"{tokens} tokens are more than the {positions} positions of this language model; raise model.side or "
+                "model.patch, or choose another model.llm"
+            )
 
     def train(self, mode: bool = True) -> Language:  # noqa: ARG002 - the signature is nn.Module's
         """Stay in evaluation mode, whatever the model around it does."""
@@ -64,7 +79,8 @@ class Language(nn.Module):
     @torch.no_grad()
     def remember(self, words: Tensor, before: Any = None) -> Any:
         """Read words ``[B, N]``, numbered as in the vocabulary, behind others; what to give to ``forward``."""
-        return self.model(inputs_embeds=self.words[words], past_key_values=before, use_cache=True).past_key_values
+        vectors = self.model.get_input_embeddings()(words)
+        return self.model(inputs_embeds=vectors, past_key_values=before, use_cache=True).past_key_values
 
 
 class SelfAttention(nn.Module):
@@ -101,14 +117,20 @@ class Vocabulary:
         return self.numbers(text)[-1]
 
 
-def width_of(llm: str) -> int:
-    """Token width D, known without the weights.
+def sizes_of(llm: str) -> tuple[int, int]:
+    """Token width D and most tokens, known without the weights.
 
     Raises:
         UnknownNameError, WeightsError: As ``load``.
     """
-    width: int = LANGUAGE_MODELS[llm].width if llm in LANGUAGE_MODELS else _configuration(llm).hidden_size
-    return width
+    configuration = _configuration(llm)
+    return configuration.hidden_size, positions_of(configuration)
+
+
+def positions_of(configuration: Any) -> int:
+    """The most tokens that a model can read."""
+    positions: int = getattr(configuration, "max_position_embeddings", None) or sys.maxsize
+    return positions
 
 
 def load(llm: str, weights: Weights, depth: int) -> Language:
@@ -132,7 +154,9 @@ def load(llm: str, weights: Weights, depth: int) -> Language:
     if found is not None:
         wanted = fitting(_repository(llm), _named(found, model), model.state_dict())
         model.load_state_dict(wanted)  # copies, and casts to float32
-    return Language(model)
+    language = Language(model)
+    _check(llm, language)
+    return language
 
 
 def check(llm: str, path: Path) -> int:
@@ -147,6 +171,24 @@ def check(llm: str, path: Path) -> int:
     with torch.device("meta"):
         model = _made(_configuration(llm))
     return len(fitting(path, _named(read(path, headers=True), model), model.state_dict()))
+
+
+@torch.no_grad()
+def _check(llm: str, language: Language) -> None:
+    """Refuse what is no plain causal model: one whose first token knows of the second, or that has no blocks.
+
+    Raises:
+        WeightsError: If it is none.
+    """
+    tokens = torch.zeros(2, 2, language.width)
+    tokens[1, 1] = torch.arange(language.width) % 3
+    try:
+        first, other = language(tokens)[:, 0]
+        causal = torch.allclose(first, other, atol=1e-6)
+    except Exception as error:  # whatever a model of someone else's does
+        raise WeightsError(f"{llm} cannot be fed with vectors: {error}") from error
+    if not (causal and language.blocks and language.words.shape[1] == language.width):
+        raise WeightsError(f"{llm} is no plain causal language model; choose another model.llm, such as gpt2")
 
 
 def _repository(llm: str) -> str:
@@ -181,10 +223,16 @@ def _configuration(llm: str) -> Any:
     path = locate(Source(repository=_repository(llm), file="config.json"))
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
+        values.pop("auto_map", None)  # names code
         kind = values.pop("model_type")
-        if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES or values.get("is_encoder_decoder"):
             raise ValueError(f"'{kind}' is no causal language model of transformers")
-        return AutoConfig.for_model(kind, **values)
+        if values.get("quantization_config"):
+            raise ValueError("its weights are quantised")
+        configuration = AutoConfig.for_model(kind, **values)
+        if not isinstance(getattr(configuration, "hidden_size", None), int):
+            raise ValueError("it has no hidden_size")
+        return configuration
     except Exception as error:  # whatever a file of someone else's holds
         raise WeightsError(f"{path} describes no language model that can be used here: {error}") from error
 
@@ -193,7 +241,10 @@ def _made(configuration: Any) -> Any:
     from transformers import AutoModel  # takes seconds
 
     make: Callable[..., Any] = AutoModel.from_config
-    return make(configuration, attn_implementation="sdpa", dtype=torch.float32)
+    try:
+        return make(configuration, dtype=torch.float32, trust_remote_code=False)
+    except Exception as error:  # a configuration may hold whatever its author wrote
+        raise WeightsError(f"a {configuration.model_type} of this configuration cannot be made: {error}") from error
 
 
 def _tokenizer(llm: str) -> Any:
@@ -230,13 +281,13 @@ def _weight_files(repository: str) -> list[str]:
             path = locate(Source(repository=repository, file="model.safetensors.index.json"))
         except WeightsError:
             raise absent from None
-        return sorted(set(_index(path.read_text(encoding="utf-8"), str(path)).values()))
+        return sorted(set(_index(path).values()))
     return [whole.file]
 
 
-def _index(text: str, path: str) -> Mapping[str, str]:
+def _index(path: Path) -> dict[str, str]:
     try:
-        files = json.loads(text)["weight_map"]
+        files = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
         return {str(name): str(file) for name, file in files.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(f"{path} is no index of weights; delete it and fetch it again") from error

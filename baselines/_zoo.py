@@ -1,7 +1,7 @@
 """Facts about the pre-trained models inside baselines; no torch, so that they can be listed at once.
 
-Beside the language models of this table, every causal language model of transformers will do by its name on the hub,
-``owner/name``, if it has a ``tokenizer.json`` and its weights are safetensors.
+Beside the language models of this table, other causal ones of transformers will do by their names on the hub,
+``owner/name``, if they have a ``tokenizer.json`` and their weights are plain safetensors.
 """
 
 from __future__ import annotations

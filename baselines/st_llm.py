@@ -9,15 +9,15 @@ Liu et al., "Spatial-Temporal Large Language Model for Traffic Prediction", IEEE
 
 As in the authors' code: the calendar is that of the last step of the history, cells are in row order, the model is
 causal (a cell sees those before it), no activation behind the fusion. What differs: forecasts are of values
-standardised by the training part, as for every model here; the language model has no dropout; grids of more cells than
-GPT-2 has positions (1024) share a token among a square of cells (``side``); defaults are smaller, for CPUs.
+standardised by the training part, as for every model here; the language model has no dropout; on grids of more than
+1024 cells, or than the model has positions, a square of cells shares a token (``side``); defaults are small, for CPUs.
 
 Controls, after Tan et al., "Are Language Models Actually Useful for Time Series Forecasting?", NeurIPS 2024: the tokens
 and the head stay.
 
     weights=random   the language model as it was initialised, partly frozen in the same way
-    identity         no language model: the head reads the tokens
-    attention        one trained attention layer in its place
+    identity         no language model: the head reads the tokens, and the whole is linear
+    attention        one trained attention layer in its place, from every cell to every cell
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ import torch
 from torch import Tensor, nn
 
 from bench.config import tunable
+from bench.errors import ConfigError
 from bench.types import TaskShape, Window
 
 from ._cells import squares
-from ._language import Language, SelfAttention, load, width_of
+from ._language import Language, SelfAttention, load, sizes_of
 
 DAYS = 7
 MOST_TOKENS = 1024
@@ -43,7 +44,7 @@ class Config:
     """Settings of ST-LLM.
 
     Attributes:
-        llm: Language model: a name of ``stbench weights list``, or ``owner/name`` of any causal one on the hub.
+        llm: Language model: a name of ``stbench weights list``, or ``owner/name`` of a causal one on the hub.
         depth: Its blocks used, counted from the input, at most all; 0 means all.
         unfrozen: Last blocks whose attention is trained.
         weights: Of the language model; "none" for the controls that have none.
@@ -65,12 +66,15 @@ class Config:
         """Label a control without a language model as such, and refuse what makes no sense.
 
         Raises:
-            ValueError: If a language model is to have no weights.
+            ValueError: If a language model is to have no weights, or a size is out of its range.
         """
         if self.control != "none":
             object.__setattr__(self, "weights", "none")
         elif self.weights == "none":
             raise ValueError("weights=none belongs to the controls identity and attention")
+        for name, least in {"depth": 0, "unfrozen": 0, "side": 0, "width": 1}.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least {least}")
 
 
 class Model(nn.Module):
@@ -78,15 +82,17 @@ class Model(nn.Module):
 
     def __init__(self, shape: TaskShape, config: Config) -> None:
         super().__init__()
-        self.squares = squares(shape.grid, config.side, MOST_TOKENS)
+        width, positions = sizes_of(config.llm)
+        self.squares = squares(shape.grid, config.side, min(MOST_TOKENS, positions))
         values = shape.channels * self.squares.side**2
-        width = width_of(config.llm)
         self.series = nn.Linear(shape.history * values, config.width)
         self.slot = table(shape.slots_per_day, config.width)
         self.day = table(DAYS, config.width)
         self.place = table(self.squares.count, config.width)
         self.fusion = nn.Linear(3 * config.width, width)
         self.body = body(config, width)
+        if isinstance(self.body, Language):
+            self.body.check_length(self.squares.count)
         self.head = nn.Linear(width, shape.horizon * values)
 
     def forward(self, window: Window) -> Tensor:
@@ -109,14 +115,21 @@ def body(config: Config, width: int) -> nn.Module:
 
 
 def unfreeze(language: Language, last: int) -> None:
-    """Train norms and learned positions everywhere, and all but the MLP in the last blocks."""
+    """Train all norms and GPT-2's positions, and all but the MLP in the last blocks.
+
+    Raises:
+        ConfigError: If a block has no MLP by that name.
+    """
     for name, weight in language.named_parameters():
         owner = name.split(".")[-2]
         if "norm" in owner or owner.startswith("ln_") or owner == "wpe":
             weight.requires_grad_()
-    for block in list(language.blocks)[len(language.blocks) - last :]:
-        for name, weight in block.named_parameters():
-            if "mlp" not in name.split("."):
+    for block in list(language.blocks)[max(0, len(language.blocks) - last) :]:
+        parts = [(name.split("."), weight) for name, weight in block.named_parameters()]
+        if not any("mlp" in names for names, _ in parts):
+            raise ConfigError("the blocks of this language model have no part called mlp to be kept frozen")
+        for names, weight in parts:
+            if "mlp" not in names:
                 weight.requires_grad_()
 
 

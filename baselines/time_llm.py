@@ -10,27 +10,28 @@ Jin et al., "Time-LLM: Time Series Forecasting by Reprogramming Large Language M
     model    frozen language model over [prompt ; tokens], the prompt's part dropped              [R, N, D]
     head     first values of every token -> linear map -> F steps, and the scale given back
 
-As in the authors' code: the order of the prompt, statistics of the standardised series, lags by autocorrelation, the
-head that reads the first values of a token only, no residual connection around the language model.
+As in the authors' code: the order of the prompt, statistics of the standardised series, lags by autocorrelation (not
+their mirror images, though, which rounding would choose among), the head that reads the first values of a token only,
+no residual connection around the language model.
 
-What differs. The paper looks back over 512 steps; a window here has few, so the same hours of seven days and of one
-day before stand in front of them (``past``), and a patch is no longer than history or horizon. A grid has thousands of
-series, so all channels of a square of cells share one sequence of tokens (``side``; 1 is a cell by itself); its
-statistics are those of the mean of its standardised series, in tenths, in a fixed number of words. Word vectors are
-small, and prototypes made of them so much alike that attention cannot tell them apart; so prototypes are normalised
-(``norm``). The scale of a series has a floor (``floor``): counts that stand still would otherwise be forecast as
-standing still. Place and calendar are embedded beside the patches (``identity``, ``calendar``). With past=false,
-side=1, norm=false, floor=0, identity=false, calendar=false and one channel the model is the authors'. The prompt says
-what a model may know of the data: grid, interval and channels.
+What differs. The paper looks back over 512 steps; a window here has few, so the hours to forecast as they were seven
+days and one day before stand in front of them (``past``), and a patch is no longer than history or horizon. A grid
+has thousands of series, so all channels of a square of cells share one sequence of tokens (``side``; 1 is a cell by
+itself); its statistics are those of the mean of its standardised series, in tenths, in a fixed number of words. Word
+vectors are small, and prototypes made of them so much alike that attention cannot tell them apart; so prototypes are
+normalised (``norm``). The scale of a series has a floor (``floor``): counts that stand still would otherwise be
+forecast as standing still. Place and calendar are embedded beside the patches (``identity``, ``calendar``). With
+past=false, side=1, norm=false, floor=0, identity=false, calendar=false and one channel the model is the authors' but
+for the wording of the prompt, which says what a model may know of the data: grid, interval and channels.
 
 The frozen prompt is read once a batch and remembered, so that no gradient passes through it.
 
-Controls, after Tan et al., "Are Language Models Actually Useful for Time Series Forecasting?", NeurIPS 2024: everything
-else stays, prompts go, and prototypes are learned as they are, since there are no words.
+Controls, after Tan et al., "Are Language Models Actually Useful for Time Series Forecasting?", NeurIPS 2024: all that
+is not named stays. Without a language model there is no prompt, and prototypes are learned as they are.
 
-    weights=random   the language model as it was initialised
+    weights=random   the language model as it was initialised, words included; they have no tokenizer (``Vocabulary``)
     identity         no language model: the head reads the reprogrammed tokens
-    attention        one trained attention layer in its place
+    attention        one trained attention layer in its place, from every token to every token
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ from bench.config import tunable
 from bench.types import MINUTES_PER_DAY, TaskShape, Window
 
 from ._cells import Squares, squares
-from ._language import Language, SelfAttention, Vocabulary, load, width_of
+from ._language import Language, SelfAttention, Vocabulary, load, sizes_of
 
 DAYS_BACK = (7, 1)
 DAYS = 7
@@ -61,13 +62,13 @@ class Config:
     """Settings of Time-LLM.
 
     Attributes:
-        llm: Language model: a name of ``stbench weights list``, or ``owner/name`` of any causal one on the hub.
+        llm: Language model: a name of ``stbench weights list``, or ``owner/name`` of a causal one on the hub.
         depth: Its blocks used, counted from the input, at most all; 0 means all.
         weights: Of the language model; "none" for the controls that have none.
         control: What stands in for the language model.
         side: Cells along the side of the square that shares a sequence of tokens; 0 means the smallest power of two
             that leaves at most 100 sequences.
-        past: Whether the same hours of days before stand in front of the history.
+        past: Whether the hours to forecast, as they were days before, stand in front of the history.
         patch: Longest patch, in steps; its stride is half of it.
         width: Size d of a token before it is reprogrammed.
         prototypes: Text prototypes K.
@@ -103,16 +104,24 @@ class Config:
         """Label a control without a language model as such, and refuse what makes no sense.
 
         Raises:
-            ValueError: If a language model is to have no weights.
+            ValueError: If a language model is to have no weights, or a size is out of its range.
         """
         if self.control != "none":
             object.__setattr__(self, "weights", "none")
         elif self.weights == "none":
             raise ValueError("weights=none belongs to the controls identity and attention")
+        least = {"depth": 0, "side": 0, "patch": 1, "width": 1, "prototypes": 1, "heads": 1, "features": 1, "floor": 0}
+        for name, low in least.items():
+            if getattr(self, name) < low:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least {low}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout={self.dropout} must be at least 0 and below 1")
 
 
 class Model(nn.Module):
     """Standardising, patching, reprogramming, language model, head, and the scale given back."""
+
+    real: Tensor
 
     def __init__(self, shape: TaskShape, config: Config) -> None:
         super().__init__()
@@ -123,7 +132,7 @@ class Model(nn.Module):
         self.stride = max(1, self.patch // 2)
         tokens = (steps - self.patch) // self.stride + 2
         variables = shape.channels * self.squares.side**2
-        width = width_of(config.llm)
+        width, _ = sizes_of(config.llm)
         self.embedding = Embedding(shape, config, self.patch * variables, self.squares)
         self.reprogram = Reprogramming(config, width)
         if config.weights == "none":
@@ -132,11 +141,17 @@ class Model(nn.Module):
         else:
             self.body = load(config.llm, config.weights, config.depth)
             self.mapping = nn.Linear(len(self.body.words), config.prototypes)
-            self.prompt = Prompt(shape, steps, Vocabulary(config.llm, config.weights, len(self.body.words)))
+            read = 0
+            if config.prompt:
+                self.prompt = Prompt(shape, steps, Vocabulary(config.llm, config.weights, len(self.body.words)))
+                read = self.prompt.length
+            self.body.check_length(read + tokens)
         self.norm = nn.LayerNorm(width) if config.norm else nn.Identity()
         self.features = min(config.features, width)
         self.head = nn.Linear(tokens * self.features, shape.horizon * variables)
         self.dropout = nn.Dropout(config.dropout)
+        real = self.squares.cut(torch.ones(1, shape.channels, *shape.grid)).sum(dim=-1)
+        self.register_buffer("real", real[0, :, None], persistent=False)  # [S, 1], series that are no padding
 
     def forward(self, window: Window) -> Tensor:
         known = self.known(window)  # [B, L, C, H, W]
@@ -146,13 +161,14 @@ class Model(nn.Module):
         series = rows.view(*rows.shape[:2], known.shape[1], -1)  # [B, S, L, M], M series in a sequence
         tokens = self.embedding(self.patches(series), window.horizon_clock[:, 0])  # [B, S, N, d]
         words = self.reprogram(tokens.flatten(0, 1), self.sources())  # [B*S, N, D]
-        hidden = self.hidden(words, series.flatten(0, 1))[..., : self.features]
+        means = series.sum(dim=-1) / self.real  # [B, S, L]
+        hidden = self.hidden(words, means.flatten(0, 1))[..., : self.features]
         forecast: Tensor = self.dropout(self.head(hidden.flatten(1)))  # [B*S, F*M]
         frames = self.squares.paste(forecast.view(*series.shape[:2], -1))  # [B, F*C, H, W]
         return frames.reshape(len(known), -1, *known.shape[2:]) * scale + mean
 
     def known(self, window: Window) -> Tensor:
-        """The steps to look back on, oldest first, ``[B, L, C, H, W]``."""
+        """The steps to look back on: a week ago, a day ago, and the history, ``[B, L, C, H, W]``."""
         if not self.config.past:
             return window.history
         assert window.past is not None  # noqa: S101 - this file's DAYS_BACK asks for it
@@ -169,10 +185,10 @@ class Model(nn.Module):
         normed: Tensor = self.norm(found)
         return normed
 
-    def hidden(self, words: Tensor, series: Tensor) -> Tensor:
-        """Reprogrammed tokens ``[R, N, D]`` of series ``[R, L, M]`` through the language model or its stand-in."""
+    def hidden(self, words: Tensor, means: Tensor) -> Tensor:
+        """Tokens ``[R, N, D]`` through the language model, behind the prompt on ``[R, L]``, or through its stand-in."""
         if isinstance(self.body, Language) and self.config.prompt:
-            hidden: Tensor = self.body(words, self.prompt(self.body, series.mean(dim=-1)))
+            hidden: Tensor = self.body(words, self.prompt(self.body, means))
             return hidden
         alone: Tensor = self.body(words)
         return alone
@@ -234,8 +250,8 @@ class Prompt(nn.Module):
 
     def __init__(self, shape: TaskShape, steps: int, vocabulary: Vocabulary) -> None:
         super().__init__()
-        self.lags = min(TOP_LAGS, max(1, steps // 2))
-        self.places = len(str(steps - 1))
+        self.lags = min(TOP_LAGS, steps // 2 + 1)
+        self.lag_digits = len(str(steps // 2))
         height, width = shape.grid
         minutes = MINUTES_PER_DAY // shape.slots_per_day
         about = (
@@ -253,6 +269,11 @@ class Prompt(nn.Module):
         }.items():
             self.register_buffer(name, torch.tensor(numbers), persistent=False)
 
+    @property
+    def length(self) -> int:
+        """Words of a prompt."""
+        return len(self.about) + len(self.pieces) + 3 * 3 + 1 + self.lags * self.lag_digits
+
     def forward(self, language: Language, series: Tensor) -> object:
         """What the model remembers of the prompts of series ``[R, L]``."""
         common = language.remember(self.about[None])
@@ -264,7 +285,7 @@ class Prompt(nn.Module):
         least, most, middle = series.amin(dim=1), series.amax(dim=1), series.median(dim=1).values
         rises = self.signs[(series[:, -1] > series[:, 0]).long()][:, None]
         lags = top_lags(series, self.lags)
-        said = [self.number(least), self.number(most), self.number(middle), rises, self.written(lags, self.places)]
+        said = [self.number(least), self.number(most), self.number(middle), rises, self.written(lags, self.lag_digits)]
         named = self.pieces.tensor_split(self.ends[:-1])
         pairs = zip(named, said, strict=True)
         return torch.cat([part for name, value in pairs for part in (name.expand(len(series), -1), value)], dim=1)
@@ -281,10 +302,15 @@ class Prompt(nn.Module):
 
 
 def top_lags(series: Tensor, count: int) -> Tensor:
-    """The lags of largest circular autocorrelation of ``[R, L]``, the largest first: ``[R, count]``."""
+    """The lags of largest circular autocorrelation of ``[R, L]``, up to half of the steps: ``[R, count]``.
+
+    Beyond it a lag is the mirror image of another. Correlations are rounded, so that equal ones come in order of the
+    lag, whatever else is in a batch.
+    """
     spectrum = torch.fft.rfft(series.float(), dim=1)
     correlation = torch.fft.irfft(spectrum * spectrum.conj(), n=series.shape[1], dim=1)
-    lags: Tensor = correlation.topk(count, dim=1).indices
+    half = correlation[:, : series.shape[1] // 2 + 1].mul(1000).round()
+    lags: Tensor = half.argsort(dim=1, descending=True, stable=True)[:, :count]
     return lags
 
 

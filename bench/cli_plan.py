@@ -41,7 +41,7 @@ class Expected:
         """All of it as a person says it; empty if nothing is known."""
         if self.unknown == len(self.todo):
             return ""
-        without = f", without {self.unknown} runs that could not be timed" if self.unknown else ""
+        without = f", {self.unknown} of them not timed" if self.unknown else ""
         most = "at most " if self.bound else ""
         return f"{most}about {duration(sum(self.seconds.values()))} on this machine{without}"
 

@@ -81,19 +81,24 @@ def fetch(
         raise ConfigError("fetch wants names of pre-trained models, or --all; 'stbench weights list' shows the names")
     use_weights_dir(weights_dir, make=True)
     folder, console = weights_folder(), Console(soft_wrap=True)
-    problems = []
+    problems: list[str] = []
     for name, facts in _chosen(names).items():
         for source in facts.sources:
             try:
                 console.print(f"[green]✓[/green] {name}: {_fetched(source, folder)}", highlight=False)
             except HubUnreachableError:  # it will not answer for the others
+                _print_problems(console, problems)
                 raise
             except WeightsError as error:
                 problems.append(f"{name}: {error}")
-    for problem in problems:
-        console.print(f"[red]✗[/red] {escape(problem)}", highlight=False)
+    _print_problems(console, problems)
     if problems:
         raise typer.Exit(1)
+
+
+def _print_problems(console: Console, problems: list[str]) -> None:
+    for problem in problems:
+        console.print(f"[red]✗[/red] {escape(problem)}", highlight=False)
 
 
 def _fetched(source: Source, folder: Path | None) -> str:
@@ -116,17 +121,17 @@ def verify(names: Names = None, weights_dir: WeightsDir = None) -> None:
     table = Table("name", "file", "tensors", "sha256", "verdict", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in table.columns:
         column.no_wrap, column.overflow = column.header != "file", "fold"
-    problems = []
+    answers = []
     for name, facts in _chosen(names).items():
         for source in facts.sources:
             found = find(source)
             if found or names:
-                problems.append(_verify(name, facts.checker, source, found.path if found else None, table))
+                answers.append(_verify(name, facts.checker, source, found.path if found else None, table))
     console = Console(soft_wrap=True)
-    console.print(table if problems else "nothing to verify: no weights are here", soft_wrap=not problems)
-    for problem in filter(None, problems):
-        console.print(f"[red]✗[/red] {escape(problem)}", highlight=False)
-    if any(problems):
+    console.print(table if answers else "nothing to verify: no weights are here", soft_wrap=not answers)
+    problems = [answer for answer in answers if answer]
+    _print_problems(console, problems)
+    if problems:
         raise typer.Exit(1)
 
 

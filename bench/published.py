@@ -110,8 +110,8 @@ def _ours(entry: Entry | None, published: Published, line: str, dataset: str) ->
         mean, std = entry.mean(metric), entry.std(metric)
         if math.isfinite(mean):
             spread = f" ± {std:.3g}" if math.isfinite(std) and not entry.floor else ""
-            more = 100 * (mean / published.value(metric, line, dataset) - 1)
-            scores[metric] = Score(text=f"{mean:.4g}{spread} ({more:+.0f})", flags=entry.flags)
+            more = round(100 * (mean / published.value(metric, line, dataset) - 1))
+            scores[metric] = Score(text=f"{mean:.4g}{spread} ({more:+d})", flags=entry.flags)
     return Cell(scores=scores, flags=entry.flags)
 
 

@@ -35,7 +35,7 @@ def paces_with_trials(
 ) -> tuple[dict[str, Pace], dict[str, str]]:
     """Try each run for a few steps; ``paces`` with what this found, and the reason by line of what could not be tried.
 
-    Nothing is stored, nothing downloaded, no test window read, and random numbers go on as if nothing had been.
+    Nothing is stored, no weights are fetched, no test window is read, and random numbers go on as if nothing had been.
     """
     context = RunContext(seed=0, device=device)
 

@@ -153,12 +153,15 @@ def fitting(place: object, found: Mapping[str, Tensor], wanted: Mapping[str, Ten
         wanted: The model's state.
 
     Raises:
-        WeightsError: If one is absent or of another shape.
+        WeightsError: If one is absent, of another shape, or quantised.
     """
+    import torch
+
+    plain = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
     for name, tensor in wanted.items():
         given = found.get(name)
-        if given is None or given.shape != tensor.shape:
-            what = "no such tensor" if given is None else f"shape {list(given.shape)}"
+        if given is None or given.shape != tensor.shape or given.dtype not in plain:
+            what = "no such tensor" if given is None else f"shape {list(given.shape)} of {given.dtype}"
             raise WeightsError(
                 f"{place} is not what its name says: {name} should have the shape {list(tensor.shape)} and there is "
                 f"{what}; delete it and fetch it again"

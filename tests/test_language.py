@@ -16,10 +16,13 @@ from torch import nn
 
 from baselines import _language, st_llm, time_llm
 from baselines._cells import Squares, squares
-from baselines._language import Language, Vocabulary, load, width_of
+from baselines._language import Language, Vocabulary, load, sizes_of
 from baselines._zoo import LANGUAGE_MODELS, LanguageModel
 from bench import registry
+from bench.data import Catalog
 from bench.errors import ConfigError, UnknownNameError, WeightsError
+from bench.plan import Selection, plan
+from bench.suite import load_suite
 from bench.types import TaskShape
 
 SMALL = LanguageModel(repository="openai-community/gpt2", licence="mit", width=16, depth=3, heads=2, vocabulary=40)
@@ -104,27 +107,50 @@ def test_the_side_is_the_smallest_power_of_two_that_leaves_few_enough(
 # Time-LLM
 
 
-def slow_words(series: list[float], lags: int) -> str:
-    """The statistics of one series as the paper's prompt states them, digits and signs alone."""
+def slow_words(series: list[float]) -> str:
+    """The statistics of one series as the paper's prompt states them, digits and signs alone; lags in two digits."""
     steps = len(series)
-    correlation = [sum(series[i] * series[(i + lag) % steps] for i in range(steps)) for lag in range(steps)]
-    order = sorted(range(steps), key=lambda lag: -correlation[lag])[:lags]
+    correlation = [sum(series[i] * series[(i + lag) % steps] for i in range(steps)) for lag in range(steps // 2 + 1)]
+    order = sorted(range(steps // 2 + 1), key=lambda lag: -correlation[lag])[:5]
     numbers = [min(series), max(series), statistics.median_low(series)]
     said = [f"{'-' if round(10 * x) < 0 else '+'}{abs(round(10 * x)):02d}" for x in numbers]
-    return "".join(said) + ("+" if series[-1] > series[0] else "-") + str(sorted(order))
+    return "".join(said) + ("+" if series[-1] > series[0] else "-") + "".join(f"{lag:02d}" for lag in order)
 
 
-def test_the_prompt_states_the_statistics_of_its_series() -> None:
-    prompt = time_llm.Model(task_shape(history=7), time_llm.Config()).prompt
+@pytest.mark.parametrize("steps", [20, 21])
+def test_the_prompt_states_the_statistics_of_its_series(steps: int) -> None:
+    prompt = time_llm.Model(task_shape(history=steps), time_llm.Config(past=False)).prompt
     torch.manual_seed(0)
-    series = torch.randn(20, 7 + 2 * 3)
+    series = torch.randn(20, steps)
     texts = {int(number): text for text, number in zip("0123456789", prompt.digits, strict=True)}
     texts |= {int(number): text for text, number in zip("-+", prompt.signs, strict=True)}
     assert len(texts) == 12
-    for row, values in zip(prompt.words(series), series.tolist(), strict=True):
-        said = "".join(texts.get(int(number), "") for number in row)
-        lags = sorted(int(said[start : start + 2]) for start in range(10, 20, 2))
-        assert said[:10] + str(lags) == slow_words(values, lags=5)
+    words = prompt.words(series)
+    assert prompt.length == len(prompt.about) + words.shape[1]
+    for row, values in zip(words, series.tolist(), strict=True):
+        assert "".join(texts.get(int(number), "") for number in row) == slow_words(values)
+
+
+@pytest.mark.parametrize("steps", [13, 18, 24])
+def test_the_words_on_a_series_do_not_depend_on_its_batch(steps: int) -> None:
+    prompt = time_llm.Model(task_shape(history=steps), time_llm.Config(past=False)).prompt
+    torch.manual_seed(0)
+    series = torch.cat((torch.randn(400, steps), torch.zeros(2, steps)))
+    alone = torch.cat([prompt.words(series[row : row + 1]) for row in range(len(series))])
+    assert torch.equal(prompt.words(series), alone)
+
+
+def test_statistics_of_a_square_leave_its_padding_out() -> None:
+    shape = task_shape((3, 3), channels=1)
+    model = time_llm.Model(shape, time_llm.Config(side=2)).eval()
+    assert model.real.flatten().tolist() == [4, 2, 2, 1]
+    heard: list[torch.Tensor] = []
+    model.prompt.register_forward_pre_hook(lambda _, given: heard.append(given[1]))
+    window = make_window(shape, batch=1, model="time_llm")
+    model(window)
+    known = model.known(window)[0, :, 0, 2, 2]  # the corner, alone in its square
+    scale = (known.var(correction=0) + 1e-5 + 0.1**2).sqrt()
+    torch.testing.assert_close(heard[0][3], (known - known.mean()) / scale)
 
 
 def test_numbers_in_a_prompt_have_as_many_digits_as_they_need_and_large_ones_are_cut() -> None:
@@ -132,7 +158,7 @@ def test_numbers_in_a_prompt_have_as_many_digits_as_they_need_and_large_ones_are
     digits = prompt.digits.tolist()
     assert prompt.written(torch.tensor([[7, 11]]), 2).tolist() == [[digits[0], digits[7], digits[1], digits[1]]]
     assert prompt.number(torch.tensor([-123.0])).tolist() == [[int(prompt.signs[0]), digits[9], digits[9]]]
-    assert prompt.words(torch.zeros(2, 3)).shape == (2, 5 + 3 * 3 + 1 + 1)
+    assert prompt.words(torch.zeros(2, 3)).shape == (2, 5 + 3 * 3 + 1 + 2)
 
 
 def test_a_remembered_prompt_is_the_prompt_read_with_the_tokens_behind_it() -> None:
@@ -142,6 +168,8 @@ def test_a_remembered_prompt_is_the_prompt_read_with_the_tokens_behind_it() -> N
     assert isinstance(language, Language)
     numbers = torch.cat((model.prompt.about.expand(3, -1), model.prompt.words(series)), dim=1)
     whole = language(torch.cat((language.words[numbers], tokens), dim=1))[:, -5:]
+    read = language.model(input_ids=numbers).past_key_values
+    torch.testing.assert_close(language(tokens, read), whole)
     torch.testing.assert_close(language(tokens, model.prompt(language, series)), whole)
     assert not torch.allclose(language(tokens), whole, atol=1e-3)
 
@@ -294,6 +322,20 @@ def test_st_llm_has_the_parameters_of_its_parts() -> None:
     assert size_of(st_llm.Model(shape, st_llm.Config(width=width, control="identity"))) == embeddings + head
 
 
+def test_no_more_blocks_are_unfrozen_than_there_are() -> None:
+    sizes = [size_of(st_llm.Model(task_shape(), st_llm.Config(unfrozen=last))) for last in (0, 1, 2, 3)]
+    assert sizes[0] < sizes[1] < sizes[2] == sizes[3]
+
+
+def test_a_grid_of_more_cells_than_positions_shares_tokens_and_asking_for_more_is_an_error() -> None:
+    shape = task_shape((33, 32))
+    assert st_llm.Model(shape, st_llm.Config()).squares.side == 2
+    with pytest.raises(ConfigError, match="1056 tokens are more than the 1024 positions"):
+        st_llm.Model(shape, st_llm.Config(side=1))
+    with pytest.raises(ConfigError, match="are more than the 1024 positions"):
+        time_llm.Model(task_shape((1, 1), history=1000), time_llm.Config(patch=1))
+
+
 # Settings
 
 
@@ -306,6 +348,42 @@ def test_a_control_without_a_language_model_says_so_and_nothing_goes_without_wei
         config(weights="none")
     with pytest.raises(ConfigError, match=r"say model\.llm=gpt2"):
         module.Model(task_shape(), config(weights="pretrained"))  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("control", ["identity", "attention"])
+def test_a_control_of_time_llm_reprograms_as_the_model_does(control: str) -> None:
+    config = time_llm.Config(control=control)
+    model = time_llm.Model(task_shape(), config)
+    spread = model.sources().std(dim=1, correction=0)
+    torch.testing.assert_close(spread, torch.ones_like(spread), rtol=0.05, atol=0.0)
+    whole = {name for name, _ in trained(time_llm.Model(task_shape(), time_llm.Config()))}
+    inside = {name for name, _ in trained(model) if not name.startswith(("body.", "prototypes"))}
+    assert inside == {name for name in whole if not name.startswith("mapping.")}
+
+
+@pytest.mark.parametrize("suite", ["time_llm_controls", "st_llm_controls"])
+def test_the_controls_of_a_language_model_are_planned_on_one_model(catalog: Catalog, suite: str) -> None:
+    def planned(profile: str) -> dict[str, tuple[str, str]]:
+        runs = plan(load_suite(suite), Selection(datasets=("tiny",), profile=profile, seeds=(0,)), catalog)
+        found = {run.line: run.spec for run in runs if "llm" in run.spec.config}
+        return {line: (spec.config["llm"], spec.weights) for line, spec in found.items()}
+
+    weights = ["pretrained", "random", "none", "none"]
+    assert list(planned("paper").values()) == [("gpt2", each) for each in weights]
+    assert list(planned("quick").values()) == [("gpt2_tiny", each) for each in weights[1:]]
+
+
+@pytest.mark.parametrize(
+    ("module", "settings"),
+    [
+        *((time_llm, {name: value}) for name, value in {"depth": -1, "side": -1, "patch": 0, "features": 0}.items()),
+        *((time_llm, {name: value}) for name, value in {"prototypes": 0, "dropout": 1.0, "floor": -0.1}.items()),
+        *((st_llm, {name: -1}) for name in ("depth", "side", "unfrozen", "width")),
+    ],
+)
+def test_a_setting_outside_its_sense_is_refused(module: object, settings: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="must be at least"):
+        module.Config(**settings)  # type: ignore[attr-defined]
 
 
 def test_the_code_behind_a_model_is_its_file_and_the_shared_ones_it_imports() -> None:
@@ -324,7 +402,7 @@ def test_the_table_has_the_sizes_of_the_real_models(name: str) -> None:
     with torch.device("meta"):
         model = _language._made(_language._configuration(name))
     assert sum(weight.numel() for weight in model.parameters()) == PARAMETERS[name]
-    assert width_of(name) == model.config.hidden_size
+    assert sizes_of(name) == (model.config.hidden_size, 1024)
 
 
 def test_random_weights_come_from_the_seed_and_leave_the_generator_as_it_was() -> None:
@@ -377,6 +455,31 @@ def test_a_random_control_of_a_model_on_the_hub_needs_its_description_alone(hub:
     assert {request.rpartition("/")[2] for request in hub.requests if "someone/llama" in request} == {"config.json"}
 
 
+KINDS = {
+    "llama": {"num_key_value_heads": 2},
+    "mistral": {"num_key_value_heads": 2},
+    "qwen2": {"num_key_value_heads": 2},
+    "gpt_neox": {},
+    "gemma": {"num_key_value_heads": 2, "head_dim": 8},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_language_models_of_several_kinds_read_a_prompt_and_forecast(hub: Hub, kind: str) -> None:
+    sizes = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
+    description = {"model_type": kind, **sizes, "vocab_size": 300, "pad_token_id": 0, **KINDS[kind]}
+    hub.files[f"someone/{kind}/config.json"] = json.dumps(description).encode()
+    for module in (time_llm, st_llm):
+        torch.manual_seed(0)
+        model = module.Model(task_shape(), module.Config(llm=f"someone/{kind}")).eval()
+        model(make_window(task_shape(), model="time_llm")).mean().backward()
+        assert [name for name, weight in trained(model) if weight.grad is None] == []
+    language, words = load(f"someone/{kind}", "random", depth=0), torch.tensor([[5, 7, 9]])
+    tokens = torch.randn(1, 4, 16)
+    after = language(tokens, language.remember(words))
+    torch.testing.assert_close(after, language(tokens, language.model(input_ids=words).past_key_values))
+
+
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
@@ -384,6 +487,9 @@ def test_a_random_control_of_a_model_on_the_hub_needs_its_description_alone(hub:
         ({"model_type": "nothing"}, "'nothing' is no causal language model"),
         ({"model_type": ["llama"]}, "describes no language model"),
         ({"hidden_size": "wide"}, "describes no language model"),
+        ({"quantization_config": {"quant_method": "fp8"}}, "its weights are quantised"),
+        ({"model_type": "bart"}, "someone/llama|bart"),
+        ({"model_type": "bert"}, "is no plain causal language model"),
     ],
 )
 def test_a_description_that_cannot_be_used_is_an_error(hub: Hub, changed: dict[str, object], reason: str) -> None:

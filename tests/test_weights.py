@@ -177,7 +177,7 @@ def stbench(*arguments: object, **variables: str) -> subprocess.CompletedProcess
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_a_mirror_that_swallows_packets_costs_a_command_under_ten_seconds_and_one_sentence(tmp_path: Path) -> None:
+def test_a_mirror_that_swallows_packets_costs_a_command_seconds_and_one_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         mirror = f"http://127.0.0.1:{silent.getsockname()[1]}"
         start = time.perf_counter()
