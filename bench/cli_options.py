@@ -45,6 +45,9 @@ WeightsDir = Annotated[
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:<number>.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan and how long it may take; run nothing.")]
 Force = Annotated[bool, typer.Option("--force", help="Repeat finished runs; their old records are kept aside.")]
+UseTuned = Annotated[
+    bool, typer.Option("--tuned", help="Take each model's settings from the files that 'stbench tune' leaves.")
+]
 Compile = Annotated[
     bool, typer.Option("--compile", help="Use torch.compile, which pays on long runs if at all (bench.perf.compiled).")
 ]

@@ -34,6 +34,7 @@ from bench.cli_options import (
     TaskOption,
     Track,
     TrackingUri,
+    UseTuned,
     Variants,
     WeightsDir,
     current_frame,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from bench.runner import Outcome
     from bench.spec import PlannedRun
     from bench.suite import Suite
+    from bench.tuned import TunedFolder
 
 QUICK_WARNING = (
     "[yellow]Profile quick: budgets are tiny and ranks mean nothing.[/yellow] "
@@ -81,6 +83,7 @@ def run(
     dry_run: DryRun = False,
     force: Force = False,
     compiled: Compile = False,
+    tuned: UseTuned = False,
     tracking_uri: TrackingUri = None,
     track: Track = True,
 ) -> None:
@@ -99,7 +102,7 @@ def run(
     if profile == "quick":
         console.print(QUICK_WARNING, soft_wrap=True)
     with console.status("reading the data sets"):
-        plan = make_plan(chosen, selection, catalog)
+        plan = make_plan(chosen, selection, catalog, _tuned_folder(results, wanted=tuned))
     show_plan(console, chosen, plan, catalog)
     expected = expect(console, plan, catalog, results, device, force=force, thorough=dry_run)
     if dry_run:
@@ -136,6 +139,7 @@ def status(
     task: TaskOption = None,
     override: SetOption = None,
     shard: Shard = None,
+    tuned: UseTuned = False,
     data_dir: DataDir = None,
     results: Results = Path("results"),
 ) -> None:
@@ -146,7 +150,7 @@ def status(
 
     chosen = _suite(everything, suite)
     selection = _selection(model, variant, dataset, seed, profile, protocol, task, override, shard)
-    plan = make_plan(chosen, selection, open_catalog(data_dir, results))
+    plan = make_plan(chosen, selection, open_catalog(data_dir, results), _tuned_folder(results, wanted=tuned))
     cells = plan_status(plan, ResultStore(results).records())
     console = Console()
     texts = {key: _states(cell.counts) for key, cell in cells.items()}
@@ -191,6 +195,12 @@ def _selection(
         overrides=tuple(overrides or ()),
         shard=shard,
     )
+
+
+def _tuned_folder(results: Path, *, wanted: bool) -> TunedFolder | None:
+    from bench.tuned import TunedFolder
+
+    return TunedFolder(results) if wanted else None
 
 
 def _tracking(uri: str | None, results: Path) -> str:

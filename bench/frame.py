@@ -37,7 +37,7 @@ COLUMNS: Mapping[str, str] = {
     **dict.fromkeys(_TEXT_TOO, "str"),
     **dict.fromkeys(("seed", "history", "horizon"), "int64"),
     "fraction": "float64",
-    **dict.fromkeys(("leaky_scaler", "clamp", "stand_in", "made_as_variant"), "bool"),
+    **dict.fromkeys(("leaky_scaler", "clamp", "stand_in", "made_as_variant", "tuned"), "bool"),
     **{f"{split}_{metric}": "float64" for split in SPLITS for metric in METRICS},
     **{
         f"{split}_{metric}_{axis}": "object" for split in SPLITS for metric in METRICS for axis in ("steps", "channels")
@@ -127,6 +127,7 @@ def _identity(record: Record) -> dict[str, Any]:
         "changes": changes(label["overrides"]),
         "base": changes(label["base"]),
         "made_as_variant": label["overrides"] != label["base"],
+        "tuned": spec.get("tuned", False),
         "weights": record["weights"],
         "data_version": record["data"]["version"],
         "data_sha256": record["data"]["sha256"],

@@ -59,12 +59,12 @@ class Layout:
 
         Returns:
             The rows with ``order`` and ``line``; ``variant``, the changes that make the line; ``base``, those of the
-            model that all runs of a block share; and ``recipe``, those of the training.
+            model that all runs of a block share; and ``recipe``, those of the training, and whether settings are tuned.
         """
         mine = [row for row in rows if row["task"] in self.tasks]
         bases = sorted({_model(row["base"]) for row in mine}, key=text)
         return [
-            {**row, **place, "recipe": text(change for change in row["changes"] if change.startswith("train."))}
+            {**row, **place, "recipe": _recipe(row)}
             for row in mine
             for place in ([*self._places(row, bases)] if self.lines else _open_places(row))
         ]
@@ -87,6 +87,11 @@ def _open_places(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"order": 0, "line": row["model"], "variant": text(_model(row["changes"])), "base": ""}]
 
 
+def _recipe(row: Mapping[str, Any]) -> str:
+    """Runs with tuned settings never share a block with others."""
+    return text([*(["tuned settings"] if row["tuned"] else []), *_training(row["changes"])])
+
+
 def text(changes: Iterable[str]) -> str:
     """Changes in one line, sorted."""
     return ", ".join(sorted(changes))
@@ -95,6 +100,10 @@ def text(changes: Iterable[str]) -> str:
 def setting(change: str) -> str:
     """The name of a changed setting."""
     return change.partition("=")[0]
+
+
+def _training(changes: Iterable[str]) -> Changes:
+    return frozenset(change for change in changes if change.startswith("train."))
 
 
 def _model(changes: Iterable[str]) -> Changes:

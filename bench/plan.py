@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from bench import registry
 from bench.data import Catalog
@@ -14,8 +14,10 @@ from bench.profiles import PROFILES, Profile
 from bench.settings import TASKS, TaskSettings, TrainSettings, Weights
 from bench.spec import PlannedRun, RunSpec, code_hash
 from bench.suite import Suite, Variant, validated
+from bench.tuned import Tuned, TunedFolder
 
 S = TypeVar("S")
+UNTUNED: Final = Tuned()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +35,11 @@ class Selection:
     shard: str | None = None
 
 
-def plan(suite: Suite, selection: Selection, catalog: Catalog) -> list[PlannedRun]:
+def plan(suite: Suite, selection: Selection, catalog: Catalog, tuned: TunedFolder | None = None) -> list[PlannedRun]:
     """Every run of a suite as selected, each once, data set by data set, in a stable order.
+
+    With ``tuned``, every model but the floors takes the settings found for it on each data set. A variant's own
+    settings win over them, and so does what the selection overrides.
 
     Raises:
         ConfigError, UnknownNameError: If the selection names something unknown or invalid.
@@ -44,12 +49,16 @@ def plan(suite: Suite, selection: Selection, catalog: Catalog) -> list[PlannedRu
     overrides = _Overrides(selection.overrides)
     lines = _lines(suite, selection, overrides.of("model").get("weights", profile.model["weights"]))
     tasks = [_task(name, suite, selection, overrides) for name in ([selection.task] if selection.task else suite.tasks)]
-    resolved = {line.name: _resolved(line, profile, overrides) for line in lines}
-    overrides.check_used(config for _, config, *_ in resolved.values())
+    overrides.check_used(_resolved(line, profile, overrides)[1] for line in lines)
+    datasets = _datasets(suite, selection, catalog)
+    pairs = [(dataset, line.model) for dataset in datasets for line in lines]
+    files = {task.name: tuned.require(pairs, task, profile.name) if tuned else {} for task in tasks}
     runs: dict[str, PlannedRun] = {}
-    for dataset in _datasets(suite, selection, catalog):
+    for dataset in datasets:
         for task in tasks:
-            for name, (model, config, train, changed, base) in resolved.items():
+            for line in lines:
+                found = files[task.name].get((dataset, line.model))
+                model, config, train, changed, base = _resolved(line, profile, overrides, found or UNTUNED)
                 for seed in _unique(selection.seeds or profile.seeds):
                     spec = RunSpec(
                         data=catalog.identity(dataset),
@@ -59,9 +68,10 @@ def plan(suite: Suite, selection: Selection, catalog: Catalog) -> list[PlannedRu
                         train=train,
                         seed=seed,
                         weights=cast(Weights, config.get("weights", "none")),
+                        tuned=found is not None,
                     )
                     label = {"profile": profile.name, "overrides": changed, "base": base}
-                    run = PlannedRun(spec=spec, code=code_hash(dataset, model), line=name, label=label)
+                    run = PlannedRun(spec=spec, code=code_hash(dataset, model), line=line.name, label=label)
                     runs.setdefault(run.run_id, run)  # two lines may be one run
     return _shard(list(runs.values()), selection.shard)
 
@@ -132,22 +142,26 @@ def _task(name: str, suite: Suite, selection: Selection, overrides: _Overrides) 
 
 
 def _resolved(
-    line: Variant, profile: Profile, overrides: _Overrides
+    line: Variant, profile: Profile, overrides: _Overrides, tuned: Tuned = UNTUNED
 ) -> tuple[str, dict[str, Any], TrainSettings, dict[str, Any], dict[str, Any]]:
     """A line's model, settings and recipe; what of both is not the profile's; and what was asked of all lines.
 
-    A floor is not trained and has no recipe.
+    Tuned settings are in neither of the last two: a model has its own on each data set. A floor is not trained and has
+    no recipe.
     """
-    usual, shared, config = (
-        _config(line.model, profile, values)
-        for values in ({}, overrides.of("model"), {**overrides.of("model"), **line.settings})
+    own = {**overrides.of("model"), **line.settings}
+    usual, shared, asked, config = (
+        _config(line.model, profile, values) for values in ({}, overrides.of("model"), own, {**tuned.model, **own})
     )
-    changed, base = _changed("model", config, usual), _changed("model", shared, usual)
+    changed, base = _changed("model", asked, usual), _changed("model", shared, usual)
     if registry.role(line.model) == "floor":
         return line.model, config, TrainSettings(), changed, base
     profiled = asdict(profile.train)
-    train = validated(TrainSettings, {**profiled, **overrides.of("train")}, "train")
-    recipe = _changed("train", asdict(train), profiled)
+    named, train = (
+        validated(TrainSettings, {**profiled, **values, **overrides.of("train")}, "train")
+        for values in ({}, tuned.train)
+    )
+    recipe = _changed("train", asdict(named), profiled)
     return line.model, config, train, changed | recipe, base | recipe
 
 

@@ -30,6 +30,8 @@ class RunSpec:
     Attributes:
         config: The model's ``Config`` as a plain dict.
         weights: "none" for a model without a pre-trained part.
+        tuned: Whether settings were taken from a file of tuned ones; so that a table shows it, and no untuned run
+            counts as a tuned one where both have the same settings.
     """
 
     data: DataIdentity
@@ -39,10 +41,11 @@ class RunSpec:
     train: TrainSettings
     seed: int
     weights: Weights
+    tuned: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, as they stand in a record."""
-        return asdict(self)
+        """Plain values, as they stand in a record; ``tuned`` only if it is."""
+        return {key: value for key, value in asdict(self).items() if key != "tuned" or value}
 
     @property
     def spec_id(self) -> str:

@@ -24,6 +24,7 @@ def row(model="stvfm", *changes, base=(), task="short", weights="none"):
         "changes": changes,
         "base": base,
         "made_as_variant": variant,
+        "tuned": False,
         "task": task,
         "weights": weights,
     }

@@ -201,6 +201,7 @@ def test_every_variant_of_every_suite_is_planned_and_finds_its_line(catalog):
                 "task": run.spec.task.name,
                 "weights": run.spec.weights,
                 "made_as_variant": False,
+                "tuned": False,
             }
             texts = {name: changes(run.label[key]) for name, key in (("changes", "overrides"), ("base", "base"))}
             (place,) = layout.placed([{**row, **texts}])

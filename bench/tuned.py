@@ -1,0 +1,240 @@
+"""Tuned settings: ``results/tuned/<data set>/<model>.toml``, written by ``tune`` and read by ``run --tuned``.
+
+A file holds the settings that were searched and no others, so that a run with it differs from the default in nothing
+that a table would not say. It may be edited by hand; a digest of what was found tells that it was.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Final
+from uuid import uuid4
+
+from annotated_types import Ge
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bench import registry
+from bench.config import Space
+from bench.errors import BenchError, ConfigError, StoreError, UnknownNameError
+from bench.settings import TaskSettings, TrainSettings
+from bench.suite import first_problem, validated
+
+RECIPE: Final = MappingProxyType({"lr": Space(low=3e-4, high=1e-2, log=True)})
+"""What of the recipe is tuned; all else of it is the same for every model."""
+HEAD = "# {model} on {dataset}: settings for 'stbench run --tuned', found on validation. Edit them, or tune again.\n"
+MOST_NAMED = 3  # missing files in one sentence
+
+Values = Mapping[str, Any]
+
+
+class Found(BaseModel):
+    """What a study gave a model, and what came of it.
+
+    Attributes:
+        fixed: What was set by hand while tuning, such as "train.epochs=2".
+        asked: The target, such as "20 trials" or "600 s".
+        failed: Trials that ended with an error; those whose process was killed are not among them.
+        seconds: Of all finished and failed trials.
+        default_mae: Validation MAE of the default settings; None if that trial did not finish.
+        best_trial: Its number in the study, from 0.
+        values: Digest of the settings that were found.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    study: str
+    task: str
+    protocol: str
+    profile: str
+    fixed: tuple[str, ...] = ()
+    weights: str
+    stand_in: bool
+    asked: str
+    finished: Annotated[int, Ge(0)]
+    pruned: Annotated[int, Ge(0)]
+    failed: Annotated[int, Ge(0)]
+    seconds: float
+    default_mae: float | None = None
+    best_mae: float
+    best_trial: int
+    values: str
+
+
+class Tuned(BaseModel):
+    """One file; ``found`` is absent in one that was written by hand."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: dict[str, bool | int | float | str] = {}
+    train: dict[str, float] = {}
+    found: Found | None = None
+
+    @property
+    def edited(self) -> bool:
+        """Whether the settings are not those that were found."""
+        return self.found is None or self.found.values != digest(self.model, self.train)
+
+
+def digest(model: Values, train: Values) -> str:
+    """Tells tuned settings apart."""
+    text = json.dumps([model, train], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def spaces(model: str) -> dict[str, Space]:
+    """What is searched for a model, by "model.<setting>" and "train.<setting>"; nothing for a floor."""
+    if registry.role(model) == "floor":
+        return {}
+    fields = dataclasses.fields(registry.config_class(model))
+    own = {f"model.{field.name}": field.metadata["tune"] for field in fields if "tune" in field.metadata}
+    return own | {f"train.{name}": space for name, space in RECIPE.items()}
+
+
+class TunedFolder:
+    """The tuned settings of one results folder."""
+
+    def __init__(self, results: Path) -> None:
+        self._folder = results / "tuned"
+
+    def path(self, dataset: str, model: str, task: str) -> Path:
+        """``<model>.toml`` for the task short, ``<model>.<task>.toml`` for another."""
+        return self._folder / dataset / f"{model}{'' if task == 'short' else f'.{task}'}.toml"
+
+    def read(self, dataset: str, model: str, task: str) -> Tuned:
+        """The settings in a file.
+
+        Raises:
+            ConfigError: If there is no file, or it does not validate.
+        """
+        return _parsed(self.path(dataset, model, task), model)
+
+    def require(
+        self, pairs: Iterable[tuple[str, str]], task: TaskSettings, profile: str
+    ) -> dict[tuple[str, str], Tuned]:
+        """The settings of every (data set, model); floors have none and are left out.
+
+        Raises:
+            ConfigError: If a file is missing or does not validate, or was found under another protocol or profile.
+        """
+        wanted = [pair for pair in pairs if registry.role(pair[1]) != "floor"]
+        missing = [pair for pair in wanted if not self.path(*pair, task.name).exists()]
+        if missing:
+            named = ", ".join(str(self.path(*pair, task.name)) for pair in missing[:MOST_NAMED])
+            more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
+            dataset, model = missing[0]
+            raise ConfigError(
+                f"there are no tuned settings {named}{more}; 'stbench tune --model {model} --dataset {dataset}' with "
+                "the same task, protocol and profile finds them, or run without --tuned"
+            )
+        found = {pair: self.read(*pair, task.name) for pair in wanted}
+        for pair, tuned in found.items():
+            _check_place(tuned, self.path(*pair, task.name), task, profile)
+        return found
+
+    def files(self) -> Iterator[tuple[str, str, Tuned]]:
+        """Every file as data set, model and settings, sorted by path; those of models not installed here are left out.
+
+        Raises:
+            ConfigError: If a file does not validate.
+        """
+        for path in sorted(self._folder.glob("*/*.toml")):
+            model = path.name.partition(".")[0]
+            if model in registry.model_names():
+                yield path.parent.name, model, _parsed(path, model)
+
+    def write(self, dataset: str, model: str, task: str, tuned: Tuned) -> Path | None:
+        """Write what a study found, unless the file has it already; one that was edited is kept aside.
+
+        Returns:
+            Where the edited file is now, or None if there was none.
+
+        Raises:
+            StoreError: If the file cannot be written.
+        """
+        path = self.path(dataset, model, task)
+        temporary = path.with_name(f".{uuid4().hex}.tmp")
+        if _found(path, model) == tuned.found:
+            return None
+        aside = path.with_name(f"{path.name}.edited") if _is_edited(path, model) else None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(dumped(dataset, model, tuned).encode())
+            if aside is not None:
+                path.replace(aside)
+            temporary.replace(path)
+        except OSError as error:
+            raise StoreError(f"{path} cannot be written ({error}); check the folder's space and rights") from error
+        return aside
+
+
+def dumped(dataset: str, model: str, tuned: Tuned) -> str:
+    """The file's text; a table without settings is left out."""
+    tables = {name: table for name, table in tuned.model_dump(exclude_none=True).items() if table}
+    parts = [
+        f"\n[{name}]\n" + "".join(f"{key} = {_scalar(value)}\n" for key, value in table.items())
+        for name, table in tables.items()
+    ]
+    return HEAD.format(model=model, dataset=dataset) + "".join(parts)
+
+
+def _scalar(value: object) -> str:
+    """A value in TOML, whose texts, numbers, truth values and lists of texts are written as in JSON."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _parsed(path: Path, model: str) -> Tuned:
+    try:
+        tuned = Tuned.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        _check_names(tuned, model)
+        validated(registry.config_class(model), tuned.model, f"model ({model})")
+        validated(TrainSettings, tuned.train, "train")
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no file {path}; 'stbench tune' writes it") from error
+    except ValidationError as error:
+        raise ConfigError(f"the tuned settings {path} are not valid: {first_problem(error)}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"the tuned settings {path} cannot be read as TOML: {error}") from error
+    except BenchError as error:
+        raise ConfigError(f"the tuned settings {path} are not valid: {error}") from error
+    return tuned
+
+
+def _check_names(tuned: Tuned, model: str) -> None:
+    """Only what is searched may stand in a file: tables name what else is changed, and would not name this."""
+    known = spaces(model)
+    for name in (*(f"model.{name}" for name in tuned.model), *(f"train.{name}" for name in tuned.train)):
+        if name not in known:
+            raise UnknownNameError(f"tunable setting of '{model}'", name, known)
+
+
+def _check_place(tuned: Tuned, path: Path, task: TaskSettings, profile: str) -> None:
+    if (found := tuned.found) is None:
+        return
+    there = (found.task, found.protocol, found.profile)
+    if there != (task.name, task.protocol, profile):
+        raise ConfigError(
+            f"the settings {path} were found for task {found.task}, protocol {found.protocol}, profile "
+            f"{found.profile}, and {task.name}, {task.protocol}, {profile} is asked for; tune for that, or delete the "
+            "file's table [found] to use its settings as they are"
+        )
+
+
+def _found(path: Path, model: str) -> Found | None:
+    try:
+        return _parsed(path, model).found
+    except ConfigError:
+        return None
+
+
+def _is_edited(path: Path, model: str) -> bool:
+    """Also true of a file that cannot be read: it is somebody's work."""
+    try:
+        return path.exists() and _parsed(path, model).edited
+    except ConfigError:
+        return True

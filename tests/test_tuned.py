@@ -1,0 +1,194 @@
+"""Files of tuned settings: what they hold, how they are read, and what ``run --tuned`` makes of them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from bench.errors import BenchError, ConfigError
+from bench.frame import load_frame
+from bench.plan import Selection, plan
+from bench.runner import Runner
+from bench.suite import layouts, load_suite
+from bench.tables import make_table
+from bench.tuned import Found, Tuned, TunedFolder, digest, dumped, spaces
+
+MODEL, TRAIN = {"width": 64, "layers": 1, "dropout": 1e-05}, {"lr": 0.003}
+BUDGET = ("train.epochs=1", "train.steps_per_epoch=2", "train.batch_size=8")
+FACTS = {"task": "short", "protocol": "strict", "profile": "quick"}
+
+
+def found(**facts):
+    known = {
+        "study": "tiny/stid/short/strict/quick/0123456789ab",
+        **FACTS,
+        "fixed": ("train.epochs=2",),
+        "weights": "none",
+        "stand_in": False,
+        "asked": "4 trials",
+        "finished": 4,
+        "pruned": 1,
+        "failed": 0,
+        "seconds": 12.5,
+        "default_mae": 4.5,
+        "best_mae": 4.25,
+        "best_trial": 2,
+        "values": digest(MODEL, TRAIN),
+    }
+    return Found(**known | facts)
+
+
+def tuned(**facts):
+    return Tuned(model=MODEL, train=TRAIN, found=found(**facts))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return TunedFolder(tmp_path)
+
+
+@pytest.fixture
+def written(folder):
+    """Replaces the text of the file for STID on ``tiny``."""
+
+    def write(text):
+        path = folder.path("tiny", "stid", "short")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def specs(catalog, folder):
+    def make(*models, overrides=(), use=True, **choices):
+        selection = Selection(models=models, datasets=("tiny",), overrides=overrides, **choices)
+        suite = load_suite("short_term")
+        return [run.spec for run in plan(suite, selection, catalog, folder if use else None)]
+
+    return make
+
+
+def test_a_file_that_was_written_reads_back_as_it_was(folder):
+    assert folder.write("tiny", "stid", "short", tuned()) is None
+    assert folder.read("tiny", "stid", "short") == tuned()
+    assert [(dataset, model) for dataset, model, _ in folder.files()] == [("tiny", "stid")]
+
+
+def test_a_hand_edit_is_taken_and_known(folder, written):
+    written(dumped("tiny", "stid", tuned()).replace("width = 64", "width = 16  # enough for a tiny city"))
+    again = folder.read("tiny", "stid", "short")
+    assert again.model["width"] == 16
+    assert again.edited
+    assert not tuned().edited
+
+
+def test_tuning_again_keeps_an_edited_file_aside(folder, written):
+    path = written(dumped("tiny", "stid", tuned()).replace("width = 64", "width = 16"))
+    assert folder.write("tiny", "stid", "short", tuned()) is None  # nothing new was found
+    assert "width = 16" in path.read_text(encoding="utf-8")
+    aside = folder.write("tiny", "stid", "short", tuned(finished=8))
+    assert "width = 16" in aside.read_text(encoding="utf-8")
+    assert "width = 64" in path.read_text(encoding="utf-8")
+    assert folder.write("tiny", "stid", "short", tuned(finished=12)) is None
+
+
+def test_each_task_has_a_file_of_its_own(folder):
+    folder.write("tiny", "stid", "short", tuned())
+    folder.write("tiny", "stid", "long", tuned(task="long", best_mae=9.0))
+    assert folder.read("tiny", "stid", "short").found.best_mae == 4.25
+    assert folder.read("tiny", "stid", "long").found.best_mae == 9.0
+    assert [(dataset, model) for dataset, model, _ in folder.files()] == [("tiny", "stid")] * 2
+
+
+def test_a_floor_has_nothing_to_tune_and_a_model_its_own_settings_and_the_learning_rate():
+    assert spaces("last_value") == {}
+    assert sorted(spaces("stid")) == ["model.dropout", "model.layers", "model.width", "train.lr"]
+
+
+def test_a_tuned_run_has_the_files_values_and_another_id(folder, specs):
+    folder.write("tiny", "stid", "short", tuned())
+    (plain,), (spec,) = specs("stid", use=False), specs("stid")
+    assert [spec.config[name] for name in MODEL] == list(MODEL.values())
+    assert spec.train.lr == 0.003
+    assert spec.as_dict()["tuned"] is True
+    assert spec.spec_id != plain.spec_id
+    assert "tuned" not in plain.as_dict()
+
+
+def test_tuned_settings_that_are_the_defaults_still_make_a_run_of_their_own(folder, specs, written):
+    written("")
+    (plain,), (spec,) = specs("stid", use=False), specs("stid")
+    assert spec.config == plain.config
+    assert spec.spec_id != plain.spec_id
+
+
+def test_what_is_set_by_hand_wins_over_the_file(folder, specs):
+    folder.write("tiny", "stid", "short", tuned())
+    (spec,) = specs("stid", overrides=("model.width=16", "train.lr=0.01"))
+    assert (spec.config["width"], spec.config["layers"], spec.train.lr) == (16, 1, 0.01)
+
+
+def test_a_floor_goes_untuned_beside_tuned_models(folder, specs):
+    folder.write("tiny", "stid", "short", tuned())
+    floor, model = specs("last_value", "stid")
+    assert "tuned" not in floor.as_dict()
+    assert model.tuned
+
+
+def test_a_model_without_a_file_is_told_with_the_command_that_makes_it(specs):
+    with pytest.raises(
+        ConfigError, match=r"no tuned settings .*stid\.toml; 'stbench tune --model stid --dataset tiny'"
+    ):
+        specs("stid")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[model\n", "cannot be read as TOML"),
+        ('[model]\nwidth = "wide"\n', "width"),
+        ("[model]\nwidht = 3\n", "did you mean 'model.width'"),
+        ("[model]\nwidth = [1]\n", "model.width"),
+        ("[train]\nepochs = 1000\n", "no tunable setting of 'stid' named 'train.epochs'"),
+        ("[train]\nlr = nan\n", "lr"),
+        ("[train]\nlr = -1.0\n", "lr"),
+        ("[best]\nlr = 0.1\n", "best"),
+        ('[found]\nstudy = "x"\n', "found.task"),
+    ],
+)
+def test_a_bad_file_is_told_in_one_sentence_that_names_it(text, message, specs, written):
+    written(text)
+    with pytest.raises(BenchError, match=r"stid\.toml") as told:
+        specs("stid")
+    assert message in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("other", [{"protocol": "unist"}, {"profile": "paper"}])
+def test_settings_found_under_another_protocol_or_profile_are_refused(other, folder, specs, written):
+    folder.write("tiny", "stid", "short", tuned())
+    with pytest.raises(ConfigError, match="were found for task short, protocol strict, profile quick"):
+        specs("stid", **other)
+    written("[model]\nwidth = 64\n")
+    assert specs("stid", **other)[0].config["width"] == 64
+
+
+def test_a_record_says_that_it_is_tuned_and_no_table_mixes_it_with_others(folder, catalog, tmp_path):
+    folder.write("tiny", "stid", "short", tuned())
+    selection = Selection(models=("stid", "last_value"), datasets=("tiny",), overrides=BUDGET)
+    suite = load_suite("short_term")
+    for use in (folder, None):
+        runs = plan(suite, selection, catalog, use)
+        assert Runner(catalog, tmp_path, torch.device("cpu")).run(runs).failed == 0
+    frame = load_frame(tmp_path)
+    assert sorted(zip(frame["model"], frame["tuned"], strict=True)) == [
+        ("last_value", False),
+        ("stid", False),
+        ("stid", True),
+    ]
+    plain, own = make_table(frame, layouts(["short_term"])[0]).blocks
+    assert "tuned settings" in own.title
+    assert "tuned" not in plain.title
+    assert [[header.name for header in block.models] for block in (plain, own)] == [["last_value", "stid"]] * 2
