@@ -24,6 +24,7 @@ from bench.cli_options import (
     write_current,
 )
 from bench.cli_run import run, status
+from bench.cli_tune import tune
 from bench.cli_weights import app as weights_app
 from bench.cli_weights import pretrained
 from bench.errors import BenchError, ConfigError
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(status)
+app.command()(tune)
 app.add_typer(data_app, name="data", help="Look at, check, download and import data sets.")
 app.add_typer(weights_app, name="weights", help="Look at, download and check pre-trained weights.")
 
@@ -60,11 +62,13 @@ def tables(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if a table on disk differs.")] = False,
 ) -> None:
     """Write the tables (md, tex, csv) from the records."""
+    from bench.ledger import differing as differing_ledger
     from bench.suite import layouts, suite_names
     from bench.tables import check_tables
 
     if check:
         differing = check_tables(current_frame(results, source), results / "tables", layouts(names or suite_names()))
+        differing += differing_ledger(results) if source is None else []
         for path in differing:
             _print(f"{path} differs from the records; 'stbench tables' writes it anew")
         raise typer.Exit(1 if differing else 0)

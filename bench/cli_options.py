@@ -120,6 +120,7 @@ def write_current(
     """
     from filelock import FileLock
 
+    from bench.ledger import write_ledger
     from bench.plots import write_figures
     from bench.suite import layouts, suite_names
     from bench.tables import write_tables
@@ -129,4 +130,5 @@ def write_current(
     with FileLock(results / ".tables.lock"):
         frame = current_frame(results, source)
         tables = [] if what == "figures" else write_tables(frame, results / "tables", chosen)
+        tables += write_ledger(results) if what != "figures" and source is None else []
         return tables + ([] if what == "tables" else write_figures(frame, results / "figures", chosen))

@@ -66,7 +66,16 @@ def suite(tiny, tmp_path):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["run", "--help"], ["list"], ["status", "--all"], ["tables"], ["show", "stid"], ["data", "list"]],
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["tune", "--help"],
+        ["list"],
+        ["status", "--all"],
+        ["tables"],
+        ["show", "stid"],
+        ["data", "list"],
+    ],
 )
 def test_planning_and_tables_import_nothing_heavy(arguments, tmp_path):
     where = [] if "--help" in arguments or arguments == ["list"] else ["--results", str(tmp_path)]

@@ -1,0 +1,124 @@
+"""What tuning gave every model and what came of it: a table of the files of tuned settings, and of nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.errors import StoreError
+from bench.render import Block, Cell, Flag, Header, Score, Table
+from bench.tuned import Found, Tuned, TunedFolder
+
+NAME = "tuning_ledger"
+COLUMNS = ("asked", "finished", "pruned", "failed", "seconds", "default", "best", "fixed", "by hand")
+TEXTS = ("task", "protocol", "profile", "fixed", "asked", "finished", "pruned", "failed", "seconds")
+LONG = ("dataset", "model", *TEXTS, "default_mae", "best_mae", "edited", "weights", "stand_in", "study")
+
+Row = tuple[str, str, Tuned]
+
+
+def make_ledger(rows: Sequence[Row]) -> Table:
+    """The ledger of files of tuned settings, a block for each task, protocol and profile."""
+    import pandas as pd
+
+    places = dict.fromkeys(_place(tuned.found) for _, _, tuned in rows)
+    blocks = [_block(place, [row for row in rows if _place(row[2].found) == place]) for place in sorted(places)]
+    return Table(
+        name=NAME,
+        title="What tuning gave every model, and what it found",
+        blocks=tuple(blocks),
+        long=pd.DataFrame([_long(row) for row in rows], columns=list(LONG)),
+    )
+
+
+def ledger_files(results: Path) -> dict[Path, bytes | None]:
+    """The files of the ledger with their content; None where there is nothing to tell.
+
+    Raises:
+        ConfigError: If a file of tuned settings does not validate.
+    """
+    rows = list(TunedFolder(results).files())
+    paths = {ending: results / "tables" / f"{NAME}.{ending}" for ending in ("md", "tex", "csv")}
+    if not rows:
+        return dict.fromkeys(paths.values())
+    table = make_ledger(rows)
+    texts = {"md": table.to_markdown(), "tex": table.to_latex(), "csv": table.to_csv()}
+    return {path: texts[ending].encode() for ending, path in paths.items()}
+
+
+def write_ledger(results: Path) -> list[Path]:
+    """Write the ledger, or remove it where there is nothing to tell; returns the files.
+
+    Raises:
+        ConfigError, StoreError: If a file of tuned settings does not validate, or the ledger cannot be written.
+    """
+    files = ledger_files(results)
+    try:
+        for path, content in files.items():
+            if content is None:
+                path.unlink(missing_ok=True)
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+    except OSError as error:
+        raise StoreError(
+            f"the tuning ledger cannot be written ({error}); check the space and rights of {results}"
+        ) from error
+    return [path for path, content in files.items() if content is not None]
+
+
+def differing(results: Path) -> list[Path]:
+    """The files that ``write_ledger`` would change, make or remove."""
+    return [
+        path
+        for path, content in ledger_files(results).items()
+        if (path.read_bytes() if path.exists() else None) != content
+    ]
+
+
+def _place(found: Found | None) -> tuple[str, str, str]:
+    return (found.task, found.protocol, found.profile) if found else ("", "", "")
+
+
+def _block(place: tuple[str, str, str], rows: Sequence[Row]) -> Block:
+    task, protocol, profile = place
+    title = f"Task {task}, protocol {protocol}, profile {profile}" if task else "Written by hand"
+    return Block(
+        title=title,
+        notes=(
+            "Finished trials are complete or pruned ones; failed ones ended with an error. Seconds are those of all of "
+            "them. Default and best are validation MAE: of the default settings, and of those found.",
+        ),
+        datasets=tuple(_header(row) for row in rows),
+        models=tuple(Header(name=name) for name in COLUMNS),
+        cells=tuple(_cells(tuned) for _, _, tuned in rows),
+        metrics={"ledger": "data set / model"},
+    )
+
+
+def _header(row: Row) -> Header:
+    dataset, model, tuned = row
+    found = tuned.found
+    flags: tuple[Flag, ...] = ("stand_in",) if found and found.stand_in else ()
+    flags += ("random_weights",) if found and found.weights == "random" else ()
+    return Header(name=f"{dataset} / {model}", flags=flags)
+
+
+def _cells(tuned: Tuned) -> tuple[Cell, ...]:
+    found, by_hand = tuned.found, "yes" if tuned.edited else ""
+    if found is None:
+        return tuple(_cell(by_hand if name == "by hand" else "") for name in COLUMNS)
+    default = "" if found.default_mae is None else f"{found.default_mae:.4g}"
+    counts = (found.asked, str(found.finished), str(found.pruned), str(found.failed), f"{found.seconds:.0f}")
+    return tuple(_cell(text) for text in (*counts, default, f"{found.best_mae:.4g}", ", ".join(found.fixed), by_hand))
+
+
+def _cell(text: str) -> Cell:
+    return Cell(scores={"ledger": Score(text=text)})
+
+
+def _long(row: Row) -> dict[str, object]:
+    dataset, model, tuned = row
+    facts = tuned.found.model_dump() if tuned.found else {}
+    facts |= {"fixed": "; ".join(facts.get("fixed", ())), "edited": tuned.edited}
+    return {"dataset": dataset, "model": model, **{name: facts.get(name) for name in LONG[2:]}}

@@ -1,0 +1,364 @@
+"""Optuna studies that several processes share and that survive ``kill -9``: names, search spaces, and who runs what.
+
+The rule that makes a study end at exactly the trials asked for: trials are handed out under one file lock, to a worker
+that holds another lock for as long as its process lives. Whoever hands out a trial first looks for trials that are
+running while nobody holds their worker's lock: those died, become failed, count for nothing, and are drawn again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
+
+from filelock import FileLock, Timeout
+
+from bench.config import Space
+from bench.errors import ConfigError, StoreError
+from bench.spec import PlannedRun, RunSpec
+from bench.tuned import spaces
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.storages import BaseStorage
+    from optuna.trial import FrozenTrial, Trial
+
+METHOD: Final = "tpe, median of 5, a third of the epochs first; 1"
+"""How trials are chosen and stopped; part of a study's name."""
+STARTUP = 5  # finished trials before any is pruned
+SEED_BITS = 2**32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What one study tunes: a run with the settings of its profile, and the space around them.
+
+    Attributes:
+        fixed: What was set by hand, such as "train.epochs=2"; it is not searched.
+    """
+
+    run: PlannedRun
+    space: Mapping[str, Space]
+    fixed: tuple[str, ...]
+
+    @cached_property
+    def study(self) -> str:
+        """Says what is tuned on what, with a digest of everything that could change a trial's result."""
+        spec, settings = self.run.spec, {key: asdict(space) for key, space in self.space.items()}
+        text = json.dumps([METHOD, self.run.run_id, self.default, settings], sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+        place = (self.run.dataset, self.run.model, spec.task.name, spec.task.protocol, self.profile)
+        return "/".join((*place, digest))
+
+    @property
+    def profile(self) -> str:
+        return str(self.run.label["profile"])
+
+    @property
+    def title(self) -> str:
+        """Names the study to a person."""
+        return f"{self.run.dataset} / {self.run.model}"
+
+    @property
+    def default(self) -> dict[str, Any]:
+        """The values that are there without tuning."""
+        groups = {"model": self.run.spec.config, "train": asdict(self.run.spec.train)}
+        return {key: groups[key.partition(".")[0]][key.partition(".")[2]] for key in self.space}
+
+    def spec(self, values: Mapping[str, Any]) -> RunSpec:
+        """The run with these values of the space."""
+        spec, model, train = self.run.spec, *(grouped(values, name) for name in ("model", "train"))
+        return replace(spec, config={**spec.config, **model}, train=replace(spec.train, **train))
+
+
+def grouped(values: Mapping[str, Any], group: str) -> dict[str, Any]:
+    """The values of "model.<setting>" or of "train.<setting>", by setting."""
+    return {key.partition(".")[2]: value for key, value in values.items() if key.partition(".")[0] == group}
+
+
+def job(run: PlannedRun, fixed: Sequence[str]) -> Job | None:
+    """The study of a run; None if nothing of it is left to tune."""
+    held = {text.partition("=")[0].strip() for text in fixed}
+    space = {key: each for key, each in spaces(run.model).items() if key not in held}
+    return Job(run=run, space=space, fixed=tuple(fixed)) if space else None
+
+
+def distributions(space: Mapping[str, Space], default: Mapping[str, Any]) -> dict[str, BaseDistribution]:
+    """The space in Optuna's words; a default outside of it belongs to it, too."""
+    return {key: _distribution(each, default[key]) for key, each in space.items()}
+
+
+def _distribution(space: Space, default: Any) -> BaseDistribution:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if space.choices is not None:
+        return CategoricalDistribution(tuple(dict.fromkeys((*space.choices, default))))
+    low, high = min(space.low or 0.0, default), max(space.high or 0.0, default)
+    if isinstance(default, int) and not isinstance(default, bool):
+        return IntDistribution(int(low), int(high), log=space.log)
+    return FloatDistribution(low, high, log=space.log)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """When a study is done: after so many finished trials, or so many seconds of trials."""
+
+    trials: int | None = None
+    seconds: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.trials} trials" if self.trials is not None else f"{self.seconds:g} s"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """What a study's trials came to.
+
+    Attributes:
+        finished: Complete or pruned: what counts.
+        failed: Ended with an error.
+        killed: Their process ended before they did.
+        seconds: Of all but the killed ones.
+        default, best: Validation MAE.
+    """
+
+    finished: int
+    pruned: int
+    failed: int
+    killed: int
+    running: int
+    seconds: float
+    default: float | None
+    best: float | None
+
+
+class Worker:
+    """A process that takes trials; alive for others as long as it holds its lock, whatever ends it."""
+
+    def __init__(self, results: Path) -> None:
+        self.folder = results / "tuning"
+        self.locks = self.folder / "locks"
+        self.locks.mkdir(parents=True, exist_ok=True)
+        self.home = _home(self.folder / "id")
+        self.name = uuid.uuid4().hex
+        self._lock = FileLock(self._file(self.name))
+
+    def __enter__(self) -> Worker:
+        self._lock.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.release()
+        self._file(self.name).unlink(missing_ok=True)
+
+    def alive(self, name: str) -> bool:
+        """Whether the worker of this name still runs."""
+        if name == self.name:
+            return True
+        if not self._file(name).exists():
+            return False
+        try:
+            with FileLock(self._file(name)).acquire(timeout=0):
+                return False
+        except Timeout:
+            return True
+
+    def _file(self, name: str) -> Path:
+        return self.locks / f"worker-{name}.lock"
+
+
+def _home(path: Path) -> str:
+    """The name of a results folder, made once."""
+    with FileLock(path.with_name("locks") / "id.lock"):
+        if not path.exists():
+            path.write_text(uuid.uuid4().hex, encoding="ascii")
+        return path.read_text(encoding="ascii")
+
+
+class SharedStudy:
+    """One study as one worker sees it.
+
+    Raises:
+        ConfigError: If it belongs to another results folder, whose locks are not ours.
+    """
+
+    def __init__(self, job: Job, target: Target, storage: BaseStorage, worker: Worker) -> None:
+        import optuna
+
+        self.job, self.target, self._worker = job, target, worker
+        self._distributions = distributions(job.space, job.default)
+        self._lock = FileLock(worker.locks / f"{job.study.rpartition('/')[2]}.lock")
+        warmup = job.run.spec.train.epochs // 3
+        pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=warmup)
+        with self._lock:
+            self._study = optuna.create_study(
+                storage=storage, study_name=job.study, direction="minimize", load_if_exists=True, pruner=pruner
+            )
+            if self._study.user_attrs.setdefault("home", worker.home) != worker.home:
+                raise ConfigError(
+                    f"the study {job.study} was begun from another results folder; workers on one study share one, so "
+                    "give that --results, or another --storage"
+                )
+            self._study.set_user_attr("home", worker.home)
+
+    def claim(self) -> Trial | None:
+        """A trial of one's own, its values drawn; None if as many as are wanted are finished or at work.
+
+        The default settings come first. A trial whose process died is drawn again as it was, since the sampler's seed
+        depends only on the study and the number of trials that did not die.
+        """
+        from optuna.samplers import TPESampler
+        from optuna.trial import TrialState
+
+        with self._lock:
+            for dead in self._dead():
+                with suppress(ValueError):
+                    self._study.tell(dead.number, state=TrialState.FAIL, skip_if_finished=True)
+            kept = [trial for trial in self.trials() if not is_killed(trial)]
+            if self._taken(kept):
+                return None
+            if not any(map(is_default, kept)):
+                self._study.enqueue_trial(self.job.default, user_attrs={"default": True})
+            drawn = sum(trial.state != TrialState.WAITING for trial in kept)
+            self._study.sampler = TPESampler(seed=_seed(self.job.study, drawn))
+            trial = self._study.ask(self._distributions)
+            trial.set_user_attr("worker", self._worker.name)
+            return trial
+
+    def finish(self, trial: Trial, value: float) -> None:
+        """The trial ran to its end."""
+        self._study.tell(trial, value)
+
+    def prune(self, trial: Trial) -> None:
+        """The trial was stopped early."""
+        from optuna.trial import TrialState
+
+        self._study.tell(trial, state=TrialState.PRUNED)
+
+    def fail(self, trial: Trial, reason: str) -> None:
+        """The trial ended with an error."""
+        from optuna.trial import TrialState
+
+        trial.set_user_attr("reason", reason)
+        self._study.tell(trial, state=TrialState.FAIL)
+
+    def trials(self) -> list[FrozenTrial]:
+        return self._study.get_trials(deepcopy=False)
+
+    def tally(self) -> Tally:
+        """What all trials came to."""
+        trials = self.trials()
+        states = [trial.state.name for trial in trials]
+        complete = {trial.number: trial.value for trial in trials if trial.state.name == "COMPLETE"}
+        values = [value for value in complete.values() if value is not None]
+        return Tally(
+            finished=states.count("COMPLETE") + states.count("PRUNED"),
+            pruned=states.count("PRUNED"),
+            failed=sum(trial.state.name == "FAIL" and not is_killed(trial) for trial in trials),
+            killed=sum(map(is_killed, trials)),
+            running=states.count("RUNNING"),
+            seconds=_seconds(trials),
+            default=next((trial.value for trial in trials if is_default(trial) and trial.number in complete), None),
+            best=min(values, default=None),
+        )
+
+    def spent(self) -> bool:
+        """Whether the seconds asked for are used up; never if trials are counted."""
+        return self.target.seconds is not None and _seconds(self.trials()) >= self.target.seconds
+
+    def done(self) -> bool:
+        """Whether all is finished that was asked for, and nobody is at work."""
+        if self.target.trials is not None:
+            return self.tally().finished >= self.target.trials
+        return self.spent() and not any(trial.state.name == "RUNNING" for trial in self.trials())
+
+    def best(self) -> FrozenTrial | None:
+        """The complete trial of the lowest validation MAE, the first of equals."""
+        complete = [trial for trial in self.trials() if trial.state.name == "COMPLETE"]
+        return min(complete, key=lambda trial: (trial.value, trial.number), default=None)
+
+    def _dead(self) -> list[FrozenTrial]:
+        """Trials that run without a living worker; one without a name died while it was handed out, under our lock."""
+        running = [trial for trial in self.trials() if trial.state.name == "RUNNING"]
+        return [trial for trial in running if not self._worker.alive(trial.user_attrs.get("worker", "nobody"))]
+
+    def _taken(self, kept: Sequence[FrozenTrial]) -> bool:
+        if self.target.trials is None:
+            return self.spent()
+        return sum(trial.state.name in ("COMPLETE", "PRUNED", "RUNNING") for trial in kept) >= self.target.trials
+
+
+def is_default(trial: FrozenTrial | Trial) -> bool:
+    """Whether it tries the default settings."""
+    return bool(trial.user_attrs.get("default"))
+
+
+def is_killed(trial: FrozenTrial) -> bool:
+    """Whether its process ended before it did: an error leaves a reason."""
+    return trial.state.name == "FAIL" and "reason" not in trial.user_attrs
+
+
+def _seconds(trials: Sequence[FrozenTrial]) -> float:
+    return float(sum(trial.user_attrs.get("seconds", 0.0) for trial in trials if not is_killed(trial)))
+
+
+def _seed(study: str, number: int) -> int:
+    return int.from_bytes(hashlib.sha256(f"{study} {number}".encode()).digest()[:8], "big") % SEED_BITS
+
+
+def open_storage(url: str | None, journal: Path) -> BaseStorage:
+    """A database by its URL, or else the journal file.
+
+    Raises:
+        StoreError: If it cannot be opened.
+    """
+    import optuna
+
+    from bench.mlflow_store import shown
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        journal.parent.mkdir(parents=True, exist_ok=True)
+        if url is None:
+            return _journal(journal)
+        with FileLock(journal.parent.parent / "storage.lock"):  # it makes its tables, which two at once cannot
+            return optuna.storages.RDBStorage(url)
+    except Exception as error:  # a database's driver raises many kinds
+        place = shown(url) if url else journal
+        line = next(iter(str(error).splitlines()), "") or type(error).__name__
+        reason = line.replace(url, shown(url)) if url else line
+        raise StoreError(
+            f"the studies at {place} cannot be opened ({reason}); give --storage another address, or mend this one"
+        ) from error
+
+
+def _journal(path: Path) -> BaseStorage:
+    """Optuna's journal file behind a lock that ends with its process, without what a dying process wrote by half."""
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+    class Lock(JournalFileOpenLock):
+        def __init__(self) -> None:
+            self._lock = FileLock(path.with_suffix(".lock"))
+
+        def acquire(self) -> bool:
+            self._lock.acquire()
+            return True
+
+        def release(self) -> None:
+            self._lock.release()
+
+    with FileLock(path.with_suffix(".lock")):
+        if path.exists() and (text := path.read_bytes()) and not text.endswith(b"\n"):
+            with path.open("r+b") as file:
+                file.truncate(text.rfind(b"\n") + 1)
+    return JournalStorage(JournalFileBackend(str(path), lock_obj=Lock()))

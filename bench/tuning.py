@@ -1,0 +1,265 @@
+"""Tuning: trials of one study after another, each trained as a run would be and judged on validation alone."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from bench import registry
+from bench.data import Catalog
+from bench.errors import BenchError, ConfigError, DataError, TrainingError
+from bench.spec import code_hash
+from bench.studies import Job, SharedStudy, Target, Worker, grouped, is_default, open_storage
+from bench.tuned import Found, Tuned, digest
+
+if TYPE_CHECKING:
+    import torch
+    from optuna.trial import Trial
+    from torch import nn
+
+    from bench.context import RunContext
+    from bench.task import Task
+
+MOST_FAILURES = 5
+PAUSE_S = 0.5  # between looks at what other workers do
+
+
+class Observer(Protocol):
+    """Someone who follows a study: the console, or nobody."""
+
+    def trial_started(self, study: SharedStudy, number: int) -> None: ...
+
+    def epoch(self, study: SharedStudy, row: Mapping[str, float]) -> None: ...
+
+    def looked(self, study: SharedStudy) -> None:
+        """Trials may have ended, here or elsewhere."""
+
+
+class Silent:
+    """Follows nothing."""
+
+    def trial_started(self, study: SharedStudy, number: int) -> None: ...
+
+    def epoch(self, study: SharedStudy, row: Mapping[str, float]) -> None: ...
+
+    def looked(self, study: SharedStudy) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a worker works.
+
+    Attributes:
+        storage: URL of a database; None is a journal file for each data set and model below ``results``.
+        device: As on the command line.
+    """
+
+    results: Path
+    data_dir: Path | None
+    storage: str | None
+    device: str
+
+
+class WorkerStoppedError(Exception):
+    """The process that started this worker is gone."""
+
+
+class Tuner:
+    """One worker: takes trials of studies and runs them. Use it in a ``with``."""
+
+    def __init__(
+        self, place: Place, target: Target, observer: Observer, *, check: Callable[[], None] = lambda: None
+    ) -> None:
+        from bench.context import resolve_device
+
+        self._place, self._target, self._observer, self._check = place, target, observer, check
+        self._device = resolve_device(place.device)
+        self._worker = Worker(place.results)
+        self._load = lru_cache(maxsize=1)(Catalog(data_dir=place.data_dir, cache=place.results / "cache").load)
+
+    def __enter__(self) -> Tuner:
+        self._worker.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._worker.__exit__(None, None, None)
+
+    def tune(self, job: Job, *, wait: bool) -> SharedStudy:
+        """Run trials until all that are wanted are finished; without ``wait``, until others are at work on the rest.
+
+        Raises:
+            TrainingError: If too many trials in a row fail.
+            BenchError: If the data, the model's code or the storage cannot be used.
+        """
+        run = job.run
+        journal = self._worker.folder / run.dataset / f"{run.model}.journal"
+        study = SharedStudy(job, self._target, open_storage(self._place.storage, journal), self._worker)
+        self._observer.looked(study)
+        task: Task | None = None
+        failures = 0
+        while (trial := self._claim(study, wait=wait)) is not None:
+            task = task or self._task(job)
+            self._observer.trial_started(study, trial.number)
+            reason = self._try(study, trial, task)
+            self._observer.looked(study)
+            failures = failures + 1 if reason else 0
+            if failures >= MOST_FAILURES:
+                raise TrainingError(f"{failures} trials of {job.title} in a row failed, the last with: {reason}")
+        return study
+
+    def _claim(self, study: SharedStudy, *, wait: bool) -> Trial | None:
+        while True:
+            self._check()
+            trial = study.claim()
+            if trial is not None or not wait or study.done():
+                self._observer.looked(study)
+                return trial
+            self._observer.looked(study)
+            time.sleep(PAUSE_S)
+
+    def _task(self, job: Job) -> Task:
+        """The windows of training and validation; those of test stay closed."""
+        from bench.task import Task
+
+        run = job.run
+        data = self._load(run.dataset)
+        module = registry.load("model", run.model)
+        if data.identity != run.spec.data:
+            raise DataError(f"the files of '{run.dataset}' have changed since this command began; run it again")
+        if run.code != code_hash(run.dataset, run.model):
+            raise ConfigError(f"the code behind '{run.model}' has changed since this command began; run it again")
+        days_back = getattr(module, "DAYS_BACK", ())
+        return Task(data, run.spec.task, self._device, days_back=days_back, test_allowed=False)
+
+    def _try(self, study: SharedStudy, trial: Trial, task: Task) -> str:
+        """Run a trial and store how it ended; the reason if it failed."""
+        from optuna import TrialPruned
+
+        started = time.perf_counter()
+        try:
+            value = self._objective(study, trial, task, started)
+        except TrialPruned:
+            study.prune(trial)
+        except WorkerStoppedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a model does, the reason is kept and the study goes on
+            trial.set_user_attr("seconds", time.perf_counter() - started)
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            study.fail(trial, reason)
+            return reason
+        else:
+            trial.set_user_attr("seconds", time.perf_counter() - started)
+            study.finish(trial, value)
+        finally:
+            _free(self._device)
+        return ""
+
+    def _objective(self, study: SharedStudy, trial: Trial, task: Task, started: float) -> float:
+        """Validation MAE, in physical units; of a model that is trained, after its best epoch."""
+        from optuna import TrialPruned
+
+        from bench.context import RunContext
+
+        spec = study.job.spec(trial.params)
+        last = spec.train.epochs
+
+        def on_epoch(row: dict[str, float]) -> None:
+            self._check()
+            trial.report(row["val_mae"], int(row["epoch"]))
+            trial.set_user_attr("seconds", time.perf_counter() - started)
+            self._observer.epoch(study, row)
+            if not is_default(trial) and row["epoch"] < last and (trial.should_prune() or study.spent()):
+                raise TrialPruned
+
+        context = RunContext(seed=spec.seed, device=self._device)
+        context.begin()
+        module = registry.load("model", spec.model)
+        model = module.Model(task.shape, module.Config(**spec.config)).to(self._device)
+        return validation_mae(model, task, study.job.spec(trial.params).train, context, on_epoch)
+
+
+def validation_mae(
+    model: nn.Module, task: Task, train: Any, context: RunContext, on_epoch: Callable[[dict[str, float]], None]
+) -> float:
+    """Train or fit a model, or neither, and score it on validation.
+
+    Raises:
+        TrainingError: If an error is not finite.
+    """
+    from bench.train import Trainer, forecast_sums
+    from bench.types import Fittable
+
+    if isinstance(model, Fittable):
+        model.fit(task.series)
+    elif any(p.requires_grad for p in model.parameters()):
+        training = Trainer(model, task, train, context).run(on_epoch=on_epoch)
+        return min(row["val_mae"] for row in training.curve)
+    sums = forecast_sums(
+        model.eval(),
+        task.val,
+        mape_threshold=task.mape_threshold,
+        clamp=task.settings.clamp,
+        precision=train.precision,
+    )
+    mae = sums.scores()["mae"]["overall"]
+    if mae is None:
+        raise TrainingError("the validation MAE is not finite")
+    return mae
+
+
+def winner(study: SharedStudy) -> Tuned | None:
+    """What a study found, as a file's content; None if no trial is complete."""
+    best, tally, job = study.best(), study.tally(), study.job
+    if best is None or best.value is None:
+        return None
+    model, train = grouped(best.params, "model"), grouped(best.params, "train")
+    spec = job.run.spec
+    found = Found(
+        study=job.study,
+        task=spec.task.name,
+        protocol=spec.task.protocol,
+        profile=job.profile,
+        fixed=job.fixed,
+        weights=spec.weights,
+        stand_in=spec.data.stand_in,
+        asked=str(study.target),
+        finished=tally.finished,
+        pruned=tally.pruned,
+        failed=tally.failed,
+        seconds=round(tally.seconds, 1),
+        default_mae=tally.default,
+        best_mae=best.value,
+        best_trial=best.number,
+        values=digest(model, train),
+    )
+    return Tuned(model=model, train=train, found=found)
+
+
+def work(jobs: Sequence[Job], place: Place, target: Target, parent: int) -> None:
+    """What a further worker process does: help with each study, and end with the process that started it."""
+
+    def check() -> None:
+        if os.getppid() != parent:
+            raise WorkerStoppedError
+
+    expected = contextlib.suppress(WorkerStoppedError, KeyboardInterrupt, BenchError)
+    with expected, Tuner(place, target, Silent(), check=check) as tuner:
+        for job in jobs:
+            with contextlib.suppress(TrainingError):
+                tuner.tune(job, wait=False)
+
+
+def _free(device: torch.device) -> None:
+    """Give back what a trial held, so that the next one has the same memory."""
+    import torch
+
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
