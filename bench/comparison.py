@@ -1,7 +1,8 @@
 """Paired comparison of forecasts of the same windows: how large a difference is, how sure, and whether chance does it.
 
 Neighbouring windows overlap and share their hour's weather, so single windows are no independent witnesses. The
-interval comes from a moving-block bootstrap, whose blocks are a day long or more, and the test is made on such blocks.
+interval comes from a moving-block bootstrap, whose blocks are a day long or more, and is widened where such blocks are
+known to be too short or too few; the test is made on such blocks.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Difference:
 
     Attributes:
         percent: Of errors averaged over the seeds that both have.
-        low, high: The 95 % interval of a moving-block bootstrap over windows.
+        low, high: The 95 % interval of a moving-block bootstrap over windows, widened as ``widening`` says.
         seeds: By seed its own difference in percent.
         days: Blocks that the test is made on, days unless the horizon is long.
         p: Of Wilcoxon's signed-rank test over them, two-sided.
@@ -81,7 +82,7 @@ def compare(reference: Runs, others: Sequence[Runs], *, horizon: int) -> list[Di
     base = np.stack([_mean(reference, shared[number]) for number in known], axis=1)  # [N, K]
     mine = np.stack([_mean(others[number], shared[number]) for number in known], axis=1)
     length = first.per_day * math.ceil(max(first.per_day, HORIZONS * horizon) / first.per_day)
-    low, high = _intervals(base, mine, length)
+    low, high = _widened(base, mine, length)
     found: list[Difference | None] = [None] * len(others)
     for column, number in enumerate(known):
         days, p = _signed_rank(mine[:, column] - base[:, column], (first.origins - first.origins[0]) // length)
@@ -122,6 +123,40 @@ def _percent(base: Floats, mine: Floats) -> Floats:
     ratio: Floats = np.divide(mine.sum(axis=0), total, out=np.ones_like(total), where=total > 0)
     percent: Floats = 100 * (ratio - 1)
     return percent
+
+
+def widening(base: Floats, mine: Floats, length: int) -> Floats:
+    """By how much a percentile interval of such blocks is too narrow, ``[K]`` for columns ``[N, K]``; 1 at least.
+
+    Blocks cut the dependence at their ends, so that the variance falls short by a share that goes with 1 / length;
+    from blocks of this and of twice the length it is known. Student's t stands for the few blocks it is known from.
+    """
+    from scipy.stats import norm, t
+
+    errors = mine - base * (mine.sum(axis=0) / base.sum(axis=0))
+    half = len(base) // 2
+    short, long = max(1, min(length, half)), max(1, min(2 * length, half))
+    narrow, wide = _variance(errors, short), _variance(errors, long)
+    true = (long * wide - short * narrow) / (long - short) if long > short else narrow
+    ratio = np.divide(true, narrow, out=np.ones_like(narrow), where=narrow > 0)
+    upper = (1 + LEVEL) / 2
+    few = float(t.ppf(upper, max(1.0, len(base) / long - 1)) / norm.ppf(upper))
+    factor: Floats = few * np.sqrt(np.maximum(1.0, ratio))
+    return factor
+
+
+def _widened(base: Floats, mine: Floats, length: int) -> tuple[Floats, Floats]:
+    """Lower and upper bounds ``[K]``, each set off from the difference by ``widening``."""
+    low, high = _intervals(base, mine, length)
+    middle, factor = _percent(base, mine), widening(base, mine, length)
+    return middle - factor * (middle - low), middle + factor * (high - middle)
+
+
+def _variance(errors: Floats, length: int) -> Floats:
+    """Of the sum of a block over its length, over all moving blocks, ``[K]``."""
+    sums = np.cumsum(np.vstack([np.zeros_like(errors[:1]), errors]), axis=0)
+    variance: Floats = np.var(sums[length:] - sums[:-length], axis=0) / length
+    return variance
 
 
 def _intervals(base: Floats, mine: Floats, length: int) -> tuple[Floats, Floats]:

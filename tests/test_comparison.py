@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 from scipy.stats import wilcoxon
 
-from bench.comparison import DRAWS, compare, corrected
+from bench.comparison import DRAWS, _widened, compare, corrected, widening
 from bench.errors import StoreError
 from bench.window_errors import WindowErrors
 
@@ -102,7 +103,7 @@ def test_the_test_is_made_on_days():
     assert one(reference, other).p == pytest.approx(wilcoxon(by_day).pvalue)
 
 
-def test_the_interval_is_that_of_a_slow_moving_block_bootstrap():
+def test_the_interval_is_that_of_a_slow_moving_block_bootstrap_widened():
     reference, other = runs(noise=0.1, seed=3), runs(1.02, noise=0.1, seed=4)
     base, mine = (np.mean([run.absolute for run in each.values()], axis=0) for each in (reference, other))
     rng = np.random.default_rng(5)
@@ -112,8 +113,10 @@ def test_the_interval_is_that_of_a_slow_moving_block_bootstrap():
         chosen = np.concatenate([np.arange(start, start + PER_DAY) for start in starts])
         ratios.append(100 * (mine[chosen].sum() / base[chosen].sum() - 1))
     found = one(reference, other)
-    spread = np.ptp(np.quantile(ratios, (0.025, 0.975)))
-    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(ratios, (0.025, 0.975))), abs=0.15 * spread)
+    (factor,) = widening(base[:, None], mine[:, None], PER_DAY)
+    wanted = found.percent + factor * (np.quantile(ratios, (0.025, 0.975)) - found.percent)
+    assert factor >= 1
+    assert (found.low, found.high) == pytest.approx(tuple(wanted), abs=0.15 * np.ptp(wanted))
 
 
 def test_days_make_wider_intervals_than_windows_taken_for_independent():
@@ -124,6 +127,41 @@ def test_days_make_wider_intervals_than_windows_taken_for_independent():
     }
     days, windows = one(reference, other), one(alone, other, horizon=0)
     assert days.high - days.low > 2 * (windows.high - windows.low)
+
+
+def coverage(noise, days, truth=3.0, draws=400):
+    """How often the interval holds the planted difference; all draws are columns of one call."""
+    hour = np.arange(days * PER_DAY)
+    hard = (5 + np.sin(2 * np.pi * hour / PER_DAY))[:, None]
+    rng = np.random.default_rng(days)
+    low, high = _widened(
+        hard * (1 + 0.1 * noise(rng, days, draws)),
+        hard * (1 + truth / 100) * (1 + 0.1 * noise(rng, days, draws)),
+        PER_DAY,
+    )
+    return np.mean((low <= truth) & (truth <= high))
+
+
+def by_day(rng, days, draws):
+    return np.repeat(rng.normal(size=(days, draws)), PER_DAY, axis=0)
+
+
+def by_hour(rng, days, draws):
+    return rng.normal(size=(days * PER_DAY, draws))
+
+
+def fading(rng, days, draws):
+    """Half of it is gone after seven hours."""
+    return lfilter([np.sqrt(1 - 0.9**2)], [1, -0.9], rng.normal(size=((days + 5) * PER_DAY, draws)), axis=0)[
+        5 * PER_DAY :
+    ]
+
+
+@pytest.mark.parametrize("noise", [by_day, by_hour, fading])
+@pytest.mark.parametrize("days", [10, 25])
+def test_the_interval_holds_the_truth_about_95_times_in_a_hundred(noise, days, monkeypatch):
+    monkeypatch.setattr("bench.comparison.DRAWS", 300)
+    assert coverage(noise, days) == pytest.approx(0.95, abs=0.045)
 
 
 def test_a_test_period_shorter_than_two_days_still_has_an_interval():
