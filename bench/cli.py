@@ -19,6 +19,7 @@ from bench.cli_options import (
     Results,
     Source,
     TrackingUri,
+    chosen_tables,
     current_frame,
     open_catalog,
     write_current,
@@ -54,7 +55,8 @@ class ListedKind(StrEnum):
 @app.command()
 def tables(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Suites, or TOML files of suites; all that have rows if none is given.")
+        list[str] | None,
+        typer.Argument(help="Suites, TOML files of suites, or ranks; all that have rows if none is given."),
     ] = None,
     *,
     results: Results = Path("results"),
@@ -63,11 +65,10 @@ def tables(
 ) -> None:
     """Write the tables (md, tex, csv) from the records."""
     from bench.ledger import differing as differing_ledger
-    from bench.suite import layouts, suite_names
     from bench.tables import check_tables
 
     if check:
-        differing = check_tables(current_frame(results, source), results / "tables", layouts(names or suite_names()))
+        differing = check_tables(current_frame(results, source), results / "tables", *chosen_tables(names or ()))
         differing += differing_ledger(results) if source is None else []
         for path in differing:
             _print(f"{path} differs from the records; 'stbench tables' writes it anew")

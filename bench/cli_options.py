@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bench.data import Catalog
+    from bench.layout import Layout
+    from bench.tables import Overview
 
 All = Annotated[bool, typer.Option("--all", help="The suite of the ten data sets and all models (short_term).")]
 SuiteOption = Annotated[str | None, typer.Option("--suite", help="A suite's name, or the path of a suite's TOML file.")]
@@ -110,25 +112,38 @@ def current_frame(results: Path, source: str | None) -> pd.DataFrame:
     return mark_stale(frame, {pair: code_hash(*pair) for pair in pairs})
 
 
+def chosen_tables(names: Sequence[str]) -> tuple[list[Layout], list[Overview]]:
+    """The suites among the names, and the tables over all suites; everything if there are no names.
+
+    Raises:
+        UnknownNameError, ConfigError: If a name is neither.
+    """
+    from bench.overviews import MAKERS, overviews
+    from bench.suite import layouts, suite_names
+
+    names = names or [*suite_names(), *MAKERS]
+    suites = [name for name in names if name not in MAKERS]
+    return layouts(suites), overviews(names, layouts(suite_names()))
+
+
 def write_current(
     results: Path, what: Literal["tables", "figures", "both"], *, source: str | None = None, names: Sequence[str] = ()
 ) -> list[Path]:
     """Write the tables or figures of the records as they are now; returns the files.
 
-    ``names`` are suites, or files of suites; none means all that come with the project. Two processes that end together
-    do it one after the other.
+    ``names`` are suites, files of suites, or tables over suites; none means all that come with the project. Two
+    processes that end together do it one after the other.
     """
     from filelock import FileLock
 
     from bench.ledger import write_ledger
     from bench.plots import write_figures
-    from bench.suite import layouts, suite_names
     from bench.tables import write_tables
 
-    chosen = layouts(names or suite_names())
+    chosen, over = chosen_tables(names)
     results.mkdir(parents=True, exist_ok=True)
     with FileLock(results / ".tables.lock"):
         frame = current_frame(results, source)
-        tables = [] if what == "figures" else write_tables(frame, results / "tables", chosen)
+        tables = [] if what == "figures" else write_tables(frame, results / "tables", chosen, over)
         tables += write_ledger(results) if what != "figures" and source is None else []
         return tables + ([] if what == "tables" else write_figures(frame, results / "figures", chosen))

@@ -236,9 +236,10 @@ def _execute(
 
 
 def _report(console: Console, suite: str | None, plan: list[PlannedRun], results: Path, outcome: Outcome) -> None:
+    from bench.overviews import MAKERS
     from bench.suite import suite_names
 
-    names = list(dict.fromkeys([*suite_names(), suite or "short_term"]))
+    names = list(dict.fromkeys([*suite_names(), suite or "short_term", *MAKERS]))
     written = write_current(results, "both", names=names)
     console.print(_summary(plan, results))
     tables, figures = (", ".join(str(p) for p in written if p.suffix == kind) for kind in (".md", ".png"))

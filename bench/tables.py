@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from uuid import uuid4
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LONG = ("dataset", *LINE[1:], "settings", *BLOCK, "metric", "mean", "std", "n", *DATA[1:], "flags")
 WIDEST = 8  # more models than this run down the page
 FEWEST = 2  # variants that make a table of variants
+Overview = Callable[["pd.DataFrame"], Table]
 
 
 def make_table(frame: pd.DataFrame, layout: Layout) -> Table:
@@ -90,10 +91,12 @@ def _worth_a_block(place: Key, entries: Entries, variants: Mapping[str, Line]) -
     return changed or len(names) >= FEWEST
 
 
-def write_tables(frame: pd.DataFrame, folder: Path, layouts: Sequence[Layout]) -> list[Path]:
+def write_tables(
+    frame: pd.DataFrame, folder: Path, layouts: Sequence[Layout], overviews: Sequence[Overview] = ()
+) -> list[Path]:
     """Write ``<name>.md``, ``.tex`` and ``.csv`` of every table that has rows, and remove those of a table without.
 
-    A table that compares has ``<name>_differences.csv``, too.
+    A table that compares has ``<name>_differences.csv``, too. ``overviews`` are tables that no suite has alone.
 
     Returns:
         The files written.
@@ -101,7 +104,7 @@ def write_tables(frame: pd.DataFrame, folder: Path, layouts: Sequence[Layout]) -
     Raises:
         StoreError: If the folder cannot be written.
     """
-    files = _files(frame, layouts)
+    files = _files(frame, layouts, overviews)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
@@ -116,9 +119,11 @@ def write_tables(frame: pd.DataFrame, folder: Path, layouts: Sequence[Layout]) -
     return [folder / name for name, text in files.items() if text is not None]
 
 
-def check_tables(frame: pd.DataFrame, folder: Path, layouts: Sequence[Layout]) -> list[Path]:
+def check_tables(
+    frame: pd.DataFrame, folder: Path, layouts: Sequence[Layout], overviews: Sequence[Overview] = ()
+) -> list[Path]:
     """The files in ``folder`` that ``write_tables`` would change, create or remove."""
-    files = _files(frame, layouts)
+    files = _files(frame, layouts, overviews)
     return [
         folder / name
         for name, text in files.items()
@@ -126,13 +131,12 @@ def check_tables(frame: pd.DataFrame, folder: Path, layouts: Sequence[Layout]) -
     ]
 
 
-def _files(frame: pd.DataFrame, layouts: Sequence[Layout]) -> dict[str, str | None]:
+def _files(frame: pd.DataFrame, layouts: Sequence[Layout], overviews: Sequence[Overview]) -> dict[str, str | None]:
     files: dict[str, str | None] = {}
-    for layout in layouts:
-        table = make_table(frame, layout)
+    for table in (*(make_table(frame, layout) for layout in layouts), *(make(frame) for make in overviews)):
         texts = {".md": table.to_markdown(), ".tex": table.to_latex(), ".csv": table.to_csv()}
-        files |= {layout.name + ending: text if table.blocks else None for ending, text in texts.items()}
-        files[f"{layout.name}_differences.csv"] = table.differences_csv()
+        files |= {table.name + ending: text if table.blocks else None for ending, text in texts.items()}
+        files[f"{table.name}_differences.csv"] = table.differences_csv()
     return files
 
 
@@ -240,12 +244,12 @@ def _cells(entries: Mapping[Key, Entry | None], seeds: int, *, quick: bool) -> t
 
 def _scores(entries: Mapping[Key, Entry | None], metric: str, seeds: int, *, quick: bool) -> dict[Key, Score]:
     shown = {key: entry for key, entry in entries.items() if entry and math.isfinite(entry.mean(metric))}
-    digits = _digits(min((entry.mean(metric) for entry in shown.values()), default=1.0))
-    printed = {key: f"{entry.mean(metric):.{digits}f}" for key, entry in shown.items()}
-    ranks = {} if quick else _ranks({key: float(text) for key, text in printed.items() if shown[key].ranked})
+    places = digits(min((entry.mean(metric) for entry in shown.values()), default=1.0))
+    printed = {key: f"{entry.mean(metric):.{places}f}" for key, entry in shown.items()}
+    ranks = {} if quick else best_two({key: float(text) for key, text in printed.items() if shown[key].ranked})
     return {
         key: Score(
-            text=printed[key] + _spread(entry, metric, digits, seeds),
+            text=printed[key] + _spread(entry, metric, places, seeds),
             rank=ranks.get(key, ""),
             flags=entry.flags_of(metric),
         )
@@ -260,12 +264,12 @@ def _spread(entry: Entry, metric: str, digits: int, seeds: int) -> str:
     return deviation + (f" (n={entry.seeds})" if entry.seeds < seeds else "")
 
 
-def _digits(best: float) -> int:
+def digits(best: float) -> int:
     """Decimals that show three digits of the best value, two at least."""
     return 2 if best >= 1 or best <= 0 else min(6, 2 - math.floor(math.log10(best)))
 
 
-def _ranks(values: Mapping[Key, float]) -> dict[Key, Rank]:
+def best_two(values: Mapping[Key, float]) -> dict[Key, Rank]:
     """Best and second of two or more; values that are equal get no rank, and two equal bests leave no second."""
     ordered = sorted(values, key=lambda key: values[key])
     unique = [key for key in ordered[:2] if list(values.values()).count(values[key]) == 1]

@@ -1,0 +1,29 @@
+"""Tables over several suites, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from bench import rank_table
+from bench.layout import Layout
+from bench.tables import Overview
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bench.render import Table
+
+MAKERS: Mapping[str, Callable[[pd.DataFrame, Sequence[Layout]], Table]] = {
+    rank_table.NAME: rank_table.make_ranks,
+}
+
+
+def overviews(names: Sequence[str], layouts: Sequence[Layout]) -> list[Overview]:
+    """The named tables, of the runs of these layouts; names that are none of them are passed over."""
+    return [partial(_made, name, tuple(layouts)) for name in names if name in MAKERS]
+
+
+def _made(name: str, layouts: Sequence[Layout], frame: pd.DataFrame) -> Table:
+    return MAKERS[name](frame, layouts)

@@ -1,0 +1,242 @@
+"""The table ``ranks``: which models lead over all data sets of a block, and whether these are enough to say so."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bench.cells import BLOCK, DATA, Entries, Entry, Key
+from bench.layout import Layout
+from bench.ranking import (
+    FEWEST_DATASETS,
+    FEWEST_MODELS,
+    FRIEDMAN_MODELS,
+    LEVEL,
+    average_ranks,
+    critical_difference,
+    datasets_for_a_claim,
+    friedman,
+    pairs,
+    pairwise,
+    skill,
+    win_tie_loss,
+)
+from bench.render import MINUS, Block, Cell, Header, Score, Table
+from bench.tables import block_title, digits, line_headers, placed_blocks
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NAME, TITLE = "ranks", "Which models lead over all data sets?"
+COLUMNS = ("average rank", "wins / ties / losses", "skill, %", "p against the first")
+LONG = (*BLOCK, "line", "average_rank", "wins", "ties", "losses", "skill", "p", "holm", "first", "datasets")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What of a block can be ranked.
+
+    Attributes:
+        scores: MAE at printed precision, data sets x lines; no gaps. May be too small to rank.
+        exact: The same at full precision.
+        floors: The best floor's MAE by data set; NaN without one.
+        headers: By line, in the scores' order.
+        left_out: Who and what does not take part, each with its reason.
+        quick: Whether it is of the quick profile.
+    """
+
+    scores: pd.DataFrame
+    exact: pd.DataFrame
+    floors: pd.Series[float]
+    headers: Mapping[str, Header]
+    left_out: tuple[str, ...]
+    quick: bool
+
+    @property
+    def enough(self) -> bool:
+        datasets, models = self.scores.shape
+        return not self.quick and datasets >= FEWEST_DATASETS and models >= FEWEST_MODELS
+
+
+def standing(place: Key, entries: Entries) -> Standing:
+    """The largest complete part of a block: real data, current runs, no floors among the ranked."""
+    import pandas as pd
+
+    lines = sorted({line for (_, line), entry in entries.items() if not entry.floor})
+    data = sorted({key for key, _ in entries})
+    real = _one_version([key for key in data if not _fact(key, "stand_in")], entries)
+    headers = {header.name: header for header in line_headers(lines)}
+    names = dict(zip(lines, headers, strict=True))
+    table = pd.DataFrame(
+        [[_score(entries.get((key, line))) for line in lines] for key in real],
+        index=pd.Index([str(key[0]) for key in real], dtype=str),
+        columns=[names[line] for line in lines],
+        dtype=float,
+    )
+    stand_ins = sum(bool(_fact(key, "stand_in")) for key in data)
+    left_out = [f"{stand_ins} of {len(data)} data sets (stand-ins)"] if stand_ins else []
+    table, dropped = _complete(table)
+    floors = {str(key[0]): _best_floor(entries, key) for key in real}
+    return Standing(
+        scores=pd.DataFrame(
+            [row.round(digits(float(row.min()))) for _, row in table.iterrows()], columns=table.columns
+        ),
+        exact=table,
+        floors=pd.Series(floors, dtype=float).reindex(table.index),
+        headers={name: headers[name] for name in table.columns},
+        left_out=(*left_out, *dropped),
+        quick=dict(zip(BLOCK, place, strict=True))["profile"] == "quick",
+    )
+
+
+def make_ranks(frame: pd.DataFrame, layouts: Sequence[Layout]) -> Table:
+    """The table of all layouts that do not compare variants or lay published numbers beside."""
+    import pandas as pd
+
+    found = standings(frame, layouts)
+    return Table(
+        name=NAME,
+        title=TITLE,
+        blocks=tuple(_block(place, each) for place, each in found.items()),
+        long=pd.DataFrame(
+            [row for place, each in found.items() if each.enough for row in _rows(place, each)], columns=list(LONG)
+        ),
+    )
+
+
+def standings(frame: pd.DataFrame, layouts: Sequence[Layout]) -> dict[Key, Standing]:
+    """By block, those of plain suites alone."""
+    plain = [layout for layout in layouts if not layout.references and layout.published is None]
+    found: dict[Key, Standing] = {}
+    for layout in plain:
+        found |= {
+            place: standing(place, each) for place, each in placed_blocks(frame, layout).items() if place not in found
+        }
+    return found
+
+
+def notes(each: Standing) -> tuple[str, ...]:
+    """What a reader must know of a ranking, the number of data sets that a claim would need among it."""
+    left = [f"Left out: {'; '.join(each.left_out)}."] if each.left_out else []
+    n, k = each.scores.shape
+    if each.quick:
+        return ("Quick profile: the budgets are small, so nothing is ranked.",)
+    if not each.enough:
+        few = f"No ranking: it takes {FEWEST_DATASETS} real data sets on which {FEWEST_MODELS} models have current runs"
+        return (f"{few}; there are {n} with {k}.", *left)
+    found = [f"MAE, means over seeds, on {n} data sets: {', '.join(map(str, each.scores.index))}.", *left]
+    if k >= FRIEDMAN_MODELS:
+        test = friedman(each.scores)
+        found.append(
+            f"Friedman's test that all are alike: {_p(test.p, 'p')}, its statistic {test.chi2:.2f}; Nemenyi's critical "
+            f"difference of two average ranks at {LEVEL}: {critical_difference(k, n):.2f}."
+        )
+    return (*found, _needed(n, k), _EXPLAINED)
+
+
+_EXPLAINED = (
+    "Wins, ties and losses are counted over data sets and rivals; a tie is what prints alike. Skill: 1 - error / error "
+    "of the best floor, mean over data sets; floors are not ranked. p: Wilcoxon's signed-rank test over data sets "
+    "against the model of the best average rank, corrected by Holm for all pairs."
+)
+
+
+def _needed(n: int, k: int) -> str:
+    needed = datasets_for_a_claim(pairs(k))
+    text = f"With {pairs(k)} pairs to compare, a claim needs {needed} data sets at least, and all must agree; "
+    return text + (f"with {n} no p can fall below {LEVEL}, whatever the truth." if n < needed else f"here are {n}.")
+
+
+def _block(place: Key, each: Standing) -> Block:
+    if not each.enough:
+        return Block(title=block_title(place), notes=notes(each), datasets=(), models=(), cells=(), metrics={})
+    rows = sorted(_rows(place, each), key=lambda row: (row["average_rank"], row["line"]))
+    texts = [_texts(row) for row in rows]
+    return Block(
+        title=block_title(place),
+        notes=notes(each),
+        datasets=tuple(Header(name=name) for name in COLUMNS),
+        models=tuple(each.headers[row["line"]] for row in rows),
+        cells=tuple(
+            tuple(Cell(scores={"ranks": Score(text=text[column])}) for text in texts) for column in range(len(COLUMNS))
+        ),
+        metrics={"ranks": f"MAE over {len(each.scores)} data sets"},
+        models_down=True,
+    )
+
+
+def _texts(row: Mapping[str, Any]) -> tuple[str, ...]:
+    gained = "—" if math.isnan(row["skill"]) else f"{100 * row['skill']:.1f}".replace("-", MINUS)
+    return (
+        f"{row['average_rank']:.2f}",
+        f"{row['wins']} / {row['ties']} / {row['losses']}",
+        gained,
+        "first" if row["line"] == row["first"] else _p(row["holm"]),
+    )
+
+
+def _rows(place: Key, each: Standing) -> list[dict[str, Any]]:
+    average, counts, tested = average_ranks(each.scores), win_tie_loss(each.scores), pairwise(each.exact)
+    gained = skill(each.exact, each.floors).mean()
+    first = min(average.index, key=lambda line: (average[line], line))
+    places = {line: next((pair for pair in tested.index if {*pair} == {line, first}), None) for line in average.index}
+    return [
+        {
+            **dict(zip(BLOCK, place, strict=True)),
+            "line": line,
+            "average_rank": float(average[line]),
+            "wins": counts[line].wins,
+            "ties": counts[line].ties,
+            "losses": counts[line].losses,
+            "skill": float(gained[line]),
+            **{name: math.nan if pair is None else float(tested[name][pair]) for name in ("p", "holm")},
+            "first": first,
+            "datasets": ";".join(map(str, each.scores.index)),
+        }
+        for line, pair in places.items()
+    ]
+
+
+def _complete(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Leave out the line or the data set with the largest share of gaps, a line if alike, until there are none."""
+    dropped = []
+    while table.isna().to_numpy().any():
+        lines, data = table.isna().mean(), table.isna().mean(axis=1)
+        if lines.max() >= data.max():
+            name = str(lines.idxmax())
+            dropped.append(f"{name} (current runs on {int(table[name].count())} of {len(table)} data sets)")
+            table = table.drop(columns=[name])
+        else:
+            where = int(data.to_numpy().argmax())
+            dropped.append(
+                f"{table.index[where]} (current runs of {int(table.iloc[where].count())} of {table.shape[1]} models)"
+            )
+            table = table.iloc[[row for row in range(len(table)) if row != where]]
+    return table, dropped
+
+
+def _one_version(data: Sequence[Key], entries: Entries) -> list[Key]:
+    """No data set counts twice: of several versions the one with the most runs."""
+    runs = {key: sum(entry.seeds for (place, _), entry in entries.items() if place == key) for key in data}
+    chosen = {key[0]: key for key in sorted(data, key=lambda key: (runs[key], key))}
+    return sorted(chosen.values())
+
+
+def _score(entry: Entry | None) -> float:
+    return entry.mean("mae") if entry is not None and entry.ranked else math.nan
+
+
+def _best_floor(entries: Entries, data: Key) -> float:
+    means = (entry.mean("mae") for (key, _), entry in entries.items() if key == data and entry.floor and entry.ranked)
+    return min((mean for mean in means if math.isfinite(mean)), default=math.nan)
+
+
+def _fact(data: Key, name: str) -> Any:
+    return data[DATA.index(name)]
+
+
+def _p(value: float, name: str = "") -> str:
+    text = "< 0.001" if value < 0.001 else f"{value:.3f}"
+    return text if not name else f"{name} {text}" if text[0] == "<" else f"{name} = {text}"
