@@ -56,7 +56,9 @@ class ListedKind(StrEnum):
 def tables(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Suites, TOML files of suites, or ranks; all that have rows if none is given."),
+        typer.Argument(
+            help="Suites, TOML files of suites, ranks, efficiency, per_horizon; all that have rows if none is given."
+        ),
     ] = None,
     *,
     results: Results = Path("results"),

@@ -20,7 +20,7 @@ SPLITS = ("test", "val")
 SORT = ("dataset", "model", "task", "protocol", "profile", "weights", "seed", "run_id", "status")
 
 _TEXT = ("run_id", "spec_id", "code", "settings", "status", "dataset", "model", "role", "task", "protocol", "profile")
-_TEXT_TOO = ("weights", "data_version", "data_sha256", "error")
+_TEXT_TOO = ("weights", "data_version", "data_sha256", "device", "error")
 _COUNTS = ("train", "val", "test", "test_values")
 _PYTHON: Mapping[str, tuple[type, ...]] = {
     "str": (str,),
@@ -133,6 +133,7 @@ def _identity(record: Record) -> dict[str, Any]:
         "data_sha256": record["data"]["sha256"],
         "stand_in": record["data"]["stand_in"],
         "seed": spec["seed"],
+        "device": record["environment"].get("device", ""),
         "error": f"{error['type']}: {error['message']}" if error else "",
     }
 

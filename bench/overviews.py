@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bench import rank_table
+from bench import cost_table, rank_table, step_table
 from bench.layout import Layout
 from bench.tables import Overview
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MAKERS: Mapping[str, Callable[[pd.DataFrame, Sequence[Layout]], Table]] = {
     rank_table.NAME: rank_table.make_ranks,
+    cost_table.NAME: cost_table.make_efficiency,
+    step_table.NAME: step_table.make_per_horizon,
 }
 
 
