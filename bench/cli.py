@@ -89,12 +89,14 @@ def plots(
     results: Results = Path("results"),
     source: Source = None,
 ) -> None:
-    """Draw the figures (png, pdf) of the tables that compare: ablation, backbones, controls."""
+    """Draw the figures (png, pdf) of the tables that compare variants, and of ranks, per_horizon, efficiency."""
     written = write_current(results, "figures", source=source, names=names or ())
     for path in written:
         _print(str(path))
     if not written:
-        _print(f"no figure has data: {results} holds no variants to compare; 'stbench run --suite controls' makes some")
+        _print(
+            f"no figure has data: {results} holds no finished run, or none of variants (stbench run --suite controls)"
+        )
 
 
 @app.command("list")

@@ -132,12 +132,15 @@ def write_current(
     """Write the tables or figures of the records as they are now; returns the files.
 
     ``names`` are suites, files of suites, or tables over suites; none means all that come with the project. Two
-    processes that end together do it one after the other.
+    processes that end together do it one after the other. Figures over suites take seconds: only "figures" draws them.
     """
     from filelock import FileLock
 
     from bench.ledger import write_ledger
+    from bench.overview_plots import overview_figures
+    from bench.overviews import MAKERS
     from bench.plots import write_figures
+    from bench.suite import layouts, suite_names
     from bench.tables import write_tables
 
     chosen, over = chosen_tables(names)
@@ -146,4 +149,7 @@ def write_current(
         frame = current_frame(results, source)
         tables = [] if what == "figures" else write_tables(frame, results / "tables", chosen, over)
         tables += write_ledger(results) if what != "figures" and source is None else []
-        return tables + ([] if what == "tables" else write_figures(frame, results / "figures", chosen))
+        if what == "tables":
+            return tables
+        drawn = overview_figures(names or [*MAKERS], layouts(suite_names())) if what == "figures" else []
+        return tables + write_figures(frame, results / "figures", chosen, drawn)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
@@ -25,10 +26,16 @@ if TYPE_CHECKING:
 
 FORMATS = (".png", ".pdf")
 PANELS = 4  # side by side
+Overview = tuple[str, Callable[["pd.DataFrame"], "list[Figure]"]]
+"""What the files are called, and who draws them."""
 
 
-def write_figures(frame: pd.DataFrame, folder: Path, layouts: Sequence[Layout]) -> list[Path]:
+def write_figures(
+    frame: pd.DataFrame, folder: Path, layouts: Sequence[Layout], overviews: Sequence[Overview] = ()
+) -> list[Path]:
     """Write ``<name>-<n>.png`` and ``.pdf``, one figure for each block of a table that compares; drop those that were.
+
+    ``overviews`` are figures that no suite has alone.
 
     Returns:
         The files written.
@@ -39,15 +46,16 @@ def write_figures(frame: pd.DataFrame, folder: Path, layouts: Sequence[Layout]) 
     written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for layout in layouts:
+        own: list[Overview] = [(layout.name, partial(_differences, layout)) for layout in layouts]
+        for name, draw in (*own, *overviews):
             with plain_text():
-                figures = difference_figures(frame, layout)
+                figures = draw(frame)
                 paths = [
-                    save(figure, folder / f"{layout.name}-{number}{ending}")
+                    save(figure, folder / f"{name}-{number}{ending}")
                     for number, figure in enumerate(figures, start=1)
                     for ending in FORMATS
                 ]
-            numbered = re.compile(rf"{re.escape(layout.name)}-\d+")
+            numbered = re.compile(rf"{re.escape(name)}-\d+")
             for path in folder.iterdir():
                 if numbered.fullmatch(path.stem) and path.suffix in FORMATS and path not in paths:
                     path.unlink(missing_ok=True)
@@ -57,6 +65,10 @@ def write_figures(frame: pd.DataFrame, folder: Path, layouts: Sequence[Layout]) 
             f"the figures cannot be written to {folder} ({error}); check the folder's space and rights"
         ) from error
     return written
+
+
+def _differences(layout: Layout, frame: pd.DataFrame) -> list[Figure]:
+    return difference_figures(frame, layout)
 
 
 def difference_figures(frame: pd.DataFrame, layout: Layout) -> list[Figure]:

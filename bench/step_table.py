@@ -24,10 +24,7 @@ def make_per_horizon(frame: pd.DataFrame, layouts: Sequence[Layout]) -> Table:
     """The table of all layouts that do not compare variants or lay published numbers beside."""
     import pandas as pd
 
-    found: dict[Key, Entries] = {}
-    for layout in (layout for layout in layouts if not layout.references and layout.published is None):
-        for place, entries in placed_blocks(frame, layout).items():
-            found.setdefault(place, {key: entry for key, entry in entries.items() if curves(entry)})
+    found = by_block(frame, layouts)
     return Table(
         name=NAME,
         title=TITLE,
@@ -40,6 +37,15 @@ def make_per_horizon(frame: pd.DataFrame, layouts: Sequence[Layout]) -> Table:
             [row for place, entries in found.items() for row in _rows(place, entries)], columns=list(LONG)
         ),
     )
+
+
+def by_block(frame: pd.DataFrame, layouts: Sequence[Layout]) -> dict[Key, Entries]:
+    """The cells of every plain suite's block that have errors by step."""
+    found: dict[Key, Entries] = {}
+    for layout in (layout for layout in layouts if not layout.references and layout.published is None):
+        for place, entries in placed_blocks(frame, layout).items():
+            found.setdefault(place, {key: entry for key, entry in entries.items() if curves(entry)})
+    return found
 
 
 def curves(entry: Entry) -> list[tuple[float, ...]]:

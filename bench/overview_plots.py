@@ -1,0 +1,211 @@
+"""Figures over several suites: who leads over all data sets, how errors grow with the step, what accuracy costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from bench.cells import Entries, Entry, Key
+from bench.cost_table import by_device, cost
+from bench.layout import Layout
+from bench.plots import Overview, fill_lines, legend
+from bench.rank_table import Standing, standings
+from bench.ranking import (
+    FRIEDMAN_MODELS,
+    LEVEL,
+    average_ranks,
+    cliques,
+    critical_difference,
+    datasets_for_a_claim,
+    friedman,
+    pairs,
+)
+from bench.step_table import by_block, curves, mean_curve
+from bench.style import BLUE, GREEN, GREY, ORANGE, PINK
+from bench.tables import block_title, dataset_headers, line_headers
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PANELS = 3  # side by side
+HUES = (BLUE, ORANGE, GREEN, PINK)
+DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (7, 3)))
+MARKERS = "os^Dv"
+
+
+def rank_figures(frame: pd.DataFrame, layouts: Sequence[Layout]) -> list[Figure]:
+    """Critical-difference diagrams: average ranks, and bars over models that Nemenyi's test does not tell apart."""
+    found = standings(frame, layouts)
+    return [
+        _rank_figure(block_title(place), each)
+        for place, each in found.items()
+        if each.enough and each.scores.shape[1] >= FRIEDMAN_MODELS
+    ]
+
+
+def horizon_figures(frame: pd.DataFrame, layouts: Sequence[Layout]) -> list[Figure]:
+    """By block: MAE by step, a panel per data set; thick the mean, thin the seeds."""
+    caption = "MAE at each step alone. Thick: mean over seeds; thin: seeds; grey: floors."
+    return [
+        _panels("How does the error grow with the step of the forecast?\n" + block_title(place), caption, own, _steps)
+        for place, own in by_block(frame, layouts).items()
+        if own
+    ]
+
+
+def cost_figures(frame: pd.DataFrame, layouts: Sequence[Layout]) -> list[Figure]:
+    """By block and device: MAE against milliseconds a window, a panel per data set."""
+    caption = (
+        "MAE (up) against milliseconds to forecast a window (right, logarithmic), means over seeds. Black rims "
+        "and the line: models that no other beats in both; grey: floors."
+    )
+    question = "What does accuracy cost?"
+    found = by_device(frame, layouts)
+    priced = {key: {one: e for one, e in own.items() if cost(e, "ms_per_window") > 0} for key, own in found.items()}
+    return [
+        _panels(f"{question}\n{block_title(place)}, on {device}", caption, own, _prices, joined=False)
+        for (place, device), own in priced.items()
+        if own
+    ]
+
+
+def pareto(points: Mapping[Key, tuple[float, float]]) -> list[Key]:
+    """Those that no other beats in cost and error at once, the cheapest first."""
+    front: list[Key] = []
+    for key in sorted(points, key=lambda key: points[key]):
+        if not front or points[key][1] < points[front[-1]][1]:
+            front.append(key)
+    return front
+
+
+Drawing = Callable[["pd.DataFrame", Sequence[Layout]], "list[Figure]"]
+FIGURES: Mapping[str, tuple[str, Drawing]] = {
+    "ranks": ("ranks", rank_figures),
+    "per_horizon": ("horizon", horizon_figures),
+    "efficiency": ("cost", cost_figures),
+}
+"""By the name of their table, what their files are called and who draws them."""
+
+
+def overview_figures(names: Sequence[str], layouts: Sequence[Layout]) -> list[Overview]:
+    """The figures of the named tables, of the runs of these layouts; names that are none of them are passed over."""
+    chosen = [FIGURES[name] for name in names if name in FIGURES]
+    return [(stem, partial(_drawn, draw, tuple(layouts))) for stem, draw in chosen]
+
+
+def _drawn(draw: Drawing, layouts: Sequence[Layout], frame: pd.DataFrame) -> list[Figure]:
+    return draw(frame, layouts)
+
+
+def _rank_figure(title: str, each: Standing) -> Figure:
+    from matplotlib.figure import Figure
+
+    (n, k), average = each.scores.shape, average_ranks(each.scores).sort_values(kind="stable")
+    difference, test = critical_difference(k, n), friedman(each.scores)
+    figure = Figure(figsize=(6.5, 1.9 + 0.26 * k), dpi=200, layout="constrained")
+    figure.suptitle(fill_lines(f"Which models lead over all data sets?\n{title}", 6.5), fontsize=10)
+    axis = figure.subplots()
+    axis.hlines(range(k), 1, average, color=GREY, linewidth=0.6, alpha=0.5)
+    axis.plot(average, range(k), "o", color=BLUE, markersize=5)
+    rows = {str(name): row for row, name in enumerate(average.index)}
+    for place, group in enumerate(cliques(average, difference)):
+        ends = [rows[group[0]] - 0.2, rows[group[-1]] + 0.2]
+        side = axis.get_yaxis_transform()
+        axis.plot([1.02 + 0.02 * place] * 2, ends, color="black", linewidth=3, clip_on=False, transform=side)
+    axis.errorbar(1 + difference / 2, -1, xerr=difference / 2, color=ORANGE, capsize=4)
+    axis.text(1, -1.3, f"critical difference {difference:.2f}", va="bottom", fontsize=8, color=ORANGE)
+    axis.set_yticks(range(k), [each.headers[str(name)].text for name in average.index])
+    end = max(k, 1 + difference) + 0.2
+    axis.set(xlim=(0.9, end), ylim=(k - 0.5, -2.0))
+    _plain(axis, "x")
+    needed = datasets_for_a_claim(pairs(k))
+    caption = (
+        f"Average rank by MAE on {n} real data sets (1: the best). Bars join models that Nemenyi's test does not tell "
+        f"apart at {LEVEL}; Friedman's test: p {'< 0.001' if test.p < 0.001 else f'= {test.p:.3f}'}. A claim about two "
+        f"models by Wilcoxon's test, corrected for all pairs, takes {needed} data sets at least."
+    )
+    figure.supxlabel(
+        fill_lines(f"{caption} {legend([header.text for header in each.headers.values()])}", 6.5), fontsize=8
+    )
+    return figure
+
+
+Draw = Callable[["Axes", Mapping[Key, Entry], Mapping[Key, dict[str, Any]]], None]
+
+
+def _panels(title: str, caption: str, entries: Entries, draw: Draw, *, joined: bool = True) -> Figure:
+    from matplotlib.figure import Figure
+
+    data, lines = sorted({key for key, _ in entries}), sorted({line for _, line in entries})
+    floors = {line for (_, line), entry in entries.items() if entry.floor}
+    lines.sort(key=lambda line: (line in floors, line))
+    columns = min(PANELS, len(data))
+    rows = math.ceil(len(data) / columns)
+    size = (2.4 + 2.4 * columns, 1.6 + max(2.1 * rows, 0.17 * len(lines)))
+    figure = Figure(figsize=size, dpi=200, layout="constrained")
+    figure.suptitle(fill_lines(title, size[0]), fontsize=10)
+    axes, looks = figure.subplots(rows, columns, squeeze=False), _looks(lines, floors, joined=joined)
+    headers = dataset_headers(data)
+    for axis, key, header in zip(axes.flat, data, headers, strict=False):
+        draw(axis, {line: entries[key, line] for line in lines if (key, line) in entries}, looks)
+        axis.set_title(header.text, fontsize=9)
+        _plain(axis, "both")
+    for axis in list(axes.flat)[len(data) :]:
+        axis.set_axis_off()
+    names = [header.text for header in line_headers(lines, floors)]
+    handles = [axes[0, 0].plot([], [], label=name, **looks[line])[0] for line, name in zip(lines, names, strict=True)]
+    figure.legend(handles=handles, loc="outside right center", fontsize=7, frameon=False, handlelength=3)
+    marks = legend([*names, *(header.text for header in headers)])
+    figure.supxlabel(fill_lines(f"{caption} {marks}", size[0]), fontsize=8)
+    return figure
+
+
+def _looks(lines: Sequence[Key], floors: set[Key], *, joined: bool) -> dict[Key, dict[str, Any]]:
+    """Colour, dashes (if points are joined) and marker of every line, no two of twenty models alike."""
+    found: dict[Key, dict[str, Any]] = {}
+    for group, hues in (([x for x in lines if x not in floors], HUES), ([x for x in lines if x in floors], (GREY,))):
+        for number, line in enumerate(group):
+            style = number // len(hues) % len(DASHES)
+            look = {
+                "color": hues[number % len(hues)],
+                "linestyle": DASHES[style] if joined else "",
+                "marker": MARKERS[style],
+            }
+            found[line] = {**look, "markersize": 3.5, "linewidth": 1.4}
+    return found
+
+
+def _steps(axis: Axes, entries: Mapping[Key, Entry], looks: Mapping[Key, dict[str, Any]]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    for line, entry in entries.items():
+        mean = mean_curve(entry)
+        steps, thin = range(1, len(mean) + 1), {"color": looks[line]["color"], "linewidth": 0.4, "alpha": 0.6}
+        for curve in curves(entry) if entry.seeds > 1 else []:
+            axis.plot(steps, curve, **thin)
+        axis.plot(steps, mean, markevery=max(1, len(mean) // 6), **looks[line])
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _prices(axis: Axes, entries: Mapping[Key, Entry], looks: Mapping[Key, dict[str, Any]]) -> None:
+    points = {line: (cost(entry, "ms_per_window"), entry.mean("mae")) for line, entry in entries.items()}
+    points = {line: point for line, point in points.items() if math.isfinite(point[1])}
+    front = [points[line] for line in pareto(points)]
+    axis.plot([x for x, _ in front], [y for _, y in front], color="black", linewidth=0.8, alpha=0.6, zorder=1)
+    for line, (x, y) in points.items():
+        edge = {"markeredgecolor": "black"} if (x, y) in front else {}
+        axis.plot(x, y, **{**looks[line], "markersize": 5.5, **edge})
+    axis.set_xscale("log")
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.xaxis.set_minor_formatter(lambda *_: "")
+    axis.margins(0.12)
+
+
+def _plain(axis: Axes, grid: Any) -> None:
+    axis.grid(axis=grid, alpha=0.3)
+    axis.tick_params(labelsize=8)
+    axis.spines[["top", "right"]].set_visible(False)
