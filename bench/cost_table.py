@@ -74,14 +74,24 @@ def _block(place: Key, device: str, entries: Entries) -> Block:
     data = sorted({key for key, _ in entries})
     columns = [[_mean(entries, line, name) for line in lines] for name in COSTS]
     counts = [sum((key, line) in entries for key in data) for line in lines]
-    texts = [[_number(value) for value in column] for column in columns] + [[str(count) for count in counts]]
+    texts = [
+        [f"{value:,.0f}" if "parameters" in name and value >= 0 else _number(value) for value in column]
+        for name, column in zip(COSTS, columns, strict=True)
+    ] + [[str(count) for count in counts]]
+    stale = {line for (_, line), entry in entries.items() if "stale" in entry.flags}
     names = ", ".join(header.text for header in dataset_headers(data))
     return Block(
         title=f"{block_title(place)}, on {device or 'an unknown device'}",
         notes=(NOTE, f"Data sets: {names}."),
         datasets=tuple(Header(name=name) for name in (*COSTS.values(), "data sets")),
         models=line_headers(lines, floors),
-        cells=tuple(tuple(Cell(scores={"cost": Score(text=text)}) for text in column) for column in texts),
+        cells=tuple(
+            tuple(
+                Cell(scores={"cost": Score(text=text, flags=("stale",) if line in stale else ())})
+                for line, text in zip(lines, column, strict=True)
+            )
+            for column in texts
+        ),
         metrics={"cost": "cost"},
         models_down=True,
     )

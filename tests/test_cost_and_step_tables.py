@@ -10,7 +10,7 @@ import pytest
 from records import record, suite
 
 from bench.cost_table import make_efficiency
-from bench.frame import frame_from_records
+from bench.frame import frame_from_records, mark_stale
 from bench.layout import Layout
 from bench.step_table import make_per_horizon, shown_steps
 
@@ -34,7 +34,7 @@ def test_costs_are_means_over_seeds_and_data_sets():
     made = [costly(seed=seed, cost={"train_s": 10.0 + seed, "parameters": 1234567}) for seed in (0, 1)]
     made.append(costly("taxinyc", cost={"train_s": 20.5, "parameters": 1234567}))
     _, row = rows(make_efficiency(frame_from_records(made), [SHORT]).to_markdown())
-    assert row == ["stid", "1,234,567", "90.0", "15.5", "0.250", "—", "2"]
+    assert row == ["stid", "1,234,567", "90", "15.5", "0.250", "—", "2"]
 
 
 def test_runs_of_two_devices_stand_in_two_blocks_that_name_them():
@@ -48,6 +48,11 @@ def test_runs_of_two_devices_stand_in_two_blocks_that_name_them():
 def test_a_failed_run_costs_nothing():
     table = make_efficiency(frame_from_records([record(), record(model="b", failed=True)]), [SHORT])
     assert [row[0] for row in rows(table.to_markdown())] == ["**cost**", "stid"]
+
+
+def test_costs_of_earlier_code_are_marked():
+    frame = mark_stale(frame_from_records([record()]), {("bikenyc", "stid"): "f" * 12})
+    assert rows(make_efficiency(frame, [SHORT]).to_markdown())[1][1] == "100 §"
 
 
 def test_floors_come_first_and_stand_ins_are_marked():
