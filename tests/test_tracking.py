@@ -19,6 +19,7 @@ from records import record, suite
 from bench.errors import TrackingError
 from bench.frame import frame_from_records, load_frame
 from bench.mlflow_store import MlflowStore, shown
+from bench.overviews import MAKERS, overviews
 from bench.plots import write_figures
 from bench.store import ResultStore
 from bench.suite import layouts
@@ -104,6 +105,7 @@ def warnings_told() -> list[str]:
 
 def test_tables_from_mlflow_are_those_from_the_store_byte_for_byte(results: Path, tmp_path: Path) -> None:
     store, tables = ResultStore(results), layouts(["short_term", "controls"])
+    over = overviews([*MAKERS], tables)
     variants = [record(model="stvfm", mae=mae, overrides={"model.control": name}) for name, mae in CONTROLS]
     variants.append(record(model="stvfm", weights="pretrained"))
     with Tracker(default_uri(results), results, warn=pytest.fail) as tracker:
@@ -112,10 +114,19 @@ def test_tables_from_mlflow_are_those_from_the_store_byte_for_byte(results: Path
             store.write(made)
     frames = {"store": load_frame(results), "mlflow": frame_from_records(records_from(default_uri(results)))}
     from_store, from_mlflow = (
-        [*write_tables(frame, tmp_path / name, tables), *write_figures(frame, tmp_path / name, tables)]
+        [*write_tables(frame, tmp_path / name, tables, over), *write_figures(frame, tmp_path / name, tables)]
         for name, frame in frames.items()
     )
-    names = {"short_term.md", "short_term.csv", "controls.tex", "controls_differences.csv", "controls-1.png"}
+    names = {
+        "ranks.md",
+        "efficiency.md",
+        "per_horizon.csv",
+        "short_term.md",
+        "short_term.csv",
+        "controls.tex",
+        "controls_differences.csv",
+        "controls-1.png",
+    }
     assert names <= {path.name for path in from_store}
     assert [path.name for path in from_store] == [path.name for path in from_mlflow]
     assert [path.read_bytes() for path in from_store] == [path.read_bytes() for path in from_mlflow]
