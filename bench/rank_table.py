@@ -80,15 +80,20 @@ def standing(place: Key, entries: Entries) -> Standing:
     table, dropped = _complete(table)
     floors = {str(key[0]): _best_floor(entries, key) for key in real}
     return Standing(
-        scores=pd.DataFrame(
-            [row.round(digits(float(row.min()))) for _, row in table.iterrows()], columns=table.columns
-        ),
+        scores=_printed(table) if len(table.columns) else table,
         exact=table,
         floors=pd.Series(floors, dtype=float).reindex(table.index),
         headers={name: headers[name] for name in table.columns},
         left_out=(*left_out, *dropped),
         quick=dict(zip(BLOCK, place, strict=True))["profile"] == "quick",
     )
+
+
+def _printed(table: pd.DataFrame) -> pd.DataFrame:
+    """Errors at the precision that tables show, so that what prints alike is a tie."""
+    import pandas as pd
+
+    return pd.DataFrame([row.round(digits(float(row.min()))) for _, row in table.iterrows()], columns=table.columns)
 
 
 def make_ranks(frame: pd.DataFrame, layouts: Sequence[Layout]) -> Table:

@@ -110,3 +110,8 @@ def test_the_table_is_written_and_checked_by_name_in_all_its_forms(tmp_path):
 def test_tables_that_compare_variants_are_no_source():
     versus = Layout(name="controls", title="Controls", tasks=("short",), references=("pre-trained",))
     assert make_ranks(frame_from_records(suite()), [versus]).blocks == ()
+
+
+def test_floors_alone_make_a_sentence_and_no_error():
+    text = ranked(made(cities=2, quality={})).to_markdown()
+    assert "No ranking: it takes 2 real data sets on which 2 models have current runs; there are 2 with 0." in text
