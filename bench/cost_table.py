@@ -50,7 +50,7 @@ def make_efficiency(frame: pd.DataFrame, layouts: Sequence[Layout]) -> Table:
 def by_device(frame: pd.DataFrame, layouts: Sequence[Layout]) -> dict[tuple[Key, str], Entries]:
     """The cells with runs of every plain suite's block, device by device."""
     found: dict[tuple[Key, str], Entries] = {}
-    for layout in (layout for layout in layouts if not layout.references and layout.published is None):
+    for layout in (layout for layout in layouts if layout.plain):
         for place, entries in placed_blocks(frame, layout).items():
             for device in sorted({run["device"] for entry in entries.values() for run in entry.runs}):
                 own = {key: _on(entry, device) for key, entry in entries.items()}

@@ -54,6 +54,11 @@ class Layout:
     question: str = ""
     published: Published | None = None
 
+    @property
+    def plain(self) -> bool:
+        """Whether it neither compares variants nor lays published numbers beside."""
+        return not self.references and self.published is None
+
     def placed(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The runs of ``bench.frame`` that belong to the lines, with their place; a run may belong to several blocks.
 

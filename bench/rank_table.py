@@ -113,7 +113,7 @@ def make_ranks(frame: pd.DataFrame, layouts: Sequence[Layout]) -> Table:
 
 def standings(frame: pd.DataFrame, layouts: Sequence[Layout]) -> dict[Key, Standing]:
     """By block, those of plain suites alone."""
-    plain = [layout for layout in layouts if not layout.references and layout.published is None]
+    plain = [layout for layout in layouts if layout.plain]
     found: dict[Key, Standing] = {}
     for layout in plain:
         found |= {

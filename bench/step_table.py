@@ -42,7 +42,7 @@ def make_per_horizon(frame: pd.DataFrame, layouts: Sequence[Layout]) -> Table:
 def by_block(frame: pd.DataFrame, layouts: Sequence[Layout]) -> dict[Key, Entries]:
     """The cells of every plain suite's block that have errors by step."""
     found: dict[Key, Entries] = {}
-    for layout in (layout for layout in layouts if not layout.references and layout.published is None):
+    for layout in (layout for layout in layouts if layout.plain):
         for place, entries in placed_blocks(frame, layout).items():
             found.setdefault(place, {key: entry for key, entry in entries.items() if curves(entry)})
     return found
