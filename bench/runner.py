@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from bench.context import RunContext
     from bench.task import Task
     from bench.train import Training
+    from bench.types import SpatioTemporalData
 
 LIBRARIES = ("torch", "timm", "open_clip_torch", "transformers", "optuna", "mlflow", "numpy", "pandas")
 
@@ -130,18 +131,12 @@ class Runner:
     def _done_record(self, run: PlannedRun) -> Record:
         from bench.context import RunContext, environment
         from bench.evaluator import evaluate
-        from bench.task import Task
 
         context = RunContext(seed=run.spec.seed, device=self._device)
         context.begin()
         started = context.seconds()
-        data = self._load(run.dataset)
-        if data.identity != run.spec.data:
-            raise DataError(f"the files of '{run.dataset}' have changed since this command began; run it again")
+        task = open_task(run, self._load, self._device)
         module = registry.load("model", run.model)
-        task = Task(data, run.spec.task, self._device, days_back=getattr(module, "DAYS_BACK", ()))
-        if run.code != code_hash(run.dataset, run.model):
-            raise ConfigError(f"the code behind '{run.model}' has changed since this command began; run it again")
         model = module.Model(task.shape, module.Config(**run.spec.config)).to(self._device)
         if self._compiled:
             model.compile()  # in place: names of weights stay, and so do checkpoints
@@ -196,6 +191,26 @@ class Runner:
     def _tell(self, message: Callable[[Observer], None]) -> None:
         for observer in self._observers:
             message(observer)
+
+
+def open_task(
+    run: PlannedRun, load: Callable[[str], SpatioTemporalData], device: torch.device, *, test_allowed: bool = True
+) -> Task:
+    """The windows of a planned run.
+
+    Raises:
+        DataError, ConfigError: If its data or its code are no longer those of the plan.
+    """
+    from bench.task import Task
+
+    data = load(run.dataset)
+    if data.identity != run.spec.data:
+        raise DataError(f"the files of '{run.dataset}' have changed since this command began; run it again")
+    days_back = getattr(registry.load("model", run.model), "DAYS_BACK", ())
+    task = Task(data, run.spec.task, device, days_back=days_back, test_allowed=test_allowed)
+    if run.code != code_hash(run.dataset, run.model):
+        raise ConfigError(f"the code behind '{run.model}' has changed since this command began; run it again")
+    return task
 
 
 def _common(run: PlannedRun) -> Record:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from bench import registry
 from bench.data import Catalog
-from bench.errors import BenchError, ConfigError, DataError, TrainingError
-from bench.spec import code_hash
-from bench.studies import Job, SharedStudy, Target, Worker, grouped, is_default, open_storage
+from bench.errors import BenchError, TrainingError
+from bench.runner import open_task
+from bench.studies import Job, SharedStudy, Target, Worker, grouped, is_default
+from bench.study_storage import open_storage
 from bench.tuned import Found, Tuned, digest
 
 if TYPE_CHECKING:
@@ -126,17 +127,7 @@ class Tuner:
 
     def _task(self, job: Job) -> Task:
         """The windows of training and validation; those of test stay closed."""
-        from bench.task import Task
-
-        run = job.run
-        data = self._load(run.dataset)
-        module = registry.load("model", run.model)
-        if data.identity != run.spec.data:
-            raise DataError(f"the files of '{run.dataset}' have changed since this command began; run it again")
-        if run.code != code_hash(run.dataset, run.model):
-            raise ConfigError(f"the code behind '{run.model}' has changed since this command began; run it again")
-        days_back = getattr(module, "DAYS_BACK", ())
-        return Task(data, run.spec.task, self._device, days_back=days_back, test_allowed=False)
+        return open_task(job.run, self._load, self._device, test_allowed=False)
 
     def _try(self, study: SharedStudy, trial: Trial, task: Task) -> str:
         """Run a trial and store how it ended; the reason if it failed."""
@@ -182,7 +173,7 @@ class Tuner:
         context.begin()
         module = registry.load("model", spec.model)
         model = module.Model(task.shape, module.Config(**spec.config)).to(self._device)
-        return validation_mae(model, task, study.job.spec(trial.params).train, context, on_epoch)
+        return validation_mae(model, task, spec.train, context, on_epoch)
 
 
 def validation_mae(

@@ -17,7 +17,8 @@ from bench.config import Space
 from bench.errors import BenchError, ConfigError, LeakError, StoreError, TrainingError
 from bench.plan import Selection, plan
 from bench.runner import Runner
-from bench.studies import SharedStudy, Target, Worker, distributions, job, open_storage
+from bench.studies import SharedStudy, Target, Worker, distributions, job
+from bench.study_storage import open_storage
 from bench.suite import load_suite
 from bench.task import Task
 from bench.tuned import TunedFolder
