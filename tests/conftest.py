@@ -73,3 +73,13 @@ def hub(no_weights, monkeypatch):
     made.server.shutdown()
     thread.join()
     made.server.server_close()
+
+
+@pytest.fixture
+def small_gpt2(monkeypatch):
+    """GPT-2 by its name, but of a size for tests."""
+    from baselines import _language
+    from baselines._zoo import LANGUAGE_MODELS, LanguageModel
+
+    small = LanguageModel(repository="openai-community/gpt2", licence="mit", width=16, depth=3, heads=2, vocabulary=40)
+    monkeypatch.setattr(_language, "LANGUAGE_MODELS", {**LANGUAGE_MODELS, "gpt2": small})
