@@ -71,7 +71,7 @@ def list_weights(weights_dir: WeightsDir = None) -> None:
 def fetch(
     names: Names = None,
     *,
-    everything: Annotated[bool, typer.Option("--all", help="All of them; about 17 GB.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All of them: many gigabytes.")] = False,
     weights_dir: WeightsDir = None,
 ) -> None:
     """Download weights into the weights folder if one is given, else into the hub's cache; exit 1 if some cannot be."""
