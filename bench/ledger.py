@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.errors import StoreError
 from bench.render import Block, Cell, Flag, Header, Score, Table
+from bench.tables import Overview, check_tables, write_tables
 from bench.tuned import Found, Tuned, TunedFolder
 
 NAME = "tuning_ledger"
@@ -31,49 +31,28 @@ def make_ledger(rows: Sequence[Row]) -> Table:
     )
 
 
-def ledger_files(results: Path) -> dict[Path, bytes | None]:
-    """The files of the ledger with their content; None where there is nothing to tell.
-
-    Raises:
-        ConfigError: If a file of tuned settings does not validate.
-    """
-    rows = list(TunedFolder(results).files())
-    paths = {ending: results / "tables" / f"{NAME}.{ending}" for ending in ("md", "tex", "csv")}
-    if not rows:
-        return dict.fromkeys(paths.values())
-    table = make_ledger(rows)
-    texts = {"md": table.to_markdown(), "tex": table.to_latex(), "csv": table.to_csv()}
-    return {path: texts[ending].encode() for ending, path in paths.items()}
-
-
 def write_ledger(results: Path) -> list[Path]:
     """Write the ledger, or remove it where there is nothing to tell; returns the files.
 
     Raises:
         ConfigError, StoreError: If a file of tuned settings does not validate, or the ledger cannot be written.
     """
-    files = ledger_files(results)
-    try:
-        for path, content in files.items():
-            if content is None:
-                path.unlink(missing_ok=True)
-            else:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-    except OSError as error:
-        raise StoreError(
-            f"the tuning ledger cannot be written ({error}); check the space and rights of {results}"
-        ) from error
-    return [path for path, content in files.items() if content is not None]
+    import pandas as pd
+
+    return write_tables(pd.DataFrame(), results / "tables", (), [_overview(results)])
 
 
 def differing(results: Path) -> list[Path]:
     """The files that ``write_ledger`` would change, make or remove."""
-    return [
-        path
-        for path, content in ledger_files(results).items()
-        if (path.read_bytes() if path.exists() else None) != content
-    ]
+    import pandas as pd
+
+    return check_tables(pd.DataFrame(), results / "tables", (), [_overview(results)])
+
+
+def _overview(results: Path) -> Overview:
+    """The ledger as the tables' writer wants it; it sees no records."""
+    rows = list(TunedFolder(results).files())
+    return lambda _: make_ledger(rows)
 
 
 def _place(found: Found | None) -> tuple[str, str, str]:
