@@ -18,7 +18,7 @@ def main() -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from bench.cli import app
+    from bench.cli.app import app
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

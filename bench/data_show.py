@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.style import BLUE, GREEN, ORANGE, PINK, WARNING, plain_text, save
+from bench.analysis.style import BLUE, GREEN, ORANGE, PINK, WARNING, plain_text, save
 from bench.types import DatasetCard, SpatioTemporalData
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from bench.profiles import PROFILES, Profile
 from bench.settings import TASKS, TaskSettings, TrainSettings, Weights
 from bench.spec import PlannedRun, RunSpec, code_hash
 from bench.suite import Suite, Variant, validated
-from bench.tuned import Tuned, TunedFolder
+from bench.tuning.tuned import Tuned, TunedFolder
 
 S = TypeVar("S")
 UNTUNED: Final = Tuned()

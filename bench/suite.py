@@ -22,10 +22,10 @@ from pydantic import (
 )
 
 from bench import registry
+from bench.analysis.layout import Layout, Line
+from bench.analysis.published import load_published
 from bench.errors import ConfigError, UnknownNameError
 from bench.frame import changes
-from bench.layout import Layout, Line
-from bench.published import load_published
 from bench.settings import Protocol
 
 FOLDER = Path(__file__).resolve().parent / "suites"

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from bench import cli_data, registry
-from bench.cli_data import app
+from bench import registry
+from bench.cli import data as cli_data
+from bench.cli.data import app
 from bench.data_show import draw, sample_slots
 from bench.errors import BenchError, ConfigError, DataError, UnknownNameError
 from bench.types import DataIdentity, DatasetCard, RawFile, SpatioTemporalData
@@ -370,7 +371,7 @@ def test_the_same_data_give_the_same_picture(tmp_path: Path) -> None:
 
 def test_help_and_list_import_no_heavy_library(tmp_path: Path) -> None:
     code = (
-        "import sys, bench.cli_data as c; from typer.testing import CliRunner;"
+        "import sys, bench.cli.data as c; from typer.testing import CliRunner;"
         "r = [CliRunner().invoke(c.app, w).exit_code for w in (['--help'], ['list'])]; assert r == [0, 0], r;"
         "heavy = {'torch', 'pandas', 'matplotlib', 'scipy', 'mlflow', 'timm', 'requests'};"
         "print(sorted(heavy & set(sys.modules)))"

@@ -7,7 +7,7 @@ import pytest
 from scipy.signal import lfilter
 from scipy.stats import wilcoxon
 
-from bench.comparison import DRAWS, _widened, compare, corrected, widening
+from bench.analysis.comparison import DRAWS, _widened, compare, corrected, widening
 from bench.errors import StoreError
 from bench.window_errors import WindowErrors
 
@@ -160,7 +160,7 @@ def fading(rng, days, draws):
 @pytest.mark.parametrize("noise", [by_day, by_hour, fading])
 @pytest.mark.parametrize("days", [10, 25])
 def test_the_interval_holds_the_truth_about_95_times_in_a_hundred(noise, days, monkeypatch):
-    monkeypatch.setattr("bench.comparison.DRAWS", 300)
+    monkeypatch.setattr("bench.analysis.comparison.DRAWS", 300)
     assert coverage(noise, days) == pytest.approx(0.95, abs=0.045)
 
 

@@ -9,10 +9,10 @@ import math
 import pytest
 from records import record, suite
 
-from bench.cost_table import make_efficiency
+from bench.analysis.cost_table import make_efficiency
+from bench.analysis.layout import Layout
+from bench.analysis.step_table import make_per_horizon, shown_steps
 from bench.frame import frame_from_records, mark_stale
-from bench.layout import Layout
-from bench.step_table import make_per_horizon, shown_steps
 
 SHORT = Layout(name="short_term", title="Short-term", tasks=("short",))
 

@@ -12,12 +12,12 @@ import pytest
 from matplotlib.image import imread
 from records import record
 
+from bench.analysis.plots import difference_figures, write_figures
+from bench.analysis.render import MINUS
+from bench.analysis.tables import make_table, write_tables
 from bench.errors import StoreError
 from bench.frame import frame_from_records
-from bench.plots import difference_figures, write_figures
-from bench.render import MINUS
 from bench.suite import layouts
-from bench.tables import make_table, write_tables
 
 CONTROLS, ABLATION, SHORT = layouts(["controls", "ablation", "short_term"])
 LOSS = {"identity": 1.2, "attention": 0.9, "shuffled": 1.1}

@@ -14,7 +14,7 @@ from rich.console import Console
 from torch import nn
 
 from bench import registry
-from bench.cli_plan import announce, expect
+from bench.cli.plan import announce, expect
 from bench.estimate import Pace, Size, kind, paces_from_records, total_seconds, trials, work
 from bench.plan import Selection, plan
 from bench.runner import Runner

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.layout import Layout, Line
+from bench.analysis.layout import Layout, Line
 
 LINES = (
     Line(name="last_value", model="last_value"),

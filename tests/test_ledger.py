@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from test_tuned import tuned
 
-from bench.ledger import differing, write_ledger
-from bench.tuned import TunedFolder
+from bench.tuning.ledger import differing, write_ledger
+from bench.tuning.tuned import TunedFolder
 
 
 @pytest.fixture

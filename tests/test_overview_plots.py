@@ -7,11 +7,11 @@ from matplotlib.axes import Axes
 from records import record
 from test_rank_table import made
 
+from bench.analysis.layout import Layout
+from bench.analysis.overview_plots import cost_figures, horizon_figures, overview_figures, pareto, rank_figures
+from bench.analysis.plots import write_figures
+from bench.analysis.style import plain_text
 from bench.frame import frame_from_records
-from bench.layout import Layout
-from bench.overview_plots import cost_figures, horizon_figures, overview_figures, pareto, rank_figures
-from bench.plots import write_figures
-from bench.style import plain_text
 
 SHORT = Layout(name="short_term", title="Short-term", tasks=("short",))
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from records import record
 
-from bench import published
+from bench.analysis import published
+from bench.analysis.published import load_published
+from bench.analysis.tables import make_table
 from bench.errors import ConfigError, UnknownNameError
 from bench.frame import frame_from_records
-from bench.published import load_published
 from bench.suite import layouts
-from bench.tables import make_table
 
 (REPRODUCE,) = layouts(["reproduce"])
 

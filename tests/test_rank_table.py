@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from records import CODE, record, suite
 
+from bench.analysis.layout import Layout
+from bench.analysis.overviews import overviews
+from bench.analysis.rank_table import make_ranks
+from bench.analysis.tables import check_tables, write_tables
 from bench.frame import frame_from_records, mark_stale
-from bench.layout import Layout
-from bench.overviews import overviews
-from bench.rank_table import make_ranks
-from bench.tables import check_tables, write_tables
 
 SHORT = Layout(name="short_term", title="Short-term", tasks=("short",))
 QUALITY = {"good": 1.0, "even": 1.2, "level": 1.2, "poor": 1.5}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import friedmanchisquare, rankdata, wilcoxon
 
-from bench.ranking import (
+from bench.analysis.ranking import (
     average_ranks,
     cliques,
     critical_difference,

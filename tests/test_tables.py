@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from records import CODE, record, suite
 
+from bench.analysis.layout import Layout
+from bench.analysis.render import Table
+from bench.analysis.tables import check_tables, make_table, write_tables
 from bench.frame import frame_from_records, mark_stale
-from bench.layout import Layout
-from bench.render import Table
-from bench.tables import check_tables, make_table, write_tables
 
 OLD = "0" * 12
 SHORT = Layout(name="short_term", title="Short-term", tasks=("short",))

@@ -16,14 +16,14 @@ from typing import Any, NoReturn
 import pytest
 from records import record, suite
 
+from bench.analysis.overviews import MAKERS, overviews
+from bench.analysis.plots import write_figures
+from bench.analysis.tables import write_tables
 from bench.errors import TrackingError
 from bench.frame import frame_from_records, load_frame
 from bench.mlflow_store import MlflowStore, shown
-from bench.overviews import MAKERS, overviews
-from bench.plots import write_figures
 from bench.store import ResultStore
 from bench.suite import layouts
-from bench.tables import write_tables
 from bench.tracking import Tracker, default_uri, quiet_environment, records_from, sync
 
 pytestmark = [
@@ -317,9 +317,8 @@ def test_tracking_prints_nothing_of_its_own(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_importing_the_tracking_imports_no_mlflow() -> None:
-    code = (
-        "import sys, bench.tracking, bench.tables, bench.store; print({'mlflow', 'torch', 'pandas'} & {*sys.modules})"
-    )
+    modules = "bench.tracking, bench.analysis.tables, bench.store"
+    code = f"import sys, {modules}; print({{'mlflow', 'torch', 'pandas'}} & {{*sys.modules}})"
     root = Path(__file__).parent.parent
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

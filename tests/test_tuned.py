@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
+from bench.analysis.tables import make_table
 from bench.errors import BenchError, ConfigError
 from bench.frame import load_frame
 from bench.plan import Selection, plan
 from bench.runner import Runner
 from bench.suite import layouts, load_suite
-from bench.tables import make_table
-from bench.tuned import Found, Tuned, TunedFolder, digest, dumped, spaces
+from bench.tuning.tuned import Found, Tuned, TunedFolder, digest, dumped, spaces
 
 MODEL, TRAIN = {"width": 64, "layers": 1, "dropout": 1e-05}, {"lr": 0.003}
 BUDGET = ("train.epochs=1", "train.steps_per_epoch=2", "train.batch_size=8")

@@ -17,12 +17,12 @@ from bench.config import Space
 from bench.errors import BenchError, ConfigError, LeakError, StoreError, TrainingError
 from bench.plan import Selection, plan
 from bench.runner import Runner
-from bench.studies import SharedStudy, Target, Worker, distributions, job
-from bench.study_storage import open_storage
 from bench.suite import load_suite
 from bench.task import Task
-from bench.tuned import TunedFolder
-from bench.tuning import MOST_FAILURES, Place, Silent, Tuner, winner
+from bench.tuning.search import MOST_FAILURES, Place, Silent, Tuner, winner
+from bench.tuning.storage import open_storage
+from bench.tuning.studies import SharedStudy, Target, Worker, distributions, job
+from bench.tuning.tuned import TunedFolder
 
 ROOT = Path(__file__).resolve().parent.parent
 BUDGET = ("train.epochs=2", "train.steps_per_epoch=2", "train.batch_size=8")

@@ -19,7 +19,7 @@ from torch import nn
 from typer.testing import CliRunner
 
 from bench import weights
-from bench.cli_weights import app
+from bench.cli.weights import app
 from bench.errors import BenchError, UnknownNameError, WeightsError
 from bench.weights import FOLDER_VARIABLE, Source, fetch, find, locate, read, recorded_sha256
 from stvfm import backbones

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
-from bench.cells import BLOCK, DATA, LINE, METRICS, Entries, Entry, Key, Row, blocks
-from bench.differences import Differences, difference_block, difference_rows, differences
+from bench.analysis.cells import BLOCK, DATA, LINE, METRICS, Entries, Entry, Key, Row, blocks
+from bench.analysis.differences import Differences, difference_block, difference_rows, differences
+from bench.analysis.layout import Layout, Line
+from bench.analysis.published import published_block, shared_data
+from bench.analysis.render import MARKS, SHOWN, Block, Cell, Flag, Header, Rank, Score, Table
 from bench.errors import StoreError
-from bench.layout import Layout, Line
-from bench.published import published_block, shared_data
-from bench.render import MARKS, SHOWN, Block, Cell, Flag, Header, Rank, Score, Table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 from bench.config import Space
 from bench.errors import ConfigError
 from bench.spec import PlannedRun, RunSpec
-from bench.tuned import spaces
+from bench.tuning.tuned import spaces
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

@@ -15,7 +15,7 @@ from rich.console import Console, Group
 from rich.markup import escape
 from rich.table import Table
 
-from bench.cli_options import (
+from bench.cli.options import (
     All,
     Compile,
     DataDir,
@@ -42,7 +42,7 @@ from bench.cli_options import (
     use_weights_dir,
     write_current,
 )
-from bench.cli_plan import announce, expect, show_expected, show_plan
+from bench.cli.plan import announce, expect, show_expected, show_plan
 from bench.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from bench.runner import Outcome
     from bench.spec import PlannedRun
     from bench.suite import Suite
-    from bench.tuned import TunedFolder
+    from bench.tuning.tuned import TunedFolder
 
 QUICK_WARNING = (
     "[yellow]Profile quick: budgets are tiny and ranks mean nothing.[/yellow] "
@@ -198,7 +198,7 @@ def _selection(
 
 
 def _tuned_folder(results: Path, *, wanted: bool) -> TunedFolder | None:
-    from bench.tuned import TunedFolder
+    from bench.tuning.tuned import TunedFolder
 
     return TunedFolder(results) if wanted else None
 
@@ -219,7 +219,7 @@ def _execute(
     compiled: bool,
     tracking_uri: str | None,
 ) -> Outcome:
-    from bench.console import ConsoleObserver
+    from bench.cli.console import ConsoleObserver
     from bench.context import resolve_device
     from bench.runner import Observer, Runner
 
@@ -236,7 +236,7 @@ def _execute(
 
 
 def _report(console: Console, suite: str | None, plan: list[PlannedRun], results: Path, outcome: Outcome) -> None:
-    from bench.overviews import MAKERS
+    from bench.analysis.overviews import MAKERS
     from bench.suite import suite_names
 
     names = list(dict.fromkeys([*suite_names(), suite or "short_term", *MAKERS]))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.render import Block, Cell, Flag, Header, Score, Table
-from bench.tables import Overview, check_tables, write_tables
-from bench.tuned import Found, Tuned, TunedFolder
+from bench.analysis.render import Block, Cell, Flag, Header, Score, Table
+from bench.analysis.tables import Overview, check_tables, write_tables
+from bench.tuning.tuned import Found, Tuned, TunedFolder
 
 NAME = "tuning_ledger"
 COLUMNS = ("asked", "finished", "pruned", "failed", "seconds", "default", "best", "fixed", "by hand")

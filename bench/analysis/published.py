@@ -9,11 +9,11 @@ from pathlib import Path
 from pydantic import ConfigDict, ValidationError
 from pydantic.dataclasses import dataclass
 
-from bench.cells import BLOCK, DATA, LINE, Entries, Entry, Key
+from bench.analysis.cells import BLOCK, DATA, LINE, Entries, Entry, Key
+from bench.analysis.render import SHOWN, Block, Cell, Header, Score
 from bench.errors import ConfigError, UnknownNameError
-from bench.render import SHOWN, Block, Cell, Header, Score
 
-FOLDER = Path(__file__).resolve().parent / "published"
+FOLDER = Path(__file__).resolve().parent.parent / "published"
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))

@@ -14,9 +14,9 @@ from bench.errors import ConfigError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bench.analysis.layout import Layout
+    from bench.analysis.tables import Overview
     from bench.data import Catalog
-    from bench.layout import Layout
-    from bench.tables import Overview
 
 All = Annotated[bool, typer.Option("--all", help="The suite of the ten data sets and all models (short_term).")]
 SuiteOption = Annotated[str | None, typer.Option("--suite", help="A suite's name, or the path of a suite's TOML file.")]
@@ -118,7 +118,7 @@ def chosen_tables(names: Sequence[str]) -> tuple[list[Layout], list[Overview]]:
     Raises:
         UnknownNameError, ConfigError: If a name is neither.
     """
-    from bench.overviews import MAKERS, overviews
+    from bench.analysis.overviews import MAKERS, overviews
     from bench.suite import layouts, suite_names
 
     names = names or [*suite_names(), *MAKERS]
@@ -136,12 +136,12 @@ def write_current(
     """
     from filelock import FileLock
 
-    from bench.ledger import write_ledger
-    from bench.overview_plots import overview_figures
-    from bench.overviews import MAKERS
-    from bench.plots import write_figures
+    from bench.analysis.overview_plots import overview_figures
+    from bench.analysis.overviews import MAKERS
+    from bench.analysis.plots import write_figures
+    from bench.analysis.tables import write_tables
     from bench.suite import layouts, suite_names
-    from bench.tables import write_tables
+    from bench.tuning.ledger import write_ledger
 
     chosen, over = chosen_tables(names)
     results.mkdir(parents=True, exist_ok=True)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from bench.cells import Entries, Entry, Key
-from bench.cost_table import by_device, cost
-from bench.layout import Layout
-from bench.plots import Overview, fill_lines, legend
-from bench.rank_table import Standing, standings
-from bench.ranking import (
+from bench.analysis.cells import Entries, Entry, Key
+from bench.analysis.cost_table import by_device, cost
+from bench.analysis.layout import Layout
+from bench.analysis.plots import Overview, fill_lines, legend
+from bench.analysis.rank_table import Standing, standings
+from bench.analysis.ranking import (
     FRIEDMAN_MODELS,
     LEVEL,
     average_ranks,
@@ -22,9 +22,9 @@ from bench.ranking import (
     friedman,
     pairs,
 )
-from bench.step_table import by_block, curves, mean_curve
-from bench.style import BLUE, GREEN, GREY, ORANGE, PINK
-from bench.tables import block_title, dataset_headers, line_headers
+from bench.analysis.step_table import by_block, curves, mean_curve
+from bench.analysis.style import BLUE, GREEN, GREY, ORANGE, PINK
+from bench.analysis.tables import block_title, dataset_headers, line_headers
 
 if TYPE_CHECKING:
     import pandas as pd

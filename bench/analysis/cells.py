@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bench.render import SHOWN, Flag
+from bench.analysis.render import SHOWN, Flag
 
 TASK = ("task", "protocol", "history", "horizon", "fraction", "leaky_scaler", "clamp")
 BLOCK = (*TASK, "profile", "recipe", "base")

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.cells import BLOCK, DATA, LINE, Entries, Entry, Key
-from bench.comparison import DRAWS, FEWEST_SEEDS, Difference, Runs, compare, corrected
-from bench.layout import Layout
-from bench.render import MARKS, MINUS, Block, Cell, Header, Score
+from bench.analysis.cells import BLOCK, DATA, LINE, Entries, Entry, Key
+from bench.analysis.comparison import DRAWS, FEWEST_SEEDS, Difference, Runs, compare, corrected
+from bench.analysis.layout import Layout
+from bench.analysis.render import MARKS, MINUS, Block, Cell, Header, Score
 from bench.window_errors import unpack
 
 SPLIT_LINE = (*LINE, "split")

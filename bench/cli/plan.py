@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.console import bars, duration
+from bench.cli.console import bars, duration
 
 if TYPE_CHECKING:
     from bench.data import Catalog

@@ -16,9 +16,9 @@ from bench import registry
 from bench.data import Catalog
 from bench.errors import BenchError, TrainingError
 from bench.runner import open_task
-from bench.studies import Job, SharedStudy, Target, Worker, grouped, is_default
-from bench.study_storage import open_storage
-from bench.tuned import Found, Tuned, digest
+from bench.tuning.storage import open_storage
+from bench.tuning.studies import Job, SharedStudy, Target, Worker, grouped, is_default
+from bench.tuning.tuned import Found, Tuned, digest
 
 if TYPE_CHECKING:
     import torch

@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from bench.cli_options import (
+from bench.cli.console import bars, duration
+from bench.cli.options import (
     All,
     DataDir,
     Datasets,
@@ -27,7 +28,6 @@ from bench.cli_options import (
     open_catalog,
     use_weights_dir,
 )
-from bench.console import bars, duration
 from bench.errors import ConfigError, TrainingError
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
     from bench.data import Catalog
     from bench.plan import Selection
-    from bench.studies import Job, SharedStudy, Tally, Target
-    from bench.tuning import Place
+    from bench.tuning.search import Place
+    from bench.tuning.studies import Job, SharedStudy, Tally, Target
 
 TRIALS = 20
 
@@ -72,8 +72,8 @@ def tune(
     Exit code 0: all done. 1: a study found nothing or failed. 2: the command or its data are wrong.
     """
     from bench.plan import Selection
-    from bench.studies import Target
-    from bench.tuning import Place
+    from bench.tuning.search import Place
+    from bench.tuning.studies import Target
 
     if not (everything or model or dataset):
         raise ConfigError("nothing was asked for; say --all, --model NAME or --dataset NAME")
@@ -108,8 +108,8 @@ def _jobs(selection: Selection, catalog: Catalog) -> list[Job]:
 
     from bench.plan import plan
     from bench.profiles import PROFILES
-    from bench.studies import job
     from bench.suite import load_suite
+    from bench.tuning.studies import job
 
     seeds = PROFILES[selection.profile].seeds[:1] if selection.profile in PROFILES else ()
     runs = plan(load_suite("short_term"), replace(selection, seeds=seeds), catalog)
@@ -124,9 +124,9 @@ def _tune(console: Console, jobs: Sequence[Job], place: Place, target: Target, w
     """Whether every study found something."""
     from filelock import FileLock
 
-    from bench.ledger import write_ledger
-    from bench.tuned import TunedFolder
-    from bench.tuning import Tuner, winner
+    from bench.tuning.ledger import write_ledger
+    from bench.tuning.search import Tuner, winner
+    from bench.tuning.tuned import TunedFolder
 
     folder, found = TunedFolder(place.results), 0
     with (
@@ -159,7 +159,7 @@ def _helpers(jobs: Sequence[Job], place: Place, target: Target, count: int) -> I
     import multiprocessing
     import os
 
-    from bench.tuning import work
+    from bench.tuning.search import work
 
     context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
     arguments = (list(jobs), place, target, os.getpid())

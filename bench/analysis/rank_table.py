@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bench.cells import BLOCK, DATA, Entries, Entry, Key
-from bench.layout import Layout
-from bench.ranking import (
+from bench.analysis.cells import BLOCK, DATA, Entries, Entry, Key
+from bench.analysis.layout import Layout
+from bench.analysis.ranking import (
     FEWEST_DATASETS,
     FEWEST_MODELS,
     FRIEDMAN_MODELS,
@@ -23,8 +23,8 @@ from bench.ranking import (
     skill,
     win_tie_loss,
 )
-from bench.render import MINUS, Block, Cell, Header, Score, Table
-from bench.tables import block_title, digits, line_headers, placed_blocks
+from bench.analysis.render import MINUS, Block, Cell, Header, Score, Table
+from bench.analysis.tables import block_title, digits, line_headers, placed_blocks
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bench import cost_table, rank_table, step_table
-from bench.layout import Layout
-from bench.tables import Overview
+from bench.analysis import cost_table, rank_table, step_table
+from bench.analysis.layout import Layout
+from bench.analysis.tables import Overview
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bench.render import Table
+    from bench.analysis.render import Table
 
 MAKERS: Mapping[str, Callable[[pd.DataFrame, Sequence[Layout]], Table]] = {
     rank_table.NAME: rank_table.make_ranks,

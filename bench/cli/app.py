@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.cli_data import app as data_app
-from bench.cli_options import (
+from bench.cli.data import app as data_app
+from bench.cli.options import (
     DataDir,
     Results,
     Source,
@@ -24,10 +24,10 @@ from bench.cli_options import (
     open_catalog,
     write_current,
 )
-from bench.cli_run import run, status
-from bench.cli_tune import tune
-from bench.cli_weights import app as weights_app
-from bench.cli_weights import pretrained
+from bench.cli.run import run, status
+from bench.cli.tune import tune
+from bench.cli.weights import app as weights_app
+from bench.cli.weights import pretrained
 from bench.errors import BenchError, ConfigError
 
 app = typer.Typer(
@@ -66,8 +66,8 @@ def tables(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if a table on disk differs.")] = False,
 ) -> None:
     """Write the tables (md, tex, csv) from the records."""
-    from bench.ledger import differing as differing_ledger
-    from bench.tables import check_tables
+    from bench.analysis.tables import check_tables
+    from bench.tuning.ledger import differing as differing_ledger
 
     if check:
         differing = check_tables(current_frame(results, source), results / "tables", *chosen_tables(names or ()))

@@ -10,14 +10,14 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from bench.cells import Key
-from bench.comparison import FEWEST_SEEDS
-from bench.differences import Compared, Differences, differences
+from bench.analysis.cells import Key
+from bench.analysis.comparison import FEWEST_SEEDS
+from bench.analysis.differences import Compared, Differences, differences
+from bench.analysis.layout import Layout
+from bench.analysis.render import MARKS
+from bench.analysis.style import BLUE, GREY, ORANGE, plain_text, save
+from bench.analysis.tables import block_title, dataset_headers, line_headers, placed_blocks
 from bench.errors import StoreError
-from bench.layout import Layout
-from bench.render import MARKS
-from bench.style import BLUE, GREY, ORANGE, plain_text, save
-from bench.tables import block_title, dataset_headers, line_headers, placed_blocks
 
 if TYPE_CHECKING:
     import pandas as pd

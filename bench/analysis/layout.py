@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.published import Published
+from bench.analysis.published import Published
 
 Changes = frozenset[str]
 """Settings of a model that are not its profile's, such as "model.flow=false"; weights are told apart elsewhere."""

@@ -8,10 +8,10 @@ from dataclasses import replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from bench.cells import BLOCK, DATA, Entries, Entry, Key
-from bench.layout import Layout
-from bench.render import Block, Cell, Header, Score, Table
-from bench.tables import block_title, dataset_headers, line_headers, placed_blocks
+from bench.analysis.cells import BLOCK, DATA, Entries, Entry, Key
+from bench.analysis.layout import Layout
+from bench.analysis.render import Block, Cell, Header, Score, Table
+from bench.analysis.tables import block_title, dataset_headers, line_headers, placed_blocks
 
 if TYPE_CHECKING:
     import pandas as pd

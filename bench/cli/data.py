@@ -16,7 +16,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from bench import registry
-from bench.cli_options import DataDir, Results, open_catalog
+from bench.cli.options import DataDir, Results, open_catalog
 from bench.errors import BenchError, ConfigError, DataError, UnknownNameError
 
 if TYPE_CHECKING:

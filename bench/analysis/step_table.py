@@ -7,10 +7,10 @@ import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bench.cells import BLOCK, DATA, Entries, Entry, Key
-from bench.layout import Layout
-from bench.render import Block, Cell, Header, Score, Table
-from bench.tables import best_two, block_title, dataset_headers, digits, line_headers, placed_blocks
+from bench.analysis.cells import BLOCK, DATA, Entries, Entry, Key
+from bench.analysis.layout import Layout
+from bench.analysis.render import Block, Cell, Header, Score, Table
+from bench.analysis.tables import best_two, block_title, dataset_headers, digits, line_headers, placed_blocks
 
 if TYPE_CHECKING:
     import pandas as pd

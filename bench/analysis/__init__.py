@@ -1,0 +1,1 @@
+"""From the frame of records to statistics, tables and figures; nothing here knows how a run is made."""

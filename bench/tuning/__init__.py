@@ -1,0 +1,1 @@
+"""Searching a model's settings on validation, the same effort for every model."""
