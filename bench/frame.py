@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ _PYTHON: Mapping[str, tuple[type, ...]] = {
     "int64": (),
     "object": (tuple,),
 }
+_ITEMS = ("windows", "certificate", "environment", "sample")
 _BITS = {"int64": 63, "float64": 1023}  # of the whole numbers that fit
 _COSTS = ("train_s", "ms_per_window", "peak_mb", "flops", "parameters", "trainable_parameters", "epochs")
 
@@ -42,7 +43,7 @@ COLUMNS: Mapping[str, str] = {
     **{
         f"{split}_{metric}_{axis}": "object" for split in SPLITS for metric in METRICS for axis in ("steps", "channels")
     },
-    **dict.fromkeys(("changes", "base", "windows"), "object"),
+    **dict.fromkeys(("changes", "base", "windows", "curve", "certificate", "environment", "sample"), "object"),
     **{f"{split}_count": "float64" for split in _COUNTS},
     **dict.fromkeys(_COSTS, "float64"),
 }
@@ -65,7 +66,8 @@ def frame_from_records(records: Iterable[Record]) -> pd.DataFrame:
         Scores in physical units; ``*_steps`` are tuples over the horizon, ``*_channels`` over the channels, both
         empty for a failed run. ``changes`` are the run's overrides as sorted texts, weights left out, and ``base``
         those that its whole suite was run with; ``settings`` is a digest of everything in its spec but data and seed;
-        ``windows`` are the packed items of ``bench.window_errors``.
+        ``windows`` are the packed items of ``bench.window_errors``, ``certificate``, ``environment`` and ``sample`` the
+        sorted items of the record's, and ``curve`` its columns, each a name and a tuple over epochs.
 
     Raises:
         StoreError: If a record lacks what a column needs, or has a value that does not fit.
@@ -158,10 +160,16 @@ def _scores(record: Record) -> dict[str, Any]:
 def _numbers(record: Record) -> dict[str, Any]:
     counts, cost = record["counts"] or {}, record["cost"] or {}
     return (
-        {"windows": tuple(sorted((record["windows"] or {}).items()))}
+        {"curve": _columns(record["curve"])}
+        | {key: tuple(sorted((record.get(key) or {}).items())) for key in _ITEMS}
         | {f"{key}_count": counts.get(key) for key in _COUNTS}
         | {key: cost.get(key) for key in _COSTS}
     )
+
+
+def _columns(curve: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+    names = sorted({name for row in curve for name in row})
+    return tuple((name, tuple(row.get(name) for row in curve)) for name in names)
 
 
 def _plain(value: object) -> str:

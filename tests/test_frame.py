@@ -95,3 +95,20 @@ def test_the_package_loads_the_frame_of_a_results_folder(tmp_path: Path) -> None
         ResultStore(tmp_path).write(made)
     pd.testing.assert_frame_equal(bench.load_frame(tmp_path), frame_from_records(suite()))
     assert len(bench.load_frame(tmp_path / "nowhere")) == 0
+
+
+def test_the_learning_curve_is_a_column_for_each_of_its_values_and_nested_parts_are_sorted_items():
+    made = record(epochs=2)
+    made["curve"][0].pop("lr")  # as in a record whose first epoch did not say it
+    row = frame_from_records([made]).iloc[0]
+    curve = dict(row["curve"])
+    assert curve["epoch"] == (1, 2)
+    assert curve["lr"] == (None, 0.002)
+    assert dict(row["environment"]) == made["environment"]
+    assert dict(row["certificate"]) == made["certificate"]
+    assert row["sample"] == ()  # older records keep none
+
+
+def test_a_failed_run_has_neither_curve_nor_certificate():
+    row = frame_from_records([record(failed=True)]).iloc[0]
+    assert (row["curve"], row["certificate"], row["windows"]) == ((), (), ())
