@@ -20,6 +20,7 @@ from bench.window_errors import WindowErrors
 DRAWS = 1000
 LEVEL = 0.95
 FEWEST_SEEDS = 3  # for a claim
+MOST_ALIKE = 0.9  # neighbouring blocks; beyond this no number of days would do
 HORIZONS = 4  # in a block, at least: windows of neighbouring blocks overlap by one
 Floats = NDArray[np.float64]
 
@@ -126,36 +127,49 @@ def _percent(base: Floats, mine: Floats) -> Floats:
 
 
 def widening(base: Floats, mine: Floats, length: int) -> Floats:
-    """By how much a percentile interval of such blocks is too narrow, ``[K]`` for columns ``[N, K]``; 1 at least.
+    """By what a percentile interval of moving blocks must be stretched, ``[K]`` for columns ``[N, K]``.
 
-    Blocks cut the dependence at their ends, so that the variance falls short by a share that goes with 1 / length;
-    from blocks of this and of twice the length it is known. Student's t stands for the few blocks it is known from.
+    The bootstrap takes blocks for independent and their variance for known. Here the sums of neighbouring blocks may
+    resemble each other (an autoregression of order one, its coefficient corrected for the short series, after Kendall
+    1954), and Student's t stands for the few independent blocks that are left.
     """
     from scipy.stats import norm, t
 
     errors = mine - base * (mine.sum(axis=0) / base.sum(axis=0))
-    half = len(base) // 2
-    short, long = max(1, min(length, half)), max(1, min(2 * length, half))
-    narrow, wide = _variance(errors, short), _variance(errors, long)
-    true = (long * wide - short * narrow) / (long - short) if long > short else narrow
-    ratio = np.divide(true, narrow, out=np.ones_like(narrow), where=narrow > 0)
-    upper = (1 + LEVEL) / 2
-    few = float(t.ppf(upper, max(1.0, len(base) / long - 1)) / norm.ppf(upper))
-    factor: Floats = few * np.sqrt(np.maximum(1.0, ratio))
+    length = max(1, min(length, len(errors) // 2))
+    number = max(1, len(errors) // length)
+    blocks = errors[: number * length].reshape(number, length, -1).sum(axis=1)
+    alike = _resemblance(blocks)
+    true = blocks.var(axis=0) * number / max(1, number - 1) * (1 + alike) / (1 - alike)
+    assumed = _block_variance(errors, length)
+    ratio = np.divide(true, assumed, out=np.ones_like(true), where=assumed > 0)
+    upper, independent = (1 + LEVEL) / 2, np.maximum(2.0, number * (1 - alike) / (1 + alike))
+    factor: Floats = np.sqrt(ratio) * t.ppf(upper, independent - 1) / norm.ppf(upper)
     return factor
 
 
+def _resemblance(blocks: Floats) -> Floats:
+    """Correlation of neighbouring blocks ``[D, K]``, without the bias of a short series; from 0 to ``MOST_ALIKE``."""
+    centred = blocks - blocks.mean(axis=0)
+    variance = (centred**2).sum(axis=0)
+    found = np.divide(
+        (centred[1:] * centred[:-1]).sum(axis=0), variance, out=np.zeros_like(variance), where=variance > 0
+    )
+    corrected: Floats = np.clip(found + (1 + 4 * found) / len(blocks), 0, MOST_ALIKE)
+    return corrected
+
+
 def _widened(base: Floats, mine: Floats, length: int) -> tuple[Floats, Floats]:
-    """Lower and upper bounds ``[K]``, each set off from the difference by ``widening``."""
+    """Lower and upper bounds ``[K]``, each set off from the difference by ``widening`` times its distance."""
     low, high = _intervals(base, mine, length)
     middle, factor = _percent(base, mine), widening(base, mine, length)
     return middle - factor * (middle - low), middle + factor * (high - middle)
 
 
-def _variance(errors: Floats, length: int) -> Floats:
-    """Of the sum of a block over its length, over all moving blocks, ``[K]``."""
+def _block_variance(errors: Floats, length: int) -> Floats:
+    """Of the sum of a block, over all moving blocks, ``[K]``."""
     sums = np.cumsum(np.vstack([np.zeros_like(errors[:1]), errors]), axis=0)
-    variance: Floats = np.var(sums[length:] - sums[:-length], axis=0) / length
+    variance: Floats = np.var(sums[length:] - sums[:-length], axis=0)
     return variance
 
 
