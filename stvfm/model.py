@@ -130,7 +130,7 @@ class Config:
     weights: Literal["pretrained", "random", "none"] = "random"
     control: Literal["none", "identity", "attention", "shuffled", "scratch"] = "none"
     tuning: Literal["frozen", "lora", "full"] = "frozen"
-    lora_rank: int = tunable(8, choices=(2, 4, 8, 16))
+    lora_rank: int = 8
     recompute: bool = False
 
     def __post_init__(self) -> None:

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -540,7 +539,7 @@ def test_the_catalog_and_all_cards_import_nothing_heavy() -> None:
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"no real data in {REAL}")
-def test_every_real_file_has_the_digest_on_its_card_and_loads(tmp_path: Path) -> None:
+def test_every_real_file_has_the_digest_on_its_card_and_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     catalog = Catalog(data_dir=REAL, cache=tmp_path)
     names = [name for name in catalog.names() if catalog.has_real(name)]
     if not names:
@@ -550,7 +549,6 @@ def test_every_real_file_has_the_digest_on_its_card_and_loads(tmp_path: Path) ->
         assert known
         assert {finding.status for finding in known} == {"ok"}
         assert not catalog.identity(name).stand_in
-    begin = time.perf_counter()
+    monkeypatch.setattr(Catalog, "_build", None)  # what is cached is not read again
     for name in names:
-        catalog.identity(name)
-    assert time.perf_counter() - begin < 1.0
+        assert not catalog.identity(name).stand_in

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
@@ -60,9 +58,7 @@ def test_counts_are_whole_and_not_negative(counts: RawSeries) -> None:
 @pytest.mark.parametrize("name", registry.dataset_names())
 def test_every_registered_card_has_a_stand_in_of_its_shape(name: str) -> None:
     card = registry.load("dataset", name).CARD
-    started = time.perf_counter()
     series = _standin.generate(card)
-    assert time.perf_counter() - started < 10  # about one second; the bound is for a busy machine
     slots = min(card.slots, 42 * card.slots_per_day)
     assert series.values.shape == (slots, len(card.channels), *card.grid)
     assert np.isfinite(series.values).all()

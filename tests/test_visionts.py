@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from pathlib import Path
 
 import pytest
@@ -399,11 +398,10 @@ def test_a_file_of_another_model_is_refused_by_the_tensor_that_differs(hub: Hub)
             built(shape, mae=mae, weights="pretrained")
 
 
+@pytest.mark.timeout(60)  # the client by itself asks again for minutes
 def test_weights_that_cannot_be_had_are_one_sentence_within_seconds() -> None:
-    started = time.perf_counter()
     with pytest.raises(WeightsError, match=r"facebook/vit-mae-large/model.safetensors are neither in") as caught:
         built(task_shape(), mae="vit_mae_large", weights="pretrained")
-    assert time.perf_counter() - started < 60  # the client by itself asks again for minutes
     assert "\n" not in str(caught.value)
 
 

