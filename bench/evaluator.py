@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.context import RunContext
 from bench.errors import LeakError
-from bench.metrics import Score
+from bench.metrics import FIELDS, Score, WindowSums
+from bench.sample import Sample
 from bench.task import Task
-from bench.train import EVALUATION_BATCH, forecast_sums, tensors_sha256
-from bench.window_errors import WindowErrors, pack
+from bench.train import EVALUATION_BATCH, Forecaster, forecast_sums, physical_forecast, tensors_sha256
+from bench.types import Window
+from bench.window_errors import DayErrors, WindowErrors, pack, pack_day
 from bench.windows import WindowSet
 
 PROBES = 8
@@ -26,13 +30,18 @@ TOLERANCE = 1e-5  # of a scaled forecast; kernels of a GPU may differ in the las
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Everything a record says about a trained model."""
+    """Everything a record says about a trained model.
+
+    Attributes:
+        sample: Without names of channel and unit; None if no test window has a value that counts at its last step.
+    """
 
     scores: dict[str, dict[str, Score]]
     counts: dict[str, int]
     cost: dict[str, Any]
     certificate: dict[str, Any]
     windows: dict[str, Any]
+    sample: Sample | None
 
 
 def evaluate(
@@ -42,14 +51,13 @@ def evaluate(
     model.eval()
     score = partial(
         forecast_sums,
-        model,
         mape_threshold=task.mape_threshold,
         clamp=task.settings.clamp,
         precision=precision,
         batch_size=batch_size,
     )
     checkpoint = tensors_sha256(model.state_dict())
-    val = score(task.val)
+    val = score(model, task.val)
     test_windows = task.open_test()
     perturbation = future_perturbation(model, test_windows)
     if perturbation["largest_change"] > TOLERANCE:
@@ -58,7 +66,7 @@ def evaluate(
             "the model sees the future, or its forecasts are not finite"
         )
     started = context.seconds()
-    test = score(test_windows)
+    test = score(model, test_windows)
     elapsed = context.seconds() - started
     return Evaluation(
         scores={"test": test.scores(), "val": val.scores()},
@@ -80,15 +88,68 @@ def evaluate(
             "test_reads": task.test_reads,
             "checkpoint_sha256": checkpoint,
         },
-        windows=pack(
-            WindowErrors(
-                per_day=task.shape.slots_per_day,
-                origins=test_windows.origins.cpu().numpy(),
-                count=test.per_window("count"),
-                absolute=test.per_window("absolute"),
-                square=test.per_window("square"),
-            )
-        ),
+        windows={**pack(_window_errors(test, test_windows)), "day": pack_day(day_errors(test, test_windows))},
+        sample=forecast_sample(model, test_windows, test, score, clamp=task.settings.clamp),
+    )
+
+
+def _window_errors(sums: WindowSums, windows: WindowSet) -> WindowErrors:
+    return WindowErrors(
+        per_day=windows.per_day,
+        origins=windows.origins.cpu().numpy(),
+        count=sums.per_window("count"),
+        absolute=sums.per_window("absolute"),
+        square=sums.per_window("square"),
+    )
+
+
+def day_errors(sums: WindowSums, windows: WindowSet) -> DayErrors:
+    """Errors by the slot of the day that was forecast, over all windows and steps."""
+    steps = windows.origins[:, None] + torch.arange(windows.horizon, device=windows.origins.device)  # [N, F]
+    slots = windows.clock[steps, 0].cpu().numpy().ravel()
+
+    def by_slot(field: str) -> NDArray[np.float64]:
+        weights = sums.sums[..., FIELDS.index(field)].sum(axis=2).ravel()
+        return np.bincount(slots, weights, windows.per_day).astype(np.float64)
+
+    return DayErrors(count=by_slot("count"), absolute=by_slot("absolute"))
+
+
+def sampled_window(sums: WindowSums) -> int | None:
+    """The position that ``bench.sample.RULE`` chooses; None if nothing counts at any last step."""
+    last = sums.sums[:, -1, 0]  # [N, 8]
+    totals = np.where(last[:, FIELDS.index("count")] > 0, last[:, FIELDS.index("target")], -np.inf)
+    return int(totals.argmax()) if np.isfinite(totals).any() else None
+
+
+def forecast_sample(
+    model: Forecaster, windows: WindowSet, sums: WindowSums, score: Callable[..., WindowSums], *, clamp: bool
+) -> Sample | None:
+    """The chosen window forecast once more, alone, in the precision of the scores."""
+    position = sampled_window(sums)
+    if position is None:
+        return None
+    one = torch.tensor([position], device=windows.origins.device)
+    kept: list[torch.Tensor] = []
+
+    def watched(window: Window) -> torch.Tensor:
+        kept.append(model(window))
+        return kept[-1]
+
+    score(watched, replace(windows, origins=windows.origins[one], begins=windows.begins[one]))
+    forecast = physical_forecast(kept[0].float(), windows.scaler, clamp=clamp)[0, -1, 0]
+    target, origin = windows.target(one), int(windows.origins[position])
+    slot, weekday = windows.clock[origin + windows.horizon - 1].tolist()
+    return Sample(
+        origin=origin,
+        step=windows.horizon,
+        slot=slot,
+        per_day=windows.per_day,
+        weekday=weekday,
+        channel="",
+        unit="",
+        truth=torch.where(target.valid, target.values, math.nan)[0, -1, 0].double().cpu().numpy(),
+        forecast=forecast.double().cpu().numpy(),
     )
 
 

@@ -11,11 +11,11 @@ import subprocess
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from filelock import Timeout
 
@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from torch import nn
 
     from bench.context import RunContext
+    from bench.sample import Sample
     from bench.task import Task
     from bench.train import Training
-    from bench.types import SpatioTemporalData
+    from bench.types import DatasetCard, SpatioTemporalData
 
 LIBRARIES = ("torch", "timm", "open_clip_torch", "transformers", "optuna", "mlflow", "numpy", "pandas")
 
@@ -159,6 +160,7 @@ class Runner:
             "cost": cost,
             "certificate": {**evaluation.certificate, "best_epoch": training.best_epoch},
             "windows": evaluation.windows,
+            "sample": _sample(evaluation.sample, self._load(run.dataset).card),
             "environment": {
                 **environment(self._device),
                 "compiled": self._compiled,
@@ -227,6 +229,16 @@ def _common(run: PlannedRun) -> Record:
     }
 
 
+def _sample(sample: Sample | None, card: DatasetCard) -> dict[str, Any] | None:
+    """With the names that the card knows, and the day of the week where it is one of the calendar."""
+    from bench.sample import pack
+
+    if sample is None:
+        return None
+    weekday = None if card.start is None else sample.weekday
+    return pack(replace(sample, channel=card.channels[0], unit=card.unit, weekday=weekday))
+
+
 def _failed_record(run: PlannedRun, error: Exception) -> Record:
     last = traceback.extract_tb(error.__traceback__)[-1]
     message = " ".join(str(error).split()) or type(error).__name__
@@ -238,6 +250,7 @@ def _failed_record(run: PlannedRun, error: Exception) -> Record:
         "cost": None,
         "certificate": None,
         "windows": None,
+        "sample": None,
         "environment": {"libraries": libraries(), "commit": _commit()},
         "curve": [],
         "error": {

@@ -49,6 +49,7 @@ KINDS: Mapping[str, tuple[type, ...]] = {
     "a number": (int, float),
     "a number or null": (int, float, type(None)),
     "an object": (dict,),
+    "an object or null": (dict, type(None)),
 }
 ALWAYS = {
     "spec.data.name": "a text",
@@ -71,6 +72,7 @@ DONE = {
     "windows": "an object",
     "environment.device": "a text",
 }
+LATER = {"sample": "an object or null"}  # not in older records of this schema
 FAILED = {"error.type": "a text", "error.message": "a text"}
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 RUN_ID = re.compile(r"[0-9a-f]{16}\.[0-9a-f]{12}")
@@ -238,6 +240,7 @@ def _complete(record: object) -> Record:
     if record["status"] not in ("done", "failed"):
         raise ValueError(f"status {record['status']!r}, wanted done or failed")
     wanted = ALWAYS | (DONE if record["status"] == "done" else FAILED)
+    wanted |= {key: kind for key, kind in LATER.items() if key in record}
     faults = [fault for path, kind in wanted.items() if (fault := _fault(record, path, kind))]
     if faults:
         raise ValueError(faults[0])

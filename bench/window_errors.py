@@ -1,4 +1,4 @@
-"""Errors of every test window, kept as text in the record, so that statistics need no model and no device.
+"""Errors by test window and by slot of the day, as text in the record: statistics need no model and no device.
 
 An array is the base64 of its little-endian float32 values; a sum of errors keeps seven digits.
 """
@@ -39,6 +39,19 @@ class WindowErrors:
     square: NDArray[np.float64]
 
 
+@dataclass(frozen=True, kw_only=True)
+class DayErrors:
+    """Sums over all windows, steps, channels and cells that count by the target's slot of the day, ``[per_day]``.
+
+    Attributes:
+        count: Number of values.
+        absolute: Sums of absolute errors, physical units.
+    """
+
+    count: NDArray[np.float64]
+    absolute: NDArray[np.float64]
+
+
 def pack(errors: WindowErrors) -> dict[str, Any]:
     """Plain values for a record; origins as ranges ``[first, stop)`` of consecutive windows.
 
@@ -71,6 +84,33 @@ def unpack(packed: Mapping[str, Any], source: str) -> WindowErrors:
     return WindowErrors(per_day=per_day, origins=origins, **arrays)
 
 
+def pack_day(errors: DayErrors) -> dict[str, Any]:
+    """Plain values for a record, as ``day`` among those of ``pack``.
+
+    Raises:
+        TrainingError: If an error is too large to be kept.
+    """
+    return {name: _text(getattr(errors, name)) for name in ("count", "absolute")}
+
+
+def unpack_day(packed: Mapping[str, Any], source: str) -> DayErrors | None:
+    """What ``pack_day`` was given, from what ``pack`` made; None for a record that has none.
+
+    Raises:
+        StoreError: If the values are not what ``pack_day`` makes.
+    """
+    if "day" not in packed:
+        return None
+    try:
+        (per_day,) = _slots([packed["per_day"]])
+        arrays = {name: _array(packed["day"][name], per_day) for name in ("count", "absolute")}
+    except (KeyError, TypeError, ValueError, binascii.Error) as error:
+        raise StoreError(
+            f"the errors by slot of the day of {source} cannot be read ({error}); move it away and run again"
+        ) from error
+    return DayErrors(**arrays)
+
+
 def _slots(values: Sequence[Any]) -> list[int]:
     if any(type(value) is not int or not 0 <= value < MOST_SLOTS for value in values):
         raise ValueError(f"found {values!r:.60}, wanted whole numbers of slots")
@@ -86,7 +126,7 @@ def _text(values: NDArray[np.float64]) -> str:
 def _array(text: str, length: int) -> NDArray[np.float64]:
     values = np.frombuffer(base64.b64decode(text, validate=True), STORED).astype(np.float64)
     if len(values) != length or not np.isfinite(values).all() or (values < 0).any():
-        raise ValueError(f"found {len(values)} values for {length} windows, or some that are no sums of errors")
+        raise ValueError(f"found {len(values)} values, wanted {length}, or some that are no sums of errors")
     return values
 
 

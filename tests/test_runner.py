@@ -21,7 +21,7 @@ from bench.spec import PlannedRun
 from bench.status import plan_status
 from bench.suite import load_suite
 from bench.task import Task
-from bench.window_errors import unpack
+from bench.window_errors import unpack, unpack_day
 from bench.windows import WindowSet
 
 CPU = torch.device("cpu")
@@ -101,6 +101,8 @@ def test_a_record_says_all_that_a_reader_needs(runner, make_plan):
     scores = {name: record["scores"]["test"][name]["overall"] for name in ("mae", "rmse")}
     assert errors.absolute.sum() / errors.count.sum() == pytest.approx(scores["mae"], rel=1e-6)
     assert errors.square.sum() / errors.count.sum() == pytest.approx(scores["rmse"] ** 2, rel=1e-6)
+    day = unpack_day(record["windows"], record["run_id"])
+    assert (day.count.sum(), day.absolute.sum()) == (errors.count.sum(), pytest.approx(errors.absolute.sum()))
     certificate = record["certificate"]
     assert certificate["test_reads"] == 1
     assert certificate["future_perturbation"] == {"windows": 8, "largest_change": 0.0}

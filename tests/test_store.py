@@ -125,6 +125,7 @@ def test_a_number_that_is_not_finite_is_refused_and_leaves_no_file(tmp_path: Pat
         pytest.param(dump_record(record()).replace("1.25", "NaN"), id="NaN"),
         pytest.param("[" * 100_000, id="deep"),
         pytest.param(json.dumps(record() | {"schema": 99}), id="newer schema"),
+        pytest.param(json.dumps(record() | {"sample": "a map"}), id="a sample in words"),
         pytest.param(dump_record(record()).replace("done", "maybe"), id="odd status"),
     ],
 )

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import StoreError, TrainingError
-from bench.window_errors import WindowErrors, pack, unpack
+from bench.window_errors import DayErrors, WindowErrors, pack, pack_day, unpack, unpack_day
 
 ORIGINS = [6, 7, 8, 20, 22, 23]
 
@@ -68,3 +68,22 @@ def test_errors_too_large_to_keep_fail_the_run():
     made = errors()
     with pytest.raises(TrainingError, match="the model has diverged"):
         pack(replace(made, square=made.square * 1e40))
+
+
+def by_slot():
+    return DayErrors(count=np.arange(48.0), absolute=np.arange(48.0) / 3)
+
+
+def test_errors_by_slot_of_the_day_come_back_and_older_records_have_none():
+    back = unpack_day({**pack(errors()), "day": pack_day(by_slot())}, "x")
+    assert back.count.tolist() == by_slot().count.tolist()
+    np.testing.assert_allclose(back.absolute, by_slot().absolute, rtol=1e-7)
+    assert unpack_day(pack(errors()), "x") is None
+
+
+@pytest.mark.parametrize(
+    "day", [None, 5, {}, {"count": "!", "absolute": "!"}, pack_day(by_slot()) | {"count": "AAAAAA=="}]
+)
+def test_errors_by_slot_that_cannot_be_read_are_one_sentence(day):
+    with pytest.raises(StoreError, match=r"by slot of the day of run 7 cannot be read .* move it away and run again"):
+        unpack_day({**pack(errors()), "day": day}, "run 7")
