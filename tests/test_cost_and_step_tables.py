@@ -34,7 +34,15 @@ def test_costs_are_means_over_seeds_and_data_sets():
     made = [costly(seed=seed, cost={"train_s": 10.0 + seed, "parameters": 1234567}) for seed in (0, 1)]
     made.append(costly("taxinyc", cost={"train_s": 20.5, "parameters": 1234567}))
     _, row = rows(make_efficiency(frame_from_records(made), [SHORT]).to_markdown())
-    assert row == ["stid", "1,234,567", "90", "15.5", "0.250", "—", "2"]
+    assert row == ["stid", "1,234,567", "90", "15.5", "0.000012", "0.250", "—", "2"]
+
+
+def test_operations_are_counted_in_billions_and_a_dash_is_not_a_zero():
+    made = [costly(model=name, cost={"flops": flops}) for name, flops in {"a": 35.2e9, "b": 0, "c": None}.items()]
+    table = make_efficiency(frame_from_records(made), [SHORT])
+    assert {row[0]: row[4] for row in rows(table.to_markdown())[1:]} == {"a": "35.2", "b": "0", "c": "—"}
+    found = {row["line"]: row["flops"] for row in csv.DictReader(io.StringIO(table.to_csv()))}
+    assert (float(found["a"]), float(found["b"]), found["c"]) == (35.2e9, 0.0, "")
 
 
 def test_runs_of_two_devices_stand_in_two_blocks_that_name_them():

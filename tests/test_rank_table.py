@@ -39,11 +39,27 @@ def grid(table):
 
 def test_planted_winners_ties_and_skill_stand_in_the_table():
     assert grid(ranked(made())) == {
-        "good": ["1.00", "30 / 0 / 0", "50.0", "first"],
-        "even": ["2.50", "10 / 10 / 10", "40.0", "0.012"],
-        "level": ["2.50", "10 / 10 / 10", "40.0", "0.012"],
-        "poor": ["4.00", "0 / 0 / 30", "25.0", "0.012"],
+        "good": ["1.00", "1.00", "30 / 0 / 0", "50.0", "first"],
+        "even": ["2.50", "2.50", "10 / 10 / 10", "40.0", "0.012"],
+        "level": ["2.50", "2.50", "10 / 10 / 10", "40.0", "0.012"],
+        "poor": ["4.00", "4.00", "0 / 0 / 30", "25.0", "0.012"],
     }
+
+
+def test_the_rank_by_rmse_stands_beside_and_the_claim_stays_by_mae():
+    records = [
+        record(f"city{city}", name, mae=1 + mae, rmse=9 - mae) for city in range(3) for mae, name in enumerate("ab")
+    ]
+    assert {name: cells[:3] for name, cells in grid(ranked(records)).items()} == {
+        "a": ["1.00", "2.00", "3 / 0 / 0"],
+        "b": ["2.00", "1.00", "0 / 0 / 3"],
+    }
+
+
+def test_where_an_rmse_is_missing_nobody_is_ranked_by_it():
+    records = [record(f"city{city}", name, mae=1 + mae) for city in range(3) for mae, name in enumerate("ab")]
+    records[1]["scores"]["test"]["rmse"]["overall"] = None
+    assert [cells[:2] for cells in grid(ranked(records)).values()] == [["1.00", "—"], ["2.00", "—"]]
 
 
 def test_the_notes_say_what_was_tested_and_how_many_data_sets_a_claim_needs():
@@ -87,7 +103,7 @@ def test_two_versions_of_a_data_set_count_once():
 
 def test_without_a_floor_there_is_no_skill():
     rows = grid(ranked([each for each in made() if each["role"] == "model"]))
-    assert [row[2] for row in rows.values()] == ["—"] * 4
+    assert [row[3] for row in rows.values()] == ["—"] * 4
 
 
 def test_one_real_data_set_or_the_quick_profile_make_a_sentence_instead():
@@ -104,7 +120,7 @@ def test_the_table_is_written_and_checked_by_name_in_all_its_forms(tmp_path):
     assert check_tables(frame, tmp_path, [], [over]) == []
     other = check_tables(frame_from_records(made(cities=9)), tmp_path, [], [over])
     assert len(other) == 3
-    assert "good,1.0,30,0,0,0.5,,,good,city0" in (tmp_path / "ranks.csv").read_text(encoding="utf-8")
+    assert "good,1.0,1.0,30,0,0,0.5,,,good,city0" in (tmp_path / "ranks.csv").read_text(encoding="utf-8")
 
 
 def test_tables_that_compare_variants_are_no_source():

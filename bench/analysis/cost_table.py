@@ -21,13 +21,18 @@ COSTS: Mapping[str, str] = {
     "parameters": "parameters",
     "trainable_parameters": "trained",
     "train_s": "training, s",
+    "flops": "GFLOPs a window",
     "ms_per_window": "ms a window",
     "peak_mb": "peak memory, MB",
 }
+UNITS = {"flops": 1e9}
+"""What a printed number is divided by; those of the CSV are as they were measured."""
 LONG = (*BLOCK, "device", "dataset", "stand_in", "line", "floor", *COSTS, "mae", "seeds")
 NOTE = (
     "Means over seeds, then over the data sets that a model was run on, whose number stands last; one device. A "
-    "dash: not measured. Training ends when validation no longer improves, so its seconds are no speed."
+    "dash: not measured. GFLOPs: billions of floating-point operations to forecast a window, as torch counts them "
+    "(matrix products, convolutions and attention; 0: none of these). Training ends when validation no longer "
+    "improves, so its seconds are no speed."
 )
 
 
@@ -74,10 +79,8 @@ def _block(place: Key, device: str, entries: Entries) -> Block:
     data = sorted({key for key, _ in entries})
     columns = [[_mean(entries, line, name) for line in lines] for name in COSTS]
     counts = [sum((key, line) in entries for key in data) for line in lines]
-    texts = [
-        [f"{value:,.0f}" if "parameters" in name and value >= 0 else _number(value) for value in column]
-        for name, column in zip(COSTS, columns, strict=True)
-    ] + [[str(count) for count in counts]]
+    texts = [[_text(name, value) for value in column] for name, column in zip(COSTS, columns, strict=True)]
+    texts += [[str(count) for count in counts]]
     stale = {line for (_, line), entry in entries.items() if "stale" in entry.flags}
     names = ", ".join(header.text for header in dataset_headers(data))
     return Block(
@@ -101,6 +104,10 @@ def _mean(entries: Entries, line: Key, name: str) -> float:
     values = [cost(entry, name) for (_, other), entry in entries.items() if other == line]
     known = [value for value in values if not math.isnan(value)]
     return fmean(known) if known else math.nan
+
+
+def _text(name: str, value: float) -> str:
+    return f"{value:,.0f}" if "parameters" in name and value >= 0 else _number(value / UNITS.get(name, 1))
 
 
 def _number(value: float) -> str:

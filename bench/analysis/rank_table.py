@@ -30,8 +30,21 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NAME, TITLE = "ranks", "Which models lead over all data sets?"
-COLUMNS = ("average rank", "wins / ties / losses", "skill, %", "p against the first")
-LONG = (*BLOCK, "line", "average_rank", "wins", "ties", "losses", "skill", "p", "holm", "first", "datasets")
+COLUMNS = ("average rank", "average rank by RMSE", "wins / ties / losses", "skill, %", "p against the first")
+LONG = (
+    *BLOCK,
+    "line",
+    "average_rank",
+    "average_rank_rmse",
+    "wins",
+    "ties",
+    "losses",
+    "skill",
+    "p",
+    "holm",
+    "first",
+    "datasets",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +54,7 @@ class Standing:
     Attributes:
         scores: MAE at printed precision, data sets x lines; no gaps. May be too small to rank.
         exact: The same at full precision.
+        rmse: RMSE at printed precision, of the same lines and data sets.
         floors: The best floor's MAE by data set; NaN without one.
         headers: By line, in the scores' order.
         left_out: Who and what does not take part, each with its reason.
@@ -49,6 +63,7 @@ class Standing:
 
     scores: pd.DataFrame
     exact: pd.DataFrame
+    rmse: pd.DataFrame
     floors: pd.Series[float]
     headers: Mapping[str, Header]
     left_out: tuple[str, ...]
@@ -69,19 +84,24 @@ def standing(place: Key, entries: Entries) -> Standing:
     real = _one_version([key for key in data if not _fact(key, "stand_in")], entries)
     headers = {header.name: header for header in line_headers(lines)}
     names = dict(zip(lines, headers, strict=True))
-    table = pd.DataFrame(
-        [[_score(entries.get((key, line))) for line in lines] for key in real],
-        index=pd.Index([str(key[0]) for key in real], dtype=str),
-        columns=[names[line] for line in lines],
-        dtype=float,
+    table, rmse = (
+        pd.DataFrame(
+            [[_score(entries.get((key, line)), metric) for line in lines] for key in real],
+            index=pd.Index([str(key[0]) for key in real], dtype=str),
+            columns=[names[line] for line in lines],
+            dtype=float,
+        )
+        for metric in ("mae", "rmse")
     )
     stand_ins = sum(bool(_fact(key, "stand_in")) for key in data)
     left_out = [f"{stand_ins} of {len(data)} data sets (stand-ins)"] if stand_ins else []
     table, dropped = _complete(table)
+    beside = rmse.loc[table.index, table.columns]
     floors = {str(key[0]): _best_floor(entries, key) for key in real}
     return Standing(
         scores=_printed(table) if len(table.columns) else table,
         exact=table,
+        rmse=_printed(beside) if len(table.columns) and not beside.isna().to_numpy().any() else beside,
         floors=pd.Series(floors, dtype=float).reindex(table.index),
         headers={name: headers[name] for name in table.columns},
         left_out=(*left_out, *dropped),
@@ -144,7 +164,8 @@ def notes(each: Standing) -> tuple[str, ...]:
 _EXPLAINED = (
     "Wins, ties and losses are counted over data sets and rivals; a tie is what prints alike. Skill: 1 - error / error "
     "of the best floor, mean over data sets; floors are not ranked. p: Wilcoxon's signed-rank test over data sets "
-    "against the model of the best average rank, corrected by Holm for all pairs."
+    "against the model of the best average rank, corrected by Holm for all pairs. All of this by MAE; the rank by RMSE "
+    "stands beside it."
 )
 
 
@@ -176,6 +197,7 @@ def _texts(row: Mapping[str, Any]) -> tuple[str, ...]:
     gained = "—" if math.isnan(row["skill"]) else f"{100 * row['skill']:.1f}".replace("-", MINUS)
     return (
         f"{row['average_rank']:.2f}",
+        "—" if math.isnan(row["average_rank_rmse"]) else f"{row['average_rank_rmse']:.2f}",
         f"{row['wins']} / {row['ties']} / {row['losses']}",
         gained,
         "first" if row["line"] == row["first"] else _p(row["holm"]),
@@ -184,7 +206,8 @@ def _texts(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _rows(place: Key, each: Standing) -> list[dict[str, Any]]:
     average, counts, tested = average_ranks(each.scores), win_tie_loss(each.scores), pairwise(each.exact)
-    gained = skill(each.exact, each.floors).mean()
+    gained, by_rmse = skill(each.exact, each.floors).mean(), average_ranks(each.rmse)
+    gaps = bool(each.rmse.isna().to_numpy().any())
     first = min(average.index, key=lambda line: (average[line], line))
     places = {line: next((pair for pair in tested.index if {*pair} == {line, first}), None) for line in average.index}
     return [
@@ -192,6 +215,7 @@ def _rows(place: Key, each: Standing) -> list[dict[str, Any]]:
             **dict(zip(BLOCK, place, strict=True)),
             "line": line,
             "average_rank": float(average[line]),
+            "average_rank_rmse": math.nan if gaps else float(by_rmse[line]),
             "wins": counts[line].wins,
             "ties": counts[line].ties,
             "losses": counts[line].losses,
@@ -229,8 +253,8 @@ def _one_version(data: Sequence[Key], entries: Entries) -> list[Key]:
     return sorted(chosen.values())
 
 
-def _score(entry: Entry | None) -> float:
-    return entry.mean("mae") if entry is not None and entry.ranked else math.nan
+def _score(entry: Entry | None, metric: str) -> float:
+    return entry.mean(metric) if entry is not None and entry.ranked else math.nan
 
 
 def _best_floor(entries: Entries, data: Key) -> float:
