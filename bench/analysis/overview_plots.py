@@ -1,15 +1,18 @@
-"""Figures over several suites: who leads over all data sets, how errors grow with the step, what accuracy costs."""
+"""Figures over several suites, by name; here those of who leads over all data sets and what accuracy costs."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from bench.analysis.cells import Entries, Entry, Key
+from bench.analysis.cells import Entry, Key
 from bench.analysis.cost_table import by_device, cost
+from bench.analysis.curve_plots import daily_figures, horizon_figures, learning_figures
 from bench.analysis.layout import Layout
+from bench.analysis.map_plots import map_figures
+from bench.analysis.panels import Looks, everyone, panels, plain, plain_logarithm
 from bench.analysis.plots import Overview, fill_lines, legend
 from bench.analysis.rank_table import Standing, standings
 from bench.analysis.ranking import (
@@ -22,19 +25,14 @@ from bench.analysis.ranking import (
     friedman,
     pairs,
 )
-from bench.analysis.step_table import by_block, curves, mean_curve
-from bench.analysis.style import BLUE, GREEN, GREY, ORANGE, PINK
-from bench.analysis.tables import block_title, dataset_headers, line_headers
+from bench.analysis.seed_plots import seed_figures
+from bench.analysis.style import BLUE, GREY, ORANGE
+from bench.analysis.tables import block_title
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-PANELS = 3  # side by side
-HUES = (BLUE, ORANGE, GREEN, PINK)
-DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (7, 3)))
-MARKERS = "os^Dv"
 
 
 def rank_figures(frame: pd.DataFrame, layouts: Sequence[Layout]) -> list[Figure]:
@@ -44,16 +42,6 @@ def rank_figures(frame: pd.DataFrame, layouts: Sequence[Layout]) -> list[Figure]
         _rank_figure(block_title(place), each)
         for place, each in found.items()
         if each.enough and each.scores.shape[1] >= FRIEDMAN_MODELS
-    ]
-
-
-def horizon_figures(frame: pd.DataFrame, layouts: Sequence[Layout]) -> list[Figure]:
-    """By block: MAE by step, a panel per data set; thick the mean, thin the seeds."""
-    caption = "MAE at each step alone. Thick: mean over seeds; thin: seeds; grey: floors."
-    return [
-        _panels("How does the error grow with the step of the forecast?\n" + block_title(place), caption, own, _steps)
-        for place, own in by_block(frame, layouts).items()
-        if own
     ]
 
 
@@ -67,7 +55,7 @@ def cost_figures(frame: pd.DataFrame, layouts: Sequence[Layout]) -> list[Figure]
     found = by_device(frame, layouts)
     priced = {key: {one: e for one, e in own.items() if cost(e, "ms_per_window") > 0} for key, own in found.items()}
     return [
-        _panels(f"{question}\n{block_title(place)}, on {device}", caption, own, _prices, joined=False)
+        panels(f"{question}\n{block_title(place)}, on {device}", caption, own, everyone(own), _prices, joined=False)
         for (place, device), own in priced.items()
         if own
     ]
@@ -87,8 +75,12 @@ FIGURES: Mapping[str, tuple[str, Drawing]] = {
     "ranks": ("ranks", rank_figures),
     "per_horizon": ("horizon", horizon_figures),
     "efficiency": ("cost", cost_figures),
+    "learning": ("learning", learning_figures),
+    "seeds": ("seeds", seed_figures),
+    "maps": ("maps", map_figures),
+    "daily": ("daily", daily_figures),
 }
-"""By the name of their table, what their files are called and who draws them."""
+"""By the name of their table, or their own, what their files are called and who draws them."""
 
 
 def overview_figures(names: Sequence[str], layouts: Sequence[Layout]) -> list[Overview]:
@@ -121,7 +113,7 @@ def _rank_figure(title: str, each: Standing) -> Figure:
     axis.set_yticks(range(k), [each.headers[str(name)].text for name in average.index])
     end = max(k, 1 + difference) + 0.2
     axis.set(xlim=(0.9, end), ylim=(k - 0.5, -2.0))
-    _plain(axis, "x")
+    plain(axis, "x")
     needed = datasets_for_a_claim(pairs(k))
     caption = (
         f"Average rank by MAE on {n} real data sets (1: the best). Bars join models that Nemenyi's test does not tell "
@@ -134,64 +126,7 @@ def _rank_figure(title: str, each: Standing) -> Figure:
     return figure
 
 
-Draw = Callable[["Axes", Mapping[Key, Entry], Mapping[Key, dict[str, Any]]], None]
-
-
-def _panels(title: str, caption: str, entries: Entries, draw: Draw, *, joined: bool = True) -> Figure:
-    from matplotlib.figure import Figure
-
-    data, lines = sorted({key for key, _ in entries}), sorted({line for _, line in entries})
-    floors = {line for (_, line), entry in entries.items() if entry.floor}
-    lines.sort(key=lambda line: (line in floors, line))
-    columns = min(PANELS, len(data))
-    rows = math.ceil(len(data) / columns)
-    size = (2.4 + 2.4 * columns, 1.6 + max(2.1 * rows, 0.17 * len(lines)))
-    figure = Figure(figsize=size, dpi=200, layout="constrained")
-    figure.suptitle(fill_lines(title, size[0]), fontsize=10)
-    axes, looks = figure.subplots(rows, columns, squeeze=False), _looks(lines, floors, joined=joined)
-    headers = dataset_headers(data)
-    for axis, key, header in zip(axes.flat, data, headers, strict=False):
-        draw(axis, {line: entries[key, line] for line in lines if (key, line) in entries}, looks)
-        axis.set_title(header.text, fontsize=9)
-        _plain(axis, "both")
-    for axis in list(axes.flat)[len(data) :]:
-        axis.set_axis_off()
-    names = [header.text for header in line_headers(lines, floors)]
-    handles = [axes[0, 0].plot([], [], label=name, **looks[line])[0] for line, name in zip(lines, names, strict=True)]
-    figure.legend(handles=handles, loc="outside right center", fontsize=7, frameon=False, handlelength=3)
-    marks = legend([*names, *(header.text for header in headers)])
-    figure.supxlabel(fill_lines(f"{caption} {marks}", size[0]), fontsize=8)
-    return figure
-
-
-def _looks(lines: Sequence[Key], floors: set[Key], *, joined: bool) -> dict[Key, dict[str, Any]]:
-    """Colour, dashes (if points are joined) and marker of every line, no two of twenty models alike."""
-    found: dict[Key, dict[str, Any]] = {}
-    for group, hues in (([x for x in lines if x not in floors], HUES), ([x for x in lines if x in floors], (GREY,))):
-        for number, line in enumerate(group):
-            style = number // len(hues) % len(DASHES)
-            look = {
-                "color": hues[number % len(hues)],
-                "linestyle": DASHES[style] if joined else "",
-                "marker": MARKERS[style],
-            }
-            found[line] = {**look, "markersize": 3.5, "linewidth": 1.4}
-    return found
-
-
-def _steps(axis: Axes, entries: Mapping[Key, Entry], looks: Mapping[Key, dict[str, Any]]) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    for line, entry in entries.items():
-        mean = mean_curve(entry)
-        steps, thin = range(1, len(mean) + 1), {"color": looks[line]["color"], "linewidth": 0.4, "alpha": 0.6}
-        for curve in curves(entry) if entry.seeds > 1 else []:
-            axis.plot(steps, curve, **thin)
-        axis.plot(steps, mean, markevery=max(1, len(mean) // 6), **looks[line])
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-def _prices(axis: Axes, entries: Mapping[Key, Entry], looks: Mapping[Key, dict[str, Any]]) -> None:
+def _prices(axis: Axes, entries: Mapping[Key, Entry], looks: Looks) -> None:
     points = {line: (cost(entry, "ms_per_window"), entry.mean("mae")) for line, entry in entries.items()}
     points = {line: point for line, point in points.items() if math.isfinite(point[1])}
     front = [points[line] for line in pareto(points)]
@@ -199,13 +134,6 @@ def _prices(axis: Axes, entries: Mapping[Key, Entry], looks: Mapping[Key, dict[s
     for line, (x, y) in points.items():
         edge = {"markeredgecolor": "black"} if (x, y) in front else {}
         axis.plot(x, y, **{**looks[line], "markersize": 5.5, **edge})
-    axis.set_xscale("log")
-    axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axis.xaxis.set_minor_formatter(lambda *_: "")
     axis.margins(0.12)
-
-
-def _plain(axis: Axes, grid: Any) -> None:
-    axis.grid(axis=grid, alpha=0.3)
-    axis.tick_params(labelsize=8)
-    axis.spines[["top", "right"]].set_visible(False)
+    axis.set_xscale("log")
+    plain_logarithm(axis.xaxis)

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"  # Okabe and Ito: safe without red and green
+SKY: Final = "#56B4E9"  # of the same two
 GREY: Final = "#6b6b6b"
+PALE: Final = "#c4c4c4"  # of what stands behind
 WARNING: Final = "#B00020"
 
 

@@ -84,12 +84,18 @@ def tables(
 
 @app.command()
 def plots(
-    names: Annotated[list[str] | None, typer.Argument(help="As in 'tables'.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="As in 'tables', or learning, seeds, maps, daily; all if none is given.")
+    ] = None,
     *,
     results: Results = Path("results"),
     source: Source = None,
 ) -> None:
-    """Draw the figures (png, pdf) of the tables that compare variants, and of ranks, per_horizon, efficiency."""
+    """Draw the figures (png, pdf) of the tables that compare variants, and those over suites.
+
+    Over suites: ranks, per_horizon (error by step), efficiency (accuracy against cost), learning (curves), seeds (as
+    points), maps (truth, forecast, error of one window chosen by rule), daily (error by time of day).
+    """
     written = write_current(results, "figures", source=source, names=names or ())
     for path in written:
         _print(str(path))

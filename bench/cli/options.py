@@ -131,19 +131,20 @@ def write_current(
 ) -> list[Path]:
     """Write the tables or figures of the records as they are now; returns the files.
 
-    ``names`` are suites, files of suites, or tables over suites; none means all that come with the project. Two
+    ``names`` are suites, files of suites, tables or figures over suites; none means all that come with the project. Two
     processes that end together do it one after the other. Figures over suites take seconds: only "figures" draws them.
     """
     from filelock import FileLock
 
-    from bench.analysis.overview_plots import overview_figures
+    from bench.analysis.overview_plots import FIGURES, overview_figures
     from bench.analysis.overviews import MAKERS
     from bench.analysis.plots import write_figures
     from bench.analysis.tables import write_tables
     from bench.suite import layouts, suite_names
     from bench.tuning.ledger import write_ledger
 
-    chosen, over = chosen_tables(names)
+    tabled = [name for name in names if what == "tables" or name in MAKERS or name not in FIGURES]
+    chosen, over = chosen_tables(tabled) if tabled or not names else ([], [])
     results.mkdir(parents=True, exist_ok=True)
     with FileLock(results / ".tables.lock"):
         frame = current_frame(results, source)
@@ -151,5 +152,5 @@ def write_current(
         tables += write_ledger(results) if what != "figures" and source is None else []
         if what == "tables":
             return tables
-        drawn = overview_figures(names or [*MAKERS], layouts(suite_names())) if what == "figures" else []
+        drawn = overview_figures(names or [*FIGURES], layouts(suite_names())) if what == "figures" else []
         return tables + write_figures(frame, results / "figures", chosen, drawn)
