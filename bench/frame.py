@@ -44,6 +44,7 @@ COLUMNS: Mapping[str, str] = {
         f"{split}_{metric}_{axis}": "object" for split in SPLITS for metric in METRICS for axis in ("steps", "channels")
     },
     **dict.fromkeys(("changes", "base", "windows", "curve", "certificate", "environment", "sample"), "object"),
+    **dict.fromkeys(("config", "train"), "object"),
     **{f"{split}_count": "float64" for split in _COUNTS},
     **dict.fromkeys(_COSTS, "float64"),
 }
@@ -66,6 +67,7 @@ def frame_from_records(records: Iterable[Record]) -> pd.DataFrame:
         Scores in physical units; ``*_steps`` are tuples over the horizon, ``*_channels`` over the channels, both
         empty for a failed run. ``changes`` are the run's overrides as sorted texts, weights left out, and ``base``
         those that its whole suite was run with; ``settings`` is a digest of everything in its spec but data and seed;
+        ``config`` and ``train`` are the sorted items of the model's settings and of the recipe;
         ``windows`` are the packed items of ``bench.window_errors``, ``certificate``, ``environment`` and ``sample`` the
         sorted items of the record's, and ``curve`` its columns, each a name and a tuple over epochs.
 
@@ -137,6 +139,7 @@ def _identity(record: Record) -> dict[str, Any]:
         "seed": spec["seed"],
         "device": record["environment"].get("device", ""),
         "error": f"{error['type']}: {error['message']}" if error else "",
+        **{key: tuple(sorted((spec.get(key) or {}).items())) for key in ("config", "train")},
     }
 
 

@@ -1,4 +1,4 @@
-"""A finished table as a value, and how it reads in Markdown, LaTeX and CSV.
+"""A finished table as a value, and how it reads in Markdown, LaTeX and CSV; ``html`` has it for a browser.
 
 A grid shows one metric. Floors come first and in italics.
 """
@@ -169,6 +169,12 @@ class Table:
         ]
         return PREAMBLE + "\n".join(grids)
 
+    def to_html(self) -> str:
+        """A section of a document; what stands around it must not have its ids, which begin with "table-"."""
+        from bench.analysis.html import table_html
+
+        return table_html(self)
+
     def to_csv(self) -> str:
         text: str = self.long.to_csv(index=False, lineterminator="\n")
         return text
@@ -181,7 +187,7 @@ class Table:
 
 
 def _markdown_grid(block: Block, metric: str) -> str:
-    down, across, cells = _oriented(block)
+    down, across, cells = oriented(block)
     rows = [[f"**{block.metrics[metric]}**", *(_markdown_header(header) for header in across)]]
     rows.append(["---", *["---:"] * len(across)])
     for header, line in zip(down, cells, strict=True):
@@ -209,7 +215,8 @@ def _markdown_cell(cell: Cell, metric: str) -> str:
     return text.replace(score.text, wrap.format(score.text), 1) if score else text
 
 
-def _oriented(block: Block) -> tuple[tuple[Header, ...], tuple[Header, ...], tuple[tuple[Cell, ...], ...]]:
+def oriented(block: Block) -> tuple[tuple[Header, ...], tuple[Header, ...], tuple[tuple[Cell, ...], ...]]:
+    """Rows, columns and cells of its grids."""
     if not block.models_down:
         return block.datasets, block.models, block.cells
     return block.models, block.datasets, tuple(zip(*block.cells, strict=True))
@@ -218,7 +225,7 @@ def _oriented(block: Block) -> tuple[tuple[Header, ...], tuple[Header, ...], tup
 def _latex_grid(name: str, number: int, block: Block, metric: str) -> str:
     import pandas as pd
 
-    down, across, cells = _oriented(block)
+    down, across, cells = oriented(block)
     index, columns = _latex_headers(down), _latex_headers(across)
     frame = pd.DataFrame([[cell.text(metric) for cell in line] for line in cells], index=index, columns=columns)
     css = {"best": "textbf:--rwrap;", "second": "underline:--rwrap;", "": ""}

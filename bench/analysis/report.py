@@ -1,0 +1,197 @@
+"""The report: one HTML file with all that a frame of results says, which loads nothing and sends nothing.
+
+It has no date and no path, so equal frames give equal bytes. A policy in its head allows its own style and script by
+their digests, pictures inside it, and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.resources import files
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+from uuid import uuid4
+
+from bench.analysis import facts
+from bench.analysis.cells import Row
+from bench.analysis.certificates import certificate_sheet, proofs
+from bench.analysis.headline import headline
+from bench.analysis.html import Sheet, environment
+from bench.analysis.layout import Layout
+from bench.analysis.plots import Overview as Drawing
+from bench.analysis.plots import difference_figures
+from bench.analysis.render import Table
+from bench.analysis.style import plain_text
+from bench.analysis.tables import Overview, make_table
+from bench.errors import StoreError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from markupsafe import Markup
+    from matplotlib.figure import Figure
+
+SCALE = 0.72  # of a pixel of a figure on a screen
+Step = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """What a report shows beside the frame.
+
+    Attributes:
+        layouts: The suites; those without rows are passed over.
+        overviews: Tables over several suites.
+        drawings: Figures over several suites.
+        ledger: What tuning gave and found; None where that is not known.
+        commands: What makes the runs again.
+        files: What the commands read, by name.
+    """
+
+    layouts: Sequence[Layout]
+    overviews: Sequence[Overview] = ()
+    drawings: Sequence[Drawing] = ()
+    ledger: Table | None = None
+    commands: Sequence[str] = ()
+    files: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A figure as a data URI.
+
+    Attributes:
+        text: Its question and its caption, for those who do not see it.
+        width, height: On a screen, in CSS pixels.
+    """
+
+    name: str
+    title: str
+    text: str
+    uri: str
+    width: int
+    height: int
+
+
+def make_report(frame: pd.DataFrame, contents: Contents, step: Step = lambda _: None) -> str:
+    """The whole document.
+
+    Args:
+        frame: Rows of ``bench.frame``, in any order; without the column ``stale`` no row is stale.
+        contents: What to show.
+        step: Is told what is being made, as figures take seconds.
+
+    Raises:
+        StoreError: If window errors that are to be compared cannot be read.
+    """
+    rows = [{"stale": False} | cast("Row", row) for row in frame.to_dict("records")]
+    step("tables")
+    suites = [make_table(frame, layout) for layout in contents.layouts]
+    tables = [table for table in (*suites, *(make(frame) for make in contents.overviews)) if table.blocks]
+    ledger = contents.ledger if contents.ledger and contents.ledger.blocks else None
+    pictures = list(_pictures(frame, contents, step))
+    style, script = _asset("report.css"), _asset("report.js")
+    return (
+        environment()
+        .get_template("report.html")
+        .render(
+            style=style,
+            script=script,
+            policy=_policy(style, script),
+            head=headline(rows, contents.layouts, tables),
+            runs=_sheets(rows),
+            tables=tables,
+            sections={table.name: _section(table) for table in (*tables, *([ledger] if ledger else []))},
+            pictures=pictures,
+            proofs=proofs(rows),
+            certificates=certificate_sheet(rows),
+            ledger=ledger,
+            environments=facts.environment_sheet(rows),
+            commits=facts.commits(rows),
+            commands=contents.commands,
+            files=contents.files,
+        )
+    )
+
+
+def write_report(text: str, path: Path) -> None:
+    """Write a report whole or not at all.
+
+    Raises:
+        StoreError: If it cannot be written.
+    """
+    temporary = path.with_name(f".{uuid4().hex}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(encoded(text))
+        temporary.replace(path)
+    except OSError as error:
+        raise StoreError(
+            f"the report {path} cannot be written ({error}); check the folder's space and rights, or choose another "
+            "place with --out"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def encoded(text: str) -> bytes:
+    """UTF-8; half of a surrogate pair, which a record may hold and UTF-8 may not, is written out."""
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _sheets(rows: Sequence[Row]) -> list[Sheet]:
+    made = (facts.data_sheet, facts.model_sheet, facts.recipe_sheet, facts.settings_sheet)
+    found = [make(rows) for make in (*made, facts.failed_sheet, facts.stale_sheet)]
+    return [each for each in found if each.rows]
+
+
+def _section(table: Table) -> Markup:
+    from markupsafe import Markup
+
+    return Markup(table.to_html())  # noqa: S704 - escaped by its template
+
+
+def _pictures(frame: pd.DataFrame, contents: Contents, step: Step) -> Iterator[Picture]:
+    """Every figure of ``stbench plots``, drawn by the same functions and never written to disk."""
+    own: list[Drawing] = [(layout.name, partial(difference_figures, layout=layout)) for layout in contents.layouts]
+    for name, draw in (*own, *contents.drawings):
+        step(f"figures: {name}")
+        with plain_text():
+            for number, figure in enumerate(draw(frame), start=1):
+                yield _picture(f"{name}-{number}", figure)
+
+
+def _picture(name: str, figure: Figure) -> Picture:
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    content = buffer.getvalue()
+    width, height = struct.unpack(">II", content[16:24])  # of a PNG's first chunk
+    title, caption = (" ".join(text.split()) for text in (figure.get_suptitle(), figure.get_supxlabel()))
+    return Picture(
+        name=name,
+        title=title,
+        text=f"{title} {caption}".strip(),
+        uri=f"data:image/png;base64,{b64encode(content).decode()}",
+        width=round(width * SCALE),
+        height=round(height * SCALE),
+    )
+
+
+def _asset(name: str) -> str:
+    return (files("bench.analysis") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    """Nothing is loaded, and no style or script runs but these two."""
+    style_digest, script_digest = (
+        b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)
+    )
+    return (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{style_digest}'; script-src 'sha256-{script_digest}'; "
+        "base-uri 'none'; form-action 'none'"
+    )

@@ -1,0 +1,59 @@
+"use strict";
+(() => {
+  const collator = new Intl.Collator("en", { numeric: true });
+  const told = document.getElementById("sorted");
+
+  const key = (row, column) => {
+    const cell = row.cells[column];
+    return cell.dataset.number === undefined ? cell.textContent.trim() : Number(cell.dataset.number);
+  };
+
+  // Numbers before texts, and cells without either last, whichever the direction.
+  const order = (one, other, sign) => {
+    const kind = (value) => (typeof value === "number" ? 0 : value === "" ? 2 : 1);
+    if (kind(one) !== kind(other)) return kind(one) - kind(other);
+    return sign * (kind(one) === 0 ? one - other : collator.compare(one, other));
+  };
+
+  const sort = (table, rows, column) => {
+    const body = table.tBodies[0];
+    const heads = [...table.tHead.rows[0].cells];
+    const now = heads[column].getAttribute("aria-sort");
+    const next = now === "ascending" ? "descending" : now === "descending" ? "" : "ascending";
+    heads.forEach((head) => head.removeAttribute("aria-sort"));
+    if (next) heads[column].setAttribute("aria-sort", next);
+    const sign = next === "descending" ? -1 : 1;
+    const sorted = next
+      ? [...rows].sort((one, other) => order(key(one, column), key(other, column), sign))
+      : rows;
+    body.append(...sorted);
+    told.textContent = next ? `sorted by ${heads[column].textContent}, ${next}` : "in the first order again";
+  };
+
+  for (const table of document.querySelectorAll("table.sortable")) {
+    const rows = [...table.tBodies[0].rows];
+    if (rows.length < 2) continue;
+    [...table.tHead.rows[0].cells].forEach((head, column) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...head.childNodes);
+      head.append(button);
+      button.addEventListener("click", () => sort(table, rows, column));
+    });
+  }
+
+  // A link into a folded part opens it; print opens all and folds them again.
+  const unfold = () => {
+    const target = document.getElementById(location.hash.slice(1));
+    const folded = target && target.closest("details");
+    if (folded) folded.open = true;
+  };
+  addEventListener("hashchange", unfold);
+  unfold();
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    folded = [...document.querySelectorAll("details:not([open])")];
+    folded.forEach((each) => { each.open = true; });
+  });
+  addEventListener("afterprint", () => folded.forEach((each) => { each.open = false; }));
+})();

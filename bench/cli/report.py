@@ -1,0 +1,68 @@
+"""The commands ``report`` and ``export``: all results in one file to read, and in one file to hand on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+from rich.console import Console
+
+from bench.cli.options import Results, Source, chosen_tables, current_frame
+from bench.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bench.analysis.report import Contents
+    from bench.cli.reproduce import Row
+
+Suites = Annotated[list[str] | None, typer.Argument(help="Suites, or TOML files of suites; all runs if none is given.")]
+
+
+def report(
+    *,
+    results: Results = Path("results"),
+    source: Source = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Where to (default: <results>/report.html).")] = None,
+) -> None:
+    """Write one HTML file with all tables, figures, certificates and how to make them again; it needs no network."""
+    from bench.analysis.report import make_report, write_report
+
+    console, path = Console(), out or results / "report.html"
+    if path.is_dir():
+        raise ConfigError(f"--out {path} is a folder; name a file, such as {path / 'report.html'}")
+    with console.status("reading the records") as status:
+        frame = current_frame(results, source)
+        contents = contents_of(frame, results if source is None else None, ())
+        text = make_report(frame, contents, lambda step: status.update(step))
+    write_report(text, path)
+    console.print(str(path), markup=False, highlight=False, soft_wrap=True)
+    if frame.empty:
+        console.print(f"it is empty: {results} holds no run", markup=False, highlight=False, soft_wrap=True)
+
+
+def contents_of(frame: pd.DataFrame, results: Path | None, names: Sequence[str], folder: str = "") -> Contents:
+    """What a report shows of these suites, or of all that come with the project.
+
+    ``results`` is where tuned settings are looked for, ``folder`` where the commands find their suites.
+    """
+    from bench.analysis.overview_plots import overview_figures
+    from bench.analysis.overviews import MAKERS
+    from bench.analysis.report import Contents
+    from bench.cli.reproduce import again
+    from bench.suite import layouts, suite_names
+    from bench.tuning.ledger import make_ledger
+    from bench.tuning.tuned import TunedFolder
+
+    chosen, over = chosen_tables([*names, *MAKERS] if names else ())
+    made = again(cast("list[Row]", frame.to_dict("records")), folder)
+    return Contents(
+        layouts=chosen,
+        overviews=over,
+        drawings=overview_figures([*MAKERS], layouts(suite_names())),
+        ledger=make_ledger(list(TunedFolder(results).files())) if results else None,
+        commands=[command for each in made for command in each.commands],
+        files=[(f"{folder}{each.name}.toml", each.text) for each in made],
+    )
