@@ -135,6 +135,12 @@ def role(model: str) -> str:
     return "model"
 
 
+def is_fitted(model: str) -> bool:
+    """Whether the model file's ``Model`` has a ``fit`` of its own, so that nothing of it is trained by gradient."""
+    found = (node for node in _tree(model).body if isinstance(node, ast.ClassDef) and node.name == "Model")
+    return any(isinstance(part, ast.FunctionDef) and part.name == "fit" for node in found for part in node.body)
+
+
 def _tree(model: str) -> ast.Module:
     source = find("model", model).source
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from bench import registry
 from bench.analysis.tables import make_table
 from bench.errors import BenchError, ConfigError
 from bench.frame import load_frame
@@ -105,6 +106,11 @@ def test_each_task_has_a_file_of_its_own(folder):
 def test_a_floor_has_nothing_to_tune_and_a_model_its_own_settings_and_the_learning_rate():
     assert spaces("last_value") == {}
     assert sorted(spaces("stid")) == ["model.dropout", "model.layers", "model.width", "train.lr"]
+
+
+def test_a_model_that_is_fitted_has_no_learning_rate_to_tune():
+    assert registry.is_fitted("ridge")
+    assert sorted(spaces("ridge")) == ["model.penalty"]
 
 
 def test_a_tuned_run_has_the_files_values_and_another_id(folder, specs):

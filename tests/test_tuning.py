@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -221,6 +224,29 @@ def test_a_storage_that_cannot_be_opened_is_told_without_its_password(tmp_path):
         open_storage("nonsense://user:secret@nowhere/db", tmp_path / "tiny" / "stid.journal")
     assert "secret" not in str(told.value)
     assert isinstance(told.value, BenchError)
+
+
+def test_a_storage_that_fails_in_mid_study_is_one_sentence_and_no_failed_trial(make_job, place, tmp_path):
+    class Spoiler(Silent):
+        def epoch(self, study, row):
+            with closing(sqlite3.connect(tmp_path / "studies.db")) as connection:
+                connection.execute("drop table trials")
+
+    url = f"sqlite:///{tmp_path / 'studies.db'}"
+    with (
+        Tuner(replace(place, storage=url), Target(trials=3), Spoiler()) as tuner,
+        pytest.raises(StoreError, match=r"the storage of the studies failed .*no such table") as told,
+    ):
+        tuner.tune(make_job(), wait=True)
+    assert "\n" not in str(told.value)
+
+
+def test_a_study_that_is_gone_is_told(make_job, tmp_path):
+    with Worker(tmp_path) as worker:
+        study = opened(make_job(), tmp_path, worker, trials=2)
+        study._study._storage.delete_study(study._study._study_id)
+        with pytest.raises(StoreError, match="the storage of the studies failed"):
+            study.claim()
 
 
 @pytest.mark.slow

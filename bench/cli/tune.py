@@ -92,7 +92,9 @@ def tune(
     with console.status("reading the data sets"):
         jobs = _jobs(selection, catalog)
     target = Target(seconds=budget_s) if budget_s is not None else Target(trials=trials or TRIALS)
-    console.print(f"{len(jobs)} studies, {target} each, on validation alone", highlight=False)
+    console.print(
+        f"{len(jobs)} {'study' if len(jobs) == 1 else 'studies'}, {target} each, on validation alone", highlight=False
+    )
     place = Place(results=results, data_dir=catalog.data_dir, storage=storage, device=device)
     if not _tune(console, jobs, place, target, workers):
         raise typer.Exit(1)

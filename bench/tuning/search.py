@@ -141,12 +141,12 @@ class Tuner:
         except WorkerStoppedError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a model does, the reason is kept and the study goes on
-            trial.set_user_attr("seconds", time.perf_counter() - started)
+            study.spend(trial, time.perf_counter() - started)
             reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
             study.fail(trial, reason)
             return reason
         else:
-            trial.set_user_attr("seconds", time.perf_counter() - started)
+            study.spend(trial, time.perf_counter() - started)
             study.finish(trial, value)
         finally:
             _free(self._device)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,11 +34,39 @@ def open_storage(url: str | None, journal: Path) -> BaseStorage:
             return optuna.storages.RDBStorage(url)
     except Exception as error:  # a database's driver raises many kinds
         place = shown(url) if url else journal
-        line = next(iter(str(error).splitlines()), "") or type(error).__name__
-        reason = line.replace(url, shown(url)) if url else line
         raise StoreError(
-            f"the studies at {place} cannot be opened ({reason}); give --storage another address, or mend this one"
+            f"the studies at {place} cannot be opened ({_reason(error, url)}); give --storage another address, or mend "
+            "this one"
         ) from error
+
+
+@contextmanager
+def one_sentence(url: str | None) -> Iterator[None]:
+    """While a study is read or written.
+
+    Raises:
+        StoreError: If its storage fails.
+    """
+    from json import JSONDecodeError
+
+    from optuna.exceptions import OptunaError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (OptunaError, SQLAlchemyError, OSError, KeyError, JSONDecodeError) as error:
+        raise StoreError(
+            f"the storage of the studies failed ({_reason(error.__cause__ or error, url)}); what is finished is kept "
+            "there, and the same command goes on when it works again"
+        ) from error
+
+
+def _reason(error: BaseException, url: str | None) -> str:
+    """The first line of an error, without the password of the address."""
+    from bench.mlflow_store import shown
+
+    line = next(iter(str(error).splitlines()), "") or type(error).__name__
+    return line.replace(url, shown(url)) if url else line
 
 
 def _journal(path: Path) -> BaseStorage:

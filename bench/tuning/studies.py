@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 from bench.config import Space
 from bench.errors import ConfigError
 from bench.spec import PlannedRun, RunSpec
+from bench.tuning.storage import one_sentence
 from bench.tuning.tuned import spaces
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def _home(path: Path) -> str:
 
 
 class SharedStudy:
-    """One study as one worker sees it.
+    """One study as one worker sees it; whatever reads or writes it raises ``StoreError`` where the storage fails.
 
     Raises:
         ConfigError: If it belongs to another results folder, whose locks are not ours.
@@ -196,10 +197,11 @@ class SharedStudy:
 
         self.job, self.target, self._worker = job, target, worker
         self._distributions = distributions(job.space, job.default)
+        self._url = getattr(storage, "url", None)
         self._lock = FileLock(worker.locks / f"{job.study.rpartition('/')[2]}.lock")
         warmup = job.run.spec.train.epochs // 3
         pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=warmup)
-        with self._lock:
+        with one_sentence(self._url), self._lock:
             self._study = optuna.create_study(
                 storage=storage, study_name=job.study, direction="minimize", load_if_exists=True, pruner=pruner
             )
@@ -219,7 +221,7 @@ class SharedStudy:
         from optuna.samplers import TPESampler
         from optuna.trial import TrialState
 
-        with self._lock:
+        with one_sentence(self._url), self._lock:
             for dead in self._dead():
                 with suppress(ValueError):
                     self._study.tell(dead.number, state=TrialState.FAIL, skip_if_finished=True)
@@ -234,25 +236,34 @@ class SharedStudy:
             trial.set_user_attr("worker", self._worker.name)
             return trial
 
+    def spend(self, trial: Trial, seconds: float) -> None:
+        """The trial took so long until now."""
+        with one_sentence(self._url):
+            trial.set_user_attr("seconds", seconds)
+
     def finish(self, trial: Trial, value: float) -> None:
         """The trial ran to its end."""
-        self._study.tell(trial, value)
+        with one_sentence(self._url):
+            self._study.tell(trial, value)
 
     def prune(self, trial: Trial) -> None:
         """The trial was stopped early."""
         from optuna.trial import TrialState
 
-        self._study.tell(trial, state=TrialState.PRUNED)
+        with one_sentence(self._url):
+            self._study.tell(trial, state=TrialState.PRUNED)
 
     def fail(self, trial: Trial, reason: str) -> None:
         """The trial ended with an error."""
         from optuna.trial import TrialState
 
-        trial.set_user_attr("reason", reason)
-        self._study.tell(trial, state=TrialState.FAIL)
+        with one_sentence(self._url):
+            trial.set_user_attr("reason", reason)
+            self._study.tell(trial, state=TrialState.FAIL)
 
     def trials(self) -> list[FrozenTrial]:
-        return self._study.get_trials(deepcopy=False)
+        with one_sentence(self._url):
+            return self._study.get_trials(deepcopy=False)
 
     def tally(self) -> Tally:
         """What all trials came to."""

@@ -88,12 +88,16 @@ def digest(model: Values, train: Values) -> str:
 
 
 def spaces(model: str) -> dict[str, Space]:
-    """What is searched for a model, by "model.<setting>" and "train.<setting>"; nothing for a floor."""
+    """What is searched for a model, by "model.<setting>" and "train.<setting>".
+
+    Nothing for a floor; and of the recipe nothing for a model that is fitted, since it takes no steps.
+    """
     if registry.role(model) == "floor":
         return {}
     fields = dataclasses.fields(registry.config_class(model))
     own = {f"model.{field.name}": field.metadata["tune"] for field in fields if "tune" in field.metadata}
-    return own | {f"train.{name}": space for name, space in RECIPE.items()}
+    recipe = {} if registry.is_fitted(model) else RECIPE
+    return own | {f"train.{name}": space for name, space in recipe.items()}
 
 
 class TunedFolder:
