@@ -52,6 +52,8 @@ class Suite(BaseModel):
         references: Names of variants that the other variants are compared with: the first that has runs.
         question: What the comparison answers.
         published: A file of ``bench/published/``, whose numbers stand beside ours.
+        tuned: True for a suite of tuned runs, which takes no others; False for one that takes none of them; without
+            either, its table shows tuned runs in blocks of their own.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -67,6 +69,7 @@ class Suite(BaseModel):
     references: tuple[str, ...] = ()
     question: str = ""
     published: str = ""
+    tuned: bool | None = None
 
     @model_validator(mode="after")
     def _names_fit(self) -> Suite:
@@ -121,6 +124,7 @@ def layouts(names: Sequence[str]) -> list[Layout]:
             references=suite.references,
             question=suite.question,
             published=load_published(suite.published) if suite.published else None,
+            tuned=suite.tuned,
         )
         for suite in map(load_suite, names)
     ]

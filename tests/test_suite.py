@@ -201,11 +201,18 @@ def test_every_variant_of_every_suite_is_planned_and_finds_its_line(catalog):
                 "task": run.spec.task.name,
                 "weights": run.spec.weights,
                 "made_as_variant": False,
-                "tuned": False,
+                "tuned": suite.tuned is True,
+                "dataset": "tiny",
+                "protocol": "strict",
+                "role": "model",
             }
             texts = {name: changes(run.label[key]) for name, key in (("changes", "overrides"), ("base", "base"))}
             (place,) = layout.placed([{**row, **texts}])
-            assert (place["line"], place["base"], place["recipe"]) == (run.line, "", "")
+            assert (place["line"], place["base"], place["recipe"]) == (
+                run.line,
+                "",
+                "tuned settings" if suite.tuned else "",
+            )
         assert {variant.name for variant in suite.variants} <= {run.line for run in runs}
 
 

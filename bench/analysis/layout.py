@@ -44,6 +44,7 @@ class Layout:
         references: Names of lines that the other variants are compared with: the first that has runs.
         question: What the comparison answers.
         published: Numbers of others to lay ours beside.
+        tuned: Whether its runs are those with tuned settings, or those without; None for both.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Layout:
     references: tuple[str, ...] = ()
     question: str = ""
     published: Published | None = None
+    tuned: bool | None = None
 
     @property
     def plain(self) -> bool:
@@ -66,13 +68,21 @@ class Layout:
             The rows with ``order`` and ``line``; ``variant``, the changes that make the line; ``base``, those of the
             model that all runs of a block share; and ``recipe``, those of the training, and whether settings are tuned.
         """
-        mine = [row for row in rows if row["task"] in self.tasks]
+        mine = self._of_setting([row for row in rows if row["task"] in self.tasks])
         bases = sorted({_model(row["base"]) for row in mine}, key=text)
         return [
             {**row, **place, "recipe": _recipe(row)}
             for row in mine
             for place in ([*self._places(row, bases)] if self.lines else _open_places(row))
         ]
+
+    def _of_setting(self, rows: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Without the runs of the other fair setting; floors, which are never tuned, stay where a tuned run is."""
+        if self.tuned is None:
+            return rows
+        places = {_place(row) for row in rows if row["tuned"]}
+        floors = [row for row in rows if row["role"] == "floor" and _place(row) in places] if self.tuned else []
+        return [*floors, *(row for row in rows if row["tuned"] == self.tuned)]
 
     def _places(self, row: Mapping[str, Any], bases: Iterable[Changes]) -> Iterable[dict[str, Any]]:
         """At most one per base: the first line whose runs would be just this one."""
@@ -83,6 +93,10 @@ class Layout:
                 if fits and line.changes(base) == changes:
                     yield {"order": order, "line": line.name, "variant": text(changes - base), "base": text(base)}
                     break
+
+
+def _place(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("dataset", "task", "protocol"))
 
 
 def _open_places(row: Mapping[str, Any]) -> list[dict[str, Any]]:

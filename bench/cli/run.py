@@ -102,7 +102,7 @@ def run(
     if profile == "quick":
         console.print(QUICK_WARNING, soft_wrap=True)
     with console.status("reading the data sets"):
-        plan = make_plan(chosen, selection, catalog, _tuned_folder(results, wanted=tuned))
+        plan = make_plan(chosen, selection, catalog, _tuned_folder(results, wanted=tuned or chosen.tuned is True))
     show_plan(console, chosen, plan, catalog)
     expected = expect(console, plan, catalog, results, device, force=force, thorough=dry_run)
     if dry_run:
@@ -150,7 +150,8 @@ def status(
 
     chosen = _suite(everything, suite)
     selection = _selection(model, variant, dataset, seed, profile, protocol, task, override, shard)
-    plan = make_plan(chosen, selection, open_catalog(data_dir, results), _tuned_folder(results, wanted=tuned))
+    folder = _tuned_folder(results, wanted=tuned or chosen.tuned is True)
+    plan = make_plan(chosen, selection, open_catalog(data_dir, results), folder)
     cells = plan_status(plan, ResultStore(results).records())
     console = Console()
     texts = {key: _states(cell.counts) for key, cell in cells.items()}

@@ -134,7 +134,7 @@ class TunedFolder:
             dataset, model = missing[0]
             raise ConfigError(
                 f"there are no tuned settings {named}{more}; 'stbench tune --model {model} --dataset {dataset}' with "
-                "the same task, protocol and profile finds them, or run without --tuned"
+                "the same task, protocol and profile finds them ('--suite NAME': those of a suite)"
             )
         found = {pair: self.read(*pair, task.name) for pair in wanted}
         for pair, tuned in found.items():
