@@ -113,6 +113,8 @@ def test_planning_and_tables_import_nothing_heavy(arguments, tmp_path):
         (["tables", "--from", "wandb:x"], "write mlflow:URI"),
         (["tables", "short_trem"], "did you mean 'short_term'?"),
         (["plots", "contrls"], "did you mean 'controls'?"),
+        (["plots", "lerning"], "did you mean 'learning'?"),
+        (["tables", "maps"], "there is no table named 'maps'"),
         (["run", "--suite", "controls", "--variant", "no backbon"], "did you mean 'no backbone'?"),
     ],
 )

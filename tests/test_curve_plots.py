@@ -121,6 +121,23 @@ def test_of_many_lines_the_five_best_and_the_best_floor_are_named_and_the_captio
     assert "pale: all others" in caption(figure)
 
 
+def test_the_day_leaves_the_others_out_and_says_so_and_curves_of_epochs_keep_the_same_names():
+    records = [by_hour(np.ones(24), model=f"model_{number:02d}", mae=1.0 + number) for number in range(10)]
+    figure, _ = drawn(daily_figures, records)
+    assert names(figure) == [f"model_{number:02d}" for number in range(5)]
+    assert "all others are left out" in caption(figure)
+    trained = [learnt([3, 2], model=f"model_{number:02d}", mae=1.0 + number) for number in range(9)]
+    figure, _ = drawn(learning_figures, [*trained[1:], learnt([], model="model_00", mae=1.0)])
+    assert names(figure) == [*(f"model_{number:02d}" for number in range(1, 5)), "others"]
+
+
+def test_no_rule_is_stated_of_lines_that_merely_have_no_curve():
+    floors = [record(model=f"floor_{number}", mae=5.0) | {"role": "floor", "curve": []} for number in range(8)]
+    figure, _ = drawn(learning_figures, [learnt([3, 2]), *floors])
+    assert names(figure) == ["stid"]
+    assert "In colour" not in caption(figure)
+
+
 def entries(records, **stale):
     frame = mark_stale(frame_from_records(records), {("bikenyc", name): code for name, code in stale.items()})
     (own,) = by_block(frame, [SHORT]).values()
@@ -146,6 +163,7 @@ def test_a_line_that_lacks_a_data_set_or_is_stale_does_not_lead():
 def test_no_two_of_twenty_look_alike_and_eight_not_even_in_grey():
     look = looks(everyone(entries(crowd())))
     assert len({(each["color"], each["marker"]) for each in look.values()}) == 23
+    assert len({(each["color"], str(each["linestyle"])) for each in look.values()}) == 23
     few = looks(everyone(entries(crowd(models=5))))
     assert len({each["marker"] for each in few.values()}) == 8
 

@@ -66,7 +66,7 @@ def daily_figures(frame: pd.DataFrame, layouts: Sequence[Layout]) -> list[Figure
         known = {key: entry for key, entry in own.items() if key[1] in chosen.named and daily_curve(entry)}
         if known:
             title = f"At what time of the day do the forecasts err?\n{block_title(place)}"
-            figures.append(panels(title, caption, known, chosen, _hours))
+            figures.append(panels(title, caption, known, chosen, _hours, left_out=True))
             outer_labels(figures[-1], "hour of the day", "MAE")
     return figures
 

@@ -56,9 +56,10 @@ class Cast:
     def named(self) -> tuple[Key, ...]:
         return (*self.models, *self.floors)
 
-    def rule(self, shown: Collection[Key], *, background: bool) -> str:
-        """The sentence that a caption owes its reader of the lines shown; empty if all are named."""
-        if not self.others:
+    def rule(self, shown: Collection[Key], *, left_out: bool = False) -> str:
+        """The sentence that a caption owes its reader of the lines shown; empty if all are named, none left out."""
+        background = bool({*shown} - {*self.named})
+        if not (background or (left_out and self.others)):
             return ""
         floor = "; grey: the best floor" if {*self.floors} & {*shown} else ""
         rest = "pale: all others" if background else "all others are left out"
@@ -102,7 +103,7 @@ def looks(chosen: Cast, *, joined: bool = True) -> Looks:
         for number, line in enumerate(group):
             found[line] = {
                 "color": hues[number % len(hues)],
-                "linestyle": DASHES[number % len(DASHES)] if joined else "",
+                "linestyle": DASHES[(number + number // len(HUES)) % len(DASHES)] if joined else "",
                 "marker": markers[number % len(markers)],
                 "markersize": 3.5,
                 "linewidth": 1.4,
@@ -110,8 +111,20 @@ def looks(chosen: Cast, *, joined: bool = True) -> Looks:
     return found
 
 
-def panels(title: str, caption: str, entries: Entries, chosen: Cast, draw: Draw, *, joined: bool = True) -> Figure:
-    """One panel per data set, one legend, and the marks that occur explained in the caption."""
+def panels(
+    title: str,
+    caption: str,
+    entries: Entries,
+    chosen: Cast,
+    draw: Draw,
+    *,
+    joined: bool = True,
+    left_out: bool = False,
+) -> Figure:
+    """One panel per data set, one legend, and the marks that occur explained in the caption.
+
+    Points are ``joined`` by lines or not; ``left_out`` says that ``entries`` lack the lines that are not named.
+    """
     from matplotlib.figure import Figure
 
     data = sorted({key for key, _ in entries})
@@ -132,7 +145,7 @@ def panels(title: str, caption: str, entries: Entries, chosen: Cast, draw: Draw,
         axis.set_axis_off()
     drawn = [axes[0, 0].plot([], [], label=name, **each)[0] for name, each in handles.items()]
     figure.legend(handles=drawn, loc="outside right center", fontsize=7, frameon=False, handlelength=3)
-    rule = chosen.rule(shown, background="others" in handles)
+    rule = chosen.rule(shown, left_out=left_out)
     text = " ".join((caption, rule, legend([*handles, *(header.text for header in headers)])))
     figure.supxlabel(fill_lines(" ".join(text.split()), size[0]), fontsize=8)
     return figure

@@ -93,10 +93,11 @@ def plots(
     results: Results = Path("results"),
     source: Source = None,
 ) -> None:
-    """Draw the figures (png, pdf) of the tables that compare variants, and those over suites.
+    """Draw figures (png, pdf): of the suites that compare variants, and over suites.
 
-    Over suites: ranks, per_horizon (error by step), efficiency (accuracy against cost), learning (curves), seeds (as
-    points), maps (truth, forecast, error of one window chosen by rule), daily (error by time of day).
+    Over suites: ranks, per_horizon (error by step), efficiency (accuracy against
+    cost), learning (curves), seeds (as points), maps (truth, forecast and error of
+    one window chosen by rule), daily (error by time of day).
     """
     written = write_current(results, "figures", source=source, names=names or ())
     for path in written:

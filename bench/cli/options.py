@@ -126,6 +126,15 @@ def chosen_tables(names: Sequence[str]) -> tuple[list[Layout], list[Overview]]:
     return layouts(suites), overviews(names, layouts(suite_names()))
 
 
+def _check_names(names: Sequence[str], kind: str, known: Sequence[str]) -> None:
+    """Suggest the nearest name of all that are drawn or written, not of suites alone."""
+    from bench.errors import UnknownNameError
+
+    for name in names:
+        if name not in known and not name.endswith(".toml"):
+            raise UnknownNameError(kind, name, known)
+
+
 def write_current(
     results: Path, what: Literal["tables", "figures", "both"], *, source: str | None = None, names: Sequence[str] = ()
 ) -> list[Path]:
@@ -143,6 +152,8 @@ def write_current(
     from bench.suite import layouts, suite_names
     from bench.tuning.ledger import write_ledger
 
+    kind, over_suites = ("figure", [*FIGURES]) if what == "figures" else ("table", [*MAKERS])
+    _check_names(names, kind, [*suite_names(), *over_suites])
     tabled = [name for name in names if what == "tables" or name in MAKERS or name not in FIGURES]
     chosen, over = chosen_tables(tabled) if tabled or not names else ([], [])
     results.mkdir(parents=True, exist_ok=True)
@@ -152,5 +163,5 @@ def write_current(
         tables += write_ledger(results) if what != "figures" and source is None else []
         if what == "tables":
             return tables
-        drawn = overview_figures(names or [*FIGURES], layouts(suite_names())) if what == "figures" else []
+        drawn = overview_figures(names or over_suites, layouts(suite_names())) if what == "figures" else []
         return tables + write_figures(frame, results / "figures", chosen, drawn)
