@@ -79,7 +79,7 @@ def recipe_sheet(rows: Sequence[Row]) -> Sheet:
     found = []
     for (profile, _), own in groups.items():
         values = dict(own[0]["train"])
-        found.append((profile, *(str(values.get(name, "")) for name in names), str(len(own))))
+        found.append((profile, *(_plain(values.get(name, "")) for name in names), str(len(own))))
     return sheet("facts-recipes", "Training recipes", "profile", (*names, "runs"), found)
 
 
@@ -105,7 +105,7 @@ def environment_sheet(rows: Sequence[Row]) -> Sheet:
     names = sorted({name for _, (facts, *_) in ordered for name in facts})
     found = [(Item(text=name), *(Item(text=str(facts.get(name, ""))) for _, (facts, *_) in ordered)) for name in names]
     columns = [f"{len(own)} {'run' if len(own) == 1 else 'runs'}" for _, own in ordered]
-    return sheet("facts-environments", "Environments of the finished runs", "what", columns, found)
+    return sheet("facts-environments", "Environments", "what", columns, found)
 
 
 def commits(rows: Sequence[Row]) -> list[str]:
@@ -135,6 +135,10 @@ def _span(values: Iterable[float]) -> str:
     if not known:
         return ""
     return f"{known[0]:,.0f}" + (f" to {known[-1]:,.0f}" if len(known) > 1 else "")
+
+
+def _plain(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _items(pairs: Iterable[tuple[str, Any]]) -> str:

@@ -87,7 +87,7 @@ def _lead(place: Key, own: pd.DataFrame) -> str:
     claim = (
         "the tests support this against every other model"
         if beaten == len(rivals)
-        else f"this is no claim, as the tests tell it apart from {beaten} of {len(rivals)} others alone"
+        else f"this is no claim: the tests tell it apart from {beaten} of {len(rivals)} others"
     )
     return f"{first} has the best average rank, {rank:.2f} ({where}); {claim}."
 

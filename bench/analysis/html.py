@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from bench.analysis.render import MARKS, MINUS, Block, Cell, Header, Rank, Table, oriented
+from bench.analysis.render import MARKS, MINUS, SHOWN, Block, Cell, Header, Rank, Table, oriented
 
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
 LONG = 40  # rows of a table that is folded until it is asked for
+MANY = 7  # columns of a table that is printed smaller
+DIGEST = 40  # letters of code that need a column of some width
 _NUMBER = re.compile(r"(?:< )?([+-]?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?)(?![\w.])")
 
 
@@ -60,6 +62,16 @@ class Sheet:
     @property
     def long(self) -> bool:
         return len(self.rows) > LONG
+
+    @property
+    def wide(self) -> bool:
+        return len(self.columns) > MANY
+
+    @property
+    def looks(self) -> tuple[str, ...]:
+        """Of each column: a text, a long digest among them, or numbers (empty)."""
+        columns = [[cells[place] for _, cells in self.rows] for place in range(len(self.columns))]
+        return tuple(map(_look, columns))
 
 
 def sheet(
@@ -128,6 +140,14 @@ def quoted(text: str) -> Markup:
     return Markup("").join(wrapped)
 
 
+def _look(cells: Sequence[Item]) -> str:
+    if any(cell.number is not None for cell in cells) or not any(
+        map(str.isalpha, "".join(each.text for each in cells))
+    ):
+        return ""
+    return "text digest" if any(cell.code and len(cell.text) > DIGEST for cell in cells) else "text"
+
+
 def _blocks(table: Table) -> list[tuple[Block, list[Sheet]]]:
     return [
         (block, [_sheet(f"{table.name}-{number}-{place}", block, metric) for place, metric in enumerate(block.metrics)])
@@ -141,7 +161,7 @@ def _sheet(anchor: str, block: Block, metric: str) -> Sheet:
         anchor=f"table-{anchor}",
         caption=block.metrics[metric],
         about=block.title,
-        corner="model" if block.models_down else "data set",
+        corner="model" if block.models_down else "data set" if metric in SHOWN else block.metrics[metric],
         columns=tuple(map(_heading, across)),
         rows=tuple(
             (_heading(header), tuple(_cell(cell, metric) for cell in line))

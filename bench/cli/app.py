@@ -24,7 +24,7 @@ from bench.cli.options import (
     open_catalog,
     write_current,
 )
-from bench.cli.report import report
+from bench.cli.report import export, report
 from bench.cli.run import run, status
 from bench.cli.tune import tune
 from bench.cli.weights import app as weights_app
@@ -41,6 +41,7 @@ app.command()(run)
 app.command()(status)
 app.command()(tune)
 app.command()(report)
+app.command()(export)
 app.add_typer(data_app, name="data", help="Look at, check, download and import data sets.")
 app.add_typer(weights_app, name="weights", help="Look at, download and check pre-trained weights.")
 

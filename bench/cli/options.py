@@ -90,9 +90,7 @@ def current_frame(results: Path, source: str | None) -> pd.DataFrame:
     Raises:
         ConfigError: If ``source`` is not ``mlflow:URI``.
     """
-    from bench import registry
-    from bench.frame import frame_from_records, mark_stale
-    from bench.spec import code_hash
+    from bench.frame import frame_from_records
     from bench.store import ResultStore
 
     if source is None:
@@ -105,6 +103,15 @@ def current_frame(results: Path, source: str | None) -> pd.DataFrame:
         raise ConfigError(
             f"--from {source} is not understood; write mlflow:URI, such as mlflow:sqlite:///results/mlflow.db"
         )
+    return marked(frame)
+
+
+def marked(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with rows marked that today's code would not have made."""
+    from bench import registry
+    from bench.frame import mark_stale
+    from bench.spec import code_hash
+
     known = set(registry.model_names())
     pairs = {
         (dataset, model) for dataset, model in zip(frame["dataset"], frame["model"], strict=True) if model in known

@@ -43,6 +43,27 @@ def report(
         console.print(f"it is empty: {results} holds no run", markup=False, highlight=False, soft_wrap=True)
 
 
+def export(
+    names: Suites = None,
+    *,
+    results: Results = Path("results"),
+    out: Annotated[Path | None, typer.Option("--out", help="Zip to write (default: <results>/supplement.zip).")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a zip that is there.")] = False,
+) -> None:
+    """Pack records, tables, figures, report and what was run into one zip, as a paper's supplement."""
+    from bench.cli.export import supplement, write_zip
+    from bench.store import ResultStore
+
+    console, path = Console(), out or results / "supplement.zip"
+    if path.exists() and not force:
+        raise ConfigError(f"{path} is there already; --force replaces it, --out names another file")
+    with console.status("reading the records") as status:
+        files = supplement(list(ResultStore(results).records()), results, names or (), lambda step: status.update(step))
+        status.update("packing")
+        write_zip(files, path, force=force)
+    console.print(f"{path}: {len(files)} files", markup=False, highlight=False, soft_wrap=True)
+
+
 def contents_of(frame: pd.DataFrame, results: Path | None, names: Sequence[str], folder: str = "") -> Contents:
     """What a report shows of these suites, or of all that come with the project.
 

@@ -20,6 +20,7 @@ Place = tuple[str, str, int]  # task, data set, seed
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V", bound=Hashable)
 
+WIDTH = 96
 SWITCHES = ("history", "horizon", "fraction", "leaky_scaler", "clamp")
 
 
@@ -153,8 +154,22 @@ def _commands(path: str, setting: Setting, tasks: Sequence[str], places: Mapping
             for seeds, datasets in _alike(by_data):
                 where = [*_options("--dataset", datasets), *_options("--seed", sorted(seeds))]
                 each_task = [[]] if len(same) == len(tasks) else [["--task", each] for each in same]
-                found += [shlex.join([*shared, *task, *where, *chosen]) for task in each_task]
+                found += [_wrapped([*shared, *task, *where, *chosen]) for task in each_task]
     return found
+
+
+def _wrapped(parts: Sequence[str]) -> str:
+    """A command for a shell, in lines of at most ``WIDTH`` letters, or of one option."""
+    options: list[list[str]] = [[]]
+    for part in parts:
+        options += [[]] if part.startswith("--") else []
+        options[-1].append(part)
+    lines = [""]
+    for option in map(shlex.join, options):
+        if lines[-1] and len(lines[-1]) + len(option) >= WIDTH:
+            lines.append("   ")
+        lines[-1] += f" {option}" if lines[-1] else option
+    return " \\\n".join(lines)
 
 
 def _alike(values: Mapping[K, V]) -> list[tuple[V, list[K]]]:

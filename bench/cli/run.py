@@ -248,6 +248,7 @@ def _report(console: Console, suite: str | None, plan: list[PlannedRun], results
     text = f"{counts}; tables (also as .tex and .csv): {tables or 'none yet'}"
     text += f"; figures (also as .pdf): {figures}" if figures else ""
     console.print(text, markup=False, highlight=False, soft_wrap=True)
+    console.print("all of it in one file to read: stbench report", markup=False, highlight=False)
 
 
 def _summary(plan: Sequence[PlannedRun], results: Path) -> Group:
