@@ -14,10 +14,12 @@ import re
 import reprlib
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
+import orjson
 from filelock import FileLock
 
 from bench.errors import StoreError
@@ -76,6 +78,7 @@ LATER = {"sample": "an object or null"}  # not in older records of this schema
 FAILED = {"error.type": "a text", "error.message": "a text"}
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 RUN_ID = re.compile(r"[0-9a-f]{16}\.[0-9a-f]{12}")
+ABSENT = object()
 NO_HARD_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK)
 
 Record = dict[str, Any]
@@ -224,9 +227,16 @@ def parse_record(text: str | bytes, source: object) -> Record:
         StoreError: If the text is no record of this version.
     """
     try:
-        return _complete(json.loads(text, parse_constant=_no_constant))
+        return _complete(_parsed(text))
     except (ValueError, RecursionError) as error:
         raise StoreError(f"{source} is not a result record ({error}); move it away and run again") from error
+
+
+def _parsed(text: str | bytes) -> object:
+    """By orjson, five times as fast; what it refuses, by Python's own reader."""
+    with suppress(orjson.JSONDecodeError):
+        return orjson.loads(text)
+    return json.loads(text, parse_constant=_no_constant)
 
 
 def _complete(record: object) -> Record:
@@ -247,13 +257,21 @@ def _complete(record: object) -> Record:
     return record
 
 
-def _fault(record: Record, path: str, kind: str) -> str:
-    """What is wrong with the value at a dotted path; empty if nothing is."""
-    value: object = record
+def _value(record: object, path: str) -> object:
+    """The value at a dotted path, or ``ABSENT``."""
+    value = record
     for key in path.split("."):
         if not isinstance(value, dict) or key not in value:
-            return f"it lacks {path}"
+            return ABSENT
         value = value[key]
+    return value
+
+
+def _fault(record: Record, path: str, kind: str) -> str:
+    """What is wrong with the value at a dotted path; empty if nothing is."""
+    value = _value(record, path)
+    if value is ABSENT:
+        return f"it lacks {path}"
     fits = isinstance(value, KINDS[kind]) and isinstance(value, bool) == (kind == "true or false")
     if fits and not (isinstance(value, int) and value.bit_length() > 63):
         return ""

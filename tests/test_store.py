@@ -331,3 +331,10 @@ def test_of_processes_that_race_for_a_run_exactly_one_wins(tmp_path: Path) -> No
         worker.join(60)
     assert sorted(seed for seeds in won for seed in seeds) == list(range(20))
     assert len(list(ResultStore(tmp_path).records())) == 20
+
+
+def test_numbers_that_only_pythons_own_reader_holds_are_read_as_they_are() -> None:
+    made = record()
+    made["spec"]["config"]["text"] = "a lone \ud800"
+    made["curve"][0]["lr"] = 1e20
+    assert parse_record(dump_record(made), "a test") == made

@@ -11,6 +11,8 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 from bench.analysis.render import SHOWN, Flag
@@ -52,8 +54,7 @@ class Entry:
 
     def mean(self, metric: str) -> float:
         """Mean over seeds in physical units; NaN without a finite value."""
-        values = self._values(metric)
-        return statistics.fmean(values) if values else math.nan
+        return self._means[metric]
 
     def std(self, metric: str) -> float:
         """Sample standard deviation over seeds; NaN for fewer than two."""
@@ -63,6 +64,11 @@ class Entry:
     def flags_of(self, metric: str) -> tuple[Flag, ...]:
         """What is to be said of one of its numbers."""
         return ("below_floor", *self.flags) if metric in self.below else self.flags
+
+    @cached_property
+    def _means(self) -> dict[str, float]:
+        found = {metric: self._values(metric) for metric in METRICS}
+        return {metric: statistics.fmean(values) if values else math.nan for metric, values in found.items()}
 
     def _values(self, metric: str) -> list[float]:
         values = (float(run[f"test_{metric}"]) for run in self.runs)
@@ -80,21 +86,23 @@ def blocks(rows: Sequence[Row]) -> dict[Key, Entries]:
     """
     found = _grouped(rows, BLOCK)
     served = {_key(row, (*TASK, *DATA)) for own in found.values() if not all(map(_is_floor, own)) for row in own}
+    floors = [row for row in rows if _is_floor(row) and row["status"] == "done"]
+    floors.sort(key=lambda row: (row["stale"], row["profile"], row["run_id"]))
     return {
-        key: _entries([*own, *_borrowed_floors(rows, own)])
+        key: _entries([*own, *_borrowed_floors(floors, own)])
         for key, own in found.items()
         if not all(_is_floor(row) and row["status"] == "done" and _key(row, (*TASK, *DATA)) in served for row in own)
     }
 
 
-def _borrowed_floors(rows: Iterable[Row], own: Sequence[Row]) -> list[Row]:
-    """Floors of the blocks beside this one."""
+def _borrowed_floors(floors: Iterable[Row], own: Sequence[Row]) -> list[Row]:
+    """Of these floors, in their order of preference, those of the blocks beside this one."""
     place, block = _key(own[0], TASK), _key(own[0], BLOCK)
     data = {_key(row, DATA) for row in own}
     taken = {_key(row, (*DATA, *LINE, "seed")) for row in own if row["status"] == "done" and not row["stale"]}
     found = []
-    for row in sorted(rows, key=lambda row: (row["stale"], row["profile"], row["run_id"])):
-        fits = _is_floor(row) and row["status"] == "done" and _key(row, TASK) == place and _key(row, DATA) in data
+    for row in floors:
+        fits = _key(row, TASK) == place and _key(row, DATA) in data
         if fits and _key(row, BLOCK) != block and (key := _key(row, (*DATA, *LINE, "seed"))) not in taken:
             taken.add(key)
             found.append(row)
@@ -160,8 +168,9 @@ def _below(entry: Entry, floors: Sequence[Entry], metric: str) -> bool:
 
 def _grouped(rows: Iterable[Row], keys: Sequence[str]) -> dict[Key, list[Row]]:
     groups: dict[Key, list[Row]] = {}
+    key = itemgetter(*keys)
     for row in rows:
-        groups.setdefault(_key(row, keys), []).append(row)
+        groups.setdefault(key(row), []).append(row)
     return dict(sorted(groups.items()))
 
 

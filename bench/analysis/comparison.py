@@ -120,8 +120,11 @@ def _mean(runs: Runs, seeds: Sequence[int]) -> Floats:
 
 def _percent(base: Floats, mine: Floats) -> Floats:
     """Of the sums over windows, the first axis; 0 where the reference makes no error in any of them."""
-    total = base.sum(axis=0)
-    ratio: Floats = np.divide(mine.sum(axis=0), total, out=np.ones_like(total), where=total > 0)
+    return _percent_of_sums(base.sum(axis=0), mine.sum(axis=0))
+
+
+def _percent_of_sums(total: Floats, mine: Floats) -> Floats:
+    ratio: Floats = np.divide(mine, total, out=np.ones_like(total), where=total > 0)
     percent: Floats = 100 * (ratio - 1)
     return percent
 
@@ -168,18 +171,36 @@ def _widened(base: Floats, mine: Floats, length: int) -> tuple[Floats, Floats]:
 
 def _block_variance(errors: Floats, length: int) -> Floats:
     """Of the sum of a block, over all moving blocks, ``[K]``."""
-    sums = np.cumsum(np.vstack([np.zeros_like(errors[:1]), errors]), axis=0)
+    sums = _running(errors)
     variance: Floats = np.var(sums[length:] - sums[:-length], axis=0)
     return variance
 
 
 def _intervals(base: Floats, mine: Floats, length: int) -> tuple[Floats, Floats]:
-    """Lower and upper bounds ``[K]`` for columns ``[N, K]``; blocks are at most half as long as the series."""
+    """Lower and upper bounds ``[K]`` for columns ``[N, K]``; blocks are at most half as long as the series.
+
+    arch draws places of windows, whose blocks are then added as differences of running sums.
+    """
     from arch.bootstrap import MovingBlockBootstrap
 
-    draws = MovingBlockBootstrap(max(1, min(length, len(base) // 2)), base, mine, seed=0)
-    low, high = draws.conf_int(_percent, DRAWS, method="percentile", size=LEVEL)
+    number, length = len(base), max(1, min(length, len(base) // 2))
+    columns, reference = np.unique(base, axis=1, return_inverse=True)  # most lines share the reference's errors
+    sums = _running(np.hstack([columns, mine]))
+    ends = np.minimum(length, number - np.arange(0, number, length))  # the last block is cut
+
+    def percent(places: NDArray[np.int64]) -> Floats:
+        starts = places[::length]
+        drawn = (sums[starts + ends] - sums[starts]).sum(axis=0)
+        return _percent_of_sums(drawn[reference], drawn[columns.shape[1] :])
+
+    draws = MovingBlockBootstrap(length, np.arange(number), seed=0)
+    low, high = draws.conf_int(percent, DRAWS, method="percentile", size=LEVEL)
     return low, high
+
+
+def _running(columns: Floats) -> Floats:
+    """Sums of the first 0, 1, … rows, ``[N + 1, K]``."""
+    return np.cumsum(np.vstack([np.zeros_like(columns[:1]), columns]), axis=0)
 
 
 def _signed_rank(differences: Floats, days: NDArray[np.int64]) -> tuple[int, float]:

@@ -121,13 +121,12 @@ def make_ranks(frame: pd.DataFrame, layouts: Sequence[Layout]) -> Table:
     import pandas as pd
 
     found = standings(frame, layouts)
+    rows = {place: _rows(place, each) if each.enough else [] for place, each in found.items()}
     return Table(
         name=NAME,
         title=TITLE,
-        blocks=tuple(_block(place, each) for place, each in found.items()),
-        long=pd.DataFrame(
-            [row for place, each in found.items() if each.enough for row in _rows(place, each)], columns=list(LONG)
-        ),
+        blocks=tuple(_block(place, each, rows[place]) for place, each in found.items()),
+        long=pd.DataFrame([row for each in rows.values() for row in each], columns=list(LONG)),
     )
 
 
@@ -175,10 +174,10 @@ def _needed(n: int, k: int) -> str:
     return text + (f"with {n} no p can fall below {LEVEL}, whatever the truth." if n < needed else f"here are {n}.")
 
 
-def _block(place: Key, each: Standing) -> Block:
+def _block(place: Key, each: Standing, found: Sequence[Mapping[str, Any]]) -> Block:
     if not each.enough:
         return Block(title=block_title(place), notes=notes(each), datasets=(), models=(), cells=(), metrics={})
-    rows = sorted(_rows(place, each), key=lambda row: (row["average_rank"], row["line"]))
+    rows = sorted(found, key=lambda row: (row["average_rank"], row["line"]))
     texts = [_texts(row) for row in rows]
     return Block(
         title=block_title(place),

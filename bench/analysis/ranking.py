@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 LEVEL = 0.05
 FEWEST_DATASETS = 2  # that make a ranking
@@ -102,7 +104,8 @@ def pairwise(scores: pd.DataFrame) -> pd.DataFrame:
     from statsmodels.stats.multitest import multipletests
 
     pairs = list(combinations(scores.columns, 2))
-    values = [_signed_rank(scores[first] - scores[second]) for first, second in pairs]
+    columns = {name: scores[name].to_numpy() for name in scores.columns}
+    values = [_signed_rank(columns[first] - columns[second]) for first, second in pairs]
     index = pd.MultiIndex.from_tuples(pairs, names=["first", "second"])
     return pd.DataFrame({"p": values, "holm": multipletests(values, method="holm")[1]}, index=index)
 
@@ -164,7 +167,7 @@ def cliques(average: pd.Series[float], difference: float) -> list[tuple[str, ...
     return found
 
 
-def _signed_rank(differences: pd.Series[float]) -> float:
+def _signed_rank(differences: NDArray[np.float64]) -> float:
     """The p of the test; data sets without a difference count for neither side. Exact for 50 and fewer without ties."""
     from scipy.stats import wilcoxon
 

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from bench.analysis.cells import BLOCK, DATA, LINE, METRICS, Entries, Entry, Key, Row, blocks
@@ -59,8 +59,7 @@ def placed_blocks(frame: pd.DataFrame, layout: Layout) -> dict[Key, Entries]:
     run would be a table of one line in every such layout. And it has none whose runs all stand in another block. A
     layout with published numbers has only blocks that these can stand beside.
     """
-    rows = [{"stale": False} | cast("Row", row) for row in frame.to_dict("records")]
-    found = blocks(layout.placed(rows))
+    found = blocks(layout.placed(frame_rows(frame, layout.tasks)))
     if published := layout.published:
         found = {place: entries for place, entries in found.items() if shared_data(place, entries, published)}
     if not layout.references:
@@ -74,6 +73,14 @@ def placed_blocks(frame: pd.DataFrame, layout: Layout) -> dict[Key, Entries]:
         if not mine or not any(runs[other][0] == rest and mine <= runs[other][1] for other in kept):
             kept.append(place)
     return {place: entries for place, entries in worth.items() if place in kept}
+
+
+def frame_rows(frame: pd.DataFrame, tasks: Sequence[str]) -> list[Row]:
+    """The runs of these tasks as plain values; ``to_dict`` takes ten times as long."""
+    mine = frame[frame["task"].isin(tasks)]
+    mine = mine if "stale" in mine else mine.assign(stale=False)
+    names, columns = list(mine.columns), [mine[name].tolist() for name in mine.columns]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 def _beside_base(place: Key) -> Key:

@@ -70,10 +70,12 @@ def tables(
 ) -> None:
     """Write the tables (md, tex, csv) from the records."""
     from bench.analysis.tables import check_tables
+    from bench.frame import collector_paused
     from bench.tuning.ledger import differing as differing_ledger
 
     if check:
-        differing = check_tables(current_frame(results, source), results / "tables", *chosen_tables(names or ()))
+        with collector_paused():
+            differing = check_tables(current_frame(results, source), results / "tables", *chosen_tables(names or ()))
         differing += differing_ledger(results) if source is None else []
         for path in differing:
             _print(f"{path} differs from the records; 'stbench tables' writes it anew")

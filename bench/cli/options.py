@@ -156,6 +156,7 @@ def write_current(
     from bench.analysis.overviews import MAKERS
     from bench.analysis.plots import write_figures
     from bench.analysis.tables import write_tables
+    from bench.frame import collector_paused
     from bench.suite import layouts, suite_names
     from bench.tuning.ledger import write_ledger
 
@@ -164,7 +165,7 @@ def write_current(
     tabled = [name for name in names if what == "tables" or name in MAKERS or name not in FIGURES]
     chosen, over = chosen_tables(tabled) if tabled or not names else ([], [])
     results.mkdir(parents=True, exist_ok=True)
-    with FileLock(results / ".tables.lock"):
+    with FileLock(results / ".tables.lock"), collector_paused():
         frame = current_frame(results, source)
         tables = [] if what == "figures" else write_tables(frame, results / "tables", chosen, over)
         tables += write_ledger(results) if what != "figures" and source is None else []

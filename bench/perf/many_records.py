@@ -1,0 +1,205 @@
+"""What the tables of many records cost: ``python -m bench.perf.many_records``.
+
+Writes synthetic records of the size of real ones, of the runs that all suites of the paper profile plan, to a results
+folder, and prints the seconds and the peak memory of ``stbench tables`` on it in a process of its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.progress import track
+
+from bench import registry
+from bench.data import Catalog
+from bench.plan import Selection, plan
+from bench.spec import PlannedRun
+from bench.store import SCHEMA, Record, dump_record
+from bench.suite import load_suite, suite_names
+from bench.types import DataIdentity
+from bench.window_errors import WindowErrors, pack
+
+EPOCHS = 60
+SLOTS = 48  # of a day
+CHANNELS = 2
+METRICS = ("mae", "rmse", "mape", "wape", "r2")
+
+
+class _Imagined(Catalog):
+    """Every data set as if its real files were there; nothing is read."""
+
+    def identity(self, name: str) -> DataIdentity:
+        return DataIdentity(name=name, version="imagined-1", sha256=_digest(name), stand_in=False)
+
+    def has_real(self, name: str) -> bool:  # noqa: ARG002 - a Catalog's signature
+        return False
+
+
+def main(
+    records: Annotated[int, typer.Option(min=1, help="How many records.")] = 10_000,
+    sample_kb: Annotated[int, typer.Option(min=0, help="Of a sample forecast in every record, in kB of text.")] = 8,
+    folder: Annotated[
+        Path | None, typer.Option(help="Keep the records in this results folder, or take its own.")
+    ] = None,
+) -> None:
+    """Write the records unless the folder has some, make all tables of them, and print seconds and peak memory."""
+    with ExitStack() as stack:
+        results = folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        if not (results / "runs").exists():
+            for record in track(synthetic(records, sample_kb), "writing records", total=records, transient=True):
+                _write(results, record)
+        sizes = [path.stat().st_size for path in results.glob("runs/*/*/*.json")]
+        typer.echo(f"{len(sizes)} records, {sum(sizes) / 2**20:.0f} MiB")
+        seconds, busy, memory = measured([sys.executable, "-m", "bench", "tables", "--results", str(results)])
+        typer.echo(f"stbench tables: {seconds:.1f} s ({busy:.1f} s of the cores), peak memory {memory:.0f} MiB")
+
+
+def measured(command: list[str]) -> tuple[float, float, float]:
+    """Wall seconds, seconds of all cores, and peak memory in MiB of a command that succeeds."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise typer.Exit(process.returncode)
+    memory = usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    return seconds, usage.ru_utime + usage.ru_stime, memory
+
+
+def synthetic(number: int, sample_kb: int) -> Iterator[Record]:
+    """Records of planned runs, seed after seed, until there are so many."""
+    return islice((_record(run, sample_kb) for run in _planned()), number)
+
+
+def _planned() -> Iterator[PlannedRun]:
+    """The runs of all suites under seed 0, then those under seed 1, and so on without end."""
+    with tempfile.TemporaryDirectory() as cache:
+        catalog = _Imagined(data_dir=None, cache=Path(cache))
+        suites = [load_suite(name) for name in suite_names()]
+        seed = 0
+        while True:
+            selection = Selection(profile="paper", seeds=(seed,))
+            runs = {run.run_id: run for suite in suites for run in plan(suite, selection, catalog)}
+            yield from runs.values()
+            seed += 1
+
+
+def _record(run: PlannedRun, sample_kb: int) -> Record:
+    """A record as the runner leaves it: errors that depend on data set, line and seed."""
+    spec, generator = run.spec, np.random.default_rng(_number(run.run_id))
+    hard, skill = 1 + _number(run.dataset) % 50, 1 + _number(run.line) % 30 / 40
+    mae = hard * skill * (1 + generator.normal() / 60)
+    trained = registry.role(run.model) != "floor"
+    windows = 400 + _number(run.dataset) % 1600
+    return {
+        "schema": SCHEMA,
+        "run_id": run.run_id,
+        "code": run.code,
+        "status": "done",
+        "role": registry.role(run.model),
+        "spec": spec.as_dict(),
+        "label": dict(run.label),
+        "data": {"version": spec.data.version, "sha256": spec.data.sha256, "stand_in": spec.data.stand_in},
+        "weights": spec.weights,
+        "scores": {split: _scores(mae, spec.task.horizon) for split in ("test", "val")},
+        "counts": {"train": 5 * windows, "val": windows, "test": windows, "test_values": windows * 2400},
+        "cost": _cost(mae, EPOCHS if trained else 0),
+        "certificate": _certificate(windows),
+        "windows": pack(_windows(mae, windows, generator)),
+        "environment": {"device": "cpu", "python": "3.11", "libraries": {"torch": "2", "numpy": "2"}, "commit": None},
+        "curve": _curve(mae, generator) if trained else [],
+        "error": None,
+        **({"sample": _sample(sample_kb, generator)} if sample_kb else {}),
+    }
+
+
+def _scores(mae: float, horizon: int) -> dict[str, Any]:
+    growth = (0.8 + 0.4 * np.arange(horizon) / horizon).tolist()
+    factors = dict(zip(METRICS, (1.0, 2.5, 10.0, 20.0, 0.01), strict=True))
+    return {
+        name: {
+            "overall": factor * mae,
+            "per_step": [factor * mae * step for step in growth],
+            "per_channel": [factor * mae * (0.9 + channel / 5) for channel in range(CHANNELS)],
+        }
+        for name, factor in factors.items()
+    }
+
+
+def _cost(mae: float, epochs: int) -> dict[str, float]:
+    times = {"train_s": 100 * mae * bool(epochs), "wall_s": 130 * mae, "ms_per_window": mae / 7, "peak_mb": 900 * mae}
+    sizes = {"parameters": 1_234_567, "trainable_parameters": 234_567, "flops": 12_345_678_901, "work": 4000}
+    return {**times, **sizes, "windows_per_s": 7000 / mae, "epochs": epochs}
+
+
+def _certificate(windows: int) -> dict[str, Any]:
+    return {
+        "future_perturbation": {"windows": 5, "largest_change": 0.0},
+        "scaler_fitted_on": [0, 5 * windows],
+        "scaler": "standard",
+        "split": {"train": [0, 5 * windows], "val": [5 * windows, 6 * windows], "test": [6 * windows, 7 * windows]},
+        "test_reads": 1,
+        "checkpoint_sha256": "c" * 64,
+        "best_epoch": EPOCHS // 2,
+    }
+
+
+def _windows(mae: float, windows: int, generator: np.random.Generator) -> WindowErrors:
+    """Errors with the rhythm of the day, and noise of each window's own."""
+    rhythm = 1.3 + np.sin(2 * np.pi * np.arange(windows) / SLOTS)
+    absolute: NDArray[np.float64] = 2400 * mae * rhythm * generator.uniform(0.7, 1.3, windows)
+    return WindowErrors(
+        per_day=SLOTS,
+        origins=np.arange(6 * windows, 7 * windows),
+        count=np.full(windows, 2400.0),
+        absolute=absolute,
+        square=6 * mae * absolute,
+    )
+
+
+def _curve(mae: float, generator: np.random.Generator) -> list[dict[str, float]]:
+    noise = generator.uniform(0.9, 1.1, (EPOCHS, 2)).tolist()
+    return [
+        {"epoch": epoch, "train_loss": one / epoch**0.5, "val_mae": mae * (other + 1 / epoch), "lr": 0.002 / epoch}
+        for epoch, (one, other) in enumerate(noise, start=1)
+    ]
+
+
+def _sample(kilobytes: int, generator: np.random.Generator) -> dict[str, str]:
+    names = ("truth", "forecast")
+    return {name: base64.b64encode(generator.bytes(kilobytes * 384)).decode("ascii") for name in names}
+
+
+def _number(text: str) -> int:
+    """A number that depends on the text alone."""
+    return int(_digest(text)[:12], 16)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _write(results: Path, record: Record) -> None:
+    """Put a record where the store has it, without the sync that the store gives each."""
+    place = results / "runs" / record["spec"]["data"]["name"] / record["spec"]["model"]
+    place.mkdir(parents=True, exist_ok=True)
+    (place / f"{record['run_id']}.json").write_text(dump_record(record), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    typer.run(main)
