@@ -171,7 +171,7 @@ def test_no_two_of_twenty_look_alike_and_eight_not_even_in_grey():
 def test_a_logarithmic_axis_has_more_numbers_where_it_spans_less():
     from matplotlib.figure import Figure
 
-    for high, wanted in ((3.0, 4), (8.0, 4), (30.0, 3), (5000.0, 3)):
+    for high, wanted in ((3.0, 4), (8.0, 4), (30.0, 3), (70.0, 3), (5000.0, 3)):
         axis = Figure().subplots()
         axis.plot([1, 2], [1.0, high])
         axis.set_yscale("log")

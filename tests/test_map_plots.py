@@ -66,7 +66,8 @@ def test_truth_comes_first_then_forecast_and_error_of_the_best_floor_and_of_four
 def test_truth_and_forecasts_share_one_scale_and_errors_one_around_zero():
     _, axes = drawn(map_figures, [mapped(wrong=30.0), mapped(wrong=-2.0, model="b", mae=2.0)])
     images = {axis.get_title(): axis.images[0] for axis in axes if axis.images}
-    assert images["truth"].get_clim() == images["stid"].get_clim() == images["b"].get_clim() == (0.0, 10.0)
+    assert images["truth"].get_clim() == images["stid"].get_clim() == images["b"].get_clim()
+    assert images["truth"].get_clim() == (0.0, pytest.approx(np.nanquantile(TRUTH, 0.99)))
     (high, low) = (image for name, image in images.items() if name.startswith("error"))
     assert high.get_clim() == low.get_clim() == (-30.0, 30.0)
     assert high.get_array().tolist() == [[30.0, 30.0, 30.0], [None, 30.0, 30.0]]
@@ -127,6 +128,18 @@ def test_a_truth_of_one_value_and_forecasts_without_error_can_be_drawn():
     figure, _ = drawn(map_figures, [mapped(wrong=0.0, truth=flat)])
     figure.canvas.draw()
     assert "error: MAE 0, mean +0" in titles(figure.axes)
+
+
+def test_one_busy_cell_does_not_leave_all_others_dark():
+    truth = np.ones((10, 10))
+    truth[0, 0], truth[5, 5] = 2.0, 5000.0
+    _, axes = drawn(map_figures, [mapped(truth=truth)])
+    assert axes[0].images[0].get_clim()[1] < 100
+    truth[0, 0] = 1.0
+    truth[5, 5] = 1.5  # a single other value is the end of the scale
+    _, axes = drawn(map_figures, [mapped(truth=truth)])
+    assert axes[0].images[0].get_clim()[0] == 1.0
+    assert 1.0 < axes[0].images[0].get_clim()[1] <= 1.5
 
 
 def test_seeds_are_points_and_their_mean_a_tick_the_best_model_on_top():

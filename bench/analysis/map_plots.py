@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 MODELS = 4  # beside the best floor: two a row
 COLUMNS = 4  # forecast and error, twice
 TOLD = 0.1  # of the error's scale: a cell forecast too low by more has a dot
-QUANTILE = 0.99  # of absolute errors, the end of their scale
+QUANTILE = 0.99  # of the truth's cells, and of absolute errors: the ends of their scales
+NARROW = 1.6  # inches: above a map of less two numbers do not fit in one line
 GAP = "#e4e4e4"
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -110,7 +111,7 @@ def _figure(title: str, chosen: Sequence[Shown]) -> Figure:
     rows = math.ceil((1 + len(chosen)) / 2)
     wide = 1.75 if width >= height else 1.75 * max(0.5, width / height)
     tall = wide * height / width
-    size = (COLUMNS * wide + 1.5, rows * (tall + 0.22) + 1.4)
+    size = (COLUMNS * wide + 1.5, rows * (tall + (0.36 if wide < NARROW else 0.22)) + 1.4)
     figure = Figure(figsize=size, dpi=200, layout="constrained")
     figure.suptitle(fill_lines(title, size[0]), fontsize=10)
     axes = figure.subplots(rows, COLUMNS, squeeze=False)
@@ -123,7 +124,7 @@ def _figure(title: str, chosen: Sequence[Shown]) -> Figure:
         row, column = number // 2, 2 * (number % 2)
         pair = axes[row, column], axes[row, column + 1]
         _map(pair[0], each.name, np.where(np.isnan(truth), np.nan, each.sample.forecast), scale)
-        wrong = _map(pair[1], _error_title(each.error), each.error, around)
+        wrong = _map(pair[1], _error_title(each.error, narrow=wide < NARROW), each.error, around)
         _dots(pair[1], each.error < -TOLD * limit)
     unit = chosen[0].sample.unit or "no unit"
     bars = [
@@ -152,9 +153,10 @@ def _dots(axis: Axes, cells: Any) -> None:
 
 
 def _scale(truth: Any) -> Colours:
-    """The truth's own range: a forecast beyond it has the colour of its end."""
-    low, high = float(np.nanmin(truth)), float(np.nanmax(truth))
-    return Colours(name="cividis", low=low, high=high if high > low else low + 1)
+    """The truth's own range without its few largest cells, which would leave all others dark."""
+    known = truth[np.isfinite(truth)]
+    low, most, high = float(known.min()), float(np.quantile(known, QUANTILE)), float(known.max())
+    return Colours(name="cividis", low=low, high=next((end for end in (most, high) if end > low), low + 1))
 
 
 def _limit(chosen: Sequence[Shown]) -> float:
@@ -163,15 +165,15 @@ def _limit(chosen: Sequence[Shown]) -> float:
 
 
 def _extend(chosen: Sequence[Shown], scale: Colours) -> str:
-    """At which ends of the scale forecasts go beyond it."""
-    values = np.stack([each.sample.forecast for each in chosen])
+    """At which ends of the scale values go beyond it."""
+    values = np.stack([chosen[0].sample.truth, *(each.sample.forecast for each in chosen)])
     below, above = bool((values < scale.low).any()), bool((values > scale.high).any())
     return {(True, True): "both", (True, False): "min", (False, True): "max"}.get((below, above), "neither")
 
 
-def _error_title(error: Any) -> str:
+def _error_title(error: Any, *, narrow: bool) -> str:
     mean, mae = float(np.nanmean(error)), float(np.nanmean(np.abs(error)))
-    return f"error: MAE {mae:.3g}, mean {mean:+.3g}".replace("-", MINUS)
+    return f"error: MAE {mae:.3g},{chr(10) if narrow else ' '}mean {mean:+.3g}".replace("-", MINUS)
 
 
 def _caption(chosen: Sequence[Shown], title: str) -> str:
@@ -185,8 +187,8 @@ def _caption(chosen: Sequence[Shown], title: str) -> str:
         f"channel “{sample.channel}”, {named}.",
         "Chosen by rule: the first test window whose truth has the largest total at its last step in the first "
         "channel; the best floor and the best models by MAE over all test windows.",
-        f"The colours end at the truth's range, those of errors where {100 * QUANTILE:.0f} % of all shown end; dots: "
-        f"forecasts too low by more than {100 * TOLD:.0f} % of that.",
+        f"Colours end where {100 * QUANTILE:.0f} % of the truth's cells and of all errors do; dots: forecasts too low "
+        f"by more than {100 * TOLD:.0f} % of the errors' scale.",
         "Light grey: no value that counts." if np.isnan(sample.truth).any() else "",
         legend([title, *(each.name for each in chosen)]),
     )

@@ -29,6 +29,7 @@ TICKS = (
     (4, (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)),
     (12, (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)),
     (60, (1.0, 2.0, 5.0)),
+    (400, (1.0, 3.0)),
 )
 """Which multiples of a power of ten are named on an axis whose end is less than so many times its beginning."""
 BACKGROUND: Mapping[str, Any] = {"color": PALE, "linestyle": "-", "linewidth": 0.7, "zorder": 1}

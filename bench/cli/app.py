@@ -107,7 +107,8 @@ def plots(
         _print(str(path))
     if not written:
         _print(
-            f"no figure has data: {results} holds no finished run, or none of variants (stbench run --suite controls)"
+            f"no figure has data: {results} holds no finished run, none of variants (stbench run --suite controls), or "
+            "none that keeps what was asked for"
         )
 
 
