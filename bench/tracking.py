@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -24,7 +25,10 @@ FLUSH_S = 2.0  # epochs are sent together when they are faster than this
 PAUSE_S = 60.0  # after an error nothing is tried for so long
 CLOSE_S = 60.0  # what MLflow may cost at the end
 
+READERS = 8  # requests at a time, when records are read back
+
 Job = Callable[[MlflowStore], None]
+Watch = Callable[[Iterable[Record], int], Iterable[Record]]
 
 
 class _Spec(Protocol):
@@ -163,16 +167,20 @@ def sync(records: Iterable[Record], uri: str, results: Path) -> tuple[int, int]:
     return added, present
 
 
-def records_from(uri: str) -> list[Record]:
+def records_from(uri: str, *, watch: Watch = lambda records, _: records) -> list[Record]:
     """The records that MLflow carries, sorted by run id; of a run logged several times, the one that ended last.
+
+    Args:
+        uri: A tracking store.
+        watch: Given the records as they come and their number, hands them on; to show progress.
 
     Raises:
         TrackingError: If MLflow cannot be read.
     """
-    with _one_sentence(uri):
+    with _one_sentence(uri), ThreadPoolExecutor(READERS) as pool:
         store = MlflowStore.open_existing(uri)
         last = {run.run_id: run for run in store.logged()}
-        return [store.read(last[run_id]) for run_id in sorted(last)]
+        return list(watch(pool.map(store.read, [last[run_id] for run_id in sorted(last)]), len(last)))
 
 
 @contextmanager

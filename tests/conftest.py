@@ -47,6 +47,15 @@ def catalog(tiny, tmp_path):
     return Catalog(data_dir=tiny, cache=tmp_path / "cache")
 
 
+@pytest.fixture(scope="session")
+def postgres():
+    """PostgreSQL on loopback, or a reason why not."""
+    from servers import postgres_server
+
+    with postgres_server() as server:
+        yield server
+
+
 @pytest.fixture
 def no_weights(monkeypatch, tmp_path):
     """No weights folder, an empty cache, no proxy to loopback, and a hub that nobody has."""

@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-import socket
 import sqlite3
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,6 +12,7 @@ from typing import Any, NoReturn
 
 import pytest
 from records import record, suite
+from servers import free_port, tracking_server
 
 from bench.analysis.overviews import MAKERS, overviews
 from bench.analysis.plots import write_figures
@@ -324,7 +322,7 @@ def test_importing_the_tracking_imports_no_mlflow() -> None:
 
 @pytest.mark.slow
 def test_a_real_server_keeps_runs_and_artefacts(tmp_path: Path) -> None:
-    with server(tmp_path / "server") as uri:
+    with tracking_server(tmp_path / "server") as uri:
         made = [record(seed=0), record(seed=1, failed=True)]
         with Tracker(uri, tmp_path / "results", warn=pytest.fail) as tracker:
             follow(tracker, made[0])
@@ -332,38 +330,3 @@ def test_a_real_server_keeps_runs_and_artefacts(tmp_path: Path) -> None:
         assert records_from(uri) == sorted(made, key=lambda one: one["run_id"])
         assert MlflowStore.open_existing(uri)
     assert not (tmp_path / "results" / "mlartifacts").exists()
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class server:  # noqa: N801 - used as a context manager
-    """An MLflow server on loopback."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir()
-        self.uri = f"http://127.0.0.1:{free_port()}"
-        port = self.uri.rpartition(":")[2]
-        store = f"sqlite:///{folder / 'server.db'}"
-        options = ["--backend-store-uri", store, "--artifacts-destination", str(folder / "artefacts"), "--workers", "1"]
-        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", port, *options]
-        self.log = (folder / "log").open("wb")
-        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, cwd=folder, env=quiet_environment())
-
-    def __enter__(self) -> str:
-        for _ in range(240):
-            try:
-                with urllib.request.urlopen(f"{self.uri}/health", timeout=2):  # noqa: S310 - our own loopback server
-                    return self.uri
-            except (OSError, urllib.error.URLError):
-                time.sleep(0.5)
-        self.__exit__()
-        pytest.fail("the MLflow server did not start within two minutes")
-
-    def __exit__(self, *_: object) -> None:
-        self.process.terminate()
-        self.process.wait(30)
-        self.log.close()

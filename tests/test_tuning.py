@@ -268,6 +268,39 @@ def test_a_killed_study_goes_on_to_exactly_the_trials_asked_for(command, make_jo
 
 
 @pytest.mark.slow
+def test_a_study_in_postgresql_outlives_the_kill_of_one_of_two_commands(command, make_job, postgres, tmp_path):
+    url = postgres.new()
+    killed, other = (command("--trials", 6, "--storage", url) for _ in range(2))
+    while not any((tmp_path / "tuning").glob("locks/worker-*.lock")):
+        assert killed.poll() is None
+        time.sleep(0.05)
+    time.sleep(1.0)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert "6 finished trials" in other.communicate()[0]
+    assert "6 finished trials" in command("--trials", 6, "--storage", url).communicate()[0]
+    with Worker(tmp_path) as worker:
+        storage = open_storage(url, tmp_path / "tuning" / "tiny" / "stid.journal")
+        study = SharedStudy(make_job(), Target(trials=6), storage, worker)
+        finished = [trial for trial in study.trials() if trial.state.name in ("COMPLETE", "PRUNED")]
+        assert (len(finished), study.tally().running) == (6, 0)
+        storage._backend.remove_session()
+        storage._backend.engine.dispose()
+    assert len({str(sorted(trial.params.items())) for trial in finished}) == 6
+
+
+@pytest.mark.slow
+def test_a_wrong_password_is_one_sentence_without_it(command, postgres):
+    process = command("--trials", 2, "--storage", postgres.url("postgres", "not-it"))
+    told = process.communicate()[0]
+    assert process.returncode == 2
+    assert "password authentication failed" in told
+    assert "cannot be opened" in told
+    assert "not-it" not in told
+    assert "Traceback" not in told
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("storage", [[], ["--storage", "sqlite"]])
 def test_two_commands_with_two_workers_each_never_run_a_trial_twice(storage, command, make_job, tmp_path):
     url = f"sqlite:///{tmp_path / 'studies.db'}" if storage else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bench.analysis.layout import Layout
     from bench.analysis.tables import Overview
     from bench.data import Catalog
+    from bench.store import Record
 
 All = Annotated[bool, typer.Option("--all", help="The suite of the ten data sets and all models (short_term).")]
 SuiteOption = Annotated[str | None, typer.Option("--suite", help="A suite's name, or the path of a suite's TOML file.")]
@@ -98,7 +99,7 @@ def current_frame(results: Path, source: str | None) -> pd.DataFrame:
     elif source.startswith("mlflow:"):
         from bench.tracking import records_from
 
-        frame = frame_from_records(records_from(source.removeprefix("mlflow:")))
+        frame = frame_from_records(records_from(source.removeprefix("mlflow:"), watch=_reading))
     else:
         raise ConfigError(
             f"--from {source} is not understood; write mlflow:URI, such as mlflow:sqlite:///results/mlflow.db"
@@ -117,6 +118,19 @@ def marked(frame: pd.DataFrame) -> pd.DataFrame:
         (dataset, model) for dataset, model in zip(frame["dataset"], frame["model"], strict=True) if model in known
     }
     return mark_stale(frame, {pair: code_hash(*pair) for pair in pairs})
+
+
+def _reading(records: Iterable[Record], total: int) -> Iterator[Record]:
+    """A bar on a terminal, since a server gives some tens of records a second."""
+    from rich.console import Console
+
+    from bench.cli.console import bars
+
+    with bars(Console(stderr=True)) as progress:
+        task = progress.add_task("reading from MLflow", total=total, note="records")
+        for record in records:
+            yield record
+            progress.advance(task)
 
 
 def chosen_tables(names: Sequence[str]) -> tuple[list[Layout], list[Overview]]:
