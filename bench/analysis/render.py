@@ -6,8 +6,8 @@ A grid shows one metric. Floors come first and in italics.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SHOWN = {"mae": "MAE", "rmse": "RMSE"}
 MINUS = "\N{MINUS SIGN}"
+LINE_WIDTH = 130  # letters of a line before it is too small to read
 PREAMBLE = "% needs \\usepackage{booktabs,graphicx}\n"
 
 Flag = Literal["stand_in", "random_weights", "below_floor", "stale", "failed", "missing"]
@@ -163,9 +164,10 @@ class Table:
 
     def to_latex(self) -> str:
         grids = [
-            _latex_grid(self.name, number, block, key)
-            for number, block in enumerate(self.blocks)
+            _latex_grid(f"{self.name}-{number}", part, key)
+            for number, block in enumerate(self.blocks, start=1)
             for key in block.metrics
+            for part in _parts(block, key)
         ]
         return PREAMBLE + "\n".join(grids)
 
@@ -222,7 +224,45 @@ def oriented(block: Block) -> tuple[tuple[Header, ...], tuple[Header, ...], tupl
     return block.models, block.datasets, tuple(zip(*block.cells, strict=True))
 
 
-def _latex_grid(name: str, number: int, block: Block, metric: str) -> str:
+def _parts(block: Block, metric: str) -> list[Block]:
+    """The block in as many tables, one below the other, as keep its print legible."""
+    down, across, cells = _oriented(block)
+    first = max((len(header.text) for header in down), default=0)
+    widths = [
+        2 + max(len(header.text), *(len(line[column].text(metric)) for line in cells))
+        for column, header in enumerate(across)
+    ]
+    parts: list[list[int]] = [[]]
+    for column, width in enumerate(widths):
+        if parts[-1] and first + sum(widths[other] for other in parts[-1]) + width > LINE_WIDTH:
+            parts.append([])
+        parts[-1].append(column)
+    return (
+        [block]
+        if len(parts) == 1
+        else [
+            replace(_columns(block, part), title=f"{block.title} (part {number} of {len(parts)})")
+            for number, part in enumerate(parts, start=1)
+        ]
+    )
+
+
+def _columns(block: Block, columns: Sequence[int]) -> Block:
+    """The block with these of its columns alone."""
+    if block.models_down:
+        return replace(
+            block,
+            datasets=tuple(block.datasets[column] for column in columns),
+            cells=tuple(block.cells[column] for column in columns),
+        )
+    return replace(
+        block,
+        models=tuple(block.models[column] for column in columns),
+        cells=tuple(tuple(row[column] for column in columns) for row in block.cells),
+    )
+
+
+def _latex_grid(name: str, block: Block, metric: str) -> str:
     import pandas as pd
 
     down, across, cells = oriented(block)
@@ -238,10 +278,16 @@ def _latex_grid(name: str, number: int, block: Block, metric: str) -> str:
         column_format=_column_format(across),
         position_float="centering",
         caption=_latex_caption(block, metric),
-        label=f"tab:{name}-{number + 1}-{metric}".replace("_", "-"),
+        label=f"tab:{name}-{metric}{_part(block)}".replace("_", "-"),
     )
     floors = sum(header.floor for header in down)
     return _fit(_ruled(text, floors if floors < len(down) else 0).translate(_TO_LATEX))
+
+
+def _part(block: Block) -> str:
+    """What tells the labels of a table's parts from each other; the first has the table's own."""
+    found = re.search(r"\(part (\d+) of \d+\)$", block.title)
+    return f"-{found[1]}" if found and found[1] != "1" else ""
 
 
 def _ruled(text: str, floors: int) -> str:
