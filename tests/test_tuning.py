@@ -284,8 +284,8 @@ def test_a_study_in_postgresql_outlives_the_kill_of_one_of_two_commands(command,
         study = SharedStudy(make_job(), Target(trials=6), storage, worker)
         finished = [trial for trial in study.trials() if trial.state.name in ("COMPLETE", "PRUNED")]
         assert (len(finished), study.tally().running) == (6, 0)
-        storage._backend.remove_session()
-        storage._backend.engine.dispose()
+        storage.remove_session()
+        storage.engine.dispose()
     assert len({str(sorted(trial.params.items())) for trial in finished}) == 6
 
 
