@@ -76,7 +76,7 @@ def placed_blocks(frame: pd.DataFrame, layout: Layout) -> dict[Key, Entries]:
 
 
 def frame_rows(frame: pd.DataFrame, tasks: Sequence[str]) -> list[Row]:
-    """The runs of these tasks as plain values; ``to_dict`` takes ten times as long."""
+    """The runs of these tasks as plain values, column by column, which is cheaper than ``to_dict``."""
     mine = frame[frame["task"].isin(tasks)]
     mine = mine if "stale" in mine else mine.assign(stale=False)
     names, columns = list(mine.columns), [mine[name].tolist() for name in mine.columns]

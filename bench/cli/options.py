@@ -121,7 +121,7 @@ def marked(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _reading(records: Iterable[Record], total: int) -> Iterator[Record]:
-    """A bar on a terminal, since a server gives some tens of records a second."""
+    """A bar on a terminal, since a server may be slow."""
     from rich.console import Console
 
     from bench.cli.console import bars
