@@ -88,14 +88,7 @@ class MlflowStore:
 
         Artefacts of a store without a server lie in ``results``. MLflow's own exceptions pass through.
         """
-        local = not uri.startswith(("http://", "https://"))
-        with _creating(results) if local else nullcontext():
-            client = _client(uri)
-            found = client.get_experiment_by_name(EXPERIMENT)
-            if found is not None:
-                return cls(client, found.experiment_id)
-            place = (results.resolve() / "mlartifacts").as_uri() if local else None
-            return cls(client, _create_experiment(client, place))
+        return cls(*open_experiment(uri, results, EXPERIMENT))
 
     @classmethod
     def open_existing(cls, uri: str) -> MlflowStore:
@@ -104,10 +97,7 @@ class MlflowStore:
         Raises:
             TrackingError: If there is none; MLflow's own exceptions pass through.
         """
-        path = re.sub(r"^sqlite(\+\w+)?:///", "", uri, flags=re.IGNORECASE)
-        if path != uri and not Path(path).exists():
-            raise TrackingError(f"there is no MLflow data base {path}; check the address, or run 'stbench sync' first")
-        client = _client(uri)
+        client = existing(uri)
         found = client.get_experiment_by_name(EXPERIMENT)
         if found is None:
             raise TrackingError(f"MLflow at {shown(uri)} has no experiment '{EXPERIMENT}'; run 'stbench sync' first")
@@ -200,6 +190,30 @@ class MlflowStore:
             self._client.log_batch(mlflow_id, metrics=some)
 
 
+def open_experiment(uri: str, results: Path, name: str) -> tuple[MlflowClient, str]:
+    """A client and the id of an experiment, made where it is missing. MLflow's own exceptions pass through."""
+    local = not uri.startswith(("http://", "https://"))
+    with _creating(results) if local else nullcontext():
+        client = _client(uri)
+        found = client.get_experiment_by_name(name)
+        if found is not None:
+            return client, str(found.experiment_id)
+        place = (results.resolve() / "mlartifacts").as_uri() if local else None
+        return client, _create_experiment(client, name, place)
+
+
+def existing(uri: str) -> MlflowClient:
+    """A client for reading.
+
+    Raises:
+        TrackingError: If there is no such data base.
+    """
+    path = re.sub(r"^sqlite(\+\w+)?:///", "", uri, flags=re.IGNORECASE)
+    if path != uri and not Path(path).exists():
+        raise TrackingError(f"there is no MLflow data base {path}; check the address, or run 'stbench sync' first")
+    return _client(uri)
+
+
 def digest(text: str | bytes) -> str:
     """The sha256 of a record's text."""
     return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
@@ -224,13 +238,13 @@ def _creating(results: Path) -> FileLock:
     return FileLock(folder / "mlflow.lock", timeout=OPEN_S)
 
 
-def _create_experiment(client: MlflowClient, place: str | None) -> str:
+def _create_experiment(client: MlflowClient, name: str, place: str | None) -> str:
     from mlflow.exceptions import MlflowException
 
     try:
-        return str(client.create_experiment(EXPERIMENT, artifact_location=place))
+        return str(client.create_experiment(name, artifact_location=place))
     except MlflowException:  # someone else was faster
-        found = client.get_experiment_by_name(EXPERIMENT)
+        found = client.get_experiment_by_name(name)
         if found is None:
             raise
         return str(found.experiment_id)

@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from bench.errors import BenchError, TrackingError
 from bench.mlflow_store import MlflowStore, default_uri, digest, quiet_environment, shown
 from bench.store import Record, dump_record
 
-__all__ = ["Tracker", "default_uri", "quiet_environment", "records_from", "shown", "sync"]
+__all__ = ["Feed", "Tracker", "default_uri", "one_sentence", "quiet_environment", "records_from", "shown", "sync"]
 
 FLUSH_S = 2.0  # epochs are sent together when they are faster than this
 PAUSE_S = 60.0  # after an error nothing is tried for so long
@@ -27,8 +27,8 @@ CLOSE_S = 60.0  # what MLflow may cost at the end
 
 READERS = 8  # requests at a time, when records are read back
 
-Job = Callable[[MlflowStore], None]
 Watch = Callable[[Iterable[Record], int], Iterable[Record]]
+S = TypeVar("S")
 
 
 class _Spec(Protocol):
@@ -48,6 +48,67 @@ class _Plan(Protocol):
     def label(self) -> Mapping[str, Any]: ...
 
 
+class Feed(Generic[S]):
+    """A thread that hands jobs to a tracking store one after the other, whatever becomes of it.
+
+    Args:
+        uri: Its address, for messages.
+        connect: Opens the store; called again after an error.
+        warn: Told once, in one sentence, when MLflow does not work.
+        lost: Called in the thread after an error.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        connect: Callable[[], S],
+        *,
+        warn: Callable[[str], None],
+        lost: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._uri, self._connect, self._warn, self._lost = uri, connect, warn, lost
+        self._jobs: queue.SimpleQueue[Callable[[S], None] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._warned = False
+
+    def post(self, job: Callable[[S], None]) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
+            self._thread.start()
+        self._jobs.put(job)
+
+    def close(self) -> None:
+        """Wait until MLflow has everything, but not for long."""
+        if self._thread is None:
+            return
+        self._jobs.put(None)
+        self._thread.join(CLOSE_S)
+        if self._thread.is_alive():
+            self._tell("it is too slow")
+        self._thread = None
+
+    def _work(self) -> None:
+        store, resume = None, 0.0
+        while (job := self._jobs.get()) is not None:
+            if time.monotonic() < resume:
+                continue
+            try:
+                store = store or self._connect()
+                job(store)
+            except Exception as error:  # noqa: BLE001 - whatever MLflow raises, the runs go on
+                store, resume = None, time.monotonic() + PAUSE_S
+                self._lost()
+                self._tell(_reason(error, self._uri))
+
+    def _tell(self, reason: str) -> None:
+        if not self._warned:
+            self._warned = True
+            self._warn(
+                f"MLflow at {shown(self._uri)} does not work ({reason}); the runs go on, "
+                f"and 'stbench sync' fills in later what is missing there"
+            )
+
+
 class Tracker:
     """An observer of runs that writes them to MLflow; ``close`` it, or use it in a ``with``.
 
@@ -58,13 +119,10 @@ class Tracker:
     """
 
     def __init__(self, uri: str, results: Path, *, warn: Callable[[str], None]) -> None:
-        self._uri, self._results, self._warn = uri, results, warn
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
         self._open: dict[str, str] = {}  # our run id → MLflow's; touched by the thread alone
+        self._feed = Feed(uri, lambda: MlflowStore.open(uri, results), warn=warn, lost=self._open.clear)
         self._epochs: list[Mapping[str, float]] = []
         self._flushed = 0.0
-        self._warned = False
 
     def __enter__(self) -> Tracker:
         return self
@@ -79,7 +137,7 @@ class Tracker:
             self._open[run_id] = store.start(run_id, spec, label)
 
         self._epochs = []
-        self._post(start)
+        self._feed.post(start)
 
     def epoch(self, run: _Plan, row: Mapping[str, float]) -> None:
         self._epochs.append(dict(row))
@@ -92,7 +150,7 @@ class Tracker:
             if run_id in self._open:
                 store.log_epochs(self._open[run_id], rows)
 
-        self._post(log)
+        self._feed.post(log)
 
     def run_finished(self, run: _Plan, record: Record) -> None:
         """Complete the run, whatever of it arrived so far."""
@@ -102,47 +160,14 @@ class Tracker:
             mlflow_id = self._open.pop(run_id, None) or store.start(run_id, record["spec"], record["label"])
             store.finish(mlflow_id, record)
 
-        self._post(finish)
+        self._feed.post(finish)
 
     def run_skipped(self, run: _Plan, why: Literal["stored", "elsewhere"]) -> None:
         """Nothing to track."""
 
     def close(self) -> None:
         """Wait until MLflow has everything, but not for long."""
-        if self._thread is None:
-            return
-        self._jobs.put(None)
-        self._thread.join(CLOSE_S)
-        if self._thread.is_alive():
-            self._tell("it is too slow")
-        self._thread = None
-
-    def _post(self, job: Job) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
-            self._thread.start()
-        self._jobs.put(job)
-
-    def _work(self) -> None:
-        store, resume = None, 0.0
-        while (job := self._jobs.get()) is not None:
-            if time.monotonic() < resume:
-                continue
-            try:
-                store = store or MlflowStore.open(self._uri, self._results)
-                job(store)
-            except Exception as error:  # noqa: BLE001 - whatever MLflow raises, the runs go on
-                store, resume = None, time.monotonic() + PAUSE_S
-                self._open.clear()
-                self._tell(_reason(error, self._uri))
-
-    def _tell(self, reason: str) -> None:
-        if not self._warned:
-            self._warned = True
-            self._warn(
-                f"MLflow at {shown(self._uri)} does not work ({reason}); the runs go on, "
-                f"and 'stbench sync' fills in later what is missing there"
-            )
+        self._feed.close()
 
 
 def sync(records: Iterable[Record], uri: str, results: Path) -> tuple[int, int]:
@@ -155,7 +180,7 @@ def sync(records: Iterable[Record], uri: str, results: Path) -> tuple[int, int]:
         TrackingError: If MLflow cannot be used.
     """
     added = present = 0
-    with _one_sentence(uri):
+    with one_sentence(uri):
         store = MlflowStore.open(uri, results)
         known = {run.digest for run in store.logged()}
         for record in records:
@@ -177,14 +202,19 @@ def records_from(uri: str, *, watch: Watch = lambda records, _: records) -> list
     Raises:
         TrackingError: If MLflow cannot be read.
     """
-    with _one_sentence(uri), ThreadPoolExecutor(READERS) as pool:
+    with one_sentence(uri), ThreadPoolExecutor(READERS) as pool:
         store = MlflowStore.open_existing(uri)
         last = {run.run_id: run for run in store.logged()}
         return list(watch(pool.map(store.read, [last[run_id] for run_id in sorted(last)]), len(last)))
 
 
 @contextmanager
-def _one_sentence(uri: str) -> Iterator[None]:
+def one_sentence(uri: str) -> Iterator[None]:
+    """While MLflow is used and must work.
+
+    Raises:
+        TrackingError: If it does not.
+    """
     try:
         yield
     except BenchError:

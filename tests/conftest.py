@@ -15,6 +15,7 @@ from hub import Hub, point_at
 
 from bench.data import Catalog
 
+BUDGET = ("train.epochs=2", "train.steps_per_epoch=2", "train.batch_size=8")
 CARD = """
 name = "{name}"
 interval = 30
@@ -54,6 +55,21 @@ def postgres():
 
     with postgres_server() as server:
         yield server
+
+
+@pytest.fixture
+def make_job(catalog):
+    """Makes the study of a model on ``tiny``, with two short epochs."""
+    from bench.plan import Selection, plan
+    from bench.suite import load_suite
+    from bench.tuning.studies import job
+
+    def make(model="stid", overrides=BUDGET):
+        selection = Selection(models=(model,), datasets=("tiny",), overrides=overrides)
+        (run,) = plan(load_suite("short_term"), selection, catalog)
+        return job(run, overrides)
+
+    return make
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from conftest import BUDGET
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from bench import registry
@@ -24,21 +25,10 @@ from bench.suite import load_suite
 from bench.task import Task
 from bench.tuning.search import MOST_FAILURES, Place, Silent, Tuner, winner
 from bench.tuning.storage import open_storage
-from bench.tuning.studies import SharedStudy, Target, Worker, distributions, job
+from bench.tuning.studies import SharedStudy, Target, Worker, distributions
 from bench.tuning.tuned import TunedFolder
 
 ROOT = Path(__file__).resolve().parent.parent
-BUDGET = ("train.epochs=2", "train.steps_per_epoch=2", "train.batch_size=8")
-
-
-@pytest.fixture
-def make_job(catalog):
-    def make(model="stid", overrides=BUDGET):
-        selection = Selection(models=(model,), datasets=("tiny",), overrides=overrides)
-        (run,) = plan(load_suite("short_term"), selection, catalog)
-        return job(run, overrides)
-
-    return make
 
 
 @pytest.fixture

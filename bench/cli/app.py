@@ -60,7 +60,8 @@ def tables(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Suites, TOML files of suites, ranks, efficiency, per_horizon; all that have rows if none is given."
+            help="Suites, TOML files of suites, ranks, efficiency, per_horizon, tuning_ledger; all that have rows if "
+            "none is given."
         ),
     ] = None,
     *,
@@ -70,13 +71,15 @@ def tables(
 ) -> None:
     """Write the tables (md, tex, csv) from the records."""
     from bench.analysis.tables import check_tables
+    from bench.cli.studies import differing_ledger, is_named, others
     from bench.frame import collector_paused
-    from bench.tuning.ledger import differing as differing_ledger
 
     if check:
+        rest = others(names or ())
+        chosen = chosen_tables(rest) if rest or not names else ([], [])
         with collector_paused():
-            differing = check_tables(current_frame(results, source), results / "tables", *chosen_tables(names or ()))
-        differing += differing_ledger(results) if source is None else []
+            differing = check_tables(current_frame(results, source), results / "tables", *chosen)
+        differing += differing_ledger(results, source) if is_named(names or ()) else []
         for path in differing:
             _print(f"{path} differs from the records; 'stbench tables' writes it anew")
         raise typer.Exit(1 if differing else 0)
@@ -90,13 +93,14 @@ def tables(
 @app.command()
 def plots(
     names: Annotated[
-        list[str] | None, typer.Argument(help="As in 'tables', or learning, seeds, maps, daily; all if none is given.")
+        list[str] | None,
+        typer.Argument(help="As in 'tables', or learning, seeds, maps, daily, tuning; all if none is given."),
     ] = None,
     *,
     results: Results = Path("results"),
     source: Source = None,
 ) -> None:
-    """Draw figures (png, pdf): of the suites that compare variants, and over suites.
+    """Draw figures (png, pdf): of the suites that compare variants, over suites, and of tuning.
 
     Over suites: ranks, per_horizon (error by step), efficiency (accuracy against
     cost), learning (curves), seeds (as points), maps (truth, forecast and error of
@@ -155,13 +159,17 @@ def show(name: str, data_dir: DataDir = None, results: Results = Path("results")
 
 @app.command()
 def sync(results: Results = Path("results"), tracking_uri: TrackingUri = None) -> None:
-    """Give MLflow the finished runs that it lacks."""
+    """Give MLflow the finished runs and studies that it lacks."""
     from bench import tracking
     from bench.store import ResultStore
+    from bench.tuning.study_tracking import sync_studies
 
     uri = tracking_uri or tracking.default_uri(results)
     added, present = tracking.sync(ResultStore(results).records(), uri, results)
     _print(f"{added} runs added, {present} were there: {tracking.shown(uri)}")
+    added, present = sync_studies(results, uri)
+    if added or present:
+        _print(f"{added} studies of tuning added, {present} were there")
 
 
 @app.command()

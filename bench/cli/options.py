@@ -170,20 +170,21 @@ def write_current(
     from bench.analysis.overviews import MAKERS
     from bench.analysis.plots import write_figures
     from bench.analysis.tables import write_tables
+    from bench.cli.studies import NAMES, is_named, others, write_studies
     from bench.frame import collector_paused
     from bench.suite import layouts, suite_names
-    from bench.tuning.ledger import write_ledger
 
     kind, over_suites = ("figure", [*FIGURES]) if what == "figures" else ("table", [*MAKERS])
-    _check_names(names, kind, [*suite_names(), *over_suites])
-    tabled = [name for name in names if what == "tables" or name in MAKERS or name not in FIGURES]
-    chosen, over = chosen_tables(tabled) if tabled or not names else ([], [])
+    _check_names(names, kind, [*suite_names(), *over_suites, *NAMES])
+    named = others(names) if names else [*suite_names(), *over_suites]
+    tabled = [name for name in named if what == "tables" or name in MAKERS or name not in FIGURES]
+    chosen, over = chosen_tables(tabled) if tabled else ([], [])
     results.mkdir(parents=True, exist_ok=True)
     with FileLock(results / ".tables.lock"), collector_paused():
         frame = current_frame(results, source)
         tables = [] if what == "figures" else write_tables(frame, results / "tables", chosen, over)
-        tables += write_ledger(results) if what != "figures" and source is None else []
+        tables += write_studies(results, what, source) if what == "both" or is_named(names) else []
         if what == "tables":
             return tables
-        drawn = overview_figures(names or over_suites, layouts(suite_names())) if what == "figures" else []
+        drawn = overview_figures(named, layouts(suite_names())) if what == "figures" else []
         return tables + write_figures(frame, results / "figures", chosen, drawn)

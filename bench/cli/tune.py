@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Annotated
@@ -23,7 +23,10 @@ from bench.cli.options import (
     ProtocolOption,
     Results,
     SetOption,
+    SuiteOption,
     TaskOption,
+    Track,
+    TrackingUri,
     WeightsDir,
     open_catalog,
     use_weights_dir,
@@ -45,6 +48,7 @@ TRIALS = 20
 def tune(
     *,
     everything: All = False,
+    suite: SuiteOption = None,
     model: Models = None,
     dataset: Datasets = None,
     trials: Annotated[
@@ -65,6 +69,8 @@ def tune(
     weights_dir: WeightsDir = None,
     results: Results = Path("results"),
     device: Device = "auto",
+    tracking_uri: TrackingUri = None,
+    track: Track = True,
 ) -> None:
     """Tune models on validation, each with the same number of trials or seconds; 'run --tuned' takes what is found.
 
@@ -75,8 +81,10 @@ def tune(
     from bench.tuning.search import Place
     from bench.tuning.studies import Target
 
-    if not (everything or model or dataset):
-        raise ConfigError("nothing was asked for; say --all, --model NAME or --dataset NAME")
+    if not (everything or suite or model or dataset):
+        raise ConfigError("nothing was asked for; say --all, --suite NAME, --model NAME or --dataset NAME")
+    if everything and suite:
+        raise ConfigError("--all is the suite short_term; give either --all or --suite")
     if trials is not None and budget_s is not None:
         raise ConfigError("--trials and --budget-s are two ways to say how much every model gets; give one of them")
     use_weights_dir(weights_dir)
@@ -90,18 +98,26 @@ def tune(
         overrides=tuple(override or ()),
     )
     with console.status("reading the data sets"):
-        jobs = _jobs(selection, catalog)
+        jobs = _jobs(suite or "short_term", selection, catalog)
     target = Target(seconds=budget_s) if budget_s is not None else Target(trials=trials or TRIALS)
     console.print(
         f"{len(jobs)} {'study' if len(jobs) == 1 else 'studies'}, {target} each, on validation alone", highlight=False
     )
     place = Place(results=results, data_dir=catalog.data_dir, storage=storage, device=device)
-    if not _tune(console, jobs, place, target, workers):
+    if not _tune(console, jobs, place, target, workers, _tracking(tracking_uri, results) if track else None):
         raise typer.Exit(1)
 
 
-def _jobs(selection: Selection, catalog: Catalog) -> list[Job]:
-    """One study for each data set, task and model that has something to tune; floors have nothing.
+def _tracking(uri: str | None, results: Path) -> str:
+    from bench.tracking import default_uri
+
+    return uri or default_uri(results)
+
+
+def _jobs(suite: str, selection: Selection, catalog: Catalog) -> list[Job]:
+    """One study for each data set, task and model of a suite that has something to tune; floors have nothing.
+
+    A model is tuned once for all its variants, whose own settings win over those that are found.
 
     Raises:
         ConfigError: If nothing is left.
@@ -114,7 +130,11 @@ def _jobs(selection: Selection, catalog: Catalog) -> list[Job]:
     from bench.tuning.studies import job
 
     seeds = PROFILES[selection.profile].seeds[:1] if selection.profile in PROFILES else ()
-    runs = plan(load_suite("short_term"), replace(selection, seeds=seeds), catalog)
+    chosen = load_suite(suite)
+    if chosen.variants:
+        models = dict.fromkeys((*chosen.models, *(variant.model for variant in chosen.variants)))
+        chosen = chosen.model_copy(update={"models": tuple(models), "variants": ()})
+    runs = plan(chosen, replace(selection, seeds=seeds), catalog)
     jobs = [found for run in runs if (found := job(run, selection.overrides)) is not None]
     if not jobs:
         names = ", ".join(dict.fromkeys(run.model for run in runs))
@@ -122,20 +142,24 @@ def _jobs(selection: Selection, catalog: Catalog) -> list[Job]:
     return jobs
 
 
-def _tune(console: Console, jobs: Sequence[Job], place: Place, target: Target, workers: int) -> bool:
+def _tune(
+    console: Console, jobs: Sequence[Job], place: Place, target: Target, workers: int, tracking_uri: str | None
+) -> bool:
     """Whether every study found something."""
-    from filelock import FileLock
-
-    from bench.tuning.ledger import write_ledger
-    from bench.tuning.search import Tuner, winner
+    from bench.tuning.search import Several, Tuner, winner
+    from bench.tuning.study_tracking import StudyTracker
+    from bench.tuning.trials import told, write_trials
     from bench.tuning.tuned import TunedFolder
 
     folder, found = TunedFolder(place.results), 0
-    with (
-        _Screen(console, jobs, target) as screen,
-        Tuner(place, target, screen) as tuner,
-        _helpers(jobs, place, target, workers - 1),
-    ):
+    written: list[Path] = []
+    with ExitStack() as stack:
+        screen = stack.enter_context(_Screen(console, jobs, target))
+        followers = [StudyTracker(uri, place.results, warn=screen.warn) for uri in (tracking_uri,) if uri is not None]
+        for each in followers:
+            stack.enter_context(each)
+        tuner = stack.enter_context(Tuner(place, target, Several(observers=(screen, *followers))))
+        stack.enter_context(_helpers(jobs, place, target, workers - 1))
         for job in jobs:
             try:
                 study = tuner.tune(job, wait=True)
@@ -147,12 +171,29 @@ def _tune(console: Console, jobs: Sequence[Job], place: Place, target: Target, w
                 continue
             address = (job.run.dataset, job.run.model, job.run.spec.task.name)
             screen.written(study, folder.path(*address), folder.write(*address, tuned))
+            write_trials(place.results, told(study))
+            for follower in followers:
+                follower.finished(*address)
             found += 1
-            with FileLock(place.results / ".tables.lock"):
-                ledger = write_ledger(place.results)
-    if found:
-        console.print(f"ledger: {', '.join(map(str, ledger))}", highlight=False, soft_wrap=True)
+            written = list(dict.fromkeys([*written, *_shown(place.results, address)]))
+    for kind, ending in (("ledger", ".md"), ("figures", ".png")):
+        if some := ", ".join(str(path) for path in written if path.suffix == ending):
+            console.print(f"{kind}: {some}", highlight=False, soft_wrap=True)
     return found == len(jobs)
+
+
+def _shown(results: Path, address: tuple[str, str, str]) -> list[Path]:
+    """The ledger, and the figure of one study, both written anew."""
+    from filelock import FileLock
+
+    from bench.analysis.study import stem
+    from bench.analysis.study_plots import write_study_figures
+    from bench.tuning.ledger import write_ledger
+    from bench.tuning.trials import path_of, read_trials
+
+    study = read_trials(path_of(results, *address))
+    with FileLock(results / ".tables.lock"):
+        return write_ledger(results) + write_study_figures({stem(*address): study}, results / "figures")
 
 
 @contextmanager
@@ -214,6 +255,10 @@ class _Screen:
             if trial.state.is_finished() and trial.number not in self._told:
                 self._told.add(trial.number)
                 self._print(_line(study.job.title, trial))
+
+    def warn(self, text: str) -> None:
+        """Print a warning above the bars."""
+        self._print(f"[yellow]{escape(text)}[/yellow]")
 
     def failed(self, reason: str) -> None:
         """Say why a study found nothing."""

@@ -31,22 +31,26 @@ def make_ledger(rows: Sequence[Row]) -> Table:
     )
 
 
-def write_ledger(results: Path) -> list[Path]:
+def write_ledger(results: Path, origin: Path | None = None) -> list[Path]:
     """Write the ledger, or remove it where there is nothing to tell; returns the files.
+
+    Args:
+        results: Where its files go.
+        origin: The results folder with the tuned settings, if that is another one.
 
     Raises:
         ConfigError, StoreError: If a file of tuned settings does not validate, or the ledger cannot be written.
     """
     import pandas as pd
 
-    return write_tables(pd.DataFrame(), results / "tables", (), [_overview(results)])
+    return write_tables(pd.DataFrame(), results / "tables", (), [_overview(origin or results)])
 
 
-def differing(results: Path) -> list[Path]:
+def differing(results: Path, origin: Path | None = None) -> list[Path]:
     """The files that ``write_ledger`` would change, make or remove."""
     import pandas as pd
 
-    return check_tables(pd.DataFrame(), results / "tables", (), [_overview(results)])
+    return check_tables(pd.DataFrame(), results / "tables", (), [_overview(origin or results)])
 
 
 def _overview(results: Path) -> Overview:

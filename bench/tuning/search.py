@@ -54,6 +54,25 @@ class Silent:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Several:
+    """Observers as one, each told in its turn."""
+
+    observers: tuple[Observer, ...]
+
+    def trial_started(self, study: SharedStudy, number: int) -> None:
+        for each in self.observers:
+            each.trial_started(study, number)
+
+    def epoch(self, study: SharedStudy, row: Mapping[str, float]) -> None:
+        for each in self.observers:
+            each.epoch(study, row)
+
+    def looked(self, study: SharedStudy) -> None:
+        for each in self.observers:
+            each.looked(study)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Place:
     """Where a worker works.
 

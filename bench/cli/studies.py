@@ -1,0 +1,66 @@
+"""What tables, figures and the command line make of studies: the ledger and the figures, from files or from MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Literal
+
+NAMES: Final = ("tuning_ledger", "tuning")
+"""How the ledger and the figures are asked for; in either command both names will do."""
+
+
+def others(names: Sequence[str]) -> list[str]:
+    """The names that are not about tuning."""
+    return [name for name in names if name not in NAMES]
+
+
+def is_named(names: Sequence[str]) -> bool:
+    """Whether tuning is among what was asked for; it is if nothing was named."""
+    return not names or any(name in NAMES for name in names)
+
+
+def write_studies(results: Path, what: Literal["tables", "figures", "both"], source: str | None) -> list[Path]:
+    """Write the ledger ("tables", "both") or draw every study ("figures"); returns the files.
+
+    Raises:
+        ConfigError, StoreError, TrackingError: If a study cannot be read, or nothing can be written.
+    """
+    from bench.tuning.ledger import write_ledger
+
+    with origin(results, source) as folder:
+        return draw(results, folder) if what == "figures" else write_ledger(results, folder)
+
+
+def draw(results: Path, folder: Path) -> list[Path]:
+    """The figures of every study of a results folder, into another or the same; those of studies that are gone go."""
+    from bench.analysis.study import stem
+    from bench.analysis.study_plots import write_study_figures
+    from bench.tuning.trials import studies
+
+    found = {stem(each.dataset, each.model, each.task): each for each in studies(folder)}
+    return write_study_figures(found, results / "figures", alone=True)
+
+
+def differing_ledger(results: Path, source: str | None) -> list[Path]:
+    """The files of the ledger that would change."""
+    from bench.tuning.ledger import differing
+
+    with origin(results, source) as folder:
+        return differing(results, folder)
+
+
+@contextmanager
+def origin(results: Path, source: str | None) -> Iterator[Path]:
+    """A results folder with the tuned settings and trials: the user's, or one filled from MLflow."""
+    if source is None:
+        yield results
+        return
+    import tempfile
+
+    from bench.tuning.study_tracking import fetch_studies
+
+    with tempfile.TemporaryDirectory() as folder:
+        fetch_studies(source.removeprefix("mlflow:"), Path(folder))
+        yield Path(folder)

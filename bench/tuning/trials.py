@@ -1,0 +1,160 @@
+"""Files of trials: ``results/tuned/<data set>/<model>.trials.json``, beside the settings that were found.
+
+Whatever storage a study is in, its figures are drawn from this file: a line for each trial, sorted, the same bytes for
+the same study.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from pydantic import ValidationError
+
+from bench import registry
+from bench.analysis.study import LARGEST, LONGEST, Choice, Scale, State, Study, TrialFacts
+from bench.errors import ConfigError, StoreError
+from bench.suite import first_problem
+from bench.tuning.studies import SharedStudy, distributions, is_default, is_killed
+from bench.tuning.tuned import TunedFolder
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
+
+ENDING = ".trials.json"
+NAME = re.compile(r"\w[\w-]*(\.\w[\w-]*)?", re.ASCII)
+
+
+def told(shared: SharedStudy) -> Study:
+    """A study as its storage holds it now, without trials that still run."""
+    job, spec = shared.job, shared.job.run.spec
+    return Study(
+        study=job.study,
+        dataset=job.run.dataset,
+        model=job.run.model,
+        task=spec.task.name,
+        protocol=spec.task.protocol,
+        profile=job.profile,
+        weights=spec.weights,
+        stand_in=spec.data.stand_in,
+        fixed=tuple(_text(text) for text in job.fixed),
+        space={name: _scale(each) for name, each in sorted(distributions(job.space, job.default).items())},
+        trials=tuple(told_trial(trial) for trial in shared.trials() if trial.state.is_finished()),
+    )
+
+
+def told_trial(trial: FrozenTrial) -> TrialFacts:
+    """One finished trial."""
+    states: dict[str, State] = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
+    state = "killed" if is_killed(trial) else states[trial.state.name]
+    return TrialFacts(
+        number=trial.number,
+        state=state,
+        value=_number(trial.value) if state == "complete" else None,
+        seconds=0.0 if state == "killed" else round(float(trial.user_attrs.get("seconds", 0.0)), 3),
+        default=is_default(trial),
+        params=dict(sorted(trial.params.items())),
+        epochs=tuple((epoch, _number(value)) for epoch, value in sorted(trial.intermediate_values.items())),
+        reason=_text(str(trial.user_attrs.get("reason", ""))),
+    )
+
+
+def path_of(results: Path, dataset: str, model: str, task: str) -> Path:
+    """The file of trials beside the file of tuned settings."""
+    return TunedFolder(results).path(dataset, model, task).with_suffix(ENDING)
+
+
+def write_trials(results: Path, study: Study) -> Path:
+    """Write a study's file whole or not at all.
+
+    Raises:
+        StoreError: If it cannot be written.
+    """
+    path = path_of(results, study.dataset, study.model, study.task)
+    temporary = path.with_name(f".{uuid4().hex}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(dumped(study).encode())
+        temporary.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written ({error}); check the folder's space and rights") from error
+    return path
+
+
+def read_trials(path: Path) -> Study:
+    """The study in a file.
+
+    Raises:
+        ConfigError: If there is no file, or it does not validate.
+    """
+    try:
+        return Study.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise ConfigError(
+            f"the trials {path} are not valid: {_shortened(first_problem(error))}; 'stbench tune' writes them anew"
+        ) from error
+    except OSError as error:
+        raise ConfigError(f"the trials {path} cannot be read ({error.strerror}); 'stbench tune' writes them") from error
+
+
+def studies(results: Path) -> Iterator[Study]:
+    """Every study with a file, sorted by path; those of models not installed here are left out.
+
+    Raises:
+        ConfigError: If a file does not validate, or holds the trials of another model, data set or task.
+    """
+    for path in sorted((results / "tuned").glob(f"*/*{ENDING}")):
+        model = path.name.partition(".")[0]
+        if model not in registry.model_names() or not NAME.fullmatch(path.parent.name):
+            continue
+        study = read_trials(path)
+        if path_of(results, study.dataset, study.model, study.task) != path:
+            raise ConfigError(
+                f"the trials {path} are of {study.dataset} / {study.model}, task {study.task}; move them to their place"
+            )
+        yield study
+
+
+def dumped(study: Study) -> str:
+    """The file's text: a line for each fact and each trial."""
+    facts = study.model_dump(mode="json", exclude_defaults=True)
+    ranges = {name: {"low": each.low, "high": each.high} for name, each in study.space.items() if each.choices is None}
+    facts["space"] = {name: ranges.get(name, {}) | each for name, each in facts["space"].items()}
+    trials = ",\n".join(f"  {_json(trial)}" for trial in facts.pop("trials", ()))
+    head = "".join(f" {_json(name)}: {_json(value)},\n" for name, value in facts.items())
+    return f'{{\n{head} "trials": [\n{trials}\n ]\n}}\n'
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _scale(found: BaseDistribution) -> Scale:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if isinstance(found, CategoricalDistribution):
+        choices: tuple[Choice, ...] = tuple(found.choices)  # type: ignore[arg-type]  # those of a Config are scalars
+        return Scale(choices=choices)
+    assert isinstance(found, IntDistribution | FloatDistribution)  # noqa: S101 - there are no others
+    return Scale(low=found.low, high=found.high, log=found.log, whole=isinstance(found, IntDistribution))
+
+
+def _number(value: float | None) -> float | None:
+    """None for what is not finite, or so large that it says no more than that training diverged."""
+    return value if value is not None and math.isfinite(value) and abs(value) <= LARGEST else None
+
+
+def _text(text: str) -> str:
+    """In one line, short and printable."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)[:LONGEST]
+
+
+def _shortened(text: str) -> str:
+    text = _text(text)
+    return text if len(text) < LONGEST else f"{text[: LONGEST - 1]}…"
