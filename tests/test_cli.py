@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -123,6 +125,8 @@ def test_planning_and_tables_import_nothing_heavy(arguments, tmp_path):
         (["report", "--out", "/"], "is a folder"),
         (["report", "--from", "wandb:x"], "write mlflow:URI"),
         (["run", "--suite", "controls", "--variant", "no backbon"], "did you mean 'no backbone'?"),
+        (["tune", "--all", "--suite", "short_term"], "either --all or --suite"),
+        (["run", "--suite", "everyone_tuned", "--dataset", "bikenyc", "--model", "stid"], "'stbench tune --model stid"),
     ],
 )
 def test_a_mistake_gets_one_sentence_and_exit_code_2(arguments, message, tmp_path):
@@ -214,6 +218,58 @@ def test_a_suite_of_variants_ends_in_its_own_table_and_figure(tmp_path, tiny):
     again = stbench("plots", tmp_path / "mine.toml", "--results", tmp_path / "results")
     assert again.stdout.splitlines() == [str(figures / "mine-1.png"), str(figures / "mine-1.pdf")]
     assert (figures / "mine-1.png").read_bytes() == drawn
+
+
+TUNED = """
+name = "mine"
+title = "Mine, tuned"
+tasks = ["short"]
+protocol = "strict"
+datasets = ["tiny"]
+models = ["last_value"]
+tuned = true
+
+[[variants]]
+name = "shallow"
+model = "stid"
+settings = { layers = 1 }
+
+[[variants]]
+name = "as it is"
+model = "stid"
+"""
+
+
+@pytest.mark.slow
+def test_a_suite_of_tuned_runs_is_tuned_and_run_by_its_name_and_mlflow_tells_the_same(tmp_path, tiny):
+    (tmp_path / "mine.toml").write_text(TUNED, encoding="utf-8")
+    results, other = tmp_path / "results", tmp_path / "other"
+    plan = ["--suite", tmp_path / "mine.toml", "--data-dir", tiny, "--results", results, *BUDGET[:-1]]
+    both = [start("tune", *plan, "--trials", "5") for _ in range(2)]
+    answers = [process.communicate()[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], answers
+    assert all("1 study, 5 trials" in answer for answer in answers)
+    assert stbench("tune", *plan, "--trials", "6").returncode == 0
+    answer = stbench("run", *plan, "--no-track")
+    assert answer.returncode == 0, answer.stderr
+    table = (results / "tables" / "mine.md").read_text(encoding="utf-8")
+    assert "# Mine, tuned" in table
+    assert "tuned settings" in table
+    assert all(name in table for name in ("shallow", "as it is", "last_value"))
+    assert "0 studies of tuning added, 1 were there" in stbench("sync", "--results", results).stdout
+    with closing(sqlite3.connect(results / "mlflow.db")) as connection:
+        numbers = connection.execute("select value from tags where key = 'stbench.trial'").fetchall()
+    assert sorted(numbers) == [(str(number),) for number in range(6)]
+    source = ["--from", f"mlflow:sqlite:///{results / 'mlflow.db'}", "--results", other]
+    assert stbench("plots", "tuning", *source).returncode == 0
+    assert stbench("tables", "tuning_ledger", *source).returncode == 0
+    assert stbench("tables", "tuning_ledger", "--check", *source).returncode == 0
+    for path in [*other.glob("tables/*"), *other.glob("figures/*")]:
+        assert path.read_bytes() == (results / path.relative_to(other)).read_bytes()
+    assert sorted(path.name for path in other.glob("*/*")) == [
+        *(f"tuning-tiny-stid.{kind}" for kind in ("pdf", "png")),
+        *(f"tuning_ledger.{kind}" for kind in ("csv", "md", "tex")),
+    ]
 
 
 def test_figures_without_variants_say_what_makes_some(tmp_path):

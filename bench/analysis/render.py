@@ -226,7 +226,7 @@ def oriented(block: Block) -> tuple[tuple[Header, ...], tuple[Header, ...], tupl
 
 def _parts(block: Block, metric: str) -> list[Block]:
     """The block in as many tables, one below the other, as keep its print legible."""
-    down, across, cells = _oriented(block)
+    down, across, cells = oriented(block)
     first = max((len(header.text) for header in down), default=0)
     widths = [
         2 + max(len(header.text), *(len(line[column].text(metric)) for line in cells))

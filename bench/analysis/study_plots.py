@@ -59,14 +59,15 @@ def study_figure(study: Study) -> Figure:
     figure.suptitle(_title(study), fontsize=10)
     parts = figure.subfigures(1 + (rows > 0), 1, squeeze=False, height_ratios=[1.1, rows][: 1 + (rows > 0)])[:, 0]
     view = _view([trial for trial in study.trials if trial.reached is not None])
+    shares = importance(study)
     history, corner = parts[0].subplots(1, 2, width_ratios=[2.6, 1])
     _history(history, study, view)
     if rows:
-        _importance(corner, study)
+        _importance(corner, shares)
         _slices(parts[1].subplots(rows, columns, squeeze=False, sharey=True), names, study, view)
     else:
         _slice(corner, names[0], study, view)
-    figure.supxlabel(fill_lines(_caption(study, view), 1.25 * WIDTH), fontsize=8)
+    figure.supxlabel(fill_lines(_caption(study, view, shares), 1.25 * WIDTH), fontsize=8)
     return figure
 
 
@@ -200,9 +201,8 @@ def _key(axis: Axes, study: Study, view: _View) -> None:
     found.set_in_layout(False)
 
 
-def _importance(axis: Axes, study: Study) -> None:
+def _importance(axis: Axes, found: Mapping[str, float] | str) -> None:
     axis.set_title("importance", fontsize=8)
-    found = importance(study)
     if isinstance(found, str):
         axis.set_axis_off()
         axis.text(0.5, 0.5, found, ha="center", va="center", fontsize=8, color=GREY, transform=axis.transAxes)
@@ -279,17 +279,19 @@ def _ticks(axis: Axes, scale: Scale) -> None:
     axis.set_xlim(scale.low - margin, scale.high + margin)
 
 
-def _caption(study: Study, view: _View) -> str:
+def _caption(study: Study, view: _View, shares: Mapping[str, float] | str) -> str:
     several = len(study.space) > 1
     text = f"{'Top left' if several else 'Left'}: error on validation of every trial, in the order in which they began"
     text += "; one that was stopped early at the lowest error it had reached. " if study.count("pruned") else ". "
-    if not isinstance(importance(study), str):
+    if not isinstance(shares, str):
         text += (
             "Top right: main effect of each setting as a share of all main effects, by fANOVA on the "
             f"{study.count('complete')} complete trials. "
         )
     text += f"{'Below' if several else 'Right'}: the same trials by setting; ring: the best."
-    text += " Trials off the scale stand at its upper end." if view.cut else ""
+    if view.cut:
+        largest = max(trial.reached for trial in study.trials if trial.reached is not None)
+        text += f" Trials off the scale stand at its upper end; the largest came to {largest:.3g}."
     return f"{text} {legend([header.text for header in _headers(study)])}".strip()
 
 

@@ -68,6 +68,13 @@ def open_catalog(data_dir: Path | None, results: Path) -> Catalog:
     return Catalog(data_dir=resolve_data_dir(data_dir), cache=results / "cache")
 
 
+def tracking_store(uri: str | None, results: Path) -> str:
+    """The address of MLflow: as given, else the data base in the results folder."""
+    from bench.tracking import default_uri
+
+    return uri or default_uri(results)
+
+
 def use_weights_dir(folder: Path | None, *, make: bool = False) -> None:
     """Let models of this process, and of those it starts, find their weights in a folder; None changes nothing.
 

@@ -39,6 +39,7 @@ from bench.cli.options import (
     WeightsDir,
     current_frame,
     open_catalog,
+    tracking_store,
     use_weights_dir,
     write_current,
 )
@@ -117,7 +118,7 @@ def run(
             device,
             force,
             compiled,
-            _tracking(tracking_uri, results) if track else None,
+            tracking_store(tracking_uri, results) if track else None,
         )
         _report(console, suite, plan, results, outcome)
     if profile == "quick":
@@ -202,12 +203,6 @@ def _tuned_folder(results: Path, *, wanted: bool) -> TunedFolder | None:
     from bench.tuning.tuned import TunedFolder
 
     return TunedFolder(results) if wanted else None
-
-
-def _tracking(uri: str | None, results: Path) -> str:
-    from bench.tracking import default_uri
-
-    return uri or default_uri(results)
 
 
 def _execute(

@@ -29,6 +29,7 @@ from bench.cli.options import (
     TrackingUri,
     WeightsDir,
     open_catalog,
+    tracking_store,
     use_weights_dir,
 )
 from bench.errors import ConfigError, TrainingError
@@ -104,14 +105,8 @@ def tune(
         f"{len(jobs)} {'study' if len(jobs) == 1 else 'studies'}, {target} each, on validation alone", highlight=False
     )
     place = Place(results=results, data_dir=catalog.data_dir, storage=storage, device=device)
-    if not _tune(console, jobs, place, target, workers, _tracking(tracking_uri, results) if track else None):
+    if not _tune(console, jobs, place, target, workers, tracking_store(tracking_uri, results) if track else None):
         raise typer.Exit(1)
-
-
-def _tracking(uri: str | None, results: Path) -> str:
-    from bench.tracking import default_uri
-
-    return uri or default_uri(results)
 
 
 def _jobs(suite: str, selection: Selection, catalog: Catalog) -> list[Job]:
