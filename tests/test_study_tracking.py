@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from studies import study, trial
-from test_tracking import data_base, nothing_is_left_in_the_current_folder, results  # noqa: F401 - fixtures
+from test_tracking import data_base, nothing_is_left_in_the_current_folder, results, server  # noqa: F401 - fixtures
 from test_tuned import found
 
 from bench.cli.studies import write_studies
@@ -14,7 +14,7 @@ from bench.tuning.search import Place, Several, Tuner
 from bench.tuning.studies import Target
 from bench.tuning.study_runs import EXPERIMENT, StudyRuns
 from bench.tuning.study_tracking import StudyTracker, fetch_studies, sync_studies
-from bench.tuning.trials import dumped, path_of, told, write_trials
+from bench.tuning.trials import dumped, path_of, studies, told, write_trials
 from bench.tuning.tuned import Tuned, TunedFolder, digest
 
 pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning")]  # MLflow's own, on its libraries
@@ -193,3 +193,14 @@ def test_trials_of_the_same_number_in_another_study_are_no_double(results):  # n
     for name in ("a", "b"):
         store.log_trials(study(study=name, trials=(trial(0, 5.0),)))
     assert len(runs(results, "trial")) == 2
+
+
+@pytest.mark.slow
+def test_a_real_server_keeps_studies(tmp_path):
+    made = leave(tmp_path / "results", study(4))
+    with server(tmp_path / "server") as uri:
+        assert sync_studies(tmp_path / "results", uri) == (1, 0)
+        assert sync_studies(tmp_path / "results", uri) == (0, 1)
+        fetch_studies(uri, tmp_path / "fetched")
+    assert list(studies(tmp_path / "fetched")) == [made]
+    assert not (tmp_path / "results" / "mlartifacts").exists()

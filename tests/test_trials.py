@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from studies import study, trial
 
 from bench.analysis.study import Scale, Study
+from bench.config import Space
 from bench.errors import ConfigError
 from bench.tuning.search import Place, Silent, Tuner
-from bench.tuning.studies import Target
+from bench.tuning.storage import open_storage
+from bench.tuning.studies import SharedStudy, Target, Worker
 from bench.tuning.trials import dumped, path_of, read_trials, studies, told, write_trials
 
 
@@ -44,6 +47,14 @@ def test_a_real_study_is_told_with_every_trial_the_same_in_a_journal_and_in_a_da
     assert [each.model_dump(exclude={"seconds"}) for each in found[0].trials] == [
         each.model_dump(exclude={"seconds"}) for each in found[1].trials
     ]
+
+
+def test_a_space_that_no_file_can_hold_is_one_sentence(make_job, tiny, tmp_path):
+    job = replace(make_job(), space={"model.width": Space(choices=("x" * 300, 32))})
+    with Worker(tmp_path) as worker:
+        storage = open_storage(None, tmp_path / "tuning" / "study.journal")
+        with pytest.raises(ConfigError, match=r"cannot be written: .*mend the search space of 'stid'"):
+            told(SharedStudy(job, Target(trials=1), storage, worker))
 
 
 @pytest.mark.parametrize(

@@ -32,21 +32,18 @@ NAME = re.compile(r"\w[\w-]*(\.\w[\w-]*)?", re.ASCII)
 
 
 def told(shared: SharedStudy) -> Study:
-    """A study as its storage holds it now, without trials that still run."""
-    job, spec = shared.job, shared.job.run.spec
-    return Study(
-        study=job.study,
-        dataset=job.run.dataset,
-        model=job.run.model,
-        task=spec.task.name,
-        protocol=spec.task.protocol,
-        profile=job.profile,
-        weights=spec.weights,
-        stand_in=spec.data.stand_in,
-        fixed=tuple(_text(text) for text in job.fixed),
-        space={name: _scale(each) for name, each in sorted(distributions(job.space, job.default).items())},
-        trials=tuple(told_trial(trial) for trial in shared.trials() if trial.state.is_finished()),
-    )
+    """A study as its storage holds it now, without trials that still run.
+
+    Raises:
+        ConfigError: If a file cannot hold it, such as a choice that is no number, text or truth value.
+    """
+    try:
+        return _told(shared)
+    except ValidationError as error:
+        raise ConfigError(
+            f"the trials of {shared.job.title} cannot be written: {_shortened(first_problem(error))}; mend the search "
+            f"space of '{shared.job.run.model}'"
+        ) from error
 
 
 def told_trial(trial: FrozenTrial) -> TrialFacts:
@@ -129,6 +126,23 @@ def dumped(study: Study) -> str:
     trials = ",\n".join(f"  {_json(trial)}" for trial in facts.pop("trials", ()))
     head = "".join(f" {_json(name)}: {_json(value)},\n" for name, value in facts.items())
     return f'{{\n{head} "trials": [\n{trials}\n ]\n}}\n'
+
+
+def _told(shared: SharedStudy) -> Study:
+    job, spec = shared.job, shared.job.run.spec
+    return Study(
+        study=job.study,
+        dataset=job.run.dataset,
+        model=job.run.model,
+        task=spec.task.name,
+        protocol=spec.task.protocol,
+        profile=job.profile,
+        weights=spec.weights,
+        stand_in=spec.data.stand_in,
+        fixed=tuple(_text(text) for text in job.fixed),
+        space={name: _scale(each) for name, each in sorted(distributions(job.space, job.default).items())},
+        trials=tuple(told_trial(trial) for trial in shared.trials() if trial.state.is_finished()),
+    )
 
 
 def _json(value: object) -> str:
