@@ -21,6 +21,7 @@ from bench.analysis.ranking import (
     pairs,
     pairwise,
     ranks,
+    signed_rank,
     skill,
     win_tie_loss,
 )
@@ -194,3 +195,17 @@ def test_a_claim_needs_as_many_data_sets_as_the_exact_test_says(models, needed):
     for count, claimed in ((needed, True), (needed - 1, False)):
         agreed = scores(np.outer(np.arange(1, count + 1), np.arange(1, models + 1)), names=range(models))
         assert bool(pairwise(agreed)["holm"].min() < 0.05) is claimed
+
+
+@pytest.mark.parametrize("number", [1, 2, 6, 9, 14, 30])
+@pytest.mark.parametrize("digits", [1, 15], ids=["with ties", "without ties"])
+def test_the_signed_rank_test_is_scipys(number: int, digits: int):
+    differences = np.round(np.random.default_rng(number).normal(0.5, size=number), digits)
+    assert signed_rank(differences) == pytest.approx(wilcoxon(differences).pvalue, rel=1e-12)
+
+
+def test_what_does_not_differ_counts_for_neither_side():
+    differences = np.array([0.0, 0.3, -0.1, 0.0, 0.2, 0.4, 0.3])
+    assert signed_rank(differences) == pytest.approx(wilcoxon(differences).pvalue)
+    assert signed_rank(differences) == signed_rank(differences[differences != 0])
+    assert signed_rank(np.zeros(5)) == 1

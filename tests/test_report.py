@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from browser import FLAGS, executable, page_of
@@ -25,7 +26,7 @@ def no_figures(monkeypatch):
     monkeypatch.setattr("bench.analysis.overview_plots.overview_figures", lambda *_: [])
 
 
-def report(records, results=None):
+def report(records, results=Path("nowhere")):
     frame = frame_from_records(records)
     return make_report(frame, contents_of(frame, results, ()))
 

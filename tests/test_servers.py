@@ -8,16 +8,19 @@ from pathlib import Path
 import pytest
 from records import record, suite
 from servers import tracking_server
+from studies import study
+from test_study_tracking import leave
 from test_tracking import CONTROLS, follow
 from typer.testing import CliRunner
 
 from bench.cli.app import app
 from bench.store import ResultStore
 from bench.tracking import Tracker, sync
+from bench.tuning.study_tracking import sync_studies
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
-COMMANDS = {"tables": "tables", "plots": "figures"}
-"""Every command that knows ``--from``, and the folder that it fills."""
+COMMANDS = {"tables": "tables/*", "plots": "figures/*", "report": "report.html"}
+"""Every command that knows ``--from``, and the files that it makes."""
 
 
 @pytest.fixture(scope="module", params=["sqlite", "PostgreSQL"])
@@ -34,6 +37,8 @@ def fed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         assert sync(made, uri, folder) == (len(made) - 5, 5)
         for one in made:
             ResultStore(folder / "results").write(one)
+        leave(folder / "results", study())
+        assert sync_studies(folder / "results", uri) == (1, 0)
         yield uri, folder / "results"
 
 
@@ -46,9 +51,9 @@ def test_a_server_gives_the_same_bytes_as_the_store(command: str, fed: tuple[str
     )
     assert (from_store.exit_code, from_server.exit_code) == (0, 0), from_server.output
     ours, theirs = (
-        {path.name: path.read_bytes() for path in (place / COMMANDS[command]).iterdir()}
-        for place in (results, tmp_path)
+        {path.name: path.read_bytes() for path in place.glob(COMMANDS[command])} for place in (results, tmp_path)
     )
-    assert len(ours) > 3
+    assert len(ours) > (0 if command == "report" else 3)
+    assert command == "report" or any(name.startswith("tuning") for name in ours)
     assert ours.keys() == theirs.keys()
     assert [name for name, data in ours.items() if theirs[name] != data] == []

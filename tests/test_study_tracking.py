@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from servers import tracking_server
 from studies import study, trial
-from test_tracking import data_base, nothing_is_left_in_the_current_folder, results, server  # noqa: F401 - fixtures
+from test_tracking import data_base, nothing_is_left_in_the_current_folder, results  # noqa: F401 - fixtures
 from test_tuned import found
 
 from bench.cli.studies import write_studies
@@ -198,7 +199,7 @@ def test_trials_of_the_same_number_in_another_study_are_no_double(results):  # n
 @pytest.mark.slow
 def test_a_real_server_keeps_studies(tmp_path):
     made = leave(tmp_path / "results", study(4))
-    with server(tmp_path / "server") as uri:
+    with tracking_server(tmp_path / "server") as uri:
         assert sync_studies(tmp_path / "results", uri) == (1, 0)
         assert sync_studies(tmp_path / "results", uri) == (0, 1)
         fetch_studies(uri, tmp_path / "fetched")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import struct
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.resources import files
 from io import BytesIO
@@ -27,6 +27,8 @@ from bench.analysis.layout import Layout
 from bench.analysis.plots import Overview as Drawing
 from bench.analysis.plots import difference_figures
 from bench.analysis.render import Table
+from bench.analysis.study import Study
+from bench.analysis.study_plots import study_figure
 from bench.analysis.style import plain_text
 from bench.analysis.tables import Overview, make_table
 from bench.errors import StoreError
@@ -48,7 +50,8 @@ class Contents:
         layouts: The suites; those without rows are passed over.
         overviews: Tables over several suites.
         drawings: Figures over several suites.
-        ledger: What tuning gave and found; None where that is not known.
+        ledger: What tuning gave and found.
+        studies: The trials of each study, by the name of its figure.
         commands: What makes the runs again.
         files: What the commands read, by name.
     """
@@ -57,6 +60,7 @@ class Contents:
     overviews: Sequence[Overview] = ()
     drawings: Sequence[Drawing] = ()
     ledger: Table | None = None
+    studies: Mapping[str, Study] = field(default_factory=dict)
     commands: Sequence[str] = ()
     files: Sequence[tuple[str, str]] = ()
 
@@ -164,6 +168,10 @@ def _pictures(frame: pd.DataFrame, contents: Contents, step: Step) -> Iterator[P
         with plain_text():
             for number, figure in enumerate(draw(frame), start=1):
                 yield _picture(f"{name}-{number}", figure)
+    for name, study in contents.studies.items():
+        step(f"figures: {name}")
+        with plain_text():
+            yield _picture(name, study_figure(study))
 
 
 def _picture(name: str, figure: Figure) -> Picture:

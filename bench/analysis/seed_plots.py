@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 COLUMNS = 2  # panels side by side, each with names of its own
 PAGE = 9.8  # inches
+NARROWEST = 5.2  # inches
 WIDE = 4.0  # a panel whose largest error is more times the smallest is logarithmic
 CAPTION = (
     "MAE on test. Points: seeds; ticks: their means; the best on top, panel by panel; grey squares: floors, which have "
@@ -30,12 +31,12 @@ CAPTION = (
 
 
 def seed_figures(frame: pd.DataFrame, layouts: Sequence[Layout]) -> list[Figure]:
-    """By block: each seed's MAE as a point, a panel per data set, models by their means; as many as fit a page."""
+    """By block with several seeds: each one's MAE as a point, a panel per data set, models by their means."""
     title = "How much do seeds differ, and do models differ by more?"
     return [
         _figure(f"{title}\n{block_title(place)}", {key: shown[key] for key in shown if key[0] in page})
         for place, own in by_block(frame, layouts).items()
-        if (shown := finite(own))
+        if (shown := finite(own)) and any(entry.seeds > 1 for entry in shown.values())
         for page in pages(shown)
     ]
 
@@ -65,7 +66,8 @@ def _figure(title: str, shown: Entries) -> Figure:
     own = [{line: entry for (key, line), entry in shown.items() if key == each} for each in data]
     rows = [own[start : start + columns] for start in range(0, len(own), columns)]
     heights = [_height(max(map(len, row))) for row in rows]
-    size = (3.6 * columns + 0.4, 1.3 + sum(heights))
+    width = max(NARROWEST, 3.6 * columns + 0.4)
+    size = (width, 1.3 + 0.6 * (width == NARROWEST) + sum(heights))  # title and caption take more lines
     figure = Figure(figsize=size, dpi=200, layout="constrained")
     figure.suptitle(fill_lines(title, size[0]), fontsize=10)
     axes = figure.subplots(len(rows), columns, squeeze=False, height_ratios=heights)

@@ -162,6 +162,7 @@ def _drawn(frame: pd.DataFrame, files: Mapping[str, bytes], names: Sequence[str]
     from bench.analysis.overviews import MAKERS
     from bench.analysis.plots import write_figures
     from bench.analysis.report import encoded, make_report
+    from bench.analysis.study_plots import write_study_figures
     from bench.analysis.tables import write_tables
     from bench.tuning.ledger import write_ledger
 
@@ -178,6 +179,7 @@ def _drawn(frame: pd.DataFrame, files: Mapping[str, bytes], names: Sequence[str]
         made += write_ledger(folder / "results")
         step("figures")
         made += write_figures(frame, folder / "results/figures", layouts, contents.drawings)
+        made += write_study_figures(contents.studies, folder / "results/figures")
         found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in made}
         return found | {"results/report.html": encoded(make_report(frame, contents, step))}
 

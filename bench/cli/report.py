@@ -29,13 +29,16 @@ def report(
 ) -> None:
     """Write one HTML file with all tables, figures, certificates and how to make them again; it needs no network."""
     from bench.analysis.report import make_report, write_report
+    from bench.cli.studies import origin
+    from bench.frame import collector_paused
 
     console, path = Console(), out or results / "report.html"
     if path.is_dir():
         raise ConfigError(f"--out {path} is a folder; name a file, such as {path / 'report.html'}")
-    with console.status("reading the records") as status:
+    with collector_paused(), origin(results, source) as studied:
         frame = current_frame(results, source)
-        contents = contents_of(frame, results if source is None else None, ())
+        contents = contents_of(frame, studied, ())
+    with collector_paused(), console.status("tables") as status:
         text = make_report(frame, contents, lambda step: status.update(step))
     write_report(text, path)
     console.print(str(path), markup=False, highlight=False, soft_wrap=True)
@@ -64,17 +67,19 @@ def export(
     console.print(f"{path}: {len(files)} files", markup=False, highlight=False, soft_wrap=True)
 
 
-def contents_of(frame: pd.DataFrame, results: Path | None, names: Sequence[str], folder: str = "") -> Contents:
+def contents_of(frame: pd.DataFrame, results: Path, names: Sequence[str], folder: str = "") -> Contents:
     """What a report shows of these suites, or of all that come with the project.
 
-    ``results`` is where tuned settings are looked for, ``folder`` where the commands find their suites.
+    ``results`` is where tuned settings and trials are looked for, ``folder`` where the commands find their suites.
     """
-    from bench.analysis.overview_plots import overview_figures
+    from bench.analysis.overview_plots import FIGURES, overview_figures
     from bench.analysis.overviews import MAKERS
     from bench.analysis.report import Contents
+    from bench.analysis.study import stem
     from bench.cli.reproduce import again
     from bench.suite import layouts, suite_names
     from bench.tuning.ledger import make_ledger
+    from bench.tuning.trials import studies
     from bench.tuning.tuned import TunedFolder
 
     chosen, over = chosen_tables([*names, *MAKERS] if names else ())
@@ -82,8 +87,9 @@ def contents_of(frame: pd.DataFrame, results: Path | None, names: Sequence[str],
     return Contents(
         layouts=chosen,
         overviews=over,
-        drawings=overview_figures([*MAKERS], layouts(suite_names())),
-        ledger=make_ledger(list(TunedFolder(results).files())) if results else None,
+        drawings=overview_figures([*FIGURES], layouts(suite_names())),
+        ledger=make_ledger(list(TunedFolder(results).files())),
+        studies={stem(each.dataset, each.model, each.task): each for each in studies(results)},
         commands=[command for each in made for command in each.commands],
         files=[(f"{folder}{each.name}.toml", each.text) for each in made],
     )
