@@ -17,7 +17,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
+from debian import found_or_installed
 
 from bench.mlflow_store import quiet_environment
 
@@ -84,7 +84,7 @@ class Postgres:
 def postgres_server() -> Iterator[Postgres]:
     """PostgreSQL in a temporary folder, installed first where that is allowed; else the test is skipped."""
     pytest.importorskip("psycopg", reason="PostgreSQL's driver is not there; pip install 'psycopg[binary]'")
-    programs = _programs() or _installed()
+    programs = found_or_installed("postgresql", _programs)
     if programs is None:
         pytest.skip(WANTED)
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="pg-") as name:
@@ -137,17 +137,3 @@ def _programs() -> Path | None:
     folders.sort(key=lambda path: int(path.parent.name) if path.parent.name.isdecimal() else 0, reverse=True)
     folders += [Path(found).resolve().parent for found in [shutil.which("initdb")] if found]
     return next((each for each in folders if (each / "initdb").exists() and (each / "pg_ctl").exists()), None)
-
-
-def _installed() -> Path | None:
-    """Install Debian's package, once, where we are root and apt-get is there."""
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        return None
-    with FileLock(Path(tempfile.gettempdir()) / "stbench-postgresql.lock"):
-        if found := _programs():
-            return found
-        command = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "postgresql"]
-        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for words in (["apt-get", "update", "--quiet"], command):
-            subprocess.run(words, env=quiet, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-    return _programs()
