@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.analysis.ranking import signed_rank
+from bench.analysis.ranking import holm, signed_rank
 from bench.errors import StoreError
 from bench.window_errors import WindowErrors
 
@@ -102,13 +103,11 @@ def compare(reference: Runs, others: Sequence[Runs], *, horizon: int) -> list[Di
 
 def corrected(differences: Sequence[Difference]) -> list[Difference]:
     """Holm's correction over all of them."""
-    from statsmodels.stats.multitest import multipletests
-
     if not differences:
         return []
-    _, values, _, _ = multipletests([each.p for each in differences], method="holm")
+    values = holm([each.p for each in differences])
     return [
-        replace(each, holm=float(value), least=min(1.0, len(differences) * 2.0 ** (1 - each.days)))
+        replace(each, holm=value, least=min(1.0, len(differences) * 2.0 ** (1 - each.days)))
         for each, value in zip(differences, values, strict=True)
     ]
 
@@ -178,25 +177,25 @@ def _block_variance(errors: Floats, length: int) -> Floats:
 
 
 def _intervals(base: Floats, mine: Floats, length: int) -> tuple[Floats, Floats]:
-    """Lower and upper bounds ``[K]`` for columns ``[N, K]``; blocks are at most half as long as the series.
-
-    arch draws places of windows, whose blocks are then added as differences of running sums.
-    """
-    from arch.bootstrap import MovingBlockBootstrap
-
+    """Lower and upper bounds ``[K]`` for columns ``[N, K]``; blocks are at most half as long as the series."""
     number, length = len(base), max(1, min(length, len(base) // 2))
     columns, reference = np.unique(base, axis=1, return_inverse=True)  # most lines share the reference's errors
     sums = _running(np.hstack([columns, mine]))
-    ends = np.minimum(length, number - np.arange(0, number, length))  # the last block is cut
-
-    def percent(places: NDArray[np.int64]) -> Floats:
-        starts = places[::length]
-        drawn = (sums[starts + ends] - sums[starts]).sum(axis=0)
-        return _percent_of_sums(drawn[reference], drawn[columns.shape[1] :])
-
-    draws = MovingBlockBootstrap(length, np.arange(number), seed=0)
-    low, high = draws.conf_int(percent, DRAWS, method="percentile", size=LEVEL)
+    starts = _starts(number, length, DRAWS)
+    ends = starts + np.minimum(length, number - np.arange(0, number, length))  # the last block is cut
+    drawn = np.stack([(sums[last] - sums[first]).sum(axis=0) for first, last in zip(starts, ends, strict=True)])
+    percent = _percent_of_sums(drawn[:, reference], drawn[:, columns.shape[1] :])
+    low, high = np.quantile(percent, ((1 - LEVEL) / 2, (1 + LEVEL) / 2), axis=0)
     return low, high
+
+
+@cache
+def _starts(windows: int, length: int, draws: int) -> NDArray[np.int64]:
+    """Where the blocks of every draw begin, ``[draws, blocks]``: arch's, with seed 0, the same for all comparisons."""
+    from arch.bootstrap import MovingBlockBootstrap
+
+    drawn = MovingBlockBootstrap(length, np.arange(windows), seed=0)
+    return np.stack([np.asarray(drawn.update_indices())[::length] for _ in range(draws)])
 
 
 def _running(columns: Floats) -> Floats:

@@ -7,6 +7,7 @@ set is one witness, however many windows and seeds it has.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -102,13 +103,26 @@ def pairwise(scores: pd.DataFrame) -> pd.DataFrame:
     from itertools import combinations
 
     import pandas as pd
-    from statsmodels.stats.multitest import multipletests
 
     pairs = list(combinations(scores.columns, 2))
     columns = {name: scores[name].to_numpy() for name in scores.columns}
     values = [signed_rank(columns[first] - columns[second]) for first, second in pairs]
     index = pd.MultiIndex.from_tuples(pairs, names=["first", "second"])
-    return pd.DataFrame({"p": values, "holm": multipletests(values, method="holm")[1]}, index=index)
+    return pd.DataFrame({"p": values, "holm": holm(values)}, index=index)
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """The p of several tests, corrected for their number by Holm's method, in their order."""
+    import gc
+
+    from statsmodels.stats.multitest import multipletests
+
+    gc.freeze()  # it searches the whole memory for garbage, which takes a tenth of a second among many records
+    try:
+        _, corrected, _, _ = multipletests(values, method="holm")
+    finally:
+        gc.unfreeze()
+    return [float(value) for value in corrected]
 
 
 def win_tie_loss(scores: pd.DataFrame, tolerance: float = 0.0) -> dict[str, Record]:
@@ -171,8 +185,8 @@ def cliques(average: pd.Series[float], difference: float) -> list[tuple[str, ...
 def signed_rank(differences: NDArray[np.float64]) -> float:
     """The two-sided p of Wilcoxon's test; what does not differ counts for neither side, and 1 if nothing differs.
 
-    As scipy's ``wilcoxon`` has it: over all signs for 13 and fewer, exact up to 50 without ties, else asymptotic. Its
-    way over all signs ranks the same values anew for each and takes a second; here they are ranked once.
+    As scipy's ``wilcoxon`` has it: exact up to 50 without ties, over all signs for 13 and fewer with ties, else
+    asymptotic. Its way over all signs ranks the values anew for each and takes a second; here they are ranked once.
     """
     import numpy as np
     from scipy.stats import permutation_test, rankdata, wilcoxon
@@ -180,7 +194,7 @@ def signed_rank(differences: NDArray[np.float64]) -> float:
     found = differences[differences != 0]
     if not len(found):
         return 1.0
-    if len(differences) > ALL_SIGNS:
+    if len(differences) > ALL_SIGNS or len(np.unique(np.abs(differences))) == len(found) == len(differences):
         return float(wilcoxon(differences).pvalue)
     ranked = np.sign(found) * rankdata(np.abs(found))
     if len(ranked) == 1:

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bench.analysis.cells import BLOCK, DATA, Entries, Entry, Key
+from bench.analysis.cells import BLOCK, DATA, Entries, Entry, Key, spread
 from bench.analysis.layout import Layout
 from bench.analysis.render import Block, Cell, Header, Score, Table
 from bench.analysis.tables import best_two, block_title, dataset_headers, digits, line_headers, placed_blocks
@@ -112,7 +112,7 @@ def _rows(place: Key, entries: Entries) -> list[dict[str, Any]]:
             "floor": entry.floor,
             "step": step,
             "mean": statistics.fmean(values),
-            "std": statistics.stdev(values) if len(values) > 1 else math.nan,
+            "std": spread(values),
             "n": len(values),
         }
         for (data, line), entry in entries.items()
