@@ -210,6 +210,15 @@ def test_latex_and_markdown_carry_the_differences() -> None:
     assert latex.count(r"\begin{table}") == 3
 
 
+def test_what_is_too_wide_for_a_page_comes_in_parts_of_equal_width() -> None:
+    made = [each for name in ("aaa", "bbb", "ccc", "ddd") for each in controls("pretrained", dataset=name)]
+    latex = make_table(frame_from_records(made), CONTROLS).to_latex()
+    parts = latex.split(r"\begin{table}")[3:]
+    heads = [next(line for line in part.splitlines() if line.startswith(" & ")) for part in parts]
+    assert [head.count("&") for head in heads] == [3, 2]
+    assert r"\label{tab:controls-2-difference-2}" in parts[1]
+
+
 # Files --------------------------------------------------------------------------------------------------------------
 
 

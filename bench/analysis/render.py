@@ -5,6 +5,7 @@ A grid shows one metric. Floors come first and in italics.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -225,18 +226,15 @@ def oriented(block: Block) -> tuple[tuple[Header, ...], tuple[Header, ...], tupl
 
 
 def _parts(block: Block, metric: str) -> list[Block]:
-    """The block in as many tables, one below the other, as keep its print legible."""
+    """The block in as few tables, one below the other, as keep its print legible; all about equally wide."""
     down, across, cells = oriented(block)
     first = max((len(header.text) for header in down), default=0)
     widths = [
         2 + max(len(header.text), *(len(line[column].text(metric)) for line in cells))
         for column, header in enumerate(across)
     ]
-    parts: list[list[int]] = [[]]
-    for column, width in enumerate(widths):
-        if parts[-1] and first + sum(widths[other] for other in parts[-1]) + width > LINE_WIDTH:
-            parts.append([])
-        parts[-1].append(column)
+    count = len(_filled(widths, LINE_WIDTH - first))
+    parts = next(parts for room in itertools.count() if len(parts := _filled(widths, room)) <= count)
     return (
         [block]
         if len(parts) == 1
@@ -245,6 +243,16 @@ def _parts(block: Block, metric: str) -> list[Block]:
             for number, part in enumerate(parts, start=1)
         ]
     )
+
+
+def _filled(widths: Sequence[int], room: int) -> list[list[int]]:
+    """The places of columns in parts, each as full as its room allows; one that is wider has a part of its own."""
+    parts: list[list[int]] = [[]]
+    for column, width in enumerate(widths):
+        if parts[-1] and sum(widths[other] for other in parts[-1]) + width > room:
+            parts.append([])
+        parts[-1].append(column)
+    return parts
 
 
 def _columns(block: Block, columns: Sequence[int]) -> Block:
