@@ -154,7 +154,7 @@ def test_seeds_are_points_and_their_mean_a_tick_the_best_model_on_top():
 
 
 def test_every_panel_has_an_order_of_its_own_and_a_wide_one_is_logarithmic():
-    records = [record("bikenyc", "a", mae=1.0), record("bikenyc", "b", mae=9.0)]
+    records = [record("bikenyc", "a", mae=1.0, seed=seed) for seed in range(2)] + [record("bikenyc", "b", mae=9.0)]
     records += [record("taxinyc", "a", mae=3.0), record("taxinyc", "b", mae=2.0)]
     _, (wide, narrow) = drawn(seed_figures, records)
     assert [label.get_text() for label in narrow.get_yticklabels()] == ["b", "a"]
@@ -162,10 +162,16 @@ def test_every_panel_has_an_order_of_its_own_and_a_wide_one_is_logarithmic():
 
 
 def test_many_models_on_many_data_sets_are_broken_into_pages():
-    records = [record(f"city{city}", f"model_{number}", mae=1.0) for city in range(6) for number in range(20)]
+    each = [(f"city{city}", f"model_{number}", seed) for city in range(6) for number in range(20) for seed in range(2)]
+    records = [record(city, model, seed=seed, mae=1.0) for city, model, seed in each]
     figures = seed_figures(frame_from_records(records), [SHORT])
     assert [len([axis for axis in figure.axes if axis.axison]) for figure in figures] == [4, 2]
     assert all(figure.get_figheight() < 11.5 for figure in figures)
+
+
+def test_floors_of_several_seeds_say_nothing_of_how_much_seeds_differ():
+    records = [record(model="last_value", seed=seed) for seed in range(3)] + [record()]
+    assert seed_figures(frame_from_records(records), [SHORT]) == []
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import itemgetter
@@ -89,9 +89,12 @@ Entries = dict[tuple[Key, Key], Entry]
 def blocks(rows: Sequence[Row]) -> dict[Key, Entries]:
     """The cells of every block, by the values of ``BLOCK``; sorted, whatever the order of the rows.
 
-    Floors are not trained, so those of one block serve all others of its task; floors that others show make none.
+    Floors are not trained, so those of one block serve all others of its task; floors that others show make none, and
+    stand on no data set that only others have models on.
     """
-    found = _grouped(rows, BLOCK)
+    trained = {_key(row, (*TASK, *DATA)) for row in rows if not _is_floor(row)}
+    found = {key: _of_models(own, trained) for key, own in _grouped(rows, BLOCK).items()}
+    found = {key: own for key, own in found.items() if own}
     served = {_key(row, (*TASK, *DATA)) for own in found.values() if not all(map(_is_floor, own)) for row in own}
     floors = [row for row in rows if _is_floor(row) and row["status"] == "done"]
     floors.sort(key=lambda row: (row["stale"], row["profile"], row["run_id"]))
@@ -100,6 +103,19 @@ def blocks(rows: Sequence[Row]) -> dict[Key, Entries]:
         for key, own in found.items()
         if not all(_is_floor(row) and row["status"] == "done" and _key(row, (*TASK, *DATA)) in served for row in own)
     }
+
+
+def _of_models(own: Sequence[Row], trained: Container[Key]) -> list[Row]:
+    """Without finished floors on data that have models, but none in this block."""
+    mine = {_key(row, DATA) for row in own if not _is_floor(row)}
+    return [
+        row
+        for row in own
+        if not _is_floor(row)
+        or row["status"] != "done"
+        or _key(row, DATA) in mine
+        or _key(row, (*TASK, *DATA)) not in trained
+    ]
 
 
 def _borrowed_floors(floors: Iterable[Row], own: Sequence[Row]) -> list[Row]:

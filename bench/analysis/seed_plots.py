@@ -36,7 +36,7 @@ def seed_figures(frame: pd.DataFrame, layouts: Sequence[Layout]) -> list[Figure]
     return [
         _figure(f"{title}\n{block_title(place)}", {key: shown[key] for key in shown if key[0] in page})
         for place, own in by_block(frame, layouts).items()
-        if (shown := finite(own)) and any(entry.seeds > 1 for entry in shown.values())
+        if (shown := finite(own)) and any(entry.seeds > 1 and not entry.floor for entry in shown.values())
         for page in pages(shown)
     ]
 
