@@ -55,7 +55,7 @@ def test_runs_of_two_devices_stand_in_two_blocks_that_name_them():
 
 def test_a_failed_run_costs_nothing():
     table = make_efficiency(frame_from_records([record(), record(model="b", failed=True)]), [SHORT])
-    assert [row[0] for row in rows(table.to_markdown())] == ["**cost**", "stid"]
+    assert [row[0] for row in rows(table.to_markdown())] == ["**Cost**", "stid"]
 
 
 def test_costs_of_earlier_code_are_marked():

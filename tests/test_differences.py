@@ -161,6 +161,15 @@ def test_floors_serve_the_blocks_of_other_recipes_and_make_none_of_their_own() -
     assert all([header.name for header in block.models] == ["last_value", "stid"] for block in found)
 
 
+def test_floors_stand_on_no_data_set_that_only_another_block_has_models_on() -> None:
+    made = [record(city, "last_value", mae=3.0) for city in ("bikenyc", "taxinyc", "crowd")]
+    made += [record(mae=1.0), record("taxinyc", mae=1.1, overrides={"train.epochs": 8})]
+    found = {
+        block.title.rpartition("=")[2]: [header.name for header in block.datasets] for block in blocks(made, SHORT)
+    }
+    assert list(found.values()) == [["bikenyc", "crowd"], ["taxinyc"]]  # crowd has no model at all
+
+
 def test_a_variant_stands_in_its_own_table_alone() -> None:
     made = [variant(1.0, weights="random"), variant(1.1, "identity"), record(model="stid")]
     (block,) = blocks(made, SHORT)
@@ -258,3 +267,11 @@ def test_a_figure_has_a_panel_per_data_set_and_a_row_per_line(tmp_path: Path) ->
     assert caption.endswith("‡ random instead of pre-trained weights.")
     (path, _) = write_figures(frame_from_records(made), tmp_path, [CONTROLS])
     assert imread(path).std() > 0.05
+
+
+def test_what_is_taller_than_a_page_comes_in_several_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.analysis.plots.TALL", 0.3)  # one row of panels
+    cities = [f"city{number}" for number in range(6)]
+    made = [each for city in cities for each in controls(dataset=city)]
+    figures = difference_figures(frame_from_records(made), CONTROLS)
+    assert [[axis.get_title() for axis in figure.axes if axis.axison] for figure in figures] == [cities[:4], cities[4:]]

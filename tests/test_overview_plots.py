@@ -11,7 +11,7 @@ from bench.analysis.layout import Layout
 from bench.analysis.overview_plots import cost_figures, horizon_figures, overview_figures, pareto, rank_figures
 from bench.analysis.plots import write_figures
 from bench.analysis.style import plain_text
-from bench.frame import frame_from_records
+from bench.frame import frame_from_records, mark_stale
 
 SHORT = Layout(name="short_term", title="Short-term", tasks=("short",))
 
@@ -60,6 +60,15 @@ def test_accuracy_stands_against_milliseconds_with_its_front_joined():
     _, (axis,) = panels(cost_figures, [priced("a", 1.0, 5.0), priced("b", 2.0, 6.0), priced("c", 30.0, 2.0)])
     assert list(axis.lines[0].get_xydata().ravel()) == [1.0, 5.0, 30.0, 2.0]
     assert axis.get_xscale() == "log"
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("ms a window", "MAE")
+
+
+def test_stale_runs_are_marked_and_on_no_front():
+    frame = mark_stale(frame_from_records([priced("a", 1.0, 5.0), priced("b", 2.0, 6.0)]), {("bikenyc", "a"): "f" * 12})
+    (figure,) = cost_figures(frame, [SHORT])
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a §", "b"]
+    assert list(figure.axes[0].lines[0].get_xydata().ravel()) == [2.0, 6.0]
+    assert "§ stale" in " ".join(figure.get_supxlabel().split())
 
 
 @pytest.mark.slow

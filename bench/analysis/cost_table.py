@@ -95,7 +95,7 @@ def _block(place: Key, device: str, entries: Entries) -> Block:
             )
             for column in texts
         ),
-        metrics={"cost": "cost"},
+        metrics={"cost": "Cost"},
         models_down=True,
     )
 

@@ -27,12 +27,13 @@ FEWEST_EPOCHS = 2  # that make a curve
 
 def horizon_figures(frame: pd.DataFrame, layouts: Sequence[Layout]) -> list[Figure]:
     """By block: MAE by step, a panel per data set; thick the mean, thin the seeds."""
-    caption = "MAE at each step alone. Thick: mean over seeds; thin: seeds; grey: floors."
+    caption = "MAE at each step alone. Thick: mean over seeds; thin: seeds"
     figures = []
     for place, own in by_block(frame, layouts).items():
         if own:
-            title = f"How does the error grow with the step of the forecast?\n{block_title(place)}"
-            figures.append(panels(title, caption, own, cast(own), _steps))
+            title, chosen = f"How does the error grow with the step of the forecast?\n{block_title(place)}", cast(own)
+            grey = "." if chosen.others else "; grey: floors."  # of many lines the rule says what is grey
+            figures.append(panels(title, caption + grey, own, chosen, _steps))
             outer_labels(figures[-1], "step of the forecast", "MAE")
     return figures
 
@@ -41,7 +42,8 @@ def learning_figures(frame: pd.DataFrame, layouts: Sequence[Layout]) -> list[Fig
     """By block: validation MAE by epoch, a panel per data set; thick means, thin seeds, rings the best epochs."""
     caption = (
         "MAE on validation after each epoch (logarithmic). Thick: mean over seeds, as far as all were trained; thin: "
-        "seeds; rings: each seed's best epoch, whose weights are scored on test."
+        "seeds; rings: each seed's best epoch, whose weights are scored on test. The training loss, of scaled "
+        "values, shares no axis with it; the records hold it."
     )
     figures = []
     for place, own in by_block(frame, layouts).items():

@@ -12,7 +12,7 @@ from bench.analysis.cost_table import by_device, cost
 from bench.analysis.curve_plots import daily_figures, horizon_figures, learning_figures
 from bench.analysis.layout import Layout
 from bench.analysis.map_plots import map_figures
-from bench.analysis.panels import Looks, everyone, panels, plain, plain_logarithm
+from bench.analysis.panels import Looks, everyone, outer_labels, panels, plain, plain_logarithm
 from bench.analysis.plots import Overview, fill_lines, legend
 from bench.analysis.rank_table import Standing, standings
 from bench.analysis.ranking import (
@@ -48,17 +48,19 @@ def rank_figures(frame: pd.DataFrame, layouts: Sequence[Layout]) -> list[Figure]
 def cost_figures(frame: pd.DataFrame, layouts: Sequence[Layout]) -> list[Figure]:
     """By block and device: MAE against milliseconds a window, a panel per data set."""
     caption = (
-        "MAE (up) against milliseconds to forecast a window (right, logarithmic), means over seeds. Black rims "
-        "and the line: models that no other beats in both; grey: floors."
+        "MAE against milliseconds to forecast a window (logarithmic), means over seeds. Black rims and the line: what "
+        "nothing else beats in both, floors among it; grey: floors."
     )
     question = "What does accuracy cost?"
     found = by_device(frame, layouts)
     priced = {key: {one: e for one, e in own.items() if cost(e, "ms_per_window") > 0} for key, own in found.items()}
-    return [
-        panels(f"{question}\n{block_title(place)}, on {device}", caption, own, everyone(own), _prices, joined=False)
-        for (place, device), own in priced.items()
-        if own
-    ]
+    figures = []
+    for (place, device), own in priced.items():
+        if own:
+            title = f"{question}\n{block_title(place)}, on {device}"
+            figures.append(panels(title, caption, own, everyone(own), _prices, joined=False))
+            outer_labels(figures[-1], "ms a window", "MAE")
+    return figures
 
 
 def pareto(points: Mapping[Key, tuple[float, float]]) -> list[Key]:
@@ -129,7 +131,7 @@ def _rank_figure(title: str, each: Standing) -> Figure:
 def _prices(axis: Axes, entries: Mapping[Key, Entry], looks: Looks) -> None:
     points = {line: (cost(entry, "ms_per_window"), entry.mean("mae")) for line, entry in entries.items()}
     points = {line: point for line, point in points.items() if math.isfinite(point[1])}
-    front = [points[line] for line in pareto(points)]
+    front = [points[line] for line in pareto({line: points[line] for line in points if entries[line].ranked})]
     axis.plot([x for x, _ in front], [y for _, y in front], color="black", linewidth=0.8, alpha=0.6, zorder=1)
     for line, (x, y) in points.items():
         edge = {"markeredgecolor": "black"} if (x, y) in front else {}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.analysis.cells import Entries, Entry, Key
 from bench.analysis.plots import fill_lines, legend
+from bench.analysis.render import MARKS
 from bench.analysis.style import BLUE, GREEN, GREY, ORANGE, PALE, PINK, SKY
 from bench.analysis.tables import dataset_headers, line_headers
 
@@ -130,7 +131,7 @@ def panels(
 
     data = sorted({key for key, _ in entries})
     shown = sorted({line for _, line in entries})
-    columns, look, names = min(PANELS, len(data)), looks(chosen, joined=joined), texts(shown)
+    columns, look, names = min(PANELS, len(data)), looks(chosen, joined=joined), marked_texts(entries)
     rows = math.ceil(len(data) / columns)
     handles: dict[str, Mapping[str, Any]] = {names[line]: each for line, each in look.items() if line in names}
     handles |= {"others": BACKGROUND} if len(handles) < len(shown) else {}
@@ -195,3 +196,10 @@ def everyone(entries: Entries) -> Cast:
 def texts(lines: Sequence[Key]) -> dict[Key, str]:
     """The names of lines, with their marks."""
     return {line: header.text for line, header in zip(lines, line_headers(lines), strict=True)}
+
+
+def marked_texts(entries: Entries) -> dict[Key, str]:
+    """The names of all lines, those marked that have stale runs somewhere."""
+    stale = {line for (_, line), entry in entries.items() if "stale" in entry.flags}
+    names = texts(sorted({line for _, line in entries}))
+    return {line: f"{name} {MARKS['stale'][0]}" if line in stale else name for line, name in names.items()}

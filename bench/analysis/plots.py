@@ -14,7 +14,7 @@ from bench.analysis.cells import Key
 from bench.analysis.comparison import FEWEST_SEEDS
 from bench.analysis.differences import Compared, Differences, differences
 from bench.analysis.layout import Layout
-from bench.analysis.render import MARKS
+from bench.analysis.render import MARKS, MINUS
 from bench.analysis.style import BLUE, GREY, ORANGE, plain_text, save
 from bench.analysis.tables import block_title, dataset_headers, line_headers, placed_blocks
 from bench.errors import StoreError
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 FORMATS = (".png", ".pdf")
 PANELS = 4  # side by side
+HEAD = 1.5  # inches for title and caption
+TALL = 1.4  # times its width: what fits a page
 Overview = tuple[str, Callable[["pd.DataFrame"], "list[Figure]"]]
 """What the files are called, and who draws them."""
 
@@ -78,8 +80,25 @@ def difference_figures(frame: pd.DataFrame, layout: Layout) -> list[Figure]:
         compared = differences(place, entries, layout)
         if compared is not None:
             title = f"{layout.question}\n{block_title(place)}".strip()
-            figures.append(_figure(title, _caption(compared), compared.found))
+            figures += [_figure(title, _caption(compared), own) for own in _pages(compared.found)]
     return figures
+
+
+def _pages(found: Mapping[tuple[Key, Key], Compared]) -> list[dict[tuple[Key, Key], Compared]]:
+    """The comparisons of each figure: as many rows of panels as a page is high."""
+    data, lines = (sorted({key[axis] for key in found}) for axis in (0, 1))
+    rows = int((TALL * _width(PANELS) - HEAD) / _height(len(lines)))
+    size = PANELS * max(1, rows)
+    pages = [data[start : start + size] for start in range(0, len(data), size)]
+    return [{key: found[key] for key in found if key[0] in page} for page in pages]
+
+
+def _width(columns: int) -> float:
+    return 2.2 + 2.3 * columns
+
+
+def _height(lines: int) -> float:
+    return 0.7 + 0.23 * lines
 
 
 def _figure(title: str, caption: str, found: Mapping[tuple[Key, Key], Compared]) -> Figure:
@@ -88,7 +107,7 @@ def _figure(title: str, caption: str, found: Mapping[tuple[Key, Key], Compared])
     data, lines = (sorted({key[axis] for key in found}) for axis in (0, 1))
     columns = min(PANELS, len(data))
     rows = math.ceil(len(data) / columns)
-    size = (2.2 + 2.3 * columns, 1.5 + rows * (0.7 + 0.23 * len(lines)))
+    size = (_width(columns), HEAD + rows * _height(len(lines)))
     figure = Figure(figsize=size, dpi=200, layout="constrained")
     figure.suptitle(fill_lines(title, size[0]), fontsize=10)
     axes = figure.subplots(rows, columns, squeeze=False, sharey=True)
@@ -119,9 +138,10 @@ def _panel(axis: Axes, found: Sequence[Compared | None]) -> None:
             axis.plot(list(value.seeds.values()), [row + 0.25] * len(value.seeds), "|", color=colour, markersize=4)
     axis.grid(axis="x", alpha=0.3)
     axis.tick_params(axis="y", length=0)
-    axis.tick_params(axis="x", labelsize=8)
+    axis.tick_params(labelsize=8)
+    axis.locator_params(axis="x", nbins=4)
     axis.spines[["top", "right", "left"]].set_visible(False)
-    axis.xaxis.set_major_formatter(lambda value, _: f"{value:+g} %" if value else "0")
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:+g} %".replace("-", MINUS) if value else "0")
 
 
 def _caption(compared: Differences) -> str:
