@@ -139,7 +139,7 @@ def _panel(axis: Axes, found: Sequence[Compared | None]) -> None:
     axis.grid(axis="x", alpha=0.3)
     axis.tick_params(axis="y", length=0)
     axis.tick_params(labelsize=8)
-    axis.locator_params(axis="x", nbins=4)
+    axis.locator_params(axis="x", nbins=5)
     axis.spines[["top", "right", "left"]].set_visible(False)
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:+g} %".replace("-", MINUS) if value else "0")
 
