@@ -181,6 +181,30 @@ def test_the_trial_of_a_dead_worker_is_drawn_again_as_it_was_and_counts_once(mak
         assert (study.tally().finished, study.tally().killed, study.tally().failed) == (2, 1, 0)
 
 
+def test_the_draw_of_a_dead_worker_is_made_again_while_another_works_on_a_later_one(make_job, tmp_path):
+    with Worker(tmp_path) as alive:
+        with Worker(tmp_path) as dead:
+            doomed, other = (opened(make_job(), tmp_path, worker, trials=4) for worker in (dead, alive))
+            doomed.finish(doomed.claim(), 2.0)
+            lost, mine = doomed.claim(), other.claim()
+        assert other.claim().params == lost.params != mine.params
+
+
+def test_a_default_whose_worker_died_is_tried_again_even_if_the_budget_is_spent(make_job, tmp_path):
+    with Worker(tmp_path) as alive:
+        with Worker(tmp_path) as dead:
+            doomed, other = (opened(make_job(), tmp_path, worker, seconds=1.0) for worker in (dead, alive))
+            doomed.claim()
+            mine = other.claim()
+        other.spend(mine, 2.0)
+        other.finish(mine, 1.0)
+        again = other.claim()
+        assert again.params == make_job().default
+        other.finish(again, 2.0)
+        assert other.claim() is None
+        assert other.done()
+
+
 def test_a_default_whose_worker_died_is_tried_again_first(make_job, tmp_path):
     with Worker(tmp_path) as dead:
         opened(make_job(), tmp_path, dead, trials=2).claim()

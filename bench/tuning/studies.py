@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial, Trial
 
-METHOD: Final = "tpe, median of 5, a third of the epochs first; 1"
+METHOD: Final = "tpe, median of 5, a third of the epochs first; 2"
 """How trials are chosen and stopped; part of a study's name."""
 STARTUP = 5  # finished trials before any is pruned
 SEED_BITS = 2**32
@@ -215,8 +216,8 @@ class SharedStudy:
     def claim(self) -> Trial | None:
         """A trial of one's own, its values drawn; None if as many as are wanted are finished or at work.
 
-        The default settings come first. A trial whose process died is drawn again as it was, since the sampler's seed
-        depends only on the study and the number of trials that did not die.
+        The default settings come first. Every trial that did not die has a draw of its own, the sampler's seed; the
+        draw of one whose process died is free again, so its values are not lost and nobody else's are drawn twice.
         """
         from optuna.samplers import TPESampler
         from optuna.trial import TrialState
@@ -230,9 +231,11 @@ class SharedStudy:
                 return None
             if not any(map(is_default, kept)):
                 self._study.enqueue_trial(self.job.default, user_attrs={"default": True})
-            drawn = sum(trial.state != TrialState.WAITING for trial in kept)
-            self._study.sampler = TPESampler(seed=_seed(self.job.study, drawn))
+            used = {trial.user_attrs.get("draw") for trial in kept}
+            draw = next(number for number in count() if number not in used)
+            self._study.sampler = TPESampler(seed=_seed(self.job.study, draw))
             trial = self._study.ask(self._distributions)
+            trial.set_user_attr("draw", draw)
             trial.set_user_attr("worker", self._worker.name)
             return trial
 
@@ -304,7 +307,7 @@ class SharedStudy:
 
     def _taken(self, kept: Sequence[FrozenTrial]) -> bool:
         if self.target.trials is None:
-            return self.spent()
+            return self.spent() and any(map(is_default, kept))
         return sum(trial.state.name in ("COMPLETE", "PRUNED", "RUNNING") for trial in kept) >= self.target.trials
 
 
