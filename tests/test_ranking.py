@@ -114,10 +114,17 @@ def test_every_pair_is_tested_as_scipy_does_and_corrected_for_all_pairs():
     found = pairwise(frame)
     assert list(found.index) == [("a", "b"), ("a", "c"), ("a", "d"), ("b", "c"), ("b", "d"), ("c", "d")]
     for (first, second), p in found["p"].items():
-        assert p == pytest.approx(wilcoxon(frame[first], frame[second]).pvalue)
+        assert p == pytest.approx(wilcoxon(np.log(frame[first]), np.log(frame[second])).pvalue)
     ordered = found.sort_values("p")
     wanted = np.minimum(1, np.maximum.accumulate(ordered["p"].to_numpy() * [6, 5, 4, 3, 2, 1]))
     assert ordered["holm"].to_numpy() == pytest.approx(wanted)
+
+
+def test_the_unit_of_a_data_set_changes_no_p():
+    frame = planted(noise=0.2)
+    units = np.where(np.arange(len(frame)) % 2, 1000.0, 0.001)
+    assert pairwise(frame.mul(units, axis=0))["p"].to_numpy() == pytest.approx(pairwise(frame)["p"].to_numpy())
+    assert pairwise(scores([[0, 0], [0, 1], [1, 2]]))["p"]["a", "b"] == 0.5
 
 
 # Planted truths -----------------------------------------------------------------------------------------------------

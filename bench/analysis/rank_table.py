@@ -162,9 +162,9 @@ def notes(each: Standing) -> tuple[str, ...]:
 
 _EXPLAINED = (
     "Wins, ties and losses are counted over data sets and rivals; a tie is what prints alike. Skill: 1 - error / error "
-    "of the best floor, mean over data sets; floors are not ranked. p: Wilcoxon's signed-rank test over data sets "
-    "against the model of the best average rank, corrected by Holm for all pairs. All of this by MAE; the rank by RMSE "
-    "stands beside it."
+    "of the best floor, mean over data sets; floors are not ranked. p: Wilcoxon's signed-rank test over data sets, "
+    "by the ratio of the errors, against the model of the best average rank, corrected by Holm for all pairs. All of "
+    "this by MAE; the rank by RMSE stands beside it."
 )
 
 

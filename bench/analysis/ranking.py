@@ -96,6 +96,9 @@ def critical_difference(models: int, datasets: int, level: float = LEVEL) -> flo
 def pairwise(scores: pd.DataFrame) -> pd.DataFrame:
     """Wilcoxon's signed-rank test over data sets of every pair of models, two-sided.
 
+    What is ranked is the difference of two errors as a share of their sum, in the order of their ratio: data sets
+    differ in units, and none may outweigh another by its own.
+
     Returns:
         By (``first``, ``second``), in the order of the columns: ``p``, and ``holm``, corrected for all pairs. Models
         that are level everywhere have a p of 1.
@@ -106,7 +109,7 @@ def pairwise(scores: pd.DataFrame) -> pd.DataFrame:
 
     pairs = list(combinations(scores.columns, 2))
     columns = {name: scores[name].to_numpy() for name in scores.columns}
-    values = [signed_rank(columns[first] - columns[second]) for first, second in pairs]
+    values = [signed_rank(_relative(columns[first], columns[second])) for first, second in pairs]
     index = pd.MultiIndex.from_tuples(pairs, names=["first", "second"])
     return pd.DataFrame({"p": values, "holm": holm(values)}, index=index)
 
@@ -123,6 +126,14 @@ def holm(values: Sequence[float]) -> list[float]:
     finally:
         gc.unfreeze()
     return [float(value) for value in corrected]
+
+
+def _relative(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Differences as a share of the sums; 0 where neither has an error."""
+    import numpy as np
+
+    total = first + second
+    return np.divide(first - second, total, out=np.zeros_like(total), where=total > 0)
 
 
 def win_tie_loss(scores: pd.DataFrame, tolerance: float = 0.0) -> dict[str, Record]:
