@@ -95,6 +95,10 @@ def test_tuning_again_keeps_an_edited_file_aside(folder, written):
     assert "width = 16" in aside.read_text(encoding="utf-8")
     assert "width = 64" in path.read_text(encoding="utf-8")
     assert folder.write("tiny", "stid", "short", tuned(finished=12)) is None
+    written(dumped("tiny", "stid", tuned()).replace("width = 64", "width = 8"))
+    second = folder.write("tiny", "stid", "short", tuned(finished=16))
+    assert "width = 8" in second.read_text(encoding="utf-8")
+    assert "width = 16" in aside.read_text(encoding="utf-8"), "the file that was kept first is lost"
 
 
 def test_each_task_has_a_file_of_its_own(folder):

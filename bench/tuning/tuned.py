@@ -165,7 +165,7 @@ class TunedFolder:
         temporary = path.with_name(f".{uuid4().hex}.tmp")
         if _found(path, model) == tuned.found:
             return None
-        aside = path.with_name(f"{path.name}.edited") if _is_edited(path, model) else None
+        aside = _unused(path) if _is_edited(path, model) else None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary.write_bytes(dumped(dataset, model, tuned).encode())
@@ -234,6 +234,12 @@ def _found(path: Path, model: str) -> Found | None:
         return _parsed(path, model).found
     except ConfigError:
         return None
+
+
+def _unused(path: Path) -> Path:
+    """A name for an edited file that no other has: one kept aside before stays."""
+    names = (path.with_name(f"{path.name}.edited{number}") for number in ("", *range(2, 1000)))
+    return next(name for name in names if not name.exists())
 
 
 def _is_edited(path: Path, model: str) -> bool:
