@@ -14,7 +14,7 @@ from bench.profiles import PROFILES, Profile
 from bench.settings import TASKS, TaskSettings, TrainSettings, Weights
 from bench.spec import PlannedRun, RunSpec, code_hash
 from bench.suite import Suite, Variant, validated
-from bench.tuning.tuned import Tuned, TunedFolder
+from bench.tuning.tuned import Tuned, TunedFolder, check_equal
 
 S = TypeVar("S")
 UNTUNED: Final = Tuned()
@@ -52,7 +52,12 @@ def plan(suite: Suite, selection: Selection, catalog: Catalog, tuned: TunedFolde
     overrides.check_used(_resolved(line, profile, overrides)[1] for line in lines)
     datasets = _datasets(suite, selection, catalog)
     pairs = [(dataset, line.model) for dataset in datasets for line in lines]
-    files = {task.name: tuned.require(pairs, task, profile.name) if tuned else {} for task in tasks}
+    data = {dataset: catalog.identity(dataset) for dataset in datasets}
+    real = {dataset for dataset in datasets if not data[dataset].stand_in}
+    files = {task.name: tuned.require(pairs, task, profile.name, real=real) if tuned else {} for task in tasks}
+    if suite.tuned:
+        for each in files.values():
+            check_equal(each)
     runs: dict[str, PlannedRun] = {}
     for dataset in datasets:
         for task in tasks:
@@ -61,7 +66,7 @@ def plan(suite: Suite, selection: Selection, catalog: Catalog, tuned: TunedFolde
                 model, config, train, changed, base = _resolved(line, profile, overrides, found or UNTUNED)
                 for seed in _unique(selection.seeds or profile.seeds):
                     spec = RunSpec(
-                        data=catalog.identity(dataset),
+                        data=data[dataset],
                         task=task,
                         model=model,
                         config=config,

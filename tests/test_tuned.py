@@ -65,10 +65,9 @@ def written(folder):
 
 @pytest.fixture
 def specs(catalog, folder):
-    def make(*models, overrides=(), use=True, **choices):
+    def make(*models, overrides=(), use=True, suite="short_term", **choices):
         selection = Selection(models=models, datasets=("tiny",), overrides=overrides, **choices)
-        suite = load_suite("short_term")
-        return [run.spec for run in plan(suite, selection, catalog, folder if use else None)]
+        return [run.spec for run in plan(load_suite(suite), selection, catalog, folder if use else None)]
 
     return make
 
@@ -185,6 +184,22 @@ def test_settings_found_under_another_protocol_or_profile_are_refused(other, fol
         specs("stid", **other)
     written("[model]\nwidth = 64\n")
     assert specs("stid", **other)[0].config["width"] == 64
+
+
+def test_settings_found_on_a_stand_in_are_refused_where_the_data_are(folder, specs):
+    folder.write("tiny", "stid", "short", tuned(stand_in=True))
+    with pytest.raises(ConfigError, match=r"were found on a stand-in, and the real data are here"):
+        specs("stid")
+
+
+def test_everyone_tuned_wants_that_all_were_given_the_same(folder, specs):
+    folder.write("tiny", "stid", "short", tuned())
+    folder.write("tiny", "dlinear", "short", Tuned(found=found(asked="8 trials")))
+    with pytest.raises(ConfigError, match=r"on tiny stid was tuned with 4 trials and dlinear with 8 trials"):
+        specs("stid", "dlinear", suite="everyone_tuned")
+    assert len(specs("stid", "dlinear")) == 2
+    folder.write("tiny", "dlinear", "short", Tuned(found=found()))
+    assert len(specs("stid", "dlinear", suite="everyone_tuned")) == 2
 
 
 def test_a_record_says_that_it_is_tuned_and_no_table_mixes_it_with_others(folder, catalog, tmp_path):

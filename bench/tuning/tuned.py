@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final
@@ -119,12 +119,13 @@ class TunedFolder:
         return _parsed(self.path(dataset, model, task), model)
 
     def require(
-        self, pairs: Iterable[tuple[str, str]], task: TaskSettings, profile: str
+        self, pairs: Iterable[tuple[str, str]], task: TaskSettings, profile: str, *, real: Container[str] = ()
     ) -> dict[tuple[str, str], Tuned]:
         """The settings of every (data set, model); floors have none and are left out.
 
         Raises:
-            ConfigError: If a file is missing or does not validate, or was found under another protocol or profile.
+            ConfigError: If a file is missing or does not validate, or was found under another protocol or profile, or
+                on a stand-in of data that are ``real``.
         """
         wanted = [pair for pair in pairs if registry.role(pair[1]) != "floor"]
         missing = [pair for pair in wanted if not self.path(*pair, task.name).exists()]
@@ -139,6 +140,7 @@ class TunedFolder:
         found = {pair: self.read(*pair, task.name) for pair in wanted}
         for pair, tuned in found.items():
             _check_place(tuned, self.path(*pair, task.name), task, profile)
+            _check_data(tuned, self.path(*pair, task.name), is_real=pair[0] in real)
         return found
 
     def files(self) -> Iterator[tuple[str, str, Tuned]]:
@@ -217,6 +219,24 @@ def _check_names(tuned: Tuned, model: str) -> None:
             raise UnknownNameError(f"tunable setting of '{model}'", name, known)
 
 
+def check_equal(files: Mapping[tuple[str, str], Tuned]) -> None:
+    """On each data set all models must have been given the same; files that were written by hand are not asked.
+
+    Raises:
+        ConfigError: If they were not.
+    """
+    first: dict[str, tuple[str, str]] = {}
+    for (dataset, model), tuned in files.items():
+        if tuned.found is None:
+            continue
+        other, asked = first.setdefault(dataset, (model, tuned.found.asked))
+        if tuned.found.asked != asked:
+            raise ConfigError(
+                f"on {dataset} {other} was tuned with {asked} and {model} with {tuned.found.asked}; tune all with the "
+                "same, or run a suite that does not call itself equally tuned with --tuned"
+            )
+
+
 def _check_place(tuned: Tuned, path: Path, task: TaskSettings, profile: str) -> None:
     if (found := tuned.found) is None:
         return
@@ -225,6 +245,14 @@ def _check_place(tuned: Tuned, path: Path, task: TaskSettings, profile: str) -> 
         raise ConfigError(
             f"the settings {path} were found for task {found.task}, protocol {found.protocol}, profile "
             f"{found.profile}, and {task.name}, {task.protocol}, {profile} is asked for; tune for that, or delete the "
+            "file's table [found] to use its settings as they are"
+        )
+
+
+def _check_data(tuned: Tuned, path: Path, *, is_real: bool) -> None:
+    if is_real and tuned.found and tuned.found.stand_in:
+        raise ConfigError(
+            f"the settings {path} were found on a stand-in, and the real data are here; tune on these, or delete the "
             "file's table [found] to use its settings as they are"
         )
 
