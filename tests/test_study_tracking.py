@@ -12,7 +12,8 @@ from bench.cli.studies import write_studies
 from bench.errors import TrackingError
 from bench.tracking import default_uri, records_from, sync
 from bench.tuning.search import Place, Several, Tuner
-from bench.tuning.studies import Target
+from bench.tuning.storage import open_storage
+from bench.tuning.studies import SharedStudy, Target, Worker
 from bench.tuning.study_runs import EXPERIMENT, StudyRuns
 from bench.tuning.study_tracking import StudyTracker, fetch_studies, sync_studies
 from bench.tuning.trials import dumped, path_of, studies, told, write_trials
@@ -194,6 +195,20 @@ def test_trials_of_the_same_number_in_another_study_are_no_double(results):  # n
     for name in ("a", "b"):
         store.log_trials(study(study=name, trials=(trial(0, 5.0),)))
     assert len(runs(results, "trial")) == 2
+
+
+def test_a_study_of_another_folder_or_begun_anew_is_no_continuation(make_job, results, tmp_path):  # noqa: F811
+    keys = set()
+    for name in ("here", "there"):
+        with Worker(tmp_path / name) as worker:
+            journal = tmp_path / name / "tuning" / "study.journal"
+            keys |= {told(SharedStudy(make_job(), Target(trials=1), open_storage(None, journal), worker)).key}
+            keys |= {told(SharedStudy(make_job(), Target(trials=1), open_storage(None, journal), worker)).key}
+    assert len(keys) == 2
+    store = StudyRuns.open(default_uri(results), results)
+    for key, value in zip(sorted(keys), (5.0, 6.0), strict=True):
+        store.log_trials(study(key=key, trials=(trial(0, value),)))
+    assert sorted(run.data.metrics["val_mae"] for run in runs(results, "trial")) == [5.0, 6.0]
 
 
 @pytest.mark.slow

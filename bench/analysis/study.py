@@ -94,6 +94,7 @@ class Study(BaseModel):
 
     Attributes:
         study: Its name in Optuna's storage.
+        key: Tells it from another study of the same name.
         fixed: What was set by hand, such as "train.epochs=2".
         space: By "model.<setting>" and "train.<setting>".
     """
@@ -101,6 +102,7 @@ class Study(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     study: Text
+    key: Text = ""
     dataset: Text
     model: Text
     task: Text

@@ -189,6 +189,9 @@ def _home(path: Path) -> str:
 class SharedStudy:
     """One study as one worker sees it; whatever reads or writes it raises ``StoreError`` where the storage fails.
 
+    Attributes:
+        key: Drawn when it was begun: tells it from another of the same name, in another folder or begun anew.
+
     Raises:
         ConfigError: If it belongs to another results folder, whose locks are not ours.
     """
@@ -212,6 +215,8 @@ class SharedStudy:
                     "give that --results, or another --storage"
                 )
             self._study.set_user_attr("home", worker.home)
+            self.key = str(self._study.user_attrs.get("key", uuid.uuid4().hex))
+            self._study.set_user_attr("key", self.key)
 
     def claim(self) -> Trial | None:
         """A trial of one's own, its values drawn; None if as many as are wanted are finished or at work.

@@ -129,7 +129,7 @@ class StudyRuns:
         return settings, trials
 
     def _parent(self, study: Study) -> str:
-        key = hashlib.sha256(study.study.encode()).hexdigest()[:16]
+        key = hashlib.sha256(f"{study.study} {study.key}".encode()).hexdigest()[:16]
         found = list(self._found(f"tags.`{KIND}` = 'study' and tags.`{KEY}` = '{key}'"))
         if found:
             return str(min(found, key=lambda run: (run.info.start_time, run.info.run_id)).info.run_id)

@@ -132,6 +132,7 @@ def _told(shared: SharedStudy) -> Study:
     job, spec = shared.job, shared.job.run.spec
     return Study(
         study=job.study,
+        key=shared.key,
         dataset=job.run.dataset,
         model=job.run.model,
         task=spec.task.name,
