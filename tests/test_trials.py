@@ -49,12 +49,12 @@ def test_a_real_study_is_told_with_every_trial_the_same_in_a_journal_and_in_a_da
     ]
 
 
-def test_a_space_that_no_file_can_hold_is_one_sentence(make_job, tiny, tmp_path):
+def test_a_space_that_no_file_can_hold_is_one_sentence_before_any_trial(make_job, tiny, tmp_path):
     job = replace(make_job(), space={"model.width": Space(choices=("x" * 300, 32))})
     with Worker(tmp_path) as worker:
         storage = open_storage(None, tmp_path / "tuning" / "study.journal")
-        with pytest.raises(ConfigError, match=r"cannot be written: .*mend the search space of 'stid'"):
-            told(SharedStudy(job, Target(trials=1), storage, worker))
+        with pytest.raises(ConfigError, match=r"of 'stid' cannot be searched: .*mend its search space"):
+            SharedStudy(job, Target(trials=1), storage, worker)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from conftest import BUDGET
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from bench import registry
+from bench.analysis.importance import distribution
 from bench.config import Space
 from bench.errors import BenchError, ConfigError, LeakError, StoreError, TrainingError
 from bench.plan import Selection, plan
@@ -25,7 +26,7 @@ from bench.suite import load_suite
 from bench.task import Task
 from bench.tuning.search import MOST_FAILURES, Place, Silent, Tuner, winner
 from bench.tuning.storage import open_storage
-from bench.tuning.studies import SharedStudy, Target, Worker, distributions
+from bench.tuning.studies import SharedStudy, Target, Worker, scales
 from bench.tuning.tuned import TunedFolder
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -72,7 +73,8 @@ def test_declared_spaces_become_distributions_and_a_default_always_belongs():
         "c": Space(low=1e-4, high=1e-2, log=True),
         "d": Space(low=1, high=8),
     }
-    assert distributions(spaces, {"a": 4, "b": 0.6, "c": 1e-3, "d": 3}) == {
+    found = scales(spaces, {"a": 4, "b": 0.6, "c": 1e-3, "d": 3})
+    assert {name: distribution(scale) for name, scale in found.items()} == {
         "a": CategoricalDistribution((1, 2, 4)),
         "b": FloatDistribution(0.1, 0.6),
         "c": FloatDistribution(1e-4, 1e-2, log=True),

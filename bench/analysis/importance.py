@@ -35,7 +35,7 @@ def _evaluated(study: Study) -> dict[str, float]:
     from optuna.trial import create_trial
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    space = {name: _distribution(scale) for name, scale in study.space.items()}
+    space = {name: distribution(scale) for name, scale in study.space.items()}
     copy = optuna.create_study(direction="minimize")
     for trial in study.trials:
         if trial.state == "complete" and trial.value is not None and trial.params.keys() == space.keys():
@@ -43,7 +43,8 @@ def _evaluated(study: Study) -> dict[str, float]:
     return get_param_importances(copy, evaluator=FanovaImportanceEvaluator(seed=SEED), params=[*space])
 
 
-def _distribution(scale: Scale) -> BaseDistribution:
+def distribution(scale: Scale) -> BaseDistribution:
+    """A scale in Optuna's words."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if scale.choices is not None:

@@ -20,15 +20,18 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from filelock import FileLock, Timeout
+from pydantic import ValidationError
 
+from bench.analysis.importance import distribution
+from bench.analysis.study import Scale
 from bench.config import Space
 from bench.errors import ConfigError
 from bench.spec import PlannedRun, RunSpec
+from bench.suite import first_problem
 from bench.tuning.storage import one_sentence
 from bench.tuning.tuned import spaces
 
 if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial, Trial
 
@@ -74,6 +77,20 @@ class Job:
         groups = {"model": self.run.spec.config, "train": asdict(self.run.spec.train)}
         return {key: groups[key.partition(".")[0]][key.partition(".")[2]] for key in self.space}
 
+    @property
+    def scales(self) -> dict[str, Scale]:
+        """The space as a file of trials holds it.
+
+        Raises:
+            ConfigError: If it cannot, such as a choice that is no number, text or truth value.
+        """
+        try:
+            return scales(self.space, self.default)
+        except ValidationError as error:
+            raise ConfigError(
+                f"the settings of '{self.run.model}' cannot be searched: {first_problem(error)}; mend its search space"
+            ) from error
+
     def spec(self, values: Mapping[str, Any]) -> RunSpec:
         """The run with these values of the space."""
         spec, model, train = self.run.spec, *(grouped(values, name) for name in ("model", "train"))
@@ -92,20 +109,17 @@ def job(run: PlannedRun, fixed: Sequence[str]) -> Job | None:
     return Job(run=run, space=space, fixed=tuple(fixed)) if space else None
 
 
-def distributions(space: Mapping[str, Space], default: Mapping[str, Any]) -> dict[str, BaseDistribution]:
-    """The space in Optuna's words; a default outside of it belongs to it, too."""
-    return {key: _distribution(each, default[key]) for key, each in space.items()}
+def scales(space: Mapping[str, Space], default: Mapping[str, Any]) -> dict[str, Scale]:
+    """What is searched of every setting; a default outside of its space belongs to it, too."""
+    return {key: _scale(each, default[key]) for key, each in sorted(space.items())}
 
 
-def _distribution(space: Space, default: Any) -> BaseDistribution:
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
+def _scale(space: Space, default: Any) -> Scale:
     if space.choices is not None:
-        return CategoricalDistribution(tuple(dict.fromkeys((*space.choices, default))))
+        return Scale(choices=tuple(dict.fromkeys((*space.choices, default))))
     low, high = min(space.low or 0.0, default), max(space.high or 0.0, default)
-    if isinstance(default, int) and not isinstance(default, bool):
-        return IntDistribution(int(low), int(high), log=space.log)
-    return FloatDistribution(low, high, log=space.log)
+    whole = isinstance(default, int) and not isinstance(default, bool)
+    return Scale(low=low, high=high, log=space.log, whole=whole)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,14 +207,14 @@ class SharedStudy:
         key: Drawn when it was begun: tells it from another of the same name, in another folder or begun anew.
 
     Raises:
-        ConfigError: If it belongs to another results folder, whose locks are not ours.
+        ConfigError: If it belongs to another results folder, whose locks are not ours, or its space cannot be searched.
     """
 
     def __init__(self, job: Job, target: Target, storage: BaseStorage, worker: Worker) -> None:
         import optuna
 
         self.job, self.target, self._worker = job, target, worker
-        self._distributions = distributions(job.space, job.default)
+        self._distributions = {name: distribution(scale) for name, scale in job.scales.items()}
         self._url = getattr(storage, "url", None)
         self._lock = FileLock(worker.locks / f"{job.study.rpartition('/')[2]}.lock")
         warmup = job.run.spec.train.epochs // 3

@@ -17,14 +17,13 @@ from uuid import uuid4
 from pydantic import ValidationError
 
 from bench import registry
-from bench.analysis.study import LARGEST, LONGEST, Choice, Scale, State, Study, TrialFacts
+from bench.analysis.study import LARGEST, LONGEST, State, Study, TrialFacts
 from bench.errors import ConfigError, StoreError
 from bench.suite import first_problem
-from bench.tuning.studies import SharedStudy, distributions, is_default, is_killed
+from bench.tuning.studies import SharedStudy, is_default, is_killed
 from bench.tuning.tuned import TunedFolder
 
 if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
 ENDING = ".trials.json"
@@ -32,18 +31,22 @@ NAME = re.compile(r"\w[\w-]*(\.\w[\w-]*)?", re.ASCII)
 
 
 def told(shared: SharedStudy) -> Study:
-    """A study as its storage holds it now, without trials that still run.
-
-    Raises:
-        ConfigError: If a file cannot hold it, such as a choice that is no number, text or truth value.
-    """
-    try:
-        return _told(shared)
-    except ValidationError as error:
-        raise ConfigError(
-            f"the trials of {shared.job.title} cannot be written: {_shortened(first_problem(error))}; mend the search "
-            f"space of '{shared.job.run.model}'"
-        ) from error
+    """A study as its storage holds it now, without trials that still run."""
+    job, spec = shared.job, shared.job.run.spec
+    return Study(
+        study=job.study,
+        key=shared.key,
+        dataset=job.run.dataset,
+        model=job.run.model,
+        task=spec.task.name,
+        protocol=spec.task.protocol,
+        profile=job.profile,
+        weights=spec.weights,
+        stand_in=spec.data.stand_in,
+        fixed=tuple(_text(text) for text in job.fixed),
+        space=job.scales,
+        trials=tuple(told_trial(trial) for trial in shared.trials() if trial.state.is_finished()),
+    )
 
 
 def told_trial(trial: FrozenTrial) -> TrialFacts:
@@ -128,36 +131,8 @@ def dumped(study: Study) -> str:
     return f'{{\n{head} "trials": [\n{trials}\n ]\n}}\n'
 
 
-def _told(shared: SharedStudy) -> Study:
-    job, spec = shared.job, shared.job.run.spec
-    return Study(
-        study=job.study,
-        key=shared.key,
-        dataset=job.run.dataset,
-        model=job.run.model,
-        task=spec.task.name,
-        protocol=spec.task.protocol,
-        profile=job.profile,
-        weights=spec.weights,
-        stand_in=spec.data.stand_in,
-        fixed=tuple(_text(text) for text in job.fixed),
-        space={name: _scale(each) for name, each in sorted(distributions(job.space, job.default).items())},
-        trials=tuple(told_trial(trial) for trial in shared.trials() if trial.state.is_finished()),
-    )
-
-
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
-
-
-def _scale(found: BaseDistribution) -> Scale:
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    if isinstance(found, CategoricalDistribution):
-        choices: tuple[Choice, ...] = tuple(found.choices)  # type: ignore[arg-type]  # those of a Config are scalars
-        return Scale(choices=choices)
-    assert isinstance(found, IntDistribution | FloatDistribution)  # noqa: S101 - there are no others
-    return Scale(low=found.low, high=found.high, log=found.log, whole=isinstance(found, IntDistribution))
 
 
 def _number(value: float | None) -> float | None:
