@@ -35,9 +35,10 @@ def report(
     console, path = Console(), out or results / "report.html"
     if path.is_dir():
         raise ConfigError(f"--out {path} is a folder; name a file, such as {path / 'report.html'}")
-    with collector_paused(), origin(results, source) as studied:
+    with collector_paused():
         frame = current_frame(results, source)
-        contents = contents_of(frame, studied, ())
+        with origin(results, source) as studied:
+            contents = contents_of(frame, studied, ())
     with collector_paused(), console.status("tables") as status:
         text = make_report(frame, contents, lambda step: status.update(step))
     write_report(text, path)
