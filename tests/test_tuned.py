@@ -227,3 +227,13 @@ def test_a_table_of_tuned_runs_without_any_has_no_floors_either(catalog, tmp_pat
     runs = plan(load_suite("short_term"), Selection(models=("last_value",), datasets=("tiny",)), catalog)
     assert Runner(catalog, tmp_path, torch.device("cpu")).run(runs).failed == 0
     assert make_table(load_frame(tmp_path), layouts(["everyone_tuned"])[0]).blocks == ()
+
+
+def test_settings_that_a_model_no_longer_has_stay_in_the_ledger_and_are_not_run(tmp_path):
+    folder = TunedFolder(tmp_path)
+    folder.write("tiny", "stid", "short", tuned())
+    path = folder.path("tiny", "stid", "short")
+    path.write_text(path.read_text().replace("[model]\n", "[model]\nlora_rank = 4\n"))
+    assert [(dataset, model) for dataset, model, _ in folder.files()] == [("tiny", "stid")]
+    with pytest.raises(ConfigError, match=r"no tunable setting of 'stid' named 'model.lora_rank'"):
+        folder.read("tiny", "stid", "short")

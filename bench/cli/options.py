@@ -186,6 +186,8 @@ def write_current(
     named = others(names) if names else [*suite_names(), *over_suites]
     tabled = [name for name in named if what == "tables" or name in MAKERS or name not in FIGURES]
     chosen, over = chosen_tables(tabled) if tabled else ([], [])
+    if source is None and not results.exists():
+        return []
     results.mkdir(parents=True, exist_ok=True)
     with FileLock(results / ".tables.lock"), collector_paused():
         frame = current_frame(results, source)

@@ -116,7 +116,7 @@ class TunedFolder:
         Raises:
             ConfigError: If there is no file, or it does not validate.
         """
-        return _parsed(self.path(dataset, model, task), model)
+        return _usable(self.path(dataset, model, task), model)
 
     def require(
         self, pairs: Iterable[tuple[str, str]], task: TaskSettings, profile: str, *, real: Container[str] = ()
@@ -146,13 +146,15 @@ class TunedFolder:
     def files(self) -> Iterator[tuple[str, str, Tuned]]:
         """Every file as data set, model and settings, sorted by path; those of models not installed here are left out.
 
+        Settings that a model no longer has are passed on: what was found stays told, only ``read`` refuses it.
+
         Raises:
-            ConfigError: If a file does not validate.
+            ConfigError: If a file is not of this form.
         """
         for path in sorted(self._folder.glob("*/*.toml")):
             model = path.name.partition(".")[0]
             if model in registry.model_names():
-                yield path.parent.name, model, _parsed(path, model)
+                yield path.parent.name, model, _parsed(path)
 
     def write(self, dataset: str, model: str, task: str, tuned: Tuned) -> Path | None:
         """Write what a study found, unless the file has it already; one that was edited is kept aside.
@@ -165,9 +167,9 @@ class TunedFolder:
         """
         path = self.path(dataset, model, task)
         temporary = path.with_name(f".{uuid4().hex}.tmp")
-        if _found(path, model) == tuned.found:
+        if _found(path) == tuned.found:
             return None
-        aside = _unused(path) if _is_edited(path, model) else None
+        aside = _unused(path) if _is_edited(path) else None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary.write_bytes(dumped(dataset, model, tuned).encode())
@@ -194,18 +196,24 @@ def _scalar(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
-def _parsed(path: Path, model: str) -> Tuned:
+def _parsed(path: Path) -> Tuned:
     try:
-        tuned = Tuned.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        _check_names(tuned, model)
-        validated(registry.config_class(model), tuned.model, f"model ({model})")
-        validated(TrainSettings, tuned.train, "train")
+        return Tuned.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise ConfigError(f"there is no file {path}; 'stbench tune' writes it") from error
     except ValidationError as error:
         raise ConfigError(f"the tuned settings {path} are not valid: {first_problem(error)}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise ConfigError(f"the tuned settings {path} cannot be read as TOML: {error}") from error
+
+
+def _usable(path: Path, model: str) -> Tuned:
+    """The settings in a file, which are of the model as it is now."""
+    tuned = _parsed(path)
+    try:
+        _check_names(tuned, model)
+        validated(registry.config_class(model), tuned.model, f"model ({model})")
+        validated(TrainSettings, tuned.train, "train")
     except BenchError as error:
         raise ConfigError(f"the tuned settings {path} are not valid: {error}") from error
     return tuned
@@ -257,9 +265,9 @@ def _check_data(tuned: Tuned, path: Path, *, is_real: bool) -> None:
         )
 
 
-def _found(path: Path, model: str) -> Found | None:
+def _found(path: Path) -> Found | None:
     try:
-        return _parsed(path, model).found
+        return _parsed(path).found
     except ConfigError:
         return None
 
@@ -270,9 +278,9 @@ def _unused(path: Path) -> Path:
     return next(name for name in names if not name.exists())
 
 
-def _is_edited(path: Path, model: str) -> bool:
+def _is_edited(path: Path) -> bool:
     """Also true of a file that cannot be read: it is somebody's work."""
     try:
-        return path.exists() and _parsed(path, model).edited
+        return path.exists() and _parsed(path).edited
     except ConfigError:
         return True
