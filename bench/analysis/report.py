@@ -16,7 +16,6 @@ from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
-from uuid import uuid4
 
 from bench.analysis import facts
 from bench.analysis.cells import Row
@@ -32,6 +31,7 @@ from bench.analysis.study_plots import study_figure
 from bench.analysis.style import plain_text
 from bench.analysis.tables import Overview, make_table
 from bench.errors import StoreError
+from bench.whole import whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,18 +129,14 @@ def write_report(text: str, path: Path) -> None:
     Raises:
         StoreError: If it cannot be written.
     """
-    temporary = path.with_name(f".{uuid4().hex}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(encoded(text))
-        temporary.replace(path)
+        with whole(path) as part:
+            part.write_bytes(encoded(text))
     except OSError as error:
         raise StoreError(
             f"the report {path} cannot be written ({error}); check the folder's space and rights, or choose another "
             "place with --out"
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def encoded(text: str) -> bytes:

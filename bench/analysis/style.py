@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bench.whole import whole
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -32,12 +34,9 @@ def plain_text() -> Iterator[None]:
 
 def save(figure: Figure, path: Path) -> Path:
     """Write a figure whole or not at all, in the format of its name, without dates; returns ``path``."""
-    part = path.with_name(f".{path.name}.part")
     dateless = (
         {"CreationDate": None, "Creator": None, "Producer": None} if path.suffix == ".pdf" else {"Software": None}
     )
-    try:
+    with whole(path) as part:
         figure.savefig(part, format=path.suffix.removeprefix("."), metadata=dateless)
-        return part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    return path

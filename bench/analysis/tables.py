@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from bench.analysis.cells import BLOCK, DATA, LINE, METRICS, Entries, Entry, Key, Row, blocks
 from bench.analysis.differences import Differences, difference_block, difference_rows, differences
@@ -15,6 +14,7 @@ from bench.analysis.layout import Layout, Line
 from bench.analysis.published import published_block, shared_data
 from bench.analysis.render import MARKS, SHOWN, Block, Cell, Flag, Header, Rank, Score, Table
 from bench.errors import StoreError
+from bench.whole import whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,12 +152,8 @@ def _bytes(path: Path) -> bytes | None:
 
 
 def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{uuid4().hex}.tmp")
-    try:
-        temporary.write_bytes(text.encode())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole(path) as part:
+        part.write_bytes(text.encode())
 
 
 def _blocks(place: Key, entries: Entries, compared: Differences | None, layout: Layout) -> list[Block]:

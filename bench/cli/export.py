@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
-from uuid import uuid4
 
 from bench.cli.options import chosen_tables
 from bench.cli.report import contents_of
 from bench.cli.reproduce import Again, Row, again
 from bench.errors import ConfigError, StoreError
+from bench.whole import whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,19 +97,14 @@ def write_zip(files: Mapping[str, bytes], path: Path, *, force: bool = False) ->
     """
     if path.exists() and not force:
         raise ConfigError(f"{path} is there already; --force replaces it, --out names another file")
-    temporary = path.with_name(f".{uuid4().hex}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(temporary, "w") as archive:
+        with whole(path) as part, zipfile.ZipFile(part, "w") as archive:
             for name in sorted(files):
                 info = zipfile.ZipInfo(name, EPOCH)
                 info.create_system, info.external_attr, info.compress_type = 3, RIGHTS, zipfile.ZIP_DEFLATED
                 archive.writestr(info, files[name], compresslevel=6)
-        temporary.replace(path)
     except OSError as error:
         raise StoreError(f"{path} cannot be written ({error}); check the folder's space and rights") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def chosen_records(records: Sequence[Record], names: Sequence[str]) -> list[Record]:

@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from pydantic import ValidationError
 
@@ -22,6 +21,7 @@ from bench.errors import ConfigError, StoreError
 from bench.suite import first_problem
 from bench.tuning.studies import SharedStudy, is_default, is_killed
 from bench.tuning.tuned import TunedFolder
+from bench.whole import whole
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -77,11 +77,9 @@ def write_trials(results: Path, study: Study) -> Path:
         StoreError: If it cannot be written.
     """
     path = path_of(results, study.dataset, study.model, study.task)
-    temporary = path.with_name(f".{uuid4().hex}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(dumped(study).encode())
-        temporary.replace(path)
+        with whole(path) as part:
+            part.write_bytes(dumped(study).encode())
     except OSError as error:
         raise StoreError(f"{path} cannot be written ({error}); check the folder's space and rights") from error
     return path

@@ -14,7 +14,6 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final
-from uuid import uuid4
 
 from annotated_types import Ge
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -24,6 +23,7 @@ from bench.config import Space
 from bench.errors import BenchError, ConfigError, StoreError, UnknownNameError
 from bench.settings import TaskSettings, TrainSettings
 from bench.suite import first_problem, validated
+from bench.whole import whole
 
 RECIPE: Final = MappingProxyType({"lr": Space(low=3e-4, high=1e-2, log=True)})
 """What of the recipe is tuned; all else of it is the same for every model."""
@@ -166,16 +166,14 @@ class TunedFolder:
             StoreError: If the file cannot be written.
         """
         path = self.path(dataset, model, task)
-        temporary = path.with_name(f".{uuid4().hex}.tmp")
         if _found(path) == tuned.found:
             return None
         aside = _unused(path) if _is_edited(path) else None
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(dumped(dataset, model, tuned).encode())
-            if aside is not None:
-                path.replace(aside)
-            temporary.replace(path)
+            with whole(path) as part:
+                part.write_bytes(dumped(dataset, model, tuned).encode())
+                if aside is not None:
+                    path.replace(aside)
         except OSError as error:
             raise StoreError(f"{path} cannot be written ({error}); check the folder's space and rights") from error
         return aside
