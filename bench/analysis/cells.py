@@ -93,7 +93,7 @@ def blocks(rows: Sequence[Row]) -> dict[Key, Entries]:
     stand on no data set that only others have models on.
     """
     trained = {_key(row, (*TASK, *DATA)) for row in rows if not _is_floor(row)}
-    found = {key: _of_models(own, trained) for key, own in _grouped(rows, BLOCK).items()}
+    found = {key: _of_models(own, trained) for key, own in grouped(rows, BLOCK).items()}
     found = {key: own for key, own in found.items() if own}
     served = {_key(row, (*TASK, *DATA)) for own in found.values() if not all(map(_is_floor, own)) for row in own}
     floors = [row for row in rows if _is_floor(row) and row["status"] == "done"]
@@ -133,12 +133,12 @@ def _borrowed_floors(floors: Iterable[Row], own: Sequence[Row]) -> list[Row]:
 
 
 def _entries(rows: Iterable[Row]) -> Entries:
-    chosen = {key: _chosen(cell) for key, cell in _grouped(rows, (*DATA, *LINE)).items()}
+    chosen = {key: _chosen(cell) for key, cell in grouped(rows, (*DATA, *LINE)).items()}
     mixed = {key[len(DATA) :] for key, cell in chosen.items() if _differ(cell)}
     split = [
         row | {"split": row["settings"] if _key(row, LINE) in mixed else ""} for cell in chosen.values() for row in cell
     ]
-    groups = _grouped(split, (*DATA, *LINE, "split"))
+    groups = grouped(split, (*DATA, *LINE, "split"))
     entries = {(key[: len(DATA)], key[len(DATA) :]): _entry(cell) for key, cell in groups.items()}
     return {key: _compared(entry, _floors(entries, key[0])) for key, entry in entries.items()}
 
@@ -189,7 +189,8 @@ def _below(entry: Entry, floors: Sequence[Entry], metric: str) -> bool:
     return sign * entry.mean(metric) > min((mean for mean in means if math.isfinite(mean)), default=math.inf)
 
 
-def _grouped(rows: Iterable[Row], keys: Sequence[str]) -> dict[Key, list[Row]]:
+def grouped(rows: Iterable[Row], keys: Sequence[str]) -> dict[Key, list[Row]]:
+    """Rows by their values of these keys, two at least; sorted by them."""
     groups: dict[Key, list[Row]] = {}
     key = itemgetter(*keys)
     for row in rows:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from bench.analysis.cells import DATA, Key, Row
+from bench.analysis.cells import DATA, Row, grouped
 from bench.analysis.html import Item, Sheet, code, sheet
 from bench.analysis.render import MARKS, Flag
 from bench.analysis.tables import dataset_headers
@@ -23,10 +23,11 @@ def without_paths(text: str) -> str:
 
 def data_sheet(rows: Sequence[Row]) -> Sheet:
     """Every data set in its very version."""
-    keys = sorted({_key(row, DATA) for row in rows})
-    names = {key: _marked(header.name, header.flags) for key, header in zip(keys, dataset_headers(keys), strict=True)}
+    groups = grouped(rows, DATA)
+    headers = zip(groups, dataset_headers(list(groups)), strict=True)
+    names = {key: _marked(header.name, header.flags) for key, header in headers}
     found = []
-    for key, own in _grouped(rows, DATA).items():
+    for key, own in groups.items():
         facts = dict(zip(DATA, key, strict=True))
         counts = {tuple(f"{row[f'{part}_count']:.0f}" for part in ("train", "val", "test")) for row in _done(own)}
         found.append(
@@ -46,7 +47,7 @@ def data_sheet(rows: Sequence[Row]) -> Sheet:
 def model_sheet(rows: Sequence[Row]) -> Sheet:
     """Every model with its changes and weights."""
     found = []
-    for (model, changed, weights, tuned), own in _grouped(rows, ("model", "changes", "weights", "tuned")).items():
+    for (model, changed, weights, tuned), own in grouped(rows, ("model", "changes", "weights", "tuned")).items():
         flags: tuple[Flag, ...] = ("random_weights",) if weights == "random" else ()
         done = _done(own)
         found.append(
@@ -66,7 +67,7 @@ def model_sheet(rows: Sequence[Row]) -> Sheet:
 
 def settings_sheet(rows: Sequence[Row]) -> Sheet:
     """Every setting of every model, by the profile and the changes that made them."""
-    groups = _grouped([row | {"all": _items(row["config"])} for row in rows], ("model", "profile", "all"))
+    groups = grouped([row | {"all": _items(row["config"])} for row in rows], ("model", "profile", "all"))
     found = [(model, profile, code(text)) for (model, profile, text), _ in groups.items() if text]
     return sheet("facts-settings", "All settings of the models", "model", ("profile", "settings"), found)
 
@@ -74,7 +75,7 @@ def settings_sheet(rows: Sequence[Row]) -> Sheet:
 def recipe_sheet(rows: Sequence[Row]) -> Sheet:
     """Every recipe by which something was trained."""
     trained = [row | {"all": json.dumps(row["train"])} for row in rows if row["role"] != "floor"]
-    groups = _grouped(trained, ("profile", "all"))
+    groups = grouped(trained, ("profile", "all"))
     names = sorted({name for row in trained for name, _ in row["train"]})
     found = []
     for (profile, _), own in groups.items():
@@ -156,14 +157,3 @@ def _flat(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def _done(rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if row["status"] == "done"]
-
-
-def _grouped(rows: Iterable[Row], keys: Sequence[str]) -> dict[Key, list[Row]]:
-    groups: dict[Key, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(_key(row, keys), []).append(row)
-    return dict(sorted(groups.items()))
-
-
-def _key(row: Row, keys: Sequence[str]) -> Key:
-    return tuple(row[key] for key in keys)
