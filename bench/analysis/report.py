@@ -15,7 +15,7 @@ from functools import partial
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from bench.analysis import facts
 from bench.analysis.cells import Row
@@ -29,7 +29,7 @@ from bench.analysis.render import Table
 from bench.analysis.study import Study
 from bench.analysis.study_plots import study_figure
 from bench.analysis.style import plain_text
-from bench.analysis.tables import Overview, make_table
+from bench.analysis.tables import Overview, frame_rows, make_table
 from bench.errors import StoreError
 from bench.whole import whole
 
@@ -93,7 +93,7 @@ def make_report(frame: pd.DataFrame, contents: Contents, step: Step = lambda _: 
     Raises:
         StoreError: If window errors that are to be compared cannot be read.
     """
-    rows = [{"stale": False} | cast("Row", row) for row in frame.to_dict("records")]
+    rows = frame_rows(frame)
     step("tables")
     suites = [make_table(frame, layout) for layout in contents.layouts]
     tables = [table for table in (*suites, *(make(frame) for make in contents.overviews)) if table.blocks]

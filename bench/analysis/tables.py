@@ -75,9 +75,9 @@ def placed_blocks(frame: pd.DataFrame, layout: Layout) -> dict[Key, Entries]:
     return {place: entries for place, entries in worth.items() if place in kept}
 
 
-def frame_rows(frame: pd.DataFrame, tasks: Sequence[str]) -> list[Row]:
-    """The runs of these tasks as plain values, column by column, which is cheaper than ``to_dict``."""
-    mine = frame[frame["task"].isin(tasks)]
+def frame_rows(frame: pd.DataFrame, tasks: Sequence[str] | None = None) -> list[Row]:
+    """The runs, of these tasks or of all, as plain values, column by column, which is cheaper than ``to_dict``."""
+    mine = frame if tasks is None else frame[frame["task"].isin(tasks)]
     mine = mine if "stale" in mine else mine.assign(stale=False)
     names, columns = list(mine.columns), [mine[name].tolist() for name in mine.columns]
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]

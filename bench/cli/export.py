@@ -10,11 +10,11 @@ import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from bench.cli.options import chosen_tables
 from bench.cli.report import contents_of
-from bench.cli.reproduce import Again, Row, again
+from bench.cli.reproduce import Again, again
 from bench.errors import ConfigError, StoreError
 from bench.whole import whole
 
@@ -68,6 +68,8 @@ def supplement(records: Sequence[Record], results: Path, names: Sequence[str], s
         ConfigError: If no record belongs to the suites.
         BenchError: If something cannot be read.
     """
+    from bench.analysis.tables import frame_rows
+
     kept = [_clean(record) for record in chosen_records(records, names)]
     if not kept:
         raise ConfigError(
@@ -79,7 +81,7 @@ def supplement(records: Sequence[Record], results: Path, names: Sequence[str], s
     step("records")
     files = {_place(record): _dumped(record) for record in kept}
     files |= {f"results/{path.relative_to(results).as_posix()}": path.read_bytes() for path in _tuned(results, kept)}
-    made = again(cast("list[Row]", frame.to_dict("records")), SUITES)
+    made = again(frame_rows(frame), SUITES)
     files |= {f"{SUITES}{each.name}.toml": each.text.encode() for each in made}
     files |= {f"{SUITES}{Path(name).name}": Path(name).read_bytes() for name in names if name.endswith(".toml")}
     files |= _drawn(frame, files, names, step)
@@ -109,11 +111,12 @@ def write_zip(files: Mapping[str, bytes], path: Path, *, force: bool = False) ->
 
 def chosen_records(records: Sequence[Record], names: Sequence[str]) -> list[Record]:
     """Those that stand in a line of the suites; all without names."""
+    from bench.analysis.tables import frame_rows
     from bench.suite import layouts
 
     if not names:
         return list(records)
-    rows = cast("list[dict[str, Any]]", _frame(records).to_dict("records"))
+    rows = frame_rows(_frame(records))
     wanted = {row["run_id"] for layout in layouts(names) for row in layout.placed(rows)}
     return [record for record in records if record["run_id"] in wanted]
 
@@ -182,8 +185,9 @@ def _drawn(frame: pd.DataFrame, files: Mapping[str, bytes], names: Sequence[str]
 def _readme(frame: pd.DataFrame, names: Sequence[str], made: Sequence[Again]) -> str:
     from bench.analysis.facts import commits
     from bench.analysis.overviews import MAKERS
+    from bench.analysis.tables import frame_rows
 
-    rows = cast("list[dict[str, Any]]", frame.to_dict("records"))
+    rows = frame_rows(frame)
     shown = [f"{SUITES}{Path(name).name}" if name.endswith(".toml") else name for name in names]
     done = sum(row["status"] == "done" for row in rows)
     commands = [command.replace("\n", "\n    ") for each in made for command in each.commands]

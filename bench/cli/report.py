@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bench.analysis.report import Contents
-    from bench.cli.reproduce import Row
 
 Suites = Annotated[list[str] | None, typer.Argument(help="Suites, or TOML files of suites; all runs if none is given.")]
 
@@ -76,21 +75,21 @@ def contents_of(frame: pd.DataFrame, results: Path, names: Sequence[str], folder
     from bench.analysis.overview_plots import FIGURES, overview_figures
     from bench.analysis.overviews import MAKERS
     from bench.analysis.report import Contents
-    from bench.analysis.study import stem
+    from bench.analysis.tables import frame_rows
     from bench.cli.reproduce import again
+    from bench.cli.studies import by_figure
     from bench.suite import layouts, suite_names
     from bench.tuning.ledger import make_ledger
-    from bench.tuning.trials import studies
     from bench.tuning.tuned import TunedFolder
 
     chosen, over = chosen_tables([*names, *MAKERS] if names else ())
-    made = again(cast("list[Row]", frame.to_dict("records")), folder)
+    made = again(frame_rows(frame), folder)
     return Contents(
         layouts=chosen,
         overviews=over,
         drawings=overview_figures([*FIGURES], layouts(suite_names())),
         ledger=make_ledger(list(TunedFolder(results).files())),
-        studies={stem(each.dataset, each.model, each.task): each for each in studies(results)},
+        studies=by_figure(results),
         commands=[command for each in made for command in each.commands],
         files=[(f"{folder}{each.name}.toml", each.text) for each in made],
     )

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from bench.analysis.study import Study
 
 NAMES: Final = ("tuning_ledger", "tuning")
 """How the ledger and the figures are asked for; in either command both names will do."""
@@ -35,12 +38,17 @@ def write_studies(results: Path, what: Literal["tables", "figures", "both"], sou
 
 def draw(results: Path, folder: Path) -> list[Path]:
     """The figures of every study of a results folder, into another or the same; those of studies that are gone go."""
-    from bench.analysis.study import stem
     from bench.analysis.study_plots import write_study_figures
+
+    return write_study_figures(by_figure(folder), results / "figures", alone=True)
+
+
+def by_figure(folder: Path) -> dict[str, Study]:
+    """Every study of a results folder, by the name of its figure."""
+    from bench.analysis.study import stem
     from bench.tuning.trials import studies
 
-    found = {stem(each.dataset, each.model, each.task): each for each in studies(folder)}
-    return write_study_figures(found, results / "figures", alone=True)
+    return {stem(each.dataset, each.model, each.task): each for each in studies(folder)}
 
 
 def differing_ledger(results: Path, source: str | None) -> list[Path]:
