@@ -10,7 +10,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar
@@ -24,8 +23,6 @@ __all__ = ["Feed", "Tracker", "default_uri", "one_sentence", "quiet_environment"
 FLUSH_S = 2.0  # epochs are sent together when they are faster than this
 PAUSE_S = 60.0  # after an error nothing is tried for so long
 CLOSE_S = 60.0  # what MLflow may cost at the end
-
-READERS = 8  # requests at a time, when records are read back
 
 Watch = Callable[[Iterable[Record], int], Iterable[Record]]
 S = TypeVar("S")
@@ -202,10 +199,10 @@ def records_from(uri: str, *, watch: Watch = lambda records, _: records) -> list
     Raises:
         TrackingError: If MLflow cannot be read.
     """
-    with one_sentence(uri), ThreadPoolExecutor(READERS) as pool:
+    with one_sentence(uri):
         store = MlflowStore.open_existing(uri)
         last = {run.run_id: run for run in store.logged()}
-        return list(watch(pool.map(store.read, [last[run_id] for run_id in sorted(last)]), len(last)))
+        return list(watch(map(store.read, [last[run_id] for run_id in sorted(last)]), len(last)))
 
 
 @contextmanager
