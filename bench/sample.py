@@ -1,12 +1,10 @@
 """One forecast kept as a map beside its truth, in the record, so that figures need no model and no data.
 
-Which window is kept depends on the truth alone, hence it is the same for every model. A map is the base64 of its
-little-endian float32 values.
+Which window is kept depends on the truth alone, hence it is the same for every model.
 """
 
 from __future__ import annotations
 
-import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import StoreError
+from bench.packing import MOST_SLOTS, text_of, values_of
 
-STORED = np.dtype("<f4")
 MOST_CELLS = 2**24  # of a map: far beyond any grid
-MOST_SLOTS = 2**40  # of a series, a day and a horizon
 RULE = (
     "of all test windows the first whose truth has the largest total at the last step in the first channel; missing "
     "values and cells that do not count are 0"
@@ -53,10 +50,7 @@ class Sample:
 def pack(sample: Sample) -> dict[str, Any]:
     """Plain values for a record, with the rule by which the window was chosen."""
     facts = {name: getattr(sample, name) for name in ("origin", "step", "slot", "per_day", "weekday")}
-    texts = {
-        name: base64.b64encode(getattr(sample, name).astype(STORED).tobytes()).decode("ascii")
-        for name in ("truth", "forecast")
-    }
+    texts = {name: text_of(getattr(sample, name)) for name in ("truth", "forecast")}
     names = {"channel": sample.channel, "unit": sample.unit, "rule": RULE}
     return {**facts, **names, "grid": list(sample.truth.shape), **texts}
 
@@ -108,7 +102,7 @@ def _name(value: object) -> str:
 
 
 def _map(text: str, height: int, width: int) -> NDArray[np.float64]:
-    values = np.frombuffer(base64.b64decode(text, validate=True), STORED).astype(np.float64)
+    values = values_of(text)
     if len(values) != height * width:
         raise ValueError(f"found {len(values)} values for {height} x {width} cells")
     return values.reshape(height, width)

@@ -1,11 +1,7 @@
-"""Errors by test window and by slot of the day, as text in the record: statistics need no model and no device.
-
-An array is the base64 of its little-endian float32 values; a sum of errors keeps seven digits.
-"""
+"""Errors by test window and by slot of the day, as text in the record: statistics need no model and no device."""
 
 from __future__ import annotations
 
-import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import StoreError, TrainingError
-
-STORED = np.dtype("<f4")
-MOST_SLOTS = 2**40  # of a series, and of a day: far beyond any data, and safe in 64 bits
+from bench.packing import MOST_SLOTS, STORED, text_of, values_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,11 +114,11 @@ def _slots(values: Sequence[Any]) -> list[int]:
 def _text(values: NDArray[np.float64]) -> str:
     if not (np.abs(values) <= np.finfo(STORED).max).all():
         raise TrainingError("the errors on test are too large to be kept; the model has diverged: lower train.lr")
-    return base64.b64encode(values.astype(STORED).tobytes()).decode("ascii")
+    return text_of(values)
 
 
 def _array(text: str, length: int) -> NDArray[np.float64]:
-    values = np.frombuffer(base64.b64decode(text, validate=True), STORED).astype(np.float64)
+    values = values_of(text)
     if len(values) != length or not np.isfinite(values).all() or (values < 0).any():
         raise ValueError(f"found {len(values)} values, wanted {length}, or some that are no sums of errors")
     return values

@@ -6,7 +6,6 @@ folder, and prints the seconds and the peak memory of ``stbench tables`` on it i
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
 import subprocess
@@ -27,15 +26,18 @@ from rich.progress import track
 from bench import registry
 from bench.data import Catalog
 from bench.plan import Selection, plan
+from bench.sample import Sample
+from bench.sample import pack as pack_sample
 from bench.spec import PlannedRun
 from bench.store import SCHEMA, Record, dump_record
 from bench.suite import load_suite, suite_names
 from bench.types import DataIdentity
-from bench.window_errors import WindowErrors, pack
+from bench.window_errors import DayErrors, WindowErrors, pack, pack_day
 
 EPOCHS = 60
 SLOTS = 48  # of a day
 CHANNELS = 2
+GRID = (20, 20)
 METRICS = ("mae", "rmse", "mape", "wape", "r2")
 
 
@@ -51,7 +53,6 @@ class _Imagined(Catalog):
 
 def main(
     records: Annotated[int, typer.Option(min=1, help="How many records.")] = 10_000,
-    sample_kb: Annotated[int, typer.Option(min=0, help="Of a sample forecast in every record, in kB of text.")] = 8,
     folder: Annotated[
         Path | None, typer.Option(help="Keep the records in this results folder, or take its own.")
     ] = None,
@@ -60,7 +61,7 @@ def main(
     with ExitStack() as stack:
         results = folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         if not (results / "runs").exists():
-            for record in track(synthetic(records, sample_kb), "writing records", total=records, transient=True):
+            for record in track(synthetic(records), "writing records", total=records, transient=True):
                 _write(results, record)
         sizes = [path.stat().st_size for path in results.glob("runs/*/*/*.json")]
         typer.echo(f"{len(sizes)} records, {sum(sizes) / 2**20:.0f} MiB")
@@ -81,9 +82,9 @@ def measured(command: list[str]) -> tuple[float, float, float]:
     return seconds, usage.ru_utime + usage.ru_stime, memory
 
 
-def synthetic(number: int, sample_kb: int) -> Iterator[Record]:
+def synthetic(number: int) -> Iterator[Record]:
     """Records of planned runs, seed after seed, until there are so many."""
-    return islice((_record(run, sample_kb) for run in _planned()), number)
+    return islice(map(_record, _planned()), number)
 
 
 def _planned() -> Iterator[PlannedRun]:
@@ -99,7 +100,7 @@ def _planned() -> Iterator[PlannedRun]:
             seed += 1
 
 
-def _record(run: PlannedRun, sample_kb: int) -> Record:
+def _record(run: PlannedRun) -> Record:
     """A record as the runner leaves it: errors that depend on data set, line and seed."""
     spec, generator = run.spec, np.random.default_rng(_number(run.run_id))
     hard, skill = 1 + _number(run.dataset) % 50, 1 + _number(run.line) % 30 / 40
@@ -120,11 +121,11 @@ def _record(run: PlannedRun, sample_kb: int) -> Record:
         "counts": {"train": 5 * windows, "val": windows, "test": windows, "test_values": windows * 2400},
         "cost": _cost(mae, EPOCHS if trained else 0),
         "certificate": _certificate(windows),
-        "windows": pack(_windows(mae, windows, generator)),
+        "windows": {**pack(_windows(mae, windows, generator)), "day": pack_day(_day(mae))},
         "environment": {"device": "cpu", "python": "3.11", "libraries": {"torch": "2", "numpy": "2"}, "commit": None},
         "curve": _curve(mae, generator) if trained else [],
         "error": None,
-        **({"sample": _sample(sample_kb, generator)} if sample_kb else {}),
+        "sample": pack_sample(_sample(mae, windows, generator)),
     }
 
 
@@ -172,6 +173,12 @@ def _windows(mae: float, windows: int, generator: np.random.Generator) -> Window
     )
 
 
+def _day(mae: float) -> DayErrors:
+    """The same rhythm by slot of the day."""
+    count = np.full(SLOTS, 90_000.0)
+    return DayErrors(count=count, absolute=count * mae * (1.3 + np.sin(2 * np.pi * np.arange(SLOTS) / SLOTS)))
+
+
 def _curve(mae: float, generator: np.random.Generator) -> list[dict[str, float]]:
     noise = generator.uniform(0.9, 1.1, (EPOCHS, 2)).tolist()
     return [
@@ -180,9 +187,11 @@ def _curve(mae: float, generator: np.random.Generator) -> list[dict[str, float]]
     ]
 
 
-def _sample(kilobytes: int, generator: np.random.Generator) -> dict[str, str]:
-    names = ("truth", "forecast")
-    return {name: base64.b64encode(generator.bytes(kilobytes * 384)).decode("ascii") for name in names}
+def _sample(mae: float, windows: int, generator: np.random.Generator) -> Sample:
+    truth = 10 * mae * generator.uniform(0, 1, GRID)
+    forecast = truth + mae * generator.normal(size=GRID)
+    facts = {"origin": 6 * windows, "step": 6, "slot": 17, "per_day": SLOTS, "weekday": 2}
+    return Sample(**facts, channel="in", unit="taxis", truth=truth, forecast=forecast)
 
 
 def _number(text: str) -> int:

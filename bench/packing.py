@@ -1,0 +1,25 @@
+"""Arrays as text in a record: the base64 of little-endian float32 values, seven digits of each."""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+from numpy.typing import NDArray
+
+STORED = np.dtype("<f4")
+MOST_SLOTS = 2**40  # of a series, a day and a horizon: far beyond any data, and safe in 64 bits
+
+
+def text_of(values: NDArray[np.float64]) -> str:
+    """The text of an array, row by row."""
+    return base64.b64encode(values.astype(STORED).tobytes()).decode("ascii")
+
+
+def values_of(text: str) -> NDArray[np.float64]:
+    """The values in a text, ``[N]``.
+
+    Raises:
+        ValueError, TypeError: If it is no such text.
+    """
+    return np.frombuffer(base64.b64decode(text, validate=True), STORED).astype(np.float64)
