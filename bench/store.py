@@ -78,8 +78,6 @@ LATER = {"sample": "an object or null"}  # not in older records of this schema
 FAILED = {"error.type": "a text", "error.message": "a text"}
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 RUN_ID = re.compile(r"[0-9a-f]{16}\.[0-9a-f]{12}")
-OUTLINE = bytes.maketrans(b"123456789-[:,\n\r\t", b"000000000       ")
-LONG_NUMBER = b" " + 19 * b"0"  # in the outline of a text: a whole number that may need more than 64 bits
 NO_HARD_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK)
 
 Record = dict[str, Any]
@@ -206,19 +204,21 @@ class ResultStore:
 
 
 def dump_record(record: Record) -> str:
-    """The record's one canonical text: sorted keys, full precision, no NaN.
+    """The record's one canonical text: sorted keys, full precision, no NaN, whole numbers of 64 bits.
 
     Raises:
-        StoreError: If it is not plain JSON, or lacks a key that readers need.
+        StoreError: If it is not plain JSON of such numbers, or lacks a key that readers need.
     """
     name = record.get("run_id", "without a run id")
     try:
-        text = json.dumps(_complete(record), sort_keys=True, indent=1, allow_nan=False)
+        text = _text(_complete(record))
+        if _text(_parsed(text)) != text:
+            raise ValueError("a whole number in it needs more than 64 bits")
     except (TypeError, ValueError) as error:
         raise StoreError(
             f"the record {name} is not complete and plain JSON ({error}); numbers must be finite, unknown ones null"
         ) from error
-    return text + "\n"
+    return text
 
 
 def parse_record(text: str | bytes, source: object) -> Record:
@@ -233,12 +233,14 @@ def parse_record(text: str | bytes, source: object) -> Record:
         raise StoreError(f"{source} is not a result record ({error}); move it away and run again") from error
 
 
+def _text(value: object) -> str:
+    return json.dumps(value, sort_keys=True, indent=1, allow_nan=False) + "\n"
+
+
 def _parsed(text: str | bytes) -> object:
-    """By orjson; what it refuses, or makes a float of for want of bits, by Python's own reader."""
-    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    if LONG_NUMBER not in data.translate(OUTLINE):
-        with suppress(orjson.JSONDecodeError):
-            return orjson.loads(data)
+    """By orjson; what it refuses, such as half of a surrogate pair, by Python's own reader."""
+    with suppress(orjson.JSONDecodeError):
+        return orjson.loads(text)
     return json.loads(text, parse_constant=_no_constant)
 
 

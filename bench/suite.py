@@ -7,9 +7,11 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast
 
+import orjson
 from annotated_types import MinLen
 from pydantic import (
     BaseModel,
@@ -142,13 +144,21 @@ def validated(kind: type[S], values: Mapping[str, Any], where: str) -> S:
         if name not in known:
             raise UnknownNameError(f"setting {where}.*", name, known)
     try:
-        made: S = TypeAdapter(kind).validate_python(dict(values))
+        made: S = _validator(cast(Any, kind)).validate_python(dict(values))
         json.dumps(asdict(cast(Any, made)), allow_nan=False)
+        orjson.dumps(asdict(cast(Any, made)))  # refuses what needs more than 64 bits, which no record holds
     except ValidationError as error:
         raise ConfigError(f"the setting {where}.{first_problem(error)}") from error
     except (PydanticUserError, TypeError, ValueError) as error:
-        raise ConfigError(f"the settings {where}.* must be finite numbers, texts and truth values: {error}") from error
+        raise ConfigError(
+            f"the settings {where}.* must be finite numbers of 64 bits, texts and truth values: {error}"
+        ) from error
     return made
+
+
+@cache
+def _validator(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 def first_problem(error: ValidationError) -> str:
