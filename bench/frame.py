@@ -79,8 +79,14 @@ def frame_from_records(records: Iterable[Record]) -> pd.DataFrame:
     import pandas as pd
 
     with collector_paused():
-        frame = pd.DataFrame([_row(record) for record in records], columns=list(COLUMNS))
-    return frame.astype(dict(COLUMNS)).sort_values(list(SORT), ignore_index=True)
+        columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+        for record in records:
+            for name, value in _row(record).items():
+                columns[name].append(value)
+        for name, values in columns.items():
+            _check(name, values, columns["run_id"])
+        frame = pd.DataFrame({name: pd.Series(columns[name], dtype=kind) for name, kind in COLUMNS.items()})
+    return frame.sort_values(list(SORT), ignore_index=True)
 
 
 @contextmanager
@@ -109,16 +115,21 @@ def mark_stale(frame: pd.DataFrame, current: Mapping[tuple[str, str], str]) -> p
 
 def _row(record: Record) -> dict[str, Any]:
     try:
-        row = _identity(record) | _scores(record) | _numbers(record)
+        return _identity(record) | _scores(record) | _numbers(record)
     except (KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"the record {record['run_id']} has no usable {error}; move it away and run again") from error
-    for name, value in row.items():
-        if not _fits(value, COLUMNS[name]):
+
+
+def _check(name: str, values: Sequence[Any], run_ids: Sequence[str]) -> None:
+    kind = COLUMNS[name]
+    if {*map(type, values)} <= {*_PYTHON[kind]}:
+        return
+    for run_id, value in zip(run_ids, values, strict=True):
+        if not _fits(value, kind):
             raise StoreError(
-                f"the record {record['run_id']} has no usable '{name}' (found {reprlib.repr(value)}, wanted "
-                f"{COLUMNS[name]}); move it away and run again"
+                f"the record {run_id} has no usable '{name}' (found {reprlib.repr(value)}, wanted {kind}); move it "
+                "away and run again"
             )
-    return row
 
 
 def _fits(value: object, kind: str) -> bool:
