@@ -22,6 +22,7 @@ from bench.analysis.ranking import (
     pairwise,
     ranks,
     signed_rank,
+    signed_ranks,
     skill,
     win_tie_loss,
 )
@@ -216,3 +217,11 @@ def test_what_does_not_differ_counts_for_neither_side():
     assert signed_rank(differences) == pytest.approx(wilcoxon(differences).pvalue)
     assert signed_rank(differences) == signed_rank(differences[differences != 0])
     assert signed_rank(np.zeros(5)) == 1
+
+
+def test_columns_are_tested_together_as_each_alone():
+    values = np.random.default_rng(1).normal(0.3, size=(9, 6))
+    values[:, 1] = np.round(values[:, 1], 1)  # ties
+    values[3, 2], values[:, 4] = 0.0, 0.0
+    assert signed_ranks(values) == [signed_rank(column) for column in values.T]
+    assert signed_ranks(values[:, [4]]) == [1.0]

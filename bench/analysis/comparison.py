@@ -10,12 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.analysis.ranking import holm, signed_rank
+from bench.analysis.ranking import holm, signed_ranks
 from bench.errors import StoreError
 from bench.window_errors import WindowErrors
 
@@ -62,11 +61,11 @@ class Difference:
         return self.testable and self.holm < 1 - LEVEL and len(sides) == 1
 
 
-Runs = Mapping[int, WindowErrors]
+BySeed = Mapping[int, WindowErrors]
 """Errors of the same windows by seed."""
 
 
-def compare(reference: Runs, others: Sequence[Runs], *, horizon: int) -> list[Difference | None]:
+def compare(reference: BySeed, others: Sequence[BySeed], *, horizon: int) -> list[Difference | None]:
     """Differences of lines from the reference on one data set, not yet corrected; the draws are the same for all.
 
     Returns:
@@ -86,9 +85,9 @@ def compare(reference: Runs, others: Sequence[Runs], *, horizon: int) -> list[Di
     mine = np.stack([_mean(others[number], shared[number]) for number in known], axis=1)
     length = first.per_day * math.ceil(max(first.per_day, HORIZONS * horizon) / first.per_day)
     low, high = _widened(base, mine, length)
+    days, chances = _tested(mine - base, (first.origins - first.origins[0]) // length)
     found: list[Difference | None] = [None] * len(others)
     for column, number in enumerate(known):
-        days, p = _signed_rank(mine[:, column] - base[:, column], (first.origins - first.origins[0]) // length)
         seeds = {s: float(_percent(reference[s].absolute, others[number][s].absolute)) for s in shared[number]}
         found[number] = Difference(
             percent=float(_percent(base[:, column], mine[:, column])),
@@ -96,7 +95,7 @@ def compare(reference: Runs, others: Sequence[Runs], *, horizon: int) -> list[Di
             high=float(high[column]),
             seeds=seeds,
             days=days,
-            p=p,
+            p=chances[column],
         )
     return found
 
@@ -112,7 +111,7 @@ def corrected(differences: Sequence[Difference]) -> list[Difference]:
     ]
 
 
-def _mean(runs: Runs, seeds: Sequence[int]) -> Floats:
+def _mean(runs: BySeed, seeds: Sequence[int]) -> Floats:
     """Absolute errors of each window, averaged over seeds, ``[N]``."""
     mean: Floats = np.mean([runs[seed].absolute for seed in seeds], axis=0)
     return mean
@@ -181,7 +180,7 @@ def _intervals(base: Floats, mine: Floats, length: int) -> tuple[Floats, Floats]
     number, length = len(base), max(1, min(length, len(base) // 2))
     columns, reference = np.unique(base, axis=1, return_inverse=True)  # most lines share the reference's errors
     sums = _running(np.hstack([columns, mine]))
-    starts = _starts(number, length, DRAWS)
+    starts = _starts(number, length)
     ends = starts + np.minimum(length, number - np.arange(0, number, length))  # the last block is cut
     drawn = np.stack([(sums[last] - sums[first]).sum(axis=0) for first, last in zip(starts, ends, strict=True)])
     percent = _percent_of_sums(drawn[:, reference], drawn[:, columns.shape[1] :])
@@ -189,13 +188,9 @@ def _intervals(base: Floats, mine: Floats, length: int) -> tuple[Floats, Floats]
     return low, high
 
 
-@cache
-def _starts(windows: int, length: int, draws: int) -> NDArray[np.int64]:
-    """Where the blocks of every draw begin, ``[draws, blocks]``: arch's, with seed 0, the same for all comparisons."""
-    from arch.bootstrap import MovingBlockBootstrap
-
-    drawn = MovingBlockBootstrap(length, np.arange(windows), seed=0)
-    return np.stack([np.asarray(drawn.update_indices())[::length] for _ in range(draws)])
+def _starts(windows: int, length: int) -> NDArray[np.int64]:
+    """Where the blocks of every draw begin, ``[DRAWS, blocks]``; the same for all comparisons of so many windows."""
+    return np.random.default_rng(0).integers(0, windows - length + 1, (DRAWS, math.ceil(windows / length)))
 
 
 def _running(columns: Floats) -> Floats:
@@ -203,8 +198,7 @@ def _running(columns: Floats) -> Floats:
     return np.cumsum(np.vstack([np.zeros_like(columns[:1]), columns]), axis=0)
 
 
-def _signed_rank(differences: Floats, days: NDArray[np.int64]) -> tuple[int, float]:
-    """The number of days, and p of the differences' sums over them; 1 if nothing differs."""
-    found, places = np.unique(days, return_inverse=True)
-    sums: Floats = np.bincount(places, weights=differences).astype(np.float64)
-    return len(found), signed_rank(sums)
+def _tested(differences: Floats, days: NDArray[np.int64]) -> tuple[int, list[float]]:
+    """The number of days, which ascend, and p of the sums over them of each column of ``[N, K]``."""
+    _, begins = np.unique(days, return_index=True)
+    return len(begins), signed_ranks(np.add.reduceat(differences, begins, axis=0))

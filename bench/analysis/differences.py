@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.analysis.cells import BLOCK, DATA, LINE, Entries, Entry, Key
-from bench.analysis.comparison import DRAWS, FEWEST_SEEDS, Difference, Runs, compare, corrected
+from bench.analysis.comparison import DRAWS, FEWEST_SEEDS, BySeed, Difference, compare, corrected
 from bench.analysis.layout import Layout
 from bench.analysis.render import MARKS, MINUS, Block, Cell, Header, Score
 from bench.window_errors import unpack
@@ -183,7 +183,7 @@ def _base(key: tuple[Key, Key], bases: Sequence[tuple[Key, Key]]) -> tuple[Key, 
     return max(alike, key=lambda base: order.get(_fact(base, "weights"), -1), default=None)
 
 
-def _runs(entry: Entry) -> Runs:
+def _runs(entry: Entry) -> BySeed:
     return {run["seed"]: unpack(dict(run["windows"]), f"the record {run['run_id']}") for run in entry.runs}
 
 

@@ -105,11 +105,13 @@ def pairwise(scores: pd.DataFrame) -> pd.DataFrame:
     """
     from itertools import combinations
 
+    import numpy as np
     import pandas as pd
 
     pairs = list(combinations(scores.columns, 2))
     columns = {name: scores[name].to_numpy() for name in scores.columns}
-    values = [signed_rank(_relative(columns[first], columns[second])) for first, second in pairs]
+    relative = [_relative(columns[first], columns[second]) for first, second in pairs]
+    values = signed_ranks(np.stack(relative, axis=1)) if pairs else []
     index = pd.MultiIndex.from_tuples(pairs, names=["first", "second"])
     return pd.DataFrame({"p": values, "holm": holm(values)}, index=index)
 
@@ -191,6 +193,22 @@ def cliques(average: pd.Series[float], difference: float) -> list[tuple[str, ...
         if len(group) > 1 and not any(set(group) <= set(other) for other in found):
             found.append(group)
     return found
+
+
+def signed_ranks(columns: NDArray[np.float64]) -> list[float]:
+    """``signed_rank`` of each column of ``[N, K]``; those without ties and zeros, which are most, at once."""
+    import numpy as np
+    from scipy.stats import wilcoxon
+
+    ordered = np.sort(np.abs(columns), axis=0)
+    steps = np.diff(ordered, axis=0, prepend=0)
+    plain = np.all(steps > 0, axis=0)
+    values = np.empty(columns.shape[1])
+    for column in np.flatnonzero(~plain):
+        values[column] = signed_rank(columns[:, column])
+    if plain.any():
+        values[plain] = wilcoxon(columns[:, plain], axis=0).pvalue
+    return [float(value) for value in values]
 
 
 def signed_rank(differences: NDArray[np.float64]) -> float:
