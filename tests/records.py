@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
+from bench.analysis.runs import Runs
+from bench.frame import frame_from_records, mark_stale
 from bench.window_errors import WindowErrors, pack
 
 CODE = "0123456789ab"
 WINDOWS, VALUES = 240, 2400  # test windows, and values in each
 FLOORS = ("last_value", "window_mean", "historical_average")
+
+
+def runs_of(records: Iterable[Mapping[str, Any]], stale: Mapping[tuple[str, str], str] | None = None) -> Runs:
+    """The runs of these records; ``stale`` is today's code of (data set, model), none of another code being stale."""
+    return Runs(mark_stale(frame_from_records(records), stale or {}))
 
 
 def record(

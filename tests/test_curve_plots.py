@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from records import FLOORS, record
+from records import FLOORS, record, runs_of
 
 from bench.analysis.curve_plots import daily_figures, horizon_figures, learning_figures
 from bench.analysis.layout import Layout
 from bench.analysis.panels import BACKGROUND, cast, everyone, looks, plain_logarithm
 from bench.analysis.step_table import by_block
 from bench.errors import StoreError
-from bench.frame import frame_from_records, mark_stale
 from bench.window_errors import DayErrors, pack_day
 
 SHORT = Layout(name="short_term", title="Short-term", tasks=("short",))
 
 
 def drawn(draw, records):
-    (figure,) = draw(frame_from_records(records), [SHORT])
+    (figure,) = draw(runs_of(records), [SHORT])
     return figure, [axis for axis in figure.axes if axis.axison]
 
 
@@ -68,7 +67,7 @@ def test_validation_errors_by_epoch_have_a_mean_as_far_as_all_seeds_go_and_rings
 
 def test_what_was_not_trained_by_epochs_or_for_one_alone_has_no_curve():
     records = [learnt([], model="ridge"), learnt([3.0], model="once"), record(model="last_value") | {"curve": []}]
-    assert learning_figures(frame_from_records(records), [SHORT]) == []
+    assert learning_figures(runs_of(records), [SHORT]) == []
     figure, _ = drawn(learning_figures, [*records, learnt([3, 2])])
     assert names(figure) == ["stid"]
 
@@ -77,7 +76,7 @@ def test_what_was_not_trained_by_epochs_or_for_one_alone_has_no_curve():
 def test_a_curve_that_cannot_be_read_is_one_sentence(value):
     made = learnt([3.0, value])
     with pytest.raises(StoreError, match=f"the learning curve of the record {made['run_id']} cannot be read"):
-        learning_figures(frame_from_records([made]), [SHORT])
+        learning_figures(runs_of([made]), [SHORT])
 
 
 def test_errors_stand_at_the_middle_of_the_hour_that_they_are_for_as_means_over_seeds():
@@ -96,7 +95,7 @@ def test_an_hour_without_a_forecast_is_a_gap_and_older_records_have_no_profile()
     values = next(line.get_ydata() for line in axis.lines if len(line.get_xdata()))
     assert np.isnan(values[0])
     assert values[1:].tolist() == [1.0] * 23
-    assert daily_figures(frame_from_records([record()]), [SHORT]) == []
+    assert daily_figures(runs_of([record()]), [SHORT]) == []
 
 
 def test_of_the_floors_the_day_shows_the_best_alone():
@@ -139,8 +138,8 @@ def test_no_rule_is_stated_of_lines_that_merely_have_no_curve():
 
 
 def entries(records, **stale):
-    frame = mark_stale(frame_from_records(records), {("bikenyc", name): code for name, code in stale.items()})
-    (own,) = by_block(frame, [SHORT]).values()
+    runs = runs_of(records, {("bikenyc", name): code for name, code in stale.items()})
+    (own,) = by_block(runs, [SHORT]).values()
     return own
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import pandas as pd
 import pytest
 from matplotlib.image import imread
-from records import record
+from records import record, runs_of
 
 from bench.analysis.plots import difference_figures, write_figures
 from bench.analysis.render import MINUS
+from bench.analysis.runs import Runs
 from bench.analysis.tables import make_table, write_tables
 from bench.errors import StoreError
 from bench.frame import frame_from_records
@@ -41,7 +42,7 @@ def controls(weights: str = "random", **shared: Any) -> list[dict[str, Any]]:
 
 
 def blocks(records: list[dict[str, Any]], layout=CONTROLS):
-    return make_table(frame_from_records(records), layout).blocks
+    return make_table(runs_of(records), layout).blocks
 
 
 def cells(records: list[dict[str, Any]]) -> dict[str, str]:
@@ -92,8 +93,8 @@ def test_the_quick_profile_claims_nothing() -> None:
     block = blocks(controls(profile="quick"))[-1]
     assert {cell.rank("difference") for cell in block.cells[0]} == {""}
     assert block.cells[-1][0].text("difference") == "0 / 0 / 1"
-    frame = frame_from_records(controls(profile="quick"))
-    assert not make_table(frame, CONTROLS).differences["claimed"].any()
+    runs = runs_of(controls(profile="quick"))
+    assert not make_table(runs, CONTROLS).differences["claimed"].any()
 
 
 def test_a_stand_in_proves_nothing() -> None:
@@ -180,13 +181,13 @@ def test_a_variant_stands_in_its_own_table_alone() -> None:
 
 def test_a_stale_or_failed_run_is_not_compared() -> None:
     made = [*controls("pretrained"), variant(1.0, "scratch", failed=True)]
-    frame = frame_from_records(made).assign(stale=lambda frame: frame["changes"].map(str).str.contains("identity"))
-    block = make_table(frame, CONTROLS).blocks[-1]
+    runs = Runs(frame_from_records(made).assign(stale=lambda frame: frame["changes"].map(str).str.contains("identity")))
+    block = make_table(runs, CONTROLS).blocks[-1]
     assert [header.name for header in block.models] == ["shuffled tokens", "one trained block"]
 
 
 def test_the_csv_has_every_comparison_at_full_precision() -> None:
-    table = make_table(frame_from_records([*controls("pretrained"), *controls(dataset="taxinyc")]), CONTROLS)
+    table = make_table(runs_of([*controls("pretrained"), *controls(dataset="taxinyc")]), CONTROLS)
     rows = table.differences
     assert isinstance(rows, pd.DataFrame)
     first = rows.query("dataset == 'bikenyc' and line == 'no backbone'").iloc[0]
@@ -205,13 +206,13 @@ def test_a_broken_window_error_is_one_sentence_that_names_the_run() -> None:
 
 def test_a_question_with_odd_signs_reaches_no_reader_as_markup() -> None:
     question = "Is 50 % of a_b ^ \\x ~ <b>\n\n# better?"
-    table = make_table(frame_from_records(controls()), replace(CONTROLS, question=question))
+    table = make_table(runs_of(controls()), replace(CONTROLS, question=question))
     assert r"## Is 50 % of a_b ^ \\x ~ \<b\> # better?" in table.to_markdown()
     assert r"50~\% of a\_b \textasciicircum \space \textbackslash x \textasciitilde \space" in table.to_latex()
 
 
 def test_latex_and_markdown_carry_the_differences() -> None:
-    table = make_table(frame_from_records(controls("pretrained")), CONTROLS)
+    table = make_table(runs_of(controls("pretrained")), CONTROLS)
     assert "| no backbone | **+20.0 [+20.0, +20.0]** | 1 / 0 / 0 |" in table.to_markdown()
     latex = table.to_latex()
     assert r"\textbf{$-$10.0 [$-$10.0, $-$10.0]}" in latex
@@ -221,7 +222,7 @@ def test_latex_and_markdown_carry_the_differences() -> None:
 
 def test_what_is_too_wide_for_a_page_comes_in_parts_of_equal_width() -> None:
     made = [each for name in ("aaa", "bbb", "ccc", "ddd") for each in controls("pretrained", dataset=name)]
-    latex = make_table(frame_from_records(made), CONTROLS).to_latex()
+    latex = make_table(runs_of(made), CONTROLS).to_latex()
     parts = latex.split(r"\begin{table}")[3:]
     heads = [next(line for line in part.splitlines() if line.startswith(" & ")) for part in parts]
     assert [head.count("&") for head in heads] == [3, 2]
@@ -232,7 +233,7 @@ def test_what_is_too_wide_for_a_page_comes_in_parts_of_equal_width() -> None:
 
 
 def test_files_appear_and_disappear_with_their_runs(tmp_path: Path) -> None:
-    many, few = frame_from_records(controls()), frame_from_records(controls()[:2])
+    many, few = runs_of(controls()), runs_of(controls()[:2])
     written = [*write_tables(many, tmp_path, [CONTROLS]), *write_figures(many, tmp_path, [CONTROLS])]
     names = [path.name for path in written]
     assert names == [
@@ -250,14 +251,14 @@ def test_files_appear_and_disappear_with_their_runs(tmp_path: Path) -> None:
 def test_figures_have_the_same_bytes_for_the_same_runs_in_any_order(tmp_path: Path) -> None:
     frame = frame_from_records([*controls(), *controls(dataset="taxinyc")])
     for folder, rows in (("a", frame), ("b", frame.sample(frac=1, random_state=0))):
-        write_figures(rows, tmp_path / folder, [CONTROLS])
+        write_figures(Runs(rows), tmp_path / folder, [CONTROLS])
     for name in ("controls-1.png", "controls-1.pdf"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
 def test_a_figure_has_a_panel_per_data_set_and_a_row_per_line(tmp_path: Path) -> None:
     made = [*controls(), *controls(dataset="taxinyc"), variant(1.3, "scratch")]
-    (figure,) = difference_figures(frame_from_records(made), CONTROLS)
+    (figure,) = difference_figures(runs_of(made), CONTROLS)
     assert [axis.get_title() for axis in figure.axes] == ["bikenyc", "taxinyc"]
     labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert labels == ["shuffled tokens ‡", "no backbone", "one trained block", "trained from scratch"]
@@ -265,7 +266,7 @@ def test_a_figure_has_a_panel_per_data_set_and_a_row_per_line(tmp_path: Path) ->
     caption = " ".join(figure.get_supxlabel().split())
     assert "No current run of “pre-trained, frozen” is there, so this does not answer the question." in caption
     assert caption.endswith("‡ random instead of pre-trained weights.")
-    (path, _) = write_figures(frame_from_records(made), tmp_path, [CONTROLS])
+    (path, _) = write_figures(runs_of(made), tmp_path, [CONTROLS])
     assert imread(path).std() > 0.05
 
 
@@ -273,5 +274,5 @@ def test_what_is_taller_than_a_page_comes_in_several_figures(monkeypatch: pytest
     monkeypatch.setattr("bench.analysis.plots.TALL", 0.3)  # one row of panels
     cities = [f"city{number}" for number in range(6)]
     made = [each for city in cities for each in controls(dataset=city)]
-    figures = difference_figures(frame_from_records(made), CONTROLS)
+    figures = difference_figures(runs_of(made), CONTROLS)
     assert [[axis.get_title() for axis in figure.axes if axis.axison] for figure in figures] == [cities[:4], cities[4:]]

@@ -14,6 +14,7 @@ from records import record, suite
 from test_tuned import tuned
 
 from bench import registry
+from bench.analysis.runs import Runs
 from bench.analysis.tables import check_tables
 from bench.cli.export import supplement, write_zip
 from bench.cli.options import chosen_tables, current_frame
@@ -60,8 +61,8 @@ def test_an_unpacked_supplement_gives_the_same_frame_and_tables(made, tmp_path):
     there = {path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file()}
     assert listed == there - {"SHA256SUMS"}
     pd.testing.assert_frame_equal(load_frame(home / "results"), frame_from_records(made))
-    frame = current_frame(home / "results", None)
-    assert check_tables(frame, home / "results" / "tables", *chosen_tables(())) == []
+    runs = Runs(current_frame(home / "results", None))
+    assert check_tables(runs, home / "results" / "tables", *chosen_tables(())) == []
     assert (home / "results" / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     assert (home / "results" / "tuned" / "bikenyc" / "model_00.toml").exists()
     assert list((home / "results" / "figures").glob("cost-*.pdf"))

@@ -8,12 +8,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from records import record, suite
+from records import record, runs_of, suite
 from test_tuned import tuned
 
 from bench.analysis.overviews import MAKERS, overviews
 from bench.analysis.tables import write_tables
-from bench.frame import frame_from_records
 from bench.suite import layouts, suite_names
 from bench.tuning.ledger import write_ledger
 from bench.tuning.tuned import TunedFolder
@@ -52,8 +51,8 @@ def tables(tmp_path: Path) -> list[Path]:
     """Every table as LaTeX."""
     everything = layouts(suite_names())
     TunedFolder(tmp_path).write("tiny", "stid", "short", tuned())
-    frame = frame_from_records(records())
-    files = write_tables(frame, tmp_path / "tables", everything, overviews([*MAKERS], everything))
+    runs = runs_of(records())
+    files = write_tables(runs, tmp_path / "tables", everything, overviews([*MAKERS], everything))
     return [path for path in (*files, *write_ledger(tmp_path)) if path.suffix == ".tex"]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from records import record
+from records import record, runs_of
 
 from bench.analysis.layout import Layout
 from bench.analysis.map_plots import map_figures
@@ -12,7 +12,6 @@ from bench.analysis.overview_plots import FIGURES, overview_figures
 from bench.analysis.plots import write_figures
 from bench.analysis.seed_plots import seed_figures
 from bench.errors import StoreError
-from bench.frame import frame_from_records, mark_stale
 from bench.sample import Sample, pack
 
 SHORT = Layout(name="short_term", title="Short-term", tasks=("short",))
@@ -36,7 +35,7 @@ def mapped(wrong=1.0, truth=TRUTH, weekday=4, origin=2600, **kind):
 
 
 def drawn(draw, records):
-    (figure,) = draw(frame_from_records(records), [SHORT])
+    (figure,) = draw(runs_of(records), [SHORT])
     return figure, [axis for axis in figure.axes if axis.axison]
 
 
@@ -89,7 +88,7 @@ def test_the_caption_says_when_what_and_by_which_rule():
     assert "Step 6 of the forecast from slot 2600: Friday, 17:30, channel “start”, seed 0." in text
     assert "the first test window whose truth has the largest total at its last step in the first channel" in text
     assert "Light grey: no value that counts." in text
-    (unknown,) = map_figures(frame_from_records([mapped(weekday=None, truth=np.nan_to_num(TRUTH))]), [SHORT])
+    (unknown,) = map_figures(runs_of([mapped(weekday=None, truth=np.nan_to_num(TRUTH))]), [SHORT])
     assert "slot 2600: 17:30," in caption(unknown)
     assert "Light grey" not in caption(unknown)
 
@@ -102,14 +101,14 @@ def test_the_first_seed_is_shown_and_maps_of_another_window_are_not():
 
 def test_runs_without_a_map_of_earlier_code_or_without_any_value_make_none():
     nowhere = np.full((2, 3), np.nan)
-    assert map_figures(frame_from_records([record(), mapped(truth=nowhere, model="b")]), [SHORT]) == []
-    old = mark_stale(frame_from_records([mapped()]), {("bikenyc", "stid"): "f" * 12})
+    assert map_figures(runs_of([record(), mapped(truth=nowhere, model="b")]), [SHORT]) == []
+    old = runs_of([mapped()], {("bikenyc", "stid"): "f" * 12})
     assert map_figures(old, [SHORT]) == []
 
 
 def test_stand_ins_and_random_weights_are_marked_and_every_data_set_has_its_figure():
     records = [mapped(stand_in=True, weights="random"), mapped(dataset="taxinyc")]
-    first, second = map_figures(frame_from_records(records), [SHORT])
+    first, second = map_figures(runs_of(records), [SHORT])
     assert "bikenyc †" in first.get_suptitle()
     assert "stid ‡" in titles(first.axes)
     assert {"†", "‡"} <= set(caption(first))
@@ -120,7 +119,7 @@ def test_a_map_that_cannot_be_read_is_one_sentence():
     made = mapped()
     made["sample"]["truth"] = "!"
     with pytest.raises(StoreError, match=f"the sample forecast of the record {made['run_id']} cannot be read"):
-        map_figures(frame_from_records([made]), [SHORT])
+        map_figures(runs_of([made]), [SHORT])
 
 
 def test_a_truth_of_one_value_and_forecasts_without_error_can_be_drawn():
@@ -164,14 +163,14 @@ def test_every_panel_has_an_order_of_its_own_and_a_wide_one_is_logarithmic():
 def test_many_models_on_many_data_sets_are_broken_into_pages():
     each = [(f"city{city}", f"model_{number}", seed) for city in range(6) for number in range(20) for seed in range(2)]
     records = [record(city, model, seed=seed, mae=1.0) for city, model, seed in each]
-    figures = seed_figures(frame_from_records(records), [SHORT])
+    figures = seed_figures(runs_of(records), [SHORT])
     assert [len([axis for axis in figure.axes if axis.axison]) for figure in figures] == [4, 2]
     assert all(figure.get_figheight() < 11.5 for figure in figures)
 
 
 def test_floors_of_several_seeds_say_nothing_of_how_much_seeds_differ():
     records = [record(model="last_value", seed=seed) for seed in range(3)] + [record()]
-    assert seed_figures(frame_from_records(records), [SHORT]) == []
+    assert seed_figures(runs_of(records), [SHORT]) == []
 
 
 @pytest.mark.slow
@@ -179,7 +178,7 @@ def test_the_same_records_give_the_same_bytes_in_any_order(tmp_path):
     records = [mapped(model=name, mae=mae, seed=seed) for seed in (0, 1) for mae, name in enumerate("ab", 1)]
     drawings = overview_figures(["learning", "seeds", "maps"], [SHORT])
     one, two = (
-        write_figures(frame_from_records(each), tmp_path / name, [], drawings)
+        write_figures(runs_of(each), tmp_path / name, [], drawings)
         for name, each in (("one", records), ("two", records[::-1]))
     )
     assert [path.name for path in one if path.suffix == ".png"] == ["learning-1.png", "seeds-1.png", "maps-1.png"]

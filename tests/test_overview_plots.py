@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import pytest
 from matplotlib.axes import Axes
-from records import record
+from records import record, runs_of
 from test_rank_table import made
 
 from bench.analysis.layout import Layout
 from bench.analysis.overview_plots import cost_figures, horizon_figures, overview_figures, pareto, rank_figures
 from bench.analysis.plots import write_figures
 from bench.analysis.style import plain_text
-from bench.frame import frame_from_records, mark_stale
 
 SHORT = Layout(name="short_term", title="Short-term", tasks=("short",))
 
 
 def panels(draw, records):
-    (figure,) = draw(frame_from_records(records), [SHORT])
+    (figure,) = draw(runs_of(records), [SHORT])
     axes: list[Axes] = [axis for axis in figure.axes if axis.axison]
     return figure, axes
 
@@ -39,7 +38,7 @@ def test_the_diagram_lists_models_by_average_rank_and_says_what_a_claim_takes():
 
 def test_no_diagram_is_drawn_of_what_cannot_be_ranked():
     for records in (made(cities=1), made(profile="quick"), made(stand_in=True), made(quality={"a": 1, "b": 2})):
-        assert rank_figures(frame_from_records(records), [SHORT]) == []
+        assert rank_figures(runs_of(records), [SHORT]) == []
 
 
 def test_steps_have_a_thick_mean_and_thin_seeds():
@@ -64,8 +63,8 @@ def test_accuracy_stands_against_milliseconds_with_its_front_joined():
 
 
 def test_stale_runs_are_marked_and_on_no_front():
-    frame = mark_stale(frame_from_records([priced("a", 1.0, 5.0), priced("b", 2.0, 6.0)]), {("bikenyc", "a"): "f" * 12})
-    (figure,) = cost_figures(frame, [SHORT])
+    runs = runs_of([priced("a", 1.0, 5.0), priced("b", 2.0, 6.0)], {("bikenyc", "a"): "f" * 12})
+    (figure,) = cost_figures(runs, [SHORT])
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a §", "b"]
     assert list(figure.axes[0].lines[0].get_xydata().ravel()) == [2.0, 6.0]
     assert "§ stale" in " ".join(figure.get_supxlabel().split())
@@ -77,7 +76,7 @@ def test_figures_are_written_by_the_name_of_their_table_with_the_same_bytes(tmp_
     records = made(cities=2)
     with plain_text():
         one, two = (
-            write_figures(frame_from_records(each), tmp_path / name, [], drawn)
+            write_figures(runs_of(each), tmp_path / name, [], drawn)
             for name, each in (("one", records), ("two", records[::-1]))
         )
     names = ["ranks-1.png", "ranks-1.pdf", "cost-1.png", "cost-1.pdf"]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from records import CODE, record, suite
+from records import CODE, record, runs_of, suite
 
 from bench.analysis.layout import Layout
 from bench.analysis.overviews import overviews
 from bench.analysis.rank_table import make_ranks
 from bench.analysis.tables import check_tables, write_tables
-from bench.frame import frame_from_records, mark_stale
 
 SHORT = Layout(name="short_term", title="Short-term", tasks=("short",))
 QUALITY = {"good": 1.0, "even": 1.2, "level": 1.2, "poor": 1.5}
@@ -25,8 +24,8 @@ def made(cities=10, quality=QUALITY, floor=2.0, **kind):
 
 
 def ranked(records, **current):
-    frame = mark_stale(frame_from_records(records), {("city0", name): code for name, code in current.items()})
-    return make_ranks(frame, [SHORT])
+    runs = runs_of(records, {("city0", name): code for name, code in current.items()})
+    return make_ranks(runs, [SHORT])
 
 
 def grid(table):
@@ -115,17 +114,17 @@ def test_one_real_data_set_or_the_quick_profile_make_a_sentence_instead():
 
 
 def test_the_table_is_written_and_checked_by_name_in_all_its_forms(tmp_path):
-    frame, (over,) = frame_from_records(made()), overviews(["short_term", "ranks"], [SHORT])
-    assert [path.name for path in write_tables(frame, tmp_path, [], [over])] == ["ranks.md", "ranks.tex", "ranks.csv"]
-    assert check_tables(frame, tmp_path, [], [over]) == []
-    other = check_tables(frame_from_records(made(cities=9)), tmp_path, [], [over])
+    runs, (over,) = runs_of(made()), overviews(["short_term", "ranks"], [SHORT])
+    assert [path.name for path in write_tables(runs, tmp_path, [], [over])] == ["ranks.md", "ranks.tex", "ranks.csv"]
+    assert check_tables(runs, tmp_path, [], [over]) == []
+    other = check_tables(runs_of(made(cities=9)), tmp_path, [], [over])
     assert len(other) == 3
     assert "good,1.0,1.0,30,0,0,0.5,,,good,city0" in (tmp_path / "ranks.csv").read_text(encoding="utf-8")
 
 
 def test_tables_that_compare_variants_are_no_source():
     versus = Layout(name="controls", title="Controls", tasks=("short",), references=("pre-trained",))
-    assert make_ranks(frame_from_records(suite()), [versus]).blocks == ()
+    assert make_ranks(runs_of(suite()), [versus]).blocks == ()
 
 
 def test_floors_alone_make_a_sentence_and_no_error():

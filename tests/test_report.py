@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 from browser import FLAGS, executable, page_of
-from records import record, suite
+from records import record, runs_of, suite
 from test_tuned import tuned
 
 from bench.analysis.facts import without_paths
 from bench.analysis.report import make_report, write_report
 from bench.cli.report import contents_of
 from bench.errors import StoreError
-from bench.frame import frame_from_records
 from bench.tuning.tuned import TunedFolder
 
 HOSTILE = """<script>window.hurt = 1</script><img src=x onerror="window.hurt = 2">"'&{{ 7 * 7 }}"""
@@ -27,8 +26,8 @@ def no_figures(monkeypatch):
 
 
 def report(records, results=Path("nowhere")):
-    frame = frame_from_records(records)
-    return make_report(frame, contents_of(frame, results, ()))
+    runs = runs_of(records)
+    return make_report(runs, contents_of(runs.rows, results, ()))
 
 
 def hostile():

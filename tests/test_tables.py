@@ -6,16 +6,16 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from records import CODE, record, suite
+from records import CODE, record, runs_of, suite
 
 from bench.analysis.layout import Layout
 from bench.analysis.render import Table
+from bench.analysis.runs import Runs
 from bench.analysis.tables import check_tables, make_table, write_tables
-from bench.frame import frame_from_records, mark_stale
+from bench.frame import frame_from_records
 
 OLD = "0" * 12
 SHORT = Layout(name="short_term", title="Short-term", tasks=("short",))
@@ -24,8 +24,8 @@ FEW = Layout(name="few_shot", title="Few-shot", tasks=("few1", "few5"))
 ALL = (SHORT, LONG, FEW)
 
 
-def short_term(frame: pd.DataFrame) -> Table:
-    return make_table(frame, SHORT)
+def short_term(runs: Runs) -> Table:
+    return make_table(runs, SHORT)
 
 
 def table_rows(markdown: str, metric: str = "MAE") -> dict[str, list[str]]:
@@ -36,8 +36,8 @@ def table_rows(markdown: str, metric: str = "MAE") -> dict[str, list[str]]:
 
 
 def cell(records: list[dict[str, Any]], dataset: str, model: str, **current: str) -> str:
-    frame = mark_stale(frame_from_records(records), {("bikenyc", name): code for name, code in current.items()})
-    rows = table_rows(short_term(frame).to_markdown())
+    runs = runs_of(records, {("bikenyc", name): code for name, code in current.items()})
+    rows = table_rows(short_term(runs).to_markdown())
     return rows[dataset][rows["**MAE**"].index(model)]
 
 
@@ -76,21 +76,21 @@ def test_stale_runs_of_different_code_never_share_a_mean() -> None:
 
 def test_runs_of_different_settings_under_one_name_get_lines_of_their_own() -> None:
     made = [record(mae=1.0, epochs=2), record(mae=2.0, epochs=3, seed=1)]
-    header = table_rows(short_term(frame_from_records(made)).to_markdown())["**MAE**"]
+    header = table_rows(short_term(runs_of(made)).to_markdown())["**MAE**"]
     assert len(header) == 2
     assert all(name.startswith("stid (settings ") for name in header)
 
 
 def test_different_data_under_one_name_get_rows_of_their_own() -> None:
     made = [record(), record(sha256="e" * 64, seed=1), record(stand_in=True, seed=2)]
-    rows = list(table_rows(short_term(frame_from_records(made)).to_markdown()))
+    rows = list(table_rows(short_term(runs_of(made)).to_markdown()))
     assert rows[1:] == ["bikenyc (npz-1, dddddd)", "bikenyc (npz-1, eeeeee)", "bikenyc †"]
 
 
 def test_variants_and_weights_are_lines_of_their_own() -> None:
     made = [record(), record(overrides={"width": 64})]
     made += [record(model="stvfm", weights="random"), record(model="stvfm", weights="pretrained")]
-    header = table_rows(short_term(frame_from_records(made)).to_markdown())["**MAE**"]
+    header = table_rows(short_term(runs_of(made)).to_markdown())["**MAE**"]
     assert header == ["stid", "stid (width=64)", "stvfm (pretrained)", "stvfm (random) ‡"]
 
 
@@ -114,7 +114,7 @@ def test_what_was_not_run_is_a_dash() -> None:
 
 def test_floors_come_first_in_italics() -> None:
     made = [record(model="a"), record(model="window_mean"), record(model="last_value")]
-    assert table_rows(short_term(frame_from_records(made)).to_markdown())["**MAE**"] == [
+    assert table_rows(short_term(runs_of(made)).to_markdown())["**MAE**"] == [
         "*last_value*",
         "*window_mean*",
         "a",
@@ -124,14 +124,14 @@ def test_floors_come_first_in_italics() -> None:
 def test_only_a_model_worse_than_the_best_floor_is_flagged() -> None:
     made = [record(model="last_value", mae=3.0), record(model="window_mean", mae=5.0)]
     made += [record(model="a", mae=4.0), record(model="b", mae=2.0), record(model="c", mae=3.0)]
-    rows = table_rows(short_term(frame_from_records(made)).to_markdown())
+    rows = table_rows(short_term(runs_of(made)).to_markdown())
     assert rows["bikenyc"] == ["3.00", "5.00", "4.00 ▼", "**2.00**", "3.00"]
 
 
 def test_a_model_is_flagged_in_the_metrics_alone_in_which_a_floor_is_better() -> None:
     made = [record(model="last_value", mae=3.0, rmse=9.0), record(model="window_mean", mae=5.0, rmse=6.0)]
     made += [record(model="a", mae=4.0, rmse=5.0), record(model="b", mae=2.0, rmse=7.0)]
-    table = short_term(frame_from_records(made))
+    table = short_term(runs_of(made))
     markdown = table.to_markdown()
     assert table_rows(markdown)["bikenyc"] == ["<u>3.00</u>", "5.00", "4.00 ▼", "**2.00**"]
     assert table_rows(markdown, "RMSE")["bikenyc"] == ["9.00", "<u>6.00</u>", "**5.00**", "7.00 ▼"]
@@ -143,12 +143,12 @@ def test_a_model_is_flagged_in_the_metrics_alone_in_which_a_floor_is_better() ->
 
 def test_a_failed_floor_is_still_a_floor() -> None:
     made = [record(model="last_value"), record("taxibj", model="last_value", failed=True), record("taxibj", mae=9.0)]
-    assert table_rows(short_term(frame_from_records(made)).to_markdown())["**MAE**"] == ["*last_value*", "stid"]
+    assert table_rows(short_term(runs_of(made)).to_markdown())["**MAE**"] == ["*last_value*", "stid"]
 
 
 def test_a_floor_made_under_another_profile_serves_all() -> None:
     floor = record(model="last_value", mae=1.0, profile="quick")
-    markdown = short_term(frame_from_records([floor, record(mae=2.0), record("taxibj", mae=2.0)])).to_markdown()
+    markdown = short_term(runs_of([floor, record(mae=2.0), record("taxibj", mae=2.0)])).to_markdown()
     assert table_rows(markdown)["bikenyc"] == ["**1.00**", "<u>2.00</u> ▼"]
     assert table_rows(markdown)["taxibj"] == ["—", "2.00"]
 
@@ -157,7 +157,7 @@ def test_a_floor_made_under_another_profile_serves_all() -> None:
 @settings(deadline=None, max_examples=30)
 def test_bold_and_underlined_are_the_best_two_and_never_a_tie(cents: list[int]) -> None:
     made = [record(model=f"m{number}", mae=value / 100) for number, value in enumerate(cents)]
-    row = table_rows(short_term(frame_from_records(made)).to_markdown())["bikenyc"]
+    row = table_rows(short_term(runs_of(made)).to_markdown())["bikenyc"]
     order = sorted(cents)
     for value, text in zip(cents, row, strict=True):
         alone = cents.count(value) == 1
@@ -170,24 +170,24 @@ def test_bold_and_underlined_are_the_best_two_and_never_a_tie(cents: list[int]) 
 
 def test_values_that_print_alike_are_a_tie() -> None:
     made = [record(model="a", mae=1.001), record(model="b", mae=1.004), record(model="c", mae=2.0)]
-    assert table_rows(short_term(frame_from_records(made)).to_markdown())["bikenyc"] == ["1.00", "1.00", "2.00"]
+    assert table_rows(short_term(runs_of(made)).to_markdown())["bikenyc"] == ["1.00", "1.00", "2.00"]
 
 
 def test_a_stale_result_is_not_ranked() -> None:
     made = [record(mae=1.0, code=OLD), record(model="b", mae=2.0), record(model="c", mae=3.0)]
-    frame = mark_stale(frame_from_records(made), {("bikenyc", "stid"): CODE})
-    assert table_rows(short_term(frame).to_markdown())["bikenyc"] == ["**2.00**", "<u>3.00</u>", "1.00 §"]
+    runs = runs_of(made, {("bikenyc", "stid"): CODE})
+    assert table_rows(short_term(runs).to_markdown())["bikenyc"] == ["**2.00**", "<u>3.00</u>", "1.00 §"]
 
 
 def test_a_single_model_is_not_called_best() -> None:
-    assert "**1.25" not in short_term(frame_from_records([record()])).to_markdown()
+    assert "**1.25" not in short_term(runs_of([record()])).to_markdown()
 
 
 def test_the_quick_profile_has_no_ranks_and_says_that_they_mean_nothing() -> None:
-    markdown = short_term(frame_from_records(suite("quick"))).to_markdown()
+    markdown = short_term(runs_of(suite("quick"))).to_markdown()
     assert "the ranks mean nothing" in markdown
     assert "<u>" not in markdown
-    assert "the ranks mean nothing" not in short_term(frame_from_records(suite())).to_markdown()
+    assert "the ranks mean nothing" not in short_term(runs_of(suite())).to_markdown()
 
 
 # Blocks, captions and forms -----------------------------------------------------------------------------------------
@@ -195,7 +195,7 @@ def test_the_quick_profile_has_no_ranks_and_says_that_they_mean_nothing() -> Non
 
 def test_whatever_must_not_be_compared_stands_in_a_block_of_its_own() -> None:
     made = [record(), record(protocol="unist"), record(profile="quick"), record(leaky_scaler=True), record(clamp=True)]
-    titles = [block.title for block in short_term(frame_from_records(made)).blocks]
+    titles = [block.title for block in short_term(runs_of(made)).blocks]
     assert sorted(titles) == [
         "Task short: 6 → 6 steps, protocol strict, profile paper",
         "Task short: 6 → 6 steps, protocol strict, profile paper, forecasts clamped to the data's range",
@@ -206,21 +206,21 @@ def test_whatever_must_not_be_compared_stands_in_a_block_of_its_own() -> None:
 
 
 def test_each_table_holds_its_own_tasks() -> None:
-    frame = frame_from_records([record(task=task) for task in ("short", "long", "few1", "few5")])
-    assert [len(make_table(frame, layout).blocks) for layout in ALL] == [1, 1, 2]
-    assert "first 1 % of the training windows" in make_table(frame, FEW).to_markdown()
+    runs = runs_of([record(task=task) for task in ("short", "long", "few1", "few5")])
+    assert [len(make_table(runs, layout).blocks) for layout in ALL] == [1, 1, 2]
+    assert "first 1 % of the training windows" in make_table(runs, FEW).to_markdown()
 
 
 def test_the_legend_explains_the_marks_that_occur_and_no_others() -> None:
-    plain = short_term(frame_from_records([record()])).to_markdown()
+    plain = short_term(runs_of([record()])).to_markdown()
     assert not set("†‡▼§✗—") & set(plain)
-    full = short_term(frame_from_records(suite())).to_markdown().splitlines()[-1]
+    full = short_term(runs_of(suite())).to_markdown().splitlines()[-1]
     assert [part.split()[0] for part in full.split("; ")] == ["†", "‡", "▼", "✗", "—"]
 
 
 def test_many_models_run_down_the_page_and_few_run_across() -> None:
-    few = table_rows(short_term(frame_from_records(suite(models=2))).to_markdown())
-    many = table_rows(short_term(frame_from_records(suite(models=16))).to_markdown())
+    few = table_rows(short_term(runs_of(suite(models=2))).to_markdown())
+    many = table_rows(short_term(runs_of(suite(models=16))).to_markdown())
     assert list(few)[1:] == ["bikenyc", "taxibj †", "taxinyc"]
     assert many["**MAE**"] == list(few)[1:]
     assert len(many) == 1 + 20
@@ -231,7 +231,7 @@ def test_many_models_run_down_the_page_and_few_run_across() -> None:
 @settings(deadline=None, max_examples=30)
 def test_the_csv_has_the_numbers_at_full_precision(maes: list[float]) -> None:
     made = [record(seed=seed, mae=mae) for seed, mae in enumerate(maes)]
-    text = short_term(frame_from_records(made)).to_csv()
+    text = short_term(runs_of(made)).to_csv()
     [row] = [row for row in csv.DictReader(io.StringIO(text)) if row["metric"] == "mae"]
     assert float(row["mean"]) == statistics.fmean(maes)
     assert int(row["n"]) == len(maes)
@@ -239,7 +239,7 @@ def test_the_csv_has_the_numbers_at_full_precision(maes: list[float]) -> None:
 
 
 def test_the_csv_carries_the_flags() -> None:
-    long = short_term(frame_from_records(suite())).long.query("metric == 'mae'")
+    long = short_term(runs_of(suite())).long.query("metric == 'mae'")
     flags = {(row.dataset, row.model): row.flags for row in long.itertuples()}
     assert flags["taxibj", "last_value"] == "stand_in"
     assert flags["bikenyc", "stvfm"] == "random_weights;below_floor"
@@ -248,7 +248,7 @@ def test_the_csv_carries_the_flags() -> None:
 
 def test_latex_escapes_names_and_sets_floors_apart() -> None:
     made = [*suite(), record(overrides={"a_b": "50%&$"})]
-    latex = short_term(frame_from_records(made)).to_latex()
+    latex = short_term(runs_of(made)).to_latex()
     assert r"stid (a\_b=50\%\&\$)" in latex
     assert r"\textit{last\_value} & \textit{window\_mean}" in latex
     assert r"rr@{\qquad}r" in latex
@@ -260,22 +260,22 @@ def test_latex_escapes_names_and_sets_floors_apart() -> None:
 
 
 def test_latex_rules_off_the_floors_when_models_run_down_the_page() -> None:
-    lines = short_term(frame_from_records(suite(models=16))).to_latex().splitlines()
+    lines = short_term(runs_of(suite(models=16))).to_latex().splitlines()
     last = max(number for number, line in enumerate(lines[:25]) if r"\textit{" in line)
     assert lines[last + 1] == r"\midrule"
     assert lines[last + 2].startswith("convlstm")
 
 
 def test_markdown_survives_a_variant_with_its_own_marks() -> None:
-    rows = table_rows(short_term(frame_from_records([record(overrides={"x": "a|b*c\nd"})])).to_markdown())
+    rows = table_rows(short_term(runs_of([record(overrides={"x": "a|b*c\nd"})])).to_markdown())
     assert rows["**MAE**"] == [r"stid (x=a\|b\*c d)"]
 
 
 def test_every_form_has_the_same_bytes_whatever_the_order_of_records() -> None:
     made = suite() + suite("quick", seeds=1)
-    one = short_term(frame_from_records(made))
-    frame = frame_from_records(made).sample(frac=1, random_state=0)
-    other = short_term(frame)
+    one = short_term(runs_of(made))
+    runs = Runs(frame_from_records(made).sample(frac=1, random_state=0))
+    other = short_term(runs)
     assert (one.to_markdown(), one.to_latex(), one.to_csv()) == (other.to_markdown(), other.to_latex(), other.to_csv())
 
 
@@ -283,28 +283,28 @@ def test_every_form_has_the_same_bytes_whatever_the_order_of_records() -> None:
 
 
 def test_tables_with_rows_are_written_and_then_checked(tmp_path: Path) -> None:
-    frame = frame_from_records(suite())
-    written = write_tables(frame, tmp_path / "tables", ALL)
+    runs = runs_of(suite())
+    written = write_tables(runs, tmp_path / "tables", ALL)
     assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == sorted(path.name for path in written)
     assert [path.suffix for path in written] == [".md", ".tex", ".csv"]
-    assert check_tables(frame, tmp_path / "tables", ALL) == []
-    more = frame_from_records([*suite(), record(task="long")])
+    assert check_tables(runs, tmp_path / "tables", ALL) == []
+    more = runs_of([*suite(), record(task="long")])
     changed = [path.name for path in check_tables(more, tmp_path / "tables", ALL)]
     assert changed == ["long_term.md", "long_term.tex", "long_term.csv"]
-    assert [path.name for path in check_tables(frame_from_records(suite()[1:]), tmp_path / "tables", ALL)] != []
+    assert [path.name for path in check_tables(runs_of(suite()[1:]), tmp_path / "tables", ALL)] != []
 
 
 def test_a_table_that_lost_its_rows_does_not_stay_behind(tmp_path: Path) -> None:
-    write_tables(frame_from_records([record(task="long"), record()]), tmp_path, ALL)
-    write_tables(frame_from_records([record()]), tmp_path, ALL)
+    write_tables(runs_of([record(task="long"), record()]), tmp_path, ALL)
+    write_tables(runs_of([record()]), tmp_path, ALL)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["short_term.csv", "short_term.md", "short_term.tex"]
 
 
 def test_one_table_can_be_written_alone(tmp_path: Path) -> None:
-    frame = frame_from_records([record(task="long"), record()])
-    assert [path.stem for path in write_tables(frame, tmp_path, [LONG])] == ["long_term"] * 3
+    runs = runs_of([record(task="long"), record()])
+    assert [path.stem for path in write_tables(runs, tmp_path, [LONG])] == ["long_term"] * 3
 
 
 def test_no_records_make_no_files(tmp_path: Path) -> None:
-    assert write_tables(frame_from_records([]), tmp_path / "tables", ALL) == []
-    assert check_tables(frame_from_records([]), tmp_path / "tables", ALL) == []
+    assert write_tables(runs_of([]), tmp_path / "tables", ALL) == []
+    assert check_tables(runs_of([]), tmp_path / "tables", ALL) == []

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from bench import registry
+from bench.analysis.runs import Runs
 from bench.analysis.tables import make_table
 from bench.errors import BenchError, ConfigError
 from bench.frame import load_frame
@@ -215,18 +216,18 @@ def test_a_record_says_that_it_is_tuned_and_no_table_mixes_it_with_others(folder
         ("stid", False),
         ("stid", True),
     ]
-    (plain,), (own,) = (make_table(frame, each).blocks for each in layouts(["short_term", "everyone_tuned"]))
+    (plain,), (own,) = (make_table(Runs(frame), each).blocks for each in layouts(["short_term", "everyone_tuned"]))
     assert "tuned settings" in own.title
     assert "tuned" not in plain.title
     assert [[header.name for header in block.models] for block in (plain, own)] == [["last_value", "stid"]] * 2
-    both = make_table(frame, replace(layouts(["short_term"])[0], tuned=None)).blocks
+    both = make_table(Runs(frame), replace(layouts(["short_term"])[0], tuned=None)).blocks
     assert [block.title for block in both] == [plain.title, own.title]
 
 
 def test_a_table_of_tuned_runs_without_any_has_no_floors_either(catalog, tmp_path):
     runs = plan(load_suite("short_term"), Selection(models=("last_value",), datasets=("tiny",)), catalog)
     assert Runner(catalog, tmp_path, torch.device("cpu")).run(runs).failed == 0
-    assert make_table(load_frame(tmp_path), layouts(["everyone_tuned"])[0]).blocks == ()
+    assert make_table(Runs(load_frame(tmp_path)), layouts(["everyone_tuned"])[0]).blocks == ()
 
 
 def test_settings_that_a_model_no_longer_has_stay_in_the_ledger_and_are_not_run(tmp_path):

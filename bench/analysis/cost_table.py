@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from bench.analysis.cells import BLOCK, DATA, Entries, Entry, Key
 from bench.analysis.layout import Layout
 from bench.analysis.render import Block, Cell, Header, Score, Table
-from bench.analysis.tables import block_title, dataset_headers, line_headers, placed_blocks
+from bench.analysis.runs import Runs
+from bench.analysis.tables import block_title, dataset_headers, line_headers
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 NAME, TITLE = "efficiency", "What does each model cost?"
 COSTS: Mapping[str, str] = {
@@ -36,11 +37,11 @@ NOTE = (
 )
 
 
-def make_efficiency(frame: pd.DataFrame, layouts: Sequence[Layout]) -> Table:
+def make_efficiency(runs: Runs, layouts: Sequence[Layout]) -> Table:
     """The table of all layouts that do not compare variants or lay published numbers beside."""
     import pandas as pd
 
-    found = by_device(frame, layouts)
+    found = by_device(runs, layouts)
     return Table(
         name=NAME,
         title=TITLE,
@@ -52,11 +53,11 @@ def make_efficiency(frame: pd.DataFrame, layouts: Sequence[Layout]) -> Table:
     )
 
 
-def by_device(frame: pd.DataFrame, layouts: Sequence[Layout]) -> dict[tuple[Key, str], Entries]:
+def by_device(runs: Runs, layouts: Sequence[Layout]) -> dict[tuple[Key, str], Entries]:
     """The cells with runs of every plain suite's block, device by device."""
     found: dict[tuple[Key, str], Entries] = {}
     for layout in (layout for layout in layouts if layout.plain):
-        for place, entries in placed_blocks(frame, layout).items():
+        for place, entries in runs.cells(layout).items():
             for device in sorted({run["device"] for entry in entries.values() for run in entry.runs}):
                 own = {key: _on(entry, device) for key, entry in entries.items()}
                 found.setdefault((place, device), {key: entry for key, entry in own.items() if entry.runs})

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from bench.analysis.cells import Entry, Key, Row
 from bench.analysis.layout import Layout
 from bench.analysis.panels import BACKGROUND, Looks, cast, leading, outer_labels, panels, plain_logarithm
+from bench.analysis.runs import Runs
 from bench.analysis.step_table import by_block, curves, mean_curve
 from bench.analysis.tables import block_title
 from bench.errors import StoreError
 from bench.window_errors import unpack_day
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -25,11 +25,11 @@ MARKS_A_CURVE = 6
 FEWEST_EPOCHS = 2  # that make a curve
 
 
-def horizon_figures(frame: pd.DataFrame, layouts: Sequence[Layout]) -> list[Figure]:
+def horizon_figures(runs: Runs, layouts: Sequence[Layout]) -> list[Figure]:
     """By block: MAE by step, a panel per data set; thick the mean, thin the seeds."""
     caption = "MAE at each step alone. Thick: mean over seeds; thin: seeds"
     figures = []
-    for place, own in by_block(frame, layouts).items():
+    for place, own in by_block(runs, layouts).items():
         if own:
             title, chosen = f"How does the error grow with the step of the forecast?\n{block_title(place)}", cast(own)
             grey = "." if chosen.others else "; grey: floors."  # of many lines the rule says what is grey
@@ -38,7 +38,7 @@ def horizon_figures(frame: pd.DataFrame, layouts: Sequence[Layout]) -> list[Figu
     return figures
 
 
-def learning_figures(frame: pd.DataFrame, layouts: Sequence[Layout]) -> list[Figure]:
+def learning_figures(runs: Runs, layouts: Sequence[Layout]) -> list[Figure]:
     """By block: validation MAE by epoch, a panel per data set; thick means, thin seeds, rings the best epochs."""
     caption = (
         "MAE on validation after each epoch (logarithmic). Thick: mean over seeds, as far as all were trained; thin: "
@@ -46,7 +46,7 @@ def learning_figures(frame: pd.DataFrame, layouts: Sequence[Layout]) -> list[Fig
         "values, shares no axis with it; the records hold it."
     )
     figures = []
-    for place, own in by_block(frame, layouts).items():
+    for place, own in by_block(runs, layouts).items():
         learnt = {key: trained for key, entry in own.items() if (trained := _trained(entry)).runs}
         if learnt:
             title = f"How does each model learn?\n{block_title(place)}"
@@ -55,14 +55,14 @@ def learning_figures(frame: pd.DataFrame, layouts: Sequence[Layout]) -> list[Fig
     return figures
 
 
-def daily_figures(frame: pd.DataFrame, layouts: Sequence[Layout]) -> list[Figure]:
+def daily_figures(runs: Runs, layouts: Sequence[Layout]) -> list[Figure]:
     """By block: MAE by the target's time of day, a panel per data set, means over seeds."""
     caption = (
         "MAE of all test forecasts by the time of day that they are for (not at which they are made), all steps "
         "together, means over seeds; of the floors the best alone."
     )
     figures = []
-    for place, own in by_block(frame, layouts).items():
+    for place, own in by_block(runs, layouts).items():
         chosen = cast(own)
         chosen = replace(chosen, floors=tuple(leading(own, floors=True)[:1]))
         known = {key: entry for key, entry in own.items() if key[1] in chosen.named and daily_curve(entry)}

@@ -25,7 +25,7 @@ class Line:
     name: str
     model: str
     variant: bool = False
-    settings: Mapping[str, str | None] = field(default_factory=dict)
+    settings: Mapping[str, str | None] = field(default_factory=dict, hash=False)
     weights: str | None = None
 
     def changes(self, base: Changes) -> Changes:
@@ -53,7 +53,7 @@ class Layout:
     lines: tuple[Line, ...] = ()
     references: tuple[str, ...] = ()
     question: str = ""
-    published: Published | None = None
+    published: Published | None = field(default=None, hash=False)
     tuned: bool | None = None
 
     @property

@@ -14,12 +14,12 @@ from bench.analysis.layout import Layout
 from bench.analysis.panels import leading, texts
 from bench.analysis.plots import fill_lines, legend
 from bench.analysis.render import MINUS
+from bench.analysis.runs import Runs
 from bench.analysis.step_table import by_block
 from bench.analysis.tables import block_title, dataset_headers
 from bench.sample import Sample, unpack
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -60,14 +60,14 @@ class Colours:
     high: float
 
 
-def map_figures(frame: pd.DataFrame, layouts: Sequence[Layout]) -> list[Figure]:
+def map_figures(runs: Runs, layouts: Sequence[Layout]) -> list[Figure]:
     """A figure per block and data set that has maps.
 
     Raises:
         StoreError: If the sample of a record cannot be read.
     """
     figures = []
-    for place, own in by_block(frame, layouts).items():
+    for place, own in by_block(runs, layouts).items():
         for data in sorted({key for key, _ in own}):
             entries = {key: entry for key, entry in own.items() if key[0] == data}
             if chosen := chosen_maps(entries):

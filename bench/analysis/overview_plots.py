@@ -25,19 +25,19 @@ from bench.analysis.ranking import (
     friedman,
     pairs,
 )
+from bench.analysis.runs import Runs
 from bench.analysis.seed_plots import seed_figures
 from bench.analysis.style import BLUE, GREY, ORANGE
 from bench.analysis.tables import block_title
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-def rank_figures(frame: pd.DataFrame, layouts: Sequence[Layout]) -> list[Figure]:
+def rank_figures(runs: Runs, layouts: Sequence[Layout]) -> list[Figure]:
     """Critical-difference diagrams: average ranks, and bars over models that Nemenyi's test does not tell apart."""
-    found = standings(frame, layouts)
+    found = standings(runs, layouts)
     return [
         _rank_figure(block_title(place), each)
         for place, each in found.items()
@@ -45,14 +45,14 @@ def rank_figures(frame: pd.DataFrame, layouts: Sequence[Layout]) -> list[Figure]
     ]
 
 
-def cost_figures(frame: pd.DataFrame, layouts: Sequence[Layout]) -> list[Figure]:
+def cost_figures(runs: Runs, layouts: Sequence[Layout]) -> list[Figure]:
     """By block and device: MAE against milliseconds a window, a panel per data set."""
     caption = (
         "MAE against milliseconds to forecast a window (logarithmic), means over seeds. Black rims and the line: what "
         "nothing else beats in both, floors among it; grey: floors."
     )
     question = "What does accuracy cost?"
-    found = by_device(frame, layouts)
+    found = by_device(runs, layouts)
     priced = {key: {one: e for one, e in own.items() if cost(e, "ms_per_window") > 0} for key, own in found.items()}
     figures = []
     for (place, device), own in priced.items():
@@ -72,7 +72,7 @@ def pareto(points: Mapping[Key, tuple[float, float]]) -> list[Key]:
     return front
 
 
-Drawing = Callable[["pd.DataFrame", Sequence[Layout]], "list[Figure]"]
+Drawing = Callable[[Runs, Sequence[Layout]], "list[Figure]"]
 FIGURES: Mapping[str, tuple[str, Drawing]] = {
     "ranks": ("ranks", rank_figures),
     "per_horizon": ("horizon", horizon_figures),
@@ -91,8 +91,8 @@ def overview_figures(names: Sequence[str], layouts: Sequence[Layout]) -> list[Ov
     return [(stem, partial(_drawn, draw, tuple(layouts))) for stem, draw in chosen]
 
 
-def _drawn(draw: Drawing, layouts: Sequence[Layout], frame: pd.DataFrame) -> list[Figure]:
-    return draw(frame, layouts)
+def _drawn(draw: Drawing, layouts: Sequence[Layout], runs: Runs) -> list[Figure]:
+    return draw(runs, layouts)
 
 
 def _rank_figure(title: str, each: Standing) -> Figure:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from bench.analysis import cost_table, rank_table, step_table
 from bench.analysis.layout import Layout
+from bench.analysis.render import Table
+from bench.analysis.runs import Runs
 from bench.analysis.tables import Overview
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from bench.analysis.render import Table
-
-MAKERS: Mapping[str, Callable[[pd.DataFrame, Sequence[Layout]], Table]] = {
+MAKERS: Mapping[str, Callable[[Runs, Sequence[Layout]], Table]] = {
     rank_table.NAME: rank_table.make_ranks,
     cost_table.NAME: cost_table.make_efficiency,
     step_table.NAME: step_table.make_per_horizon,
@@ -27,5 +23,5 @@ def overviews(names: Sequence[str], layouts: Sequence[Layout]) -> list[Overview]
     return [partial(_made, name, tuple(layouts)) for name in names if name in MAKERS]
 
 
-def _made(name: str, layouts: Sequence[Layout], frame: pd.DataFrame) -> Table:
-    return MAKERS[name](frame, layouts)
+def _made(name: str, layouts: Sequence[Layout], runs: Runs) -> Table:
+    return MAKERS[name](runs, layouts)

@@ -1,4 +1,4 @@
-"""Figures as pure functions of the result frame, and the files they are written to."""
+"""Figures as pure functions of the runs of a frame, and the files they are written to."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 from bench.analysis.cells import Key
 from bench.analysis.comparison import FEWEST_SEEDS
-from bench.analysis.differences import Compared, Differences, differences
+from bench.analysis.differences import Compared, Differences
 from bench.analysis.layout import Layout
 from bench.analysis.render import MARKS, MINUS
+from bench.analysis.runs import Runs
 from bench.analysis.style import BLUE, GREY, ORANGE, plain_text, save
-from bench.analysis.tables import block_title, dataset_headers, line_headers, placed_blocks
+from bench.analysis.tables import block_title, dataset_headers, line_headers
 from bench.errors import StoreError
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -28,12 +28,12 @@ FORMATS = (".png", ".pdf")
 PANELS = 4  # side by side
 HEAD = 1.5  # inches for title and caption
 TALL = 1.4  # times its width: what fits a page
-Overview = tuple[str, Callable[["pd.DataFrame"], "list[Figure]"]]
+Overview = tuple[str, Callable[[Runs], "list[Figure]"]]
 """What the files are called, and who draws them."""
 
 
 def write_figures(
-    frame: pd.DataFrame, folder: Path, layouts: Sequence[Layout], overviews: Sequence[Overview] = ()
+    runs: Runs, folder: Path, layouts: Sequence[Layout], overviews: Sequence[Overview] = ()
 ) -> list[Path]:
     """Write ``<name>-<n>.png`` and ``.pdf``, one figure for each block of a table that compares; drop those that were.
 
@@ -48,10 +48,10 @@ def write_figures(
     written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        own: list[Overview] = [(layout.name, partial(_differences, layout)) for layout in layouts]
+        own: list[Overview] = [(layout.name, partial(difference_figures, layout=layout)) for layout in layouts]
         for name, draw in (*own, *overviews):
             with plain_text():
-                figures = draw(frame)
+                figures = draw(runs)
                 paths = [
                     save(figure, folder / f"{name}-{number}{ending}")
                     for number, figure in enumerate(figures, start=1)
@@ -69,18 +69,12 @@ def write_figures(
     return written
 
 
-def _differences(layout: Layout, frame: pd.DataFrame) -> list[Figure]:
-    return difference_figures(frame, layout)
-
-
-def difference_figures(frame: pd.DataFrame, layout: Layout) -> list[Figure]:
+def difference_figures(runs: Runs, layout: Layout) -> list[Figure]:
     """For each block: by how much more or less than the reference every line errs, one panel per data set."""
     figures = []
-    for place, entries in placed_blocks(frame, layout).items():
-        compared = differences(place, entries, layout)
-        if compared is not None:
-            title = f"{layout.question}\n{block_title(place)}".strip()
-            figures += [_figure(title, _caption(compared), own) for own in _pages(compared.found)]
+    for place, compared in runs.differences(layout).items():
+        title = f"{layout.question}\n{block_title(place)}".strip()
+        figures += [_figure(title, _caption(compared), own) for own in _pages(compared.found)]
     return figures
 
 

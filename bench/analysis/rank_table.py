@@ -24,7 +24,8 @@ from bench.analysis.ranking import (
     win_tie_loss,
 )
 from bench.analysis.render import MINUS, Block, Cell, Header, Score, Table
-from bench.analysis.tables import block_title, digits, line_headers, placed_blocks
+from bench.analysis.runs import Runs
+from bench.analysis.tables import block_title, digits, line_headers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,11 +117,11 @@ def _printed(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame([row.round(digits(float(row.min()))) for _, row in table.iterrows()], columns=table.columns)
 
 
-def make_ranks(frame: pd.DataFrame, layouts: Sequence[Layout]) -> Table:
+def make_ranks(runs: Runs, layouts: Sequence[Layout]) -> Table:
     """The table of all layouts that do not compare variants or lay published numbers beside."""
     import pandas as pd
 
-    found = standings(frame, layouts)
+    found = standings(runs, layouts)
     rows = {place: _rows(place, each) if each.enough else [] for place, each in found.items()}
     return Table(
         name=NAME,
@@ -130,14 +131,12 @@ def make_ranks(frame: pd.DataFrame, layouts: Sequence[Layout]) -> Table:
     )
 
 
-def standings(frame: pd.DataFrame, layouts: Sequence[Layout]) -> dict[Key, Standing]:
+def standings(runs: Runs, layouts: Sequence[Layout]) -> dict[Key, Standing]:
     """By block, those of plain suites alone."""
     plain = [layout for layout in layouts if layout.plain]
     found: dict[Key, Standing] = {}
     for layout in plain:
-        found |= {
-            place: standing(place, each) for place, each in placed_blocks(frame, layout).items() if place not in found
-        }
+        found |= {place: standing(place, each) for place, each in runs.cells(layout).items() if place not in found}
     return found
 
 

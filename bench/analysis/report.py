@@ -1,6 +1,6 @@
-"""The report: one HTML file with all that a frame of results says, which loads nothing and sends nothing.
+"""The report: one HTML file with all that the results say, which loads nothing and sends nothing.
 
-It has no date and no path, so equal frames give equal bytes. A policy in its head allows its own style and script by
+It has no date and no path, so equal runs give equal bytes. A policy in its head allows its own style and script by
 their digests, pictures inside it, and nothing else.
 """
 
@@ -26,15 +26,15 @@ from bench.analysis.layout import Layout
 from bench.analysis.plots import Overview as Drawing
 from bench.analysis.plots import difference_figures
 from bench.analysis.render import Table
+from bench.analysis.runs import Runs
 from bench.analysis.study import Study
 from bench.analysis.study_plots import study_figure
 from bench.analysis.style import plain_text
-from bench.analysis.tables import Overview, frame_rows, make_table
+from bench.analysis.tables import Overview, make_table
 from bench.errors import StoreError
 from bench.whole import whole
 
 if TYPE_CHECKING:
-    import pandas as pd
     from markupsafe import Markup
     from matplotlib.figure import Figure
 
@@ -44,7 +44,7 @@ Step = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """What a report shows beside the frame.
+    """What a report shows beside the runs.
 
     Attributes:
         layouts: The suites; those without rows are passed over.
@@ -82,23 +82,23 @@ class Picture:
     height: int
 
 
-def make_report(frame: pd.DataFrame, contents: Contents, step: Step = lambda _: None) -> str:
+def make_report(runs: Runs, contents: Contents, step: Step = lambda _: None) -> str:
     """The whole document.
 
     Args:
-        frame: Rows of ``bench.frame``, in any order; without the column ``stale`` no row is stale.
+        runs: All that it is about.
         contents: What to show.
         step: Is told what is being made, as figures take seconds.
 
     Raises:
         StoreError: If window errors that are to be compared cannot be read.
     """
-    rows = frame_rows(frame)
+    rows = runs.rows
     step("tables")
-    suites = [make_table(frame, layout) for layout in contents.layouts]
-    tables = [table for table in (*suites, *(make(frame) for make in contents.overviews)) if table.blocks]
+    suites = [make_table(runs, layout) for layout in contents.layouts]
+    tables = [table for table in (*suites, *(make(runs) for make in contents.overviews)) if table.blocks]
     ledger = contents.ledger if contents.ledger and contents.ledger.blocks else None
-    pictures = list(_pictures(frame, contents, step))
+    pictures = list(_pictures(runs, contents, step))
     style, script = _asset("report.css"), _asset("report.js")
     return (
         environment()
@@ -156,13 +156,13 @@ def _section(table: Table) -> Markup:
     return Markup(table.to_html())  # noqa: S704 - escaped by its template
 
 
-def _pictures(frame: pd.DataFrame, contents: Contents, step: Step) -> Iterator[Picture]:
+def _pictures(runs: Runs, contents: Contents, step: Step) -> Iterator[Picture]:
     """Every figure of ``stbench plots``, drawn by the same functions and never written to disk."""
     own: list[Drawing] = [(layout.name, partial(difference_figures, layout=layout)) for layout in contents.layouts]
     for name, draw in (*own, *contents.drawings):
         step(f"figures: {name}")
         with plain_text():
-            for number, figure in enumerate(draw(frame), start=1):
+            for number, figure in enumerate(draw(runs), start=1):
                 yield _picture(f"{name}-{number}", figure)
     for name, study in contents.studies.items():
         step(f"figures: {name}")

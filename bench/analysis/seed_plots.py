@@ -11,12 +11,12 @@ from bench.analysis.layout import Layout
 from bench.analysis.panels import plain, plain_logarithm, texts
 from bench.analysis.plots import fill_lines, legend
 from bench.analysis.render import MARKS
+from bench.analysis.runs import Runs
 from bench.analysis.step_table import by_block
 from bench.analysis.style import BLUE, GREY
 from bench.analysis.tables import block_title, dataset_headers
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -30,12 +30,12 @@ CAPTION = (
 )
 
 
-def seed_figures(frame: pd.DataFrame, layouts: Sequence[Layout]) -> list[Figure]:
+def seed_figures(runs: Runs, layouts: Sequence[Layout]) -> list[Figure]:
     """By block with several seeds: each one's MAE as a point, a panel per data set, models by their means."""
     title = "How much do seeds differ, and do models differ by more?"
     return [
         _figure(f"{title}\n{block_title(place)}", {key: shown[key] for key in shown if key[0] in page})
-        for place, own in by_block(frame, layouts).items()
+        for place, own in by_block(runs, layouts).items()
         if (shown := finite(own)) and any(entry.seeds > 1 and not entry.floor for entry in shown.values())
         for page in pages(shown)
     ]

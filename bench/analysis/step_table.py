@@ -10,21 +10,22 @@ from typing import TYPE_CHECKING, Any
 from bench.analysis.cells import BLOCK, DATA, Entries, Entry, Key, spread
 from bench.analysis.layout import Layout
 from bench.analysis.render import Block, Cell, Header, Score, Table
-from bench.analysis.tables import best_two, block_title, dataset_headers, digits, line_headers, placed_blocks
+from bench.analysis.runs import Runs
+from bench.analysis.tables import best_two, block_title, dataset_headers, digits, line_headers
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 NAME, TITLE = "per_horizon", "How does the error grow with the step of the forecast?"
 MOST = 8  # steps side by side; of longer horizons the powers of two
 LONG = (*BLOCK, "dataset", "stand_in", "line", "floor", "step", "mean", "std", "n")
 
 
-def make_per_horizon(frame: pd.DataFrame, layouts: Sequence[Layout]) -> Table:
+def make_per_horizon(runs: Runs, layouts: Sequence[Layout]) -> Table:
     """The table of all layouts that do not compare variants or lay published numbers beside."""
     import pandas as pd
 
-    found = by_block(frame, layouts)
+    found = by_block(runs, layouts)
     return Table(
         name=NAME,
         title=TITLE,
@@ -39,11 +40,11 @@ def make_per_horizon(frame: pd.DataFrame, layouts: Sequence[Layout]) -> Table:
     )
 
 
-def by_block(frame: pd.DataFrame, layouts: Sequence[Layout]) -> dict[Key, Entries]:
+def by_block(runs: Runs, layouts: Sequence[Layout]) -> dict[Key, Entries]:
     """The cells of every plain suite's block that have errors by step."""
     found: dict[Key, Entries] = {}
     for layout in (layout for layout in layouts if layout.plain):
-        for place, entries in placed_blocks(frame, layout).items():
+        for place, entries in runs.cells(layout).items():
             found.setdefault(place, {key: entry for key, entry in entries.items() if curves(entry)})
     return found
 

@@ -1,4 +1,4 @@
-"""Tables as pure functions of the result frame, and the files they are written to."""
+"""Tables as pure functions of the runs of a frame, and the files they are written to."""
 
 from __future__ import annotations
 
@@ -6,101 +6,44 @@ import math
 from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from bench.analysis.cells import BLOCK, DATA, LINE, METRICS, Entries, Entry, Key, Row, blocks
-from bench.analysis.differences import Differences, difference_block, difference_rows, differences
-from bench.analysis.layout import Layout, Line
-from bench.analysis.published import published_block, shared_data
+from bench.analysis.cells import BLOCK, DATA, LINE, METRICS, Entries, Entry, Key, Row
+from bench.analysis.differences import Differences, difference_block, difference_rows
+from bench.analysis.layout import Layout
+from bench.analysis.published import published_block
 from bench.analysis.render import MARKS, SHOWN, Block, Cell, Flag, Header, Rank, Score, Table
+from bench.analysis.runs import Runs
 from bench.errors import StoreError
 from bench.whole import whole
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 LONG = ("dataset", *LINE[1:], "settings", *BLOCK, "metric", "mean", "std", "n", *DATA[1:], "flags")
 WIDEST = 8  # more models than this run down the page
-FEWEST = 2  # variants that make a table of variants
-Overview = Callable[["pd.DataFrame"], Table]
+Overview = Callable[[Runs], Table]
 
 
-def make_table(frame: pd.DataFrame, layout: Layout) -> Table:
+def make_table(runs: Runs, layout: Layout) -> Table:
     """Build the table of a layout.
-
-    Args:
-        frame: Rows of ``bench.frame``, in any order; without the column ``stale`` no row is stale.
-        layout: Its lines, and what they are compared with.
 
     Raises:
         StoreError: If window errors that are to be compared cannot be read.
     """
     import pandas as pd
 
-    found = placed_blocks(frame, layout)
-    compared = {place: differences(place, entries, layout) for place, entries in found.items()}
+    found, compared = runs.cells(layout), runs.differences(layout)
     long = [row for place, entries in found.items() for row in _long_rows(place, entries)]
-    rows = [row for place, each in compared.items() if each for row in difference_rows(place, each)]
+    rows = [row for place, each in compared.items() for row in difference_rows(place, each)]
     return Table(
         name=layout.name,
         title=layout.title,
         blocks=tuple(
-            block for place, entries in found.items() for block in _blocks(place, entries, compared[place], layout)
+            block for place, entries in found.items() for block in _blocks(place, entries, compared.get(place), layout)
         ),
         long=pd.DataFrame(long, columns=list(LONG)),
         differences=pd.DataFrame(rows).drop(columns=["order", "split"]) if rows else None,
     )
 
 
-def placed_blocks(frame: pd.DataFrame, layout: Layout) -> dict[Key, Entries]:
-    """The cells of a layout, block by block.
-
-    A layout that compares has a block only for two variants of it, or for one with settings of its own: else a plain
-    run would be a table of one line in every such layout. And it has none whose runs all stand in another block. A
-    layout with published numbers has only blocks that these can stand beside.
-    """
-    found = blocks(layout.placed(frame_rows(frame, layout.tasks)))
-    if published := layout.published:
-        found = {place: entries for place, entries in found.items() if shared_data(place, entries, published)}
-    if not layout.references:
-        return found
-    variants = {line.name: line for line in layout.lines if line.variant}
-    worth = {place: entries for place, entries in found.items() if _worth_a_block(place, entries, variants)}
-    runs = {place: (_beside_base(place), _variant_runs(entries, variants)) for place, entries in worth.items()}
-    kept: list[Key] = []
-    for place in sorted(worth, key=lambda place: (-len(runs[place][1]), place)):
-        rest, mine = runs[place]
-        if not mine or not any(runs[other][0] == rest and mine <= runs[other][1] for other in kept):
-            kept.append(place)
-    return {place: entries for place, entries in worth.items() if place in kept}
-
-
-def frame_rows(frame: pd.DataFrame, tasks: Sequence[str] | None = None) -> list[Row]:
-    """The runs, of these tasks or of all, as plain values, column by column, which is cheaper than ``to_dict``."""
-    mine = frame if tasks is None else frame[frame["task"].isin(tasks)]
-    mine = mine if "stale" in mine else mine.assign(stale=False)
-    names, columns = list(mine.columns), [mine[name].tolist() for name in mine.columns]
-    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
-
-
-def _beside_base(place: Key) -> Key:
-    return tuple(value for name, value in zip(BLOCK, place, strict=True) if name != "base")
-
-
-def _variant_runs(entries: Entries, variants: Container[str]) -> set[str]:
-    chosen = (entry for (_, line), entry in entries.items() if line[LINE.index("line")] in variants)
-    return {run["run_id"] for entry in chosen for run in entry.runs}
-
-
-def _worth_a_block(place: Key, entries: Entries, variants: Mapping[str, Line]) -> bool:
-    names = {str(key[LINE.index("line")]) for _, key in entries} & variants.keys()
-    changed = any(variants[name].settings for name in names) and not place[BLOCK.index("base")]
-    return changed or len(names) >= FEWEST
-
-
-def write_tables(
-    frame: pd.DataFrame, folder: Path, layouts: Sequence[Layout], overviews: Sequence[Overview] = ()
-) -> list[Path]:
+def write_tables(runs: Runs, folder: Path, layouts: Sequence[Layout], overviews: Sequence[Overview] = ()) -> list[Path]:
     """Write ``<name>.md``, ``.tex`` and ``.csv`` of every table that has rows, and remove those of a table without.
 
     A table that compares has ``<name>_differences.csv``, too. ``overviews`` are tables that no suite has alone.
@@ -111,7 +54,7 @@ def write_tables(
     Raises:
         StoreError: If the folder cannot be written.
     """
-    files = _files(frame, layouts, overviews)
+    files = _files(runs, layouts, overviews)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
@@ -126,11 +69,9 @@ def write_tables(
     return [folder / name for name, text in files.items() if text is not None]
 
 
-def check_tables(
-    frame: pd.DataFrame, folder: Path, layouts: Sequence[Layout], overviews: Sequence[Overview] = ()
-) -> list[Path]:
+def check_tables(runs: Runs, folder: Path, layouts: Sequence[Layout], overviews: Sequence[Overview] = ()) -> list[Path]:
     """The files in ``folder`` that ``write_tables`` would change, create or remove."""
-    files = _files(frame, layouts, overviews)
+    files = _files(runs, layouts, overviews)
     return [
         folder / name
         for name, text in files.items()
@@ -138,9 +79,9 @@ def check_tables(
     ]
 
 
-def _files(frame: pd.DataFrame, layouts: Sequence[Layout], overviews: Sequence[Overview]) -> dict[str, str | None]:
+def _files(runs: Runs, layouts: Sequence[Layout], overviews: Sequence[Overview]) -> dict[str, str | None]:
     files: dict[str, str | None] = {}
-    for table in (*(make_table(frame, layout) for layout in layouts), *(make(frame) for make in overviews)):
+    for table in (*(make_table(runs, layout) for layout in layouts), *(make(runs) for make in overviews)):
         texts = {".md": table.to_markdown(), ".tex": table.to_latex(), ".csv": table.to_csv()}
         files |= {table.name + ending: text if table.blocks else None for ending, text in texts.items()}
         files[f"{table.name}_differences.csv"] = table.differences_csv()

@@ -70,6 +70,7 @@ def tables(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if a table on disk differs.")] = False,
 ) -> None:
     """Write the tables (md, tex, csv) from the records."""
+    from bench.analysis.runs import Runs
     from bench.analysis.tables import check_tables
     from bench.cli.studies import differing_ledger, is_named, others
     from bench.frame import collector_paused
@@ -78,7 +79,7 @@ def tables(
         rest = others(names or ())
         chosen = chosen_tables(rest) if rest or not names else ([], [])
         with collector_paused():
-            differing = check_tables(current_frame(results, source), results / "tables", *chosen)
+            differing = check_tables(Runs(current_frame(results, source)), results / "tables", *chosen)
         differing += differing_ledger(results, source) if is_named(names or ()) else []
         for path in differing:
             _print(f"{path} differs from the records; 'stbench tables' writes it anew")

@@ -19,7 +19,8 @@ from bench.errors import ConfigError, StoreError
 from bench.whole import whole
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from bench.analysis.cells import Row
+    from bench.analysis.runs import Runs
 
 Step = Callable[[str], None]
 Record = dict[str, Any]
@@ -68,8 +69,6 @@ def supplement(records: Sequence[Record], results: Path, names: Sequence[str], s
         ConfigError: If no record belongs to the suites.
         BenchError: If something cannot be read.
     """
-    from bench.analysis.tables import frame_rows
-
     kept = [_clean(record) for record in chosen_records(records, names)]
     if not kept:
         raise ConfigError(
@@ -77,15 +76,15 @@ def supplement(records: Sequence[Record], results: Path, names: Sequence[str], s
             if names
             else f"{results} holds no run to export; 'stbench run --all' makes some"
         )
-    frame = _frame(kept)
+    runs = _runs(kept)
     step("records")
     files = {_place(record): _dumped(record) for record in kept}
     files |= {f"results/{path.relative_to(results).as_posix()}": path.read_bytes() for path in _tuned(results, kept)}
-    made = again(frame_rows(frame), SUITES)
+    made = again(runs.rows, SUITES)
     files |= {f"{SUITES}{each.name}.toml": each.text.encode() for each in made}
     files |= {f"{SUITES}{Path(name).name}": Path(name).read_bytes() for name in names if name.endswith(".toml")}
-    files |= _drawn(frame, files, names, step)
-    files[README] = _readme(frame, names, made).encode()
+    files |= _drawn(runs, files, names, step)
+    files[README] = _readme(runs.rows, names, made).encode()
     files[SUMS] = "".join(f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files)).encode()
     return files
 
@@ -111,12 +110,11 @@ def write_zip(files: Mapping[str, bytes], path: Path, *, force: bool = False) ->
 
 def chosen_records(records: Sequence[Record], names: Sequence[str]) -> list[Record]:
     """Those that stand in a line of the suites; all without names."""
-    from bench.analysis.tables import frame_rows
     from bench.suite import layouts
 
     if not names:
         return list(records)
-    rows = frame_rows(_frame(records))
+    rows = _runs(records).rows
     wanted = {row["run_id"] for layout in layouts(names) for row in layout.placed(rows)}
     return [record for record in records if record["run_id"] in wanted]
 
@@ -129,11 +127,12 @@ def _clean(record: Record) -> Record:
     return {**record, "error": {**error, "message": without_paths(error["message"])}} if error else record
 
 
-def _frame(records: Iterable[Record]) -> pd.DataFrame:
+def _runs(records: Iterable[Record]) -> Runs:
+    from bench.analysis.runs import Runs
     from bench.cli.options import marked
     from bench.frame import frame_from_records
 
-    return marked(frame_from_records(records))
+    return Runs(marked(frame_from_records(records)))
 
 
 def _place(record: Record) -> str:
@@ -155,8 +154,8 @@ def _tuned(results: Path, records: Sequence[Record]) -> list[Path]:
     return [path for path in found if path.is_file() and (path.parent.name, path.name.partition(".")[0]) in pairs]
 
 
-def _drawn(frame: pd.DataFrame, files: Mapping[str, bytes], names: Sequence[str], step: Step) -> dict[str, bytes]:
-    """Tables, figures and the report of a frame, made in a folder that does not stay."""
+def _drawn(runs: Runs, files: Mapping[str, bytes], names: Sequence[str], step: Step) -> dict[str, bytes]:
+    """Tables, figures and the report, made in a folder that does not stay."""
     from bench.analysis.overviews import MAKERS
     from bench.analysis.plots import write_figures
     from bench.analysis.report import encoded, make_report
@@ -170,24 +169,22 @@ def _drawn(frame: pd.DataFrame, files: Mapping[str, bytes], names: Sequence[str]
             if name.startswith("results/tuned/"):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_bytes(content)
-        contents = contents_of(frame, folder / "results", names, SUITES)
+        contents = contents_of(runs.rows, folder / "results", names, SUITES)
         layouts, over = chosen_tables([*names, *MAKERS] if names else ())
         step("tables")
-        made = write_tables(frame, folder / "results/tables", layouts, over)
+        made = write_tables(runs, folder / "results/tables", layouts, over)
         made += write_ledger(folder / "results")
         step("figures")
-        made += write_figures(frame, folder / "results/figures", layouts, contents.drawings)
+        made += write_figures(runs, folder / "results/figures", layouts, contents.drawings)
         made += write_study_figures(contents.studies, folder / "results/figures")
         found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in made}
-        return found | {"results/report.html": encoded(make_report(frame, contents, step))}
+        return found | {"results/report.html": encoded(make_report(runs, contents, step))}
 
 
-def _readme(frame: pd.DataFrame, names: Sequence[str], made: Sequence[Again]) -> str:
+def _readme(rows: Sequence[Row], names: Sequence[str], made: Sequence[Again]) -> str:
     from bench.analysis.facts import commits
     from bench.analysis.overviews import MAKERS
-    from bench.analysis.tables import frame_rows
 
-    rows = frame_rows(frame)
     shown = [f"{SUITES}{Path(name).name}" if name.endswith(".toml") else name for name in names]
     done = sum(row["status"] == "done" for row in rows)
     commands = [command.replace("\n", "\n    ") for each in made for command in each.commands]

@@ -176,6 +176,7 @@ def write_current(
     from bench.analysis.overview_plots import FIGURES, overview_figures
     from bench.analysis.overviews import MAKERS
     from bench.analysis.plots import write_figures
+    from bench.analysis.runs import Runs
     from bench.analysis.tables import write_tables
     from bench.cli.studies import NAMES, is_named, others, write_studies
     from bench.frame import collector_paused
@@ -190,10 +191,10 @@ def write_current(
         return []
     results.mkdir(parents=True, exist_ok=True)
     with FileLock(results / ".tables.lock"), collector_paused():
-        frame = current_frame(results, source)
-        tables = [] if what == "figures" else write_tables(frame, results / "tables", chosen, over)
+        runs = Runs(current_frame(results, source))
+        tables = [] if what == "figures" else write_tables(runs, results / "tables", chosen, over)
         tables += write_studies(results, what, source) if what == "both" or is_named(names) else []
         if what == "tables":
             return tables
         drawn = overview_figures(named, layouts(suite_names())) if what == "figures" else []
-        return tables + write_figures(frame, results / "figures", chosen, drawn)
+        return tables + write_figures(runs, results / "figures", chosen, drawn)

@@ -13,8 +13,7 @@ from bench.cli.options import Results, Source, chosen_tables, current_frame
 from bench.errors import ConfigError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
+    from bench.analysis.cells import Row
     from bench.analysis.report import Contents
 
 Suites = Annotated[list[str] | None, typer.Argument(help="Suites, or TOML files of suites; all runs if none is given.")]
@@ -28,6 +27,7 @@ def report(
 ) -> None:
     """Write one HTML file with all tables, figures, certificates and how to make them again; it needs no network."""
     from bench.analysis.report import make_report, write_report
+    from bench.analysis.runs import Runs
     from bench.cli.studies import origin
     from bench.frame import collector_paused
 
@@ -35,14 +35,14 @@ def report(
     if path.is_dir():
         raise ConfigError(f"--out {path} is a folder; name a file, such as {path / 'report.html'}")
     with collector_paused():
-        frame = current_frame(results, source)
+        runs = Runs(current_frame(results, source))
         with origin(results, source) as studied:
-            contents = contents_of(frame, studied, ())
+            contents = contents_of(runs.rows, studied, ())
     with collector_paused(), console.status("tables") as status:
-        text = make_report(frame, contents, lambda step: status.update(step))
+        text = make_report(runs, contents, lambda step: status.update(step))
     write_report(text, path)
     console.print(str(path), markup=False, highlight=False, soft_wrap=True)
-    if frame.empty:
+    if not runs.rows:
         console.print(f"it is empty: {results} holds no run", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -67,15 +67,14 @@ def export(
     console.print(f"{path}: {len(files)} files", markup=False, highlight=False, soft_wrap=True)
 
 
-def contents_of(frame: pd.DataFrame, results: Path, names: Sequence[str], folder: str = "") -> Contents:
-    """What a report shows of these suites, or of all that come with the project.
+def contents_of(rows: Sequence[Row], results: Path, names: Sequence[str], folder: str = "") -> Contents:
+    """What a report of these runs shows of these suites, or of all that come with the project.
 
     ``results`` is where tuned settings and trials are looked for, ``folder`` where the commands find their suites.
     """
     from bench.analysis.overview_plots import FIGURES, overview_figures
     from bench.analysis.overviews import MAKERS
     from bench.analysis.report import Contents
-    from bench.analysis.tables import frame_rows
     from bench.cli.reproduce import again
     from bench.cli.studies import by_figure
     from bench.suite import layouts, suite_names
@@ -83,7 +82,7 @@ def contents_of(frame: pd.DataFrame, results: Path, names: Sequence[str], folder
     from bench.tuning.tuned import TunedFolder
 
     chosen, over = chosen_tables([*names, *MAKERS] if names else ())
-    made = again(frame_rows(frame), folder)
+    made = again(rows, folder)
     return Contents(
         layouts=chosen,
         overviews=over,

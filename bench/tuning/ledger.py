@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.analysis.render import Block, Cell, Flag, Header, Score, Table
+from bench.analysis.runs import Runs
 from bench.analysis.tables import Overview, check_tables, write_tables
 from bench.tuning.tuned import Found, Tuned, TunedFolder
 
@@ -43,14 +44,14 @@ def write_ledger(results: Path, origin: Path | None = None) -> list[Path]:
     """
     import pandas as pd
 
-    return write_tables(pd.DataFrame(), results / "tables", (), [_overview(origin or results)])
+    return write_tables(Runs(pd.DataFrame()), results / "tables", (), [_overview(origin or results)])
 
 
 def differing(results: Path, origin: Path | None = None) -> list[Path]:
     """The files that ``write_ledger`` would change, make or remove."""
     import pandas as pd
 
-    return check_tables(pd.DataFrame(), results / "tables", (), [_overview(origin or results)])
+    return check_tables(Runs(pd.DataFrame()), results / "tables", (), [_overview(origin or results)])
 
 
 def _overview(results: Path) -> Overview:
