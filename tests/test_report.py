@@ -11,7 +11,7 @@ from records import record, runs_of, suite
 from test_tuned import tuned
 
 from bench.analysis.facts import without_paths
-from bench.analysis.report import make_report, write_report
+from bench.analysis.report import all_pictures, make_report, write_report
 from bench.cli.report import contents_of
 from bench.errors import StoreError
 from bench.tuning.tuned import TunedFolder
@@ -27,7 +27,8 @@ def no_figures(monkeypatch):
 
 def report(records, results=Path("nowhere")):
     runs = runs_of(records)
-    return make_report(runs, contents_of(runs.rows, results, ()))
+    contents = contents_of(runs.rows, results, ())
+    return make_report(runs, contents, all_pictures(runs, contents, formats=[".png"]))
 
 
 def hostile():

@@ -104,6 +104,7 @@ def test_weights_follow_the_profile(catalog):
         ({"overrides": ("train.lr=nan",)}, "train.lr"),
         ({"overrides": ("train.lr=1e400",)}, "train.lr"),
         ({"overrides": ("model.dropout=nan",)}, "finite"),
+        ({"overrides": (f"model.width={10**30}",)}, "64-bit"),
         ({"overrides": ("width=3",)}, "task|model|train"),
         ({"overrides": ("data.x=3",)}, "task|model|train"),
         ({"protocol": "loose"}, "protocol"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from textwrap import fill
@@ -16,15 +16,13 @@ from bench.analysis.differences import Compared, Differences
 from bench.analysis.layout import Layout
 from bench.analysis.render import MARKS, MINUS
 from bench.analysis.runs import Runs
-from bench.analysis.style import BLUE, GREY, ORANGE, plain_text, save
+from bench.analysis.style import BLUE, FORMATS, GREY, ORANGE, Picture, picture, plain_text, write_pictures
 from bench.analysis.tables import block_title, dataset_headers, line_headers
-from bench.errors import StoreError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FORMATS = (".png", ".pdf")
 PANELS = 4  # side by side
 HEAD = 1.5  # inches for title and caption
 TALL = 1.4  # times its width: what fits a page
@@ -32,12 +30,30 @@ Overview = tuple[str, Callable[[Runs], "list[Figure]"]]
 """What the files are called, and who draws them."""
 
 
+def pictures(
+    runs: Runs,
+    layouts: Sequence[Layout],
+    overviews: Sequence[Overview] = (),
+    *,
+    formats: Sequence[str] = FORMATS,
+    step: Callable[[str], None] = lambda _: None,
+) -> Iterator[Picture]:
+    """Every figure under the name ``<name>-<n>``: one for each block of a table that compares, and those over suites.
+
+    ``step`` is told what is being drawn, as that takes seconds.
+    """
+    own: list[Overview] = [(layout.name, partial(difference_figures, layout=layout)) for layout in layouts]
+    for name, draw in (*own, *overviews):
+        step(f"figures: {name}")
+        with plain_text():
+            drawn = [picture(f"{name}-{number}", each, formats) for number, each in enumerate(draw(runs), start=1)]
+        yield from drawn
+
+
 def write_figures(
     runs: Runs, folder: Path, layouts: Sequence[Layout], overviews: Sequence[Overview] = ()
 ) -> list[Path]:
-    """Write ``<name>-<n>.png`` and ``.pdf``, one figure for each block of a table that compares; drop those that were.
-
-    ``overviews`` are figures that no suite has alone.
+    """Write ``pictures`` as files and drop those of these names that are no longer drawn.
 
     Returns:
         The files written.
@@ -45,27 +61,12 @@ def write_figures(
     Raises:
         StoreError: If the folder cannot be written.
     """
-    written = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        own: list[Overview] = [(layout.name, partial(difference_figures, layout=layout)) for layout in layouts]
-        for name, draw in (*own, *overviews):
-            with plain_text():
-                figures = draw(runs)
-                paths = [
-                    save(figure, folder / f"{name}-{number}{ending}")
-                    for number, figure in enumerate(figures, start=1)
-                    for ending in FORMATS
-                ]
-            numbered = re.compile(rf"{re.escape(name)}-\d+")
-            for path in folder.iterdir():
-                if numbered.fullmatch(path.stem) and path.suffix in FORMATS and path not in paths:
-                    path.unlink(missing_ok=True)
-            written += paths
-    except OSError as error:
-        raise StoreError(
-            f"the figures cannot be written to {folder} ({error}); check the folder's space and rights"
-        ) from error
+    written = write_pictures(pictures(runs, layouts, overviews), folder)
+    names = [*(layout.name for layout in layouts), *(name for name, _ in overviews)]
+    numbered = re.compile(rf"({'|'.join(map(re.escape, names))})-\d+")
+    for path in folder.iterdir():
+        if numbered.fullmatch(path.stem) and path.suffix in FORMATS and path not in written:
+            path.unlink(missing_ok=True)
     return written
 
 

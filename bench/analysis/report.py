@@ -9,11 +9,9 @@ from __future__ import annotations
 import hashlib
 import struct
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from importlib.resources import files
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,19 +22,18 @@ from bench.analysis.headline import headline
 from bench.analysis.html import Sheet, environment
 from bench.analysis.layout import Layout
 from bench.analysis.plots import Overview as Drawing
-from bench.analysis.plots import difference_figures
+from bench.analysis.plots import pictures
 from bench.analysis.render import Table
 from bench.analysis.runs import Runs
 from bench.analysis.study import Study
-from bench.analysis.study_plots import study_figure
-from bench.analysis.style import plain_text
+from bench.analysis.study_plots import study_pictures
+from bench.analysis.style import FORMATS, Picture
 from bench.analysis.tables import Overview, make_table
 from bench.errors import StoreError
 from bench.whole import whole
 
 if TYPE_CHECKING:
     from markupsafe import Markup
-    from matplotlib.figure import Figure
 
 SCALE = 0.72  # of a pixel of a figure on a screen
 Step = Callable[[str], None]
@@ -66,8 +63,8 @@ class Contents:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Picture:
-    """A figure as a data URI.
+class Image:
+    """A picture as a data URI.
 
     Attributes:
         text: Its question and its caption, for those who do not see it.
@@ -82,23 +79,30 @@ class Picture:
     height: int
 
 
-def make_report(runs: Runs, contents: Contents, step: Step = lambda _: None) -> str:
+def all_pictures(
+    runs: Runs, contents: Contents, *, formats: Sequence[str] = FORMATS, step: Step = lambda _: None
+) -> Iterator[Picture]:
+    """Every figure of ``stbench plots``; ``step`` is told what is being drawn, as that takes seconds."""
+    yield from pictures(runs, contents.layouts, contents.drawings, formats=formats, step=step)
+    yield from study_pictures(contents.studies, formats=formats, step=step)
+
+
+def make_report(runs: Runs, contents: Contents, drawn: Iterable[Picture]) -> str:
     """The whole document.
 
     Args:
         runs: All that it is about.
         contents: What to show.
-        step: Is told what is being made, as figures take seconds.
+        drawn: Its figures, as ``all_pictures`` makes them, PNG at least.
 
     Raises:
         StoreError: If window errors that are to be compared cannot be read.
     """
     rows = runs.rows
-    step("tables")
     suites = [make_table(runs, layout) for layout in contents.layouts]
     tables = [table for table in (*suites, *(make(runs) for make in contents.overviews)) if table.blocks]
     ledger = contents.ledger if contents.ledger and contents.ledger.blocks else None
-    pictures = list(_pictures(runs, contents, step))
+    images = list(map(_image, drawn))
     style, script = _asset("report.css"), _asset("report.js")
     return (
         environment()
@@ -111,7 +115,7 @@ def make_report(runs: Runs, contents: Contents, step: Step = lambda _: None) -> 
             runs=_sheets(rows),
             tables=tables,
             sections={table.name: _section(table) for table in (*tables, *([ledger] if ledger else []))},
-            pictures=pictures,
+            images=images,
             proofs=proofs(rows),
             certificates=certificate_sheet(rows),
             ledger=ledger,
@@ -156,30 +160,13 @@ def _section(table: Table) -> Markup:
     return Markup(table.to_html())  # noqa: S704 - escaped by its template
 
 
-def _pictures(runs: Runs, contents: Contents, step: Step) -> Iterator[Picture]:
-    """Every figure of ``stbench plots``, drawn by the same functions and never written to disk."""
-    own: list[Drawing] = [(layout.name, partial(difference_figures, layout=layout)) for layout in contents.layouts]
-    for name, draw in (*own, *contents.drawings):
-        step(f"figures: {name}")
-        with plain_text():
-            for number, figure in enumerate(draw(runs), start=1):
-                yield _picture(f"{name}-{number}", figure)
-    for name, study in contents.studies.items():
-        step(f"figures: {name}")
-        with plain_text():
-            yield _picture(name, study_figure(study))
-
-
-def _picture(name: str, figure: Figure) -> Picture:
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    content = buffer.getvalue()
+def _image(each: Picture) -> Image:
+    content = each.files[".png"]
     width, height = struct.unpack(">II", content[16:24])  # of a PNG's first chunk
-    title, caption = (" ".join(text.split()) for text in (figure.get_suptitle(), figure.get_supxlabel()))
-    return Picture(
-        name=name,
-        title=title,
-        text=f"{title} {caption}".strip(),
+    return Image(
+        name=each.name,
+        title=each.title,
+        text=f"{each.title} {each.caption}".strip(),
         uri=f"data:image/png;base64,{b64encode(content).decode()}",
         width=round(width * SCALE),
         height=round(height * SCALE),

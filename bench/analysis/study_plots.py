@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from bench.analysis.importance import importance
-from bench.analysis.plots import FORMATS, fill_lines, legend
+from bench.analysis.plots import fill_lines, legend
 from bench.analysis.render import Header
 from bench.analysis.study import Choice, Scale, State, Study, TrialFacts
-from bench.analysis.style import BLUE, GREY, ORANGE, plain_text, save
-from bench.errors import StoreError
+from bench.analysis.style import BLUE, FORMATS, GREY, ORANGE, Picture, picture, plain_text, write_pictures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,26 +24,27 @@ SPREAD = 4.0  # trials that are so many times farther from the best than the med
 LONG_NAME = 12  # characters of a choice; longer ones are cut
 
 
+def study_pictures(
+    studies: Mapping[str, Study], *, formats: Sequence[str] = FORMATS, step: Callable[[str], None] = lambda _: None
+) -> Iterator[Picture]:
+    """The figure of every study, under its name; ``step`` is told what is being drawn."""
+    for name, study in studies.items():
+        step(f"figures: {name}")
+        with plain_text():
+            drawn = picture(name, study_figure(study), formats)
+        yield drawn
+
+
 def write_study_figures(studies: Mapping[str, Study], folder: Path, *, alone: bool = False) -> list[Path]:
-    """Write ``<name>.png`` and ``.pdf`` of every study by its name; with ``alone``, drop those of studies not here.
+    """Write ``study_pictures`` as files; with ``alone``, drop those of studies not here.
 
     Raises:
         StoreError: If the folder cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        written = []
-        with plain_text():
-            for name, study in studies.items():
-                figure = study_figure(study)
-                written += [save(figure, folder / f"{name}{ending}") for ending in FORMATS]
-        for path in folder.glob(f"{PREFIX}*") if alone else ():
-            if path.suffix in FORMATS and path not in written:
-                path.unlink(missing_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"the figures cannot be written to {folder} ({error}); check the folder's space and rights"
-        ) from error
+    written = write_pictures(study_pictures(studies), folder)
+    for path in folder.glob(f"{PREFIX}*") if alone else ():
+        if path.suffix in FORMATS and path not in written:
+            path.unlink(missing_ok=True)
     return written
 
 

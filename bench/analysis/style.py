@@ -1,13 +1,19 @@
-"""One look for all figures: colours told apart by everyone, text drawn as it is, the same bytes for the same data."""
+"""One look for all figures: colours told apart by everyone, text drawn as it is, the same bytes for the same data.
+
+A figure that is drawn is a ``Picture``: the bytes of its files, for folders, the report and the supplement alike.
+"""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bench.errors import StoreError
 from bench.whole import whole
 
 if TYPE_CHECKING:
@@ -18,6 +24,24 @@ SKY: Final = "#56B4E9"  # of the same two
 GREY: Final = "#6b6b6b"
 PALE: Final = "#c4c4c4"  # of what stands behind
 WARNING: Final = "#B00020"
+FORMATS = (".png", ".pdf")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A figure as files.
+
+    Attributes:
+        name: Of its files, without an ending.
+        title: Its question and what it is about.
+        caption: How to read it.
+        files: Their contents by their endings.
+    """
+
+    name: str
+    title: str
+    caption: str
+    files: Mapping[str, bytes]
 
 
 @contextmanager
@@ -32,11 +56,45 @@ def plain_text() -> Iterator[None]:
         yield
 
 
+def picture(name: str, figure: Figure, formats: Iterable[str] = FORMATS) -> Picture:
+    """Draw a figure; its files have no dates."""
+    title, caption = (" ".join(text.split()) for text in (figure.get_suptitle(), figure.get_supxlabel()))
+    files = {ending: _drawn(figure, ending) for ending in formats}
+    return Picture(name=name, title=title, caption=caption, files=files)
+
+
+def write_pictures(pictures: Iterable[Picture], folder: Path) -> list[Path]:
+    """Write every file, each whole or not at all.
+
+    Raises:
+        StoreError: If the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return [
+            _write(content, folder / f"{each.name}{ending}")
+            for each in pictures
+            for ending, content in each.files.items()
+        ]
+    except OSError as error:
+        raise StoreError(
+            f"the figures cannot be written to {folder} ({error}); check the folder's space and rights"
+        ) from error
+
+
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure whole or not at all, in the format of its name, without dates; returns ``path``."""
-    dateless = (
-        {"CreationDate": None, "Creator": None, "Producer": None} if path.suffix == ".pdf" else {"Software": None}
-    )
+    """Write a figure whole or not at all, in the format of its name; returns ``path``."""
+    return _write(_drawn(figure, path.suffix), path)
+
+
+def _drawn(figure: Figure, ending: str) -> bytes:
+    dateless = {"CreationDate": None, "Creator": None, "Producer": None} if ending == ".pdf" else {"Software": None}
+    buffer = BytesIO()
+    figure.savefig(buffer, format=ending.removeprefix("."), metadata=dateless)
+    return buffer.getvalue()
+
+
+def _write(content: bytes, path: Path) -> Path:
     with whole(path) as part:
-        figure.savefig(part, format=path.suffix.removeprefix("."), metadata=dateless)
+        part.write_bytes(content)
     return path

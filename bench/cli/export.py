@@ -12,7 +12,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from bench.cli.options import chosen_tables
 from bench.cli.report import contents_of
 from bench.cli.reproduce import Again, again
 from bench.errors import ConfigError, StoreError
@@ -155,11 +154,8 @@ def _tuned(results: Path, records: Sequence[Record]) -> list[Path]:
 
 
 def _drawn(runs: Runs, files: Mapping[str, bytes], names: Sequence[str], step: Step) -> dict[str, bytes]:
-    """Tables, figures and the report, made in a folder that does not stay."""
-    from bench.analysis.overviews import MAKERS
-    from bench.analysis.plots import write_figures
-    from bench.analysis.report import encoded, make_report
-    from bench.analysis.study_plots import write_study_figures
+    """Tables, figures and the report; what is written to a folder first does not stay there."""
+    from bench.analysis.report import all_pictures, encoded, make_report
     from bench.analysis.tables import write_tables
     from bench.tuning.ledger import write_ledger
 
@@ -170,15 +166,14 @@ def _drawn(runs: Runs, files: Mapping[str, bytes], names: Sequence[str], step: S
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_bytes(content)
         contents = contents_of(runs.rows, folder / "results", names, SUITES)
-        layouts, over = chosen_tables([*names, *MAKERS] if names else ())
         step("tables")
-        made = write_tables(runs, folder / "results/tables", layouts, over)
+        made = write_tables(runs, folder / "results/tables", contents.layouts, contents.overviews)
         made += write_ledger(folder / "results")
-        step("figures")
-        made += write_figures(runs, folder / "results/figures", layouts, contents.drawings)
-        made += write_study_figures(contents.studies, folder / "results/figures")
         found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in made}
-        return found | {"results/report.html": encoded(make_report(runs, contents, step))}
+    drawn = list(all_pictures(runs, contents, step=step))
+    found |= {f"results/figures/{each.name}{end}": content for each in drawn for end, content in each.files.items()}
+    step("report")
+    return found | {"results/report.html": encoded(make_report(runs, contents, drawn))}
 
 
 def _readme(rows: Sequence[Row], names: Sequence[str], made: Sequence[Again]) -> str:

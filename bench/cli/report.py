@@ -26,7 +26,7 @@ def report(
     out: Annotated[Path | None, typer.Option("--out", help="Where to (default: <results>/report.html).")] = None,
 ) -> None:
     """Write one HTML file with all tables, figures, certificates and how to make them again; it needs no network."""
-    from bench.analysis.report import make_report, write_report
+    from bench.analysis.report import all_pictures, make_report, write_report
     from bench.analysis.runs import Runs
     from bench.cli.studies import origin
     from bench.frame import collector_paused
@@ -39,7 +39,8 @@ def report(
         with origin(results, source) as studied:
             contents = contents_of(runs.rows, studied, ())
     with collector_paused(), console.status("tables") as status:
-        text = make_report(runs, contents, lambda step: status.update(step))
+        drawn = all_pictures(runs, contents, formats=(".png",), step=status.update)
+        text = make_report(runs, contents, drawn)
     write_report(text, path)
     console.print(str(path), markup=False, highlight=False, soft_wrap=True)
     if not runs.rows:
