@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -88,7 +88,7 @@ def tables(
     for path in written:
         _print(str(path))
     if not written:
-        _print(f"no table has rows: {results} holds no finished run")
+        _print(f"no table has rows: {source or results} holds no finished run{_of(names)}")
 
 
 @app.command()
@@ -112,8 +112,8 @@ def plots(
         _print(str(path))
     if not written:
         _print(
-            f"no figure has data: {results} holds no finished run, none of variants (stbench run --suite controls), or "
-            "none that keeps what was asked for"
+            f"no figure has data: {source or results} holds no finished run{_of(names)} that one can be drawn of; "
+            "those of suites compare variants (stbench run --suite controls)"
         )
 
 
@@ -220,6 +220,10 @@ def doctor(data_dir: DataDir = None, results: Results = Path("results")) -> None
             grid.add_row(name, f"[red]{escape(str(error))}[/red]")
     grid.add_row("other data sets", "stand-ins, marked wherever their numbers appear")
     Console().print(grid)
+
+
+def _of(names: Sequence[str] | None) -> str:
+    return f" of {', '.join(names)}" if names else ""
 
 
 def _print(text: str) -> None:
