@@ -10,6 +10,9 @@ import threading
 
 import numpy as np
 import pytest
+
+pytest.register_assert_rewrite("catalogs", "toy_grid")  # so that what their checks found is told
+
 from builders import make_data
 from hub import Hub, point_at
 
