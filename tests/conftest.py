@@ -11,7 +11,7 @@ import threading
 import numpy as np
 import pytest
 
-pytest.register_assert_rewrite("catalogs", "toy_grid")  # so that what their checks found is told
+pytest.register_assert_rewrite("catalogs", "commands", "desk", "toy_grid")  # so that what their checks found is told
 
 from builders import make_data
 from hub import Hub, point_at
@@ -49,6 +49,23 @@ def tiny(tmp_path):
 @pytest.fixture
 def catalog(tiny, tmp_path):
     return Catalog(data_dir=tiny, cache=tmp_path / "cache")
+
+
+@pytest.fixture
+def desk(tmp_path):
+    from desk import Desk
+
+    return Desk(tmp_path)
+
+
+@pytest.fixture
+def shell(tmp_path, monkeypatch):
+    """``stbench data`` in an empty folder, and no data folder named elsewhere."""
+    from commands import Shell
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("STBENCH_DATA", raising=False)
+    return Shell(tmp_path)
 
 
 @pytest.fixture(scope="session")
