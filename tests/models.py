@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv2d
 
 from bench import registry
 from bench.types import Fittable, Series, TaskShape, Window
@@ -58,3 +61,43 @@ def trained(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
 
 def size_of(model: nn.Module) -> int:
     return sum(weight.numel() for _, weight in trained(model))
+
+
+def double(model: nn.Module) -> nn.Module:
+    """The model in float64 with every weight and running statistic drawn anew, so that no zero hides a mistake."""
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.normal_(std=0.3)
+        for name, buffer in model.named_buffers():
+            if "running" in name:
+                buffer.uniform_(0.5, 2.0)
+    return model.double()
+
+
+def double_window(shape: TaskShape, batch: int = 2) -> Window:
+    window = make_window(shape, batch)
+    return dataclasses.replace(window, history=window.history.double())
+
+
+def unreached(model: nn.Module, window: Window) -> list[str]:
+    """Names of the trained weights that the sum of a forecast's squares has no gradient for."""
+    model.zero_grad()
+    model(window).square().sum().backward()
+    return [name for name, weight in trained(model) if weight.grad is None or not weight.grad.any()]
+
+
+def conv(layer: nn.Conv2d, inputs: Tensor, **settings: int) -> Tensor:
+    return conv2d(inputs, layer.weight, layer.bias, **settings)
+
+
+def with_statistics(model: nn.Module) -> nn.Module:
+    """The model in evaluation mode, its norms with weights and running statistics as if it had been trained."""
+    torch.manual_seed(1)
+    for norm in model.modules():
+        if isinstance(norm, nn.BatchNorm1d):
+            for values in (norm.weight, norm.running_var):
+                nn.init.uniform_(values, 0.5, 2.0)
+            for values in (norm.bias, norm.running_mean):
+                nn.init.normal_(values)
+    return model.eval()
