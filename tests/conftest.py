@@ -108,6 +108,17 @@ def no_weights(monkeypatch, tmp_path):
 
 
 @pytest.fixture
+def folder(monkeypatch, tmp_path):
+    """A weights folder, set and empty."""
+    from bench.weights import FOLDER_VARIABLE
+
+    made = tmp_path / "weights"
+    made.mkdir()
+    monkeypatch.setenv(FOLDER_VARIABLE, str(made))
+    return made
+
+
+@pytest.fixture
 def hub(no_weights, monkeypatch):
     """A hub on loopback, the only one that can be reached."""
     made = Hub()

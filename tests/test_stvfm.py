@@ -6,10 +6,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from models import SLOTS, make_window, task_shape
+from stvfm_models import make_model
+from torch import nn
 
 from bench.errors import ConfigError
-from bench.types import TaskShape, Window
 from stvfm.adapters import (
     Attention,
     AttentionPool,
@@ -23,28 +24,7 @@ from stvfm.adapters import (
     auto_patch,
 )
 from stvfm.head import CellHead, LinearHead
-from stvfm.model import Config, Model, flow
-
-SLOTS = 48
-
-
-def task_shape(grid: tuple[int, int] = (6, 5), channels: int = 2, horizon: int = 3, history: int = 4) -> TaskShape:
-    return TaskShape(history=history, horizon=horizon, channels=channels, grid=grid, slots_per_day=SLOTS)
-
-
-def make_window(shape: TaskShape, batch: int = 3, seed: int = 0) -> Window:
-    torch.manual_seed(seed)
-
-    def clock(steps: int) -> Tensor:
-        return torch.stack((torch.randint(SLOTS, (batch, steps)), torch.randint(7, (batch, steps))), dim=-1)
-
-    history = torch.randn(batch, shape.history, shape.channels, *shape.grid)
-    return Window(history=history, history_clock=clock(shape.history), horizon_clock=clock(shape.horizon))
-
-
-def make_model(config: Config | None = None, shape: TaskShape | None = None, seed: int = 0) -> Model:
-    torch.manual_seed(seed)
-    return Model(shape or task_shape(), config or Config(depth=1))
+from stvfm.model import Config, flow
 
 
 def test_training_leaves_every_frozen_weight_and_buffer_bit_for_bit() -> None:
