@@ -11,11 +11,11 @@ from bench.analysis.tables import make_table
 from bench.errors import ConfigError, UnknownNameError
 from bench.suite import layouts
 
-(REPRODUCE,) = layouts(["reproduce"])
+(PUBLISHED,) = layouts(["published"])
 
 
 def last_block(records):
-    return make_table(runs_of(records), REPRODUCE).blocks[-1]
+    return make_table(runs_of(records), PUBLISHED).blocks[-1]
 
 
 def made(**facts):
@@ -23,7 +23,7 @@ def made(**facts):
 
 
 def test_every_line_of_the_suite_but_the_floor_of_ours_is_published():
-    lines = {line.name for line in REPRODUCE.lines} - {"historical_average"}
+    lines = {line.name for line in PUBLISHED.lines} - {"historical_average"}
     assert lines <= load_published("unist_short").mae.keys()
 
 
@@ -43,7 +43,7 @@ def test_ours_and_theirs_stand_row_by_row_with_the_gap_in_brackets():
     "facts", [{"protocol": "strict"}, {"stand_in": True}, {"dataset": "bikenyc2"}, {"horizon": 12}]
 )
 def test_what_cannot_be_laid_beside_makes_no_table(facts):
-    assert make_table(runs_of([made(**facts)]), REPRODUCE).blocks == ()
+    assert make_table(runs_of([made(**facts)]), PUBLISHED).blocks == ()
 
 
 def test_a_data_set_without_our_run_is_a_dash_and_a_failure_a_cross():
@@ -54,7 +54,7 @@ def test_a_data_set_without_our_run_is_a_dash_and_a_failure_a_cross():
 
 
 def test_the_table_is_written_in_every_form():
-    table = make_table(runs_of([made()]), REPRODUCE)
+    table = make_table(runs_of([made()]), PUBLISHED)
     assert "| stid, published | 1.54 |" in table.to_markdown()
     assert "In brackets: how much more ours is than published, in percent." in table.to_latex()
 
