@@ -6,7 +6,11 @@ import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does, before torch is loaded
 
+import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -139,3 +143,37 @@ def small_gpt2(monkeypatch):
 
     small = LanguageModel(repository="openai-community/gpt2", licence="mit", width=16, depth=3, heads=2, vocabulary=40)
     monkeypatch.setattr(_language, "LANGUAGE_MODELS", {**LANGUAGE_MODELS, "gpt2": small})
+
+
+@pytest.fixture
+def nothing_is_left_in_the_current_folder(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """MLflow falls back to a data base in the current folder; no test may make it do so."""
+    folder = tmp_path_factory.mktemp("current")
+    monkeypatch.chdir(folder)
+    yield folder
+    assert list(folder.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def data_base(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """An MLflow data base with our experiment and no run; making one takes seconds."""
+    from bench.tracking import default_uri, sync
+
+    folder = tmp_path_factory.mktemp("empty")
+    sync([], default_uri(folder), folder)
+    return (folder / "mlflow.db").read_bytes()
+
+
+@pytest.fixture
+def results(tmp_path: Path, data_base: bytes) -> Path:
+    """A results folder with an MLflow data base that holds no run."""
+    folder = tmp_path / "my results"
+    folder.mkdir()
+    (folder / "mlflow.db").write_bytes(data_base)
+    with closing(sqlite3.connect(folder / "mlflow.db")) as connection:
+        place = (folder / "mlartifacts").as_uri()
+        connection.execute("update experiments set artifact_location = ? where name = 'st-vfm-bench'", [place])
+        connection.commit()
+    return folder

@@ -15,6 +15,7 @@ from bench.window_errors import WindowErrors, pack
 
 CODE = "0123456789ab"
 WINDOWS, VALUES = 240, 2400  # test windows, and values in each
+QUALITY = {"good": 1.0, "even": 1.2, "level": 1.2, "poor": 1.5}
 FLOORS = ("last_value", "window_mean", "historical_average")
 
 
@@ -159,3 +160,15 @@ def suite(profile: str = "paper", seeds: int = 3, models: int = 3) -> list[dict[
     made.append(record(model="stvfm", weights="random", mae=9.0, profile=profile))
     made.append(record(model="convlstm", dataset="taxinyc", failed=True, profile=profile))
     return made
+
+
+def in_cities(
+    number: int = 10, quality: Mapping[str, float] = QUALITY, floor: float = 2.0, **kind: Any
+) -> list[dict[str, Any]]:
+    """Models of these errors; ``even`` and ``level`` err alike, and every city has its own scale."""
+    found = []
+    for city in range(number):
+        scale = 1.3**city
+        found.append(record(f"city{city}", "historical_average", mae=floor * scale, **kind))
+        found += [record(f"city{city}", name, mae=factor * scale, **kind) for name, factor in quality.items()]
+    return found

@@ -1,11 +1,15 @@
-"""Synthetic studies for tests of their files, figures and tracking."""
+"""Synthetic studies, and the files that tuning leaves, for tests of what is made of them."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from bench.analysis.study import Scale, State, Study, TrialFacts
+from bench.tuning.trials import write_trials
+from bench.tuning.tuned import Found, Tuned, TunedFolder, digest
 
+MODEL, TRAIN = {"width": 64, "layers": 1, "dropout": 1e-05}, {"lr": 0.003}
 SPACE = {
     "model.dropout": Scale(low=0.0, high=0.4),
     "model.width": Scale(choices=(16, 32, 64)),
@@ -41,3 +45,41 @@ def study(count: int = 12, **facts: Any) -> Study:
         "trials": tuple(found),
     }
     return Study(**{**known, **facts})
+
+
+def found(**facts: Any) -> Found:
+    """What a file says of its study."""
+    known = {
+        "study": "tiny/stid/short/strict/quick/0123456789ab",
+        "task": "short",
+        "protocol": "strict",
+        "profile": "quick",
+        "fixed": ("train.epochs=2",),
+        "weights": "none",
+        "stand_in": False,
+        "asked": "4 trials",
+        "finished": 4,
+        "pruned": 1,
+        "failed": 0,
+        "seconds": 12.5,
+        "default_mae": 4.5,
+        "best_mae": 4.25,
+        "best_trial": 2,
+        "values": digest(MODEL, TRAIN),
+    }
+    return Found(**known | facts)
+
+
+def tuned(**facts: Any) -> Tuned:
+    """A file of tuned settings of STID."""
+    return Tuned(model=MODEL, train=TRAIN, found=found(**facts))
+
+
+def leave(folder: Path, made: Study, width: int = 64) -> Study:
+    """What ``tune`` leaves of a study."""
+    write_trials(folder, made)
+    settings = Tuned(
+        model={"width": width}, train={"lr": 0.003}, found=found(study=made.study, task=made.task, values="x")
+    )
+    TunedFolder(folder).write(made.dataset, made.model, made.task, settings)
+    return made

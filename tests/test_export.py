@@ -11,7 +11,7 @@ import zipfile
 import pandas as pd
 import pytest
 from records import record, suite
-from test_tuned import tuned
+from studies import tuned
 
 from bench import registry
 from bench.analysis.runs import Runs

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from records import record, runs_of, suite
-from test_tuned import tuned
+from studies import tuned
 
 from bench.analysis.overviews import MAKERS, overviews
 from bench.analysis.tables import write_tables

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from test_tuned import tuned
+from studies import tuned
 
 from bench.tuning.ledger import differing, write_ledger
 from bench.tuning.tuned import TunedFolder

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 from matplotlib.axes import Axes
-from records import record, runs_of
-from test_rank_table import made
+from records import in_cities, record, runs_of
 
 from bench.analysis.layout import Layout
 from bench.analysis.overview_plots import cost_figures, horizon_figures, overview_figures, pareto, rank_figures
@@ -27,7 +26,7 @@ def priced(name, ms, mae):
 
 
 def test_the_diagram_lists_models_by_average_rank_and_says_what_a_claim_takes():
-    figure, (axis,) = panels(rank_figures, made())
+    figure, (axis,) = panels(rank_figures, in_cities())
     assert [label.get_text() for label in axis.get_yticklabels()] == ["good", "even", "level", "poor"]
     assert list(axis.lines[0].get_xdata()) == [1.0, 2.5, 2.5, 4.0]
     assert "critical difference 1.48" in [text.get_text() for text in axis.texts]
@@ -37,7 +36,12 @@ def test_the_diagram_lists_models_by_average_rank_and_says_what_a_claim_takes():
 
 
 def test_no_diagram_is_drawn_of_what_cannot_be_ranked():
-    for records in (made(cities=1), made(profile="quick"), made(stand_in=True), made(quality={"a": 1, "b": 2})):
+    for records in (
+        in_cities(number=1),
+        in_cities(profile="quick"),
+        in_cities(stand_in=True),
+        in_cities(quality={"a": 1, "b": 2}),
+    ):
         assert rank_figures(runs_of(records), [SHORT]) == []
 
 
@@ -73,7 +77,7 @@ def test_stale_runs_are_marked_and_on_no_front():
 @pytest.mark.slow
 def test_figures_are_written_by_the_name_of_their_table_with_the_same_bytes(tmp_path):
     drawn = overview_figures(["ranks", "efficiency", "short_term"], [SHORT])
-    records = made(cities=2)
+    records = in_cities(number=2)
     with plain_text():
         one, two = (
             write_figures(runs_of(each), tmp_path / name, [], drawn)

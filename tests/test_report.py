@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from browser import FLAGS, executable, page_of
 from records import record, runs_of, suite
-from test_tuned import tuned
+from studies import tuned
 
 from bench.analysis.facts import without_paths
 from bench.analysis.report import all_pictures, make_report, write_report

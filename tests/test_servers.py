@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from records import record, suite
 from servers import tracking_server
-from studies import study
-from test_study_tracking import leave
-from test_tracking import CONTROLS, follow
+from studies import leave, study
+from tracked import CONTROLS, follow
 from typer.testing import CliRunner
 
 from bench.cli.app import app

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 from servers import tracking_server
-from studies import study, trial
-from test_tracking import data_base, nothing_is_left_in_the_current_folder, results  # noqa: F401 - fixtures
-from test_tuned import found
+from studies import leave, study, trial
 
 from bench.cli.studies import write_studies
 from bench.errors import TrackingError
@@ -16,20 +14,13 @@ from bench.tuning.storage import open_storage
 from bench.tuning.studies import SharedStudy, Target, Worker
 from bench.tuning.study_runs import EXPERIMENT, StudyRuns
 from bench.tuning.study_tracking import StudyTracker, fetch_studies, sync_studies
-from bench.tuning.trials import dumped, path_of, studies, told, write_trials
-from bench.tuning.tuned import Tuned, TunedFolder, digest
+from bench.tuning.trials import dumped, path_of, studies, told
+from bench.tuning.tuned import TunedFolder, digest
 
-pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning")]  # MLflow's own, on its libraries
-
-
-def leave(folder, made, width=64):
-    """What ``tune`` leaves of a study."""
-    write_trials(folder, made)
-    settings = Tuned(
-        model={"width": width}, train={"lr": 0.003}, found=found(study=made.study, task=made.task, values="x")
-    )
-    TunedFolder(folder).write(made.dataset, made.model, made.task, settings)
-    return made
+pytestmark = [
+    pytest.mark.usefixtures("nothing_is_left_in_the_current_folder"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # MLflow's own, on its libraries
+]
 
 
 def runs(folder, kind):
@@ -47,7 +38,7 @@ def history(folder, run, name):
     return sorted((point.step, point.value) for point in points)
 
 
-def test_a_study_is_a_parent_and_its_trials_are_its_children(results):  # noqa: F811
+def test_a_study_is_a_parent_and_its_trials_are_its_children(results):
     made = leave(results, study(4))
     assert sync_studies(results, default_uri(results)) == (1, 0)
     (parent,), children = runs(results, "study"), runs(results, "trial")
@@ -69,7 +60,7 @@ def test_a_study_is_a_parent_and_its_trials_are_its_children(results):  # noqa: 
     assert by_number[5].data.tags["stbench.error"] == "RuntimeError: no memory"
 
 
-def test_a_study_that_goes_on_is_logged_once(results):  # noqa: F811
+def test_a_study_that_goes_on_is_logged_once(results):
     first = study(4)
     leave(results, first.model_copy(update={"trials": first.trials[:2]}))
     assert sync_studies(results, default_uri(results)) == (1, 0)
@@ -81,7 +72,7 @@ def test_a_study_that_goes_on_is_logged_once(results):  # noqa: F811
     assert sorted(numbers) == [each.number for each in first.trials]
 
 
-def test_what_a_killed_process_left_of_a_trial_is_logged_anew(results):  # noqa: F811
+def test_what_a_killed_process_left_of_a_trial_is_logged_anew(results):
     made, store = study(4), StudyRuns.open(default_uri(results), results)
     parent = store.log_trials(made.model_copy(update={"trials": made.trials[:1]}))
     store._client.create_run(
@@ -93,7 +84,7 @@ def test_what_a_killed_process_left_of_a_trial_is_logged_anew(results):  # noqa:
     assert sorted(numbers) == [each.number for each in made.trials]
 
 
-def test_trials_are_tracked_while_they_run_and_a_resumed_study_adds_only_its_new_ones(results, tiny, make_job):  # noqa: F811
+def test_trials_are_tracked_while_they_run_and_a_resumed_study_adds_only_its_new_ones(results, tiny, make_job):
     uri, place = default_uri(results), Place(results=results, data_dir=tiny, storage=None, device="cpu")
     for trials in (2, 3):
         with (
@@ -111,7 +102,7 @@ def test_trials_are_tracked_while_they_run_and_a_resumed_study_adds_only_its_new
     assert sync_studies(results, uri) == (0, 1)
 
 
-def test_ledger_and_figures_from_mlflow_are_those_from_the_files_byte_for_byte(results, tmp_path):  # noqa: F811
+def test_ledger_and_figures_from_mlflow_are_those_from_the_files_byte_for_byte(results, tmp_path):
     leave(results, study(4, stand_in=True))
     uri = default_uri(results)
     sync_studies(results, uri)
@@ -124,7 +115,7 @@ def test_ledger_and_figures_from_mlflow_are_those_from_the_files_byte_for_byte(r
     assert sorted(path.name for path in other.iterdir()) == ["figures", "tables"]
 
 
-def test_the_study_that_was_tuned_last_counts_as_in_the_folder(results, tmp_path):  # noqa: F811
+def test_the_study_that_was_tuned_last_counts_as_in_the_folder(results, tmp_path):
     uri = default_uri(results)
     first, second = study(4), study(6, study="bikenyc/stid/short/strict/quick/ba9876543210", profile="quick")
     for made in (first, second, first):
@@ -135,7 +126,7 @@ def test_the_study_that_was_tuned_last_counts_as_in_the_folder(results, tmp_path
     assert len(runs(results, "study")) == 2
 
 
-def test_a_hand_edit_is_a_change_that_sync_carries_over(results, tmp_path):  # noqa: F811
+def test_a_hand_edit_is_a_change_that_sync_carries_over(results, tmp_path):
     leave(results, study(4))
     uri, path = default_uri(results), TunedFolder(results).path("bikenyc", "stid", "short")
     sync_studies(results, uri)
@@ -146,7 +137,7 @@ def test_a_hand_edit_is_a_change_that_sync_carries_over(results, tmp_path):  # n
     assert digest({"width": 16}, {}) != digest({"width": 64}, {})
 
 
-def test_records_are_read_as_if_there_were_no_studies(results):  # noqa: F811
+def test_records_are_read_as_if_there_were_no_studies(results):
     from records import record
 
     uri, made = default_uri(results), record()
@@ -156,7 +147,7 @@ def test_records_are_read_as_if_there_were_no_studies(results):  # noqa: F811
     assert records_from(uri) == [made]
 
 
-def test_changed_files_and_names_that_lead_elsewhere_are_refused(results, tmp_path):  # noqa: F811
+def test_changed_files_and_names_that_lead_elsewhere_are_refused(results, tmp_path):
     leave(results, study(4))
     uri = default_uri(results)
     sync_studies(results, uri)
@@ -171,7 +162,7 @@ def test_changed_files_and_names_that_lead_elsewhere_are_refused(results, tmp_pa
     assert not (tmp_path / "fetched").exists()
 
 
-def test_where_nothing_was_tuned_there_is_no_ledger_and_nothing_is_made(results, tmp_path):  # noqa: F811
+def test_where_nothing_was_tuned_there_is_no_ledger_and_nothing_is_made(results, tmp_path):
     assert sync_studies(results, default_uri(results)) == (0, 0)
     assert runs(results, "study") == []
     assert write_studies(tmp_path / "other", "tables", f"mlflow:{default_uri(results)}") == []
@@ -190,14 +181,14 @@ def test_a_dead_server_costs_a_study_nothing_but_a_warning(make_job, tiny, tmp_p
     assert "stbench sync" in told_once[0]
 
 
-def test_trials_of_the_same_number_in_another_study_are_no_double(results):  # noqa: F811
+def test_trials_of_the_same_number_in_another_study_are_no_double(results):
     store = StudyRuns.open(default_uri(results), results)
     for name in ("a", "b"):
         store.log_trials(study(study=name, trials=(trial(0, 5.0),)))
     assert len(runs(results, "trial")) == 2
 
 
-def test_a_study_of_another_folder_or_begun_anew_is_no_continuation(make_job, results, tmp_path):  # noqa: F811
+def test_a_study_of_another_folder_or_begun_anew_is_no_continuation(make_job, results, tmp_path):
     keys = set()
     for name in ("here", "there"):
         with Worker(tmp_path / name) as worker:

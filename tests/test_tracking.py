@@ -4,15 +4,14 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 from records import record, suite
 from servers import free_port, tracking_server
+from tracked import CONTROLS, follow, plan_of
 
 from bench.analysis.overviews import MAKERS, overviews
 from bench.analysis.plots import write_figures
@@ -26,47 +25,9 @@ from bench.suite import layouts
 from bench.tracking import Tracker, default_uri, quiet_environment, records_from, sync
 
 pytestmark = [
+    pytest.mark.usefixtures("nothing_is_left_in_the_current_folder"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # MLflow's own, on its libraries
 ]
-
-CONTROLS = (("identity", 1.1), ("attention", 1.2))
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left_in_the_current_folder(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Path]:
-    """MLflow falls back to a data base in the current folder; no test here may make it do so."""
-    folder = tmp_path_factory.mktemp("current")
-    monkeypatch.chdir(folder)
-    yield folder
-    assert list(folder.iterdir()) == []
-
-
-@dataclass(frozen=True)
-class Spec:
-    facts: Mapping[str, Any]
-
-    def as_dict(self) -> dict[str, Any]:
-        return dict(self.facts)
-
-
-@dataclass(frozen=True)
-class Plan:
-    run_id: str
-    spec: Spec
-    label: Mapping[str, Any]
-
-
-def plan_of(made: Mapping[str, Any]) -> Plan:
-    return Plan(run_id=made["run_id"], spec=Spec(made["spec"]), label=made["label"])
-
-
-def follow(tracker: Tracker, made: dict[str, Any]) -> None:
-    tracker.run_started(plan_of(made))
-    for row in made["curve"]:
-        tracker.epoch(plan_of(made), row)
-    tracker.run_finished(plan_of(made), made)
 
 
 def mlflow_runs(uri: str) -> list[Any]:
@@ -74,26 +35,6 @@ def mlflow_runs(uri: str) -> list[Any]:
 
     client = MlflowClient(tracking_uri=uri)
     return list(client.search_runs([client.get_experiment_by_name("st-vfm-bench").experiment_id]))
-
-
-@pytest.fixture(scope="module")
-def data_base(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """An MLflow data base with our experiment and no run; making one takes seconds."""
-    folder = tmp_path_factory.mktemp("empty")
-    sync([], default_uri(folder), folder)
-    return (folder / "mlflow.db").read_bytes()
-
-
-@pytest.fixture
-def results(tmp_path: Path, data_base: bytes) -> Path:
-    folder = tmp_path / "my results"
-    folder.mkdir()
-    (folder / "mlflow.db").write_bytes(data_base)
-    with closing(sqlite3.connect(folder / "mlflow.db")) as connection:
-        place = (folder / "mlartifacts").as_uri()
-        connection.execute("update experiments set artifact_location = ? where name = 'st-vfm-bench'", [place])
-        connection.commit()
-    return folder
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from studies import MODEL, found, tuned
 
 from bench import registry
 from bench.analysis.runs import Runs
@@ -15,35 +16,9 @@ from bench.frame import load_frame
 from bench.plan import Selection, plan
 from bench.runner import Runner
 from bench.suite import layouts, load_suite
-from bench.tuning.tuned import Found, Tuned, TunedFolder, digest, dumped, spaces
+from bench.tuning.tuned import Tuned, TunedFolder, dumped, spaces
 
-MODEL, TRAIN = {"width": 64, "layers": 1, "dropout": 1e-05}, {"lr": 0.003}
 BUDGET = ("train.epochs=1", "train.steps_per_epoch=2", "train.batch_size=8")
-FACTS = {"task": "short", "protocol": "strict", "profile": "quick"}
-
-
-def found(**facts):
-    known = {
-        "study": "tiny/stid/short/strict/quick/0123456789ab",
-        **FACTS,
-        "fixed": ("train.epochs=2",),
-        "weights": "none",
-        "stand_in": False,
-        "asked": "4 trials",
-        "finished": 4,
-        "pruned": 1,
-        "failed": 0,
-        "seconds": 12.5,
-        "default_mae": 4.5,
-        "best_mae": 4.25,
-        "best_trial": 2,
-        "values": digest(MODEL, TRAIN),
-    }
-    return Found(**known | facts)
-
-
-def tuned(**facts):
-    return Tuned(model=MODEL, train=TRAIN, found=found(**facts))
 
 
 @pytest.fixture
