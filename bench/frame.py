@@ -7,7 +7,7 @@ import hashlib
 import json
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,9 +83,7 @@ def frame_from_records(records: Iterable[Record]) -> pd.DataFrame:
         for record in records:
             for name, value in _row(record).items():
                 columns[name].append(value)
-        for name, values in columns.items():
-            _check(name, values, columns["run_id"])
-        frame = pd.DataFrame({name: pd.Series(columns[name], dtype=kind) for name, kind in COLUMNS.items()})
+        frame = pd.DataFrame({name: _series(name, values, columns["run_id"]) for name, values in columns.items()})
     return frame.sort_values(list(SORT), ignore_index=True)
 
 
@@ -120,23 +118,35 @@ def _row(record: Record) -> dict[str, Any]:
         raise StoreError(f"the record {record['run_id']} has no usable {error}; move it away and run again") from error
 
 
-def _check(name: str, values: Sequence[Any], run_ids: Sequence[str]) -> None:
+def _series(name: str, values: Sequence[Any], run_ids: Sequence[str]) -> pd.Series:
+    """A column, after a look at all types at once, and at value after value only if some are unusual."""
+    import pandas as pd
+
     kind = COLUMNS[name]
-    if {*map(type, values)} <= {*_PYTHON[kind]}:
-        return
+    with suppress(UnicodeEncodeError):
+        if {*map(type, values)} <= {*_PYTHON[kind]}:
+            return pd.Series(values, dtype=kind)
     for run_id, value in zip(run_ids, values, strict=True):
         if not _fits(value, kind):
             raise StoreError(
                 f"the record {run_id} has no usable '{name}' (found {reprlib.repr(value)}, wanted {kind}); move it "
                 "away and run again"
             )
+    return pd.Series(values, dtype=kind)
 
 
 def _fits(value: object, kind: str) -> bool:
     """Whether a column of this type can hold the value as it is; a column of float64 holds None, too."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value.bit_length() <= _BITS.get(kind, -1)
+    if isinstance(value, str) and not value.isascii():
+        return value == _encodable(value) and kind == "str"
     return isinstance(value, _PYTHON[kind])
+
+
+def _encodable(text: str) -> str:
+    """Without halves of surrogate pairs, which file names may hold and UTF-8 may not."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _identity(record: Record) -> dict[str, Any]:
@@ -164,7 +174,7 @@ def _identity(record: Record) -> dict[str, Any]:
         "stand_in": record["data"]["stand_in"],
         "seed": spec["seed"],
         "device": record["environment"].get("device", ""),
-        "error": f"{error['type']}: {error['message']}" if error else "",
+        "error": _encodable(f"{error['type']}: {error['message']}") if error else "",
         **{key: tuple(sorted((spec.get(key) or {}).items())) for key in ("config", "train")},
     }
 

@@ -1,4 +1,4 @@
-"""Arrays as text in a record: the base64 of little-endian float32 values, seven digits of each."""
+"""Numbers in a record: whole ones of 64 bits, and arrays as base64 of little-endian float32, seven digits of each."""
 
 from __future__ import annotations
 
@@ -23,3 +23,21 @@ def values_of(text: str) -> NDArray[np.float64]:
         ValueError, TypeError: If it is no such text.
     """
     return np.frombuffer(base64.b64decode(text, validate=True), STORED).astype(np.float64)
+
+
+def check_whole_numbers(value: object) -> None:
+    """Look through plain values, however nested.
+
+    Raises:
+        ValueError: If a whole number needs more than 64 bits, its sign included: readers would make a float of it.
+    """
+    if _is_too_long(value):
+        raise ValueError("a whole number in it needs more than 64 bits")
+
+
+def _is_too_long(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(map(_is_too_long, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(_is_too_long, value))
+    return isinstance(value, int) and value.bit_length() > 63

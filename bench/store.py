@@ -23,6 +23,7 @@ import orjson
 from filelock import FileLock
 
 from bench.errors import StoreError
+from bench.packing import check_whole_numbers
 
 SCHEMA = 2
 KEYS = (
@@ -211,14 +212,14 @@ def dump_record(record: Record) -> str:
     """
     name = record.get("run_id", "without a run id")
     try:
-        text = _text(_complete(record))
-        if _text(_parsed(text)) != text:
-            raise ValueError("a whole number in it needs more than 64 bits")
+        check_whole_numbers(_complete(record))
+        text = json.dumps(record, sort_keys=True, indent=1, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise StoreError(
-            f"the record {name} is not complete and plain JSON ({error}); numbers must be finite, unknown ones null"
+            f"the record {name} is not complete and plain JSON ({error}); numbers must be finite and of 64 bits, "
+            "unknown ones null"
         ) from error
-    return text
+    return text + "\n"
 
 
 def parse_record(text: str | bytes, source: object) -> Record:
@@ -233,15 +234,13 @@ def parse_record(text: str | bytes, source: object) -> Record:
         raise StoreError(f"{source} is not a result record ({error}); move it away and run again") from error
 
 
-def _text(value: object) -> str:
-    return json.dumps(value, sort_keys=True, indent=1, allow_nan=False) + "\n"
-
-
 def _parsed(text: str | bytes) -> object:
     """By orjson; what it refuses, such as half of a surrogate pair, by Python's own reader."""
     with suppress(orjson.JSONDecodeError):
         return orjson.loads(text)
-    return json.loads(text, parse_constant=_no_constant)
+    found: object = json.loads(text, parse_constant=_no_constant)
+    check_whole_numbers(found)
+    return found
 
 
 def _complete(record: object) -> Record:

@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast
 
-import orjson
 from annotated_types import MinLen
 from pydantic import (
     BaseModel,
@@ -28,6 +27,7 @@ from bench.analysis.layout import Layout, Line
 from bench.analysis.published import load_published
 from bench.errors import ConfigError, UnknownNameError
 from bench.frame import changes
+from bench.packing import check_whole_numbers
 from bench.settings import Protocol
 
 FOLDER = Path(__file__).resolve().parent / "suites"
@@ -102,10 +102,10 @@ def load_suite(name: str) -> Suite:
         raise UnknownNameError("suite", name, suite_names())
     try:
         suite = Suite.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the suite {path} is not valid TOML: {error}") from error
     except ValidationError as error:
         raise ConfigError(f"the suite {path} is not valid: {first_problem(error)}") from error
+    except ValueError as error:
+        raise ConfigError(f"the suite {path} is not valid TOML: {error}") from error
     if path.resolve().parent != FOLDER and suite.name in suite_names():
         raise ConfigError(f"the suite {path} has the name '{suite.name}' of one that is there; choose another")
     return suite
@@ -146,13 +146,11 @@ def validated(kind: type[S], values: Mapping[str, Any], where: str) -> S:
     try:
         made: S = _validator(cast(Any, kind)).validate_python(dict(values))
         json.dumps(asdict(cast(Any, made)), allow_nan=False)
-        orjson.dumps(asdict(cast(Any, made)))  # refuses what needs more than 64 bits, which no record holds
+        check_whole_numbers(asdict(cast(Any, made)))
     except ValidationError as error:
         raise ConfigError(f"the setting {where}.{first_problem(error)}") from error
     except (PydanticUserError, TypeError, ValueError) as error:
-        raise ConfigError(
-            f"the settings {where}.* must be finite numbers of 64 bits, texts and truth values: {error}"
-        ) from error
+        raise ConfigError(f"the settings {where}.* must be finite numbers, texts and truth values: {error}") from error
     return made
 
 

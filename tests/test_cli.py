@@ -8,6 +8,8 @@ import sys
 import pytest
 from commands import ROOT, environment, stbench
 
+from bench.cli.options import nothing
+
 HEAVY = ("torch", "mlflow", "timm")
 
 
@@ -85,6 +87,16 @@ def test_figures_without_variants_say_what_makes_some(tmp_path):
     answer = stbench("plots", "--results", tmp_path)
     assert answer.returncode == 0
     assert "stbench run --suite controls" in answer.stdout
+
+
+def test_an_empty_answer_says_of_what_and_shows_no_password(tmp_path):
+    asked = "no or too few finished runs of long_term, few_shot"
+    assert asked in stbench("tables", "long_term", "few_shot", "--results", tmp_path).stdout
+    assert "holds no study; 'stbench tune' makes one" in stbench("plots", "tuning", "--results", tmp_path).stdout
+    assert (
+        nothing(tmp_path, "mlflow:postgresql://me:secret@host/db")
+        == "mlflow:postgresql://***@host/db holds no finished run"
+    )
 
 
 def test_status_names_every_data_set_on_a_narrow_terminal(tmp_path):

@@ -12,6 +12,7 @@ from records import record, runs_of, suite
 from bench.analysis.cost_table import make_efficiency
 from bench.analysis.layout import Layout
 from bench.analysis.step_table import make_per_horizon, shown_steps
+from bench.errors import StoreError
 
 SHORT = Layout(name="short_term", title="Short-term", tasks=("short",))
 
@@ -94,3 +95,11 @@ def test_long_horizons_show_powers_of_two_and_their_end():
     assert shown_steps(6) == [1, 2, 3, 4, 5, 6]
     assert shown_steps(64) == [1, 2, 4, 8, 16, 32, 64]
     assert shown_steps(12) == [1, 2, 4, 8, 12]
+
+
+@pytest.mark.parametrize("values", [["a", 1.0], [[1.0]], "ab"])
+def test_errors_by_step_that_are_no_numbers_are_one_sentence(values):
+    made = record()
+    made["scores"]["test"]["mae"]["per_step"] = values
+    with pytest.raises(StoreError, match=f"the errors by step of the record {made['run_id']} cannot be read"):
+        make_per_horizon(runs_of([made]), [SHORT])

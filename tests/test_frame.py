@@ -79,6 +79,15 @@ def test_a_value_that_does_not_fit_its_column_is_one_sentence(part: str, key: st
     assert len(str(caught.value)) < 250
 
 
+def test_half_of_a_surrogate_pair_is_told_in_a_reason_and_refused_in_a_name() -> None:
+    made = record(failed=True)
+    made["error"]["message"] = "no file \udcff"
+    assert frame_from_records([made])["error"][0] == "TrainingError: no file ?"
+    made["role"] = "\udcff"
+    with pytest.raises(StoreError, match=f"{made['run_id']} has no usable 'role'"):
+        frame_from_records([made])
+
+
 def test_a_row_is_stale_when_its_code_is_not_todays() -> None:
     frame = frame_from_records([record(code=OLD), record(seed=1), record(model="gone", code=OLD)])
     marked = mark_stale(frame, {("bikenyc", "stid"): CODE})

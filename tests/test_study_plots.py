@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 from matplotlib.colors import to_hex
+from records import runs_of
 from studies import SPACE, study, trial
 
 from bench.analysis.importance import importance
+from bench.analysis.plots import write_figures
 from bench.analysis.study import Scale
 from bench.analysis.study_plots import study_figure, write_study_figures
 from bench.analysis.style import ORANGE, plain_text
+from bench.errors import StoreError
 
 
 def panels(made):
@@ -114,3 +117,12 @@ def test_the_same_study_gives_the_same_bytes_and_figures_of_lost_studies_go(tmp_
     assert len(list((tmp_path / "one").iterdir())) == 4
     write_study_figures({"tuning-b": study(4)}, tmp_path / "one", alone=True)
     assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["tuning-b.pdf", "tuning-b.png"]
+
+
+def test_what_cannot_be_dropped_is_one_sentence_and_what_nobody_named_stays(tmp_path):
+    (tmp_path / "-1.png").touch()
+    (tmp_path / "seeds-3.png").mkdir()
+    assert write_figures(runs_of([]), tmp_path, []) == []
+    assert (tmp_path / "-1.png").exists()
+    with pytest.raises(StoreError, match="the figures cannot be written to"):
+        write_figures(runs_of([]), tmp_path, [], [("seeds", lambda _: [])])

@@ -104,7 +104,8 @@ def test_weights_follow_the_profile(catalog):
         ({"overrides": ("train.lr=nan",)}, "train.lr"),
         ({"overrides": ("train.lr=1e400",)}, "train.lr"),
         ({"overrides": ("model.dropout=nan",)}, "finite"),
-        ({"overrides": (f"model.width={10**30}",)}, "64-bit"),
+        ({"overrides": (f"model.width={10**30}",)}, "64 bits"),
+        ({"overrides": (f"task.history={2**63}",)}, "64 bits"),
         ({"overrides": ("width=3",)}, "task|model|train"),
         ({"overrides": ("data.x=3",)}, "task|model|train"),
         ({"protocol": "loose"}, "protocol"),
@@ -131,7 +132,7 @@ def test_an_unknown_suite_suggests_a_known_one():
         load_suite("short_trem")
 
 
-@pytest.mark.parametrize("text", ["name = ", 'name = "x"', 'name = "x"\nsurprise = 1'])
+@pytest.mark.parametrize("text", ["name = ", 'name = "x"', 'name = "x"\nsurprise = 1', f"name = {'1' * 5000}"])
 def test_a_broken_suite_file_is_one_sentence(tmp_path, text):
     path = tmp_path / "mine.toml"
     path.write_text(text, encoding="utf-8")

@@ -135,6 +135,7 @@ def test_a_model_without_a_file_is_told_with_the_command_that_makes_it(specs):
     ("text", "message"),
     [
         ("[model\n", "cannot be read as TOML"),
+        (f"[model]\nwidth = {'1' * 5000}\n", "cannot be read as TOML"),
         ('[model]\nwidth = "wide"\n', "width"),
         ("[model]\nwidht = 3\n", "did you mean 'model.width'"),
         ("[model]\nwidth = [1]\n", "model.width"),

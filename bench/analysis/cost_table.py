@@ -6,16 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench.analysis.cells import BLOCK, DATA, Entries, Entry, Key
 from bench.analysis.layout import Layout
 from bench.analysis.render import Block, Cell, Header, Score, Table
 from bench.analysis.runs import Runs
 from bench.analysis.tables import block_title, dataset_headers, line_headers
-
-if TYPE_CHECKING:
-    pass
 
 NAME, TITLE = "efficiency", "What does each model cost?"
 COSTS: Mapping[str, str] = {

@@ -16,7 +16,7 @@ from bench.analysis.differences import Compared, Differences
 from bench.analysis.layout import Layout
 from bench.analysis.render import MARKS, MINUS
 from bench.analysis.runs import Runs
-from bench.analysis.style import BLUE, FORMATS, GREY, ORANGE, Picture, picture, plain_text, write_pictures
+from bench.analysis.style import BLUE, FORMATS, GREY, ORANGE, Picture, Step, picture, plain_text, write_pictures
 from bench.analysis.tables import block_title, dataset_headers, line_headers
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 PANELS = 4  # side by side
 HEAD = 1.5  # inches for title and caption
 TALL = 1.4  # times its width: what fits a page
+NUMBERED = re.compile(r"(.+)-\d+")  # the name of a file
 Overview = tuple[str, Callable[[Runs], "list[Figure]"]]
 """What the files are called, and who draws them."""
 
@@ -36,7 +37,7 @@ def pictures(
     overviews: Sequence[Overview] = (),
     *,
     formats: Sequence[str] = FORMATS,
-    step: Callable[[str], None] = lambda _: None,
+    step: Step = lambda _: None,
 ) -> Iterator[Picture]:
     """Every figure under the name ``<name>-<n>``: one for each block of a table that compares, and those over suites.
 
@@ -61,13 +62,13 @@ def write_figures(
     Raises:
         StoreError: If the folder cannot be written.
     """
-    written = write_pictures(pictures(runs, layouts, overviews), folder)
-    names = [*(layout.name for layout in layouts), *(name for name, _ in overviews)]
-    numbered = re.compile(rf"({'|'.join(map(re.escape, names))})-\d+")
-    for path in folder.iterdir():
-        if numbered.fullmatch(path.stem) and path.suffix in FORMATS and path not in written:
-            path.unlink(missing_ok=True)
-    return written
+    names = {layout.name for layout in layouts} | {name for name, _ in overviews}
+
+    def mine(stem: str) -> bool:
+        found = NUMBERED.fullmatch(stem)
+        return found is not None and found[1] in names
+
+    return write_pictures(pictures(runs, layouts, overviews), folder, mine)
 
 
 def difference_figures(runs: Runs, layout: Layout) -> list[Figure]:

@@ -6,7 +6,7 @@ import math
 import tomllib
 from pathlib import Path
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from bench.analysis.cells import BLOCK, DATA, LINE, Entries, Entry, Key
@@ -53,7 +53,7 @@ def load_published(name: str) -> Published:
     path = FOLDER / f"{name}.toml"
     try:
         found = Published(**tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError, TypeError) as error:
+    except (ValueError, TypeError) as error:
         raise ConfigError(f"{path} is no published table: {error}") from error
     if found.rmse.keys() != found.mae.keys() or any(
         len(row) != len(found.datasets) for row in (*found.rmse.values(), *found.mae.values())

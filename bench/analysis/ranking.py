@@ -202,7 +202,7 @@ def signed_ranks(columns: NDArray[np.float64]) -> list[float]:
 
     ordered = np.sort(np.abs(columns), axis=0)
     steps = np.diff(ordered, axis=0, prepend=0)
-    plain = np.all(steps > 0, axis=0)
+    plain = np.all(steps > 0, axis=0) & (len(columns) > 0)
     values = np.empty(columns.shape[1])
     for column in np.flatnonzero(~plain):
         values[column] = signed_rank(columns[:, column])

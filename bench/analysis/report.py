@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -27,7 +27,7 @@ from bench.analysis.render import Table
 from bench.analysis.runs import Runs
 from bench.analysis.study import Study
 from bench.analysis.study_plots import study_pictures
-from bench.analysis.style import FORMATS, Picture
+from bench.analysis.style import FORMATS, Picture, Step
 from bench.analysis.tables import Overview, make_table
 from bench.errors import StoreError
 from bench.whole import whole
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 SCALE = 0.72  # of a pixel of a figure on a screen
-Step = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from bench.analysis.cells import BLOCK, DATA, Entries, Entry, Key, spread
+from bench.analysis.cells import BLOCK, DATA, Entries, Entry, Key, Row, spread
 from bench.analysis.layout import Layout
 from bench.analysis.render import Block, Cell, Header, Score, Table
 from bench.analysis.runs import Runs
 from bench.analysis.tables import best_two, block_title, dataset_headers, digits, line_headers
-
-if TYPE_CHECKING:
-    pass
+from bench.errors import StoreError
 
 NAME, TITLE = "per_horizon", "How does the error grow with the step of the forecast?"
 MOST = 8  # steps side by side; of longer horizons the powers of two
@@ -50,12 +48,21 @@ def by_block(runs: Runs, layouts: Sequence[Layout]) -> dict[Key, Entries]:
 
 
 def curves(entry: Entry) -> list[tuple[float, ...]]:
-    """MAE by step, one curve per run; NaN at a step without any target."""
-    return [
-        tuple(math.nan if value is None else float(value) for value in run["test_mae_steps"])
-        for run in entry.runs
-        if run["test_mae_steps"]
-    ]
+    """MAE by step, one curve per run; NaN at a step without any target.
+
+    Raises:
+        StoreError: If the errors of a record are no numbers.
+    """
+    return [_curve(run) for run in entry.runs if run["test_mae_steps"]]
+
+
+def _curve(run: Row) -> tuple[float, ...]:
+    try:
+        return tuple(math.nan if value is None else float(value) for value in run["test_mae_steps"])
+    except (TypeError, ValueError) as error:
+        raise StoreError(
+            f"the errors by step of the record {run['run_id']} cannot be read ({error}); move it away and run again"
+        ) from error
 
 
 def mean_curve(entry: Entry) -> tuple[float, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from bench.analysis.importance import importance
 from bench.analysis.plots import fill_lines, legend
 from bench.analysis.render import Header
 from bench.analysis.study import Choice, Scale, State, Study, TrialFacts
-from bench.analysis.style import BLUE, FORMATS, GREY, ORANGE, Picture, picture, plain_text, write_pictures
+from bench.analysis.style import BLUE, FORMATS, GREY, ORANGE, Picture, Step, picture, plain_text, write_pictures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,7 @@ LONG_NAME = 12  # characters of a choice; longer ones are cut
 
 
 def study_pictures(
-    studies: Mapping[str, Study], *, formats: Sequence[str] = FORMATS, step: Callable[[str], None] = lambda _: None
+    studies: Mapping[str, Study], *, formats: Sequence[str] = FORMATS, step: Step = lambda _: None
 ) -> Iterator[Picture]:
     """The figure of every study, under its name; ``step`` is told what is being drawn."""
     for name, study in studies.items():
@@ -41,11 +41,7 @@ def write_study_figures(studies: Mapping[str, Study], folder: Path, *, alone: bo
     Raises:
         StoreError: If the folder cannot be written.
     """
-    written = write_pictures(study_pictures(studies), folder)
-    for path in folder.glob(f"{PREFIX}*") if alone else ():
-        if path.suffix in FORMATS and path not in written:
-            path.unlink(missing_ok=True)
-    return written
+    return write_pictures(study_pictures(studies), folder, lambda stem: alone and stem.startswith(PREFIX))
 
 
 def study_figure(study: Study) -> Figure:

@@ -6,7 +6,7 @@ A figure that is drawn is a ``Picture``: the bytes of its files, for folders, th
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -25,6 +25,8 @@ GREY: Final = "#6b6b6b"
 PALE: Final = "#c4c4c4"  # of what stands behind
 WARNING: Final = "#B00020"
 FORMATS = (".png", ".pdf")
+Step = Callable[[str], None]
+"""Is told what is being made, where that takes seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,23 +65,27 @@ def picture(name: str, figure: Figure, formats: Iterable[str] = FORMATS) -> Pict
     return Picture(name=name, title=title, caption=caption, files=files)
 
 
-def write_pictures(pictures: Iterable[Picture], folder: Path) -> list[Path]:
-    """Write every file, each whole or not at all.
+def write_pictures(pictures: Iterable[Picture], folder: Path, mine: Callable[[str], bool]) -> list[Path]:
+    """Write every file, each whole or not at all, and drop those of a name that is ``mine`` and not among them.
 
     Raises:
         StoreError: If the folder cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return [
+        written = [
             _write(content, folder / f"{each.name}{ending}")
             for each in pictures
             for ending, content in each.files.items()
         ]
+        for path in folder.iterdir():
+            if path.suffix in FORMATS and path not in written and mine(path.stem):
+                path.unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(
             f"the figures cannot be written to {folder} ({error}); check the folder's space and rights"
         ) from error
+    return written
 
 
 def save(figure: Figure, path: Path) -> Path:

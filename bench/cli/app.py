@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +21,7 @@ from bench.cli.options import (
     TrackingUri,
     chosen_tables,
     current_frame,
+    nothing,
     open_catalog,
     write_current,
 )
@@ -88,7 +89,7 @@ def tables(
     for path in written:
         _print(str(path))
     if not written:
-        _print(f"no table has rows: {source or results} holds no finished run{_of(names)}")
+        _print(f"no table has rows: {nothing(results, source, names or ())}")
 
 
 @app.command()
@@ -107,14 +108,15 @@ def plots(
     cost), learning (curves), seeds (as points), maps (truth, forecast and error of
     one window chosen by rule), daily (error by time of day).
     """
+    from bench.cli.studies import others
+
     written = write_current(results, "figures", source=source, names=names or ())
     for path in written:
         _print(str(path))
     if not written:
-        _print(
-            f"no figure has data: {source or results} holds no finished run{_of(names)} that one can be drawn of; "
-            "those of suites compare variants (stbench run --suite controls)"
-        )
+        _print(f"no figure has data: {nothing(results, source, names or ())}")
+        if others(names or ["all"]):
+            _print("figures of suites compare variants; 'stbench run --suite controls' makes some")
 
 
 @app.command("list")
@@ -220,10 +222,6 @@ def doctor(data_dir: DataDir = None, results: Results = Path("results")) -> None
             grid.add_row(name, f"[red]{escape(str(error))}[/red]")
     grid.add_row("other data sets", "stand-ins, marked wherever their numbers appear")
     Console().print(grid)
-
-
-def _of(names: Sequence[str] | None) -> str:
-    return f" of {', '.join(names)}" if names else ""
 
 
 def _print(text: str) -> None:

@@ -114,6 +114,19 @@ def current_frame(results: Path, source: str | None) -> pd.DataFrame:
     return marked(frame)
 
 
+def nothing(results: Path, source: str | None, names: Sequence[str] = ()) -> str:
+    """What is not there, of all or of what was named; without the password of an address."""
+    from bench.cli.studies import others
+    from bench.tracking import shown
+
+    place = f"mlflow:{shown(source.removeprefix('mlflow:'))}" if source else str(results)
+    if names and not others(names):
+        return f"{place} holds no study; 'stbench tune' makes one"
+    if names:
+        return f"{place} holds no or too few finished runs of {', '.join(names)}"
+    return f"{place} holds no finished run"
+
+
 def marked(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with rows marked that today's code would not have made."""
     from bench import registry

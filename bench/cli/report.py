@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from bench.cli.options import Results, Source, chosen_tables, current_frame
+from bench.cli.options import Results, Source, chosen_tables, current_frame, nothing
 from bench.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def report(
     write_report(text, path)
     console.print(str(path), markup=False, highlight=False, soft_wrap=True)
     if not runs.rows:
-        console.print(f"it is empty: {results} holds no run", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"it is empty: {nothing(results, source)}", markup=False, highlight=False, soft_wrap=True)
 
 
 def export(

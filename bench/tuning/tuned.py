@@ -201,7 +201,7 @@ def _parsed(path: Path) -> Tuned:
         raise ConfigError(f"there is no file {path}; 'stbench tune' writes it") from error
     except ValidationError as error:
         raise ConfigError(f"the tuned settings {path} are not valid: {first_problem(error)}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except (ValueError, OSError) as error:
         raise ConfigError(f"the tuned settings {path} cannot be read as TOML: {error}") from error
 
 
