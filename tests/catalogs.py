@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from bench.data import Catalog
-from bench.errors import DataError
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -38,11 +35,3 @@ def own_array(catalog: Catalog) -> Path:
     np.savez(folder / "data.npz", data=np.random.default_rng(0).uniform(0, 9, (96, 1, 2, 3)).astype(np.float32))
     (folder / "card.toml").write_text('name = "citybus"\ninterval = 30\ngrid = [2, 3]\n')
     return folder / "card.toml"
-
-
-def the_error(read: Callable[[], object], *words: str) -> None:
-    with pytest.raises(DataError) as caught:
-        read()
-    assert "\n" not in str(caught.value)
-    for word in words:
-        assert word in str(caught.value)

@@ -6,30 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from catalogs import the_error
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from toy_grid import CARD as TOY
+from toy_grid import the_error
 
 from bench.canonical import canonical
-from bench.types import DatasetCard, RawSeries
+from bench.types import RawSeries
 
-CARD = DatasetCard(
-    name="toy",
-    title="Toy",
-    city="",
-    domain="taxi flow",
-    grid=(2, 3),
-    interval=30,
-    start=None,
-    slots=96,
-    channels=("inflow", "outflow"),
-    unit="taxis",
-    licence="",
-    citation="",
-    homepage="",
-    how_to_get="",
-    formats=("a toy",),
-)
+CARD = replace(TOY, grid=(2, 3), start=None)
 
 
 def clock(slots: int = 96) -> np.ndarray:

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from catalogs import ROOT, bikedc_catalog, own_array, raw_file, the_error
+from catalogs import ROOT, bikedc_catalog, own_array, raw_file
+from toy_grid import the_error
 
 from bench import registry
 from bench.canonical import canonical
