@@ -53,11 +53,10 @@ def make_efficiency(runs: Runs, layouts: Sequence[Layout]) -> Table:
 def by_device(runs: Runs, layouts: Sequence[Layout]) -> dict[tuple[Key, str], Entries]:
     """The cells with runs of every plain suite's block, device by device."""
     found: dict[tuple[Key, str], Entries] = {}
-    for layout in (layout for layout in layouts if layout.plain):
-        for place, entries in runs.cells(layout).items():
-            for device in sorted({run["device"] for entry in entries.values() for run in entry.runs}):
-                own = {key: _on(entry, device) for key, entry in entries.items()}
-                found.setdefault((place, device), {key: entry for key, entry in own.items() if entry.runs})
+    for place, entries in runs.plain_cells(layouts).items():
+        for device in sorted({run["device"] for entry in entries.values() for run in entry.runs}):
+            own = {key: _on(entry, device) for key, entry in entries.items()}
+            found[place, device] = {key: entry for key, entry in own.items() if entry.runs}
     return found
 
 

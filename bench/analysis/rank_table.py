@@ -133,11 +133,7 @@ def make_ranks(runs: Runs, layouts: Sequence[Layout]) -> Table:
 
 def standings(runs: Runs, layouts: Sequence[Layout]) -> dict[Key, Standing]:
     """By block, those of plain suites alone."""
-    plain = [layout for layout in layouts if layout.plain]
-    found: dict[Key, Standing] = {}
-    for layout in plain:
-        found |= {place: standing(place, each) for place, each in runs.cells(layout).items() if place not in found}
-    return found
+    return {place: standing(place, entries) for place, entries in runs.plain_cells(layouts).items()}
 
 
 def notes(each: Standing) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from bench.analysis.cells import BLOCK, LINE, Entries, Key, Row, blocks
@@ -40,6 +40,13 @@ class Runs:
         if layout not in self._cells:
             self._cells[layout] = _cells(self.rows, layout)
         return self._cells[layout]
+
+    def plain_cells(self, layouts: Iterable[Layout]) -> Mapping[Key, Entries]:
+        """The cells of every block of the plain layouts; a block of several is the first one's."""
+        found: dict[Key, Entries] = {}
+        for layout in (layout for layout in layouts if layout.plain):
+            found = found | {place: own for place, own in self.cells(layout).items() if place not in found}
+        return found
 
     def differences(self, layout: Layout) -> Mapping[Key, Differences]:
         """What the lines of each block differ in from the layout's reference; blocks without any are left out.

@@ -40,11 +40,10 @@ def make_per_horizon(runs: Runs, layouts: Sequence[Layout]) -> Table:
 
 def by_block(runs: Runs, layouts: Sequence[Layout]) -> dict[Key, Entries]:
     """The cells of every plain suite's block that have errors by step."""
-    found: dict[Key, Entries] = {}
-    for layout in (layout for layout in layouts if layout.plain):
-        for place, entries in runs.cells(layout).items():
-            found.setdefault(place, {key: entry for key, entry in entries.items() if curves(entry)})
-    return found
+    return {
+        place: {key: entry for key, entry in entries.items() if curves(entry)}
+        for place, entries in runs.plain_cells(layouts).items()
+    }
 
 
 def curves(entry: Entry) -> list[tuple[float, ...]]:
