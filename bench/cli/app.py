@@ -115,7 +115,7 @@ def plots(
         _print(str(path))
     if not written:
         _print(f"no figure has data: {nothing(results, source, names or ())}")
-        if others(names or ["all"]):
+        if not names or others(names):
             _print("figures of suites compare variants; 'stbench run --suite controls' makes some")
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -20,8 +20,8 @@ from bench.whole import whole
 if TYPE_CHECKING:
     from bench.analysis.cells import Row
     from bench.analysis.runs import Runs
+    from bench.analysis.style import Step
 
-Step = Callable[[str], None]
 Record = dict[str, Any]
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold
 RIGHTS = 0o100644 << 16
