@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 
 
 def load_frame(results: str | Path = "results") -> pd.DataFrame:
-    """All result records below ``results`` as one frame, one row per run (see ``bench.frame``)."""
-    from bench.frame import load_frame as load
+    """All result records below ``results`` as one frame, one row per run (see ``bench.records.frame``)."""
+    from bench.records.frame import load_frame as load
 
     return load(Path(results))

@@ -5,17 +5,13 @@ Every body maps tokens ``[B, N, D]`` to features ``[B, N, D]`` and has a ``width
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.utils.checkpoint import checkpoint
 
 from .backbones import BACKBONES, Backbone, build
-
-if TYPE_CHECKING:
-    from .model import Config
+from .config import Config
 
 
 class Identity(nn.Module):

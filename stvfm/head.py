@@ -6,16 +6,12 @@ A head maps features ``[B, N, D]`` and the clock ``[B, F, 2]`` of the steps to f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from torch import Tensor, nn
 
 from bench.types import TaskShape
 
 from .adapters import DAYS, Patching, embedding
-
-if TYPE_CHECKING:
-    from .model import Config
+from .config import Config
 
 
 class LinearHead(nn.Module):

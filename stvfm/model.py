@@ -43,108 +43,20 @@ The last three load no pre-trained weights: their ``weights`` is "none", whateve
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from bench.config import tunable
 from bench.types import TaskShape, Window
 
 from .adapters import CrossPrompts, Fusion, Patching, PlainTokens, Round, TokenAdapter, amplitude, auto_patch
 from .body import make_body
+from .config import Config
 from .head import CellHead, LinearHead
 
 MOST_TOKENS = 100
 Part = TypeVar("Part", bound=nn.Module)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Config:
-    """Settings of ST-VFM.
-
-    Attributes:
-        patch: Side of a patch; 0 means the smallest power of two that leaves at most 100 tokens.
-        flow: Whether there is a flow branch; without it nothing is coordinated.
-        tata: Whether tokens know time; else they are one linear map of the stacked history, with the place alone.
-        pool: Learned weights over time for each value of a token, or attention weights for the token as a whole.
-        coordination: Prompts both ways or one way, no exchange before the head, or token-by-token fusion of the
-            concatenated branches in their place.
-        prompts: Prompts m per branch.
-        rounds: Rounds L of coordination, each with its own weights.
-        head: An MLP per cell, or one linear map per token.
-        hidden: Values K of a cell in the head.
-        layers: MLP layers of the head.
-        dropout: Rate inside each of them.
-        identity: Whether the head knows the cell.
-        calendar: Whether the head knows the slot of day and day of week of the first step to forecast.
-        amplitude: Whether the head gets features times the root mean square of the token they were made of.
-        residual: Whether the forecast is a change of the last value.
-        backbone: Vision transformer.
-        depth: Its blocks used, counted from the input; 0 means all.
-        weights: Pre-trained, or random as a control; "none" for the controls that have no pre-trained part.
-        control: What stands in for the backbone.
-        tuning: Whether the backbone is frozen, or its attention has trained low-rank corrections, or all of it learns.
-        lora_rank: Rank of the corrections.
-        recompute: Whether activations of the backbone are made anew in the backward pass, to save memory for time.
-    """
-
-    patch: int = tunable(0, choices=(0, 1, 2, 4))
-    flow: bool = True
-    tata: bool = True
-    pool: Literal["channel", "attention"] = "channel"
-    coordination: Literal["bilateral", "raw_from_flow", "flow_from_raw", "none", "concat"] = "bilateral"
-    prompts: int = tunable(4, choices=(2, 4, 8, 16))
-    rounds: int = tunable(1, choices=(1, 2, 3))
-    head: Literal["cell", "linear"] = "cell"
-    hidden: int = tunable(128, choices=(64, 128, 256))
-    layers: int = tunable(3, choices=(1, 2, 3, 4))
-    dropout: float = tunable(0.1, low=0.0, high=0.4)
-    identity: bool = True
-    calendar: bool = True
-    amplitude: bool = True
-    residual: bool = True
-    backbone: Literal[
-        "vit_tiny",
-        "vit_small",
-        "vit_base",
-        "deit_tiny",
-        "deit_small",
-        "deit_base",
-        "dino_small",
-        "dino_base",
-        "dinov2_small",
-        "dinov2_base",
-        "dinov2_large",
-        "dinov2_reg_small",
-        "dinov2_reg_base",
-        "dinov2_reg_large",
-        "mae_base",
-        "mae_large",
-        "siglip_base",
-        "clip_base",
-        "clip_large",
-    ] = "vit_tiny"
-    depth: int = tunable(4, choices=(2, 4, 8, 12))
-    weights: Literal["pretrained", "random", "none"] = "random"
-    control: Literal["none", "identity", "attention", "shuffled", "scratch"] = "none"
-    tuning: Literal["frozen", "lora", "full"] = "frozen"
-    lora_rank: int = 8
-    recompute: bool = False
-
-    def __post_init__(self) -> None:
-        """Label a control without a pre-trained part as such, and refuse what makes no sense.
-
-        Raises:
-            ValueError: If a control that has nothing frozen is to be tuned, or a frozen backbone has no weights.
-        """
-        if self.control in ("identity", "attention", "scratch"):
-            object.__setattr__(self, "weights", "none")
-            if self.tuning != "frozen":
-                raise ValueError(f"control={self.control} has no frozen backbone to tune, so it excludes tuning")
-        elif self.weights == "none":
-            raise ValueError("weights=none belongs to the controls identity, attention and scratch")
 
 
 class Model(nn.Module):

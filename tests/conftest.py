@@ -20,7 +20,7 @@ pytest.register_assert_rewrite("catalogs", "commands", "desk", "toy_grid")  # so
 from builders import make_data
 from hub import Hub, point_at
 
-from bench.data import Catalog
+from bench.catalog.data import Catalog
 
 BUDGET = ("train.epochs=2", "train.steps_per_epoch=2", "train.batch_size=8")
 CARD = """
@@ -37,7 +37,7 @@ unit = "trips"
 @pytest.fixture
 def tiny(tmp_path):
     """A data folder with two tiny data sets of the user's own, ``tiny`` and ``tiny2``."""
-    from bench.data_import import import_array
+    from bench.catalog.imports import import_array
 
     folder = tmp_path / "data"
     folder.mkdir()
@@ -84,8 +84,8 @@ def postgres():
 @pytest.fixture
 def make_job(catalog):
     """Makes the study of a model on ``tiny``, with two short epochs."""
-    from bench.plan import Selection, plan
-    from bench.suite import load_suite
+    from bench.runs.plan import Selection, plan
+    from bench.runs.suite import load_suite
     from bench.tuning.studies import job
 
     def make(model="stid", overrides=BUDGET):
@@ -159,7 +159,7 @@ def nothing_is_left_in_the_current_folder(
 @pytest.fixture(scope="module")
 def data_base(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """An MLflow data base with our experiment and no run; making one takes seconds."""
-    from bench.tracking import default_uri, sync
+    from bench.records.tracking import default_uri, sync
 
     folder = tmp_path_factory.mktemp("empty")
     sync([], default_uri(folder), folder)

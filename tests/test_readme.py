@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bench.data_import import import_array
-from bench.suite import layouts
+from bench.catalog.imports import import_array
+from bench.runs.suite import layouts
 from bench.types import TaskShape, Window
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")

@@ -167,7 +167,7 @@ def test_clamped_forecasts_stay_in_the_range_the_scaler_saw():
 
 @pytest.mark.parametrize("name", ["last_value", "window_mean", "historical_average"])
 def test_batch_size_one_and_512_give_identical_scores(name):
-    from bench import registry
+    from bench.catalog import registry
 
     task = Task(make_data(slots=300), TaskSettings(), CPU)
     module = registry.load("model", name)
@@ -180,7 +180,7 @@ def test_batch_size_one_and_512_give_identical_scores(name):
 
 @pytest.mark.parametrize("name", ["stid", "convlstm"])
 def test_batch_size_changes_the_score_of_a_neural_model_in_the_last_bits_at_most(name):
-    from bench import registry
+    from bench.catalog import registry
 
     task = Task(make_data(slots=300), TaskSettings(), CPU)
     module = registry.load("model", name)

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.analysis.cells import BLOCK, DATA, LINE, Entries, Entry, Key
-from bench.analysis.comparison import DRAWS, FEWEST_SEEDS, BySeed, Difference, compare, corrected
-from bench.analysis.layout import Layout
-from bench.analysis.render import MARKS, MINUS, Block, Cell, Header, Score
-from bench.window_errors import unpack
+from bench.analysis.grouping import BLOCK, DATA, LINE, Entries, Entry, Key
+from bench.analysis.stats.comparison import DRAWS, FEWEST_SEEDS, BySeed, Difference, compare, corrected
+from bench.analysis.table import MARKS, MINUS, Block, Cell, Header, Score
+from bench.records.window_errors import unpack
+from bench.runs.layout import Layout
 
 SPLIT_LINE = (*LINE, "split")
 PREFERRED = ("pretrained", "none", "random")  # weights of a reference for a line of other weights

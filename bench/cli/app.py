@@ -71,10 +71,10 @@ def tables(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if a table on disk differs.")] = False,
 ) -> None:
     """Write the tables (md, tex, csv) from the records."""
-    from bench.analysis.runs import Runs
-    from bench.analysis.tables import check_tables
+    from bench.analysis.results import Runs
+    from bench.analysis.tables.scores import check_tables
     from bench.cli.studies import differing_ledger, is_named, others
-    from bench.frame import collector_paused
+    from bench.records.frame import collector_paused
 
     if check:
         rest = others(names or ())
@@ -122,7 +122,8 @@ def plots(
 @app.command("list")
 def list_names(kind: Annotated[ListedKind | None, typer.Argument(help="Only these.")] = None) -> None:
     """List what is registered: models, data sets, suites, pre-trained backbones."""
-    from bench import registry, suite
+    from bench.catalog import registry
+    from bench.runs import suite
 
     console = Console()
     if kind in (None, ListedKind.models):
@@ -142,7 +143,7 @@ def show(name: str, data_dir: DataDir = None, results: Results = Path("results")
     """Show a model's settings with their search space, or a data set's card."""
     import dataclasses
 
-    from bench import registry
+    from bench.catalog import registry
     from bench.errors import UnknownNameError
 
     catalog = open_catalog(data_dir, results)
@@ -163,9 +164,9 @@ def show(name: str, data_dir: DataDir = None, results: Results = Path("results")
 @app.command()
 def sync(results: Results = Path("results"), tracking_uri: TrackingUri = None) -> None:
     """Give MLflow the finished runs and studies that it lacks."""
-    from bench import tracking
-    from bench.store import ResultStore
-    from bench.tuning.study_tracking import sync_studies
+    from bench.records import tracking
+    from bench.records.store import ResultStore
+    from bench.tuning.tracking import sync_studies
 
     uri = tracking_uri or tracking.default_uri(results)
     added, present = tracking.sync(ResultStore(results).records(), uri, results)
@@ -184,7 +185,7 @@ def ui(
     import socket
     import subprocess
 
-    from bench import tracking
+    from bench.records import tracking
 
     results.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", tracking.default_uri(results)]
@@ -205,7 +206,7 @@ def doctor(data_dir: DataDir = None, results: Results = Path("results")) -> None
     import shutil
 
     from bench.context import environment, resolve_device
-    from bench.runner import libraries
+    from bench.runs.runner import libraries
 
     catalog = open_catalog(data_dir, results)
     grid = Table("what", "found", title="doctor")

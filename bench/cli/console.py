@@ -18,7 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from bench.spec import PlannedRun
+from bench.runs.spec import PlannedRun
 
 
 def bars(console: Console) -> Progress:

@@ -15,12 +15,12 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 
-from bench import registry
+from bench.catalog import registry
 from bench.cli.options import DataDir, Results, open_catalog
 from bench.errors import BenchError, ConfigError, DataError, UnknownNameError
 
 if TYPE_CHECKING:
-    from bench.data import Catalog
+    from bench.catalog.data import Catalog
     from bench.types import DatasetCard, RawFile, SpatioTemporalData
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
@@ -53,7 +53,7 @@ def show(
     results: Results = Path("results"),
 ) -> None:
     """Show what is known of a data set, and draw it."""
-    from bench.data_show import draw
+    from bench.analysis.figures.dataset import draw
 
     data = open_catalog(data_dir, results).load(name)
     mark = " (stand-in)" if data.identity.stand_in else ""
@@ -91,7 +91,7 @@ def fetch(
     """Download the few files that have a stable address and read them; say for the rest what to get from where."""
     if everything == bool(names):
         raise ConfigError("fetch wants names of data sets, or --all; 'stbench data list' shows the names")
-    from bench.data import Catalog
+    from bench.catalog.data import Catalog
 
     folder = _data_folder(data_dir)
     catalog = Catalog(data_dir=folder, cache=results / "cache")
@@ -122,7 +122,7 @@ def import_file(
     layout (TCHW, THWC, THW, TNC or TN), key, missing ("none" or "nan"), nonnegative, zero_is_missing, mape_threshold,
     unit, title, city, domain, licence, citation, homepage.
     """
-    from bench.data_import import import_array
+    from bench.catalog.imports import import_array
 
     made, folder = import_array(file, card, _data_folder(data_dir), force=force)
     text = (

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from bench.cli.report import contents_of
 from bench.cli.reproduce import Again, again
 from bench.errors import ConfigError, StoreError
-from bench.whole import whole
+from bench.files import whole
 
 if TYPE_CHECKING:
-    from bench.analysis.cells import Row
-    from bench.analysis.runs import Runs
-    from bench.analysis.style import Step
+    from bench.analysis.figures.style import Step
+    from bench.analysis.grouping import Row
+    from bench.analysis.results import Runs
 
 Record = dict[str, Any]
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold
@@ -109,7 +109,7 @@ def write_zip(files: Mapping[str, bytes], path: Path, *, force: bool = False) ->
 
 def chosen_records(records: Sequence[Record], names: Sequence[str]) -> list[Record]:
     """Those that stand in a line of the suites; all without names."""
-    from bench.suite import layouts
+    from bench.runs.suite import layouts
 
     if not names:
         return list(records)
@@ -120,16 +120,16 @@ def chosen_records(records: Sequence[Record], names: Sequence[str]) -> list[Reco
 
 def _clean(record: Record) -> Record:
     """A failed run's record without the folders that its message names."""
-    from bench.analysis.facts import without_paths
+    from bench.analysis.report.facts import without_paths
 
     error = record["error"]
     return {**record, "error": {**error, "message": without_paths(error["message"])}} if error else record
 
 
 def _runs(records: Iterable[Record]) -> Runs:
-    from bench.analysis.runs import Runs
+    from bench.analysis.results import Runs
     from bench.cli.options import marked
-    from bench.frame import frame_from_records
+    from bench.records.frame import frame_from_records
 
     return Runs(marked(frame_from_records(records)))
 
@@ -141,7 +141,7 @@ def _place(record: Record) -> str:
 
 
 def _dumped(record: Record) -> bytes:
-    from bench.store import dump_record
+    from bench.records.store import dump_record
 
     return dump_record(record).encode()
 
@@ -155,9 +155,9 @@ def _tuned(results: Path, records: Sequence[Record]) -> list[Path]:
 
 def _drawn(runs: Runs, files: Mapping[str, bytes], names: Sequence[str], step: Step) -> dict[str, bytes]:
     """Tables, figures and the report; what is written to a folder first does not stay there."""
-    from bench.analysis.report import all_pictures, encoded, make_report
-    from bench.analysis.tables import write_tables
-    from bench.tuning.ledger import write_ledger
+    from bench.analysis.report.page import all_pictures, encoded, make_report
+    from bench.analysis.tables.scores import write_tables
+    from bench.analysis.tables.tuning_ledger import write_ledger
 
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -177,8 +177,8 @@ def _drawn(runs: Runs, files: Mapping[str, bytes], names: Sequence[str], step: S
 
 
 def _readme(rows: Sequence[Row], names: Sequence[str], made: Sequence[Again]) -> str:
-    from bench.analysis.facts import commits
-    from bench.analysis.overviews import MAKERS
+    from bench.analysis.report.facts import commits
+    from bench.analysis.tables.overviews import MAKERS
 
     shown = [f"{SUITES}{Path(name).name}" if name.endswith(".toml") else name for name in names]
     done = sum(row["status"] == "done" for row in rows)

@@ -14,10 +14,10 @@ from bench.errors import ConfigError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bench.analysis.layout import Layout
-    from bench.analysis.tables import Overview
-    from bench.data import Catalog
-    from bench.store import Record
+    from bench.analysis.tables.scores import Overview
+    from bench.catalog.data import Catalog
+    from bench.records.store import Record
+    from bench.runs.layout import Layout
 
 All = Annotated[bool, typer.Option("--all", help="The suite of the ten data sets and all models (short_term).")]
 SuiteOption = Annotated[str | None, typer.Option("--suite", help="A suite's name, or the path of a suite's TOML file.")]
@@ -63,14 +63,14 @@ TrackingUri = Annotated[
 
 def open_catalog(data_dir: Path | None, results: Path) -> Catalog:
     """The data sets below a data folder, their canonical arrays cached in the results folder."""
-    from bench.data import Catalog, resolve_data_dir
+    from bench.catalog.data import Catalog, resolve_data_dir
 
     return Catalog(data_dir=resolve_data_dir(data_dir), cache=results / "cache")
 
 
 def tracking_store(uri: str | None, results: Path) -> str:
     """The address of MLflow: as given, else the data base in the results folder."""
-    from bench.tracking import default_uri
+    from bench.records.tracking import default_uri
 
     return uri or default_uri(results)
 
@@ -98,13 +98,13 @@ def current_frame(results: Path, source: str | None) -> pd.DataFrame:
     Raises:
         ConfigError: If ``source`` is not ``mlflow:URI``.
     """
-    from bench.frame import frame_from_records
-    from bench.store import ResultStore
+    from bench.records.frame import frame_from_records
+    from bench.records.store import ResultStore
 
     if source is None:
         frame = frame_from_records(ResultStore(results).records())
     elif source.startswith("mlflow:"):
-        from bench.tracking import records_from
+        from bench.records.tracking import records_from
 
         frame = frame_from_records(records_from(source.removeprefix("mlflow:"), watch=_reading))
     else:
@@ -117,7 +117,7 @@ def current_frame(results: Path, source: str | None) -> pd.DataFrame:
 def nothing(results: Path, source: str | None, names: Sequence[str] = ()) -> str:
     """What is not there, of all or of what was named; without the password of an address."""
     from bench.cli.studies import others
-    from bench.tracking import shown
+    from bench.records.tracking import shown
 
     place = f"mlflow:{shown(source.removeprefix('mlflow:'))}" if source else str(results)
     if names and not others(names):
@@ -129,9 +129,9 @@ def nothing(results: Path, source: str | None, names: Sequence[str] = ()) -> str
 
 def marked(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with rows marked that today's code would not have made."""
-    from bench import registry
-    from bench.frame import mark_stale
-    from bench.spec import code_hash
+    from bench.catalog import registry
+    from bench.records.frame import mark_stale
+    from bench.runs.spec import code_hash
 
     known = set(registry.model_names())
     pairs = {
@@ -159,8 +159,8 @@ def chosen_tables(names: Sequence[str]) -> tuple[list[Layout], list[Overview]]:
     Raises:
         UnknownNameError, ConfigError: If a name is neither.
     """
-    from bench.analysis.overviews import MAKERS, overviews
-    from bench.suite import layouts, suite_names
+    from bench.analysis.tables.overviews import MAKERS, overviews
+    from bench.runs.suite import layouts, suite_names
 
     names = names or [*suite_names(), *MAKERS]
     suites = [name for name in names if name not in MAKERS]
@@ -186,14 +186,14 @@ def write_current(
     """
     from filelock import FileLock
 
-    from bench.analysis.overview_plots import FIGURES, overview_figures
-    from bench.analysis.overviews import MAKERS
-    from bench.analysis.plots import write_figures
-    from bench.analysis.runs import Runs
-    from bench.analysis.tables import write_tables
+    from bench.analysis.figures.differences import write_figures
+    from bench.analysis.figures.overviews import FIGURES, overview_figures
+    from bench.analysis.results import Runs
+    from bench.analysis.tables.overviews import MAKERS
+    from bench.analysis.tables.scores import write_tables
     from bench.cli.studies import NAMES, is_named, others, write_studies
-    from bench.frame import collector_paused
-    from bench.suite import layouts, suite_names
+    from bench.records.frame import collector_paused
+    from bench.runs.suite import layouts, suite_names
 
     kind, over_suites = ("figure", [*FIGURES]) if what == "figures" else ("table", [*MAKERS])
     _check_names(names, kind, [*suite_names(), *over_suites, *NAMES])

@@ -14,9 +14,9 @@ from rich.table import Table
 from bench.cli.console import bars, duration
 
 if TYPE_CHECKING:
-    from bench.data import Catalog
-    from bench.spec import PlannedRun
-    from bench.suite import Suite
+    from bench.catalog.data import Catalog
+    from bench.runs.spec import PlannedRun
+    from bench.runs.suite import Suite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,10 +71,10 @@ def expect(
 
     With ``thorough`` every unknown kind of run is tried, else only those whose trial is cheap beside its runs.
     """
-    from bench import estimate
     from bench.context import device_name, resolve_device
-    from bench.store import ResultStore
-    from bench.trial import paces_with_trials
+    from bench.records.store import ResultStore
+    from bench.runs import estimate
+    from bench.runs.timing import paces_with_trials
 
     store, found = ResultStore(results), resolve_device(device)
     todo = [run for run in plan if force or not store.has(run.dataset, run.model, run.run_id)]

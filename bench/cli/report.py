@@ -13,8 +13,8 @@ from bench.cli.options import Results, Source, chosen_tables, current_frame, not
 from bench.errors import ConfigError
 
 if TYPE_CHECKING:
-    from bench.analysis.cells import Row
-    from bench.analysis.report import Contents
+    from bench.analysis.grouping import Row
+    from bench.analysis.report.page import Contents
 
 Suites = Annotated[list[str] | None, typer.Argument(help="Suites, or TOML files of suites; all runs if none is given.")]
 
@@ -26,10 +26,10 @@ def report(
     out: Annotated[Path | None, typer.Option("--out", help="Where to (default: <results>/report.html).")] = None,
 ) -> None:
     """Write one HTML file with all tables, figures, certificates and how to make them again; it needs no network."""
-    from bench.analysis.report import all_pictures, make_report, write_report
-    from bench.analysis.runs import Runs
+    from bench.analysis.report.page import all_pictures, make_report, write_report
+    from bench.analysis.results import Runs
     from bench.cli.studies import origin
-    from bench.frame import collector_paused
+    from bench.records.frame import collector_paused
 
     console, path = Console(), out or results / "report.html"
     if path.is_dir():
@@ -56,7 +56,7 @@ def export(
 ) -> None:
     """Pack records, tables, figures, report and what was run into one zip, as a paper's supplement."""
     from bench.cli.export import supplement, write_zip
-    from bench.store import ResultStore
+    from bench.records.store import ResultStore
 
     console, path = Console(), out or results / "supplement.zip"
     if path.exists() and not force:
@@ -73,14 +73,14 @@ def contents_of(rows: Sequence[Row], results: Path, names: Sequence[str], folder
 
     ``results`` is where tuned settings and trials are looked for, ``folder`` where the commands find their suites.
     """
-    from bench.analysis.overview_plots import FIGURES, overview_figures
-    from bench.analysis.overviews import MAKERS
-    from bench.analysis.report import Contents
+    from bench.analysis.figures.overviews import FIGURES, overview_figures
+    from bench.analysis.report.page import Contents
+    from bench.analysis.tables.overviews import MAKERS
+    from bench.analysis.tables.tuning_ledger import make_ledger
     from bench.cli.reproduce import again
     from bench.cli.studies import by_figure
-    from bench.suite import layouts, suite_names
-    from bench.tuning.ledger import make_ledger
-    from bench.tuning.tuned import TunedFolder
+    from bench.runs.suite import layouts, suite_names
+    from bench.runs.tuned import TunedFolder
 
     chosen, over = chosen_tables([*names, *MAKERS] if names else ())
     made = again(rows, folder)

@@ -58,7 +58,7 @@ def again(rows: Iterable[Row], folder: str = "") -> list[Again]:
     """One suite for each setting, in an order that does not depend on that of the rows.
 
     Args:
-        rows: Of ``bench.frame``; failed runs are runs, too.
+        rows: Of ``bench.records.frame``; failed runs are runs, too.
         folder: Where the commands find the suites, with a slash behind it.
     """
     groups: dict[Setting, list[Row]] = {}

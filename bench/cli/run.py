@@ -47,12 +47,12 @@ from bench.cli.plan import announce, expect, show_expected, show_plan
 from bench.errors import ConfigError
 
 if TYPE_CHECKING:
-    from bench.data import Catalog
-    from bench.plan import Selection
-    from bench.runner import Outcome
-    from bench.spec import PlannedRun
-    from bench.suite import Suite
-    from bench.tuning.tuned import TunedFolder
+    from bench.catalog.data import Catalog
+    from bench.runs.plan import Selection
+    from bench.runs.runner import Outcome
+    from bench.runs.spec import PlannedRun
+    from bench.runs.suite import Suite
+    from bench.runs.tuned import TunedFolder
 
 QUICK_WARNING = (
     "[yellow]Profile quick: budgets are tiny and ranks mean nothing.[/yellow] "
@@ -92,7 +92,7 @@ def run(
 
     Exit code 0: all done. 1: some runs failed. 2: the command or its data are wrong.
     """
-    from bench.plan import plan as make_plan
+    from bench.runs.plan import plan as make_plan
 
     if not (everything or suite or model or dataset):
         raise ConfigError("nothing was asked for; say --all, --suite NAME, --dataset NAME or --model NAME")
@@ -145,9 +145,9 @@ def status(
     results: Results = Path("results"),
 ) -> None:
     """Show what a suite has and lacks: done, stale, failed and missing runs per data set and line."""
-    from bench.plan import plan as make_plan
-    from bench.status import plan_status
-    from bench.store import ResultStore
+    from bench.records.store import ResultStore
+    from bench.runs.plan import plan as make_plan
+    from bench.runs.status import plan_status
 
     chosen = _suite(everything, suite)
     selection = _selection(model, variant, dataset, seed, profile, protocol, task, override, shard)
@@ -165,7 +165,7 @@ def status(
 
 
 def _suite(everything: bool, name: str | None) -> Suite:
-    from bench.suite import layouts, load_suite
+    from bench.runs.suite import layouts, load_suite
 
     if everything and name:
         raise ConfigError("--all is the suite short_term; give either --all or --suite")
@@ -184,7 +184,7 @@ def _selection(
     overrides: list[str] | None,
     shard: str | None,
 ) -> Selection:
-    from bench.plan import Selection
+    from bench.runs.plan import Selection
 
     return Selection(
         models=tuple(models or ()),
@@ -200,7 +200,7 @@ def _selection(
 
 
 def _tuned_folder(results: Path, *, wanted: bool) -> TunedFolder | None:
-    from bench.tuning.tuned import TunedFolder
+    from bench.runs.tuned import TunedFolder
 
     return TunedFolder(results) if wanted else None
 
@@ -217,7 +217,7 @@ def _execute(
 ) -> Outcome:
     from bench.cli.console import ConsoleObserver
     from bench.context import resolve_device
-    from bench.runner import Observer, Runner
+    from bench.runs.runner import Observer, Runner
 
     found = resolve_device(device)
     current_frame(results, None)  # a broken record is told before the work, not after it
@@ -225,15 +225,15 @@ def _execute(
         screen = stack.enter_context(ConsoleObserver(console, len(plan)))
         observers: list[Observer] = [screen]
         if tracking_uri is not None:
-            from bench.tracking import Tracker
+            from bench.records.tracking import Tracker
 
             observers.append(stack.enter_context(Tracker(tracking_uri, results, warn=screen.warn)))
         return Runner(catalog, results, found, observers, compiled=compiled).run(plan, force=force)
 
 
 def _report(console: Console, suite: str | None, plan: list[PlannedRun], results: Path, outcome: Outcome) -> None:
-    from bench.analysis.overviews import MAKERS
-    from bench.suite import suite_names
+    from bench.analysis.tables.overviews import MAKERS
+    from bench.runs.suite import suite_names
 
     names = list(dict.fromkeys([*suite_names(), suite or "short_term", *MAKERS]))
     written = write_current(results, "both", names=names)
@@ -248,7 +248,7 @@ def _report(console: Console, suite: str | None, plan: list[PlannedRun], results
 
 def _summary(plan: Sequence[PlannedRun], results: Path) -> Group:
     """Mean test MAE over seeds, data sets (and tasks, if several) x lines, of this plan alone."""
-    from bench.store import ResultStore
+    from bench.records.store import ResultStore
 
     store = ResultStore(results)
     several = len({run.spec.task.name for run in plan}) > 1

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
-    from bench.analysis.study import Study
+    from bench.tuning.study import Study
 
 NAMES: Final = ("tuning_ledger", "tuning")
 """How the ledger and the figures are asked for; in either command both names will do."""
@@ -30,7 +30,7 @@ def write_studies(results: Path, what: Literal["tables", "figures", "both"], sou
     Raises:
         ConfigError, StoreError, TrackingError: If a study cannot be read, or nothing can be written.
     """
-    from bench.tuning.ledger import write_ledger
+    from bench.analysis.tables.tuning_ledger import write_ledger
 
     with origin(results, source) as folder:
         return draw(results, folder) if what == "figures" else write_ledger(results, folder)
@@ -38,14 +38,14 @@ def write_studies(results: Path, what: Literal["tables", "figures", "both"], sou
 
 def draw(results: Path, folder: Path) -> list[Path]:
     """The figures of every study of a results folder, into another or the same; those of studies that are gone go."""
-    from bench.analysis.study_plots import write_study_figures
+    from bench.analysis.figures.tuning import write_study_figures
 
     return write_study_figures(by_figure(folder), results / "figures", alone=True)
 
 
 def by_figure(folder: Path) -> dict[str, Study]:
     """Every study of a results folder, by the name of its figure."""
-    from bench.analysis.study import stem
+    from bench.tuning.study import stem
     from bench.tuning.trials import studies
 
     return {stem(each.dataset, each.model, each.task): each for each in studies(folder)}
@@ -53,7 +53,7 @@ def by_figure(folder: Path) -> dict[str, Study]:
 
 def differing_ledger(results: Path, source: str | None) -> list[Path]:
     """The files of the ledger that would change."""
-    from bench.tuning.ledger import differing
+    from bench.analysis.tables.tuning_ledger import differing
 
     with origin(results, source) as folder:
         return differing(results, folder)
@@ -67,7 +67,7 @@ def origin(results: Path, source: str | None) -> Iterator[Path]:
         return
     import tempfile
 
-    from bench.tuning.study_tracking import fetch_studies
+    from bench.tuning.tracking import fetch_studies
 
     with tempfile.TemporaryDirectory() as folder:
         fetch_studies(source.removeprefix("mlflow:"), Path(folder))

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
     from rich.progress import TaskID
 
-    from bench.data import Catalog
-    from bench.plan import Selection
+    from bench.catalog.data import Catalog
+    from bench.runs.plan import Selection
     from bench.tuning.search import Place
     from bench.tuning.studies import Job, SharedStudy, Tally, Target
 
@@ -78,7 +78,7 @@ def tune(
     A study that was stopped or killed goes on where it was. What --set fixes is not searched.
     Exit code 0: all done. 1: a study found nothing or failed. 2: the command or its data are wrong.
     """
-    from bench.plan import Selection
+    from bench.runs.plan import Selection
     from bench.tuning.search import Place
     from bench.tuning.studies import Target
 
@@ -119,9 +119,9 @@ def _jobs(suite: str, selection: Selection, catalog: Catalog) -> list[Job]:
     """
     from dataclasses import replace
 
-    from bench.plan import plan
-    from bench.profiles import PROFILES
-    from bench.suite import load_suite
+    from bench.runs.plan import plan
+    from bench.runs.profiles import PROFILES
+    from bench.runs.suite import load_suite
     from bench.tuning.studies import job
 
     seeds = PROFILES[selection.profile].seeds[:1] if selection.profile in PROFILES else ()
@@ -141,10 +141,10 @@ def _tune(
     console: Console, jobs: Sequence[Job], place: Place, target: Target, workers: int, tracking_uri: str | None
 ) -> bool:
     """Whether every study found something."""
+    from bench.runs.tuned import TunedFolder
     from bench.tuning.search import Several, Tuner, winner
-    from bench.tuning.study_tracking import StudyTracker
+    from bench.tuning.tracking import StudyTracker
     from bench.tuning.trials import told, write_trials
-    from bench.tuning.tuned import TunedFolder
 
     folder, found = TunedFolder(place.results), 0
     written: list[Path] = []
@@ -181,9 +181,9 @@ def _shown(results: Path, address: tuple[str, str, str]) -> list[Path]:
     """The ledger, and the figure of one study, both written anew."""
     from filelock import FileLock
 
-    from bench.analysis.study import stem
-    from bench.analysis.study_plots import write_study_figures
-    from bench.tuning.ledger import write_ledger
+    from bench.analysis.figures.tuning import write_study_figures
+    from bench.analysis.tables.tuning_ledger import write_ledger
+    from bench.tuning.study import stem
     from bench.tuning.trials import path_of, read_trials
 
     study = read_trials(path_of(results, *address))

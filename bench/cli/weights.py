@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench import registry
+from bench.catalog import registry
 from bench.cli.options import WeightsDir, use_weights_dir
 from bench.errors import ConfigError, HubUnreachableError, UnknownNameError, WeightsError
 from bench.weights import Source

@@ -15,7 +15,7 @@ import torch
 import typer
 from torch import Tensor, nn
 
-from bench import registry
+from bench.catalog import registry
 from bench.context import resolve_device
 from bench.types import TaskShape, Window
 

@@ -23,16 +23,16 @@ import typer
 from numpy.typing import NDArray
 from rich.progress import track
 
-from bench import registry
-from bench.data import Catalog
-from bench.plan import Selection, plan
-from bench.sample import Sample
-from bench.sample import pack as pack_sample
-from bench.spec import PlannedRun
-from bench.store import SCHEMA, Record, dump_record
-from bench.suite import load_suite, suite_names
+from bench.catalog import registry
+from bench.catalog.data import Catalog
+from bench.records.sample import Sample
+from bench.records.sample import pack as pack_sample
+from bench.records.store import SCHEMA, Record, dump_record
+from bench.records.window_errors import DayErrors, WindowErrors, pack, pack_day
+from bench.runs.plan import Selection, plan
+from bench.runs.spec import PlannedRun
+from bench.runs.suite import load_suite, suite_names
 from bench.types import DataIdentity
-from bench.window_errors import DayErrors, WindowErrors, pack, pack_day
 
 EPOCHS = 60
 SLOTS = 48  # of a day

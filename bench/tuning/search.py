@@ -12,13 +12,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bench import registry
-from bench.data import Catalog
+from bench.catalog import registry
+from bench.catalog.data import Catalog
 from bench.errors import BenchError, TrainingError
-from bench.runner import open_task
+from bench.runs.runner import open_task
+from bench.runs.tuned import Found, Tuned, digest
 from bench.tuning.storage import open_storage
 from bench.tuning.studies import Job, SharedStudy, Target, Worker, grouped, is_default
-from bench.tuning.tuned import Found, Tuned, digest
 
 if TYPE_CHECKING:
     import torch

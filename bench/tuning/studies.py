@@ -22,14 +22,13 @@ from typing import TYPE_CHECKING, Any, Final
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from bench.analysis.importance import distribution
-from bench.analysis.study import Scale
 from bench.config import Space
 from bench.errors import ConfigError
-from bench.spec import PlannedRun, RunSpec
-from bench.suite import first_problem
+from bench.runs.spec import PlannedRun, RunSpec
+from bench.runs.suite import first_problem
+from bench.runs.tuned import spaces
 from bench.tuning.storage import one_sentence
-from bench.tuning.tuned import spaces
+from bench.tuning.study import Scale, distribution
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage

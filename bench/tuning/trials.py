@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from bench import registry
-from bench.analysis.study import LARGEST, LONGEST, State, Study, TrialFacts
+from bench.catalog import registry
 from bench.errors import ConfigError, StoreError
-from bench.suite import first_problem
+from bench.files import whole
+from bench.runs.suite import first_problem
+from bench.runs.tuned import TunedFolder
 from bench.tuning.studies import SharedStudy, is_default, is_killed
-from bench.tuning.tuned import TunedFolder
-from bench.whole import whole
+from bench.tuning.study import LARGEST, LONGEST, State, Study, TrialFacts
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

@@ -1,0 +1,322 @@
+"""Data sets by name: raw files checked against their card, and kept in a canonical cache.
+
+A data set is real when any file lies in ``<data dir>/<name>/``, and a stand-in otherwise; files and folders that cannot
+be read are an error and never a stand-in. A cached file is named by everything that made it: card, code and raw files'
+digests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import os
+import uuid
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+from bench.catalog import registry
+from bench.catalog.canonical import STAND_IN, canonical, content_digest
+from bench.catalog.raw_files import digest_of, entries, files_below, may_be_imported
+from bench.errors import ConfigError, DataError, UnknownNameError
+from bench.types import DataIdentity, DatasetCard, RawSeries, SpatioTemporalData
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+READER = 1  # raised when the canonical form changes; part of every real data set's version
+DIGESTS = "digests.json"
+DATA_DIR_VARIABLE = "STBENCH_DATA"
+STAND_IN_CODE = "datasets/_standin.py"
+CANONICAL_CODE = ("bench/catalog/canonical.py", "bench/clock.py")  # between any reader and the cache
+IMPORT_CODE = ("bench/catalog/imports.py", "bench/catalog/import_card.py")
+CORRUPT = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+
+Digests: TypeAlias = dict[str, list[Any]]
+Status = Literal["ok", "changed", "absent", "unchecked"]
+
+
+class CacheError(DataError):
+    """A cache that cannot be written; the data themselves may be well."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What became of one raw file.
+
+    Attributes:
+        expected: The digest on the card, or None when it states none.
+        found: The digest of the file, or None when it is absent.
+        status: "unchecked" is a file whose digest the card does not state.
+    """
+
+    file: str
+    expected: str | None
+    found: str | None
+    status: Status
+
+
+def resolve_data_dir(option: Path | None) -> Path | None:
+    """The folder of raw data: the option, else ``$STBENCH_DATA``, else ``./data``, else None for stand-ins.
+
+    Raises:
+        ConfigError: If a folder that was asked for does not exist.
+    """
+    variable = os.environ.get(DATA_DIR_VARIABLE)
+    asked = option or (Path(variable) if variable else None)
+    if asked is None:
+        return Path("data") if Path("data").is_dir() else None
+    if not asked.is_dir():
+        source = "--data-dir" if option else f"${DATA_DIR_VARIABLE}"
+        raise ConfigError(f"{source} names {asked}, which is no folder; make it, or leave the setting out")
+    return asked
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalog:
+    """All data sets that can be named, real or stand-in.
+
+    Attributes:
+        data_dir: Folder of raw data, one subfolder per data set; None means stand-ins only.
+        cache: Folder of canonical data; made when first needed.
+    """
+
+    data_dir: Path | None
+    cache: Path
+
+    def names(self) -> list[str]:
+        """Registered data sets and the user's own, sorted.
+
+        Raises:
+            DataError: If the data folder cannot be listed.
+        """
+        return sorted({*registry.dataset_names(), *self._imported()})
+
+    def card(self, name: str) -> DatasetCard:
+        """The card of a data set.
+
+        Raises:
+            UnknownNameError: With the nearest known name.
+            BenchError: If a card of the user's own, or its array, is broken.
+        """
+        if name in registry.dataset_names():
+            card: DatasetCard = registry.load("dataset", name).CARD
+            return card
+        return self._read_imported(name)[0]
+
+    def has_real(self, name: str) -> bool:
+        """Whether any file lies in the data set's folder.
+
+        Raises:
+            DataError: If the folder, or a file in it, is there but cannot be reached.
+        """
+        return bool(self._raw_files(name))
+
+    def identity(self, name: str) -> DataIdentity:
+        """Which numbers ``load`` gives; reads a few bytes when they are cached.
+
+        Raises:
+            DataError: If raw files are there but are not what the card says.
+        """
+        digests = self._digests(name)
+        file = self._cache_file(name, digests)
+        found = _stored_identity(file) or self._build(name, file).identity
+        self._remember(digests)
+        return found
+
+    def load(self, name: str) -> SpatioTemporalData:
+        """The canonical data, from the cache where it is whole.
+
+        Raises:
+            DataError: If raw files are there but are not what the card says.
+        """
+        digests = self._digests(name)
+        file = self._cache_file(name, digests)
+        found = _stored(file, self.card(name)) or self._build(name, file)
+        self._remember(digests)
+        return found
+
+    def examine(self, name: str) -> DataIdentity:
+        """As ``identity``, for commands that only look: a cache that cannot be written is no error.
+
+        Raises:
+            DataError: If raw files are there but are not what the card says.
+        """
+        try:
+            return self.identity(name)
+        except CacheError:
+            return canonical(*self._read(name)).identity
+
+    def verify(self, name: str) -> list[Finding]:
+        """Hold every raw file, and every file that the card wants, against the card's digests.
+
+        Raises:
+            DataError: If the folder, or a file in it, is there but cannot be read.
+        """
+        expected = {file.name: file.sha256 for file in self.card(name).files}
+        folder = self._folder(name)
+        files = self._raw_files(name) if folder else []
+        found = {path.relative_to(folder or path).as_posix(): digest_of(path) for path in files}
+        return [_finding(file, expected.get(file), found.get(file)) for file in sorted({*expected, *found})]
+
+    def _folder(self, name: str) -> Path | None:
+        return self.data_dir / name if self.data_dir else None
+
+    def _raw_files(self, name: str) -> list[Path]:
+        folder = self._folder(name)
+        known = name in registry.dataset_names() or name in self._imported()
+        return files_below(folder) if folder and known else []
+
+    def _imported(self) -> list[str]:
+        registered = registry.dataset_names()
+        folders = entries(self.data_dir) if self.data_dir else []
+        return [path.name for path in folders if path.name not in registered and may_be_imported(path)]
+
+    def _read_imported(self, name: str) -> tuple[DatasetCard, RawSeries]:
+        from bench.catalog.imports import read_imported
+
+        folder = self._folder(name)
+        if folder is None or name not in self._imported():
+            raise UnknownNameError("data set", name, self.names())
+        self._raw_files(name)  # a file that cannot be reached is named as such
+        return read_imported(folder)
+
+    def _read(self, name: str) -> tuple[DatasetCard, RawSeries, str]:
+        """Card, series and version of a data set, from its raw files or as a stand-in."""
+        if name not in registry.dataset_names():
+            card, series = self._read_imported(name)
+            return card, series, f"{series.layout}-{READER}"
+        module = registry.load("dataset", name)
+        folder = self._folder(name)
+        if folder and self.has_real(name):
+            series = module.read(folder)
+            return module.CARD, series, f"{series.layout}-{READER}"
+        return module.CARD, _stand_ins().generate(module.CARD), f"{STAND_IN}{_stand_ins().VERSION}"
+
+    def _build(self, name: str, file: Path) -> SpatioTemporalData:
+        data = canonical(*self._read(name))
+        _write(file, lambda stream: _save(stream, data))
+        return data
+
+    def _cache_file(self, name: str, digests: Digests) -> Path:
+        """Named by all that decides the content: raw files, card, and the code that reads or generates."""
+        made_of: list[Any] = [name, READER, sorted((file, entry[-1]) for file, entry in digests.items())]
+        code = [registry.ROOT / file for file in CANONICAL_CODE]
+        if name in registry.dataset_names():
+            made_of.append(repr(self.card(name)))
+            code += [*registry.find("dataset", name).files, *(() if digests else (registry.ROOT / STAND_IN_CODE,))]
+        else:
+            code += [registry.ROOT / file for file in IMPORT_CODE]
+        made_of.append([digest_of(path) for path in code])
+        key = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
+        return self.cache / f"{name}-{key[:16]}.npz"
+
+    def _digests(self, name: str) -> Digests:
+        """``{path: [size, time of change, sha256]}``; a file that looks as when it was last read is not read again."""
+        known = _remembered(self.cache / DIGESTS)
+        digests = {}
+        for path in self._raw_files(name):
+            about, key = path.stat(), path.absolute().as_posix()
+            looks = [about.st_size, about.st_mtime_ns]
+            digests[key] = known[key] if known.get(key, [])[:2] == looks else [*looks, digest_of(path)]
+        return digests
+
+    def _remember(self, digests: Digests) -> None:
+        index = self.cache / DIGESTS
+        known = _remembered(index)
+        if any(known.get(key) != entry for key, entry in digests.items()):
+            _write(index, lambda stream: stream.write(json.dumps(known | digests, indent=0).encode()))
+
+
+def _save(stream: IO[bytes], data: SpatioTemporalData) -> None:
+    about = {"version": data.identity.version, "sha256": data.identity.sha256, "channels": data.card.channels}
+    arrays: dict[str, NDArray[Any]] = {
+        "about": np.array(json.dumps(about)),
+        "values": data.values,
+        "mask": np.zeros(0, dtype=bool) if data.mask is None else data.mask,
+        "cell_mask": data.cell_mask,
+        "clock": data.clock,
+        "segments": np.array(data.segments, dtype=np.int64),
+    }
+    np.savez(stream, allow_pickle=False, **arrays)
+
+
+def _stored_identity(file: Path) -> DataIdentity | None:
+    """What a cached file says of itself, or None when it is absent or broken."""
+    try:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            return _identity(file, json.loads(str(archive["about"])))
+    except CORRUPT:
+        return None
+
+
+def _identity(file: Path, about: dict[str, Any]) -> DataIdentity:
+    version = str(about["version"])
+    name = file.stem.rpartition("-")[0]
+    return DataIdentity(name=name, version=version, sha256=str(about["sha256"]), stand_in=version.startswith(STAND_IN))
+
+
+def _stored(file: Path, card: DatasetCard) -> SpatioTemporalData | None:
+    """The content of a cached file, or None when it is absent, broken or not what its digest says."""
+    try:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            about = json.loads(str(archive["about"]))
+            arrays = {key: archive[key] for key in ("values", "mask", "cell_mask", "clock")}
+            segments = tuple((int(start), int(stop)) for start, stop in archive["segments"])
+        card = replace(card, channels=tuple(about["channels"]))
+        arrays["mask"] = arrays["mask"] if arrays["mask"].size else None
+        data = SpatioTemporalData(card=card, identity=_identity(file, about), segments=segments, **arrays)
+        found = content_digest(card, data.values, data.mask, data.cell_mask, data.clock, segments)
+    except CORRUPT:
+        return None
+    return data if found == data.identity.sha256 else None
+
+
+def _write(file: Path, save: Callable[[IO[bytes]], Any]) -> None:
+    """Write a file whole or not at all."""
+    part = file.with_name(f".{file.name}.{uuid.uuid4().hex}.part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with part.open("xb") as stream:
+                save(stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            part.replace(file)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise CacheError(
+            f"{file} cannot be written: {error.strerror or error}; free space or choose another folder"
+        ) from error
+
+
+def _remembered(index: Path) -> Digests:
+    try:
+        found = json.loads(index.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {key: entry for key, entry in found.items() if isinstance(entry, list) and len(entry) == 3}
+
+
+def _finding(file: str, expected: str | None, found: str | None) -> Finding:
+    status: Status = "ok" if found == expected else "changed"
+    if found is None:
+        status = "absent"
+    elif expected is None:
+        status = "unchecked"
+    return Finding(file=file, expected=expected, found=found, status=status)
+
+
+def _stand_ins() -> ModuleType:
+    registry.dataset_names()  # has checked that 'datasets' is our package
+    return importlib.import_module("datasets._standin")

@@ -1,0 +1,231 @@
+"""MLflow beside a run: fed live, filled in from the store afterwards, and read back as records.
+
+Tracking never fails or stalls a run: a thread of its own does the talking, an error is told once, and what could not be
+written is left to ``sync``.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+from bench.errors import BenchError, TrackingError
+from bench.records.mlflow_store import MlflowStore, default_uri, digest, quiet_environment, shown
+from bench.records.store import Record, dump_record
+
+__all__ = ["Feed", "Tracker", "default_uri", "one_sentence", "quiet_environment", "records_from", "shown", "sync"]
+
+FLUSH_S = 2.0  # epochs are sent together when they are faster than this
+PAUSE_S = 60.0  # after an error nothing is tried for so long
+CLOSE_S = 60.0  # what MLflow may cost at the end
+
+Watch = Callable[[Iterable[Record], int], Iterable[Record]]
+S = TypeVar("S")
+
+
+class _Spec(Protocol):
+    def as_dict(self) -> dict[str, Any]: ...
+
+
+class _Plan(Protocol):
+    """What tracking needs to know of a planned run."""
+
+    @property
+    def run_id(self) -> str: ...
+
+    @property
+    def spec(self) -> _Spec: ...
+
+    @property
+    def label(self) -> Mapping[str, Any]: ...
+
+
+class Feed(Generic[S]):
+    """A thread that hands jobs to a tracking store one after the other, whatever becomes of it.
+
+    Args:
+        uri: Its address, for messages.
+        connect: Opens the store; called again after an error.
+        warn: Told once, in one sentence, when MLflow does not work.
+        lost: Called in the thread after an error.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        connect: Callable[[], S],
+        *,
+        warn: Callable[[str], None],
+        lost: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._uri, self._connect, self._warn, self._lost = uri, connect, warn, lost
+        self._jobs: queue.SimpleQueue[Callable[[S], None] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._warned = False
+
+    def post(self, job: Callable[[S], None]) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
+            self._thread.start()
+        self._jobs.put(job)
+
+    def close(self) -> None:
+        """Wait until MLflow has everything, but not for long."""
+        if self._thread is None:
+            return
+        self._jobs.put(None)
+        self._thread.join(CLOSE_S)
+        if self._thread.is_alive():
+            self._tell("it is too slow")
+        self._thread = None
+
+    def _work(self) -> None:
+        store, resume = None, 0.0
+        while (job := self._jobs.get()) is not None:
+            if time.monotonic() < resume:
+                continue
+            try:
+                store = store or self._connect()
+                job(store)
+            except Exception as error:  # noqa: BLE001 - whatever MLflow raises, the runs go on
+                store, resume = None, time.monotonic() + PAUSE_S
+                self._lost()
+                self._tell(_reason(error, self._uri))
+
+    def _tell(self, reason: str) -> None:
+        if not self._warned:
+            self._warned = True
+            self._warn(
+                f"MLflow at {shown(self._uri)} does not work ({reason}); the runs go on, "
+                f"and 'stbench sync' fills in later what is missing there"
+            )
+
+
+class Tracker:
+    """An observer of runs that writes them to MLflow; ``close`` it, or use it in a ``with``.
+
+    Args:
+        uri: A tracking store, such as ``default_uri(results)``.
+        results: The results folder; artefacts of a store without a server lie in its ``mlartifacts``.
+        warn: Told once, in one sentence, when MLflow does not work.
+    """
+
+    def __init__(self, uri: str, results: Path, *, warn: Callable[[str], None]) -> None:
+        self._open: dict[str, str] = {}  # our run id → MLflow's; touched by the thread alone
+        self._feed = Feed(uri, lambda: MlflowStore.open(uri, results), warn=warn, lost=self._open.clear)
+        self._epochs: list[Mapping[str, float]] = []
+        self._flushed = 0.0
+
+    def __enter__(self) -> Tracker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def run_started(self, run: _Plan) -> None:
+        run_id, spec, label = run.run_id, run.spec.as_dict(), dict(run.label)
+
+        def start(store: MlflowStore) -> None:
+            self._open[run_id] = store.start(run_id, spec, label)
+
+        self._epochs = []
+        self._feed.post(start)
+
+    def epoch(self, run: _Plan, row: Mapping[str, float]) -> None:
+        self._epochs.append(dict(row))
+        if time.monotonic() - self._flushed < FLUSH_S:
+            return
+        run_id, rows = run.run_id, self._epochs
+        self._epochs, self._flushed = [], time.monotonic()
+
+        def log(store: MlflowStore) -> None:
+            if run_id in self._open:
+                store.log_epochs(self._open[run_id], rows)
+
+        self._feed.post(log)
+
+    def run_finished(self, run: _Plan, record: Record) -> None:
+        """Complete the run, whatever of it arrived so far."""
+        run_id = run.run_id
+
+        def finish(store: MlflowStore) -> None:
+            mlflow_id = self._open.pop(run_id, None) or store.start(run_id, record["spec"], record["label"])
+            store.finish(mlflow_id, record)
+
+        self._feed.post(finish)
+
+    def run_skipped(self, run: _Plan, why: Literal["stored", "elsewhere"]) -> None:
+        """Nothing to track."""
+
+    def close(self) -> None:
+        """Wait until MLflow has everything, but not for long."""
+        self._feed.close()
+
+
+def sync(records: Iterable[Record], uri: str, results: Path) -> tuple[int, int]:
+    """Log every record that MLflow does not have in exactly this form.
+
+    Returns:
+        How many were added, and how many were there.
+
+    Raises:
+        TrackingError: If MLflow cannot be used.
+    """
+    added = present = 0
+    with one_sentence(uri):
+        store = MlflowStore.open(uri, results)
+        known = {run.digest for run in store.logged()}
+        for record in records:
+            if digest(dump_record(record)) in known:
+                present += 1
+                continue
+            store.finish(store.start(record["run_id"], record["spec"], record["label"]), record)
+            added += 1
+    return added, present
+
+
+def records_from(uri: str, *, watch: Watch = lambda records, _: records) -> list[Record]:
+    """The records that MLflow carries, sorted by run id; of a run logged several times, the one that ended last.
+
+    Args:
+        uri: A tracking store.
+        watch: Given the records as they come and their number, hands them on; to show progress.
+
+    Raises:
+        TrackingError: If MLflow cannot be read.
+    """
+    with one_sentence(uri):
+        store = MlflowStore.open_existing(uri)
+        last = {run.run_id: run for run in store.logged()}
+        return list(watch(map(store.read, [last[run_id] for run_id in sorted(last)]), len(last)))
+
+
+@contextmanager
+def one_sentence(uri: str) -> Iterator[None]:
+    """While MLflow is used and must work.
+
+    Raises:
+        TrackingError: If it does not.
+    """
+    try:
+        yield
+    except BenchError:
+        raise
+    except Exception as error:
+        raise TrackingError(
+            f"MLflow at {shown(uri)} cannot be used ({_reason(error, uri)}); check the address"
+        ) from error
+
+
+def _reason(error: Exception, uri: str) -> str:
+    """The first line of an error, short enough for a sentence and without the password of the address."""
+    if isinstance(error, ModuleNotFoundError):
+        return f"the package {error.name} is not installed"
+    line = next(iter(str(error).splitlines()), "") or type(error).__name__
+    line = line.replace(uri.rstrip("/"), shown(uri.rstrip("/"))) if uri.strip("/") else line
+    return line if len(line) <= 160 else f"{line[:160]}…"

@@ -1,0 +1,1 @@
+"""From a suite to planned runs, and from planned runs to records."""

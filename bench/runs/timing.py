@@ -1,0 +1,127 @@
+"""Trials: a few training steps and one batch of forecasts of a run, to see how fast its kind is on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from copy import copy
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from bench.catalog import registry
+from bench.catalog.data import Catalog
+from bench.context import RunContext
+from bench.runs.estimate import CHECKED_WINDOWS, TRIAL_STEPS, TRIAL_WINDOWS, Pace, Paces, kind, passes, work
+from bench.runs.spec import PlannedRun
+from bench.settings import TaskSettings, TrainSettings
+from bench.task import Task
+from bench.train import Trainer, forecast_sums
+from bench.types import Fittable
+from bench.windows import WindowSet
+
+FITTED_SLOTS = 512  # of the series that a model is fitted to
+
+
+def paces_with_trials(
+    runs: Iterable[PlannedRun],
+    paces: Paces,
+    catalog: Catalog,
+    device: torch.device,
+    on_trial: Callable[[PlannedRun], None],
+) -> tuple[dict[str, Pace], dict[str, str]]:
+    """Try each run for a few steps; ``paces`` with what this found, and the reason by line of what could not be tried.
+
+    Nothing is stored, no weights are fetched, no test window is read, and random numbers go on as if nothing had been.
+    """
+    context = RunContext(seed=0, device=device)
+
+    @lru_cache(maxsize=1)
+    def task_of(dataset: str, settings: TaskSettings) -> Task:
+        return Task(catalog.load(dataset), settings, device, test_allowed=False)
+
+    found, failures = dict(paces), {}
+    states = context.random_states()
+    for run in runs:
+        on_trial(run)
+        try:
+            pace = _trial(run, task_of(run.dataset, run.spec.task), context)
+        except Exception as error:  # noqa: BLE001 - whatever a model does, the run itself will say so, too
+            failures[run.line] = " ".join(str(error).split()) or type(error).__name__
+        else:
+            known = found.get(kind(run), pace)
+            found[kind(run)] = replace(pace, seconds={**known.seconds, **pace.seconds})
+    context.restore_random_states(states)
+    return found, failures
+
+
+def _trial(run: PlannedRun, task: Task, context: RunContext) -> Pace:
+    """Seconds per unit of work of the whole run, put together from those of its parts."""
+    context.begin()
+    module = registry.load("model", run.model)
+    task = _with_days(task, getattr(module, "DAYS_BACK", ()))
+    config = dict(run.spec.config)
+    if config.get("weights") == "pretrained":  # random ones are as fast, and nothing is downloaded to make a guess
+        config["weights"] = "random"
+    started = context.seconds()
+    model = module.Model(task.shape, module.Config(**config)).to(context.device).eval()
+    fixed, step, trained = context.seconds() - started, 0.0, False
+    if isinstance(model, Fittable):
+        fixed += _fit_seconds(model, task, context)
+    elif trained := any(p.requires_grad for p in model.parameters()):
+        step = _step_seconds(model, run.spec.train, task, context)
+    windows, train, epochs = task.counts(), run.spec.train, run.spec.train.epochs if trained else 0
+    steps, forecasts = passes(windows, train, epochs)
+    seconds = fixed + steps * step + forecasts * _forward_seconds(model, train, task, context)
+    pace = seconds / work(windows, train, epochs, task.shape.cells)
+    return Pace(trained=trained, seconds={task.shape.cells * task.shape.channels: pace})
+
+
+def _with_days(task: Task, days_back: tuple[int, ...]) -> Task:
+    """The same task, with the values of days before in its windows."""
+    found = copy(task)
+    found.train, found.val = (replace(part, days_back=tuple(days_back)) for part in (task.train, task.val))
+    return found
+
+
+def _few(windows: WindowSet, count: int) -> WindowSet:
+    """So many windows, from the first to the last."""
+    chosen = np.unique(np.linspace(0, len(windows) - 1, count).round().astype(int)).tolist()
+    return replace(windows, origins=windows.origins[chosen], begins=windows.begins[chosen])
+
+
+def _fit_seconds(model: Any, task: Task, context: RunContext) -> float:
+    """Scaled up from a part of the series."""
+    whole = task.series
+    slots = min(len(whole.values), max(FITTED_SLOTS, 4 * (task.shape.history + task.shape.horizon)))
+    started = context.seconds()
+    model.fit(replace(whole, values=whole.values[:slots], clock=whole.clock[:slots], mask=whole.mask[:slots]))
+    return (context.seconds() - started) * len(whole.values) / slots
+
+
+def _step_seconds(model: nn.Module, train: TrainSettings, task: Task, context: RunContext) -> float:
+    """Per window trained on: epochs of one step, of which the first warms up."""
+    short = copy(task)
+    short.val = _few(task.val, CHECKED_WINDOWS)
+    settings = replace(train, epochs=TRIAL_STEPS, steps_per_epoch=1, patience=TRIAL_STEPS)
+    ends: list[float] = []
+    Trainer(model, short, settings, context).run(on_epoch=lambda row: ends.append(context.seconds()))  # noqa: ARG005
+    units = 3 * min(train.batch_size, len(task.train)) + len(short.val)
+    return 3 * (ends[-1] - ends[0]) / (len(ends) - 1) / units
+
+
+def _forward_seconds(model: nn.Module, train: TrainSettings, task: Task, context: RunContext) -> float:
+    """Per window forecast: one batch, after one window to warm up."""
+    for count in (1, TRIAL_WINDOWS):
+        windows, started = _few(task.val, count), context.seconds()
+        forecast_sums(
+            model,
+            windows,
+            mape_threshold=task.mape_threshold,
+            clamp=task.settings.clamp,
+            precision=train.precision,
+        )
+    return (context.seconds() - started) / len(windows)

@@ -1,0 +1,148 @@
+"""A finished study as a value: what was searched, and every trial; what its figures are drawn from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+from annotated_types import Ge, Interval, MaxLen, MinLen
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+LARGEST = 1e30  # an error above it is told as none
+LONGEST = 200  # characters of a text
+MOST_SETTINGS = 64
+MOST_CHOICES = 256
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("a text must be printable")
+    return text
+
+
+Text: TypeAlias = Annotated[str, MaxLen(LONGEST), AfterValidator(_printable)]
+Number: TypeAlias = Annotated[float, Interval(ge=-LARGEST, le=LARGEST), Field(allow_inf_nan=False)]
+Whole: TypeAlias = Annotated[int, Interval(ge=-(2**53), le=2**53)]
+Choice: TypeAlias = bool | Whole | Number | Text
+State: TypeAlias = Literal["complete", "pruned", "failed", "killed"]
+Named: TypeAlias = dict[Text, Choice]
+
+
+class Scale(BaseModel):
+    """The search space of one setting: either choices, or a range.
+
+    Attributes:
+        whole: Whether a range is of whole numbers.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    choices: Annotated[tuple[Choice, ...], MinLen(1), MaxLen(MOST_CHOICES)] | None = None
+    low: Number = 0.0
+    high: Number = 0.0
+    log: bool = False
+    whole: bool = False
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Scale:
+        if self.choices is None and (self.low > self.high or (self.log and self.low <= 0)):
+            raise ValueError(f"there is no range from {self.low} to {self.high}")
+        return self
+
+    def holds(self, value: Choice) -> bool:
+        """Whether a value belongs to it."""
+        if self.choices is not None:
+            return any(
+                value == choice and isinstance(value, bool) == isinstance(choice, bool) for choice in self.choices
+            )
+        is_number = isinstance(value, int if self.whole else int | float) and not isinstance(value, bool)
+        return is_number and self.low <= float(value) <= self.high
+
+
+class TrialFacts(BaseModel):
+    """One trial.
+
+    Attributes:
+        value: Validation MAE of a complete trial, in physical units; of another None.
+        default: Whether it tried the default settings.
+        params: By "model.<setting>" or "train.<setting>"; a killed trial may have none.
+        epochs: Pairs of epoch and validation MAE after it.
+        reason: Why it failed.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    number: Annotated[int, Interval(ge=0, le=10**7)]
+    state: State
+    value: Number | None = None
+    seconds: Annotated[Number, Ge(0)] = 0.0
+    default: bool = False
+    params: Named = {}
+    epochs: tuple[tuple[Annotated[int, Interval(ge=0, le=10**7)], Number | None], ...] = ()
+    reason: Text = ""
+
+    @property
+    def reached(self) -> float | None:
+        """The validation MAE of a complete trial; of a pruned one the lowest that it came to."""
+        if self.state == "complete":
+            return self.value
+        seen = [value for _, value in self.epochs if value is not None]
+        return min(seen, default=None) if self.state == "pruned" else None
+
+
+class Study(BaseModel):
+    """One study, its trials by number.
+
+    Attributes:
+        study: Its name in Optuna's storage.
+        key: Tells it from another study of the same name.
+        fixed: What was set by hand, such as "train.epochs=2".
+        space: By "model.<setting>" and "train.<setting>".
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    study: Text
+    key: Text = ""
+    dataset: Text
+    model: Text
+    task: Text
+    protocol: Text
+    profile: Text
+    weights: Text
+    stand_in: bool
+    fixed: tuple[Text, ...] = ()
+    space: Annotated[dict[Text, Scale], MaxLen(MOST_SETTINGS)]
+    trials: tuple[TrialFacts, ...] = ()
+
+    @model_validator(mode="after")
+    def _trials_fit(self) -> Study:
+        numbers = [trial.number for trial in self.trials]
+        if numbers != sorted(set(numbers)):
+            raise ValueError("the trials are not in the order of their numbers")
+        for trial in self.trials:
+            for name, value in trial.params.items():
+                if name not in self.space or not self.space[name].holds(value):
+                    raise ValueError(f"trial {trial.number} has {name}={value!r}, which is not in the space")
+        return self
+
+    def count(self, state: State) -> int:
+        return sum(trial.state == state for trial in self.trials)
+
+
+def stem(dataset: str, model: str, task: str) -> str:
+    """What a study's figures are called."""
+    return f"tuning-{dataset}-{model}{'' if task == 'short' else f'-{task}'}"
+
+
+def distribution(scale: Scale) -> BaseDistribution:
+    """A scale in Optuna's words."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if scale.choices is not None:
+        return CategoricalDistribution(scale.choices)
+    if scale.whole:
+        return IntDistribution(int(scale.low), int(scale.high), log=scale.log)
+    return FloatDistribution(scale.low, scale.high, log=scale.log)

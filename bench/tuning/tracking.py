@@ -1,0 +1,125 @@
+"""Studies beside MLflow: fed while they run, filled in from their files afterwards, and read back as these files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.errors import StoreError, TrackingError
+from bench.records.tracking import Feed, one_sentence
+from bench.runs.tuned import TunedFolder
+from bench.tuning.mlflow_studies import StudyRuns, digest
+from bench.tuning.trials import path_of, read_trials, studies, told
+
+if TYPE_CHECKING:
+    from bench.tuning.studies import SharedStudy
+
+NAME = re.compile(r"\w[\w-]*", re.ASCII)
+
+
+class StudyTracker:
+    """An observer of studies that writes them to MLflow, each trial when it has ended; use it in a ``with``.
+
+    Args:
+        uri: A tracking store.
+        results: The results folder.
+        warn: Told once, in one sentence, when MLflow does not work.
+    """
+
+    def __init__(self, uri: str, results: Path, *, warn: Callable[[str], None]) -> None:
+        self._results = results
+        self._feed = Feed(uri, lambda: StudyRuns.open(uri, results), warn=warn)
+        self._posted: dict[str, set[int]] = {}
+
+    def __enter__(self) -> StudyTracker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._feed.close()
+
+    def trial_started(self, study: SharedStudy, number: int) -> None:
+        """Nothing to track."""
+
+    def epoch(self, study: SharedStudy, row: Mapping[str, float]) -> None:
+        """Nothing to track: a trial's epochs go with it."""
+
+    def looked(self, study: SharedStudy) -> None:
+        posted = self._posted.setdefault(study.job.study, set())
+        ended = {trial.number for trial in study.trials() if trial.state.is_finished()}
+        if not (fresh := ended - posted):
+            return
+        posted |= fresh
+        every = told(study)
+        some = every.model_copy(update={"trials": tuple(t for t in every.trials if t.number in fresh)})
+
+        def log(runs: StudyRuns) -> None:
+            runs.log_trials(some)
+
+        self._feed.post(log)
+
+    def finished(self, dataset: str, model: str, task: str) -> None:
+        """Complete a study from its files, whatever of it arrived so far."""
+        settings, trials = _files(self._results, dataset, model, task)
+        study = read_trials(trials)
+        texts = settings.read_text(encoding="utf-8"), trials.read_text(encoding="utf-8")
+
+        def finish(runs: StudyRuns) -> None:
+            runs.finish(study, *texts)
+
+        self._feed.post(finish)
+
+
+def sync_studies(results: Path, uri: str) -> tuple[int, int]:
+    """Log every study with both files that MLflow does not have in exactly this form.
+
+    Returns:
+        How many were added, and how many were there.
+
+    Raises:
+        ConfigError: If a file of trials does not validate.
+        TrackingError: If MLflow cannot be used.
+    """
+    here = [study for study in studies(results) if _files(results, study.dataset, study.model, study.task)[0].exists()]
+    added = present = 0
+    with one_sentence(uri):
+        runs = StudyRuns.open(uri, results) if here else None
+        known = {logged.place: logged.digest for logged in runs.finished()} if runs else {}
+        for study in here:
+            place = (study.dataset, study.model, study.task)
+            texts = [path.read_text(encoding="utf-8") for path in _files(results, *place)]
+            if known.get(place) == digest(*texts):
+                present += 1
+            elif runs:
+                runs.finish(study, *texts)
+                added += 1
+    return added, present
+
+
+def fetch_studies(uri: str, results: Path) -> None:
+    """Lay the files of MLflow's studies into a results folder, as tuning leaves them.
+
+    Raises:
+        TrackingError: If MLflow cannot be read, or has a study of no name.
+        StoreError: If a file cannot be written.
+    """
+    with one_sentence(uri):
+        runs = StudyRuns.open_existing(uri)
+        for logged in runs.finished() if runs else ():
+            if not all(NAME.fullmatch(name) for name in logged.place):
+                raise TrackingError(f"MLflow run {logged.mlflow_id} is of no data set, model and task; delete it there")
+            for path, text in zip(_files(results, *logged.place), runs.read(logged) if runs else (), strict=True):
+                _write(path, text)
+
+
+def _write(path: Path, text: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written ({error}); check the folder's space and rights") from error
+
+
+def _files(results: Path, dataset: str, model: str, task: str) -> tuple[Path, Path]:
+    return TunedFolder(results).path(dataset, model, task), path_of(results, dataset, model, task)

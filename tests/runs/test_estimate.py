@@ -1,0 +1,259 @@
+"""How long a plan will take: arithmetic on what was measured, and trials that are short and leave no trace."""
+
+from __future__ import annotations
+
+import io
+import random
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from builders import make_data
+from rich.console import Console
+from torch import nn
+
+from bench.catalog import registry
+from bench.cli.plan import announce, expect
+from bench.records.store import ResultStore
+from bench.runs.estimate import Pace, Size, kind, paces_from_records, total_seconds, trials, work
+from bench.runs.plan import Selection, plan
+from bench.runs.runner import Runner
+from bench.runs.suite import load_suite
+from bench.runs.timing import paces_with_trials
+from bench.settings import TrainSettings
+
+CPU = torch.device("cpu")
+BUDGET = ("train.epochs=3", "train.steps_per_epoch=5", "train.batch_size=8")
+
+
+@pytest.fixture
+def make_plan(catalog):
+    def make(*models, datasets=("tiny", "tiny2"), overrides=BUDGET, **choices):
+        selection = Selection(models=models, datasets=datasets, overrides=overrides, **choices)
+        return plan(load_suite("short_term"), selection, catalog)
+
+    return make
+
+
+class Large:
+    """A catalog whose every data set has 300 validation windows."""
+
+    def load(self, name):
+        return make_data(slots=2000)
+
+
+class Counted(nn.Module):
+    """Repeats the last value, and counts the windows that it sees in training and in evaluation."""
+
+    def __init__(self, shape, config):
+        super().__init__()
+        self.level = nn.Parameter(torch.zeros(()), requires_grad=config.trained)
+        self.horizon, self.seen = shape.horizon, {True: 0, False: 0}
+        config.made.append(self)
+
+    def forward(self, window):
+        self.seen[self.training] += len(window.history)
+        torch.rand(1)
+        return self.level + window.history[:, -1:].expand(-1, self.horizon, -1, -1, -1)
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Put a counting model in the place of every model; the list of those that were made."""
+
+    def use(*, trained):
+        made = []
+        module = SimpleNamespace(Model=Counted, Config=lambda **_: SimpleNamespace(trained=trained, made=made))
+        monkeypatch.setattr(registry, "load", lambda kind, name: module)
+        return made
+
+    return use
+
+
+def size(slots, cells):
+    return Size(slots=slots, cells=cells, values=2 * cells)
+
+
+def try_all(runs, paces=None, catalog=None):
+    return paces_with_trials(runs, paces or {}, catalog or Large(), CPU, lambda run: None)
+
+
+def test_work_is_the_windows_times_the_cells_and_a_trained_window_counts_three_times():
+    windows = {"train": 100, "val": 20, "test": 30}
+    whole, part = TrainSettings(batch_size=8), TrainSettings(batch_size=8, steps_per_epoch=2)
+    assert work(windows, whole, epochs=0, cells=5) == 5 * (20 + 30)
+    assert work(windows, whole, epochs=4, cells=5) == 5 * (4 * (3 * 100 + 20) + 20 + 30)
+    assert work(windows, part, epochs=4, cells=5) == 5 * (4 * (3 * 16 + 20) + 20 + 30)
+
+
+def test_the_time_of_known_paces_is_pace_times_work_by_data_set(make_plan):
+    trained, floor = make_plan("stid"), make_plan("last_value")
+    paces = {
+        kind(trained[0]): Pace(trained=True, seconds={20: 1e-3}),
+        kind(floor[0]): Pace(trained=False, seconds={20: 1e-4}),
+    }
+    sizes = {"tiny": size(1000, 10), "tiny2": size(2000, 20)}
+    first = 10 * (3 * (3 * 40 + 150) + 300) * 1e-3
+    second = 20 * (3 * (3 * 40 + 300) + 600) * 1e-3
+    assert total_seconds(trained, paces, sizes) == pytest.approx(first + second)
+    assert total_seconds(floor, paces, sizes) == pytest.approx((10 * 300 + 20 * 600) * 1e-4)
+    assert total_seconds([*trained, *make_plan("dlinear")], paces, sizes) == pytest.approx(first + second)
+
+
+def test_between_two_sizes_of_frames_the_pace_lies_on_a_line_and_beyond_them_it_stays():
+    pace = Pace(trained=True, seconds={100: 1.0, 200: 3.0})
+    assert [pace.on(values) for values in (50, 100, 150, 200, 400)] == [1, 1, 2, 3, 3]
+
+
+def test_records_tell_the_pace_of_their_kind_on_their_grid(catalog, make_plan, tmp_path):
+    runs = make_plan("stid", "ridge")
+    Runner(catalog, tmp_path / "results", CPU).run(runs)
+    records = list(ResultStore(tmp_path / "results").records())
+    paces = paces_from_records(records, "cpu")
+    assert set(paces) == {kind(run) for run in runs}
+    for model, trained in (("stid", True), ("ridge", False)):
+        (run, _), mine = make_plan(model), [r["cost"] for r in records if r["spec"]["model"] == model]
+        pace = paces[kind(run)]
+        assert pace.trained == trained
+        assert pace.seconds == {24: pytest.approx(np.median([cost["wall_s"] / cost["work"] for cost in mine]))}
+        sizes = {name: size(400, 12) for name in ("tiny", "tiny2")}
+        whole = total_seconds(make_plan(model), paces, sizes)
+        assert whole == pytest.approx(sum(cost["wall_s"] for cost in mine), rel=0.5)
+    assert paces_from_records(records, "NVIDIA H100") == {}
+
+
+@pytest.mark.parametrize(
+    "other", [{"task": "long"}, {"overrides": ("train.batch_size=4",)}, {"overrides": (*BUDGET, "model.width=8")}]
+)
+def test_other_tasks_batches_and_settings_are_other_kinds(make_plan, other):
+    usual = {kind(run) for run in make_plan("stid")}
+    assert len(usual) == 1
+    assert usual.isdisjoint(kind(run) for run in make_plan("stid", **other))
+
+
+def test_a_kind_is_tried_on_the_smallest_grid_and_on_a_much_larger_one(make_plan):
+    runs = make_plan("stid", "last_value", seeds=(0, 1))
+
+    def tried(known=None, **cells):
+        sizes = {name: size(4000, number) for name, number in cells.items()}
+        found = trials(runs, known or {}, sizes, cheap=True)
+        return [(run.dataset, run.model) for run in found]
+
+    both = [(name, model) for name in ("tiny", "tiny2") for model in ("stid", "last_value")]
+    assert tried(tiny=100, tiny2=201) == both
+    assert tried(tiny=100, tiny2=200) == both[:2]
+    assert tried(tiny=200, tiny2=100) == both[2:]
+    known = {kind(run): Pace(trained=True, seconds={260: 1.0}) for run in runs}
+    assert tried(known, tiny=100, tiny2=200) == []
+    assert tried(known, tiny=100, tiny2=270) == both[2:]
+
+
+def test_a_single_short_run_is_not_tried_unless_asked_for_but_a_long_one_is(make_plan):
+    sizes = {"tiny": size(1000, 12)}
+    short, long = (make_plan("stid", datasets=("tiny",), overrides=(f"train.epochs={n}",)) for n in (1, 60))
+    assert trials(short, {}, sizes, cheap=True) == []
+    assert trials(short, {}, sizes, cheap=False) == short
+    assert trials(long, {}, sizes, cheap=True) == long
+
+
+def test_a_trial_trains_three_steps_and_forecasts_few_windows(make_plan, counted):
+    made = counted(trained=True)
+    (run,) = make_plan("stid", datasets=("tiny",))
+    paces, failures = try_all([run])
+    (model,) = made
+    assert failures == {}
+    assert model.seen[True] == 3 * 8
+    assert model.seen[False] == 3 * 4 + 1 + 64  # of 289 validation windows
+    assert paces[kind(run)].trained
+    assert paces[kind(run)].on(24) > 0
+
+
+def test_a_model_that_trains_nothing_has_no_epochs_whether_floor_or_not(make_plan, counted):
+    made = counted(trained=False)
+    (run,) = make_plan("stid", datasets=("tiny",))
+    paces, _ = try_all([run])
+    assert made[0].seen == {True: 0, False: 1 + 64}
+    assert not paces[kind(run)].trained
+    seconds = total_seconds([run], paces, {"tiny": size(2000, 12)})
+    assert seconds == pytest.approx(paces[kind(run)].on(24) * 12 * 600)
+
+
+@pytest.mark.parametrize("model", ["ridge", "historical_average", "seasonal_naive_week", "stresnet"])
+def test_fitted_models_and_those_that_ask_for_days_before_are_tried_too(make_plan, model):
+    (run,) = make_plan(model, datasets=("tiny",))
+    paces, failures = try_all([run])
+    assert failures == {}
+    assert paces[kind(run)].trained == (model == "stresnet")
+
+
+def test_a_trial_that_fails_is_told_by_line_and_the_others_go_on(make_plan, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("out of\nmemory")
+
+    monkeypatch.setattr(registry.load("model", "stid").Model, "forward", broken)
+    runs = make_plan("stid", "last_value", datasets=("tiny",))
+    paces, failures = try_all(runs)
+    assert failures == {"stid": "out of memory"}
+    assert set(paces) == {kind(run) for run in runs if run.model == "last_value"}
+
+
+def test_pretrained_weights_are_not_asked_for(make_plan, counted, monkeypatch):
+    counted(trained=True)
+    asked = []
+    module = registry.load("model", "stvfm")
+    make = module.Config
+    monkeypatch.setattr(module, "Config", lambda **config: asked.append(config["weights"]) or make(**config))
+    runs = make_plan("stvfm", datasets=("tiny",), overrides=(*BUDGET, "model.weights=pretrained"))
+    _, failures = try_all(runs)
+    assert (failures, asked) == ({}, ["random"])
+
+
+def test_random_numbers_go_on_as_without_a_trial(make_plan):
+    drawn = []
+    for runs in ([], make_plan("stid", datasets=("tiny",))):
+        torch.manual_seed(3)
+        np.random.seed(3)  # noqa: NPY002
+        random.seed(3)
+        try_all(runs)
+        drawn.append((torch.rand(1).item(), np.random.rand(), random.random()))  # noqa: NPY002
+    assert drawn[0] == drawn[1]
+
+
+def told(catalog, runs, results, *, terminal=False, force=False, thorough=True):
+    """What is printed before the first run."""
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=terminal, width=200)
+    announce(console, expect(console, runs, catalog, results, "cpu", force=force, thorough=thorough))
+    return out.getvalue()
+
+
+def test_the_plan_says_in_one_line_how_long_it_will_take(catalog, make_plan, tmp_path):
+    runs = make_plan("last_value", "stid")
+    assert told(catalog, runs, tmp_path).startswith("4 runs to do, about ")
+    assert told(catalog, runs, tmp_path).endswith(" s on this machine\n")
+    assert not (tmp_path / "runs").exists()
+    assert not (tmp_path / "checkpoints").exists()
+    patient = make_plan("stid", overrides=("train.epochs=40", "train.steps_per_epoch=1", "train.batch_size=8"))
+    assert told(catalog, patient, tmp_path).startswith("2 runs to do, at most about ")
+
+
+def test_what_is_stored_is_not_counted_unless_it_is_repeated(catalog, make_plan, tmp_path):
+    runs = make_plan("last_value")
+    Runner(catalog, tmp_path, CPU).run(runs[:1])
+    assert told(catalog, runs, tmp_path, thorough=False).startswith("1 runs to do, about ")
+    assert told(catalog, runs, tmp_path, thorough=False, force=True).startswith("2 runs to do, about ")
+    assert told(catalog, runs[:1], tmp_path) == ""
+
+
+def test_nothing_is_said_where_nothing_is_known_and_what_is_left_out_is_said(catalog, make_plan, tmp_path, monkeypatch):
+    runs = make_plan("last_value", "stid", datasets=("tiny",))
+    assert told(catalog, runs[:1], tmp_path, thorough=False) == ""
+    monkeypatch.setattr(registry.load("model", "stid").Model, "forward", lambda *_: 1 / 0)
+    assert "1 of them not timed" in told(catalog, runs, tmp_path)
+
+
+def test_a_terminal_shows_which_model_is_tried(catalog, make_plan, tmp_path):
+    shown = told(catalog, make_plan("last_value"), tmp_path, terminal=True)
+    assert "trying how fast this machine is" in shown
+    assert "last_value on tiny" in shown

@@ -1,0 +1,216 @@
+"""Files of tuned settings: what they hold, how they are read, and what ``run --tuned`` makes of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from studies import MODEL, found, tuned
+
+from bench.analysis.results import Runs
+from bench.analysis.tables.scores import make_table
+from bench.catalog import registry
+from bench.errors import BenchError, ConfigError
+from bench.records.frame import load_frame
+from bench.runs.plan import Selection, plan
+from bench.runs.runner import Runner
+from bench.runs.suite import layouts, load_suite
+from bench.runs.tuned import Tuned, TunedFolder, dumped, spaces
+
+BUDGET = ("train.epochs=1", "train.steps_per_epoch=2", "train.batch_size=8")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return TunedFolder(tmp_path)
+
+
+@pytest.fixture
+def written(folder):
+    """Replaces the text of the file for STID on ``tiny``."""
+
+    def write(text):
+        path = folder.path("tiny", "stid", "short")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def specs(catalog, folder):
+    def make(*models, overrides=(), use=True, suite="short_term", **choices):
+        selection = Selection(models=models, datasets=("tiny",), overrides=overrides, **choices)
+        return [run.spec for run in plan(load_suite(suite), selection, catalog, folder if use else None)]
+
+    return make
+
+
+def test_a_file_that_was_written_reads_back_as_it_was(folder):
+    assert folder.write("tiny", "stid", "short", tuned()) is None
+    assert folder.read("tiny", "stid", "short") == tuned()
+    assert [(dataset, model) for dataset, model, _ in folder.files()] == [("tiny", "stid")]
+
+
+def test_a_hand_edit_is_taken_and_known(folder, written):
+    written(dumped("tiny", "stid", tuned()).replace("width = 64", "width = 16  # enough for a tiny city"))
+    again = folder.read("tiny", "stid", "short")
+    assert again.model["width"] == 16
+    assert again.edited
+    assert not tuned().edited
+
+
+def test_tuning_again_keeps_an_edited_file_aside(folder, written):
+    path = written(dumped("tiny", "stid", tuned()).replace("width = 64", "width = 16"))
+    assert folder.write("tiny", "stid", "short", tuned()) is None  # nothing new was found
+    assert "width = 16" in path.read_text(encoding="utf-8")
+    aside = folder.write("tiny", "stid", "short", tuned(finished=8))
+    assert "width = 16" in aside.read_text(encoding="utf-8")
+    assert "width = 64" in path.read_text(encoding="utf-8")
+    assert folder.write("tiny", "stid", "short", tuned(finished=12)) is None
+    written(dumped("tiny", "stid", tuned()).replace("width = 64", "width = 8"))
+    second = folder.write("tiny", "stid", "short", tuned(finished=16))
+    assert "width = 8" in second.read_text(encoding="utf-8")
+    assert "width = 16" in aside.read_text(encoding="utf-8"), "the file that was kept first is lost"
+
+
+def test_each_task_has_a_file_of_its_own(folder):
+    folder.write("tiny", "stid", "short", tuned())
+    folder.write("tiny", "stid", "long", tuned(task="long", best_mae=9.0))
+    assert folder.read("tiny", "stid", "short").found.best_mae == 4.25
+    assert folder.read("tiny", "stid", "long").found.best_mae == 9.0
+    assert [(dataset, model) for dataset, model, _ in folder.files()] == [("tiny", "stid")] * 2
+
+
+def test_a_floor_has_nothing_to_tune_and_a_model_its_own_settings_and_the_learning_rate():
+    assert spaces("last_value") == {}
+    assert sorted(spaces("stid")) == ["model.dropout", "model.layers", "model.width", "train.lr"]
+
+
+def test_a_model_that_is_fitted_has_no_learning_rate_to_tune():
+    assert registry.is_fitted("ridge")
+    assert sorted(spaces("ridge")) == ["model.penalty"]
+
+
+def test_a_tuned_run_has_the_files_values_and_another_id(folder, specs):
+    folder.write("tiny", "stid", "short", tuned())
+    (plain,), (spec,) = specs("stid", use=False), specs("stid")
+    assert [spec.config[name] for name in MODEL] == list(MODEL.values())
+    assert spec.train.lr == 0.003
+    assert spec.as_dict()["tuned"] is True
+    assert spec.spec_id != plain.spec_id
+    assert "tuned" not in plain.as_dict()
+
+
+def test_tuned_settings_that_are_the_defaults_still_make_a_run_of_their_own(folder, specs, written):
+    written("")
+    (plain,), (spec,) = specs("stid", use=False), specs("stid")
+    assert spec.config == plain.config
+    assert spec.spec_id != plain.spec_id
+
+
+def test_what_is_set_by_hand_wins_over_the_file(folder, specs):
+    folder.write("tiny", "stid", "short", tuned())
+    (spec,) = specs("stid", overrides=("model.width=16", "train.lr=0.01"))
+    assert (spec.config["width"], spec.config["layers"], spec.train.lr) == (16, 1, 0.01)
+
+
+def test_a_floor_goes_untuned_beside_tuned_models(folder, specs):
+    folder.write("tiny", "stid", "short", tuned())
+    floor, model = specs("last_value", "stid")
+    assert "tuned" not in floor.as_dict()
+    assert model.tuned
+
+
+def test_a_model_without_a_file_is_told_with_the_command_that_makes_it(specs):
+    with pytest.raises(
+        ConfigError, match=r"no tuned settings .*stid\.toml; 'stbench tune --model stid --dataset tiny'"
+    ):
+        specs("stid")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[model\n", "cannot be read as TOML"),
+        (f"[model]\nwidth = {'1' * 5000}\n", "cannot be read as TOML"),
+        ('[model]\nwidth = "wide"\n', "width"),
+        ("[model]\nwidht = 3\n", "did you mean 'model.width'"),
+        ("[model]\nwidth = [1]\n", "model.width"),
+        ("[train]\nepochs = 1000\n", "no tunable setting of 'stid' named 'train.epochs'"),
+        ("[train]\nlr = nan\n", "lr"),
+        ("[train]\nlr = -1.0\n", "lr"),
+        ("[best]\nlr = 0.1\n", "best"),
+        ('[found]\nstudy = "x"\n', "found.task"),
+    ],
+)
+def test_a_bad_file_is_told_in_one_sentence_that_names_it(text, message, specs, written):
+    written(text)
+    with pytest.raises(BenchError, match=r"stid\.toml") as told:
+        specs("stid")
+    assert message in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("other", [{"protocol": "unist"}, {"profile": "paper"}])
+def test_settings_found_under_another_protocol_or_profile_are_refused(other, folder, specs, written):
+    folder.write("tiny", "stid", "short", tuned())
+    with pytest.raises(ConfigError, match="were found for task short, protocol strict, profile quick"):
+        specs("stid", **other)
+    written("[model]\nwidth = 64\n")
+    assert specs("stid", **other)[0].config["width"] == 64
+
+
+def test_settings_found_on_a_stand_in_are_refused_where_the_data_are(folder, specs):
+    folder.write("tiny", "stid", "short", tuned(stand_in=True))
+    with pytest.raises(ConfigError, match=r"were found on a stand-in, and the real data are here"):
+        specs("stid")
+
+
+def test_everyone_tuned_wants_that_all_were_given_the_same(folder, specs):
+    folder.write("tiny", "stid", "short", tuned())
+    folder.write("tiny", "dlinear", "short", Tuned(found=found(asked="8 trials")))
+    with pytest.raises(ConfigError, match=r"on tiny stid was tuned with 4 trials and dlinear with 8 trials"):
+        specs("stid", "dlinear", suite="everyone_tuned")
+    assert len(specs("stid", "dlinear")) == 2
+    folder.write("tiny", "dlinear", "short", Tuned(found=found()))
+    assert len(specs("stid", "dlinear", suite="everyone_tuned")) == 2
+
+
+def test_a_record_says_that_it_is_tuned_and_no_table_mixes_it_with_others(folder, catalog, tmp_path):
+    folder.write("tiny", "stid", "short", tuned())
+    selection = Selection(models=("stid", "last_value"), datasets=("tiny",), overrides=BUDGET)
+    suite = load_suite("short_term")
+    for use in (folder, None):
+        runs = plan(suite, selection, catalog, use)
+        assert Runner(catalog, tmp_path, torch.device("cpu")).run(runs).failed == 0
+    frame = load_frame(tmp_path)
+    assert sorted(zip(frame["model"], frame["tuned"], strict=True)) == [
+        ("last_value", False),
+        ("stid", False),
+        ("stid", True),
+    ]
+    (plain,), (own,) = (make_table(Runs(frame), each).blocks for each in layouts(["short_term", "everyone_tuned"]))
+    assert "tuned settings" in own.title
+    assert "tuned" not in plain.title
+    assert [[header.name for header in block.models] for block in (plain, own)] == [["last_value", "stid"]] * 2
+    both = make_table(Runs(frame), replace(layouts(["short_term"])[0], tuned=None)).blocks
+    assert [block.title for block in both] == [plain.title, own.title]
+
+
+def test_a_table_of_tuned_runs_without_any_has_no_floors_either(catalog, tmp_path):
+    runs = plan(load_suite("short_term"), Selection(models=("last_value",), datasets=("tiny",)), catalog)
+    assert Runner(catalog, tmp_path, torch.device("cpu")).run(runs).failed == 0
+    assert make_table(Runs(load_frame(tmp_path)), layouts(["everyone_tuned"])[0]).blocks == ()
+
+
+def test_settings_that_a_model_no_longer_has_stay_in_the_ledger_and_are_not_run(tmp_path):
+    folder = TunedFolder(tmp_path)
+    folder.write("tiny", "stid", "short", tuned())
+    path = folder.path("tiny", "stid", "short")
+    path.write_text(path.read_text().replace("[model]\n", "[model]\nlora_rank = 4\n"))
+    assert [(dataset, model) for dataset, model, _ in folder.files()] == [("tiny", "stid")]
+    with pytest.raises(ConfigError, match=r"no tunable setting of 'stid' named 'model.lora_rank'"):
+        folder.read("tiny", "stid", "short")
