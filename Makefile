@@ -1,6 +1,7 @@
 # make run    install, run the whole suite in its quick profile, say where the tables are
 # make test   install, then format check, lint, types, import contracts and tests: what CI runs
 # make unit   the fast tests alone
+# make docs   build the documentation, docs/_build/html/index.html
 # ARGS="..."  is added to 'make run', for instance ARGS="--data-dir ~/data --profile paper"
 
 PYTHON ?= python3
@@ -8,30 +9,45 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test unit format clean
+# What is installed is noted in two stamps. The tools of development bring all that a run needs.
+RUN := $(VENV)/.installed-run
+DEV := $(VENV)/.installed-dev
 
-run: $(VENV)/.installed
+.PHONY: run test unit docs format clean
+
+run: $(RUN)
 	$(BIN)/python -m bench run --all $(ARGS)
 
-test: $(VENV)/.installed
+test: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2
 
-unit: $(VENV)/.installed
+unit: $(DEV)
 	$(BIN)/pytest -n 2 -m "not slow"
 
-format: $(VENV)/.installed
+docs: $(DEV)
+	$(BIN)/sphinx-build --fail-on-warning --quiet --builder html docs docs/_build/html
+	@echo docs/_build/html/index.html
+
+format: $(DEV)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, found " + sys.version.split()[0] + "; set PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+$(RUN): pyproject.toml constraints.txt | $(VENV)/.made
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[vision,llm,tracking]'
+	@touch $@
+
+$(DEV): pyproject.toml constraints.txt | $(VENV)/.made
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
+	@touch $(RUN) $@
+
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build docs/_build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

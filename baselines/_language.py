@@ -18,7 +18,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from bench.errors import ConfigError, UnknownNameError, WeightsError
+from bench.errors import ConfigError, UnknownNameError, WeightsError, require
 from bench.weights import Source, fitting, locate, read
 
 from ._zoo import LANGUAGE_MODELS
@@ -204,6 +204,7 @@ def _repository(llm: str) -> str:
 
 def _configuration(llm: str) -> Any:
     """Transformers' configuration of a model, by the table or by its ``config.json``, which never names code."""
+    require("transformers", "llm", f"the language model '{llm}'")
     from transformers import AutoConfig
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
@@ -248,6 +249,7 @@ def _made(configuration: Any) -> Any:
 
 
 def _tokenizer(llm: str) -> Any:
+    require("tokenizers", "llm", f"the language model '{llm}'")
     from tokenizers import Tokenizer
 
     path = locate(Source(repository=_repository(llm), file="tokenizer.json"))

@@ -1,6 +1,7 @@
 """Historical average: the training mean of the same slot of the week.
 
-The seasonal floor of traffic forecasting; it has no paper. One mean per slot of day, day of week, channel and cell,
+The seasonal naive baseline of traffic forecasting; it has no paper. One mean per slot of day, day of week, channel and
+cell,
 over observed values only. Where a slot of the week was never observed, the mean of the slot of day over all days stands
 in, then the cell's mean, then the channel's.
 """
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from bench.types import Series, TaskShape, Window
 
-ROLE: Final = "floor"
+ROLE: Final = "naive"
 DAYS: Final = 7
 CHUNK: Final = 1024  # slots summed at once, so that float64 copies stay small
 

@@ -1,6 +1,6 @@
 """Last value: every forecast step repeats the last step of the history.
 
-The persistence forecast, the floor of every forecasting table; it has no paper and nothing to learn.
+The persistence forecast, the naive baseline of every forecasting table; it has no paper and nothing to learn.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from bench.types import TaskShape, Window
 
-ROLE: Final = "floor"
+ROLE: Final = "naive"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -186,7 +186,7 @@ class Model(nn.Module):
         return normed
 
     def hidden(self, words: Tensor, means: Tensor) -> Tensor:
-        """Tokens ``[R, N, D]`` through the language model, behind the prompt on ``[R, L]``, or through its stand-in."""
+        """Tokens ``[R, N, D]`` through the language model, after the prompt of ``[R, L]``, or its control."""
         if isinstance(self.body, Language) and self.config.prompt:
             hidden: Tensor = self.body(words, self.prompt(self.body, means))
             return hidden

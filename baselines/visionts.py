@@ -34,7 +34,7 @@ from torch.nn.functional import fold, interpolate, pad
 from torch.utils.checkpoint import checkpoint
 
 from bench.config import tunable
-from bench.errors import ConfigError
+from bench.errors import ConfigError, require
 from bench.types import TaskShape, Window
 from bench.weights import fitting, locate, read
 
@@ -164,6 +164,7 @@ def _build(size: Autoencoder, shown: int, *, pretrained: bool) -> ViTMAEForPreTr
     Raises:
         WeightsError: If the pre-trained weights are absent and unreachable, or are not this size's.
     """
+    require("transformers", "vision", "the model 'visionts'")
     path = locate(size.source) if pretrained and size.source else None
     from transformers import ViTMAEForPreTraining  # takes seconds
 
@@ -234,6 +235,7 @@ def check(name: str, path: Path) -> int:
     Raises:
         WeightsError: If the file cannot be read, or a tensor is absent or of another shape.
     """
+    require("transformers", "vision", "the model 'visionts'")
     from transformers import ViTMAEForPreTraining
 
     with torch.device("meta"):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from bench.types import TaskShape, Window
 
-ROLE: Final = "floor"
+ROLE: Final = "naive"
 
 
 @dataclass(frozen=True, kw_only=True)

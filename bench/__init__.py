@@ -1,18 +1,161 @@
-"""st-vfm-bench: a referee for spatio-temporal grid forecasting."""
+"""st-vfm-bench: a referee for spatio-temporal grid forecasting.
+
+The public interface, for notebooks and scripts; ``python -m bench`` is the same from a shell::
+
+    import bench
+
+    record = bench.evaluate("stid", dataset="bikenyc", data_dir="data")
+    results = bench.run(models=["stid", "last_value"], datasets=["bikenyc"])
+    results.frame, results.table("short_term"), results.plot("seeds")
+
+Nothing heavy is imported before it is needed.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import BenchError, ConfigError
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from bench.analysis.results import Results
+    from bench.catalog.data import Catalog
+    from bench.records.record import DoneRun
+    from bench.runs.runner import Observer
+    from bench.types import SpatioTemporalData
 
 __version__ = "0.1.0"
+__all__ = ["BenchError", "evaluate", "list_datasets", "list_models", "load_dataset", "load_results", "run"]
 
 
-def load_frame(results: str | Path = "results") -> pd.DataFrame:
-    """All result records below ``results`` as one frame, one row per run (see ``bench.records.frame``)."""
-    from bench.records.frame import load_frame as load
+def evaluate(
+    model: str | type[Any] | Callable[[Any], Any],
+    dataset: str,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    profile: str = "quick",
+    task: str = "short",
+    protocol: str = "strict",
+    seed: int = 0,
+    data_dir: str | Path | None = None,
+    results: str | Path | None = None,
+    device: str = "auto",
+) -> DoneRun:
+    """Train or fit one model on one data set, score it once on test, and return the record.
 
-    return load(Path(results))
+    Args:
+        model: A registered name; or a class of ``torch.nn.Module`` that maps a ``bench.types.Window`` to a forecast
+            ``[B, F, C, H, W]``, scaled as the window is, made by ``Model(shape)`` or ``Model(shape, config)`` with a
+            dataclass ``Model.Config``; or any such map that is fitted already, which is left as it is.
+        dataset: A registered name, or a data set of one's own in the data folder.
+        settings: In place of the defaults, by "model.<name>", "train.<name>" or "task.<name>".
+        profile, task, protocol, device: As on the command line.
+        seed: Of everything random.
+        data_dir: Folder of raw data; None is ``$STBENCH_DATA``, else ``./data``, else synthetic data.
+        results: Folder that the record is stored in; None writes nothing.
+
+    Raises:
+        BenchError: If a name or a setting is wrong, or the data cannot be read. What the model raises passes through.
+    """
+    from bench.runs.session import selected
+    from bench.runs.single import evaluate_model
+
+    selection = selected((), (), (dataset,), (seed,), settings, profile, task, protocol)
+    return evaluate_model(model, selection, _path(data_dir), _path(results), device)
+
+
+def run(
+    *,
+    suite: str | Path = "short_term",
+    models: Iterable[str] = (),
+    variants: Iterable[str] = (),
+    datasets: Iterable[str] = (),
+    seeds: Iterable[int] = (),
+    settings: Mapping[str, Any] | None = None,
+    profile: str = "quick",
+    task: str | None = None,
+    protocol: str | None = None,
+    data_dir: str | Path | None = None,
+    results: str | Path = "results",
+    device: str = "auto",
+    tuned: bool = False,
+    force: bool = False,
+    compiled: bool = False,
+    observers: Sequence[Observer] = (),
+) -> Results:
+    """Run what a results folder lacks of a suite, and return everything that the folder holds.
+
+    Args:
+        suite: A name, or the path of a TOML file.
+        models, variants, datasets, seeds: Only these; all of the suite and the profile if there are none.
+        settings, profile, data_dir, device: As for ``evaluate``.
+        task, protocol: In place of the suite's.
+        results: The results folder.
+        tuned: Whether to take each model's settings from the files that tuning leaves.
+        force, compiled, observers: As for ``bench.runs.session.execute``.
+
+    Raises:
+        BenchError: If a name or a setting is wrong, or the data cannot be read. A run that fails is a failed record.
+    """
+    from bench.runs.session import execute, plan_suite, selected
+    from bench.runs.suite import load_suites
+
+    selection = selected(models, variants, datasets, seeds, settings, profile, task, protocol)
+    (chosen,), catalog = load_suites([str(suite)]), _catalog(data_dir, Path(results))
+    planned = plan_suite(chosen, selection, catalog, Path(results), device=device, tuned=tuned)
+    execute(planned, catalog, Path(results), device=device, force=force, compiled=compiled, observers=observers)
+    return load_results(results, [suite] if str(suite).endswith(".toml") else ())
+
+
+def load_results(results: str | Path = "results", suites: Iterable[str | Path] = ()) -> Results:
+    """Everything below a results folder: records, frame, tables and figures.
+
+    Args:
+        results: The results folder.
+        suites: TOML files of suites, beside those that come with the project.
+
+    Raises:
+        BenchError: If there is no such folder, or a record or a suite is broken; the message names it.
+    """
+    from bench.analysis.results import Results
+    from bench.runs.suite import load_suites
+
+    if not Path(results).is_dir():
+        raise ConfigError(f"there is no folder {results}; 'stbench run' or bench.run makes results")
+    files = [str(file) for file in suites]
+    return Results.load(Path(results), [*load_suites(), *(load_suites(files) if files else ())])
+
+
+def list_models() -> list[str]:
+    """The names of all registered models, sorted."""
+    from bench.catalog import registry
+
+    return registry.model_names()
+
+
+def list_datasets(data_dir: str | Path | None = None) -> list[str]:
+    """The names of all data sets, those of one's own in the data folder among them, sorted."""
+    return _catalog(data_dir, Path("results")).names()
+
+
+def load_dataset(
+    name: str, data_dir: str | Path | None = None, cache: str | Path = "results/cache"
+) -> SpatioTemporalData:
+    """A data set's values ``[T, C, H, W]`` float32 in physical units, with mask, clock and card.
+
+    Raises:
+        BenchError: If there is none of this name, or its raw files are not what its card says.
+    """
+    return _catalog(data_dir, Path(cache).parent, Path(cache)).load(name)
+
+
+def _path(folder: str | Path | None) -> Path | None:
+    return None if folder is None else Path(folder)
+
+
+def _catalog(data_dir: str | Path | None, results: Path, cache: Path | None = None) -> Catalog:
+    from bench.catalog.data import Catalog, resolve_data_dir
+
+    return Catalog(data_dir=resolve_data_dir(_path(data_dir)), cache=cache or results / "cache")

@@ -29,8 +29,8 @@ def main() -> None:
         Console(stderr=True, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), str(error)))
         sys.exit(2)
     except OSError as error:  # a full disk, a folder that may not be written
-        place = f"{error.filename}: " if error.filename else ""
-        Console(stderr=True, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), place, error.strerror or ""))
+        file = f"{error.filename}: " if error.filename else ""
+        Console(stderr=True, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), file, error.strerror or ""))
         sys.exit(2)
     except Exception:  # noqa: BLE001 - a mistake of ours, which must not look like failed runs
         Console(stderr=True).print_exception()

@@ -1,5 +1,7 @@
 """How a plug-in declares its settings: a frozen dataclass whose fields carry their search space.
 
+For instance::
+
     @dataclass(frozen=True, kw_only=True)
     class Config:
         width: int = tunable(64, choices=(32, 64, 128))

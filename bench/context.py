@@ -10,12 +10,13 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from bench.errors import DeviceError
+from bench.settings import Precision
 
 
 def resolve_device(name: str) -> torch.device:
@@ -33,11 +34,19 @@ def resolve_device(name: str) -> torch.device:
     if device.type not in ("cpu", "cuda"):
         raise DeviceError(f"the device '{name}' is not supported; use auto, cpu, cuda or cuda:<number>")
     if device.type == "cuda":
-        found = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if (device.index or 0) >= found:
-            raise DeviceError(f"'{name}' was asked for and this machine offers {found} CUDA devices; use --device cpu")
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= count:
+            raise DeviceError(f"'{name}' was asked for and this machine offers {count} CUDA devices; use --device cpu")
         return torch.device("cuda", device.index or 0)
     return device
+
+
+def resolve_precision(name: Precision, device: torch.device) -> Literal["fp32", "bf16"]:
+    """What ``auto`` is on a device: bf16 on a GPU that has it, else fp32."""
+    if name != "auto":
+        return name
+    has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bf16" if has_bf16 else "fp32"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +93,17 @@ class RunContext:
             torch.cuda.synchronize(self.device)
         return time.perf_counter()
 
+    def environment(self) -> dict[str, Any]:
+        """What a reader needs to know of the machine and of torch's build; no host name, no path."""
+        return {
+            "python": platform.python_version(),
+            "system": f"{platform.system()} {platform.machine()}",
+            "device": device_name(self.device),
+            "cuda": torch.version.cuda if self.device.type == "cuda" else None,
+            "threads": torch.get_num_threads(),
+            "torch": str(torch.__version__),
+        }
+
     def peak_megabytes(self) -> float:
         """Peak memory: of this run on a GPU, of the whole process on a CPU."""
         if self.device.type == "cuda":
@@ -95,16 +115,3 @@ class RunContext:
 def device_name(device: torch.device) -> str:
     """What the device is called: a GPU's product name, or "cpu"."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-
-
-def environment(device: torch.device) -> dict[str, Any]:
-    """What a reader needs to know of the machine and libraries; no host name, no path."""
-    return {
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "device": device_name(device),
-        "cuda": torch.version.cuda if device.type == "cuda" else None,
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-    }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from importlib.util import find_spec
 
 
 class BenchError(Exception):
@@ -17,15 +18,19 @@ class BenchError(Exception):
 class UnknownNameError(BenchError):
     """A name that no registry knows; the message suggests the nearest known one."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
         choices = sorted(known)
         near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
         hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(choices) or 'none'}."
-        super().__init__(f"there is no {kind} named '{name}'; {hint}")
+        super().__init__(f"there is no {what} named '{name}'; {hint}")
 
 
 class ConfigError(BenchError):
     """A setting, suite or card that does not validate."""
+
+
+class MissingPackageError(BenchError):
+    """A package that is not installed, of an extra that the message names."""
 
 
 class DataError(BenchError):
@@ -62,3 +67,25 @@ class StoreError(BenchError):
 
 class TrackingError(BenchError):
     """An MLflow store that cannot be read; writing to one never fails a run."""
+
+
+def is_installed(package: str) -> bool:
+    """Whether a top-level package can be imported; it is not imported."""
+    return find_spec(package) is not None
+
+
+def require(package: str, extra: str, user: str) -> None:
+    """Refuse what needs a package that is not installed.
+
+    Args:
+        package: Its import name.
+        extra: The extra of this project that brings it, as in pyproject.toml.
+        user: What needs it, as the first words of the message, such as "stbench tune".
+
+    Raises:
+        MissingPackageError: If it is not installed.
+    """
+    if not is_installed(package):
+        raise MissingPackageError(
+            f"{user} needs {package}, which is not installed; pip install 'st-vfm-bench[{extra}]'"
+        )

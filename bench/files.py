@@ -1,24 +1,96 @@
-"""Files that are written whole or not at all."""
+"""Atomic writes: a file appears whole, on the disk, or not at all."""
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+from filelock import FileLock
+
+NO_HARD_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK)
+
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """A new name beside ``path`` to write to: at the end it takes the place of ``path``, and if anything fails it goes.
+
+    The name is hidden and has no ending that anybody reads.
 
     Raises:
         OSError: If the folder cannot be made or the file cannot be put there.
     """
+    with _part_of(path) as part:
+        yield part
+        _sync(part)
+        part.replace(path)
+        _sync_folder(path.parent)
+
+
+def create(path: Path, content: bytes, lock: Path) -> bool:
+    """Write a file that must not be there yet, whatever other processes do; False if it is there and stays as it is.
+
+    Args:
+        path: The file.
+        content: All of it.
+        lock: A file that all writers of ``path`` lock on a file system without hard links.
+
+    Raises:
+        OSError: If the folder cannot be made or the file cannot be written.
+    """
+    with _part_of(path) as part:
+        part.write_bytes(content)
+        _sync(part)
+        return move(part, path, lock)
+
+
+def move(source: Path, target: Path, lock: Path) -> bool:
+    """Give a file a name that must be free; False if it is taken, and then nothing is changed.
+
+    Raises:
+        OSError: If the file cannot be moved.
+    """
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in NO_HARD_LINKS:
+            raise
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(lock):
+            if target.exists():
+                return False
+            source.replace(target)
+    else:
+        source.unlink()
+    _sync_folder(target.parent)
+    return True
+
+
+@contextmanager
+def _part_of(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{uuid4().hex}.tmp")
     try:
         yield part
-        part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows has no handle to sync
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -2,23 +2,87 @@
 
 A batch is reduced to sums per window, step and channel. The sums of all windows are then added in window order, once,
 so that nothing depends on where a batch ended. RMSE is the root of the pooled mean square, never a mean of roots.
+
+A metric is an entry of ``METRICS``: records, frames, CSV files and the tables of suites follow. One that needs a sum
+that is not there yet needs a field of ``Sums`` first, and ``bench.train.window_sums`` to fill it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypedDict
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Final, Literal
 
 import numpy as np
-import torch
+from msgspec import Struct
 from numpy.typing import NDArray
 
-METRICS = ("mae", "rmse", "mape", "wape", "r2")
-FIELDS = ("count", "absolute", "square", "target", "target_square", "target_absolute", "ratio", "ratio_count")
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums over the target values that count, physical units; y the target, e the forecast less the target.
+
+    Attributes:
+        count: Number of values.
+        absolute, square: Of ``|e|`` and ``e²``.
+        target, target_square, target_absolute: Of ``y``, ``y²`` and ``|y|``.
+        ratio, ratio_count: Of ``|e| / |y|`` over the values of at least the data set's threshold, and their number.
+    """
+
+    count: float
+    absolute: float
+    square: float
+    target: float
+    target_square: float
+    target_absolute: float
+    ratio: float
+    ratio_count: float
 
 
-class Score(TypedDict):
-    """One metric in three cuts; None where nothing was counted."""
+FIELDS: Final = tuple(field.name for field in fields(Sums))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """One metric.
+
+    Attributes:
+        label: As tables head it.
+        formula: From sums of which ``count`` is not 0; None where it is not defined.
+        best: Whether a low value is the best, a high one, or that nearest to zero.
+        shown: Whether tables of scores have a grid of it; the CSV has every metric.
+    """
+
+    label: str
+    formula: Callable[[Sums], float | None]
+    best: Literal["low", "high", "zero"] = "low"
+    shown: bool = False
+
+    def loss(self, value: float) -> float:
+        """What is the lower the better a value is."""
+        return {"low": value, "high": -value, "zero": abs(value)}[self.best]
+
+
+def _r2(sums: Sums) -> float | None:
+    spread = sums.target_square - sums.target**2 / sums.count
+    return 1 - sums.square / spread if spread > 0 else None
+
+
+METRICS: Final[Mapping[str, Metric]] = {
+    "mae": Metric(label="MAE", formula=lambda s: s.absolute / s.count, shown=True),
+    "rmse": Metric(label="RMSE", formula=lambda s: math.sqrt(s.square / s.count), shown=True),
+    "mape": Metric(label="MAPE, %", formula=lambda s: 100 * s.ratio / s.ratio_count if s.ratio_count else None),
+    "wape": Metric(
+        label="WAPE, %", formula=lambda s: 100 * s.absolute / s.target_absolute if s.target_absolute else None
+    ),
+    "r2": Metric(label="R²", formula=_r2, best="high"),
+}
+SHOWN: Final = tuple(name for name, metric in METRICS.items() if metric.shown)
+
+
+class Score(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """One metric in three cuts, as a record has it; None where nothing was counted."""
 
     overall: float | None
     per_step: list[float | None]
@@ -30,24 +94,24 @@ class WindowSums:
     """Sums per window.
 
     Attributes:
-        sums: ``[N, F, C, 8]`` float64, the last axis as in ``FIELDS``.
+        sums: ``[N, F, C, S]`` float64, the last axis as in ``FIELDS``.
     """
 
     sums: NDArray[np.float64]
 
     def scores(self) -> dict[str, Score]:
-        """Every metric overall, per step and per channel; MAPE and WAPE in percent."""
-        total = self.sums.sum(axis=0)  # [F, C, 8]
-        overall = _metrics(total.sum(axis=(0, 1)))
-        steps = [_metrics(row) for row in total.sum(axis=1)]
-        channels = [_metrics(row) for row in total.sum(axis=0)]
+        """Every metric overall, per step and per channel."""
+        total = self.sums.sum(axis=0)  # [F, C, S]
+        overall = Sums(*map(float, total.sum(axis=(0, 1))))
+        steps = [Sums(*map(float, row)) for row in total.sum(axis=1)]
+        channels = [Sums(*map(float, row)) for row in total.sum(axis=0)]
         return {
             name: Score(
-                overall=overall[name],
-                per_step=[step[name] for step in steps],
-                per_channel=[channel[name] for channel in channels],
+                overall=_value(metric, overall),
+                per_step=[_value(metric, step) for step in steps],
+                per_channel=[_value(metric, channel) for channel in channels],
             )
-            for name in METRICS
+            for name, metric in METRICS.items()
         }
 
     @property
@@ -57,41 +121,9 @@ class WindowSums:
 
     def per_window(self, field: str) -> NDArray[np.float64]:
         """One of ``FIELDS``, summed over steps and channels, ``[N]``."""
-        found: NDArray[np.float64] = self.sums[..., FIELDS.index(field)].sum(axis=(1, 2))
-        return found
+        values: NDArray[np.float64] = self.sums[..., FIELDS.index(field)].sum(axis=(1, 2))
+        return values
 
 
-def window_sums(
-    forecast: torch.Tensor, target: torch.Tensor, valid: torch.Tensor, mape_threshold: float
-) -> torch.Tensor:
-    """Sums over the grid of one batch.
-
-    Args:
-        forecast: ``[B, F, C, H, W]``, physical units.
-        target: Same shape, physical units.
-        valid: Same shape, bool.
-        mape_threshold: MAPE counts targets with ``|y| >= threshold`` only.
-
-    Returns:
-        ``[B, F, C, 8]`` float64, on the same device.
-    """
-    truth = torch.where(valid, target, 0).double()
-    error = torch.where(valid, forecast.double() - truth, 0)
-    large = valid & (truth.abs() >= mape_threshold)
-    ratio = torch.where(large, error.abs() / truth.abs().clamp_min(1e-12), 0)
-    parts = (valid.double(), error.abs(), error**2, truth, truth**2, truth.abs(), ratio, large.double())
-    return torch.stack([part.flatten(3).sum(-1) for part in parts], dim=-1)
-
-
-def _metrics(sums: NDArray[np.float64]) -> dict[str, float | None]:
-    count, absolute, square, target, target_square, target_absolute, ratio, ratio_count = (float(s) for s in sums)
-    if count == 0:
-        return dict.fromkeys(METRICS)
-    spread = target_square - target**2 / count
-    return {
-        "mae": absolute / count,
-        "rmse": float(np.sqrt(square / count)),
-        "mape": 100 * ratio / ratio_count if ratio_count else None,
-        "wape": 100 * absolute / target_absolute if target_absolute else None,
-        "r2": 1 - square / spread if spread > 0 else None,
-    }
+def _value(metric: Metric, sums: Sums) -> float | None:
+    return metric.formula(sums) if sums.count else None

@@ -10,6 +10,7 @@ from annotated_types import Ge, Interval
 
 Protocol = Literal["strict", "unist"]
 Weights = Literal["none", "random", "pretrained"]
+Precision = Literal["auto", "fp32", "bf16"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,7 @@ class TaskSettings:
         clamp: Clip forecasts to the range of the values the scaler was fitted on, as UniST does.
     """
 
-    name: str = "short"
+    name: str
     protocol: Protocol = "strict"
     history: Annotated[int, Ge(1)] = 6
     horizon: Annotated[int, Ge(1)] = 6
@@ -58,7 +59,7 @@ class TrainSettings:
         warmup: Share of all steps in which the rate rises.
         clip: Largest gradient norm; 0 turns clipping off.
         patience: Epochs without a better validation MAE before stopping.
-        precision: "auto" is bf16 where a GPU has it, else fp32.
+        precision: "auto" becomes bf16 when a run is planned for a GPU that has it, else fp32.
     """
 
     epochs: Annotated[int, Ge(1)] = 60
@@ -71,4 +72,10 @@ class TrainSettings:
     warmup: Annotated[float, Interval(gt=0, lt=1)] = 0.3
     clip: Annotated[float, Interval(ge=0, lt=math.inf)] = 5.0
     patience: Annotated[int, Ge(1)] = 20
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Precision = "auto"
+
+
+def chronological_split(slots: int) -> dict[str, tuple[int, int]]:
+    """Half-open ranges of slots "train", "val" and "test": 70 / 15 / 15 by time, borders rounded down."""
+    first, second = slots * 70 // 100, slots * 85 // 100
+    return {"train": (0, first), "val": (first, second), "test": (second, slots)}

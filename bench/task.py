@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from bench.errors import LeakError, TaskError
-from bench.settings import TaskSettings
-from bench.types import Series, SpatioTemporalData, TaskShape
-from bench.windows import Scaler, Split, WindowSet, chronological_split, fit_scaler, origins
+from bench.settings import TaskSettings, chronological_split
+from bench.types import DatasetCard, Series, SpatioTemporalData, TaskShape
+from bench.windows import Scaler, WindowSet, fit_scaler, origins
 
 
 class Task:
@@ -46,7 +46,7 @@ class Task:
         self._data, self._device, self._test_allowed = data, device, test_allowed
         self._days_back = tuple(days_back)
         self.settings = settings
-        self.split: Split = chronological_split(len(data.values))
+        self.split = chronological_split(len(data.values))
         self.test_reads = 0
         channels, height, width = data.values.shape[1:]
         self.shape = TaskShape(
@@ -60,7 +60,7 @@ class Task:
         self.train_stop = int(self._origins["train"][-1]) + settings.horizon
         self._valid = self._valid_mask()
         self.scaler = self._fit_scaler()
-        seen = self._arrays(self.split.val[1])
+        seen = self._arrays(self.split["val"][1])
         self.train = self._window_set(seen, self._origins["train"])
         self.val = self._window_set(seen, self._origins["val"])
         self._check_targets()
@@ -71,16 +71,20 @@ class Task:
         return torch.from_numpy(self._data.cell_mask).to(self._device)
 
     @property
+    def card(self) -> DatasetCard:
+        return self._data.card
+
+    @property
     def mape_threshold(self) -> float:
         return self._data.card.mape_threshold
 
     def counts(self) -> dict[str, int]:
         """Number of windows per split."""
-        return {name: len(found) for name, found in self._origins.items()}
+        return {name: len(starts) for name, starts in self._origins.items()}
 
-    def first_origins(self) -> dict[str, list[int]]:
-        """First and last origin per split, for the leak certificate."""
-        return {name: [int(found[0]), int(found[-1])] for name, found in self._origins.items()}
+    def first_origins(self) -> dict[str, tuple[int, int]]:
+        """First and last origin per split, for the leakage audit."""
+        return {name: (int(starts[0]), int(starts[-1])) for name, starts in self._origins.items()}
 
     def open_test(self) -> WindowSet:
         """The test windows with their targets, once.
@@ -95,28 +99,27 @@ class Task:
         self.test_reads += 1
         return self._window_set(self._arrays(len(self._data.values)), self._origins["test"])
 
-    def _split_origins(self, name: Literal["train", "val", "test"]) -> NDArray[np.int64]:
-        bounds: tuple[int, int] = getattr(self.split, name)
-        settings = self.settings
-        found = origins(
+    def _split_origins(self, name: str) -> NDArray[np.int64]:
+        bounds, settings = self.split[name], self.settings
+        starts = origins(
             bounds,
             segments=self._data.segments,
             history=settings.history,
             horizon=settings.horizon,
             protocol=settings.protocol,
         )
-        if not len(found):
+        if not len(starts):
             raise TaskError(
                 f"the {name} split of '{self._data.card.name}' has {bounds[1] - bounds[0]} slots and holds no window "
                 f"of {settings.history} -> {settings.horizon} steps under protocol '{settings.protocol}'; use a "
                 "shorter task"
             )
-        return found[: max(1, int(len(found) * settings.fraction))] if name == "train" else found
+        return starts[: max(1, int(len(starts) * settings.fraction))] if name == "train" else starts
 
     def _check_targets(self) -> None:
         """Every split must have a target value that counts."""
-        for name, found in self._origins.items():
-            if not self._valid[found[0] : found[-1] + self.settings.horizon].any():
+        for name, starts in self._origins.items():
+            if not self._valid[starts[0] : starts[-1] + self.settings.horizon].any():
                 raise TaskError(f"every target value in the {name} split of '{self._data.card.name}' is missing")
 
     def _valid_mask(self) -> NDArray[np.bool_]:
@@ -126,8 +129,8 @@ class Task:
 
     def _fit_scaler(self) -> Scaler:
         stop = len(self._data.values) if self.settings.leaky_scaler else self.train_stop
-        kind: Literal["standard", "minmax"] = "minmax" if self.settings.leaky_scaler else "standard"
-        return fit_scaler(self._data.values[:stop], self._valid[:stop], (0, stop), kind).to(self._device)
+        name: Literal["standard", "minmax"] = "minmax" if self.settings.leaky_scaler else "standard"
+        return fit_scaler(self._data.values[:stop], self._valid[:stop], (0, stop), name).to(self._device)
 
     def _arrays(self, stop: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Values, validity and clock of the first ``stop`` slots, as storage of their own on the device."""

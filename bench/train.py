@@ -10,37 +10,39 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
-from bench.context import RunContext
+from bench.context import RunContext, resolve_precision
 from bench.errors import TrainingError
-from bench.metrics import WindowSums, window_sums
-from bench.settings import TrainSettings
+from bench.files import atomic_write
+from bench.metrics import FIELDS, WindowSums
+from bench.settings import Precision, TrainSettings
 from bench.task import Task
-from bench.types import Window
+from bench.types import ModelPlugin, TaskShape, Window
 from bench.windows import Scaler, WindowSet
 
 EVALUATION_BATCH = 64
 
 
-class Forecaster(Protocol):
-    """What a trained model looks like to the evaluator."""
+@dataclass(kw_only=True)
+class Training:
+    """How far training has come; a checkpoint holds it beside the tensors.
 
-    def __call__(self, window: Window) -> Tensor: ...
-
-
-@dataclass
-class Progress:
-    """What a checkpoint holds besides tensors."""
+    Attributes:
+        epoch: Epochs that are done.
+        best_epoch: Counted from 1; 0 for a model without training by epochs.
+        best_mae: Validation MAE after it, physical units.
+        seconds: Training and validation time, summed over all sittings.
+        curve: A row for each epoch.
+    """
 
     epoch: int = 0
     best_epoch: int = 0
@@ -49,18 +51,47 @@ class Progress:
     curve: list[dict[str, float]] = field(default_factory=list)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Training:
-    """The outcome of ``train``: the model itself is left with its best weights.
+def make_model(plugin: ModelPlugin, config: Mapping[str, Any], shape: TaskShape, device: torch.device) -> nn.Module:
+    """The model of a plug-in with these settings, on a device."""
+    return plugin.Model(shape, plugin.Config(**config)).to(device)
 
-    Attributes:
-        seconds: Training and validation time, summed over all sittings.
-        best_epoch: Counted from 1; 0 for a model without training.
+
+def learning(model: nn.Module) -> Literal["fit", "steps", "nothing"]:
+    """How a model learns: all at once if it has a ``fit``, by steps of training if it has anything to train."""
+    if callable(getattr(model, "fit", None)):
+        return "fit"
+    return "steps" if any(p.requires_grad for p in model.parameters()) else "nothing"
+
+
+def train_model(
+    model: nn.Module,
+    task: Task,
+    settings: TrainSettings,
+    context: RunContext,
+    *,
+    checkpoint: Path | None = None,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+) -> Training:
+    """Fit a model that has a ``fit``, train one that has something to train, and leave any other as it is.
+
+    Args:
+        model: Is left with its best weights.
+        task: Windows and series to train on.
+        settings: The recipe.
+        context: Seed and device.
+        checkpoint: Where training that is stopped goes on from.
+        on_epoch: Called with the row of the learning curve after each epoch.
+
+    Raises:
+        TrainingError: If the loss or the validation error is not finite.
     """
-
-    curve: tuple[dict[str, float], ...]
-    best_epoch: int
-    seconds: float
+    started = context.seconds()
+    how = learning(model)
+    if how == "steps":
+        return Trainer(model, task, settings, context).run(checkpoint, on_epoch)
+    if how == "fit":
+        model.fit(task.series)  # type: ignore[operator]  # a method, not a tensor
+    return Training(seconds=context.seconds() - started)
 
 
 class Trainer:
@@ -75,7 +106,7 @@ class Trainer:
         self.steps = min(settings.steps_per_epoch or passes, passes)
         self.scheduler = _scheduler(self.optimizer, settings, self.steps * settings.epochs)
         self.order = torch.Generator().manual_seed(context.seed)
-        self.progress = Progress()
+        self.progress = Training()
         self.best = self._trained_part()
 
     def run(
@@ -99,7 +130,7 @@ class Trainer:
                 on_epoch(row)
         self.model.load_state_dict(self.best, strict=False)
         self.model.eval()
-        return Training(curve=tuple(progress.curve), best_epoch=progress.best_epoch, seconds=progress.seconds)
+        return progress
 
     def _epoch(self) -> dict[str, float]:
         rate = float(self.scheduler.get_last_lr()[0])
@@ -146,7 +177,7 @@ class Trainer:
             clamp=task.settings.clamp,
             precision=self.settings.precision,
         )
-        mae = sums.scores()["mae"]["overall"]
+        mae = sums.scores()["mae"].overall
         return math.nan if mae is None else mae
 
     def _trained_part(self) -> dict[str, Tensor]:
@@ -156,7 +187,6 @@ class Trainer:
         return {name: value.detach().clone() for name, value in state.items() if name not in frozen}
 
     def _save(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         state = {
             "model": self._trained_part(),
             "frozen": self.frozen,
@@ -167,12 +197,8 @@ class Trainer:
             "random": self.context.random_states(),
             "progress": vars(self.progress),
         }
-        temporary = path.with_suffix(".tmp")
-        with temporary.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with atomic_write(path) as part:
+            torch.save(state, part)
 
     def _load(self, path: Path) -> None:
         try:
@@ -190,7 +216,7 @@ class Trainer:
         self.scheduler.load_state_dict(state["scheduler"])
         self.order.set_state(state["order"])
         self.context.restore_random_states(state["random"])
-        self.progress = Progress(**state["progress"])
+        self.progress = Training(**state["progress"])
 
 
 def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
@@ -203,24 +229,52 @@ def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
 
 
 def forecast_sums(
-    model: Forecaster,
+    model: Callable[[Window], Tensor],
     windows: WindowSet,
     *,
     mape_threshold: float,
     clamp: bool = False,
-    precision: str = "auto",
+    precision: Precision = "auto",
     batch_size: int = EVALUATION_BATCH,
 ) -> WindowSums:
     """Forecast every window and reduce the errors to exact sums, in physical units."""
     with torch.inference_mode():
         rows = []
         for chosen in windows.positions(batch_size):
-            with _autocast(windows.values.device, precision):
-                scaled = model(windows.window(chosen))
-            forecast = physical_forecast(scaled.float(), windows.scaler, clamp=clamp)
-            target = windows.target(chosen)
-            rows.append(window_sums(forecast, target.values, target.valid, mape_threshold))
+            target, valid = windows.target(chosen)
+            scaled = _forecast(model, windows, chosen, precision)
+            forecast = physical_forecast(scaled, windows.scaler, clamp=clamp)
+            rows.append(window_sums(forecast, target, valid, mape_threshold))
         return WindowSums(torch.cat(rows).cpu().numpy())
+
+
+def window_sums(forecast: Tensor, target: Tensor, valid: Tensor, mape_threshold: float) -> Tensor:
+    """Sums over the grid of one batch.
+
+    Args:
+        forecast: ``[B, F, C, H, W]``, physical units.
+        target: Same shape, physical units.
+        valid: Same shape, bool.
+        mape_threshold: MAPE counts targets with ``|y| >= threshold`` only.
+
+    Returns:
+        ``[B, F, C, S]`` float64, the last axis as in ``bench.metrics.FIELDS``, on the same device.
+    """
+    truth = torch.where(valid, target, 0).double()
+    error = torch.where(valid, forecast.double() - truth, 0)
+    large = valid & (truth.abs() >= mape_threshold)
+    ratio = torch.where(large, error.abs() / truth.abs().clamp_min(1e-12), 0)
+    parts = {
+        "count": valid.double(),
+        "absolute": error.abs(),
+        "square": error**2,
+        "target": truth,
+        "target_square": truth**2,
+        "target_absolute": truth.abs(),
+        "ratio": ratio,
+        "ratio_count": large.double(),
+    }
+    return torch.stack([parts[name].flatten(3).sum(-1) for name in FIELDS], dim=-1)
 
 
 def physical_forecast(scaled: Tensor, scaler: Scaler, *, clamp: bool) -> Tensor:
@@ -231,25 +285,37 @@ def physical_forecast(scaled: Tensor, scaler: Scaler, *, clamp: bool) -> Tensor:
 
 def _loss(model: nn.Module, windows: WindowSet, chosen: Tensor, settings: TrainSettings) -> Tensor:
     """Mean loss over the valid target values of one batch, on scaled values."""
-    target = windows.target(chosen)
-    with _autocast(windows.values.device, settings.precision):
-        forecast = model(windows.window(chosen))
-    error = forecast.float() - windows.scaler.scaled(target.values)
+    target, valid = windows.target(chosen)
+    forecast = _forecast(model, windows, chosen, settings.precision)
+    error = forecast - windows.scaler.scaled(target)
     if settings.loss == "l1":
-        each = error.abs()
+        losses = error.abs()
     elif settings.loss == "mse":
-        each = error.square()
+        losses = error.square()
     else:
-        each = nn.functional.huber_loss(error, torch.zeros_like(error), reduction="none")
-    loss: Tensor = (each * target.valid).sum() / target.valid.sum().clamp_min(1)
+        losses = nn.functional.huber_loss(error, torch.zeros_like(error), reduction="none")
+    loss: Tensor = (losses * valid).sum() / valid.sum().clamp_min(1)
     return loss
 
 
-def _autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[Any]:
-    wanted = precision == "bf16" or (
-        precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    )
-    return torch.autocast(device.type, torch.bfloat16) if wanted else contextlib.nullcontext()
+def _forecast(model: Callable[[Window], Tensor], windows: WindowSet, chosen: Tensor, precision: Precision) -> Tensor:
+    """A batch of scaled forecasts, float32.
+
+    Raises:
+        TrainingError: If they are not of the targets' shape; torch would spread many others over it without a word.
+    """
+    with _autocast(windows.values.device, precision):
+        forecast = model(windows.window(chosen))
+    wanted = (len(chosen), windows.horizon, *windows.values.shape[1:])
+    if tuple(forecast.shape) != wanted:
+        raise TrainingError(f"the model forecasts {tuple(forecast.shape)}, wanted [B, F, C, H, W] = {wanted}")
+    return forecast.float()
+
+
+def _autocast(device: torch.device, precision: Precision) -> contextlib.AbstractContextManager[Any]:
+    if resolve_precision(precision, device) == "bf16":
+        return torch.autocast(device.type, torch.bfloat16)
+    return contextlib.nullcontext()
 
 
 def _optimizer(parameters: dict[str, nn.Parameter], settings: TrainSettings) -> Optimizer:

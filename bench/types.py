@@ -6,8 +6,9 @@ physical units; "scaled" means what the task's scaler made. This module imports 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MINUTES_PER_DAY = 24 * 60
+Segments: TypeAlias = tuple[tuple[int, int], ...]
+"""Half-open ranges of slots without a gap in time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +55,6 @@ class DatasetCard:
         nonnegative: Whether a negative value is an error in the file.
         zero_is_missing: Whether a zero means that the sensor was silent.
         mape_threshold: MAPE counts only targets of at least this size, in ``unit``.
-        in_suite: Whether it is one of the ten of the paper's suite.
     """
 
     name: str
@@ -74,7 +76,6 @@ class DatasetCard:
     nonnegative: bool = True
     zero_is_missing: bool = False
     mape_threshold: float = 10.0
-    in_suite: bool = False
 
     @property
     def slots_per_day(self) -> int:
@@ -96,7 +97,7 @@ class RawSeries:
     values: NDArray[Any]
     clock: NDArray[np.int64]
     layout: str
-    segments: tuple[tuple[int, int], ...] | None = None
+    segments: Segments | None = None
     cell_mask: NDArray[np.bool_] | None = None
 
 
@@ -105,15 +106,15 @@ class DataIdentity:
     """Which numbers a run saw: enters the run's identity.
 
     Attributes:
-        version: Layout and reader version of real data, or "stand-in-<n>".
+        version: Layout and reader version of real data, or "synthetic-<n>".
         sha256: Digest of the canonical arrays.
-        stand_in: Whether the data are synthetic.
+        synthetic: Whether the data are synthetic.
     """
 
     name: str
     version: str
     sha256: str
-    stand_in: bool
+    synthetic: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +135,7 @@ class SpatioTemporalData:
     mask: NDArray[np.bool_] | None
     cell_mask: NDArray[np.bool_]
     clock: NDArray[np.int64]
-    segments: tuple[tuple[int, int], ...]
+    segments: Segments
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,9 +187,14 @@ class Series:
     mask: torch.Tensor
 
 
-@runtime_checkable
-class Fittable(Protocol):
-    """A model without gradient training: it sees the training series once."""
+class ModelPlugin(Protocol):
+    """What a model's file offers; it may also say ``DAYS_BACK``, as ``Window.past`` describes it.
 
-    def fit(self, series: Series) -> None:
-        """Estimate the model from the training series."""
+    A ``Model`` with a method ``fit(series)`` is not trained by gradient: it sees the training series once.
+    """
+
+    @property
+    def Config(self) -> type[Any]: ...  # noqa: N802 - a class
+
+    @property
+    def Model(self) -> Callable[[TaskShape, Any], torch.nn.Module]: ...  # noqa: N802 - a class

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final, Literal
 
-from bench.errors import HubUnreachableError, WeightsError
+from bench.errors import HubUnreachableError, WeightsError, is_installed, require
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,16 +59,8 @@ class Source:
         return f"{self.repository}/{self.file}"
 
     def within(self, folder: Path) -> Path:
-        """Its place in a weights folder."""
+        """Its path in a weights folder."""
         return folder / PurePosixPath(self.repository) / PurePosixPath(self.file)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Found:
-    """A file that is on this machine."""
-
-    path: Path
-    where: Literal["folder", "cache"]
 
 
 def weights_folder() -> Path | None:
@@ -77,15 +69,17 @@ def weights_folder() -> Path | None:
     return Path(text).expanduser() if text else None
 
 
-def find(source: Source) -> Found | None:
-    """Look for a file on this machine: in the weights folder, then in the hub's cache."""
+def find(source: Source) -> tuple[Path, Literal["folder", "cache"]] | None:
+    """A file on this machine, in the weights folder or, if its client is installed, in the hub's cache."""
     folder = weights_folder()
     if folder is not None and (path := source.within(folder)).is_file():
-        return Found(path=path, where="folder")
+        return path, "folder"
+    if not is_installed("huggingface_hub"):
+        return None
     from huggingface_hub import try_to_load_from_cache
 
     cached = try_to_load_from_cache(source.repository, source.file, revision=source.revision)
-    return Found(path=Path(cached), where="cache") if isinstance(cached, str) else None
+    return (Path(cached), "cache") if isinstance(cached, str) else None
 
 
 def locate(source: Source) -> Path:
@@ -94,8 +88,8 @@ def locate(source: Source) -> Path:
     Raises:
         WeightsError: Within seconds, if it is neither here nor reachable.
     """
-    found = find(source)
-    return found.path if found else fetch(source)
+    local = find(source)
+    return local[0] if local else fetch(source)
 
 
 def fetch(source: Source, folder: Path | None = None) -> Path:
@@ -105,6 +99,7 @@ def fetch(source: Source, folder: Path | None = None) -> Path:
         WeightsError: Within seconds if the hub does not answer (``HubUnreachableError``) or has no such file, or if the
             download breaks off.
     """
+    require("huggingface_hub", "vision", f"the download of {source}")
     from huggingface_hub import hf_hub_download
 
     _check_reachable(source)
@@ -144,12 +139,12 @@ def read(path: Path, *, headers: bool = False) -> dict[str, Tensor]:
         ) from error
 
 
-def fitting(place: object, found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def fitting(origin: object, tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of a file that a model wants, every one of them and of the right shape; the others are left.
 
     Args:
-        place: Where they were read, for the message.
-        found: Under the model's own names.
+        origin: Where they were read, for the message.
+        tensors: Under the model's own names.
         wanted: The model's state.
 
     Raises:
@@ -159,14 +154,14 @@ def fitting(place: object, found: Mapping[str, Tensor], wanted: Mapping[str, Ten
 
     plain = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
     for name, tensor in wanted.items():
-        given = found.get(name)
+        given = tensors.get(name)
         if given is None or given.shape != tensor.shape or given.dtype not in plain:
             what = "no such tensor" if given is None else f"shape {list(given.shape)} of {given.dtype}"
             raise WeightsError(
-                f"{place} is not what its name says: {name} should have the shape {list(tensor.shape)} and there is "
+                f"{origin} is not what its name says: {name} should have the shape {list(tensor.shape)} and there is "
                 f"{what}; delete it and fetch it again"
             )
-    return {name: found[name] for name in wanted}
+    return {name: tensors[name] for name in wanted}
 
 
 def recorded_sha256(source: Source, path: Path) -> str | None:
@@ -194,8 +189,7 @@ def _check_reachable(source: Source) -> None:
     except queue.Empty:
         reason = SILENCE
     if reason:
-        kind = HubUnreachableError if reason.startswith(SILENCE) else WeightsError
-        raise kind(_absence(source, reason))
+        raise (HubUnreachableError if reason.startswith(SILENCE) else WeightsError)(_absence(source, reason))
 
 
 def _refusal(url: str) -> str | None:
@@ -220,9 +214,9 @@ def _url(source: Source) -> str:
 
 def _absence(source: Source, reason: str) -> str:
     folder = weights_folder()
-    place = source.within(folder or Path("DIR"))
+    target = source.within(folder or Path("DIR"))
     return (
         f"the pre-trained weights {source} are neither in the weights folder ({folder or 'none is set'}) nor in the "
-        f"hub's cache and cannot be fetched, because {reason}; download {_url(source)} to {place}"
+        f"hub's cache and cannot be fetched, because {reason}; download {_url(source)} to {target}"
         f"{'' if folder else ' and say --weights-dir DIR'}, or choose weights=random where a control is meant"
     )

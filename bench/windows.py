@@ -1,4 +1,4 @@
-"""Windows as index ranges into one array, and the chronological split that owns them.
+"""Windows as index ranges into one array.
 
 A window is named by its origin ``o``: its history is ``[o - P, o)`` and its target ``[o, o + F)``. Nothing is copied
 until a batch is gathered.
@@ -14,24 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from bench.settings import Protocol
-from bench.types import Window
-
-Segments = tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Split:
-    """Half-open ranges of slots: train before validation before test, without a gap."""
-
-    train: tuple[int, int]
-    val: tuple[int, int]
-    test: tuple[int, int]
-
-
-def chronological_split(slots: int) -> Split:
-    """70 / 15 / 15 by time; borders are rounded down."""
-    first, second = slots * 70 // 100, slots * 85 // 100
-    return Split(train=(0, first), val=(first, second), test=(second, slots))
+from bench.types import Segments, Window
 
 
 def origins(
@@ -59,7 +42,7 @@ class Scaler:
         center, scale: ``[C, 1, 1]`` float32, physical units.
         low, high: ``[C, 1, 1]``, extremes of the values the scaler was fitted on, physical units.
         fitted_on: Half-open range of slots it has seen.
-        kind: "standard" or "minmax".
+        name: "standard" or "minmax".
     """
 
     center: torch.Tensor
@@ -67,7 +50,7 @@ class Scaler:
     low: torch.Tensor
     high: torch.Tensor
     fitted_on: tuple[int, int]
-    kind: Literal["standard", "minmax"]
+    name: Literal["standard", "minmax"]
 
     def to(self, device: torch.device) -> Scaler:
         """The same scaler on a device."""
@@ -87,7 +70,7 @@ def fit_scaler(
     values: NDArray[np.float32],
     valid: NDArray[np.bool_],
     fitted_on: tuple[int, int],
-    kind: Literal["standard", "minmax"],
+    name: Literal["standard", "minmax"],
 ) -> Scaler:
     """Fit a scaler per channel, in float64, on the valid values of ``[T, C, H, W]``.
 
@@ -98,26 +81,13 @@ def fit_scaler(
         seen = values[:, channel][valid[:, channel]].astype(np.float64)
         seen = seen if seen.size else np.zeros(1)
         low, high = float(seen.min()), float(seen.max())
-        if kind == "standard":
+        if name == "standard":
             center, scale = float(seen.mean()), float(seen.std())
         else:
             center, scale = (high + low) / 2, (high - low) / 2
         rows.append((center, scale if scale > 0 else 1.0, low, high))
     columns = torch.tensor(rows, dtype=torch.float64).to(torch.float32).T.reshape(4, -1, 1, 1)
-    return Scaler(center=columns[0], scale=columns[1], low=columns[2], high=columns[3], fitted_on=fitted_on, kind=kind)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """What a batch of windows should have forecast.
-
-    Attributes:
-        values: ``[B, F, C, H, W]`` float32, physical units.
-        valid: Same shape, False where the value is missing or the cell is padding.
-    """
-
-    values: torch.Tensor
-    valid: torch.Tensor
+    return Scaler(center=columns[0], scale=columns[1], low=columns[2], high=columns[3], fitted_on=fitted_on, name=name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,10 +128,15 @@ class WindowSet:
             past=self._past(chosen) if self.days_back else None,
         )
 
-    def target(self, chosen: torch.Tensor) -> Target:
-        """Gather the targets of the windows at positions ``chosen [B]``."""
+    def target(self, chosen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Gather the targets of the windows at positions ``chosen [B]``.
+
+        Returns:
+            Values ``[B, F, C, H, W]`` float32 in physical units, and in the same shape False where the value is missing
+            or the cell is padding.
+        """
         future = self._steps(chosen, 0, self.horizon)
-        return Target(values=self.values[future], valid=self.valid[future])
+        return self.values[future], self.valid[future]
 
     def positions(self, batch_size: int) -> list[torch.Tensor]:
         """All positions in order, in batches; the last one may be short and is never dropped or padded."""
@@ -173,7 +148,7 @@ class WindowSet:
         return _cut(order, batch_size)
 
     def _past(self, chosen: torch.Tensor) -> torch.Tensor:
-        """``Window.past``; every slot it reads lies before the origin, so no forecast is told its future."""
+        """``Window.past``; every slot it reads lies before the origin, so no forecast sees its future."""
         period = self.per_day * torch.tensor(self.days_back, device=self.origins.device)[:, None]  # [K, 1]
         step = torch.arange(self.horizon, device=self.origins.device)
         slots = self.origins[chosen, None, None] + step - period * (step // period + 1)  # [B, K, F]

@@ -42,7 +42,6 @@ CARD = DatasetCard(
         RawFile(name="NYCBike2.npz", sha256="08ec4fe7cca5bb641d1e9bf92fae022f1942bff42227c72d543ef2284dc896b0"),
         RawFile(name="data.zip", url="https://github.com/tangxianfeng/STDN/raw/master/data.zip"),
     ),
-    in_suite=True,
 )
 
 

@@ -35,7 +35,6 @@ CARD = DatasetCard(
         "UniST's *_short.json (one channel; the file does not say which)",
     ),
     files=(RawFile(name=FILE, sha256="4a4ad6aa703b127b133e2b04f6dfe5b79e9da9805bff7c4ca7da5a1bcbbca772"),),
-    in_suite=True,
 )
 
 

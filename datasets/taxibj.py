@@ -36,7 +36,6 @@ CARD = DatasetCard(
         "UniST TaxiBJ_short.json (one channel; the file does not say which)",
     ),
     files=tuple(RawFile(name=name) for name in PIECES),
-    in_suite=True,
 )
 
 

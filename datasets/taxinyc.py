@@ -42,7 +42,6 @@ CARD = DatasetCard(
         RawFile(name="NYCTaxi.npz", sha256="c4b734497f75c748b74c856fe90c3d82c0166940b3a5ca38ea362b1718f2db9d"),
         RawFile(name="data.zip", url="https://github.com/tangxianfeng/STDN/raw/master/data.zip"),
     ),
-    in_suite=True,
 )
 
 

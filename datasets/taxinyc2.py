@@ -38,7 +38,6 @@ CARD = DatasetCard(
         "UniST's *_short.json (one channel, which one the file does not say; the first 60 days)",
     ),
     files=tuple(RawFile(name=name, sha256=digest) for name, digest in DIGESTS.items()),
-    in_suite=True,
 )
 
 

@@ -31,7 +31,6 @@ CARD = DatasetCard(
         "LibCity *.grid (CSV by time and cell, without a gap; an hour of zeros everywhere is an outage and missing)",
         "UniST TDrive_short.json (one channel; the file does not say which)",
     ),
-    in_suite=True,
 )
 
 

@@ -29,7 +29,6 @@ CARD = DatasetCard(
     ),
     formats=("UniST TrafficSH_short.json (windows of stride 1, with time stamps)",),
     mape_threshold=1.0,
-    in_suite=True,
 )
 
 

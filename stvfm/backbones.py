@@ -19,7 +19,7 @@ from typing import Any, Final, Literal
 import torch
 from torch import Tensor, nn
 
-from bench.errors import ConfigError, UnknownNameError
+from bench.errors import ConfigError, UnknownNameError, require
 from bench.weights import fitting, locate, read
 
 from .zoo import BACKBONES, Architecture
@@ -108,6 +108,7 @@ def build(name: str, weights: Weights, tokens: Grid, depth: int) -> Backbone:
         raise ConfigError(
             f"depth {depth} does not fit {name}, which has {architecture.depth} blocks; 0 uses all of them"
         )
+    require(architecture.library, "vision", f"the backbone '{name}'")
     library = LIBRARIES[architecture.library]
     path = locate(architecture.source) if weights == "pretrained" else None
     with torch.random.fork_rng(devices=[]), torch.device("meta" if path else "cpu"):
@@ -126,6 +127,7 @@ def check(name: str, path: Path) -> int:
         WeightsError: If the file cannot be read, or a tensor is absent or of another shape.
     """
     architecture = _known(name)
+    require(architecture.library, "vision", f"the backbone '{name}'")
     library = LIBRARIES[architecture.library]
     with torch.device("meta"):
         model = library.make(architecture, architecture.depth)

@@ -15,7 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.register_assert_rewrite("catalogs", "commands", "desk", "toy_grid")  # so that what their checks found is told
+pytest.register_assert_rewrite(
+    "catalogs", "commands", "desk", "projects", "toy_grid"
+)  # so that what their checks found is told
 
 from builders import make_data
 from hub import Hub, point_at
@@ -96,6 +98,26 @@ def make_job(catalog):
     return make
 
 
+@pytest.fixture(scope="session")
+def copied_project(tmp_path_factory):
+    from projects import Project
+
+    return Project(tmp_path_factory.mktemp("project"))
+
+
+@pytest.fixture
+def project(copied_project, monkeypatch):
+    """A copy of the project's packages to edit, whose code is taken for ours."""
+    from bench.catalog import registry
+
+    monkeypatch.setattr(registry, "ROOT", copied_project.root)
+    monkeypatch.setattr(registry, "_package_folder", lambda package: copied_project.root / package)
+    registry._plugins.cache_clear()
+    yield copied_project
+    copied_project.put_back()
+    registry._plugins.cache_clear()
+
+
 @pytest.fixture
 def no_weights(monkeypatch, tmp_path):
     """No weights folder, an empty cache, no proxy to loopback, and a hub that nobody has."""
@@ -173,7 +195,7 @@ def results(tmp_path: Path, data_base: bytes) -> Path:
     folder.mkdir()
     (folder / "mlflow.db").write_bytes(data_base)
     with closing(sqlite3.connect(folder / "mlflow.db")) as connection:
-        place = (folder / "mlartifacts").as_uri()
-        connection.execute("update experiments set artifact_location = ? where name = 'st-vfm-bench'", [place])
+        artefacts = (folder / "mlartifacts").as_uri()
+        connection.execute("update experiments set artifact_location = ? where name = 'st-vfm-bench'", [artefacts])
         connection.commit()
     return folder

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from bench.metrics import METRICS, WindowSums, window_sums
+from bench.metrics import METRICS, WindowSums
+from bench.train import window_sums
 
 SHAPE = (5, 3, 2, 2, 3)  # B, F, C, H, W
 FLOATS = st.floats(-1e3, 1e3, width=32)
@@ -55,15 +56,15 @@ def brute_force(forecast, target, valid, threshold):
 def test_every_metric_is_what_a_loop_over_values_gives(forecast, target, valid):
     got, wanted = scores(forecast, target, valid), brute_force(forecast, target, valid, 1.0)
     for name in ("mae", "rmse", "mape", "wape"):
-        assert got[name]["overall"] == near(wanted[name]), name
+        assert got[name].overall == near(wanted[name]), name
     for step in range(3):
         cut = (slice(None), step)
         wanted_step = brute_force(forecast[cut], target[cut], valid[cut], 1.0)
-        assert got["rmse"]["per_step"][step] == near(wanted_step["rmse"])
+        assert got["rmse"].per_step[step] == near(wanted_step["rmse"])
     for channel in range(2):
         cut = (slice(None), slice(None), channel)
         wanted_channel = brute_force(forecast[cut], target[cut], valid[cut], 1.0)
-        assert got["mae"]["per_channel"][channel] == near(wanted_channel["mae"])
+        assert got["mae"].per_channel[channel] == near(wanted_channel["mae"])
 
 
 def test_r2_is_what_a_loop_over_values_gives():
@@ -71,7 +72,7 @@ def test_r2_is_what_a_loop_over_values_gives():
     target = generator.gamma(2, 10, SHAPE).astype(np.float32)
     forecast = (target + generator.normal(0, 3, SHAPE)).astype(np.float32)
     valid = generator.random(SHAPE) < 0.8
-    assert scores(forecast, target, valid)["r2"]["overall"] == pytest.approx(
+    assert scores(forecast, target, valid)["r2"].overall == pytest.approx(
         brute_force(forecast, target, valid, 1.0)["r2"], rel=1e-9
     )
 
@@ -90,7 +91,7 @@ def test_scores_are_identical_whatever_the_batch_size(forecast, target, batch):
 def test_rmse_is_the_root_of_the_pooled_mean_and_no_mean_of_roots():
     target = np.zeros((2, 1, 1, 1, 1), dtype=np.float32)
     forecast = np.array([3, 5], dtype=np.float32).reshape(target.shape)
-    rmse = scores(forecast, target, np.ones_like(target, dtype=bool), batch=1)["rmse"]["overall"]
+    rmse = scores(forecast, target, np.ones_like(target, dtype=bool), batch=1)["rmse"].overall
     assert rmse == pytest.approx(math.sqrt((9 + 25) / 2))
     assert rmse != pytest.approx((3 + 5) / 2)
 
@@ -108,10 +109,10 @@ def test_mape_counts_targets_from_the_threshold_on():
     target = np.array([0.001, 10, 20], dtype=np.float32).reshape(1, 1, 1, 1, 3)
     forecast = np.array([5, 11, 18], dtype=np.float32).reshape(target.shape)
     got = scores(forecast, target, np.ones_like(target, dtype=bool), threshold=10)
-    assert got["mape"]["overall"] == pytest.approx(10)
+    assert got["mape"].overall == pytest.approx(10)
 
 
 def test_large_sums_keep_float64_precision():
     target = np.full((4, 1, 1, 100, 100), 1e4, dtype=np.float32)
     forecast = target + np.float32(0.5)
-    assert scores(forecast, target, np.ones_like(target, dtype=bool))["mae"]["overall"] == 0.5
+    assert scores(forecast, target, np.ones_like(target, dtype=bool))["mae"].overall == 0.5

@@ -1,31 +1,37 @@
-"""What the README shows is run as it stands there."""
+"""What the README and the pages of the documentation show is run as it stands there."""
 
 from __future__ import annotations
 
 import re
-import textwrap
+import tomllib
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
+import bench
 from bench.catalog.imports import import_array
-from bench.runs.suite import layouts
+from bench.runs.suite import load_suites
 from bench.types import TaskShape, Window
 
-README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parent.parent
 
 
-def block(start):
-    """The indented block of the README that contains ``start``."""
-    for found in re.findall(r"(?:^(?: {4}.*)?\n)+", README, flags=re.MULTILINE):
+def text(document):
+    return (ROOT / document).read_text(encoding="utf-8")
+
+
+def block(document, start):
+    """The fenced block of a document that contains ``start``."""
+    for found in re.findall(r"^```\w+\n(.*?)^```$", text(document), re.MULTILINE | re.DOTALL):
         if start in found:
-            return textwrap.dedent(found).strip("\n") + "\n"
-    raise AssertionError(f"no block with {start!r}")
+            return found
+    raise AssertionError(f"no block with {start!r} in {document}")
 
 
 def test_the_model_of_ones_own_works(tmp_path, monkeypatch):
-    (tmp_path / "readme_model.py").write_text(block("class Model(nn.Module)"), encoding="utf-8")
+    (tmp_path / "readme_model.py").write_text(block("README.md", "class Model(nn.Module)"), encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     import readme_model
 
@@ -38,7 +44,7 @@ def test_the_model_of_ones_own_works(tmp_path, monkeypatch):
 
 
 def test_the_card_of_ones_own_works(tmp_path):
-    text = block('name = "citybus"').partition("\n\nstbench")[0]
+    text = block("docs/datasets.md", 'name = "citybus"')
     (tmp_path / "city.toml").write_text(text, encoding="utf-8")
     np.savez(tmp_path / "city.npz", data=np.ones((96, 2, 10, 20)))
     card, folder = import_array(tmp_path / "city.npz", tmp_path / "city.toml", tmp_path / "data")
@@ -47,8 +53,20 @@ def test_the_card_of_ones_own_works(tmp_path):
 
 
 def test_the_suite_of_ones_own_works(tmp_path):
-    text = block('name = "wide"').partition("\n\npython")[0]
+    text = block("docs/suites.md", 'name = "wide"')
     (tmp_path / "wide.toml").write_text(text, encoding="utf-8")
-    (layout,) = layouts([str(tmp_path / "wide.toml")])
-    assert [line.name for line in layout.lines] == ["historical_average", "narrow", "wide"]
-    assert layout.references == ("narrow",)
+    (suite,) = load_suites([str(tmp_path / "wide.toml")])
+    assert [method.name for method in suite.methods] == ["historical_average", "narrow", "wide"]
+    assert suite.references == ("narrow",)
+
+
+def test_the_python_interface_has_every_function_that_is_shown():
+    shown = {name for path in ("README.md", "docs/python.md") for name in re.findall(r"\bbench\.(\w+)\(", text(path))}
+    assert {"evaluate", "run", "load_results", "list_models", "list_datasets", "load_dataset"} <= shown
+    assert [name for name in sorted(shown) if not callable(getattr(bench, name, None))] == []
+
+
+@pytest.mark.parametrize("path", ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))])
+def test_every_block_of_python_and_toml_can_be_read(path):
+    for language, code in re.findall(r"^```(python|toml)\n(.*?)^```$", text(path), re.MULTILINE | re.DOTALL):
+        compile(code, path, "exec") if language == "python" else tomllib.loads(code)

@@ -46,7 +46,7 @@ class Interrupted(Exception):  # noqa: N818 - stands for kill -9
 def start(seed=0, settings=SHORT, noise=0.0):
     context = RunContext(seed=seed, device=CPU)
     context.begin()
-    task = Task(make_data(slots=300), TaskSettings(), CPU)
+    task = Task(make_data(slots=300), TaskSettings(name="short"), CPU)
     model = Small(task, noise=noise)
     return Trainer(model, task, settings, context), model
 
@@ -152,14 +152,14 @@ def test_the_loss_ignores_missing_values(loss):
     wild[:, :, 0, 0] = 1e9
     losses = []
     for values in (data.values, wild):
-        task = Task(make_data(slots=300, values=values, mask=mask), TaskSettings(), CPU)
+        task = Task(make_data(slots=300, values=values, mask=mask), TaskSettings(name="short"), CPU)
         torch.manual_seed(0)
         losses.append(Trainer(Small(task, dropout=0), task, replace(SHORT, loss=loss), trainer.context).run().curve)
     assert losses[0] == losses[1]
 
 
 def test_clamped_forecasts_stay_in_the_range_the_scaler_saw():
-    task = Task(make_data(slots=300), TaskSettings(clamp=True), CPU)
+    task = Task(make_data(slots=300), TaskSettings(name="short", clamp=True), CPU)
     forecast = physical_forecast(torch.tensor([-50.0, 0, 50]).view(3, 1, 1, 1, 1), task.scaler, clamp=True)
     assert forecast.amin() == task.scaler.low.amin()
     assert forecast.amax() == task.scaler.high.amax()
@@ -169,7 +169,7 @@ def test_clamped_forecasts_stay_in_the_range_the_scaler_saw():
 def test_batch_size_one_and_512_give_identical_scores(name):
     from bench.catalog import registry
 
-    task = Task(make_data(slots=300), TaskSettings(), CPU)
+    task = Task(make_data(slots=300), TaskSettings(name="short"), CPU)
     module = registry.load("model", name)
     model = module.Model(task.shape, module.Config())
     if hasattr(model, "fit"):
@@ -182,13 +182,13 @@ def test_batch_size_one_and_512_give_identical_scores(name):
 def test_batch_size_changes_the_score_of_a_neural_model_in_the_last_bits_at_most(name):
     from bench.catalog import registry
 
-    task = Task(make_data(slots=300), TaskSettings(), CPU)
+    task = Task(make_data(slots=300), TaskSettings(name="short"), CPU)
     module = registry.load("model", name)
     torch.manual_seed(0)
     model = module.Model(task.shape, module.Config()).eval()
     one, many = (forecast_sums(model, task.val, mape_threshold=1, batch_size=size).scores() for size in (1, 512))
     for metric in ("mae", "rmse"):
-        assert one[metric]["overall"] == pytest.approx(many[metric]["overall"], rel=1e-6)
+        assert one[metric].overall == pytest.approx(many[metric].overall, rel=1e-6)
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:99", "mps"])

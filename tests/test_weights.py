@@ -35,12 +35,12 @@ def test_the_folder_comes_before_the_cache_and_the_cache_before_the_hub(
     hub.requests.clear()
     hub.files[str(SOURCE)] = b"newer"
     assert locate(SOURCE).read_bytes() == b"of the hub"
-    assert find(SOURCE).where == "cache"
+    assert find(SOURCE)[1] == "cache"
 
     put(tmp_path / "weights" / "someone" / "model" / "model.safetensors", b"of the folder")
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "weights"))
     assert locate(SOURCE).read_bytes() == b"of the folder"
-    assert find(SOURCE).where == "folder"
+    assert find(SOURCE)[1] == "folder"
     assert not hub.requests
 
 
@@ -48,7 +48,7 @@ def test_a_file_fetched_into_a_folder_is_found_there_and_nowhere_else(hub: Hub, 
     hub.files[str(SOURCE)] = b"of the hub"
     path = fetch(SOURCE, folder)
     assert path == folder / "someone" / "model" / "model.safetensors"
-    assert (find(SOURCE).path, path.read_bytes()) == (path, b"of the hub")
+    assert (find(SOURCE)[0], path.read_bytes()) == (path, b"of the hub")
     os.environ.pop(FOLDER_VARIABLE)
     assert find(SOURCE) is None
 

@@ -12,24 +12,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import LeakError, TaskError
-from bench.settings import TaskSettings
+from bench.settings import TaskSettings, chronological_split
 from bench.task import Task
-from bench.windows import chronological_split, fit_scaler, origins
+from bench.windows import fit_scaler, origins
 
 CPU = torch.device("cpu")
 
 
 def slow_origins(bounds, segments, history, horizon, protocol):
     """Try every slot as an origin and look at each step of its window."""
-    found = []
+    starts = []
     for origin in range(bounds[1] + 1):
         window = range(origin - history, origin + horizon)
         target = range(origin, origin + horizon)
         owned = all(bounds[0] <= slot < bounds[1] for slot in (window if protocol == "unist" else target))
         unbroken = any(all(low <= slot < high for slot in window) for low, high in segments)
         if owned and unbroken:
-            found.append(origin)
-    return found
+            starts.append(origin)
+    return starts
 
 
 @st.composite
@@ -57,50 +57,50 @@ def test_origins_are_those_a_slow_search_finds(layout, history, horizon, protoco
 @given(slots=st.integers(20, 30_000))
 def test_the_split_covers_every_slot_once_and_in_order(slots):
     split = chronological_split(slots)
-    assert split.train[0] == 0
-    assert split.train[1] == split.val[0]
-    assert split.val[1] == split.test[0]
-    assert split.test[1] == slots
-    assert abs(split.train[1] - 0.7 * slots) < 1
-    assert abs(split.test[0] - 0.85 * slots) < 1
+    assert split["train"][0] == 0
+    assert split["train"][1] == split["val"][0]
+    assert split["val"][1] == split["test"][0]
+    assert split["test"][1] == slots
+    assert abs(split["train"][1] - 0.7 * slots) < 1
+    assert abs(split["test"][0] - 0.85 * slots) < 1
 
 
 def test_sixty_days_of_half_hours_give_the_counts_behind_published_tables():
-    task = Task(make_data(slots=2880, grid=(2, 2)), TaskSettings(protocol="unist"), CPU)
+    task = Task(make_data(slots=2880, grid=(2, 2)), TaskSettings(name="short", protocol="unist"), CPU)
     assert task.counts() == {"train": 2005, "val": 421, "test": 421}
 
 
 def test_a_strict_target_never_leaves_its_split_and_its_history_may():
-    task = Task(make_data(slots=200), TaskSettings(history=5, horizon=3), CPU)
+    task = Task(make_data(slots=200), TaskSettings(name="short", history=5, horizon=3), CPU)
     first, last = task.first_origins()["test"]
     assert first == 170
     assert last + 3 == 200
-    assert task.first_origins()["val"] == [140, 167]
+    assert task.first_origins()["val"] == (140, 167)
 
 
 def test_a_batch_holds_exactly_the_slots_its_origin_names():
     data = make_data(slots=120, grid=(3, 4), channels=2)
-    task = Task(data, TaskSettings(history=4, horizon=2), CPU)
+    task = Task(data, TaskSettings(name="short", history=4, horizon=2), CPU)
     chosen = torch.tensor([5, 0, 17])
-    window, target = task.train.window(chosen), task.train.target(chosen)
+    window, (target, _) = task.train.window(chosen), task.train.target(chosen)
     for row, position in enumerate(chosen.tolist()):
         origin = int(task.train.origins[position])
         past = task.scaler.physical(window.history[row]).numpy()
         np.testing.assert_allclose(past, data.values[origin - 4 : origin], rtol=1e-5, atol=1e-4)
-        np.testing.assert_array_equal(target.values[row].numpy(), data.values[origin : origin + 2])
+        np.testing.assert_array_equal(target[row].numpy(), data.values[origin : origin + 2])
         np.testing.assert_array_equal(window.history_clock[row].numpy(), data.clock[origin - 4 : origin])
         np.testing.assert_array_equal(window.horizon_clock[row].numpy(), data.clock[origin : origin + 2])
 
 
 def test_the_last_short_batch_is_neither_dropped_nor_padded():
-    task = Task(make_data(slots=200), TaskSettings(), CPU)
+    task = Task(make_data(slots=200), TaskSettings(name="short"), CPU)
     batches = task.val.positions(7)
     assert len(task.val) % 7 != 0
     assert torch.cat(batches).tolist() == list(range(len(task.val)))
 
 
 def test_a_shuffled_pass_sees_every_window_once():
-    task = Task(make_data(slots=200), TaskSettings(), CPU)
+    task = Task(make_data(slots=200), TaskSettings(name="short"), CPU)
     batches = task.train.shuffled(16, torch.Generator().manual_seed(3))
     assert sorted(torch.cat(batches).tolist()) == list(range(len(task.train)))
     assert torch.cat(batches).tolist() != list(range(len(task.train)))
@@ -108,10 +108,10 @@ def test_a_shuffled_pass_sees_every_window_once():
 
 def test_the_scaler_sees_the_training_part_only():
     data = make_data(slots=300)
-    task = Task(data, TaskSettings(), CPU)
+    task = Task(data, TaskSettings(name="short"), CPU)
     changed = data.values.copy()
     changed[task.train_stop :] = 1e6
-    other = Task(make_data(slots=300, values=changed), TaskSettings(), CPU)
+    other = Task(make_data(slots=300, values=changed), TaskSettings(name="short"), CPU)
     assert task.train_stop == 210
     torch.testing.assert_close(task.scaler.center, other.scaler.center, rtol=0, atol=0)
     torch.testing.assert_close(task.scaler.scale, other.scaler.scale, rtol=0, atol=0)
@@ -129,7 +129,7 @@ def test_a_few_shot_task_lets_nothing_see_more_than_its_windows():
 
 def test_the_leaky_scaler_is_a_switch_and_maps_the_whole_range_to_one():
     data = make_data(slots=300)
-    task = Task(data, TaskSettings(leaky_scaler=True), CPU)
+    task = Task(data, TaskSettings(name="short", leaky_scaler=True), CPU)
     scaled = task.scaler.scaled(torch.from_numpy(data.values))
     assert task.scaler.fitted_on == (0, 300)
     torch.testing.assert_close(scaled.amin(dim=(0, 2, 3)), torch.full((2,), -1.0))
@@ -148,7 +148,7 @@ def test_missing_values_and_padding_cells_count_nowhere():
     mask = np.ones(data.values.shape, dtype=bool)
     mask[::3] = False
     cells = np.array([[True, True, False], [True, True, True]])
-    task = Task(make_data(slots=200, grid=(2, 3), mask=mask, cell_mask=cells), TaskSettings(), CPU)
+    task = Task(make_data(slots=200, grid=(2, 3), mask=mask, cell_mask=cells), TaskSettings(name="short"), CPU)
     expected = data.values[: task.train_stop][mask[: task.train_stop] & cells].mean()
     assert task.scaler.center.mean().item() == pytest.approx(expected, rel=0.2)
     assert not task.train.valid[0].any()
@@ -162,11 +162,11 @@ def test_a_split_without_a_target_that_counts_is_one_sentence(split):
     mask = np.ones(make_data(slots=200).values.shape, dtype=bool)
     mask[{"train": slice(0, 140), "val": slice(140, 170), "test": slice(170, 200)}[split]] = False
     with pytest.raises(TaskError, match=f"every target value in the {split} split of 'toy' is missing"):
-        Task(make_data(slots=200, mask=mask), TaskSettings(), CPU)
+        Task(make_data(slots=200, mask=mask), TaskSettings(name="short"), CPU)
 
 
 def test_test_targets_open_once():
-    task = Task(make_data(), TaskSettings(), CPU)
+    task = Task(make_data(), TaskSettings(name="short"), CPU)
     task.open_test()
     with pytest.raises(LeakError, match="already read"):
         task.open_test()
@@ -174,21 +174,21 @@ def test_test_targets_open_once():
 
 
 def test_test_targets_stay_closed_to_tuning():
-    task = Task(make_data(), TaskSettings(), CPU, test_allowed=False)
+    task = Task(make_data(), TaskSettings(name="short"), CPU, test_allowed=False)
     with pytest.raises(LeakError, match="validation only"):
         task.open_test()
 
 
 def test_what_training_sees_ends_where_validation_ends():
     data = make_data(slots=300)
-    task = Task(data, TaskSettings(), CPU)
-    assert len(task.train.values) == task.split.val[1] == 255
+    task = Task(data, TaskSettings(name="short"), CPU)
+    assert len(task.train.values) == task.split["val"][1] == 255
     assert task.train.values.untyped_storage().nbytes() == 255 * data.values[0].nbytes
 
 
 def test_a_split_too_short_is_one_sentence():
     with pytest.raises(TaskError, match=r"train split of 'toy' has 70 slots .* 64 -> 64 .* use a shorter task"):
-        Task(make_data(slots=100), TaskSettings(history=64, horizon=64, protocol="unist"), CPU)
+        Task(make_data(slots=100), TaskSettings(name="short", history=64, horizon=64, protocol="unist"), CPU)
 
 
 # The past of days before --------------------------------------------------------------------------------------------
@@ -207,7 +207,7 @@ def slow_past(data, origin, step, days, segment):
 def test_the_past_is_that_of_a_slow_search_and_never_the_future(horizon, protocol):
     segments = ((0, 700), (700, 1500))
     data = make_data(slots=1500, segments=segments)
-    settings = TaskSettings(horizon=horizon, protocol=protocol)
+    settings = TaskSettings(name="short", horizon=horizon, protocol=protocol)
     task = Task(data, settings, CPU, days_back=(1, 7))
     for windows in (task.train, task.val, task.open_test()):
         for position in (0, len(windows) // 3, len(windows) - 1):
@@ -223,11 +223,11 @@ def test_the_past_is_that_of_a_slow_search_and_never_the_future(horizon, protoco
 
 
 def test_a_model_that_asks_for_no_past_gets_none():
-    task = Task(make_data(), TaskSettings(), CPU)
+    task = Task(make_data(), TaskSettings(name="short"), CPU)
     assert task.train.window(torch.tensor([0])).past is None
 
 
 @pytest.mark.parametrize("days", [(0,), (-1, 7), (1.0,), ("1",)])
 def test_days_back_must_be_whole_days(days):
     with pytest.raises(TaskError, match="DAYS_BACK"):
-        Task(make_data(), TaskSettings(), CPU, days_back=days)
+        Task(make_data(), TaskSettings(name="short"), CPU, days_back=days)

@@ -1,202 +1,221 @@
-"""Which runs make a cell of a table: numbers of different data, budgets, settings or code never share a mean.
-
-Rows are those of ``bench.records.frame`` as plain dicts, with ``stale`` and their place in a layout. A cell is one data
-set, with its very data, and one line: a model with its changes and weights.
-"""
+"""Which runs make a cell of a table: numbers of different data, budgets, settings or code never share a mean."""
 
 from __future__ import annotations
 
 import math
-import statistics
 from collections import Counter
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from operator import itemgetter
-from typing import Any
+from typing import TypeVar
 
-import numpy as np
+from bench.analysis.groups import DataKey, Group, GroupKey, MethodKey, Run, Summary, text
+from bench.analysis.table import Flag
+from bench.metrics import METRICS
+from bench.records.record import DoneRun, Record
+from bench.runs.suite import Method, Suite
 
-from bench.analysis.table import SHOWN, Flag
-
-TASK = ("task", "protocol", "history", "horizon", "fraction", "leaky_scaler", "clamp")
-BLOCK = (*TASK, "profile", "recipe", "base")
-DATA = ("dataset", "stand_in", "data_version", "data_sha256")
-LINE = ("order", "line", "model", "variant", "weights")
-METRICS = (*SHOWN, "mape", "wape", "r2")
-HIGHER_IS_BETTER = ("r2",)
-
-Row = dict[str, Any]
-Key = tuple[Any, ...]
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One cell before it is text.
+class _Entry:
+    """A run with its group and its method in the table of a suite."""
 
-    Attributes:
-        runs: The done runs in its means; may be empty.
-        flags: What is to be said of it.
-        floor: Whether its model is a floor.
-        below: The metrics in which it is worse than the best floor on the same data.
-    """
-
-    runs: tuple[Row, ...]
-    flags: tuple[Flag, ...]
-    floor: bool
-    below: tuple[str, ...] = ()
+    run: Run
+    group: GroupKey
+    method: MethodKey
 
     @property
-    def seeds(self) -> int:
-        return len(self.runs)
+    def record(self) -> Record:
+        return self.run.record
 
     @property
-    def ranked(self) -> bool:
-        return bool(self.runs) and "stale" not in self.flags
+    def done(self) -> bool:
+        return isinstance(self.record, DoneRun)
 
-    def mean(self, metric: str) -> float:
-        """Mean over seeds in physical units; NaN without a finite value."""
-        return self._means[metric]
+    @property
+    def done_naive(self) -> bool:
+        return self.record.naive and self.done
 
-    def std(self, metric: str) -> float:
-        """Sample standard deviation over seeds; NaN for fewer than two."""
-        values = self._values(metric)
-        return spread(values)
+    @property
+    def task(self) -> tuple[GroupKey, DataKey]:
+        return self.group.task_alone, self.run.data
 
-    def flags_of(self, metric: str) -> tuple[Flag, ...]:
-        """What is to be said of one of its numbers."""
-        return ("below_floor", *self.flags) if metric in self.below else self.flags
-
-    @cached_property
-    def _means(self) -> dict[str, float]:
-        found = {metric: self._values(metric) for metric in METRICS}
-        return {metric: statistics.fmean(values) if values else math.nan for metric, values in found.items()}
-
-    def _values(self, metric: str) -> list[float]:
-        values = (float(run[f"test_{metric}"]) for run in self.runs)
-        return [value for value in values if math.isfinite(value)]
+    @property
+    def cell(self) -> tuple[DataKey, MethodKey]:
+        return self.run.data, self.method
 
 
-def spread(values: Sequence[float]) -> float:
-    """Sample standard deviation; NaN for fewer than two values. numpy's, as statistics' takes ten times as long."""
-    return float(np.std(values, ddof=1)) if len(values) >= 2 else math.nan
+def run_ids(runs: Iterable[Run], suite: Suite) -> set[str]:
+    """The runs that belong to a suite's table."""
+    return {entry.record.run_id for entry in _entries(runs, suite)}
 
 
-Entries = dict[tuple[Key, Key], Entry]
-"""By the values of ``DATA`` and of ``LINE + ("split",)``: the settings' digest where they must be told apart."""
+def grouped(runs: Iterable[Run], suite: Suite) -> dict[GroupKey, Group]:
+    """The cells of every group of a suite; sorted, whatever the order of the runs.
 
-
-def blocks(rows: Sequence[Row]) -> dict[Key, Entries]:
-    """The cells of every block, by the values of ``BLOCK``; sorted, whatever the order of the rows.
-
-    Floors are not trained, so those of one block serve all others of its task; floors that others show make none, and
-    stand on no data set that only others have models on.
+    Naive baselines are not trained, so those of one group serve all others of its task; those that others show make no
+    group, and stand on no data set that only others have models on.
     """
-    trained = {_key(row, (*TASK, *DATA)) for row in rows if not _is_floor(row)}
-    found = {key: _of_models(own, trained) for key, own in grouped(rows, BLOCK).items()}
-    found = {key: own for key, own in found.items() if own}
-    served = {_key(row, (*TASK, *DATA)) for own in found.values() if not all(map(_is_floor, own)) for row in own}
-    floors = [row for row in rows if _is_floor(row) and row["status"] == "done"]
-    floors.sort(key=lambda row: (row["stale"], row["profile"], row["run_id"]))
+    entries = list(_entries(runs, suite))
+    trained = {entry.task for entry in entries if not entry.record.naive}
+    groups = {key: _with_models(group, trained) for key, group in by(entries, lambda entry: entry.group).items()}
+    with_models = [group for group in groups.values() if not all(entry.record.naive for entry in group)]
+    served = {entry.task for group in with_models for entry in group}
+    naive = [entry for entry in entries if entry.done_naive]
+    naive.sort(key=lambda entry: (entry.run.stale, entry.group.profile, entry.record.run_id))
     return {
-        key: _entries([*own, *_borrowed_floors(floors, own)])
-        for key, own in found.items()
-        if not all(_is_floor(row) and row["status"] == "done" and _key(row, (*TASK, *DATA)) in served for row in own)
+        key: Group(key=key, cells=_cells([*group, *_borrowed(naive, group)]))
+        for key, group in groups.items()
+        if not all(entry.done_naive and entry.task in served for entry in group)
     }
 
 
-def _of_models(own: Sequence[Row], trained: Container[Key]) -> list[Row]:
-    """Without finished floors on data that have models, but none in this block."""
-    mine = {_key(row, DATA) for row in own if not _is_floor(row)}
-    return [
-        row
-        for row in own
-        if not _is_floor(row)
-        or row["status"] != "done"
-        or _key(row, DATA) in mine
-        or _key(row, (*TASK, *DATA)) not in trained
-    ]
-
-
-def _borrowed_floors(floors: Iterable[Row], own: Sequence[Row]) -> list[Row]:
-    """Of these floors, in their order of preference, those of the blocks beside this one."""
-    place, block = _key(own[0], TASK), _key(own[0], BLOCK)
-    data = {_key(row, DATA) for row in own}
-    taken = {_key(row, (*DATA, *LINE, "seed")) for row in own if row["status"] == "done" and not row["stale"]}
-    found = []
-    for row in floors:
-        fits = _key(row, TASK) == place and _key(row, DATA) in data
-        if fits and _key(row, BLOCK) != block and (key := _key(row, (*DATA, *LINE, "seed"))) not in taken:
-            taken.add(key)
-            found.append(row)
-    return found
-
-
-def _entries(rows: Iterable[Row]) -> Entries:
-    chosen = {key: _chosen(cell) for key, cell in grouped(rows, (*DATA, *LINE)).items()}
-    mixed = {key[len(DATA) :] for key, cell in chosen.items() if _differ(cell)}
-    split = [
-        row | {"split": row["settings"] if _key(row, LINE) in mixed else ""} for cell in chosen.values() for row in cell
-    ]
-    groups = grouped(split, (*DATA, *LINE, "split"))
-    entries = {(key[: len(DATA)], key[len(DATA) :]): _entry(cell) for key, cell in groups.items()}
-    return {key: _compared(entry, _floors(entries, key[0])) for key, entry in entries.items()}
-
-
-def _chosen(cell: Sequence[Row]) -> list[Row]:
-    """Done runs of one code, today's if there are any, and today's failures of the seeds that are not among them."""
-    done = [row for row in cell if row["status"] == "done"]
-    pool = [row for row in done if not row["stale"]] or done
-    votes = Counter(row["code"] for row in pool)
-    code = max(votes, key=lambda code: (votes[code], code), default="")
-    shown = [row for row in pool if row["code"] == code]
-    seeds = {row["seed"] for row in shown if not row["stale"]}
-    failed = [row for row in cell if row["status"] == "failed" and row["seed"] not in seeds]
-    current = [row for row in failed if not row["stale"]]
-    return shown + (current if shown or current else failed)
-
-
-def _differ(cell: Sequence[Row]) -> bool:
-    """Whether runs of one name were made with different settings; a floor's training settings do nothing."""
-    return not _is_floor(cell[0]) and len({row["settings"] for row in cell}) > 1
-
-
-def _entry(rows: Sequence[Row]) -> Entry:
-    done = tuple(row for row in rows if row["status"] == "done")
-    flags: list[Flag] = ["stale"] if any(row["stale"] for row in done) else []
-    flags += ["failed"] if len(done) < len(rows) else []
-    return Entry(runs=done, flags=tuple(flags), floor=_is_floor(rows[0]))
-
-
-def _is_floor(row: Row) -> bool:
-    return bool(row["role"] == "floor")
-
-
-def _floors(entries: Entries, data: Key) -> list[Entry]:
-    return [entry for (place, _), entry in entries.items() if place == data and entry.floor]
-
-
-def _compared(entry: Entry, floors: Sequence[Entry]) -> Entry:
-    """Note where a model is worse than every floor's best, each metric by itself."""
-    if entry.floor:
-        return entry
-    return replace(entry, below=tuple(metric for metric in METRICS if _below(entry, floors, metric)))
-
-
-def _below(entry: Entry, floors: Sequence[Entry], metric: str) -> bool:
-    sign = -1 if metric in HIGHER_IS_BETTER else 1
-    means = (sign * floor.mean(metric) for floor in floors)
-    return sign * entry.mean(metric) > min((mean for mean in means if math.isfinite(mean)), default=math.inf)
-
-
-def grouped(rows: Iterable[Row], keys: Sequence[str]) -> dict[Key, list[Row]]:
-    """Rows by their values of these keys, two at least; sorted by them."""
-    groups: dict[Key, list[Row]] = {}
-    key = itemgetter(*keys)
-    for row in rows:
-        groups.setdefault(key(row), []).append(row)
+def by(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
+    """Items by their keys; sorted by them."""
+    groups: dict[K, list[T]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
     return dict(sorted(groups.items()))
 
 
-def _key(row: Row, keys: Sequence[str]) -> Key:
-    return tuple(row[key] for key in keys)
+def _entries(runs: Iterable[Run], suite: Suite) -> Iterator[_Entry]:
+    """The runs that belong to a suite; one may belong to several groups.
+
+    A run that was made as a variant stands in the tables of variants alone.
+    """
+    chosen = _of_setting([run for run in runs if run.record.spec.task.name in suite.tasks], suite)
+    methods = suite.methods
+    bases = sorted({_of_model(run.base) for run in chosen}, key=text)
+    for run in chosen:
+        record = run.record
+        if methods:
+            yield from _as_method(run, methods, bases)
+        elif record.label.overrides == record.label.base:
+            changed = text(_of_model(run.changed))
+            yield _entry(run, MethodKey(0, record.model, record.model, changed, record.spec.weights), "")
+
+
+def _as_method(run: Run, methods: Sequence[Method], bases: Iterable[frozenset[str]]) -> Iterator[_Entry]:
+    """At most once per base: the first method whose runs would be just this one."""
+    spec, changed = run.record.spec, _of_model(run.changed)
+    for base in bases:
+        for order, method in enumerate(methods):
+            fits = method.model == spec.model and method.weights in (None, spec.weights)
+            if fits and method.changes(base) == changed:
+                key = MethodKey(order, method.name, spec.model, text(changed - base), spec.weights)
+                yield _entry(run, key, text(base))
+                break
+
+
+def _entry(run: Run, method: MethodKey, base: str) -> _Entry:
+    spec = run.record.spec
+    task, recipe = spec.task, {change for change in run.changed if change.startswith("train.")}
+    recipe |= {"tuned settings"} if spec.tuned else set()
+    if spec.train.precision == "bf16" and "train.precision=bf16" not in recipe:
+        recipe.add("bf16")
+    group = GroupKey(
+        task=task.name,
+        protocol=task.protocol,
+        history=task.history,
+        horizon=task.horizon,
+        fraction=task.fraction,
+        leaky_scaler=task.leaky_scaler,
+        clamp=task.clamp,
+        profile=run.record.label.profile,
+        recipe=text(recipe),
+        base=base,
+    )
+    return _Entry(run=run, group=group, method=method)
+
+
+def _of_setting(runs: list[Run], suite: Suite) -> list[Run]:
+    """Without the runs of the other fair setting; naive baselines, never tuned, stay where a tuned run is."""
+    if suite.tuned is None:
+        return runs
+    tuned = {_task_of(run) for run in runs if run.record.spec.tuned}
+    naive = [run for run in runs if run.record.naive and _task_of(run) in tuned] if suite.tuned else []
+    return [*naive, *(run for run in runs if run.record.spec.tuned == suite.tuned)]
+
+
+def _task_of(run: Run) -> tuple[str, str, str]:
+    task = run.record.spec.task
+    return run.record.dataset, task.name, task.protocol
+
+
+def _with_models(group: Sequence[_Entry], trained: set[tuple[GroupKey, DataKey]]) -> list[_Entry]:
+    """Without finished naive baselines on data that have models, but none in this group."""
+    modelled = {entry.run.data for entry in group if not entry.record.naive}
+    return [entry for entry in group if not entry.done_naive or entry.run.data in modelled or entry.task not in trained]
+
+
+def _borrowed(naive: Iterable[_Entry], group: Sequence[_Entry]) -> list[_Entry]:
+    """Of these naive baselines, in their order of preference, those that stand beside this group."""
+    tasks, keys = {entry.task for entry in group}, {entry.group for entry in group}
+    taken = {(entry.cell, entry.record.seed) for entry in group if entry.done and not entry.run.stale}
+    borrowed = []
+    for entry in naive:
+        key = (entry.cell, entry.record.seed)
+        if entry.task in tasks and entry.group not in keys and key not in taken:
+            taken.add(key)
+            borrowed.append(entry)
+    return borrowed
+
+
+def _cells(entries: Iterable[_Entry]) -> dict[tuple[DataKey, MethodKey], Summary]:
+    chosen = [_chosen(cell) for cell in by(entries, lambda entry: entry.cell).values()]
+    mixed = {cell[0].method for cell in chosen if _settings_differ(cell)}
+    told_apart = [
+        replace(entry, method=replace(entry.method, settings=entry.record.spec.settings_id))
+        if entry.method in mixed
+        else entry
+        for cell in chosen
+        for entry in cell
+    ]
+    cells = {key: _summary(cell) for key, cell in by(told_apart, lambda entry: entry.cell).items()}
+    naive = by(((data, cell) for (data, _), cell in cells.items() if cell.naive), lambda pair: pair[0])
+    return {
+        key: cell if cell.naive else _compared(cell, [baseline for _, baseline in naive.get(key[0], ())])
+        for key, cell in cells.items()
+    }
+
+
+def _chosen(cell: Sequence[_Entry]) -> list[_Entry]:
+    """Done runs of one code, today's if there are any, and today's failures of the seeds that are not among them."""
+    done = [entry for entry in cell if entry.done]
+    pool = [entry for entry in done if not entry.run.stale] or done
+    votes = Counter(entry.record.code for entry in pool)
+    code = max(votes, key=lambda code: (votes[code], code), default="")
+    shown = [entry for entry in pool if entry.record.code == code]
+    seeds = {entry.record.seed for entry in shown if not entry.run.stale}
+    failed = [entry for entry in cell if not entry.done and entry.record.seed not in seeds]
+    current = [entry for entry in failed if not entry.run.stale]
+    return shown + (current if shown or current else failed)
+
+
+def _settings_differ(cell: Sequence[_Entry]) -> bool:
+    """Whether runs of one name were made with different settings; a naive baseline's recipe does nothing."""
+    return not cell[0].record.naive and len({entry.record.spec.settings_id for entry in cell}) > 1
+
+
+def _summary(cell: Sequence[_Entry]) -> Summary:
+    done = tuple(entry.record for entry in cell if isinstance(entry.record, DoneRun))
+    flags: list[Flag] = ["stale"] if any(entry.run.stale for entry in cell if entry.done) else []
+    flags += ["failed"] if not all(entry.done for entry in cell) else []
+    flags += ["mixed"] if len({run.environment.numerical for run in done}) > 1 else []
+    return Summary(runs=done, flags=tuple(flags), naive=cell[0].record.naive)
+
+
+def _compared(cell: Summary, naive: Sequence[Summary]) -> Summary:
+    """Note where a method is worse than the best naive baseline, each metric by itself."""
+    below = []
+    for name, metric in METRICS.items():
+        losses = (metric.loss(baseline.mean(name)) for baseline in naive)
+        best = min((loss for loss in losses if math.isfinite(loss)), default=math.inf)
+        below += [name] if metric.loss(cell.mean(name)) > best else []
+    return replace(cell, below=tuple(below))
+
+
+def _of_model(changed: frozenset[str]) -> frozenset[str]:
+    return frozenset(change for change in changed if not change.startswith("train."))

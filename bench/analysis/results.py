@@ -1,92 +1,285 @@
-"""The runs of a result frame as tables and figures see them: what several of them are made of is made once."""
+"""The one input of tables, figures and the report: records, studies and suites, from a folder or from MLflow."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
-from typing import TYPE_CHECKING
+import gc
+import importlib
+import pkgutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from bench.analysis.differences import Differences, differences
-from bench.analysis.grouping import BLOCK, LINE, Entries, Key, Row, blocks
-from bench.analysis.tables.published import shared_data
-from bench.runs.layout import Layout, Line
+from bench.analysis.grouping import grouped
+from bench.analysis.groups import DataKey, Group, GroupKey, Run
+from bench.catalog import registry
+from bench.catalog.code import code_of
+from bench.errors import UnknownNameError
+from bench.records.frame import to_frame
+from bench.records.record import Record
+from bench.records.store import ResultStore
+from bench.runs.published import Published
+from bench.runs.suite import Suite, load_suites
+from bench.runs.tuned import TunedFile, TunedFolder
+from bench.tuning.study import Study
+from bench.tuning.trials import studies
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
-FEWEST = 2  # variants that make a table of variants
+    from bench.analysis.table import TableFile
+
+IMPORTED = "import-"  # begins the version of a data set of the user's own
+FEWEST_VARIANTS = 2  # that make a group of a suite that compares
 
 
-class Runs:
-    """The rows of ``bench.records.frame``, in any order; in a frame without the column ``stale`` no row is stale.
+class Results:
+    """Everything that was run and tuned.
 
     Attributes:
-        rows: The runs as plain values; whoever reads them leaves them as they are.
+        runs: Sorted, whatever the order of the records.
+        studies: Of tuning.
+        suites: Whose tables are made.
+        tuned: The files of tuned settings.
     """
 
-    def __init__(self, frame: pd.DataFrame) -> None:
-        full = frame if "stale" in frame else frame.assign(stale=False)
-        names, columns = list(full.columns), [full[name].tolist() for name in full.columns]
-        self.rows: list[Row] = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
-        self._cells: dict[Layout, Mapping[Key, Entries]] = {}
-        self._differences: dict[Layout, Mapping[Key, Differences]] = {}
+    def __init__(
+        self,
+        records: Iterable[Record],
+        studies: Sequence[Study] = (),
+        suites: Sequence[Suite] = (),
+        tuned: Sequence[TunedFile] = (),
+        *,
+        code: Mapping[tuple[str, str], str] | None = None,
+    ) -> None:
+        """Mark runs as stale that today's code would not have made.
 
-    def cells(self, layout: Layout) -> Mapping[Key, Entries]:
-        """The cells of a layout, block by block.
-
-        A layout that compares has a block only for two variants of it, or for one with settings of its own: else a
-        plain run would be a table of one line in every such layout. And it has none whose runs all stand in another
-        block. A layout with published numbers has only blocks that these can stand beside.
+        Args:
+            records: In any order.
+            studies: Of tuning.
+            suites: Whose tables are made.
+            tuned: The files of tuned settings.
+            code: Today's digest by (data set, model), for tests; those of the registered models if it is None. A run
+                of a pair that is not known, such as of a plug-in that is not installed here, is not stale.
         """
-        if layout not in self._cells:
-            self._cells[layout] = _cells(self.rows, layout)
-        return self._cells[layout]
+        ordered = sorted(records, key=_order)
+        known = _todays_code(ordered) if code is None else code
+        self.runs = tuple(
+            Run(record=record, stale=known.get((record.dataset, record.model), record.code) != record.code)
+            for record in ordered
+        )
+        self.studies, self.suites, self.tuned = tuple(studies), tuple(suites), tuple(tuned)
+        self._groups: dict[str, Mapping[GroupKey, Group]] = {}
+        self._differences: dict[str, Mapping[GroupKey, Differences]] = {}
 
-    def plain_cells(self, layouts: Iterable[Layout]) -> Mapping[Key, Entries]:
-        """The cells of every block of the plain layouts; a block of several is the first one's."""
-        found: dict[Key, Entries] = {}
-        for layout in (layout for layout in layouts if layout.plain):
-            found = found | {place: own for place, own in self.cells(layout).items() if place not in found}
-        return found
+    def __repr__(self) -> str:
+        done = sum(run.record.status == "done" for run in self.runs)
+        stale = sum(run.stale for run in self.runs)
+        return f"Results({len(self.runs)} runs: {done} done, {stale} stale; {len(self.studies)} studies)"
 
-    def differences(self, layout: Layout) -> Mapping[Key, Differences]:
-        """What the lines of each block differ in from the layout's reference; blocks without any are left out.
+    @classmethod
+    def load(cls, results: Path, suites: Sequence[Suite] | None = None) -> Results:
+        """From a results folder; without ``suites``, for those that come with the project.
 
         Raises:
-            StoreError: If window errors that are to be compared cannot be read.
+            StoreError, ConfigError: If a record, a study or a file of tuned settings is broken; the message names it.
         """
-        if layout not in self._differences:
-            found = {place: differences(place, entries, layout) for place, entries in self.cells(layout).items()}
-            self._differences[layout] = {place: each for place, each in found.items() if each is not None}
-        return self._differences[layout]
+        with _collector_paused():
+            records = list(ResultStore(results).records())
+        return cls(
+            records,
+            list(studies(results)),
+            load_suites() if suites is None else suites,
+            list(TunedFolder(results).files()),
+        )
+
+    @classmethod
+    def from_mlflow(
+        cls,
+        uri: str,
+        suites: Sequence[Suite] | None = None,
+        *,
+        watch: Callable[[Iterable[Record], int], Iterable[Record]] = lambda records, _: records,
+    ) -> Results:
+        """From MLflow alone; ``watch`` is given the records as they come and their number, and hands them on.
+
+        Raises:
+            TrackingError: If MLflow cannot be read.
+        """
+        from bench.records.tracking import records_from
+        from bench.tuning.tracking import fetch_studies
+
+        records = records_from(uri, watch=watch)
+        with tempfile.TemporaryDirectory() as folder:
+            fetch_studies(uri, Path(folder))
+            tuning, tuned = list(studies(Path(folder))), list(TunedFolder(Path(folder)).files())
+        return cls(records, tuning, load_suites() if suites is None else suites, tuned)
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """One row per run, as ``bench.records.frame`` describes it."""
+        return to_frame((run.record for run in self.runs), (run.stale for run in self.runs))
+
+    @property
+    def records(self) -> list[Record]:
+        return [run.record for run in self.runs]
+
+    def table(self, name: str) -> TableFile:
+        """A table by its name: a suite's, or one of ``artefacts("tables")``.
+
+        Raises:
+            UnknownNameError: If there is none.
+            StoreError: If window errors that are to be compared are not of the same windows.
+        """
+        module, arguments = self._maker("tables", name)
+        table: TableFile = module.make(*arguments)
+        return table
+
+    def plot(self, name: str) -> list[Figure]:
+        """The figures of a name: those of a suite that compares, or of one of ``artefacts("figures")``.
+
+        A figure with a label is called ``<name>-<label>``, any other by its number.
+
+        Raises:
+            UnknownNameError: If there is none.
+            StoreError: If window errors that are to be compared are not of the same windows.
+        """
+        from bench.analysis.figures._files import plain_text
+
+        module, arguments = self._maker("figures", name)
+        with plain_text():
+            return list(module.draw(*arguments))
+
+    def groups(self, suite: Suite) -> Mapping[GroupKey, Group]:
+        """The groups of a suite.
+
+        A suite that compares has a group only for two variants of it, or for one with settings of its own: else a plain
+        run would be a table of one row in every such suite. And it has none whose runs all stand in another group. A
+        suite with published numbers has only groups that these can stand beside.
+        """
+        if suite.name not in self._groups:
+            with _collector_paused():
+                self._groups[suite.name] = _kept(grouped(self.runs, suite), suite)
+        return self._groups[suite.name]
+
+    def plain_groups(self) -> Mapping[GroupKey, Group]:
+        """The groups of every plain suite, which neither compares variants nor lays published numbers beside.
+
+        A group of several suites is the first one's.
+        """
+        groups: dict[GroupKey, Group] = {}
+        for suite in (suite for suite in self.suites if suite.plain):
+            groups |= {key: group for key, group in self.groups(suite).items() if key not in groups}
+        return groups
+
+    def done_groups(self) -> list[Group]:
+        """The plain groups without the cells that have no finished run."""
+        groups = [
+            replace(group, cells={key: cell for key, cell in group.cells.items() if cell.runs})
+            for group in self.plain_groups().values()
+        ]
+        return [group for group in groups if group.cells]
+
+    def groups_by_device(self) -> dict[tuple[GroupKey, str], Group]:
+        """The done groups, device by device: costs on different devices never stand together."""
+        return {
+            (group.key, device): _on_device(group, device)
+            for group in self.done_groups()
+            for device in sorted({run.environment.device for cell in group.cells.values() for run in cell.runs})
+        }
+
+    def differences(self, suite: Suite) -> Mapping[GroupKey, Differences]:
+        """What the rows of each group differ in from the suite's reference; groups without any are left out."""
+        if suite.name not in self._differences:
+            compared = {key: differences(group, suite) for key, group in self.groups(suite).items()}
+            self._differences[suite.name] = {key: value for key, value in compared.items() if value is not None}
+        return self._differences[suite.name]
+
+    def _maker(self, folder: str, name: str) -> tuple[Any, tuple[Any, ...]]:
+        """The module that makes tables or figures of a name, and what it makes them of."""
+        if suite := next((suite for suite in self.suites if suite.name == name), None):
+            return importlib.import_module(f"bench.analysis.{folder}.suite"), (self, suite)
+        if name not in artefacts(folder):
+            known = [*(suite.name for suite in self.suites), *artefacts(folder)]
+            raise UnknownNameError(folder.removesuffix("s"), name, known)
+        return importlib.import_module(f"bench.analysis.{folder}.{name}"), (self,)
 
 
-def _cells(rows: list[Row], layout: Layout) -> Mapping[Key, Entries]:
-    found = blocks(layout.placed(rows))
-    if published := layout.published:
-        found = {place: entries for place, entries in found.items() if shared_data(place, entries, published)}
-    if not layout.references:
-        return found
-    variants = {line.name: line for line in layout.lines if line.variant}
-    worth = {place: entries for place, entries in found.items() if _worth_a_block(place, entries, variants)}
-    runs = {place: (_beside_base(place), _variant_runs(entries, variants)) for place, entries in worth.items()}
-    kept: list[Key] = []
-    for place in sorted(worth, key=lambda place: (-len(runs[place][1]), place)):
-        rest, mine = runs[place]
-        if not mine or not any(runs[other][0] == rest and mine <= runs[other][1] for other in kept):
-            kept.append(place)
-    return {place: entries for place, entries in worth.items() if place in kept}
+def comparable_data(group: Group, published: Published) -> list[DataKey]:
+    """The real data sets of a group whose numbers can be laid beside published ones; none if it is another task."""
+    names = ("task", "protocol", "history", "horizon")
+    if any(getattr(group.key, name) != getattr(published, name) for name in names) or group.key.fraction < 1:
+        return []
+    return [data for data in group.datasets if data.dataset in published.datasets and not data.synthetic]
 
 
-def _beside_base(place: Key) -> Key:
-    return tuple(value for name, value in zip(BLOCK, place, strict=True) if name != "base")
+def artefacts(folder: str) -> list[str]:
+    """The names of the tables or figures that no suite has alone: a file each, without those that begin with "_"."""
+    package = importlib.import_module(f"bench.analysis.{folder}")
+    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    return [name for name in names if not name.startswith("_") and name != "suite"]
 
 
-def _variant_runs(entries: Entries, variants: Container[str]) -> set[str]:
-    chosen = (entry for (_, line), entry in entries.items() if line[LINE.index("line")] in variants)
-    return {run["run_id"] for entry in chosen for run in entry.runs}
+def _order(record: Record) -> tuple[str | int, ...]:
+    spec = record.spec
+    task = (spec.task.name, spec.task.protocol, record.label.profile)
+    return (record.dataset, record.model, *task, spec.weights, record.seed, record.run_id, record.status)
 
 
-def _worth_a_block(place: Key, entries: Entries, variants: Mapping[str, Line]) -> bool:
-    names = {str(key[LINE.index("line")]) for _, key in entries} & variants.keys()
-    changed = any(variants[name].settings for name in names) and not place[BLOCK.index("base")]
-    return changed or len(names) >= FEWEST
+def _todays_code(records: Iterable[Record]) -> dict[tuple[str, str], str]:
+    models, datasets = set(registry.model_names()), set(registry.dataset_names())
+    pairs = {
+        (record.dataset, record.model)
+        for record in records
+        if record.model in models and (record.dataset in datasets or record.spec.data.version.startswith(IMPORTED))
+    }
+    return {pair: code_of(*pair) for pair in pairs}
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """No search for cycles meanwhile: among millions of values that stay it finds none and takes most of the time."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
+
+
+def _on_device(group: Group, device: str) -> Group:
+    runs = {at: tuple(run for run in cell.runs if run.environment.device == device) for at, cell in group.cells.items()}
+    return replace(group, cells={at: replace(cell, runs=runs[at]) for at, cell in group.cells.items() if runs[at]})
+
+
+def _kept(groups: Mapping[GroupKey, Group], suite: Suite) -> Mapping[GroupKey, Group]:
+    if (published := suite.published_table) is not None:
+        groups = {key: group for key, group in groups.items() if comparable_data(group, published)}
+    if not suite.references:
+        return groups
+    variants = {variant.name: bool(variant.named) for variant in suite.variants}
+    worth = {key: group for key, group in groups.items() if _worth_a_group(group, variants)}
+    runs = {key: _variant_runs(group, variants) for key, group in worth.items()}
+    kept: list[GroupKey] = []
+    for key in sorted(worth, key=lambda key: (-len(runs[key]), key)):
+        beside = [other for other in kept if replace(other, base="") == replace(key, base="")]
+        if not runs[key] or not any(runs[key] <= runs[other] for other in beside):
+            kept.append(key)
+    return {key: group for key, group in worth.items() if key in kept}
+
+
+def _variant_runs(group: Group, variants: Mapping[str, bool]) -> set[str]:
+    chosen = (summary for (_, method), summary in group.cells.items() if method.name in variants)
+    return {run.run_id for summary in chosen for run in summary.runs}
+
+
+def _worth_a_group(group: Group, variants: Mapping[str, bool]) -> bool:
+    names = {method.name for method in group.methods} & variants.keys()
+    changed = any(variants[name] for name in names) and not group.key.base
+    return changed or len(names) >= FEWEST_VARIANTS

@@ -5,18 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bench.errors import DataError
-from bench.types import DataIdentity, DatasetCard, RawSeries, SpatioTemporalData
+from bench.types import DataIdentity, DatasetCard, RawSeries, Segments, SpatioTemporalData
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-STAND_IN = "stand-in-"  # begins the version of synthetic data
-Segments: TypeAlias = tuple[tuple[int, int], ...]
+SYNTHETIC = "synthetic-"  # begins the version of synthetic data
 
 
 def canonical(card: DatasetCard, raw: RawSeries, version: str) -> SpatioTemporalData:
@@ -36,8 +35,8 @@ def canonical(card: DatasetCard, raw: RawSeries, version: str) -> SpatioTemporal
     values, mask = _checked_values(card, raw, cell_mask)
     clock = np.array(raw.clock, dtype=np.int64)
     sha256 = content_digest(card, values, mask, cell_mask, clock, segments)
-    stand_in = version.startswith(STAND_IN)
-    identity = DataIdentity(name=card.name, version=version, sha256=sha256, stand_in=stand_in)
+    synthetic = version.startswith(SYNTHETIC)
+    identity = DataIdentity(name=card.name, version=version, sha256=sha256, synthetic=synthetic)
     return SpatioTemporalData(
         card=card, identity=identity, values=values, mask=mask, cell_mask=cell_mask, clock=clock, segments=segments
     )

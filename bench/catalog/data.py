@@ -1,8 +1,8 @@
 """Data sets by name: raw files checked against their card, and kept in a canonical cache.
 
-A data set is real when any file lies in ``<data dir>/<name>/``, and a stand-in otherwise; files and folders that cannot
-be read are an error and never a stand-in. A cached file is named by everything that made it: card, code and raw files'
-digests.
+A data set is real when any file lies in ``<data dir>/<name>/``, and synthetic otherwise; files and folders that cannot
+be read are an error and never replaced by synthetic data. A cached file is named by everything that made it: card, code
+and raw files' digests.
 """
 
 from __future__ import annotations
@@ -11,21 +11,22 @@ import hashlib
 import importlib
 import json
 import os
-import uuid
 import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from bench.catalog import registry
-from bench.catalog.canonical import STAND_IN, canonical, content_digest
+from bench.catalog.canonical import SYNTHETIC, canonical, content_digest
+from bench.catalog.code import code_digest
 from bench.catalog.raw_files import digest_of, entries, files_below, may_be_imported
 from bench.errors import ConfigError, DataError, UnknownNameError
+from bench.files import atomic_write
 from bench.types import DataIdentity, DatasetCard, RawSeries, SpatioTemporalData
 
 if TYPE_CHECKING:
@@ -34,13 +35,10 @@ if TYPE_CHECKING:
 READER = 1  # raised when the canonical form changes; part of every real data set's version
 DIGESTS = "digests.json"
 DATA_DIR_VARIABLE = "STBENCH_DATA"
-STAND_IN_CODE = "datasets/_standin.py"
-CANONICAL_CODE = ("bench/catalog/canonical.py", "bench/clock.py")  # between any reader and the cache
-IMPORT_CODE = ("bench/catalog/imports.py", "bench/catalog/import_card.py")
+CANONICAL_CODE = "bench.catalog.canonical"  # between any reader and the cache
+SYNTHETIC_CODE = "datasets._synthetic"
+IMPORT_CODE = "bench.catalog.imports"
 CORRUPT = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
-
-Digests: TypeAlias = dict[str, list[Any]]
-Status = Literal["ok", "changed", "absent", "unchecked"]
 
 
 class CacheError(DataError):
@@ -53,18 +51,18 @@ class Finding:
 
     Attributes:
         expected: The digest on the card, or None when it states none.
-        found: The digest of the file, or None when it is absent.
+        actual: The digest of the file, or None when it is absent.
         status: "unchecked" is a file whose digest the card does not state.
     """
 
     file: str
     expected: str | None
-    found: str | None
-    status: Status
+    actual: str | None
+    status: Literal["ok", "changed", "absent", "unchecked"]
 
 
 def resolve_data_dir(option: Path | None) -> Path | None:
-    """The folder of raw data: the option, else ``$STBENCH_DATA``, else ``./data``, else None for stand-ins.
+    """The folder of raw data: the option, else ``$STBENCH_DATA``, else ``./data``, else None for synthetic data.
 
     Raises:
         ConfigError: If a folder that was asked for does not exist.
@@ -81,10 +79,10 @@ def resolve_data_dir(option: Path | None) -> Path | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Catalog:
-    """All data sets that can be named, real or stand-in.
+    """All data sets that can be named, real or synthetic.
 
     Attributes:
-        data_dir: Folder of raw data, one subfolder per data set; None means stand-ins only.
+        data_dir: Folder of raw data, one subfolder per data set; None means synthetic data only.
         cache: Folder of canonical data; made when first needed.
     """
 
@@ -127,9 +125,9 @@ class Catalog:
         """
         digests = self._digests(name)
         file = self._cache_file(name, digests)
-        found = _stored_identity(file) or self._build(name, file).identity
+        identity = _stored_identity(file) or self._build(name, file).identity
         self._remember(digests)
-        return found
+        return identity
 
     def load(self, name: str) -> SpatioTemporalData:
         """The canonical data, from the cache where it is whole.
@@ -139,9 +137,9 @@ class Catalog:
         """
         digests = self._digests(name)
         file = self._cache_file(name, digests)
-        found = _stored(file, self.card(name)) or self._build(name, file)
+        data = _stored(file, self.card(name)) or self._build(name, file)
         self._remember(digests)
-        return found
+        return data
 
     def examine(self, name: str) -> DataIdentity:
         """As ``identity``, for commands that only look: a cache that cannot be written is no error.
@@ -163,8 +161,8 @@ class Catalog:
         expected = {file.name: file.sha256 for file in self.card(name).files}
         folder = self._folder(name)
         files = self._raw_files(name) if folder else []
-        found = {path.relative_to(folder or path).as_posix(): digest_of(path) for path in files}
-        return [_finding(file, expected.get(file), found.get(file)) for file in sorted({*expected, *found})]
+        actual = {path.relative_to(folder or path).as_posix(): digest_of(path) for path in files}
+        return [_finding(file, expected.get(file), actual.get(file)) for file in sorted({*expected, *actual})]
 
     def _folder(self, name: str) -> Path | None:
         return self.data_dir / name if self.data_dir else None
@@ -189,7 +187,7 @@ class Catalog:
         return read_imported(folder)
 
     def _read(self, name: str) -> tuple[DatasetCard, RawSeries, str]:
-        """Card, series and version of a data set, from its raw files or as a stand-in."""
+        """Card, series and version of a data set, from its raw files or as a synthetic data set."""
         if name not in registry.dataset_names():
             card, series = self._read_imported(name)
             return card, series, f"{series.layout}-{READER}"
@@ -198,27 +196,26 @@ class Catalog:
         if folder and self.has_real(name):
             series = module.read(folder)
             return module.CARD, series, f"{series.layout}-{READER}"
-        return module.CARD, _stand_ins().generate(module.CARD), f"{STAND_IN}{_stand_ins().VERSION}"
+        return module.CARD, _synthetic().generate(module.CARD), f"{SYNTHETIC}{_synthetic().VERSION}"
 
     def _build(self, name: str, file: Path) -> SpatioTemporalData:
         data = canonical(*self._read(name))
         _write(file, lambda stream: _save(stream, data))
         return data
 
-    def _cache_file(self, name: str, digests: Digests) -> Path:
+    def _cache_file(self, name: str, digests: dict[str, list[Any]]) -> Path:
         """Named by all that decides the content: raw files, card, and the code that reads or generates."""
         made_of: list[Any] = [name, READER, sorted((file, entry[-1]) for file, entry in digests.items())]
-        code = [registry.ROOT / file for file in CANONICAL_CODE]
         if name in registry.dataset_names():
             made_of.append(repr(self.card(name)))
-            code += [*registry.find("dataset", name).files, *(() if digests else (registry.ROOT / STAND_IN_CODE,))]
+            generator = [] if digests else [SYNTHETIC_CODE]
+            made_of.append(code_digest([CANONICAL_CODE, *generator], [registry.find("dataset", name)]))
         else:
-            code += [registry.ROOT / file for file in IMPORT_CODE]
-        made_of.append([digest_of(path) for path in code])
+            made_of.append(code_digest([CANONICAL_CODE, IMPORT_CODE]))
         key = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
         return self.cache / f"{name}-{key[:16]}.npz"
 
-    def _digests(self, name: str) -> Digests:
+    def _digests(self, name: str) -> dict[str, list[Any]]:
         """``{path: [size, time of change, sha256]}``; a file that looks as when it was last read is not read again."""
         known = _remembered(self.cache / DIGESTS)
         digests = {}
@@ -228,7 +225,7 @@ class Catalog:
             digests[key] = known[key] if known.get(key, [])[:2] == looks else [*looks, digest_of(path)]
         return digests
 
-    def _remember(self, digests: Digests) -> None:
+    def _remember(self, digests: dict[str, list[Any]]) -> None:
         index = self.cache / DIGESTS
         known = _remembered(index)
         if any(known.get(key) != entry for key, entry in digests.items()):
@@ -260,7 +257,9 @@ def _stored_identity(file: Path) -> DataIdentity | None:
 def _identity(file: Path, about: dict[str, Any]) -> DataIdentity:
     version = str(about["version"])
     name = file.stem.rpartition("-")[0]
-    return DataIdentity(name=name, version=version, sha256=str(about["sha256"]), stand_in=version.startswith(STAND_IN))
+    return DataIdentity(
+        name=name, version=version, sha256=str(about["sha256"]), synthetic=version.startswith(SYNTHETIC)
+    )
 
 
 def _stored(file: Path, card: DatasetCard) -> SpatioTemporalData | None:
@@ -273,50 +272,45 @@ def _stored(file: Path, card: DatasetCard) -> SpatioTemporalData | None:
         card = replace(card, channels=tuple(about["channels"]))
         arrays["mask"] = arrays["mask"] if arrays["mask"].size else None
         data = SpatioTemporalData(card=card, identity=_identity(file, about), segments=segments, **arrays)
-        found = content_digest(card, data.values, data.mask, data.cell_mask, data.clock, segments)
+        sha256 = content_digest(card, data.values, data.mask, data.cell_mask, data.clock, segments)
     except CORRUPT:
         return None
-    return data if found == data.identity.sha256 else None
+    return data if sha256 == data.identity.sha256 else None
 
 
 def _write(file: Path, save: Callable[[IO[bytes]], Any]) -> None:
-    """Write a file whole or not at all."""
-    part = file.with_name(f".{file.name}.{uuid.uuid4().hex}.part")
+    """Write a file whole or not at all.
+
+    Raises:
+        CacheError: If it cannot be written.
+    """
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("xb") as stream:
-                save(stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            part.replace(file)
-        finally:
-            part.unlink(missing_ok=True)
+        with atomic_write(file) as part, part.open("wb") as stream:
+            save(stream)
     except OSError as error:
         raise CacheError(
             f"{file} cannot be written: {error.strerror or error}; free space or choose another folder"
         ) from error
 
 
-def _remembered(index: Path) -> Digests:
+def _remembered(index: Path) -> dict[str, list[Any]]:
     try:
-        found = json.loads(index.read_bytes())
+        digests = json.loads(index.read_bytes())
     except (OSError, ValueError):
         return {}
-    if not isinstance(found, dict):
+    if not isinstance(digests, dict):
         return {}
-    return {key: entry for key, entry in found.items() if isinstance(entry, list) and len(entry) == 3}
+    return {key: entry for key, entry in digests.items() if isinstance(entry, list) and len(entry) == 3}
 
 
-def _finding(file: str, expected: str | None, found: str | None) -> Finding:
-    status: Status = "ok" if found == expected else "changed"
-    if found is None:
-        status = "absent"
-    elif expected is None:
-        status = "unchecked"
-    return Finding(file=file, expected=expected, found=found, status=status)
+def _finding(file: str, expected: str | None, actual: str | None) -> Finding:
+    if actual is None:
+        return Finding(file=file, expected=expected, actual=None, status="absent")
+    if expected is None:
+        return Finding(file=file, expected=None, actual=actual, status="unchecked")
+    return Finding(file=file, expected=expected, actual=actual, status="ok" if actual == expected else "changed")
 
 
-def _stand_ins() -> ModuleType:
+def _synthetic() -> ModuleType:
     registry.dataset_names()  # has checked that 'datasets' is our package
-    return importlib.import_module("datasets._standin")
+    return importlib.import_module(SYNTHETIC_CODE)

@@ -141,9 +141,9 @@ def read_card(path: Path) -> tuple[str, ImportCard]:
         raise ConfigError(f"the card {path} cannot be read: {error.strerror or error}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        found = f", found {first['input']!r}" if place and first["type"] != "missing" else ""
-        raise ConfigError(f"the card {path} is wrong: {place} {first['msg']}{found}; correct it") from error
+        key = ".".join(str(part) for part in first["loc"])
+        value = f", found {first['input']!r}" if key and first["type"] != "missing" else ""
+        raise ConfigError(f"the card {path} is wrong: {key} {first['msg']}{value}; correct it") from error
     except ValueError as error:  # not UTF-8, or not TOML
         raise ConfigError(f"the card {path} is not TOML: {one_line(error)}; correct it") from error
 

@@ -170,6 +170,12 @@ def _write(folder: Path, text: str, arrays: dict[str, NDArray[np.float32]]) -> N
             for key, array in arrays.items():
                 with archive.open(f"{key}.npy", "w", force_zip64=True) as stream:
                     np.lib.format.write_array(stream, array, allow_pickle=False)
+        old = Path(scratch) / "old"
         if folder.exists():
-            folder.rename(Path(scratch) / "old")
-        new.rename(folder)
+            folder.rename(old)
+        try:
+            new.rename(folder)
+        except OSError:
+            if old.exists():
+                old.rename(folder)
+            raise

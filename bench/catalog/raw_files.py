@@ -15,8 +15,8 @@ USER_CARD = "card.toml"
 def entries(folder: Path) -> list[Path]:
     """What lies in a folder and is not hidden; nothing if there is no folder."""
     try:
-        with os.scandir(folder) as found:
-            return [folder / entry.name for entry in found if not entry.name.startswith(".")]
+        with os.scandir(folder) as listed:
+            return [folder / entry.name for entry in listed if not entry.name.startswith(".")]
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -26,8 +26,8 @@ def entries(folder: Path) -> list[Path]:
 def may_be_imported(folder: Path) -> bool:
     """Whether a card lies in the folder; one that cannot be listed, but could be a data set, is not passed over."""
     try:
-        with os.scandir(folder) as found:
-            return any(entry.name == USER_CARD for entry in found)
+        with os.scandir(folder) as listed:
+            return any(entry.name == USER_CARD for entry in listed)
     except NotADirectoryError:
         return False
     except OSError:
@@ -48,8 +48,8 @@ def files_below(folder: Path) -> list[Path]:
         raise _unreachable(folder, error) from error
     try:
         walk = os.walk(folder, onerror=refuse)
-        found = [Path(parent, name) for parent, _, names in walk for name in names if not name.startswith(".")]
-        return sorted(path for path in found if stat.S_ISREG(path.stat().st_mode))
+        paths = [Path(parent, name) for parent, _, names in walk for name in names if not name.startswith(".")]
+        return sorted(path for path in paths if stat.S_ISREG(path.stat().st_mode))
     except OSError as error:
         raise _unreachable(folder, error) from error
 

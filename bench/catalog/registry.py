@@ -9,9 +9,9 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
-import re
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, make_dataclass, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -21,8 +21,7 @@ from typing import Any, Literal, get_type_hints
 from bench.errors import BenchError, ConfigError, UnknownNameError
 
 ROOT = Path(__file__).resolve().parents[2]
-Kind = Literal["model", "dataset"]
-READER_FILES = ("_io.py", "_formats.py", "_unist.py")
+Group = Literal["model", "dataset"]
 CONFIG_MODULES = ("__future__", "dataclasses", "typing", "bench.config")
 
 
@@ -32,18 +31,15 @@ class Plugin:
 
     Attributes:
         module: Import name.
-        files: Source files whose code can change the numbers.
+        source: The file that declares ``Config`` and ``Model``, or ``CARD`` and ``read``.
+        preset: Settings of a model in place of its defaults, where its file registers several names.
     """
 
-    kind: Kind
+    group: Group
     name: str
     module: str
-    files: tuple[Path, ...]
-
-    @property
-    def source(self) -> Path:
-        """The file that declares ``Config`` and ``Model``, or ``CARD`` and ``read``."""
-        return self.files[0]
+    source: Path
+    preset: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 def model_names() -> list[str]:
@@ -56,36 +52,36 @@ def dataset_names() -> list[str]:
     return sorted(_plugins("dataset"))
 
 
-def find(kind: Kind, name: str) -> Plugin:
+def find(group: Group, name: str) -> Plugin:
     """The plug-in of this name.
 
     Raises:
         UnknownNameError: With the nearest known name.
     """
-    plugins = _plugins(kind)
+    plugins = _plugins(group)
     if name not in plugins:
-        raise UnknownNameError("model" if kind == "model" else "data set", name, plugins)
+        raise UnknownNameError("model" if group == "model" else "data set", name, plugins)
     return plugins[name]
 
 
-def load(kind: Kind, name: str) -> ModuleType:
+def load(group: Group, name: str) -> ModuleType:
     """Import the plug-in's module.
 
     Raises:
         ConfigError: If the import fails or the module lacks what a plug-in must offer.
     """
-    plugin = find(kind, name)
+    plugin = find(group, name)
     try:
         module = importlib.import_module(plugin.module)
     except BenchError:
         raise
     except Exception as error:
-        raise ConfigError(f"{kind} '{name}' cannot be imported from {plugin.source}: {error}") from error
-    wanted = ("Config", "Model") if kind == "model" else ("CARD", "read")
+        raise ConfigError(f"{group} '{name}' cannot be imported from {plugin.source}: {error}") from error
+    wanted = ("Config", "Model") if group == "model" else ("CARD", "read")
     missing = [attribute for attribute in wanted if not hasattr(module, attribute)]
     if missing:
-        raise ConfigError(f"{plugin.source} defines no {' and no '.join(missing)}; a {kind} file needs both {wanted}")
-    if kind == "dataset" and module.CARD.name != name:
+        raise ConfigError(f"{plugin.source} defines no {' and no '.join(missing)}; a {group} file needs both {wanted}")
+    if group == "dataset" and module.CARD.name != name:
         raise ConfigError(
             f"{plugin.source} is registered as '{name}', but its card says '{module.CARD.name}': agree on one"
         )
@@ -99,7 +95,8 @@ def config_class(model: str) -> type[Any]:
     Raises:
         ConfigError: If the file has no ``Config``, or it uses names that are not available here.
     """
-    source = _config_source(find("model", model).source)
+    plugin = find("model", model)
+    source = _config_source(plugin.source)
     wanted = [node for node in _parsed(source).body if _is_config(node) or _feeds_config(node)]
     if not any(_is_config(node) for node in wanted):
         raise ConfigError(f"{source} defines no class Config at its top level")
@@ -107,15 +104,25 @@ def config_class(model: str) -> type[Any]:
     sys.modules[module.__name__] = module  # dataclasses looks its own module up
     try:
         exec(compile(ast.Module(wanted, []), str(source), "exec"), module.__dict__)  # noqa: S102 - the plug-in's own code
-        found: type[Any] = module.__dict__["Config"]
-        get_type_hints(found)
+        config = _with_preset(module.__dict__["Config"], plugin.preset)
+        get_type_hints(config)
     except NameError as error:
         raise ConfigError(
             f"Config in {source} uses a name from outside {', '.join(CONFIG_MODULES)}: {error}"
         ) from error
     except Exception as error:
         raise ConfigError(f"Config in {source} cannot be made: {error}") from error
-    return found
+    return config
+
+
+def _with_preset(config: type[Any], preset: Mapping[str, Any]) -> type[Any]:
+    """The same ``Config`` with other defaults."""
+    if not preset:
+        return config
+    changed = [(f.name, f.type, field(default=preset[f.name])) for f in fields(config) if f.name in preset]
+    made = make_dataclass(config.__name__, changed, bases=(config,), frozen=True, kw_only=True)
+    made.__module__ = config.__module__
+    return made
 
 
 def describe(model: str) -> str:
@@ -124,21 +131,21 @@ def describe(model: str) -> str:
     return text.partition("\n")[0]
 
 
-def role(model: str) -> str:
-    """What the model file's ``ROLE`` says: "floor" for a naive forecast that is not trained, else "model"."""
+def role(model: str) -> Literal["model", "naive"]:
+    """What the model file's ``ROLE`` says: "naive" for a naive forecast that is not trained, else "model"."""
     for node in _tree(model).body:
         targets = [node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [])
         if any(isinstance(target, ast.Name) and target.id == "ROLE" for target in targets):
-            if not (isinstance(node, ast.Assign | ast.AnnAssign) and ast.unparse(node.value or node) == "'floor'"):
-                raise ConfigError(f'ROLE in {find("model", model).source} must be the text "floor", or be left out')
-            return "floor"
+            if not (isinstance(node, ast.Assign | ast.AnnAssign) and ast.unparse(node.value or node) == "'naive'"):
+                raise ConfigError(f'ROLE in {find("model", model).source} must be the text "naive", or be left out')
+            return "naive"
     return "model"
 
 
 def is_fitted(model: str) -> bool:
     """Whether the model file's ``Model`` has a ``fit`` of its own, so that nothing of it is trained by gradient."""
-    found = (node for node in _tree(model).body if isinstance(node, ast.ClassDef) and node.name == "Model")
-    return any(isinstance(part, ast.FunctionDef) and part.name == "fit" for node in found for part in node.body)
+    classes = (node for node in _tree(model).body if isinstance(node, ast.ClassDef) and node.name == "Model")
+    return any(isinstance(part, ast.FunctionDef) and part.name == "fit" for node in classes for part in node.body)
 
 
 def _tree(model: str) -> ast.Module:
@@ -169,51 +176,46 @@ def _feeds_config(node: ast.stmt) -> bool:
 
 
 @cache
-def _plugins(kind: Kind) -> dict[str, Plugin]:
-    found = _local_models() if kind == "model" else _local_datasets()
-    group = "stbench.models" if kind == "model" else "stbench.datasets"
-    for entry in entry_points(group=group):
-        plugin = _from_entry_point(kind, entry)
-        if plugin.name in found:
+def _plugins(group: Group) -> dict[str, Plugin]:
+    plugins = _local_models() if group == "model" else _plugins_of("dataset", "datasets")
+    for entry in entry_points(group=f"stbench.{group}s"):
+        plugin = _from_entry_point(group, entry)
+        if plugin.name in plugins:
             raise ConfigError(
-                f"the {kind} '{plugin.name}' is registered twice, by {found[plugin.name].source} and by "
+                f"the {group} '{plugin.name}' is registered twice, by {plugins[plugin.name].source} and by "
                 f"{plugin.source}; rename one"
             )
-        found[plugin.name] = plugin
-    return found
+        plugins[plugin.name] = plugin
+    return plugins
 
 
 def _local_models() -> dict[str, Plugin]:
-    folder = _package_folder("baselines")
-    found = {
-        path.stem: Plugin(kind="model", name=path.stem, module=f"baselines.{path.stem}", files=(path, *_shared(path)))
-        for path in _plugin_files(folder)
-    }
-    folder = _package_folder("stvfm")
-    others = tuple(path for path in sorted(folder.glob("*.py")) if path.name != "model.py")
-    files = (folder / "model.py", *others)
-    found["stvfm"] = Plugin(kind="model", name="stvfm", module="stvfm.model", files=files)
-    return found
-
-
-def _local_datasets() -> dict[str, Plugin]:
-    folder = _package_folder("datasets")
-    shared = tuple(folder / name for name in READER_FILES)
+    source = _package_folder("stvfm") / "model.py"
+    plugins = [preset for plugin in _plugins_of("model", "baselines").values() for preset in _presets(plugin)]
     return {
-        path.stem: Plugin(kind="dataset", name=path.stem, module=f"datasets.{path.stem}", files=(path, *shared))
-        for path in _plugin_files(folder)
+        **{plugin.name: plugin for plugin in plugins},
+        "stvfm": Plugin(group="model", name="stvfm", module="stvfm.model", source=source),
     }
 
 
-def _plugin_files(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.glob("*.py")) if not path.name.startswith("_")]
+def _plugins_of(group: Group, package: str) -> dict[str, Plugin]:
+    """A plug-in for each file of a package of ours, but for those with an underscore."""
+    return {
+        path.stem: Plugin(group=group, name=path.stem, module=f"{package}.{path.stem}", source=path)
+        for path in sorted(_package_folder(package).glob("*.py"))
+        if not path.name.startswith("_")
+    }
 
 
-def _shared(path: Path) -> tuple[Path, ...]:
-    """The files beside a model's that its text imports, such as ``from ._language import ...``, and theirs."""
-    names = re.findall(r"^from \.(_\w+) import", path.read_text(encoding="utf-8", errors="replace"), flags=re.MULTILINE)
-    files = [path.with_name(f"{name}.py") for name in names]
-    return tuple(dict.fromkeys(each for file in files for each in (file, *_shared(file))))
+def _presets(plugin: Plugin) -> list[Plugin]:
+    """The plug-ins of a model's file: one, or as many as its ``PRESETS`` name, each with settings of its own."""
+    if "PRESETS" not in plugin.source.read_text(encoding="utf-8", errors="replace"):
+        return [plugin]
+    for node in _parsed(plugin.source).body:
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "PRESETS" and node.value:
+            presets: dict[str, dict[str, Any]] = ast.literal_eval(node.value)
+            return [replace(plugin, name=name, preset=values) for name, values in presets.items()]
+    return [plugin]
 
 
 def _package_folder(package: str) -> Path:
@@ -233,16 +235,11 @@ def _package_folder(package: str) -> Path:
     return wanted
 
 
-def _from_entry_point(kind: Kind, entry: EntryPoint) -> Plugin:
-    """The plug-in of an entry point; every file of its package counts as its code."""
+def _from_entry_point(group: Group, entry: EntryPoint) -> Plugin:
     try:
         spec = importlib.util.find_spec(entry.module)
     except ImportError:
         spec = None
     if spec is None or spec.origin is None:
         raise ConfigError(f"the entry point '{entry.name}' names the module '{entry.module}', which is not installed")
-    source = Path(spec.origin)
-    package = importlib.util.find_spec(entry.module.partition(".")[0])
-    folders = package.submodule_search_locations if package else None
-    others = {path for folder in folders or () for path in Path(folder).rglob("*.py")} - {source}
-    return Plugin(kind=kind, name=entry.name, module=entry.module, files=(source, *sorted(others)))
+    return Plugin(group=group, name=entry.name, module=entry.module, source=Path(spec.origin))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal
+from typing import Literal
 
-from rich.console import Console
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -17,8 +18,14 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 
-from bench.runs.spec import PlannedRun
+from bench.records.planned import PlannedRun
+from bench.records.record import FailedRun, Record
+
+MOST_COLUMNS = 8  # more methods than this run down the screen
+FEW_COLUMNS = 5  # data sets beside them at once
+LONG_NAME = 12  # a longer column header breaks behind its underscores
 
 
 def bars(console: Console) -> Progress:
@@ -52,7 +59,7 @@ class ConsoleObserver:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._progress.stop()
         if self._stored:
@@ -71,7 +78,7 @@ class ConsoleObserver:
             note = f"train loss {row['train_loss']:.4f}, validation MAE {row['val_mae']:.4g}"
             self._progress.update(self._run, completed=row["epoch"], note=note)
 
-    def run_finished(self, run: PlannedRun, record: Mapping[str, Any]) -> None:
+    def run_finished(self, run: PlannedRun, record: Record) -> None:
         if self._run is not None:
             self._progress.remove_task(self._run)
             self._run = None
@@ -86,20 +93,60 @@ class ConsoleObserver:
             self._console.print(f"[dim]= {escape(run.title)}: finished by another process[/dim]", highlight=False)
 
 
-def finished_line(run: PlannedRun, record: Mapping[str, Any]) -> str:
+def finished_line(run: PlannedRun, record: Record) -> str:
     """One line that says how a run ended, with what a number must not be quoted without."""
-    if record["status"] == "failed":
-        error = record["error"]
-        return f"[red]✗ {escape(run.title)}: {error['type']}: {escape(error['message'])}[/red]"
-    test, cost = record["scores"]["test"], record["cost"]
-    marks = [
-        mark
-        for mark, on in (("stand-in", run.spec.data.stand_in), ("random weights", run.spec.weights == "random"))
-        if on
-    ]
-    suffix = f"  [yellow]{', '.join(marks)}[/yellow]" if marks else ""
-    scores = f"MAE {test['mae']['overall']:.4g}  RMSE {test['rmse']['overall']:.4g}"
-    return f"[green]✓[/green] {escape(run.title)}: {scores}  [dim]{cost['wall_s']:.1f} s[/dim]{suffix}"
+    if isinstance(record, FailedRun):
+        return f"[red]✗ {escape(run.title)}: {record.error.type}: {escape(record.error.message)}[/red]"
+    test = record.scores["test"]
+    marks = (("synthetic", run.spec.data.synthetic), ("random weights", run.spec.weights == "random"))
+    shown = ", ".join(mark for mark, holds in marks if holds)
+    suffix = f"  [yellow]{shown}[/yellow]" if shown else ""
+    scores = f"MAE {test['mae'].overall:.4g}  RMSE {test['rmse'].overall:.4g}"
+    return f"[green]✓[/green] {escape(run.title)}: {scores}  [dim]{record.cost.wall_s:.1f} s[/dim]{suffix}"
+
+
+def plain_table(columns: Sequence[str], folded: str) -> Table:
+    """A table without a frame whose columns never wrap but one, which folds."""
+    table = Table(*columns, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in table.columns:
+        if column.header == folded:
+            column.overflow = "fold"
+        else:
+            column.no_wrap = True
+    return table
+
+
+def print_line(text: str) -> None:
+    """Print a line as it is, however long and whatever it contains."""
+    Console().print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def grid(texts: Mapping[tuple[str, str], str], title: str, caption: str | None = None) -> Group:
+    """Data sets x methods that stays readable on a narrow terminal: many methods run down, beside few data sets."""
+    datasets, methods = (list(dict.fromkeys(key[axis] for key in texts)) for axis in (0, 1))
+    if len(methods) <= MOST_COLUMNS:
+        return Group(_table(texts, "data set", datasets, methods, title, caption))
+    parts = [datasets[start : start + FEW_COLUMNS] for start in range(0, len(datasets), FEW_COLUMNS)]
+    turned = {(method, dataset): text for (dataset, method), text in texts.items()}
+    return Group(*(_table(turned, "method", methods, part, title, caption) for part in parts))
+
+
+def _table(
+    texts: Mapping[tuple[str, str], str],
+    corner: str,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    title: str,
+    caption: str | None,
+) -> Table:
+    """Long column headers fold, names of rows never do."""
+    table = Table(title=escape(title), caption=caption, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column(corner, no_wrap=True)
+    for name in columns:
+        table.add_column(escape(name.replace("_", "_\n") if len(name) > LONG_NAME else name), overflow="fold")
+    for row in rows:
+        table.add_row(escape(row), *(texts.get((row, column), "") for column in columns))
+    return table
 
 
 def duration(seconds: float) -> str:

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 
 from bench.catalog import registry
-from bench.cli.options import DataDir, Results, open_catalog
+from bench.cli.console import plain_table
+from bench.cli.options import DataDir, Names, ResultsDir, open_catalog
 from bench.errors import BenchError, ConfigError, DataError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -25,23 +25,17 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
-Names = Annotated[list[str] | None, typer.Argument(help="Data sets.", show_default=False)]
-
 
 @app.command("list")
-def list_datasets(data_dir: DataDir = None, results: Results = Path("results")) -> None:
-    """List all data sets and say which of them are here."""
+def list_datasets(data_dir: DataDir = None, results: ResultsDir = Path("results")) -> None:
+    """List all data sets and whether their real data are on this machine."""
     catalog = open_catalog(data_dir, results)
-    table = Table(
-        "name", "title", "C x H x W", "minutes", "days", "from", "data", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
-    )
-    for column in table.columns:
-        column.no_wrap = column.header != "title"
+    table = plain_table(("name", "title", "C x H x W", "minutes", "days", "from", "data"), "title")
     for name in catalog.names():
         table.add_row(*_listed(catalog, name))
     console = Console()
     console.print(table)
-    folder = escape(str(catalog.data_dir or "none, so every data set is a stand-in"))
+    folder = escape(str(catalog.data_dir or "none, so every data set is synthetic"))
     console.print(f"data folder: {folder}", highlight=False)
 
 
@@ -50,26 +44,26 @@ def show(
     name: str,
     out: Annotated[Path | None, typer.Option("--out", help="PNG to write (default: <results>/figures/data).")] = None,
     data_dir: DataDir = None,
-    results: Results = Path("results"),
+    results: ResultsDir = Path("results"),
 ) -> None:
-    """Show what is known of a data set, and draw it."""
-    from bench.analysis.figures.dataset import draw
+    """Show the facts of a data set, and draw its maps and daily profile."""
+    from bench.analysis.figures._dataset import draw_dataset
 
     data = open_catalog(data_dir, results).load(name)
-    mark = " (stand-in)" if data.identity.stand_in else ""
+    mark = " (synthetic)" if data.identity.synthetic else ""
     table = Table("fact", "value", title=escape(f"{name}{mark}"), show_header=False)
     table.columns[1].overflow = "fold"
     for key, value in _facts(data).items():
         table.add_row(key, escape(value))
     console = Console(soft_wrap=True)
     console.print(table, soft_wrap=False)
-    picture = draw(data, out or results / "figures" / "data" / f"{name}.png")
+    picture = draw_dataset(data, out or results / "figures" / "data" / f"{name}.png")
     console.print(f"picture: {escape(str(picture))}", highlight=False)
 
 
 @app.command()
-def verify(names: Names = None, data_dir: DataDir = None, results: Results = Path("results")) -> None:
-    """Hold the raw files against the digests on their cards, and read them; exit 1 if something does not match."""
+def verify(names: Names = None, data_dir: DataDir = None, results: ResultsDir = Path("results")) -> None:
+    """Check raw files against the digests of their cards, and read them; exit 1 if something does not match."""
     catalog = open_catalog(data_dir, results)
     table = Table("data set", "file", "wanted", "found", "verdict")
     _check_known(catalog, names or ())
@@ -86,9 +80,9 @@ def fetch(
     *,
     everything: Annotated[bool, typer.Option("--all", help="Every data set.")] = False,
     data_dir: DataDir = None,
-    results: Results = Path("results"),
+    results: ResultsDir = Path("results"),
 ) -> None:
-    """Download the few files that have a stable address and read them; say for the rest what to get from where."""
+    """Download and read the files that have a stable address; say where to get the others."""
     if everything == bool(names):
         raise ConfigError("fetch wants names of data sets, or --all; 'stbench data list' shows the names")
     from bench.catalog.data import Catalog
@@ -116,11 +110,11 @@ def import_file(
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier import of the same name.")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Make a data set of your own array and a TOML card.
+    """Import your own array, described by a TOML card, as a data set.
 
     The smallest card: name = "citybus", interval = 30 (minutes), grid = [10, 20] (rows, columns). Also start, channels,
-    layout (TCHW, THWC, THW, TNC or TN), key, missing ("none" or "nan"), nonnegative, zero_is_missing, mape_threshold,
-    unit, title, city, domain, licence, citation, homepage.
+    layout (TCHW, THWC, THW, TNC or TN), key, header (of a CSV), missing ("none" or "nan"), nonnegative,
+    zero_is_missing, mape_threshold, unit, title, city, domain, licence, citation, homepage.
     """
     from bench.catalog.imports import import_array
 
@@ -138,11 +132,11 @@ def _listed(catalog: Catalog, name: str) -> tuple[str, ...]:
         card, real = catalog.card(name), catalog.has_real(name)
     except BenchError as error:
         return escape(name), f"[red]{escape(str(error))}[/red]", "", "", "", "", "[red]broken[/red]"
-    found = "[green]real[/green]" if real else "[yellow]stand-in[/yellow]"
+    state = "[green]real[/green]" if real else "[yellow]synthetic[/yellow]"
     shape = " x ".join(map(str, (len(card.channels), *card.grid)))
     days = f"{card.slots / card.slots_per_day:.3g}"
     start = (card.start or "?")[:10]
-    return escape(name), escape(card.title), shape, str(card.interval), days, escape(start), found
+    return escape(name), escape(card.title), shape, str(card.interval), days, escape(start), state
 
 
 def _check_known(catalog: Catalog, names: Iterable[str]) -> None:
@@ -158,7 +152,7 @@ def _facts(data: SpatioTemporalData) -> dict[str, str]:
         "title": card.title,
         "city": card.city,
         "domain": card.domain,
-        "data": "STAND-IN, synthetic" if identity.stand_in else "real",
+        "data": "SYNTHETIC" if identity.synthetic else "real",
         "layout": identity.version,
         "sha256": identity.sha256,
         "grid": _grid(card),
@@ -171,7 +165,7 @@ def _facts(data: SpatioTemporalData) -> dict[str, str]:
         "citation": card.citation,
         "homepage": card.homepage,
         "known layouts": "\n".join(card.formats),
-        **({"to get it": card.how_to_get} if identity.stand_in else {}),
+        **({"to get it": card.how_to_get} if identity.synthetic else {}),
     }
 
 
@@ -184,7 +178,7 @@ def _verify(catalog: Catalog, name: str, table: Table, *, absent: bool) -> bool:
         table.add_row(escape(name), "", "", "", f"[red]not readable: {escape(str(error))}[/red]")
         return False
     if absent:
-        table.add_row(escape(name), "", "", "", "[yellow]absent: a stand-in is used[/yellow]")
+        table.add_row(escape(name), "", "", "", "[yellow]absent: synthetic data are used[/yellow]")
     return True
 
 
@@ -192,9 +186,9 @@ def _verify_files(catalog: Catalog, name: str, table: Table) -> bool:
     title = escape(name)
     findings = [finding for finding in catalog.verify(name) if finding.status != "absent"]  # of another layout
     for finding in findings:
-        wanted, found = (digest[:12] if digest else "not known" for digest in (finding.expected, finding.found))
+        wanted, actual = (digest[:12] if digest else "not known" for digest in (finding.expected, finding.actual))
         colour = {"ok": "green", "changed": "red"}.get(finding.status, "yellow")
-        table.add_row(title, escape(finding.file), wanted, found, f"[{colour}]{finding.status}[/{colour}]")
+        table.add_row(title, escape(finding.file), wanted, actual, f"[{colour}]{finding.status}[/{colour}]")
     identity = catalog.examine(name)
     version = escape(identity.version)
     table.add_row(title, "[dim]all[/dim]", "", identity.sha256[:12], f"[green]readable[/green], {version}")

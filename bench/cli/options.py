@@ -1,64 +1,162 @@
-"""Options of the commands on runs and results, and what they stand for."""
+"""Options that several commands have, each once, and what they stand for."""
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from bench.errors import ConfigError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from bench.analysis.tables.scores import Overview
+    from bench.analysis.results import Results
     from bench.catalog.data import Catalog
-    from bench.records.store import Record
-    from bench.runs.layout import Layout
+    from bench.records.planned import PlannedRun
+    from bench.records.record import Record
+    from bench.runs.plan import Selection
+    from bench.runs.suite import Suite
 
-All = Annotated[bool, typer.Option("--all", help="The suite of the ten data sets and all models (short_term).")]
-SuiteOption = Annotated[str | None, typer.Option("--suite", help="A suite's name, or the path of a suite's TOML file.")]
-Models = Annotated[list[str] | None, typer.Option("--model", help="Only this model; may be repeated.")]
-Variants = Annotated[
-    list[str] | None, typer.Option("--variant", help="Only this variant of the suite; may be repeated.")
-]
-Datasets = Annotated[list[str] | None, typer.Option("--dataset", help="Only this data set; may be repeated.")]
-Seeds = Annotated[
-    list[int] | None, typer.Option("--seed", min=0, max=2**32 - 1, help="Only this seed; may be repeated.")
-]
-ProfileOption = Annotated[str, typer.Option("--profile", help="quick or paper.")]
-ProtocolOption = Annotated[str | None, typer.Option("--protocol", help="strict or unist.")]
-TaskOption = Annotated[str | None, typer.Option("--task", help="short, long, few1 or few5.")]
-SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="Override a setting, such as model.width=64; may be repeated.")
-]
-Shard = Annotated[str | None, typer.Option("--shard", help="Part i of n of the plan, as i/n, for a batch system.")]
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data-dir", help="Folder with one folder of raw files per data set (env: STBENCH_DATA)."),
+    typer.Option("--data-dir", help="Folder of raw files, a folder per data set (or $STBENCH_DATA)."),
 ]
-Results = Annotated[Path, typer.Option("--results", help="Folder for everything that runs leave behind.")]
+ResultsDir = Annotated[Path, typer.Option("--results", help="Folder for records, tables, figures and caches.")]
+Source = Annotated[
+    str | None, typer.Option("--from", help="mlflow:URI reads from MLflow instead of the results folder.")
+]
+TrackingUri = Annotated[
+    str | None, typer.Option("--tracking-uri", help="Address of MLflow (default: <results>/mlflow.db).")
+]
 WeightsDir = Annotated[
     Path | None,
     typer.Option("--weights-dir", help="Folder of pre-trained weights, laid out as the hub (or $STBENCH_WEIGHTS)."),
 ]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:<number>.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan and how long it may take; run nothing.")]
-Force = Annotated[bool, typer.Option("--force", help="Repeat finished runs; their old records are kept aside.")]
-UseTuned = Annotated[
-    bool, typer.Option("--tuned", help="Take each model's settings from the files that 'stbench tune' leaves.")
-]
-Compile = Annotated[
-    bool, typer.Option("--compile", help="Use torch.compile, which pays on long runs if at all (bench.perf.compiled).")
-]
-Track = Annotated[bool, typer.Option("--track/--no-track", help="Whether to feed MLflow.")]
-Source = Annotated[str | None, typer.Option("--from", help="mlflow:URI: from MLflow instead of the store.")]
-TrackingUri = Annotated[
-    str | None, typer.Option("--tracking-uri", help="MLflow store (default: sqlite in the results folder).")
-]
+Names = Annotated[list[str] | None, typer.Argument(help="Names, as 'list' has them.", show_default=False)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanOptions:
+    """Which runs are meant: of which suite, and what of it."""
+
+    everything: Annotated[
+        bool, typer.Option("--all", help="The suite short_term: all models on the ten benchmark data sets.")
+    ] = False
+    suite: Annotated[
+        str | None, typer.Option("--suite", help="A suite's name, or the path of a suite's TOML file.")
+    ] = None
+    model: Annotated[list[str] | None, typer.Option("--model", help="Only this model; may be repeated.")] = None
+    variant: Annotated[
+        list[str] | None, typer.Option("--variant", help="Only this variant of the suite; may be repeated.")
+    ] = None
+    dataset: Annotated[list[str] | None, typer.Option("--dataset", help="Only this data set; may be repeated.")] = None
+    seed: Annotated[
+        list[int] | None, typer.Option("--seed", min=0, max=2**32 - 1, help="Only this seed; may be repeated.")
+    ] = None
+    profile: Annotated[str, typer.Option("--profile", help="Training budget: quick or paper.")] = "quick"
+    protocol: Annotated[
+        str | None, typer.Option("--protocol", help="Protocol of split and scaling: strict or unist.")
+    ] = None
+    task: Annotated[str | None, typer.Option("--task", help="Forecasting task: short, long, few1 or few5.")] = None
+    override: Annotated[
+        list[str] | None, typer.Option("--set", help="Override a setting, such as model.width=64; may be repeated.")
+    ] = None
+    shard: Annotated[str | None, typer.Option("--shard", help="Only part i of n of the runs, written i/n.")] = None
+    tuned: Annotated[bool, typer.Option("--tuned", help="Use the settings that 'stbench tune' wrote.")] = False
+    data_dir: DataDir = None
+    results: ResultsDir = Path("results")
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:<number>.")] = "auto"
+    weights_dir: WeightsDir = None
+    tracking_uri: TrackingUri = None
+    track: Annotated[bool, typer.Option("--track/--no-track", help="Whether to log to MLflow.")] = True
+
+    def prepare(self, *, track: bool = True) -> str | None:
+        """Refuse to do everything because nothing was said, set the folder of weights, and return MLflow's address.
+
+        Args:
+            track: Whether anything is logged to MLflow; the address is None where not.
+        """
+        if not (self.everything or self.suite or self.model or self.dataset):
+            raise ConfigError("nothing was asked for; say --all, --suite NAME, --dataset NAME or --model NAME")
+        use_weights_dir(self.weights_dir)
+        return tracking_store(self.tracking_uri, self.results, track=track and self.track)
+
+    @property
+    def chosen_suite(self) -> Suite:
+        """The suite that is meant; a wrong variant is told before the work, not after it."""
+        from bench.runs.suite import load_suites
+
+        if self.everything and self.suite:
+            raise ConfigError("--all is the suite short_term; give either --all or --suite")
+        (suite,) = load_suites([self.suite or "short_term"])
+        return suite
+
+    @property
+    def catalog(self) -> Catalog:
+        return open_catalog(self.data_dir, self.results)
+
+    @property
+    def selection(self) -> Selection:
+        from bench.runs.plan import Selection
+
+        return Selection(
+            models=tuple(self.model or ()),
+            variants=tuple(self.variant or ()),
+            datasets=tuple(self.dataset or ()),
+            seeds=tuple(self.seed or ()),
+            profile=self.profile,
+            protocol=self.protocol,
+            task=self.task,
+            overrides=tuple(self.override or ()),
+            shard=self.shard,
+        )
+
+    def plan(self, suite: Suite, catalog: Catalog) -> list[PlannedRun]:
+        """Every run that is meant."""
+        from bench.runs.session import plan_suite
+
+        return plan_suite(suite, self.selection, catalog, self.results, device=self.device, tuned=self.tuned)
+
+
+def with_options(
+    options: type[Any], *, without: Sequence[str] = ()
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A command whose parameter ``options`` becomes the options that the fields of a dataclass declare.
+
+    Args:
+        options: The dataclass; its fields are annotated as typer wants parameters.
+        without: Fields that the command does not offer.
+    """
+    hints = get_type_hints(options, include_extras=True)
+    shared = [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+        )
+        for field in fields(options)
+        if field.name not in without
+    ]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def run(**values: Any) -> None:
+            chosen = options(**{parameter.name: values.pop(parameter.name) for parameter in shared})
+            command(options=chosen, **values)
+
+        signature = inspect.signature(command, eval_str=True)
+        parameters = [
+            *shared,
+            *(parameter for parameter in signature.parameters.values() if parameter.name != "options"),
+        ]
+        run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return run
+
+    return decorate
 
 
 def open_catalog(data_dir: Path | None, results: Path) -> Catalog:
@@ -68,10 +166,66 @@ def open_catalog(data_dir: Path | None, results: Path) -> Catalog:
     return Catalog(data_dir=resolve_data_dir(data_dir), cache=results / "cache")
 
 
-def tracking_store(uri: str | None, results: Path) -> str:
-    """The address of MLflow: as given, else the data base in the results folder."""
-    from bench.records.tracking import default_uri
+def open_results(results: Path, source: str | None, names: Sequence[str] = ()) -> Results:
+    """What tables and figures are made of, from a results folder or from MLflow.
 
+    Args:
+        results: The results folder.
+        source: ``mlflow:URI``, or None for the folder.
+        names: What was asked for; TOML files of suites among it are read, too.
+
+    Raises:
+        ConfigError: If ``source`` is not ``mlflow:URI``, or a suite does not validate.
+    """
+    from bench.analysis.results import Results
+    from bench.runs.suite import load_suites
+
+    files = [name for name in names if name.endswith(".toml")]
+    suites = [*load_suites(), *(load_suites(files) if files else ())]
+    if source is None:
+        return Results.load(results, suites)
+    if not source.startswith("mlflow:"):
+        raise ConfigError(
+            f"--from {source} is not understood; write mlflow:URI, such as mlflow:sqlite:///results/mlflow.db"
+        )
+    return Results.from_mlflow(source.removeprefix("mlflow:"), suites, watch=_with_bar)
+
+
+def nothing(results: Path, source: str | None, names: Sequence[str] = ()) -> str:
+    """What is not there, of all or of what was named; without the password of an address."""
+    from bench.records.mlflow_store import shown
+
+    origin = f"mlflow:{shown(source.removeprefix('mlflow:'))}" if source else str(results)
+    if names and set(names) <= {"tuning", "tuning_ledger"}:
+        return f"{origin} holds no study; 'stbench tune' makes one"
+    return (
+        f"{origin} holds no or too few finished runs of {', '.join(names)}"
+        if names
+        else f"{origin} holds no finished run"
+    )
+
+
+def tracking_store(uri: str | None, results: Path, *, track: bool = True) -> str | None:
+    """The address of MLflow: as given, else the data base in the results folder; None where nothing is tracked.
+
+    Without MLflow nothing is tracked unless an address was given; one line says so.
+
+    Raises:
+        MissingPackageError: If an address was given and MLflow is not installed.
+    """
+    from rich.console import Console
+
+    from bench.errors import is_installed, require
+    from bench.records.mlflow_store import default_uri
+
+    if not track:
+        return None
+    if uri is not None:
+        require("mlflow", "tracking", "--tracking-uri")
+    elif not is_installed("mlflow"):
+        hint = "not tracked: MLflow is not installed (pip install 'st-vfm-bench[tracking]')"
+        Console().print(hint, style="dim", markup=False, highlight=False, soft_wrap=True)
+        return None
     return uri or default_uri(results)
 
 
@@ -92,55 +246,7 @@ def use_weights_dir(folder: Path | None, *, make: bool = False) -> None:
     os.environ[FOLDER_VARIABLE] = str(folder.resolve())
 
 
-def current_frame(results: Path, source: str | None) -> pd.DataFrame:
-    """The records of a results folder, or of MLflow, as a frame with stale rows marked.
-
-    Raises:
-        ConfigError: If ``source`` is not ``mlflow:URI``.
-    """
-    from bench.records.frame import frame_from_records
-    from bench.records.store import ResultStore
-
-    if source is None:
-        frame = frame_from_records(ResultStore(results).records())
-    elif source.startswith("mlflow:"):
-        from bench.records.tracking import records_from
-
-        frame = frame_from_records(records_from(source.removeprefix("mlflow:"), watch=_reading))
-    else:
-        raise ConfigError(
-            f"--from {source} is not understood; write mlflow:URI, such as mlflow:sqlite:///results/mlflow.db"
-        )
-    return marked(frame)
-
-
-def nothing(results: Path, source: str | None, names: Sequence[str] = ()) -> str:
-    """What is not there, of all or of what was named; without the password of an address."""
-    from bench.cli.studies import others
-    from bench.records.tracking import shown
-
-    place = f"mlflow:{shown(source.removeprefix('mlflow:'))}" if source else str(results)
-    if names and not others(names):
-        return f"{place} holds no study; 'stbench tune' makes one"
-    if names:
-        return f"{place} holds no or too few finished runs of {', '.join(names)}"
-    return f"{place} holds no finished run"
-
-
-def marked(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with rows marked that today's code would not have made."""
-    from bench.catalog import registry
-    from bench.records.frame import mark_stale
-    from bench.runs.spec import code_hash
-
-    known = set(registry.model_names())
-    pairs = {
-        (dataset, model) for dataset, model in zip(frame["dataset"], frame["model"], strict=True) if model in known
-    }
-    return mark_stale(frame, {pair: code_hash(*pair) for pair in pairs})
-
-
-def _reading(records: Iterable[Record], total: int) -> Iterator[Record]:
+def _with_bar(records: Iterable[Record], total: int) -> Iterator[Record]:
     """A bar on a terminal, since a server may be slow."""
     from rich.console import Console
 
@@ -151,63 +257,3 @@ def _reading(records: Iterable[Record], total: int) -> Iterator[Record]:
         for record in records:
             yield record
             progress.advance(task)
-
-
-def chosen_tables(names: Sequence[str]) -> tuple[list[Layout], list[Overview]]:
-    """The suites among the names, and the tables over all suites; everything if there are no names.
-
-    Raises:
-        UnknownNameError, ConfigError: If a name is neither.
-    """
-    from bench.analysis.tables.overviews import MAKERS, overviews
-    from bench.runs.suite import layouts, suite_names
-
-    names = names or [*suite_names(), *MAKERS]
-    suites = [name for name in names if name not in MAKERS]
-    return layouts(suites), overviews(names, layouts(suite_names()))
-
-
-def _check_names(names: Sequence[str], kind: str, known: Sequence[str]) -> None:
-    """Suggest the nearest name of all that are drawn or written, not of suites alone."""
-    from bench.errors import UnknownNameError
-
-    for name in names:
-        if name not in known and not name.endswith(".toml"):
-            raise UnknownNameError(kind, name, known)
-
-
-def write_current(
-    results: Path, what: Literal["tables", "figures", "both"], *, source: str | None = None, names: Sequence[str] = ()
-) -> list[Path]:
-    """Write the tables or figures of the records as they are now; returns the files.
-
-    ``names`` are suites, files of suites, tables or figures over suites; none means all that come with the project. Two
-    processes that end together do it one after the other. Figures over suites take seconds: only "figures" draws them.
-    """
-    from filelock import FileLock
-
-    from bench.analysis.figures.differences import write_figures
-    from bench.analysis.figures.overviews import FIGURES, overview_figures
-    from bench.analysis.results import Runs
-    from bench.analysis.tables.overviews import MAKERS
-    from bench.analysis.tables.scores import write_tables
-    from bench.cli.studies import NAMES, is_named, others, write_studies
-    from bench.records.frame import collector_paused
-    from bench.runs.suite import layouts, suite_names
-
-    kind, over_suites = ("figure", [*FIGURES]) if what == "figures" else ("table", [*MAKERS])
-    _check_names(names, kind, [*suite_names(), *over_suites, *NAMES])
-    named = others(names) if names else [*suite_names(), *over_suites]
-    tabled = [name for name in named if what == "tables" or name in MAKERS or name not in FIGURES]
-    chosen, over = chosen_tables(tabled) if tabled else ([], [])
-    if source is None and not results.exists():
-        return []
-    results.mkdir(parents=True, exist_ok=True)
-    with FileLock(results / ".tables.lock"), collector_paused():
-        runs = Runs(current_frame(results, source))
-        tables = [] if what == "figures" else write_tables(runs, results / "tables", chosen, over)
-        tables += write_studies(results, what, source) if what == "both" or is_named(names) else []
-        if what == "tables":
-            return tables
-        drawn = overview_figures(named, layouts(suite_names())) if what == "figures" else []
-        return tables + write_figures(runs, results / "figures", chosen, drawn)

@@ -1,8 +1,8 @@
-"""What a person is told of a plan before it runs: its size, and how long it will take on this machine."""
+"""What is printed of a plan before it runs: its size, and the time it will take on this machine."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,11 +11,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.cli.console import bars, duration
+from bench.cli.console import bars, duration, print_line
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from bench.catalog.data import Catalog
-    from bench.runs.spec import PlannedRun
+    from bench.records.planned import PlannedRun
     from bench.runs.suite import Suite
 
 
@@ -27,7 +29,7 @@ class Expected:
         seconds: By data set, of the runs whose pace is known.
         unknown: How many runs are in no such number.
         bound: Whether training may stop earlier, so that the numbers are upper bounds.
-        failures: By line, why it could not be tried.
+        failures: By method, why it could not be tried.
     """
 
     todo: Sequence[PlannedRun]
@@ -46,15 +48,15 @@ class Expected:
         return f"{most}about {duration(sum(self.seconds.values()))} on this machine{without}"
 
 
-def show_plan(console: Console, suite: Suite, plan: Sequence[PlannedRun], catalog: Catalog) -> None:
+def show_plan(suite: Suite, plan: Sequence[PlannedRun], catalog: Catalog) -> None:
     """Print the size of a plan in one line."""
-    stand_in = {run.dataset: run.spec.data.stand_in for run in plan}
-    lines, seeds = {run.line for run in plan}, {run.spec.seed for run in plan}
+    synthetic = {run.dataset: run.spec.data.synthetic for run in plan}
+    methods, seeds = {run.method for run in plan}, {run.spec.seed for run in plan}
     text = (
-        f"{suite.title}: {len(plan)} runs = {len(stand_in)} data sets ({sum(stand_in.values())} stand-ins) x "
-        f"{len(lines)} models and variants x {len(seeds)} seeds; data folder: {catalog.data_dir or 'none'}"
+        f"{suite.title}: {len(plan)} runs = {len(synthetic)} data sets ({sum(synthetic.values())} synthetic) x "
+        f"{len(methods)} models and variants x {len(seeds)} seeds; data folder: {catalog.data_dir or 'none'}"
     )
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    print_line(text)
 
 
 def expect(
@@ -67,42 +69,38 @@ def expect(
     force: bool,
     thorough: bool,
 ) -> Expected:
-    """How long the runs will take that the store lacks, from its records, else from a trial under a progress bar.
+    """How long the missing runs will take: from earlier records, else from short trials, which a bar shows.
 
-    With ``thorough`` every unknown kind of run is tried, else only those whose trial is cheap beside its runs.
+    With ``thorough`` all unknown paces are tried, else only those whose trial is cheap beside its runs.
     """
     from bench.context import device_name, resolve_device
     from bench.records.store import ResultStore
     from bench.runs import estimate
     from bench.runs.timing import paces_with_trials
 
-    store, found = ResultStore(results), resolve_device(device)
+    store, machine = ResultStore(results), resolve_device(device)
     todo = [run for run in plan if force or not store.has(run.dataset, run.model, run.run_id)]
     with console.status("reading the sizes of the data sets"):
-        sizes = estimate.sizes_of(todo, catalog)
-        known = estimate.paces_from_records(store.records(), device_name(found)) if todo else {}
-    trials = estimate.trials(todo, known, sizes, cheap=not thorough)
+        shapes = estimate.shapes_of(todo, catalog)
+        known = estimate.paces_from_records(store.records(), device_name(machine)) if todo else {}
+    trials = estimate.trials(todo, known, shapes, cheap=not thorough)
     with bars(console) as progress:
-        bar = progress.add_task("trying how fast this machine is", total=len(trials), note="", completed=-1)
-        paces, failures = paces_with_trials(
-            trials,
-            known,
-            catalog,
-            found,
-            lambda run: progress.update(bar, advance=1, note=f"{escape(run.line)} on {run.dataset}"),
-        )
-    timed = [run for run in todo if estimate.kind(run) in paces]
+        paces, failures = paces_with_trials(trials, known, catalog, machine, _shown_on(progress, len(trials)))
+    timed = [(run, pace) for run in todo if (pace := paces.get(estimate.pace_key(run.spec)))]
+    by_data = {name: [run for run, _ in timed if run.dataset == name] for name in shapes}
     return Expected(
         todo=todo,
-        seconds={
-            name: estimate.total_seconds([run for run in timed if run.dataset == name], paces, sizes) for name in sizes
-        },
+        seconds={name: estimate.total_seconds(runs, paces, shapes) for name, runs in by_data.items()},
         unknown=len(todo) - len(timed),
-        bound=any(
-            paces[estimate.kind(run)].trained and run.spec.train.patience < run.spec.train.epochs for run in timed
-        ),
+        bound=any(pace.trained and run.spec.train.patience < run.spec.train.epochs for run, pace in timed),
         failures=failures,
     )
+
+
+def _shown_on(progress: Progress, trials: int) -> Callable[[PlannedRun], None]:
+    """A bar that names each trial as it begins."""
+    bar = progress.add_task("trying how fast this machine is", total=trials, note="", completed=-1)
+    return lambda run: progress.update(bar, advance=1, note=f"{escape(run.method)} on {run.dataset}")
 
 
 def announce(console: Console, expected: Expected) -> None:
@@ -115,12 +113,12 @@ def show_expected(console: Console, plan: Sequence[PlannedRun], expected: Expect
     """Print a plan as a table: what is there of each data set, and how long the rest may take."""
     table = Table("data set", "runs", "in the store", "time for the rest", title="plan")
     for name in dict.fromkeys(run.dataset for run in plan):
-        mine, rest = (sum(run.dataset == name for run in runs) for runs in (plan, expected.todo))
+        planned, rest = (sum(run.dataset == name for run in runs) for runs in (plan, expected.todo))
         time = f"about {duration(expected.seconds[name])}" if rest else "—"
-        table.add_row(name, str(mine), str(mine - rest), time)
+        table.add_row(name, str(planned), str(planned - rest), time)
     console.print(table)
     time = f", {expected.time}" if expected.todo else ""
     console.print(f"{len(expected.todo)} of {len(plan)} runs to do{time}; nothing was run", highlight=False)
-    for line, reason in expected.failures.items():
-        text = f"[yellow]not in the estimate: {escape(line)}: {escape(reason)}[/yellow]"
+    for method, reason in expected.failures.items():
+        text = f"[yellow]not in the estimate: {escape(method)}: {escape(reason)}[/yellow]"
         console.print(text, highlight=False, soft_wrap=True)

@@ -1,300 +1,136 @@
-"""The commands ``run`` and ``status``: from a suite and options to a plan, and from the plan to records and tables."""
+"""The command ``run``: from a suite and options to a plan, and from the plan to records and tables."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
-from rich.markup import escape
-from rich.table import Table
 
-from bench.cli.options import (
-    All,
-    Compile,
-    DataDir,
-    Datasets,
-    Device,
-    DryRun,
-    Force,
-    Models,
-    ProfileOption,
-    ProtocolOption,
-    Results,
-    Seeds,
-    SetOption,
-    Shard,
-    SuiteOption,
-    TaskOption,
-    Track,
-    TrackingUri,
-    UseTuned,
-    Variants,
-    WeightsDir,
-    current_frame,
-    open_catalog,
-    tracking_store,
-    use_weights_dir,
-    write_current,
-)
+from bench.cli.console import ConsoleObserver, grid, print_line
+from bench.cli.options import PlanOptions, with_options
 from bench.cli.plan import announce, expect, show_expected, show_plan
-from bench.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from bench.catalog.data import Catalog
-    from bench.runs.plan import Selection
-    from bench.runs.runner import Outcome
-    from bench.runs.spec import PlannedRun
-    from bench.runs.suite import Suite
-    from bench.runs.tuned import TunedFolder
+    from bench.records.planned import PlannedRun
 
 QUICK_WARNING = (
     "[yellow]Profile quick: budgets are tiny and ranks mean nothing.[/yellow] "
-    "For numbers to quote: [bold]python -m bench run --all --profile paper[/bold]"
+    "For numbers to quote: [bold]stbench run --all --profile paper[/bold]"
 )
-MOST_COLUMNS = 8  # more lines than this run down the screen
-FEW_COLUMNS = 5  # data sets beside them at once
-LONG_NAME = 12  # a longer column header breaks behind its underscores
-STATE_COLOURS = {"done": "green", "stale": "yellow", "failed": "red", "missing": "dim"}
 
 
+@with_options(PlanOptions)
 def run(
     *,
-    everything: All = False,
-    suite: SuiteOption = None,
-    model: Models = None,
-    variant: Variants = None,
-    dataset: Datasets = None,
-    seed: Seeds = None,
-    profile: ProfileOption = "quick",
-    protocol: ProtocolOption = None,
-    task: TaskOption = None,
-    override: SetOption = None,
-    shard: Shard = None,
-    data_dir: DataDir = None,
-    weights_dir: WeightsDir = None,
-    results: Results = Path("results"),
-    device: Device = "auto",
-    dry_run: DryRun = False,
-    force: Force = False,
-    compiled: Compile = False,
-    tuned: UseTuned = False,
-    tracking_uri: TrackingUri = None,
-    track: Track = True,
+    options: PlanOptions,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the planned runs and the time they may take; run nothing.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Repeat finished runs; the old records are kept in a backup.")
+    ] = False,
+    compiled: Annotated[
+        bool,
+        typer.Option("--compile", help="Train with torch.compile, which pays on long runs if at all."),
+    ] = False,
 ) -> None:
-    """Run a suite. What the store already has is not repeated; the tables are written at the end.
+    """Run a suite; finished runs are not repeated, and tables are written at the end.
 
     Exit code 0: all done. 1: some runs failed. 2: the command or its data are wrong.
     """
-    from bench.runs.plan import plan as make_plan
-
-    if not (everything or suite or model or dataset):
-        raise ConfigError("nothing was asked for; say --all, --suite NAME, --dataset NAME or --model NAME")
-    use_weights_dir(weights_dir)
-    selection = _selection(model, variant, dataset, seed, profile, protocol, task, override, shard)
-    catalog, chosen = open_catalog(data_dir, results), _suite(everything, suite)
-    console = Console()
-    if profile == "quick":
+    tracked = options.prepare(track=not dry_run)
+    console, suite, catalog = Console(), options.chosen_suite, options.catalog
+    quick = options.profile == "quick"
+    if quick:
         console.print(QUICK_WARNING, soft_wrap=True)
     with console.status("reading the data sets"):
-        plan = make_plan(chosen, selection, catalog, _tuned_folder(results, wanted=tuned or chosen.tuned is True))
-    show_plan(console, chosen, plan, catalog)
-    expected = expect(console, plan, catalog, results, device, force=force, thorough=dry_run)
+        plan = options.plan(suite, catalog)
+    show_plan(suite, plan, catalog)
+    expected = expect(console, plan, catalog, options.results, options.device, force=force, thorough=dry_run)
     if dry_run:
         show_expected(console, plan, expected)
     else:
         announce(console, expected)
-        outcome = _execute(
-            console,
-            plan,
-            catalog,
-            results,
-            device,
-            force,
-            compiled,
-            tracking_store(tracking_uri, results) if track else None,
-        )
-        _report(console, suite, plan, results, outcome)
-    if profile == "quick":
+        outcome = _execute(console, plan, catalog, options, tracked, force=force, compiled=compiled)
+        _finish(console, options, plan, outcome)
+    if quick:
         console.print(QUICK_WARNING, soft_wrap=True)
-    if not dry_run and outcome.failed:
+    if not dry_run and outcome["failed"]:
         raise typer.Exit(1)
-
-
-def status(
-    *,
-    everything: All = False,
-    suite: SuiteOption = None,
-    model: Models = None,
-    variant: Variants = None,
-    dataset: Datasets = None,
-    seed: Seeds = None,
-    profile: ProfileOption = "quick",
-    protocol: ProtocolOption = None,
-    task: TaskOption = None,
-    override: SetOption = None,
-    shard: Shard = None,
-    tuned: UseTuned = False,
-    data_dir: DataDir = None,
-    results: Results = Path("results"),
-) -> None:
-    """Show what a suite has and lacks: done, stale, failed and missing runs per data set and line."""
-    from bench.records.store import ResultStore
-    from bench.runs.plan import plan as make_plan
-    from bench.runs.status import plan_status
-
-    chosen = _suite(everything, suite)
-    selection = _selection(model, variant, dataset, seed, profile, protocol, task, override, shard)
-    folder = _tuned_folder(results, wanted=tuned or chosen.tuned is True)
-    plan = make_plan(chosen, selection, open_catalog(data_dir, results), folder)
-    cells = plan_status(plan, ResultStore(results).records())
-    console = Console()
-    texts = {key: _states(cell.counts) for key, cell in cells.items()}
-    console.print(_grid(texts, f"{chosen.title}, profile {profile}"))
-    total = sum((Counter(cell.counts) for cell in cells.values()), Counter[str]())
-    console.print(f"{len(plan)} runs: {_states(total)}", highlight=False)
-    for (name, m), cell in cells.items():
-        for reason in cell.reasons:
-            console.print(f"[red]✗ {name} / {m}:[/red] {escape(reason)}", highlight=False, soft_wrap=True)
-
-
-def _suite(everything: bool, name: str | None) -> Suite:
-    from bench.runs.suite import layouts, load_suite
-
-    if everything and name:
-        raise ConfigError("--all is the suite short_term; give either --all or --suite")
-    layouts([name or "short_term"])  # a wrong variant is told before the work, not after it
-    return load_suite(name or "short_term")
-
-
-def _selection(
-    models: list[str] | None,
-    variants: list[str] | None,
-    datasets: list[str] | None,
-    seeds: list[int] | None,
-    profile: str,
-    protocol: str | None,
-    task: str | None,
-    overrides: list[str] | None,
-    shard: str | None,
-) -> Selection:
-    from bench.runs.plan import Selection
-
-    return Selection(
-        models=tuple(models or ()),
-        variants=tuple(variants or ()),
-        datasets=tuple(datasets or ()),
-        seeds=tuple(seeds or ()),
-        profile=profile,
-        protocol=protocol,
-        task=task,
-        overrides=tuple(overrides or ()),
-        shard=shard,
-    )
-
-
-def _tuned_folder(results: Path, *, wanted: bool) -> TunedFolder | None:
-    from bench.runs.tuned import TunedFolder
-
-    return TunedFolder(results) if wanted else None
 
 
 def _execute(
     console: Console,
     plan: list[PlannedRun],
     catalog: Catalog,
-    results: Path,
-    device: str,
+    options: PlanOptions,
+    tracking_uri: str | None,
+    *,
     force: bool,
     compiled: bool,
-    tracking_uri: str | None,
-) -> Outcome:
-    from bench.cli.console import ConsoleObserver
-    from bench.context import resolve_device
-    from bench.runs.runner import Observer, Runner
+) -> Counter[str]:
+    from bench.runs.runner import Observer
+    from bench.runs.session import execute
 
-    found = resolve_device(device)
-    current_frame(results, None)  # a broken record is told before the work, not after it
     with ExitStack() as stack:
         screen = stack.enter_context(ConsoleObserver(console, len(plan)))
         observers: list[Observer] = [screen]
         if tracking_uri is not None:
             from bench.records.tracking import Tracker
 
-            observers.append(stack.enter_context(Tracker(tracking_uri, results, warn=screen.warn)))
-        return Runner(catalog, results, found, observers, compiled=compiled).run(plan, force=force)
+            observers.append(stack.enter_context(Tracker(tracking_uri, options.results, warn=screen.warn)))
+        return execute(
+            plan,
+            catalog,
+            options.results,
+            device=options.device,
+            force=force,
+            compiled=compiled,
+            observers=observers,
+        )
 
 
-def _report(console: Console, suite: str | None, plan: list[PlannedRun], results: Path, outcome: Outcome) -> None:
-    from bench.analysis.tables.overviews import MAKERS
-    from bench.runs.suite import suite_names
+def _finish(console: Console, options: PlanOptions, plan: list[PlannedRun], outcome: Counter[str]) -> None:
+    """Write tables and figures, and say what became of the plan."""
+    from bench.cli.output import write_both
 
-    names = list(dict.fromkeys([*suite_names(), suite or "short_term", *MAKERS]))
-    written = write_current(results, "both", names=names)
-    console.print(_summary(plan, results))
-    tables, figures = (", ".join(str(p) for p in written if p.suffix == kind) for kind in (".md", ".png"))
-    counts = f"{outcome.done} done, {outcome.skipped} already there, {outcome.failed} failed"
+    written = write_both(options.results, [options.suite] if options.suite else [])
+    console.print(_summary(plan, options.results))
+    tables, figures = (", ".join(str(p) for p in written if p.suffix == ending) for ending in (".md", ".png"))
+    counts = f"{outcome['done']} done, {outcome['skipped']} already there, {outcome['failed']} failed"
     text = f"{counts}; tables (also as .tex and .csv): {tables or 'none yet'}"
     text += f"; figures (also as .pdf): {figures}" if figures else ""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
-    console.print("all of it in one file to read: stbench report", markup=False, highlight=False)
+    print_line(text)
+    print_line("all of it in one file to read: stbench report")
 
 
-def _summary(plan: Sequence[PlannedRun], results: Path) -> Group:
-    """Mean test MAE over seeds, data sets (and tasks, if several) x lines, of this plan alone."""
+def _summary(plan: list[PlannedRun], results: Path) -> Group:
+    """Mean test MAE over seeds, data sets (and tasks, if several) x methods, of this plan alone."""
+    from bench.analysis.table import MARKS, marked
+    from bench.records.record import DoneRun
     from bench.records.store import ResultStore
 
     store = ResultStore(results)
     several = len({run.spec.task.name for run in plan}) > 1
     scores: dict[tuple[str, str], list[float]] = {}
     for run in plan:
-        place = run.dataset + " †" * run.spec.data.stand_in + f" {run.spec.task.name}" * several
-        found = scores.setdefault((place, run.line + " ‡" * (run.spec.weights == "random")), [])
+        dataset = marked(run.dataset, ["synthetic"] if run.spec.data.synthetic else [])
+        method = marked(run.method, ["random_weights"] if run.spec.weights == "random" else [])
+        key = (f"{dataset} {run.spec.task.name}" if several else dataset, method)
+        values = scores.setdefault(key, [])
         if store.has(run.dataset, run.model, run.run_id):
             record = store.read(run.dataset, run.model, run.run_id)
-            found.append(record["scores"]["test"]["mae"]["overall"])
-    shown = "".join(place + line for place, line in scores)
-    notes = [note for mark, note in (("†", "† stand-in data"), ("‡", "‡ random weights")) if mark in shown]
+            mae = record.score("mae") if isinstance(record, DoneRun) else None
+            values += [] if mae is None else [mae]
+    shown = "".join(dataset + method for dataset, method in scores)
+    notes = ((MARKS["synthetic"][0], "synthetic data"), (MARKS["random_weights"][0], "random weights"))
+    caption = ", ".join(f"{mark} {note}" for mark, note in notes if mark in shown)
     texts = {key: f"{fmean(values):.4g}" if values else "—" for key, values in scores.items()}
-    return _grid(texts, "test MAE", ", ".join(notes) or None)
-
-
-def _grid(texts: Mapping[tuple[str, str], str], title: str, caption: str | None = None) -> Group:
-    """Data sets x lines that stays readable on a narrow terminal: many lines run down, beside few data sets at once."""
-    places, lines = (list(dict.fromkeys(key[axis] for key in texts)) for axis in (0, 1))
-    if len(lines) <= MOST_COLUMNS:
-        return Group(_table(texts, "data set", places, lines, title, caption))
-    parts = [places[start : start + FEW_COLUMNS] for start in range(0, len(places), FEW_COLUMNS)]
-    turned = {(line, place): text for (place, line), text in texts.items()}
-    return Group(*(_table(turned, "line", lines, part, title, caption) for part in parts))
-
-
-def _table(
-    texts: Mapping[tuple[str, str], str],
-    corner: str,
-    rows: Sequence[str],
-    columns: Sequence[str],
-    title: str,
-    caption: str | None,
-) -> Table:
-    """Long column headers fold, names of rows never do."""
-    table = Table(title=escape(title), caption=caption, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column(corner, no_wrap=True)
-    for name in columns:
-        table.add_column(escape(name.replace("_", "_\n") if len(name) > LONG_NAME else name), overflow="fold")
-    for row in rows:
-        table.add_row(escape(row), *(texts.get((row, column), "") for column in columns))
-    return table
-
-
-def _states(counts: Mapping[str, int]) -> str:
-    found = Counter(counts)
-    return ", ".join(
-        f"[{colour}]{found[state]} {state}[/{colour}]" for state, colour in STATE_COLOURS.items() if found[state]
-    )
+    return grid(texts, "test MAE", caption or None)

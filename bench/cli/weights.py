@@ -9,19 +9,18 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from bench.catalog import registry
-from bench.cli.options import WeightsDir, use_weights_dir
+from bench.cli.console import plain_table
+from bench.cli.options import Names, WeightsDir, use_weights_dir
 from bench.errors import ConfigError, HubUnreachableError, UnknownNameError, WeightsError
 from bench.weights import Source
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
-Names = Annotated[list[str] | None, typer.Argument(help="Pre-trained models.", show_default=False)]
 TABLES: Final = (  # a model, the setting that names its pre-trained part, their table, and who can check a file
     ("stvfm", "backbone", "stvfm.zoo", "BACKBONES", "stvfm.backbones"),
     ("time_llm", "llm", "baselines._zoo", "LANGUAGE_MODELS", "baselines._language"),
@@ -49,18 +48,15 @@ class Pretrained:
 
 @app.command("list")
 def list_weights(weights_dir: WeightsDir = None) -> None:
-    """List what can be pre-trained and say whose weights are here: in the weights folder, or in the hub's cache."""
+    """List pre-trained models and whether their weights are in the weights folder or in the hub's cache."""
     from bench.weights import find, weights_folder
 
     use_weights_dir(weights_dir)
-    columns = ("name", "setting", "repository", "licence", "width x depth", "here")
-    table = Table(*columns, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for column in table.columns:
-        column.no_wrap, column.overflow = column.header != "repository", "fold"
+    table = plain_table(("name", "setting", "repository", "licence", "width x depth", "here"), "repository")
     for name, facts in pretrained().items():
-        found = [find(source) for source in facts.sources]
-        places = dict.fromkeys(each.where for each in found if each)
-        here = f"[green]{' and '.join(places)}[/green]" if all(found) else "[yellow]absent[/yellow]"
+        files = [find(source) for source in facts.sources]
+        folders = dict.fromkeys(where for _, where in filter(None, files))
+        here = f"[green]{' and '.join(folders)}[/green]" if all(files) else "[yellow]absent[/yellow]"
         table.add_row(name, f"model.{facts.setting}", facts.sources[0].repository, facts.licence, facts.size, here)
     console = Console()
     console.print(table)
@@ -106,27 +102,25 @@ def _fetched(source: Source, folder: Path | None) -> str:
     from bench.weights import fetch as download
     from bench.weights import find
 
-    found = find(source)
-    if found and (folder is None or found.where == "folder"):
-        return f"already in {found.path}"
+    path, where = find(source) or (None, "")
+    if path and (folder is None or where == "folder"):
+        return f"already in {path}"
     return str(download(source, folder))
 
 
 @app.command()
 def verify(names: Names = None, weights_dir: WeightsDir = None) -> None:
-    """Hold the weights that are here against their architectures and the hub's digests; exit 1 if something differs."""
+    """Check weights against their architectures and the hub's digests; exit 1 if something differs."""
     from bench.weights import find
 
     use_weights_dir(weights_dir)
-    table = Table("name", "file", "tensors", "sha256", "verdict", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for column in table.columns:
-        column.no_wrap, column.overflow = column.header != "file", "fold"
+    table = plain_table(("name", "file", "tensors", "sha256", "verdict"), "file")
     answers = []
     for name, facts in _chosen(names).items():
         for source in facts.sources:
-            found = find(source)
-            if found or names:
-                answers.append(_verify(name, facts.checker, source, found.path if found else None, table))
+            path, _ = find(source) or (None, "")
+            if path or names:
+                answers.append(_verify(name, facts.checker, source, path, table))
     console = Console(soft_wrap=True)
     console.print(table if answers else "nothing to verify: no weights are here", soft_wrap=not answers)
     problems = [answer for answer in answers if answer]
@@ -150,9 +144,9 @@ def _verify(name: str, checker: str, source: Source, path: Path | None, table: T
             table.add_row(name, str(path), "", "", "[red]broken[/red]")
             return f"{name}: {error}"
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
     wanted = recorded_sha256(source, path)
-    if wanted not in (None, found):
+    if wanted not in (None, digest):
         table.add_row(name, str(path), tensors, "differs", "[red]changed[/red]")
         return f"{name}: {path} is not the file that was fetched; delete it and fetch it again"
     table.add_row(name, str(path), tensors, "the hub's" if wanted else "not recorded", "[green]ok[/green]")
@@ -161,19 +155,19 @@ def _verify(name: str, checker: str, source: Source, path: Path | None, table: T
 
 def pretrained() -> dict[str, Pretrained]:
     """What can be pre-trained, by name."""
-    found = {}
+    entries = {}
     for model, setting, module, table, checker in TABLES:
         registry.find("model", model)  # makes sure that the package is ours
         for name, facts in getattr(importlib.import_module(module), table).items():
             if facts.sources:
-                found[name] = Pretrained(
+                entries[name] = Pretrained(
                     setting=setting,
                     licence=facts.licence,
                     size=f"{facts.width} x {facts.depth}",
                     sources=facts.sources,
                     checker=checker,
                 )
-    return found
+    return entries
 
 
 def _chosen(names: list[str] | None) -> dict[str, Pretrained]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Annotated
 
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from bench.catalog import registry
 from bench.context import resolve_device
+from bench.train import make_model
 from bench.types import TaskShape, Window
 
 SHAPE = TaskShape(history=6, horizon=6, channels=2, grid=(10, 20), slots_per_day=48)
@@ -29,17 +31,18 @@ def main(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:<number>.")] = "auto",
 ) -> None:
     """Print the seconds of compiling, and the median seconds of a step of both kinds and their ratio."""
-    place = resolve_device(device)
+    chosen = resolve_device(device)
     module = registry.load("model", model)
-    plain, compiled = (module.Model(SHAPE, module.Config()).to(place) for _ in range(2))
+    config = asdict(registry.config_class(model)())
+    plain, compiled = (make_model(module, config, SHAPE, chosen) for _ in range(2))
     compiled.compile()
-    window = _window(batch, place, len(getattr(module, "DAYS_BACK", ())))
+    window = _window(batch, chosen, len(getattr(module, "DAYS_BACK", ())))
     first = _seconds(compiled, window)
     _seconds(plain, window)
     times = [(_seconds(plain, window), _seconds(compiled, window)) for _ in range(rounds)]
     eager, fast = (statistics.median(column) for column in zip(*times, strict=True))
     ratio = statistics.median(one / other for one, other in times)
-    typer.echo(f"{model} on {place}, batch {batch}: compiling {first - fast:.0f} s")
+    typer.echo(f"{model} on {chosen}, batch {batch}: compiling {first - fast:.0f} s")
     typer.echo(f"a step: {eager:.3f} s as it is, {fast:.3f} s compiled, ratio {ratio:.2f}")
     if eager > fast:
         typer.echo(f"it pays after {(first - fast) / (eager - fast):.0f} steps")

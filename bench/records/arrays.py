@@ -1,43 +1,175 @@
-"""Numbers in a record: whole ones of 64 bits, and arrays as base64 of little-endian float32, seven digits of each."""
+"""Arrays inside a record, as little-endian float32: errors of windows, errors by time of day, and one forecast."""
 
 from __future__ import annotations
 
-import base64
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Annotated, TypeAlias
 
 import numpy as np
+from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
+from bench.errors import TrainingError
+
 STORED = np.dtype("<f4")
-MOST_SLOTS = 2**40  # of a series, a day and a horizon: far beyond any data, and safe in 64 bits
+Slot: TypeAlias = Annotated[int, Meta(ge=0, lt=2**40)]  # far beyond any data, and safe in 64 bits
+Size: TypeAlias = Annotated[int, Meta(ge=1, lt=2**40)]
+Floats: TypeAlias = NDArray[np.float64]
+
+RULE = (
+    "of all test windows the first whose truth has the largest total at the last step in the first channel; missing "
+    "values and cells that do not count are 0"
+)
+"""How the window of ``ForecastMap`` is chosen: by the truth alone, so that it is the same for every model."""
 
 
-def text_of(values: NDArray[np.float64]) -> str:
-    """The text of an array, row by row."""
-    return base64.b64encode(values.astype(STORED).tobytes()).decode("ascii")
+class DayErrors(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sums over all test windows, steps, channels and cells that count, by the target's slot of the day.
 
-
-def values_of(text: str) -> NDArray[np.float64]:
-    """The values in a text, ``[N]``.
-
-    Raises:
-        ValueError, TypeError: If it is no such text.
+    Attributes:
+        count: Number of values, ``[S]`` for S slots of a day.
+        absolute: Sums of absolute errors, physical units, ``[S]``.
     """
-    return np.frombuffer(base64.b64decode(text, validate=True), STORED).astype(np.float64)
+
+    count: bytes
+    absolute: bytes
+
+    @classmethod
+    def of(cls, *, count: Floats, absolute: Floats) -> DayErrors:
+        """Raises TrainingError if a sum is too large to be kept."""
+        return cls(count=_kept(count), absolute=_kept(absolute))
+
+    @property
+    def mae(self) -> Floats:
+        """Mean absolute error ``[S]``; NaN where nothing was forecast."""
+        count = values_of(self.count)
+        mean: Floats = np.divide(values_of(self.absolute), count, out=np.full(len(count), np.nan), where=count > 0)
+        return mean
 
 
-def check_whole_numbers(value: object) -> None:
-    """Look through plain values, however nested.
+class WindowErrors(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sums over all steps, channels and cells of a window that count, physical units, for N test windows.
 
-    Raises:
-        ValueError: If a whole number needs more than 64 bits, its sign included: readers would make a float of it.
+    Attributes:
+        per_day: Slots of a day.
+        origins: Where the windows' targets begin, as ascending ranges ``[first, stop)`` of consecutive windows.
+        count: Number of values, ``[N]``.
+        absolute, square: Sums of absolute and of squared errors, ``[N]``.
+        day: The same errors by time of day; None in records that were made before these were kept.
     """
-    if _is_too_long(value):
-        raise ValueError("a whole number in it needs more than 64 bits")
+
+    per_day: Size
+    origins: list[tuple[Slot, Slot]]
+    count: bytes
+    absolute: bytes
+    square: bytes
+    day: DayErrors | None = None
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        per_day: int,
+        origins: NDArray[np.int64],
+        count: Floats,
+        absolute: Floats,
+        square: Floats,
+        day: DayErrors | None = None,
+    ) -> WindowErrors:
+        """From arrays ``[N]``, origins ascending.
+
+        Raises:
+            TrainingError: If a sum is too large to be kept.
+        """
+        return cls(
+            per_day=per_day,
+            origins=_ranges(origins.tolist()),
+            count=_kept(count),
+            absolute=_kept(absolute),
+            square=_kept(square),
+            day=day,
+        )
+
+    def __post_init__(self) -> None:
+        bounds = [bound for start, stop in self.origins for bound in (start, stop)]
+        if not bounds or any(before >= after for before, after in pairwise(bounds)):
+            raise ValueError("its windows are not in order")
+        windows = sum(stop - start for start, stop in self.origins)
+        sums = [(self.count, windows), (self.absolute, windows), (self.square, windows)]
+        sums += [(self.day.count, self.per_day), (self.day.absolute, self.per_day)] if self.day else []
+        for array, length in sums:
+            values = np.frombuffer(array, STORED) if len(array) == length * STORED.itemsize else None
+            if values is None or not np.isfinite(values).all() or (values < 0).any():
+                raise ValueError(f"its errors are not {length} sums")
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """The origins one by one, ``[N]``."""
+        return np.concatenate([np.arange(start, stop, dtype=np.int64) for start, stop in self.origins])
 
 
-def _is_too_long(value: object) -> bool:
-    if isinstance(value, dict):
-        return any(map(_is_too_long, value.values()))
-    if isinstance(value, list | tuple):
-        return any(map(_is_too_long, value))
-    return isinstance(value, int) and value.bit_length() > 63
+class ForecastMap(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One step and channel of one test window, physical units; ``RULE`` says which.
+
+    Attributes:
+        origin: Where the window's target begins, in slots from the start of the data.
+        step: Counted from 1.
+        slot, per_day: The step's slot of the day, and the slots of a day.
+        weekday: Monday is 0; None where the calendar is unknown.
+        grid: (H, W).
+        truth: ``[H, W]``, NaN where nothing counts: the value is missing, or the cell is padding.
+        forecast: ``[H, W]``.
+    """
+
+    origin: Slot
+    step: Size
+    slot: Slot
+    per_day: Size
+    weekday: Annotated[int, Meta(ge=0, le=6)] | None
+    channel: str
+    unit: str
+    grid: tuple[Size, Size]
+    truth: bytes
+    forecast: bytes
+    rule: str = RULE
+
+    def __post_init__(self) -> None:
+        if self.slot >= self.per_day:
+            raise ValueError("its map is of a slot beyond the day's end")
+        if {len(self.truth), len(self.forecast)} != {self.grid[0] * self.grid[1] * STORED.itemsize}:
+            raise ValueError(f"its map is not of {self.grid[0]} x {self.grid[1]} cells")
+        truth, forecast = self.truth_map, self.forecast_map
+        if np.isinf(truth).any() or not np.isfinite(forecast).all():
+            raise ValueError("its map is not finite")
+
+    @property
+    def truth_map(self) -> Floats:
+        return values_of(self.truth).reshape(self.grid)
+
+    @property
+    def forecast_map(self) -> Floats:
+        return values_of(self.forecast).reshape(self.grid)
+
+
+def stored(values: Floats) -> bytes:
+    """An array as a record holds it, row by row."""
+    return values.astype(STORED).tobytes()
+
+
+def values_of(array: bytes) -> Floats:
+    """The values of a stored array, ``[N]``."""
+    return np.frombuffer(array, STORED).astype(np.float64)
+
+
+def _kept(values: Floats) -> bytes:
+    if not (np.abs(values) <= np.finfo(STORED).max).all():
+        raise TrainingError("the errors on test are too large to be kept; the model has diverged: lower train.lr")
+    return stored(values)
+
+
+def _ranges(origins: Sequence[int]) -> list[tuple[int, int]]:
+    breaks = [(before + 1, after) for before, after in pairwise(origins) if after != before + 1]
+    starts = [origins[0], *(after for _, after in breaks)]
+    stops = [*(stop for stop, _ in breaks), origins[-1] + 1]
+    return list(zip(starts, stops, strict=True))

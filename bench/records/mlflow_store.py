@@ -1,4 +1,4 @@
-"""Result records as MLflow runs, and back; the one place that talks to MLflow, which it imports when it is opened."""
+"""Result records as MLflow runs, and back; MLflow is imported when it is opened."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import msgspec
 from filelock import FileLock
 
-from bench.errors import TrackingError
-from bench.records.frame import changes
-from bench.records.store import Record, dump_record, parse_record
+from bench.errors import TrackingError, require
+from bench.records.record import DoneRun, Epoch, FailedRun, Label, Record, Spec, changes, dump, parse
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "st-vfm-bench"
 ARTEFACT = "record.json"
+CURVE = ("lr", "train_loss", "val_mae")
 RUN_ID, DIGEST = "stbench.run_id", "stbench.record_sha256"
 FILES = re.compile(r"(sqlite(\+\w+)?|file):", re.IGNORECASE)  # addresses without a host
 OPEN_S = 60.0  # another process may be creating the data base
@@ -39,23 +39,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
 }
-"""What MLflow is told, unless the user has told it otherwise: be quiet, and give a dead server up within seconds."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Logged:
-    """A complete run in MLflow.
-
-    Attributes:
-        digest: sha256 of its record's text.
-        ended: Milliseconds since 1970.
-        mlflow_id: MLflow's own id of it.
-    """
-
-    run_id: str
-    digest: str
-    ended: int
-    mlflow_id: str
+"""Settings of MLflow where the user has made none: be quiet, and give a dead server up within seconds."""
 
 
 def default_uri(results: Path) -> str:
@@ -66,12 +50,12 @@ def default_uri(results: Path) -> str:
 def shown(uri: str) -> str:
     """The address without user and password, which may themselves hold "/" and "@"; a file's address is as it was."""
     scheme, _, rest = uri.partition("://")
-    _, at, place = rest.rpartition("@")
-    return f"{scheme}://***@{place}" if at and not FILES.match(uri) else uri
+    _, at, host = rest.rpartition("@")
+    return f"{scheme}://***@{host}" if at and not FILES.match(uri) else uri
 
 
 def quiet_environment() -> dict[str, str]:
-    """The environment for a process of MLflow: the user's own, with ``ENVIRONMENT`` where it says nothing."""
+    """The environment for a process of MLflow: the user's own, completed by ``ENVIRONMENT``."""
     return {**ENVIRONMENT, **os.environ}
 
 
@@ -98,96 +82,79 @@ class MlflowStore:
             TrackingError: If there is none; MLflow's own exceptions pass through.
         """
         client = existing(uri)
-        found = client.get_experiment_by_name(EXPERIMENT)
-        if found is None:
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+        if experiment is None:
             raise TrackingError(f"MLflow at {shown(uri)} has no experiment '{EXPERIMENT}'; run 'stbench sync' first")
-        return cls(client, found.experiment_id)
+        return cls(client, experiment.experiment_id)
 
-    def start(self, run_id: str, spec: Mapping[str, Any], label: Mapping[str, Any]) -> str:
+    def start(self, run_id: str, spec: Spec, label: Label) -> str:
         """Begin a run, or go on with one that was killed; returns MLflow's id."""
         from mlflow.entities import Param
 
         query = f"tags.`{RUN_ID}` = '{run_id}' and attributes.status = 'RUNNING'"
-        found = self._client.search_runs([self._experiment], query, order_by=["attributes.start_time"], max_results=1)
-        name = f"{spec['data']['name']}/{spec['model']}/s{spec['seed']}"
+        running = self._client.search_runs([self._experiment], query, order_by=["attributes.start_time"], max_results=1)
+        name = f"{spec.data.name}/{spec.model}/s{spec.seed}"
         run = (
-            found[0]
-            if found
+            running[0]
+            if running
             else self._client.create_run(self._experiment, run_name=name, tags=_tags(run_id, spec, label))
         )
-        params = [Param(_name(key), str(value)[:VALUE_LENGTH]) for key, value in _flat(spec)]
-        for some in _parts(params, PARAMS_A_CALL):
-            self._client.log_batch(run.info.run_id, params=some)
+        params = [Param(_name(key), str(value)[:VALUE_LENGTH]) for key, value in _flat(msgspec.to_builtins(spec))]
+        for start in range(0, len(params), PARAMS_A_CALL):
+            self._client.log_batch(run.info.run_id, params=params[start : start + PARAMS_A_CALL])
         return str(run.info.run_id)
 
-    def log_epochs(self, mlflow_id: str, rows: Iterable[Mapping[str, float | None]]) -> None:
+    def log_epochs(self, mlflow_id: str, rows: Iterable[Epoch]) -> None:
         """Log rows of a learning curve as metrics ``epoch/<name>``."""
         metrics = [
             metric
             for row in rows
-            for key, value in row.items()
-            if key != "epoch"
-            for metric in _metrics(f"epoch/{key}", {int(row["epoch"] or 0): value})
+            for name in CURVE
+            for metric in metrics_of(f"epoch/{name}", {row.epoch: getattr(row, name)})
         ]
-        self._log_metrics(mlflow_id, metrics)
+        log_metrics(self._client, mlflow_id, metrics)
 
     def finish(self, mlflow_id: str, record: Record) -> None:
         """Log whatever of a record MLflow does not have yet, then close the run; the status comes last."""
-        text = dump_record(record)
-        curve = record.get("curve") or []
-        known = self._epochs(mlflow_id, curve)
-        self.log_epochs(mlflow_id, [row for row in curve if row["epoch"] not in known])
-        self._log_metrics(mlflow_id, list(_final_metrics(record)))
+        text = dump(record).decode()
+        if isinstance(record, DoneRun):
+            known = self._epochs(mlflow_id) if record.curve else set()
+            self.log_epochs(mlflow_id, [row for row in record.curve if row.epoch not in known])
+            log_metrics(self._client, mlflow_id, list(_final_metrics(record)))
         self._client.log_text(mlflow_id, text, ARTEFACT)
-        if record["error"]:
-            self._client.set_tag(mlflow_id, "stbench.error", record["error"]["message"][:VALUE_LENGTH])
+        if isinstance(record, FailedRun):
+            self._client.set_tag(mlflow_id, "stbench.error", record.error.message[:VALUE_LENGTH])
         self._client.set_tag(mlflow_id, DIGEST, digest(text))
-        self._client.set_terminated(mlflow_id, "FINISHED" if record["status"] == "done" else "FAILED")
+        self._client.set_terminated(mlflow_id, "FINISHED" if record.status == "done" else "FAILED")
 
-    def logged(self) -> Iterator[Logged]:
-        """Every complete run, in the order in which they ended."""
-        complete = []
-        for run in self._runs():
-            tags = run.data.tags
-            if run.info.status in ("FINISHED", "FAILED") and RUN_ID in tags and DIGEST in tags:
-                ended, mlflow_id = int(run.info.end_time or 0), str(run.info.run_id)
-                complete.append(Logged(run_id=tags[RUN_ID], digest=tags[DIGEST], ended=ended, mlflow_id=mlflow_id))
-        yield from sorted(complete, key=lambda run: (run.ended, run.mlflow_id))
+    def logged(self) -> list[Run]:
+        """Every complete run of MLflow, tagged with ``RUN_ID`` and ``DIGEST``, in the order in which they ended."""
+        complete = [
+            run
+            for run in search(self._client, self._experiment)
+            if run.info.status in ("FINISHED", "FAILED") and {RUN_ID, DIGEST} <= run.data.tags.keys()
+        ]
+        return sorted(complete, key=ended)
 
-    def read(self, run: Logged) -> Record:
-        """The record that a run carries.
+    def read(self, run: Run) -> Record:
+        """The record that a run of MLflow carries.
 
         Raises:
             TrackingError: If it is not the one that was logged.
             StoreError: If it is no record.
         """
-        with tempfile.TemporaryDirectory() as folder:
-            text = Path(self._client.download_artifacts(run.mlflow_id, ARTEFACT, folder)).read_bytes()
-        if digest(text) != run.digest:
+        mlflow_id = run.info.run_id
+        text = artefact(self._client, mlflow_id, ARTEFACT)
+        if digest(text) != run.data.tags[DIGEST]:
             raise TrackingError(
-                f"{ARTEFACT} of MLflow run {run.mlflow_id} was changed after it was logged; "
+                f"{ARTEFACT} of MLflow run {mlflow_id} was changed after it was logged; "
                 f"delete that MLflow run and repeat 'stbench sync'"
             )
-        return parse_record(text, f"{ARTEFACT} of MLflow run {run.mlflow_id}")
+        return parse(text, f"{ARTEFACT} of MLflow run {mlflow_id}")
 
-    def _runs(self) -> Iterator[Run]:
-        token = None
-        while True:
-            page = self._client.search_runs([self._experiment], max_results=RUNS_A_PAGE, page_token=token)
-            yield from page
-            if not (token := page.token):
-                return
-
-    def _epochs(self, mlflow_id: str, curve: Sequence[Mapping[str, Any]]) -> set[int]:
+    def _epochs(self, mlflow_id: str) -> set[int]:
         """The epochs that MLflow has already."""
-        keys = sorted({key for row in curve for key, value in row.items() if key != "epoch" and value is not None})
-        return (
-            {point.step for point in self._client.get_metric_history(mlflow_id, f"epoch/{keys[0]}")} if keys else set()
-        )
-
-    def _log_metrics(self, mlflow_id: str, metrics: Sequence[Metric]) -> None:
-        for some in _parts(metrics, METRICS_A_CALL):
-            self._client.log_batch(mlflow_id, metrics=some)
+        return {point.step for point in self._client.get_metric_history(mlflow_id, f"epoch/{CURVE[0]}")}
 
 
 def open_experiment(uri: str, results: Path, name: str) -> tuple[MlflowClient, str]:
@@ -195,11 +162,11 @@ def open_experiment(uri: str, results: Path, name: str) -> tuple[MlflowClient, s
     local = not uri.startswith(("http://", "https://"))
     with _creating(results) if local else nullcontext():
         client = _client(uri)
-        found = client.get_experiment_by_name(name)
-        if found is not None:
-            return client, str(found.experiment_id)
-        place = (results.resolve() / "mlartifacts").as_uri() if local else None
-        return client, _create_experiment(client, name, place)
+        experiment = client.get_experiment_by_name(name)
+        if experiment is not None:
+            return client, str(experiment.experiment_id)
+        artefacts = (results.resolve() / "mlartifacts").as_uri() if local else None
+        return client, _create_experiment(client, name, artefacts)
 
 
 def existing(uri: str) -> MlflowClient:
@@ -214,6 +181,41 @@ def existing(uri: str) -> MlflowClient:
     return _client(uri)
 
 
+def search(client: MlflowClient, experiment: str, query: str = "") -> Iterator[Run]:
+    """All runs of an experiment that fit a query, page by page."""
+    token = None
+    while True:
+        page = client.search_runs([experiment], query, max_results=RUNS_A_PAGE, page_token=token)
+        yield from page
+        if not (token := page.token):
+            return
+
+
+def ended(run: Run) -> tuple[int, str]:
+    """Milliseconds since 1970, then the id: to sort runs of MLflow by when they ended."""
+    return int(run.info.end_time or 0), str(run.info.run_id)
+
+
+def artefact(client: MlflowClient, mlflow_id: str, name: str) -> bytes:
+    """A file of a run of MLflow."""
+    with tempfile.TemporaryDirectory() as folder:
+        return Path(client.download_artifacts(mlflow_id, name, folder)).read_bytes()
+
+
+def metrics_of(name: str, values: Mapping[int, float | None]) -> list[Metric]:
+    """One metric of MLflow, from its values by step; None is left out."""
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    return [Metric(name, float(value), now, step) for step, value in values.items() if value is not None]
+
+
+def log_metrics(client: MlflowClient, mlflow_id: str, metrics: Sequence[Metric]) -> None:
+    """Log metrics in as few calls as old servers allow."""
+    for start in range(0, len(metrics), METRICS_A_CALL):
+        client.log_batch(mlflow_id, metrics=metrics[start : start + METRICS_A_CALL])
+
+
 def digest(text: str | bytes) -> str:
     """The sha256 of a record's text."""
     return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
@@ -225,6 +227,7 @@ def _client(uri: str) -> MlflowClient:
         raise TrackingError(
             "the address of MLflow is empty; write one, such as sqlite:///results/mlflow.db or http://localhost:5000"
         )
+    require("mlflow", "tracking", f"MLflow at {shown(uri)}")
     os.environ.update(quiet_environment())
     from mlflow import MlflowClient
 
@@ -238,47 +241,40 @@ def _creating(results: Path) -> FileLock:
     return FileLock(folder / "mlflow.lock", timeout=OPEN_S)
 
 
-def _create_experiment(client: MlflowClient, name: str, place: str | None) -> str:
+def _create_experiment(client: MlflowClient, name: str, artefacts: str | None) -> str:
     from mlflow.exceptions import MlflowException
 
     try:
-        return str(client.create_experiment(name, artifact_location=place))
+        return str(client.create_experiment(name, artifact_location=artefacts))
     except MlflowException:  # someone else was faster
-        found = client.get_experiment_by_name(name)
-        if found is None:
+        experiment = client.get_experiment_by_name(name)
+        if experiment is None:
             raise
-        return str(found.experiment_id)
+        return str(experiment.experiment_id)
 
 
-def _tags(run_id: str, spec: Mapping[str, Any], label: Mapping[str, Any]) -> dict[str, str]:
+def _tags(run_id: str, spec: Spec, label: Label) -> dict[str, str]:
     facts = {
         "run_id": run_id,
-        "dataset": spec["data"]["name"],
-        "model": spec["model"],
-        "task": spec["task"]["name"],
-        "protocol": spec["task"]["protocol"],
-        "profile": label["profile"],
-        "changes": ", ".join(changes(label["overrides"])),
-        "weights": spec["weights"],
-        "stand_in": str(spec["data"]["stand_in"]).lower(),
+        "dataset": spec.data.name,
+        "model": spec.model,
+        "task": spec.task.name,
+        "protocol": spec.task.protocol,
+        "profile": label.profile,
+        "changes": ", ".join(changes(label.overrides)),
+        "weights": spec.weights,
+        "synthetic": str(spec.data.synthetic).lower(),
     }
     return {f"stbench.{key}": str(value)[:VALUE_LENGTH] for key, value in facts.items()}
 
 
-def _final_metrics(record: Record) -> Iterator[Metric]:
-    for split, scores in (record["scores"] or {}).items():
+def _final_metrics(record: DoneRun) -> Iterator[Metric]:
+    for split, scores in record.scores.items():
         for name, score in scores.items():
-            yield from _metrics(f"{split}_{name}", {0: score["overall"]})
-            yield from _metrics(f"{split}_{name}_step", dict(enumerate(score["per_step"], start=1)))
-    for key, value in (record["cost"] or {}).items():
-        yield from _metrics(_name(key), {0: value if isinstance(value, int | float) else None})
-
-
-def _metrics(name: str, values: Mapping[int, float | None]) -> list[Metric]:
-    from mlflow.entities import Metric
-
-    now = int(time.time() * 1000)
-    return [Metric(name, float(value), now, step) for step, value in values.items() if value is not None]
+            yield from metrics_of(f"{split}_{name}", {0: score.overall})
+            yield from metrics_of(f"{split}_{name}_step", dict(enumerate(score.per_step, start=1)))
+    for key, value in msgspec.structs.asdict(record.cost).items():
+        yield from metrics_of(_name(key), {0: value})
 
 
 def _flat(value: object, prefix: str = "") -> Iterator[tuple[str, object]]:
@@ -292,7 +288,3 @@ def _flat(value: object, prefix: str = "") -> Iterator[tuple[str, object]]:
 def _name(key: str) -> str:
     """A key that MLflow accepts."""
     return re.sub(r"[^\w.:/ -]", "_", key)[:200]
-
-
-def _parts(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    return (items[start : start + size] for start in range(0, len(items), size))

@@ -1,7 +1,7 @@
 """MLflow beside a run: fed live, filled in from the store afterwards, and read back as records.
 
-Tracking never fails or stalls a run: a thread of its own does the talking, an error is told once, and what could not be
-written is left to ``sync``.
+Tracking never fails or stalls a run: a thread of its own does the talking, an error is reported once, and what could
+not be written is left to ``sync``.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from bench.errors import BenchError, TrackingError
-from bench.records.mlflow_store import MlflowStore, default_uri, digest, quiet_environment, shown
-from bench.records.store import Record, dump_record
+from bench.records.mlflow_store import DIGEST, RUN_ID, MlflowStore, default_uri, digest, quiet_environment, shown
+from bench.records.planned import PlannedRun
+from bench.records.record import Epoch, Record, dump
 
 __all__ = ["Feed", "Tracker", "default_uri", "one_sentence", "quiet_environment", "records_from", "shown", "sync"]
 
@@ -24,25 +25,7 @@ FLUSH_S = 2.0  # epochs are sent together when they are faster than this
 PAUSE_S = 60.0  # after an error nothing is tried for so long
 CLOSE_S = 60.0  # what MLflow may cost at the end
 
-Watch = Callable[[Iterable[Record], int], Iterable[Record]]
 S = TypeVar("S")
-
-
-class _Spec(Protocol):
-    def as_dict(self) -> dict[str, Any]: ...
-
-
-class _Plan(Protocol):
-    """What tracking needs to know of a planned run."""
-
-    @property
-    def run_id(self) -> str: ...
-
-    @property
-    def spec(self) -> _Spec: ...
-
-    @property
-    def label(self) -> Mapping[str, Any]: ...
 
 
 class Feed(Generic[S]):
@@ -51,7 +34,7 @@ class Feed(Generic[S]):
     Args:
         uri: Its address, for messages.
         connect: Opens the store; called again after an error.
-        warn: Told once, in one sentence, when MLflow does not work.
+        warn: Called once, with one sentence, when MLflow does not work.
         lost: Called in the thread after an error.
     """
 
@@ -112,13 +95,13 @@ class Tracker:
     Args:
         uri: A tracking store, such as ``default_uri(results)``.
         results: The results folder; artefacts of a store without a server lie in its ``mlartifacts``.
-        warn: Told once, in one sentence, when MLflow does not work.
+        warn: Called once, with one sentence, when MLflow does not work.
     """
 
     def __init__(self, uri: str, results: Path, *, warn: Callable[[str], None]) -> None:
         self._open: dict[str, str] = {}  # our run id → MLflow's; touched by the thread alone
         self._feed = Feed(uri, lambda: MlflowStore.open(uri, results), warn=warn, lost=self._open.clear)
-        self._epochs: list[Mapping[str, float]] = []
+        self._epochs: list[Epoch] = []
         self._flushed = 0.0
 
     def __enter__(self) -> Tracker:
@@ -127,17 +110,15 @@ class Tracker:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def run_started(self, run: _Plan) -> None:
-        run_id, spec, label = run.run_id, run.spec.as_dict(), dict(run.label)
-
+    def run_started(self, run: PlannedRun) -> None:
         def start(store: MlflowStore) -> None:
-            self._open[run_id] = store.start(run_id, spec, label)
+            self._open[run.run_id] = store.start(run.run_id, run.spec, run.label)
 
         self._epochs = []
         self._feed.post(start)
 
-    def epoch(self, run: _Plan, row: Mapping[str, float]) -> None:
-        self._epochs.append(dict(row))
+    def epoch(self, run: PlannedRun, row: Mapping[str, Any]) -> None:
+        self._epochs.append(Epoch(**row))
         if time.monotonic() - self._flushed < FLUSH_S:
             return
         run_id, rows = run.run_id, self._epochs
@@ -149,17 +130,17 @@ class Tracker:
 
         self._feed.post(log)
 
-    def run_finished(self, run: _Plan, record: Record) -> None:
+    def run_finished(self, run: PlannedRun, record: Record) -> None:
         """Complete the run, whatever of it arrived so far."""
         run_id = run.run_id
 
         def finish(store: MlflowStore) -> None:
-            mlflow_id = self._open.pop(run_id, None) or store.start(run_id, record["spec"], record["label"])
+            mlflow_id = self._open.pop(run_id, None) or store.start(run_id, record.spec, record.label)
             store.finish(mlflow_id, record)
 
         self._feed.post(finish)
 
-    def run_skipped(self, run: _Plan, why: Literal["stored", "elsewhere"]) -> None:
+    def run_skipped(self, run: PlannedRun, why: Literal["stored", "elsewhere"]) -> None:
         """Nothing to track."""
 
     def close(self) -> None:
@@ -179,17 +160,19 @@ def sync(records: Iterable[Record], uri: str, results: Path) -> tuple[int, int]:
     added = present = 0
     with one_sentence(uri):
         store = MlflowStore.open(uri, results)
-        known = {run.digest for run in store.logged()}
+        known = {run.data.tags[DIGEST] for run in store.logged()}
         for record in records:
-            if digest(dump_record(record)) in known:
+            if digest(dump(record)) in known:
                 present += 1
                 continue
-            store.finish(store.start(record["run_id"], record["spec"], record["label"]), record)
+            store.finish(store.start(record.run_id, record.spec, record.label), record)
             added += 1
     return added, present
 
 
-def records_from(uri: str, *, watch: Watch = lambda records, _: records) -> list[Record]:
+def records_from(
+    uri: str, *, watch: Callable[[Iterable[Record], int], Iterable[Record]] = lambda records, _: records
+) -> list[Record]:
     """The records that MLflow carries, sorted by run id; of a run logged several times, the one that ended last.
 
     Args:
@@ -201,7 +184,7 @@ def records_from(uri: str, *, watch: Watch = lambda records, _: records) -> list
     """
     with one_sentence(uri):
         store = MlflowStore.open_existing(uri)
-        last = {run.run_id: run for run in store.logged()}
+        last = {run.data.tags[RUN_ID]: run for run in store.logged()}
         return list(watch(map(store.read, [last[run_id] for run_id in sorted(last)]), len(last)))
 
 

@@ -1,4 +1,4 @@
-"""How long a plan will take, from runs that were measured: earlier ones in the store, or a short trial of each kind.
+"""How long a plan will take, from runs that were measured: earlier ones in the store, or short trials.
 
 The unit of work is one cell of one window passed forward once; a training step counts three times, for its backward
 pass. Seconds per unit differ by model, settings, machine and size of the grid, so they are measured, never assumed.
@@ -6,30 +6,31 @@ pass. Seconds per unit differ by model, settings, machine and size of the grid, 
 
 from __future__ import annotations
 
-import json
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+import msgspec
 import numpy as np
 
 from bench.catalog import registry
 from bench.catalog.data import Catalog
-from bench.runs.spec import PlannedRun
-from bench.settings import TrainSettings
+from bench.records.planned import PlannedRun
+from bench.records.record import DoneRun, Record, Spec
+from bench.settings import TrainSettings, chronological_split
 
 TRIAL_STEPS = 3  # of training; the first warms up and is not measured
 TRIAL_WINDOWS = 64  # passed forward, a batch of the evaluator's
 CHECKED_WINDOWS = 4  # after each training step
 SAME_SIZE = 2.0  # a frame of up to so many times the values, or as small a part of them, needs no trial of its own
-LARGEST_SHARE = 0.07  # of the work that a trial stands for
+LARGEST_SHARE = 0.07  # of the work whose time a trial predicts
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """How fast one kind of run is.
+    """How fast runs of one ``pace_key`` are.
 
     Attributes:
         trained: Whether it has epochs of training.
@@ -45,103 +46,93 @@ class Pace:
         return float(np.interp(values, known, [self.seconds[size] for size in known]))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Size:
-    """How large a data set is: slots, cells of its grid and values of one frame."""
-
-    slots: int
-    cells: int
-    values: int
-
-
-Paces = Mapping[str, Pace]
-Sizes = Mapping[str, Size]
-
-
-def kind(run: PlannedRun) -> str:
+def pace_key(spec: Spec) -> str:
     """What runs must have in common to be equally fast on one grid: a model, all of its settings, steps and batches."""
-    return _kind(run.spec.as_dict())
+    task, train = spec.task, spec.train
+    shared = (spec.model, spec.config, task.history, task.horizon, train.batch_size, train.precision)
+    return msgspec.json.encode(shared, order="sorted").decode()
 
 
-def _kind(spec: Mapping[str, Any]) -> str:
-    task, train = spec["task"], spec["train"]
-    sizes = [task["history"], task["horizon"], train["batch_size"], train["precision"]]
-    return json.dumps([spec["model"], spec["config"], sizes], sort_keys=True)
+def shapes_of(runs: Iterable[PlannedRun], catalog: Catalog) -> dict[str, tuple[int, ...]]:
+    """The shapes (T, C, H, W) of the data sets of these runs, by name."""
+    return {name: catalog.load(name).values.shape for name in dict.fromkeys(run.dataset for run in runs)}
 
 
-def sizes_of(runs: Iterable[PlannedRun], catalog: Catalog) -> dict[str, Size]:
-    """The sizes of the data sets of these runs, by name."""
-    found = {}
-    for name in dict.fromkeys(run.dataset for run in runs):
-        slots, channels, height, width = catalog.load(name).values.shape
-        found[name] = Size(slots=slots, cells=height * width, values=channels * height * width)
-    return found
-
-
-def paces_from_records(records: Iterable[Mapping[str, Any]], device: str) -> dict[str, Pace]:
-    """By kind, the median over runs that were finished on a device of this name."""
-    found: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+def paces_from_records(records: Iterable[Record], device: str) -> dict[str, Pace]:
+    """By ``pace_key`` the median over runs that were finished on a device of this name."""
+    seconds: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     trained = {}
     for record in records:
-        if record["status"] == "done" and record["environment"]["device"] == device:
-            name, cost = _kind(record["spec"]), record["cost"]
-            train = TrainSettings(**record["spec"]["train"])
-            cells = round(cost["work"] / work(record["counts"], train, cost["epochs"], cells=1))
-            channels = len(record["scores"]["test"]["mae"]["per_channel"])
-            found[name][cells * channels].append(cost["wall_s"] / cost["work"])
-            trained[name] = cost["epochs"] > 0
-    medians = {name: {size: statistics.median(all_) for size, all_ in by.items()} for name, by in found.items()}
-    return {name: Pace(trained=trained[name], seconds=seconds) for name, seconds in medians.items()}
+        if isinstance(record, DoneRun) and record.environment.device == device:
+            key, cost, train = pace_key(record.spec), record.cost, record.spec.train
+            windows = {"train": record.counts.train, "val": record.counts.val, "test": record.counts.test}
+            cells = round(cost.work / work(windows, train, cost.epochs, cells=1))
+            channels = len(record.scores["test"]["mae"].per_channel)
+            seconds[key][cells * channels].append(cost.wall_s / cost.work)
+            trained[key] = cost.epochs > 0
+    return {
+        key: Pace(trained=trained[key], seconds={size: statistics.median(times) for size, times in by_size.items()})
+        for key, by_size in seconds.items()
+    }
 
 
-def trials(runs: Iterable[PlannedRun], paces: Paces, sizes: Sizes, *, cheap: bool) -> list[PlannedRun]:
-    """The runs to try: of each kind one on the smallest grid, and one on the largest if that is much larger.
+def trials(
+    runs: Iterable[PlannedRun], paces: Mapping[str, Pace], shapes: Mapping[str, tuple[int, ...]], *, cheap: bool
+) -> list[PlannedRun]:
+    """The runs to try: of each ``pace_key`` one on the smallest grid, and one on the largest if that is much larger.
 
-    A grid like one that ``paces`` know of is not tried again. With ``cheap``, neither is a kind whose trials would be
-    more than a small share of its work, such as a single short run: the runs themselves will soon tell.
+    A grid like one that ``paces`` know of is not tried again. With ``cheap``, neither are those whose trials would be
+    more than a small share of their work, such as a single short run: the runs themselves will soon tell.
     """
-    kinds: dict[str, list[PlannedRun]] = defaultdict(list)
+    alike: dict[str, list[PlannedRun]] = defaultdict(list)
     for run in runs:
-        kinds[kind(run)].append(run)
-    found = []
-    for name, same in kinds.items():
-        trained = registry.role(same[0].model) != "floor"
-        wanted = _extremes(same, paces.get(name), sizes)
-        price = sum(_trial_work(run, sizes[run.dataset], trained=trained) for run in wanted)
-        whole = sum(planned_work(run, sizes[run.dataset], trained=trained) for run in same)
+        alike[pace_key(run.spec)].append(run)
+    tried: list[PlannedRun] = []
+    for key, same in alike.items():
+        trained = registry.role(same[0].model) != "naive"
+        wanted = _extremes(same, paces.get(key), shapes)
+        price = sum(_trial_work(run, shapes[run.dataset], trained=trained) for run in wanted)
+        whole = sum(planned_work(run, shapes[run.dataset], trained=trained) for run in same)
         if not cheap or price <= LARGEST_SHARE * whole:
-            found += wanted
-    return sorted(found, key=lambda run: run.dataset)  # one data set after the other, so that each is read once
+            tried += wanted
+    return sorted(tried, key=lambda run: run.dataset)  # one data set after the other, so that each is read once
 
 
-def _extremes(runs: Sequence[PlannedRun], known: Pace | None, sizes: Sizes) -> list[PlannedRun]:
+def _extremes(
+    runs: Sequence[PlannedRun], known: Pace | None, shapes: Mapping[str, tuple[int, ...]]
+) -> list[PlannedRun]:
     """The runs on the smallest and on the largest grid, of data sets with few slots, where not ``known``."""
-    largest = max(runs, key=lambda run: (sizes[run.dataset].values, -sizes[run.dataset].slots))
-    smallest = min(runs, key=lambda run: (sizes[run.dataset].values, sizes[run.dataset].slots))
+    values_of = {name: math.prod(shape[1:]) for name, shape in shapes.items()}  # of one frame
+    largest = max(runs, key=lambda run: (values_of[run.dataset], -shapes[run.dataset][0]))
+    smallest = min(runs, key=lambda run: (values_of[run.dataset], shapes[run.dataset][0]))
     seen = list(known.seconds) if known else []
-    found = []
+    extremes = []
     for run in (smallest, largest):
-        values = sizes[run.dataset].values
+        values = values_of[run.dataset]
         if not any(1 / SAME_SIZE <= values / size <= SAME_SIZE for size in seen):
-            found.append(run)
+            extremes.append(run)
             seen.append(values)
-    return found
+    return extremes
 
 
-def total_seconds(runs: Iterable[PlannedRun], paces: Paces, sizes: Sizes) -> float:
-    """Upper bound of the time of runs in sequence, leaving out kinds without a pace."""
+def total_seconds(
+    runs: Iterable[PlannedRun], paces: Mapping[str, Pace], shapes: Mapping[str, tuple[int, ...]]
+) -> float:
+    """Upper bound of the time of runs in sequence, leaving out those without a pace."""
     total = 0.0
     for run in runs:
-        if pace := paces.get(kind(run)):
-            size = sizes[run.dataset]
-            total += pace.on(size.values) * planned_work(run, size, trained=pace.trained)
+        if pace := paces.get(pace_key(run.spec)):
+            shape = shapes[run.dataset]
+            total += pace.on(math.prod(shape[1:])) * planned_work(run, shape, trained=pace.trained)
     return total
 
 
-def planned_work(run: PlannedRun, size: Size, *, trained: bool) -> float:
+def planned_work(run: PlannedRun, shape: tuple[int, ...], *, trained: bool) -> float:
     """Upper bound of the work of a run: early stopping may end it sooner."""
-    windows = {"train": 0.7 * size.slots * run.spec.task.fraction, "val": 0.15 * size.slots, "test": 0.15 * size.slots}
-    return work(windows, run.spec.train, run.spec.train.epochs if trained else 0, size.cells)
+    split = chronological_split(shape[0])
+    windows: dict[str, float] = {name: stop - start for name, (start, stop) in split.items()}
+    windows["train"] *= run.spec.task.fraction
+    return work(windows, run.spec.train, run.spec.train.epochs if trained else 0, math.prod(shape[2:]))
 
 
 def work(windows: Mapping[str, float], train: TrainSettings, epochs: int, cells: int) -> float:
@@ -158,6 +149,6 @@ def passes(windows: Mapping[str, float], train: TrainSettings, epochs: int) -> t
     return epochs * per_epoch, epochs * windows["val"] + windows["val"] + windows["test"]
 
 
-def _trial_work(run: PlannedRun, size: Size, *, trained: bool) -> float:
+def _trial_work(run: PlannedRun, shape: tuple[int, ...], *, trained: bool) -> float:
     steps = TRIAL_STEPS * (3 * run.spec.train.batch_size + CHECKED_WINDOWS) if trained else 0
-    return size.cells * (steps + 1 + TRIAL_WINDOWS)
+    return math.prod(shape[2:]) * (steps + 1 + TRIAL_WINDOWS)

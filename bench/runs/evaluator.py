@@ -1,11 +1,12 @@
-"""Scores a trained model, once on test, and proves that it did not look ahead."""
+"""Scores a trained model, once on test, and checks that it did not look ahead."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,19 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench.context import RunContext
 from bench.errors import LeakError
 from bench.metrics import FIELDS, Score, WindowSums
-from bench.records.sample import Sample
-from bench.records.window_errors import DayErrors, WindowErrors, pack, pack_day
+from bench.records.arrays import DayErrors, ForecastMap, WindowErrors, stored
+from bench.settings import Precision, TrainSettings
 from bench.task import Task
-from bench.train import EVALUATION_BATCH, Forecaster, forecast_sums, physical_forecast, tensors_sha256
-from bench.types import Window
+from bench.train import (
+    EVALUATION_BATCH,
+    Training,
+    forecast_sums,
+    make_model,
+    physical_forecast,
+    tensors_sha256,
+    train_model,
+)
+from bench.types import DatasetCard, ModelPlugin, Window
 from bench.windows import WindowSet
 
 PROBES = 8
@@ -30,24 +39,95 @@ TOLERANCE = 1e-5  # of a scaled forecast; kernels of a GPU may differ in the las
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Everything a record says about a trained model.
+    """What is measured of a trained model.
 
     Attributes:
-        sample: Without names of channel and unit; None if no test window has a value that counts at its last step.
+        scores: By "test" and "val", then by metric.
+        test_values: Target values on test that count.
+        seconds: To forecast the test windows.
+        peak_mb: Peak memory: of this run on a GPU, of the whole process on a CPU.
+        flops: Floating-point operations to forecast one window.
+        perturbation: The number of windows probed, and the largest change of a scaled forecast.
+        checkpoint_sha256: Digest of the scored weights.
+        forecast_map: None if no test window has a value that counts at its last step.
     """
 
     scores: dict[str, dict[str, Score]]
-    counts: dict[str, int]
-    cost: dict[str, Any]
-    certificate: dict[str, Any]
-    windows: dict[str, Any]
-    sample: Sample | None
+    test_values: int
+    seconds: float
+    peak_mb: float
+    flops: int
+    perturbation: tuple[int, float]
+    checkpoint_sha256: str
+    windows: WindowErrors
+    forecast_map: ForecastMap | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOutcome:
+    """A run that ended well.
+
+    Attributes:
+        seconds: Of everything: the task and the model made, training over all sittings, scoring.
+    """
+
+    model: nn.Module
+    task: Task
+    training: Training
+    evaluation: Evaluation
+    seconds: float
+
+
+def run_model(
+    plugin: ModelPlugin,
+    config: Mapping[str, Any],
+    train: TrainSettings,
+    open_task: Callable[[], Task],
+    context: RunContext,
+    *,
+    checkpoint: Path | None = None,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+    compiled: bool = False,
+) -> RunOutcome:
+    """Seed, make, train or fit, and score one model.
+
+    Args:
+        plugin: What makes the model.
+        config: Its settings.
+        train: The recipe.
+        open_task: Opens the windows, under the run's seed.
+        context: Seed and device.
+        checkpoint: Where training that was stopped goes on from.
+        on_epoch: Called with the row of the learning curve after each epoch.
+        compiled: Whether to use torch.compile.
+    """
+    context.begin()
+    started = context.seconds()
+    task = open_task()
+    model = make_model(plugin, config, task.shape, context.device)
+    if compiled:
+        model.compile()  # in place: names of weights stay, and so do checkpoints
+    preparing = context.seconds() - started
+    training = train_model(model, task, train, context, checkpoint=checkpoint, on_epoch=on_epoch)
+    trained = context.seconds()
+    evaluation = evaluate(model, task, context, precision=train.precision)
+    seconds = preparing + training.seconds + context.seconds() - trained
+    return RunOutcome(model=model, task=task, training=training, evaluation=evaluation, seconds=seconds)
 
 
 def evaluate(
-    model: nn.Module, task: Task, context: RunContext, *, precision: str = "auto", batch_size: int = EVALUATION_BATCH
+    model: nn.Module,
+    task: Task,
+    context: RunContext,
+    *,
+    precision: Precision = "auto",
+    batch_size: int = EVALUATION_BATCH,
 ) -> Evaluation:
-    """Score ``model`` on validation and test. Opens the test targets, so it works once per task."""
+    """Score ``model`` on validation and test. Opens the test targets, so it works once per task.
+
+    Raises:
+        LeakError: If a forecast changes when what follows its origin is replaced.
+    """
     model.eval()
     score = partial(
         forecast_sums,
@@ -58,48 +138,33 @@ def evaluate(
     )
     checkpoint = tensors_sha256(model.state_dict())
     val = score(model, task.val)
-    test_windows = task.open_test()
-    perturbation = future_perturbation(model, test_windows)
-    if perturbation["largest_change"] > TOLERANCE:
-        raise LeakError(
-            f"a forecast changed by {perturbation['largest_change']:g} when what follows its origin was replaced; "
-            "the model sees the future, or its forecasts are not finite"
-        )
+    windows = task.open_test()
+    perturbation = _checked_perturbation(model, windows)
     started = context.seconds()
-    test = score(model, test_windows)
+    test = score(model, windows)
     elapsed = context.seconds() - started
     return Evaluation(
         scores={"test": test.scores(), "val": val.scores()},
-        counts={**task.counts(), "test_values": test.count},
-        cost={
-            "parameters": sum(p.numel() for p in model.parameters()),
-            "trainable_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
-            "flops": forward_flops(model, task.val),
-            "ms_per_window": 1000 * elapsed / len(test_windows),
-            "windows_per_s": len(test_windows) / elapsed,
-            "peak_mb": context.peak_megabytes(),
-        },
-        certificate={
-            "future_perturbation": perturbation,
-            "scaler_fitted_on": list(task.scaler.fitted_on),
-            "scaler": task.scaler.kind,
-            "split": {name: list(getattr(task.split, name)) for name in ("train", "val", "test")},
-            "origins": task.first_origins(),
-            "test_reads": task.test_reads,
-            "checkpoint_sha256": checkpoint,
-        },
-        windows={**pack(_window_errors(test, test_windows)), "day": pack_day(day_errors(test, test_windows))},
-        sample=forecast_sample(model, test_windows, test, score, clamp=task.settings.clamp),
+        test_values=test.count,
+        seconds=elapsed,
+        peak_mb=context.peak_megabytes(),
+        flops=forward_flops(model, task.val),
+        perturbation=perturbation,
+        checkpoint_sha256=checkpoint,
+        windows=window_errors(test, windows),
+        forecast_map=forecast_map(model, windows, test, score, task.card, clamp=task.settings.clamp),
     )
 
 
-def _window_errors(sums: WindowSums, windows: WindowSet) -> WindowErrors:
-    return WindowErrors(
+def window_errors(sums: WindowSums, windows: WindowSet) -> WindowErrors:
+    """Errors of every window, and by time of day, as a record holds them."""
+    return WindowErrors.of(
         per_day=windows.per_day,
         origins=windows.origins.cpu().numpy(),
         count=sums.per_window("count"),
         absolute=sums.per_window("absolute"),
         square=sums.per_window("square"),
+        day=day_errors(sums, windows),
     )
 
 
@@ -112,55 +177,73 @@ def day_errors(sums: WindowSums, windows: WindowSet) -> DayErrors:
         weights = sums.sums[..., FIELDS.index(field)].sum(axis=2).ravel()
         return np.bincount(slots, weights, windows.per_day).astype(np.float64)
 
-    return DayErrors(count=by_slot("count"), absolute=by_slot("absolute"))
+    return DayErrors.of(count=by_slot("count"), absolute=by_slot("absolute"))
 
 
-def sampled_window(sums: WindowSums) -> int | None:
-    """The position that ``bench.records.sample.RULE`` chooses; None if nothing counts at any last step."""
-    last = sums.sums[:, -1, 0]  # [N, 8]
+def busiest_window(sums: WindowSums) -> int | None:
+    """The position that ``bench.records.arrays.RULE`` chooses; None if nothing counts at any last step."""
+    last = sums.sums[:, -1, 0]  # [N, S]
     totals = np.where(last[:, FIELDS.index("count")] > 0, last[:, FIELDS.index("target")], -np.inf)
     return int(totals.argmax()) if np.isfinite(totals).any() else None
 
 
-def forecast_sample(
-    model: Forecaster, windows: WindowSet, sums: WindowSums, score: Callable[..., WindowSums], *, clamp: bool
-) -> Sample | None:
-    """The chosen window forecast once more, alone, in the precision of the scores."""
-    position = sampled_window(sums)
+def forecast_map(
+    model: Callable[[Window], torch.Tensor],
+    windows: WindowSet,
+    sums: WindowSums,
+    score: Callable[..., WindowSums],
+    card: DatasetCard,
+    *,
+    clamp: bool,
+) -> ForecastMap | None:
+    """The busiest window forecast once more, alone, in the precision of the scores."""
+    position = busiest_window(sums)
     if position is None:
         return None
     one = torch.tensor([position], device=windows.origins.device)
-    kept: list[torch.Tensor] = []
+    forecasts: list[torch.Tensor] = []
 
     def watched(window: Window) -> torch.Tensor:
-        kept.append(model(window))
-        return kept[-1]
+        forecasts.append(model(window))
+        return forecasts[-1]
 
     score(watched, replace(windows, origins=windows.origins[one], begins=windows.begins[one]))
-    forecast = physical_forecast(kept[0].float(), windows.scaler, clamp=clamp)[0, -1, 0]
-    target, origin = windows.target(one), int(windows.origins[position])
+    forecast = physical_forecast(forecasts[0].float(), windows.scaler, clamp=clamp)[0, -1, 0]
+    (target, valid), origin = windows.target(one), int(windows.origins[position])
     slot, weekday = windows.clock[origin + windows.horizon - 1].tolist()
-    return Sample(
+    truth = torch.where(valid, target, math.nan)[0, -1, 0]
+    return ForecastMap(
         origin=origin,
         step=windows.horizon,
         slot=slot,
         per_day=windows.per_day,
-        weekday=weekday,
-        channel="",
-        unit="",
-        truth=torch.where(target.valid, target.values, math.nan)[0, -1, 0].double().cpu().numpy(),
-        forecast=forecast.double().cpu().numpy(),
+        weekday=None if card.start is None else weekday,
+        channel=card.channels[0],
+        unit=card.unit,
+        grid=(truth.shape[0], truth.shape[1]),
+        truth=stored(truth.double().cpu().numpy()),
+        forecast=stored(forecast.double().cpu().numpy()),
     )
 
 
-def future_perturbation(model: nn.Module, windows: WindowSet) -> dict[str, float | int]:
+def _checked_perturbation(model: nn.Module, windows: WindowSet) -> tuple[int, float]:
+    probed, change = future_perturbation(model, windows)
+    if change > TOLERANCE:
+        raise LeakError(
+            f"a forecast changed by {change:g} when what follows its origin was replaced; the model sees the future, "
+            "or its forecasts are not finite"
+        )
+    return probed, change
+
+
+def future_perturbation(model: nn.Module, windows: WindowSet) -> tuple[int, float]:
     """Replace everything from a window's origin on and compare the forecasts.
 
     Returns:
         The number of windows probed and the largest change of a scaled forecast, which is 0 for a model that sees the
         past only.
     """
-    chosen = sorted({round(place) for place in np.linspace(0, len(windows) - 1, PROBES)})
+    chosen = sorted({round(position) for position in np.linspace(0, len(windows) - 1, PROBES)})
     change = 0.0
     with torch.inference_mode():
         for position in chosen:
@@ -171,7 +254,7 @@ def future_perturbation(model: nn.Module, windows: WindowSet) -> dict[str, float
             perturbed = replace(windows, values=values)
             before, after = model(windows.window(one)), model(perturbed.window(one))
             change = max(change, float((before - after).abs().max().nan_to_num(nan=math.inf)))
-    return {"windows": len(chosen), "largest_change": change}
+    return len(chosen), change
 
 
 def forward_flops(model: nn.Module, windows: WindowSet) -> int:

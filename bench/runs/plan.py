@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final, TypeVar, cast
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar, get_args
 
 from bench.catalog import registry
+from bench.catalog.code import code_of
 from bench.catalog.data import Catalog
 from bench.errors import ConfigError, UnknownNameError
+from bench.records.planned import PlannedRun
+from bench.records.record import Label, Spec
 from bench.runs.profiles import PROFILES, Profile
-from bench.runs.spec import PlannedRun, RunSpec, code_hash
-from bench.runs.suite import Suite, Variant, validated
+from bench.runs.suite import Method, Suite, validated
 from bench.runs.tuned import Tuned, TunedFolder, check_equal
-from bench.settings import TASKS, TaskSettings, TrainSettings, Weights
+from bench.settings import TASKS, Precision, TaskSettings, TrainSettings, Weights
+from bench.types import DataIdentity
 
 S = TypeVar("S")
 UNTUNED: Final = Tuned()
+SEEDS: Final = 2**32  # as many as numpy takes
+DRIVER_FILES: Final = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/nvmap", "/dev/dxg", "/dev/kfd")
+"""Of NVIDIA's driver, on a Jetson and under WSL, too, and of AMD's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,99 +45,151 @@ class Selection:
     shard: str | None = None
 
 
-def plan(suite: Suite, selection: Selection, catalog: Catalog, tuned: TunedFolder | None = None) -> list[PlannedRun]:
+def plan(
+    suite: Suite, selection: Selection, catalog: Catalog, tuned: TunedFolder | None = None, device: str = "cpu"
+) -> list[PlannedRun]:
     """Every run of a suite as selected, each once, data set by data set, in a stable order.
 
-    With ``tuned``, every model but the floors takes the settings found for it on each data set. A variant's own
-    settings win over them, and so does what the selection overrides.
+    With ``tuned``, every model but the naive baselines takes the settings found for it on each data set. A variant's
+    own settings win over them, and so does what the selection overrides. ``device`` says what the precision "auto" is.
 
     Raises:
         ConfigError, UnknownNameError: If the selection names something unknown or invalid.
         DataError: If a data set's files cannot be read.
     """
     profile = _choice("profile", selection.profile, PROFILES)
-    overrides = _Overrides(selection.overrides)
-    lines = _lines(suite, selection, overrides.of("model").get("weights", profile.model["weights"]))
-    tasks = [_task(name, suite, selection, overrides) for name in ([selection.task] if selection.task else suite.tasks)]
-    overrides.check_used(_resolved(line, profile, overrides)[1] for line in lines)
+    overrides = _overrides(selection.overrides)
+    methods = _methods(suite, selection, overrides["model"].get("weights", profile.model["weights"]))
+    names = [selection.task] if selection.task else suite.tasks
+    tasks = [_task(name, suite, selection, overrides["task"]) for name in names]
+    _check_used(overrides["model"], [_written_out(row, UNTUNED, profile, overrides, device)[0] for row in methods])
     datasets = _datasets(suite, selection, catalog)
-    pairs = [(dataset, line.model) for dataset in datasets for line in lines]
     data = {dataset: catalog.identity(dataset) for dataset in datasets}
-    real = {dataset for dataset in datasets if not data[dataset].stand_in}
-    files = {task.name: tuned.require(pairs, task, profile.name, real=real) if tuned else {} for task in tasks}
-    if suite.tuned:
-        for each in files.values():
-            check_equal(each)
+    files = _tuned_files(suite, profile, methods, tasks, data, tuned) if tuned else {}
     runs: dict[str, PlannedRun] = {}
-    for dataset in datasets:
-        for task in tasks:
-            for line in lines:
-                found = files[task.name].get((dataset, line.model))
-                model, config, train, changed, base = _resolved(line, profile, overrides, found or UNTUNED)
-                for seed in _unique(selection.seeds or profile.seeds):
-                    spec = RunSpec(
-                        data=data[dataset],
-                        task=task,
-                        model=model,
-                        config=config,
-                        train=train,
-                        seed=seed,
-                        weights=cast(Weights, config.get("weights", "none")),
-                        tuned=found is not None,
-                    )
-                    label = {"profile": profile.name, "overrides": changed, "base": base}
-                    run = PlannedRun(spec=spec, code=code_hash(dataset, model), line=line.name, label=label)
-                    runs.setdefault(run.run_id, run)  # two lines may be one run
+    for dataset, task, method in product(datasets, tasks, methods):
+        settings = files.get((dataset, task.name, method.model))
+        config, train, label = _written_out(method, settings or UNTUNED, profile, overrides, device)
+        for seed in _seeds(selection.seeds or profile.seeds):
+            spec = Spec(
+                data=data[dataset],
+                task=task,
+                model=method.model,
+                config=config,
+                train=train,
+                seed=seed,
+                weights=_weights(config),
+                tuned=settings is not None,
+            )
+            run = PlannedRun(spec=spec, code=code_of(dataset, method.model), method=method.name, label=label)
+            runs.setdefault(run.run_id, run)  # two methods may be one run
     return _shard(list(runs.values()), selection.shard)
 
 
-class _Overrides:
-    """``--set group.field=value`` as given, with the groups task, model and train."""
+def plan_own(
+    name: str, config: type[Any], selection: Selection, catalog: Catalog, code: str, device: str
+) -> PlannedRun:
+    """The run of a model that is in no registry, with its ``Config``, on the selection's data set, task and seed.
 
-    def __init__(self, given: Iterable[str]) -> None:
-        self._values: dict[str, dict[str, str]] = {"task": {}, "model": {}, "train": {}}
-        for text in given:
-            path, equals, value = text.partition("=")
-            group, dot, name = path.strip().partition(".")
-            if not (equals and dot and name) or group not in self._values:
-                raise ConfigError(f"--set {text} is not understood; write task|model|train.<setting>=<value>")
-            self._values[group][name] = value.strip()
+    Raises:
+        ConfigError, UnknownNameError: If the selection names something unknown or invalid.
+        DataError: If the data set's files cannot be read.
+    """
+    profile, overrides = _choice("profile", selection.profile, PROFILES), _overrides(selection.overrides)
+    usual, chosen = (_config_of(config, name, profile, values) for values in ({}, overrides["model"]))
+    _check_used(overrides["model"], [chosen])
+    train, recipe = _recipe(profile, UNTUNED, overrides["train"], device)
+    changed = _changed("model", chosen, usual) | recipe
+    values = {**asdict(_choice("task", selection.task or "short", TASKS)), "protocol": selection.protocol or "strict"}
+    spec = Spec(
+        data=catalog.identity(selection.datasets[0]),
+        task=validated(TaskSettings, {**values, **overrides["task"]}, "task"),
+        model=name,
+        config=chosen,
+        train=train,
+        seed=_seeds(selection.seeds)[0],
+        weights=_weights(chosen),
+    )
+    label = Label(profile=profile.name, overrides=changed, base=changed)
+    return PlannedRun(spec=spec, code=code, method=name, label=label)
 
-    def of(self, group: str) -> dict[str, str]:
-        return self._values[group]
 
-    def check_used(self, configs: Iterable[Mapping[str, Any]]) -> None:
-        """A model setting must exist in at least one of the models."""
-        known = sorted({name for config in configs for name in config})
-        for name in self._values["model"]:
-            if name not in known:
-                raise UnknownNameError("setting model.*", name, known)
+def overrides_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Settings by "group.name" as the texts of ``--set``.
+
+    Raises:
+        ConfigError: If a value is no number, text or truth value.
+    """
+    for name, value in settings.items():
+        if not isinstance(value, bool | int | float | str):
+            raise ConfigError(f"the setting {name} is {value!r}, wanted a number, a text or a truth value")
+    return tuple(f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in settings.items())
 
 
-def _lines(suite: Suite, selection: Selection, weights: str) -> list[Variant]:
-    """The selected models, each a variant without settings, and the selected variants.
+def _tuned_files(
+    suite: Suite,
+    profile: Profile,
+    methods: Sequence[Method],
+    tasks: Sequence[TaskSettings],
+    data: Mapping[str, DataIdentity],
+    folder: TunedFolder,
+) -> dict[tuple[str, str, str], Tuned]:
+    """Tuned settings by data set, task and model; what is not there is named in an error."""
+    pairs = [(dataset, method.model) for dataset in data for method in methods]
+    real = {dataset for dataset, identity in data.items() if not identity.synthetic}
+    files: dict[tuple[str, str, str], Tuned] = {}
+    for task in tasks:
+        of_task = folder.require(pairs, task, profile.name, real=real)
+        if suite.tuned:
+            check_equal(of_task)
+        files |= {(dataset, task.name, model): tuned for (dataset, model), tuned in of_task.items()}
+    return files
+
+
+def _overrides(texts: Iterable[str]) -> dict[str, dict[str, str]]:
+    """``--set group.setting=value`` by group, which is task, model or train, and setting."""
+    overrides: dict[str, dict[str, str]] = {"task": {}, "model": {}, "train": {}}
+    for text in texts:
+        path, equals, value = text.partition("=")
+        group, dot, name = path.strip().partition(".")
+        if not (equals and dot and name) or group not in overrides:
+            raise ConfigError(f"the setting {text} is not understood; write task|model|train.<setting>=<value>")
+        overrides[group][name] = value.strip()
+    return overrides
+
+
+def _check_used(overrides: Iterable[str], configs: Iterable[Mapping[str, Any]]) -> None:
+    """A model setting must exist in at least one of the models."""
+    known = sorted({name for config in configs for name in config})
+    for name in overrides:
+        if name not in known:
+            raise UnknownNameError("setting model.*", name, known)
+
+
+def _methods(suite: Suite, selection: Selection, weights: str) -> list[Method]:
+    """The selected models, each a method without settings, and the selected variants.
 
     Raises:
         ConfigError, UnknownNameError: If a name is unknown, or nothing is left.
     """
     names = registry.model_names() if suite.models == "all" else suite.models
-    plain = [Variant(name=name, model=name) for name in _unique(selection.models or names)]
-    variants = [line for line in suite.variants if not selection.models or line.model in selection.models]
+    plain = [Method(name=name, model=name) for name in _unique(selection.models or names)]
+    variants = [variant for variant in suite.variants if not selection.models or variant.model in selection.models]
     if selection.variants:
-        known = {line.name: line for line in suite.variants}
+        known = {variant.name: variant for variant in suite.variants}
         plain = plain if selection.models else []
         variants = [_choice("variant", name, known) for name in selection.variants]
     elif weights == "random":  # by profile or by --set: then nothing pre-trained is run unless by name
-        variants = [line for line in variants if line.settings.get("weights") != "pretrained"]
+        variants = [variant for variant in variants if variant.weights != "pretrained"]
     if selection.models:  # a model that was asked for by name brings its variants in its place
-        covered = {line.model for line in variants}
-        plain = [line for line in plain if line.model not in covered]
-    lines = [*plain, *variants]
-    for line in lines:
-        registry.find("model", line.model)
-    if not lines:
+        covered = {variant.model for variant in variants}
+        plain = [method for method in plain if method.model not in covered]
+    methods = [*plain, *variants]
+    for method in methods:
+        registry.find("model", method.model)
+    if not methods:
         raise ConfigError(f"the suite '{suite.name}' has no model or variant that was asked for")
-    return lines
+    return methods
 
 
 def _datasets(suite: Suite, selection: Selection, catalog: Catalog) -> list[str]:
@@ -139,47 +201,88 @@ def _datasets(suite: Suite, selection: Selection, catalog: Catalog) -> list[str]
     return _unique([*suite.datasets, *others])
 
 
-def _task(name: str, suite: Suite, selection: Selection, overrides: _Overrides) -> TaskSettings:
+def _seeds(asked: Sequence[int]) -> list[int]:
+    for seed in asked:
+        if type(seed) is not int or not 0 <= seed < SEEDS:
+            raise ConfigError(f"the seed {seed!r} is no whole number from 0 to {SEEDS - 1}")
+    return _unique(asked)
+
+
+def _weights(config: Mapping[str, Any]) -> Weights:
+    """A model of one's own may have a setting of this name that says something else."""
+    return next((known for known in get_args(Weights) if known == config.get("weights")), "none")
+
+
+def _task(name: str, suite: Suite, selection: Selection, overrides: Mapping[str, str]) -> TaskSettings:
     base = _choice("task", name, TASKS)
     protocol = selection.protocol or suite.protocol
-    values = {**asdict(base), "protocol": protocol, **overrides.of("task")}
+    values = {**asdict(base), "protocol": protocol, **overrides}
     return validated(TaskSettings, values, "task")
 
 
-def _resolved(
-    line: Variant, profile: Profile, overrides: _Overrides, tuned: Tuned = UNTUNED
-) -> tuple[str, dict[str, Any], TrainSettings, dict[str, Any], dict[str, Any]]:
-    """A line's model, settings and recipe; what of both is not the profile's; and what was asked of all lines.
+def _written_out(
+    method: Method, tuned: Tuned, profile: Profile, overrides: Mapping[str, Mapping[str, str]], device: str
+) -> tuple[dict[str, Any], TrainSettings, Label]:
+    """A method's settings, its recipe and its label.
 
-    Tuned settings are in neither of the last two: a model has its own on each data set. A floor is not trained and has
-    no recipe.
+    A naive baseline is not trained and has no recipe. Tuned settings are not in the label: they differ by data set.
     """
-    own = {**overrides.of("model"), **line.settings}
-    usual, shared, asked, config = (
-        _config(line.model, profile, values) for values in ({}, overrides.of("model"), own, {**tuned.model, **own})
+    asked = {**overrides["model"], **method.settings}
+    default, base, labelled, config = (
+        _config_of(registry.config_class(method.model), method.model, profile, values)
+        for values in ({}, overrides["model"], asked, {**tuned.model, **asked})
     )
-    changed, base = _changed("model", asked, usual), _changed("model", shared, usual)
-    if registry.role(line.model) == "floor":
-        return line.model, config, TrainSettings(), changed, base
-    profiled = asdict(profile.train)
-    named, train = (
-        validated(TrainSettings, {**profiled, **values, **overrides.of("train")}, "train")
-        for values in ({}, tuned.train)
+    changed, in_base = _changed("model", labelled, default), _changed("model", base, default)
+    train, recipe = TrainSettings(precision="fp32"), dict[str, Any]()
+    if registry.role(method.model) != "naive":
+        train, recipe = _recipe(profile, tuned, overrides["train"], device)
+    return config, train, Label(profile=profile.name, overrides=changed | recipe, base=in_base | recipe)
+
+
+def _recipe(
+    profile: Profile, tuned: Tuned, overrides: Mapping[str, str], device: str
+) -> tuple[TrainSettings, dict[str, Any]]:
+    """The recipe written out, and what of it is not the profile's, tuned settings apart."""
+    usual = asdict(profile.train)
+    labelled, train = (
+        validated(TrainSettings, {**usual, **values, **overrides}, "train") for values in ({}, tuned.train)
     )
-    recipe = _changed("train", asdict(named), profiled)
-    return line.model, config, train, changed | recipe, base | recipe
+    train = replace(train, precision=precision_on(device, train.precision))
+    return train, _changed("train", asdict(labelled), usual)
+
+
+def precision_on(device: str, asked: Precision) -> Literal["fp32", "bf16"]:
+    """The precision of a run on a device, "auto" resolved; torch is not asked where there can be no GPU.
+
+    Raises:
+        DeviceError: If the device is not there.
+    """
+    if asked != "auto":
+        return asked
+    if device == "cpu" or (device == "auto" and not _may_have_gpu()):
+        return "fp32"
+    from bench.context import resolve_device, resolve_precision
+
+    return resolve_precision(asked, resolve_device(device))
+
+
+def _may_have_gpu() -> bool:
+    """Whether torch could find a GPU here, found out without importing it: on Linux its driver leaves a file."""
+    if sys.platform == "darwin":
+        return False
+    return sys.platform != "linux" or any(Path(file).exists() for file in DRIVER_FILES)
 
 
 def _changed(group: str, values: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
-    """What is not as usual; task switches have a place of their own in the tables."""
+    """What is not as usual; task switches have columns of their own in the tables."""
     return {f"{group}.{name}": value for name, value in values.items() if value != usual[name]}
 
 
-def _config(model: str, profile: Profile, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    kind = registry.config_class(model)
-    known = {field.name for field in dataclasses.fields(kind)}
+def _config_of(config: type[Any], model: str, profile: Profile, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    known = {field.name for field in dataclasses.fields(config)}
     values = {name: value for name, value in {**profile.model, **overrides}.items() if name in known}
-    return asdict(validated(kind, values, f"model ({model})"))
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(validated(config, values, f"model ({model})"))))
+    return plain  # as a record has it
 
 
 def _shard(runs: list[PlannedRun], shard: str | None) -> list[PlannedRun]:
@@ -192,9 +295,9 @@ def _shard(runs: list[PlannedRun], shard: str | None) -> list[PlannedRun]:
     return spread[int(number) - 1 :: int(count)]
 
 
-def _choice(kind: str, name: str, choices: Mapping[str, S]) -> S:
+def _choice(what: str, name: str, choices: Mapping[str, S]) -> S:
     if name not in choices:
-        raise UnknownNameError(kind, name, choices)
+        raise UnknownNameError(what, name, choices)
     return choices[name]
 
 

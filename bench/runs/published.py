@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from functools import cache
 from pathlib import Path
 
 from pydantic import ConfigDict
@@ -20,7 +21,7 @@ class Published:
     Attributes:
         source: Where it is printed.
         datasets: Its columns.
-        rmse, mae: Rows by the name of our line, or by the paper's name of a model that is not here.
+        rmse, mae: Rows by the name of our method, or by the paper's name of a model that is not here.
     """
 
     source: str
@@ -32,11 +33,12 @@ class Published:
     rmse: dict[str, tuple[float, ...]]
     mae: dict[str, tuple[float, ...]]
 
-    def value(self, metric: str, line: str, dataset: str) -> float:
+    def value(self, metric: str, method: str, dataset: str) -> float:
         rows: dict[str, tuple[float, ...]] = {"rmse": self.rmse, "mae": self.mae}[metric]
-        return rows[line][self.datasets.index(dataset)]
+        return rows[method][self.datasets.index(dataset)]
 
 
+@cache
 def load_published(name: str) -> Published:
     """Read a file of ``bench/runs/published_tables/``.
 
@@ -49,11 +51,11 @@ def load_published(name: str) -> Published:
         raise UnknownNameError("published table", name, known)
     path = FOLDER / f"{name}.toml"
     try:
-        found = Published(**tomllib.loads(path.read_text(encoding="utf-8")))
+        table = Published(**tomllib.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise ConfigError(f"{path} is no published table: {error}") from error
-    if found.rmse.keys() != found.mae.keys() or any(
-        len(row) != len(found.datasets) for row in (*found.rmse.values(), *found.mae.values())
+    if table.rmse.keys() != table.mae.keys() or any(
+        len(row) != len(table.datasets) for row in (*table.rmse.values(), *table.mae.values())
     ):
         raise ConfigError(f"{path} has rows of different lengths, or not the same rows for both metrics")
-    return found
+    return table

@@ -1,13 +1,13 @@
-"""Suites: which data sets x models and variants x tasks make one table, read from TOML."""
+"""Suites: which data sets, models, variants and tasks make one table, read from TOML."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast
 
@@ -24,24 +24,48 @@ from pydantic import (
 
 from bench.catalog import registry
 from bench.errors import ConfigError, UnknownNameError
-from bench.records.arrays import check_whole_numbers
-from bench.records.frame import changes
-from bench.runs.layout import Layout, Line
-from bench.runs.published import load_published
+from bench.records.record import changes
+from bench.runs.published import Published, load_published
 from bench.settings import Protocol
 
 FOLDER = Path(__file__).resolve().parent / "suites"
 S = TypeVar("S")
 
 
-class Variant(BaseModel):
-    """A model with settings of its own and a name in the suite's table."""
+class Method(BaseModel):
+    """A row of a suite's table: a model, or a variant of it with a name and settings of its own."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     model: str
     settings: dict[str, Any] = {}
+
+    @property
+    def weights(self) -> str | None:
+        """What the row is about: "random", "pretrained" or "none"; None for any."""
+        return self.settings.get("weights")
+
+    @cached_property
+    def named(self) -> dict[str, str | None]:
+        """Its settings but the weights, as "model.<name>" with the value as text, or None for the model's default.
+
+        Raises:
+            UnknownNameError, ConfigError: If the model or a setting does not exist.
+        """
+        config = registry.config_class(self.model)
+        default = asdict(cast(Any, config()))
+        chosen = asdict(cast(Any, validated(config, self.settings, f"model ({self.name})")))
+        return {
+            f"model.{name}": None if chosen[name] == default[name] else _text(name, chosen[name])
+            for name in chosen
+            if name in self.settings and name != "weights"
+        }
+
+    def changes(self, base: Iterable[str]) -> frozenset[str]:
+        """What a run of this row changes when all runs of its group change ``base``."""
+        shared = {change for change in base if change.partition("=")[0] not in self.named}
+        return frozenset({*shared, *(f"{name}={value}" for name, value in self.named.items() if value is not None)})
 
 
 class Suite(BaseModel):
@@ -50,12 +74,12 @@ class Suite(BaseModel):
     Attributes:
         extras: Whether every other data set joins whose files are there.
         models: Names, or "all" that are registered; "all" goes without variants.
-        variants: Lines after the models.
+        variants: Rows after the models.
         references: Names of variants that the other variants are compared with: the first that has runs.
         question: What the comparison answers.
-        published: A file of ``bench/runs/published_tables/``, whose numbers stand beside ours.
+        published: A file of ``bench/runs/published_tables/``, whose numbers are shown beside ours.
         tuned: True for a suite of tuned runs, which takes no others; False for one that takes none of them; without
-            either, its table shows tuned runs in blocks of their own.
+            either, its table shows tuned runs in groups of their own.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -67,7 +91,7 @@ class Suite(BaseModel):
     datasets: Annotated[tuple[str, ...], MinLen(1)]
     extras: bool = False
     models: tuple[str, ...] | Literal["all"] = "all"
-    variants: tuple[Variant, ...] = ()
+    variants: tuple[Method, ...] = ()
     references: tuple[str, ...] = ()
     question: str = ""
     published: str = ""
@@ -79,10 +103,42 @@ class Suite(BaseModel):
         if self.models == "all" and names:
             raise ValueError('a suite with variants names its models; models = "all" goes without')
         if repeated := [name for name in names if [*names, *self.models].count(name) > 1]:
-            raise ValueError(f"'{repeated[0]}' names two lines")
+            raise ValueError(f"'{repeated[0]}' names two rows")
         if unknown := [name for name in self.references if name not in names]:
             raise ValueError(f"the reference '{unknown[0]}' is no variant")
         return self
+
+    @property
+    def plain(self) -> bool:
+        """Whether it neither compares variants nor lays published numbers beside."""
+        return not self.references and not self.published
+
+    @property
+    def methods(self) -> tuple[Method, ...]:
+        """Its rows in order; none for a suite of all models, whose rows are whatever was run."""
+        if self.models == "all":
+            return ()
+        return (*(Method(name=name, model=name) for name in self.models), *self.variants)
+
+    @property
+    def published_table(self) -> Published | None:
+        """Numbers of others to lay ours beside."""
+        return load_published(self.published) if self.published else None
+
+    def check(self) -> None:
+        """Look at what loading does not: the variants' models and settings, and the published numbers.
+
+        Raises:
+            UnknownNameError, ConfigError: If one does not exist, or two variants are the same.
+        """
+        _ = self.published_table
+        for number, variant in enumerate(self.variants):
+            twins = (v for v in self.variants[:number] if v.model == variant.model and v.weights == variant.weights)
+            if twin := next((twin for twin in twins if twin.named == variant.named), None):
+                raise ConfigError(
+                    f"the variants '{twin.name}' and '{variant.name}' of the suite '{self.name}' are the same"
+                )
+            _ = variant.named
 
 
 def suite_names() -> list[str]:
@@ -94,10 +150,12 @@ def load_suite(name: str) -> Suite:
     """Read a suite by name, or from a TOML file.
 
     Raises:
-        UnknownNameError: If there is neither.
-        ConfigError: If the file does not validate.
+        UnknownNameError: If there is none of this name.
+        ConfigError: If there is no such file, or it does not validate.
     """
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    if not path.is_file() and name.endswith(".toml"):
+        raise ConfigError(f"there is no file {name}; give the path of a suite's TOML file, or the name of a suite")
     if not path.is_file():
         raise UnknownNameError("suite", name, suite_names())
     try:
@@ -111,42 +169,33 @@ def load_suite(name: str) -> Suite:
     return suite
 
 
-def layouts(names: Sequence[str]) -> list[Layout]:
-    """The tables of suites, by name or TOML file.
+def load_suites(names: Sequence[str] = ()) -> list[Suite]:
+    """Suites by name or TOML file, their variants checked; all that come with the project if there are no names.
 
     Raises:
         UnknownNameError, ConfigError: If a suite does not exist or does not validate, or a variant of it.
     """
-    return [
-        Layout(
-            name=suite.name,
-            title=suite.title,
-            tasks=suite.tasks,
-            lines=_lines(suite),
-            references=suite.references,
-            question=suite.question,
-            published=load_published(suite.published) if suite.published else None,
-            tuned=suite.tuned,
-        )
-        for suite in map(load_suite, names)
-    ]
+    suites = [load_suite(name) for name in names or suite_names()]
+    for suite in suites:
+        suite.check()
+    return suites
 
 
-def validated(kind: type[S], values: Mapping[str, Any], where: str) -> S:
+def validated(config: type[S], values: Mapping[str, Any], where: str) -> S:
     """Build a settings dataclass from values that may be strings.
 
     Raises:
         UnknownNameError: If a field does not exist.
         ConfigError: If a value does not fit its field.
     """
-    known = [field.name for field in dataclasses.fields(cast(Any, kind))]
+    known = [field.name for field in dataclasses.fields(cast(Any, config))]
     for name in values:
         if name not in known:
             raise UnknownNameError(f"setting {where}.*", name, known)
     try:
-        made: S = _validator(cast(Any, kind)).validate_python(dict(values))
+        made: S = _validator(cast(Any, config)).validate_python(dict(values))
         json.dumps(asdict(cast(Any, made)), allow_nan=False)
-        check_whole_numbers(asdict(cast(Any, made)))
+        _check_whole_numbers(asdict(cast(Any, made)))
     except ValidationError as error:
         raise ConfigError(f"the setting {where}.{first_problem(error)}") from error
     except (PydanticUserError, TypeError, ValueError) as error:
@@ -154,46 +203,29 @@ def validated(kind: type[S], values: Mapping[str, Any], where: str) -> S:
     return made
 
 
-@cache
-def _validator(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
-
-
 def first_problem(error: ValidationError) -> str:
     """The first problem of a validation, as "field: message, found value"."""
     problem = error.errors()[0]
     if not problem["loc"]:
         return problem["msg"].removeprefix("Value error, ")
-    place = ".".join(str(part) for part in problem["loc"])
-    return f"{place}: {problem['msg']}, found {problem['input']!r}"
+    path = ".".join(str(part) for part in problem["loc"])
+    return f"{path}: {problem['msg']}, found {problem['input']!r}"
 
 
-def _lines(suite: Suite) -> tuple[Line, ...]:
-    """None for a suite of all models, whose lines are whatever was run.
-
-    Raises:
-        UnknownNameError, ConfigError: If a variant's model or settings do not exist, or two variants are the same.
-    """
-    if suite.models == "all":
-        return ()
-    variants = [_line(variant) for variant in suite.variants]
-    for number, line in enumerate(variants):
-        same = (other.name for other in variants[:number] if replace(line, name=other.name) == other)
-        if twin := next(same, None):
-            raise ConfigError(f"the variants '{twin}' and '{line.name}' of the suite '{suite.name}' are the same")
-    return (*(Line(name=name, model=name) for name in suite.models), *variants)
+@cache
+def _validator(config: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(config)
 
 
-def _line(variant: Variant) -> Line:
-    kind, where = registry.config_class(variant.model), f"model ({variant.name})"
-    usual = asdict(cast(Any, kind()))
-    chosen = asdict(cast(Any, validated(kind, variant.settings, where)))
-    named = [name for name in chosen if name in variant.settings and name != "weights"]
-    values = {name: changes({f"model.{name}": chosen[name]})[0].partition("=")[2] for name in named}
-    return Line(
-        name=variant.name,
-        model=variant.model,
-        variant=True,
-        settings={f"model.{name}": None if chosen[name] == usual[name] else value for name, value in values.items()},
-        weights=chosen["weights"] if "weights" in variant.settings else None,
-    )
+def _check_whole_numbers(value: object) -> None:
+    """Raise ValueError if a whole number needs more than 64 bits: a record could not hold it."""
+    if isinstance(value, dict | list | tuple):
+        for part in value.values() if isinstance(value, dict) else value:
+            _check_whole_numbers(part)
+    elif isinstance(value, int) and value.bit_length() > 63:
+        raise ValueError("a whole number in it needs more than 64 bits")
+
+
+def _text(name: str, value: object) -> str:
+    (change,) = changes({f"model.{name}": value})
+    return change.partition("=")[2]

@@ -1,8 +1,8 @@
-"""Trials: a few training steps and one batch of forecasts of a run, to see how fast its kind is on this machine."""
+"""Trials: a few training steps and one batch of forecasts of a run, to see how fast such runs are on this machine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from dataclasses import replace
 from functools import lru_cache
@@ -15,12 +15,19 @@ from torch import nn
 from bench.catalog import registry
 from bench.catalog.data import Catalog
 from bench.context import RunContext
-from bench.runs.estimate import CHECKED_WINDOWS, TRIAL_STEPS, TRIAL_WINDOWS, Pace, Paces, kind, passes, work
-from bench.runs.spec import PlannedRun
+from bench.records.planned import PlannedRun
+from bench.runs.estimate import (
+    CHECKED_WINDOWS,
+    TRIAL_STEPS,
+    TRIAL_WINDOWS,
+    Pace,
+    pace_key,
+    passes,
+    work,
+)
 from bench.settings import TaskSettings, TrainSettings
 from bench.task import Task
-from bench.train import Trainer, forecast_sums
-from bench.types import Fittable
+from bench.train import Trainer, forecast_sums, learning, make_model
 from bench.windows import WindowSet
 
 FITTED_SLOTS = 512  # of the series that a model is fitted to
@@ -28,12 +35,12 @@ FITTED_SLOTS = 512  # of the series that a model is fitted to
 
 def paces_with_trials(
     runs: Iterable[PlannedRun],
-    paces: Paces,
+    paces: Mapping[str, Pace],
     catalog: Catalog,
     device: torch.device,
     on_trial: Callable[[PlannedRun], None],
 ) -> tuple[dict[str, Pace], dict[str, str]]:
-    """Try each run for a few steps; ``paces`` with what this found, and the reason by line of what could not be tried.
+    """Try each run for a few steps; ``paces`` with what this found, and by method why it could not be tried.
 
     Nothing is stored, no weights are fetched, no test window is read, and random numbers go on as if nothing had been.
     """
@@ -43,19 +50,19 @@ def paces_with_trials(
     def task_of(dataset: str, settings: TaskSettings) -> Task:
         return Task(catalog.load(dataset), settings, device, test_allowed=False)
 
-    found, failures = dict(paces), {}
+    measured, failures = dict(paces), {}
     states = context.random_states()
     for run in runs:
         on_trial(run)
         try:
             pace = _trial(run, task_of(run.dataset, run.spec.task), context)
         except Exception as error:  # noqa: BLE001 - whatever a model does, the run itself will say so, too
-            failures[run.line] = " ".join(str(error).split()) or type(error).__name__
+            failures[run.method] = " ".join(str(error).split()) or type(error).__name__
         else:
-            known = found.get(kind(run), pace)
-            found[kind(run)] = replace(pace, seconds={**known.seconds, **pace.seconds})
+            known = measured.get(pace_key(run.spec), pace)
+            measured[pace_key(run.spec)] = replace(pace, seconds={**known.seconds, **pace.seconds})
     context.restore_random_states(states)
-    return found, failures
+    return measured, failures
 
 
 def _trial(run: PlannedRun, task: Task, context: RunContext) -> Pace:
@@ -67,11 +74,11 @@ def _trial(run: PlannedRun, task: Task, context: RunContext) -> Pace:
     if config.get("weights") == "pretrained":  # random ones are as fast, and nothing is downloaded to make a guess
         config["weights"] = "random"
     started = context.seconds()
-    model = module.Model(task.shape, module.Config(**config)).to(context.device).eval()
+    model = make_model(module, config, task.shape, context.device).eval()
     fixed, step, trained = context.seconds() - started, 0.0, False
-    if isinstance(model, Fittable):
+    if (how := learning(model)) == "fit":
         fixed += _fit_seconds(model, task, context)
-    elif trained := any(p.requires_grad for p in model.parameters()):
+    elif trained := how == "steps":
         step = _step_seconds(model, run.spec.train, task, context)
     windows, train, epochs = task.counts(), run.spec.train, run.spec.train.epochs if trained else 0
     steps, forecasts = passes(windows, train, epochs)
@@ -82,9 +89,9 @@ def _trial(run: PlannedRun, task: Task, context: RunContext) -> Pace:
 
 def _with_days(task: Task, days_back: tuple[int, ...]) -> Task:
     """The same task, with the values of days before in its windows."""
-    found = copy(task)
-    found.train, found.val = (replace(part, days_back=tuple(days_back)) for part in (task.train, task.val))
-    return found
+    other = copy(task)
+    other.train, other.val = (replace(part, days_back=tuple(days_back)) for part in (task.train, task.val))
+    return other
 
 
 def _few(windows: WindowSet, count: int) -> WindowSet:

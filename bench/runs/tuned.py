@@ -1,7 +1,7 @@
 """Tuned settings: ``results/tuned/<data set>/<model>.toml``, written by ``tune`` and read by ``run --tuned``.
 
 A file holds the settings that were searched and no others, so that a run with it differs from the default in nothing
-that a table would not say. It may be edited by hand; a digest of what was found tells that it was.
+that a table would not say. It may be edited by hand; a digest of what was found shows that it was.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final
 
+import tomli_w
 from annotated_types import Ge
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from bench.catalog import registry
 from bench.config import Space
 from bench.errors import BenchError, ConfigError, StoreError, UnknownNameError
-from bench.files import whole
+from bench.files import atomic_write
 from bench.runs.suite import first_problem, validated
 from bench.settings import TaskSettings, TrainSettings
 
@@ -29,8 +30,6 @@ RECIPE: Final = MappingProxyType({"lr": Space(low=3e-4, high=1e-2, log=True)})
 """What of the recipe is tuned; all else of it is the same for every model."""
 HEAD = "# {model} on {dataset}: settings for 'stbench run --tuned', found on validation. Edit them, or tune again.\n"
 MOST_NAMED = 3  # missing files in one sentence
-
-Values = Mapping[str, Any]
 
 
 class Found(BaseModel):
@@ -54,7 +53,7 @@ class Found(BaseModel):
     profile: str
     fixed: tuple[str, ...] = ()
     weights: str
-    stand_in: bool
+    synthetic: Annotated[bool, Field(validation_alias=AliasChoices("synthetic", "stand_in"))]
     asked: str
     finished: Annotated[int, Ge(0)]
     pruned: Annotated[int, Ge(0)]
@@ -81,7 +80,16 @@ class Tuned(BaseModel):
         return self.found is None or self.found.values != digest(self.model, self.train)
 
 
-def digest(model: Values, train: Values) -> str:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TunedFile:
+    """What a file of tuned settings says, and of which data set and model."""
+
+    dataset: str
+    model: str
+    tuned: Tuned
+
+
+def digest(model: Mapping[str, Any], train: Mapping[str, Any]) -> str:
     """Tells tuned settings apart."""
     text = json.dumps([model, train], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -90,14 +98,14 @@ def digest(model: Values, train: Values) -> str:
 def spaces(model: str) -> dict[str, Space]:
     """What is searched for a model, by "model.<setting>" and "train.<setting>".
 
-    Nothing for a floor; and of the recipe nothing for a model that is fitted, since it takes no steps.
+    Nothing for a naive baseline; and of the recipe nothing for a model that is fitted, since it takes no steps.
     """
-    if registry.role(model) == "floor":
+    if registry.role(model) == "naive":
         return {}
     fields = dataclasses.fields(registry.config_class(model))
-    own = {f"model.{field.name}": field.metadata["tune"] for field in fields if "tune" in field.metadata}
+    config = {f"model.{field.name}": field.metadata["tune"] for field in fields if "tune" in field.metadata}
     recipe = {} if registry.is_fitted(model) else RECIPE
-    return own | {f"train.{name}": space for name, space in recipe.items()}
+    return config | {f"train.{name}": space for name, space in recipe.items()}
 
 
 class TunedFolder:
@@ -121,13 +129,13 @@ class TunedFolder:
     def require(
         self, pairs: Iterable[tuple[str, str]], task: TaskSettings, profile: str, *, real: Container[str] = ()
     ) -> dict[tuple[str, str], Tuned]:
-        """The settings of every (data set, model); floors have none and are left out.
+        """The settings of every (data set, model); naive baselines have none and are left out.
 
         Raises:
             ConfigError: If a file is missing or does not validate, or was found under another protocol or profile, or
-                on a stand-in of data that are ``real``.
+                on a synthetic data set of data that are ``real``.
         """
-        wanted = [pair for pair in pairs if registry.role(pair[1]) != "floor"]
+        wanted = [pair for pair in pairs if registry.role(pair[1]) != "naive"]
         missing = [pair for pair in wanted if not self.path(*pair, task.name).exists()]
         if missing:
             named = ", ".join(str(self.path(*pair, task.name)) for pair in missing[:MOST_NAMED])
@@ -137,16 +145,16 @@ class TunedFolder:
                 f"there are no tuned settings {named}{more}; 'stbench tune --model {model} --dataset {dataset}' with "
                 "the same task, protocol and profile finds them ('--suite NAME': those of a suite)"
             )
-        found = {pair: self.read(*pair, task.name) for pair in wanted}
-        for pair, tuned in found.items():
+        settings = {pair: self.read(*pair, task.name) for pair in wanted}
+        for pair, tuned in settings.items():
             _check_place(tuned, self.path(*pair, task.name), task, profile)
             _check_data(tuned, self.path(*pair, task.name), is_real=pair[0] in real)
-        return found
+        return settings
 
-    def files(self) -> Iterator[tuple[str, str, Tuned]]:
-        """Every file as data set, model and settings, sorted by path; those of models not installed here are left out.
+    def files(self) -> Iterator[TunedFile]:
+        """Every file, sorted by path; those of models not installed here are left out.
 
-        Settings that a model no longer has are passed on: what was found stays told, only ``read`` refuses it.
+        Settings that a model no longer has are passed on: only ``read`` refuses them.
 
         Raises:
             ConfigError: If a file is not of this form.
@@ -154,7 +162,7 @@ class TunedFolder:
         for path in sorted(self._folder.glob("*/*.toml")):
             model = path.name.partition(".")[0]
             if model in registry.model_names():
-                yield path.parent.name, model, _parsed(path)
+                yield TunedFile(dataset=path.parent.name, model=model, tuned=_parsed(path))
 
     def write(self, dataset: str, model: str, task: str, tuned: Tuned) -> Path | None:
         """Write what a study found, unless the file has it already; one that was edited is kept aside.
@@ -166,11 +174,11 @@ class TunedFolder:
             StoreError: If the file cannot be written.
         """
         path = self.path(dataset, model, task)
-        if _found(path) == tuned.found:
+        if _found_in(path) == tuned.found:
             return None
         aside = _unused(path) if _is_edited(path) else None
         try:
-            with whole(path) as part:
+            with atomic_write(path) as part:
                 part.write_bytes(dumped(dataset, model, tuned).encode())
                 if aside is not None:
                     path.replace(aside)
@@ -182,16 +190,7 @@ class TunedFolder:
 def dumped(dataset: str, model: str, tuned: Tuned) -> str:
     """The file's text; a table without settings is left out."""
     tables = {name: table for name, table in tuned.model_dump(exclude_none=True).items() if table}
-    parts = [
-        f"\n[{name}]\n" + "".join(f"{key} = {_scalar(value)}\n" for key, value in table.items())
-        for name, table in tables.items()
-    ]
-    return HEAD.format(model=model, dataset=dataset) + "".join(parts)
-
-
-def _scalar(value: object) -> str:
-    """A value in TOML, whose texts, numbers, truth values and lists of texts are written as in JSON."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return f"{HEAD.format(model=model, dataset=dataset)}\n{tomli_w.dumps(tables)}"
 
 
 def _parsed(path: Path) -> Tuned:
@@ -218,7 +217,7 @@ def _usable(path: Path, model: str) -> Tuned:
 
 
 def _check_names(tuned: Tuned, model: str) -> None:
-    """Only what is searched may stand in a file: tables name what else is changed, and would not name this."""
+    """A file may hold only what is searched: tables name what else is changed, and would not name this."""
     known = spaces(model)
     for name in (*(f"model.{name}" for name in tuned.model), *(f"train.{name}" for name in tuned.train)):
         if name not in known:
@@ -256,14 +255,14 @@ def _check_place(tuned: Tuned, path: Path, task: TaskSettings, profile: str) -> 
 
 
 def _check_data(tuned: Tuned, path: Path, *, is_real: bool) -> None:
-    if is_real and tuned.found and tuned.found.stand_in:
+    if is_real and tuned.found and tuned.found.synthetic:
         raise ConfigError(
-            f"the settings {path} were found on a stand-in, and the real data are here; tune on these, or delete the "
-            "file's table [found] to use its settings as they are"
+            f"the settings {path} were found on synthetic data, and the real data are here; tune on these, or delete "
+            "the file's table [found] to use its settings as they are"
         )
 
 
-def _found(path: Path) -> Found | None:
+def _found_in(path: Path) -> Found | None:
     try:
         return _parsed(path).found
     except ConfigError:

@@ -7,18 +7,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from filelock import FileLock
 
 from bench.errors import TrackingError
-from bench.records.mlflow_store import METRICS_A_CALL, RUNS_A_PAGE, VALUE_LENGTH, existing, open_experiment
-from bench.tuning.study import Study, TrialFacts
+from bench.records.mlflow_store import (
+    VALUE_LENGTH,
+    artefact,
+    ended,
+    existing,
+    log_metrics,
+    metrics_of,
+    open_experiment,
+    search,
+)
+from bench.tuning.study import State, Study, TrialFacts
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -35,20 +42,6 @@ PARENT, KIND, KEY, TRIAL, DIGEST = (
 SETTINGS, TRIALS = "tuned.toml", "trials.json"
 LOCK_S = 30.0  # another process may be logging the same study
 STATUS = {"complete": "FINISHED", "pruned": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Logged:
-    """A finished study in MLflow.
-
-    Attributes:
-        place: Data set, model and task.
-        digest: Of its two files.
-    """
-
-    place: tuple[str, str, str]
-    digest: str
-    mlflow_id: str
 
 
 class StudyRuns:
@@ -72,8 +65,8 @@ class StudyRuns:
             TrackingError: If there is no such data base; MLflow's own exceptions pass through.
         """
         client = existing(uri)
-        found = client.get_experiment_by_name(EXPERIMENT)
-        return None if found is None else cls(client, str(found.experiment_id))
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+        return None if experiment is None else cls(client, str(experiment.experiment_id))
 
     def log_trials(self, study: Study) -> str:
         """Log the trials that MLflow does not have yet; returns MLflow's id of the study."""
@@ -97,42 +90,36 @@ class StudyRuns:
             self._client.set_tag(parent, DIGEST, both)
         self._client.set_terminated(parent, "FINISHED")
 
-    def finished(self) -> list[Logged]:
-        """Of every data set, model and task the study that was finished last."""
-        last: dict[tuple[str, str, str], tuple[tuple[int, str], Logged]] = {}
-        for run in self._found(f"tags.`{KIND}` = 'study'"):
-            tags, mlflow_id = run.data.tags, str(run.info.run_id)
-            if run.info.status != "FINISHED" or not tags.get(DIGEST):
-                continue
-            place = (tags.get("stbench.dataset", ""), tags.get("stbench.model", ""), tags.get("stbench.task", ""))
-            order = (int(run.info.end_time or 0), mlflow_id)
-            if place not in last or order > last[place][0]:
-                last[place] = (order, Logged(place=place, digest=tags[DIGEST], mlflow_id=mlflow_id))
-        return [last[place][1] for place in sorted(last)]
+    def finished(self) -> dict[tuple[str, str, str], Run]:
+        """By data set, model and task, sorted, the run of the study that was finished last, tagged with ``DIGEST``."""
+        runs = [run for run in self._search(f"tags.`{KIND}` = 'study'") if run.info.status == "FINISHED"]
+        last = {
+            tuple(run.data.tags.get(f"stbench.{name}", "") for name in ("dataset", "model", "task")): run
+            for run in sorted(runs, key=ended)
+            if run.data.tags.get(DIGEST)
+        }
+        return {(dataset, model, task): run for (dataset, model, task), run in sorted(last.items(), key=itemgetter(0))}
 
-    def read(self, study: Logged) -> tuple[bytes, bytes]:
-        """The files of settings and of trials.
+    def read(self, run: Run) -> tuple[bytes, bytes]:
+        """The files of settings and of trials of a finished study.
 
         Raises:
             TrackingError: If they are not those that were logged.
         """
-        with tempfile.TemporaryDirectory() as folder:
-            settings, trials = (
-                Path(self._client.download_artifacts(study.mlflow_id, name, folder)).read_bytes()
-                for name in (SETTINGS, TRIALS)
-            )
-        if digest(settings, trials) != study.digest:
+        mlflow_id = run.info.run_id
+        settings, trials = (artefact(self._client, mlflow_id, name) for name in (SETTINGS, TRIALS))
+        if digest(settings, trials) != run.data.tags[DIGEST]:
             raise TrackingError(
-                f"the files of MLflow run {study.mlflow_id} were changed after they were logged; delete that run "
+                f"the files of MLflow run {mlflow_id} were changed after they were logged; delete that run "
                 f"and repeat 'stbench sync'"
             )
         return settings, trials
 
     def _parent(self, study: Study) -> str:
         key = hashlib.sha256(f"{study.study} {study.key}".encode()).hexdigest()[:16]
-        found = list(self._found(f"tags.`{KIND}` = 'study' and tags.`{KEY}` = '{key}'"))
-        if found:
-            return str(min(found, key=lambda run: (run.info.start_time, run.info.run_id)).info.run_id)
+        begun = list(self._search(f"tags.`{KIND}` = 'study' and tags.`{KEY}` = '{key}'"))
+        if begun:
+            return str(min(begun, key=lambda run: (run.info.start_time, run.info.run_id)).info.run_id)
         tags = {KIND: "study", KEY: key, **_tags(study)}
         name = f"{study.dataset}/{study.model}/{study.task}"
         made = str(self._client.create_run(self._experiment, run_name=name, tags=tags).info.run_id)
@@ -143,7 +130,7 @@ class StudyRuns:
     def _children(self, parent: str) -> set[str]:
         """Numbers of the trials that are there; what a killed process left unfinished is deleted."""
         known = set()
-        for run in self._found(f"tags.`{PARENT}` = '{parent}'"):
+        for run in self._search(f"tags.`{PARENT}` = '{parent}'"):
             if run.info.status == "RUNNING":
                 self._client.delete_run(run.info.run_id)
             else:
@@ -157,35 +144,31 @@ class StudyRuns:
         run = self._client.create_run(
             self._experiment, run_name=f"trial {trial.number}", tags={**facts, **_tags(study)}
         )
-        metrics = [_metric("epoch/val_mae", value, epoch) for epoch, value in trial.epochs if value is not None]
-        metrics += [_metric("val_mae", trial.value)] if trial.value is not None else []
-        params = [(name, str(value)) for name, value in trial.params.items()]
-        self._log(run.info.run_id, params, [*metrics, _metric("seconds", trial.seconds)])
+        metrics = [
+            *metrics_of("epoch/val_mae", dict(trial.epochs)),
+            *metrics_of("val_mae", {0: trial.value}),
+            *metrics_of("seconds", {0: trial.seconds}),
+        ]
+        self._log(run.info.run_id, [(name, str(value)) for name, value in trial.params.items()], metrics)
         self._client.set_terminated(run.info.run_id, STATUS[trial.state])
 
     def _log(self, mlflow_id: str, params: Sequence[tuple[str, str]], metrics: Sequence[Metric]) -> None:
         from mlflow.entities import Param
 
         self._client.log_batch(mlflow_id, params=[Param(name, value[:VALUE_LENGTH]) for name, value in params])
-        for start in range(0, len(metrics), METRICS_A_CALL):
-            self._client.log_batch(mlflow_id, metrics=metrics[start : start + METRICS_A_CALL])
+        log_metrics(self._client, mlflow_id, metrics)
 
-    def _found(self, query: str) -> Iterator[Run]:
-        token = None
-        while True:
-            page = self._client.search_runs([self._experiment], query, max_results=RUNS_A_PAGE, page_token=token)
-            yield from page
-            if not (token := page.token):
-                return
+    def _search(self, query: str) -> Iterator[Run]:
+        return search(self._client, self._experiment, query)
 
 
 def digest(settings: str | bytes, trials: str | bytes) -> str:
     """The sha256 of both files."""
-    found = hashlib.sha256()
+    both = hashlib.sha256()
     for text in (settings, trials):
         part = text.encode() if isinstance(text, str) else text
-        found.update(len(part).to_bytes(8, "big") + part)
-    return found.hexdigest()
+        both.update(len(part).to_bytes(8, "big") + part)
+    return both.hexdigest()
 
 
 def _tags(study: Study) -> dict[str, str]:
@@ -193,7 +176,7 @@ def _tags(study: Study) -> dict[str, str]:
     facts = {f"stbench.{name}": str(getattr(study, name)) for name in names}
     return facts | {
         "stbench.fixed": ", ".join(study.fixed)[:VALUE_LENGTH],
-        "stbench.stand_in": json.dumps(study.stand_in),
+        "stbench.synthetic": json.dumps(study.synthetic),
     }
 
 
@@ -207,13 +190,10 @@ def _space_text(study: Study, name: str) -> str:
 def _summary(study: Study) -> list[Metric]:
     values = [trial.value for trial in study.trials if trial.state == "complete" and trial.value is not None]
     default = [trial.value for trial in study.trials if trial.default and trial.value is not None]
-    found = [_metric("val_mae", min(values))] if values else []
-    found += [_metric("default_val_mae", default[0])] if default else []
-    found += [_metric(state, study.count(state)) for state in ("complete", "pruned", "failed", "killed")]
-    return [*found, _metric("seconds", sum(trial.seconds for trial in study.trials))]
-
-
-def _metric(name: str, value: float, step: int = 0) -> Metric:
-    from mlflow.entities import Metric
-
-    return Metric(name, float(value), int(time.time() * 1000), step)
+    metrics: dict[str, float | None] = {
+        "val_mae": min(values, default=None),
+        "default_val_mae": default[0] if default else None,
+        **{state: study.count(state) for state in get_args(State)},
+        "seconds": sum(trial.seconds for trial in study.trials),
+    }
+    return [metric for name, value in metrics.items() for metric in metrics_of(name, {0: value})]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bench.catalog import registry
 from bench.catalog.data import Catalog
@@ -25,15 +25,16 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
     from torch import nn
 
-    from bench.context import RunContext
+    from bench.settings import TrainSettings
     from bench.task import Task
+    from bench.train import Training
 
 MOST_FAILURES = 5
 PAUSE_S = 0.5  # between looks at what other workers do
 
 
 class Observer(Protocol):
-    """Someone who follows a study: the console, or nobody."""
+    """Someone who follows a study: the console, or MLflow."""
 
     def trial_started(self, study: SharedStudy, number: int) -> None: ...
 
@@ -43,37 +44,8 @@ class Observer(Protocol):
         """Trials may have ended, here or elsewhere."""
 
 
-class Silent:
-    """Follows nothing."""
-
-    def trial_started(self, study: SharedStudy, number: int) -> None: ...
-
-    def epoch(self, study: SharedStudy, row: Mapping[str, float]) -> None: ...
-
-    def looked(self, study: SharedStudy) -> None: ...
-
-
 @dataclass(frozen=True, kw_only=True)
-class Several:
-    """Observers as one, each told in its turn."""
-
-    observers: tuple[Observer, ...]
-
-    def trial_started(self, study: SharedStudy, number: int) -> None:
-        for each in self.observers:
-            each.trial_started(study, number)
-
-    def epoch(self, study: SharedStudy, row: Mapping[str, float]) -> None:
-        for each in self.observers:
-            each.epoch(study, row)
-
-    def looked(self, study: SharedStudy) -> None:
-        for each in self.observers:
-            each.looked(study)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
+class Workplace:
     """Where a worker works.
 
     Attributes:
@@ -95,14 +67,19 @@ class Tuner:
     """One worker: takes trials of studies and runs them. Use it in a ``with``."""
 
     def __init__(
-        self, place: Place, target: Target, observer: Observer, *, check: Callable[[], None] = lambda: None
+        self,
+        workplace: Workplace,
+        target: Target,
+        observers: Sequence[Observer] = (),
+        *,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         from bench.context import resolve_device
 
-        self._place, self._target, self._observer, self._check = place, target, observer, check
-        self._device = resolve_device(place.device)
-        self._worker = Worker(place.results)
-        self._load = lru_cache(maxsize=1)(Catalog(data_dir=place.data_dir, cache=place.results / "cache").load)
+        self._workplace, self._target, self._observers, self._check = workplace, target, observers, check
+        self._device = resolve_device(workplace.device)
+        self._worker = Worker(workplace.results)
+        self._load = lru_cache(maxsize=1)(Catalog(data_dir=workplace.data_dir, cache=workplace.results / "cache").load)
 
     def __enter__(self) -> Tuner:
         self._worker.__enter__()
@@ -120,28 +97,32 @@ class Tuner:
         """
         run = job.run
         journal = self._worker.folder / run.dataset / f"{run.model}.journal"
-        study = SharedStudy(job, self._target, open_storage(self._place.storage, journal), self._worker)
-        self._observer.looked(study)
+        study = SharedStudy(job, self._target, open_storage(self._workplace.storage, journal), self._worker)
+        self._tell(lambda observer: observer.looked(study))
         task: Task | None = None
         failures = 0
         while (trial := self._claim(study, wait=wait)) is not None:
             task = task or self._task(job)
-            self._observer.trial_started(study, trial.number)
+            self._tell(lambda observer: observer.trial_started(study, trial.number))
             reason = self._try(study, trial, task)
-            self._observer.looked(study)
+            self._tell(lambda observer: observer.looked(study))
             failures = failures + 1 if reason else 0
             if failures >= MOST_FAILURES:
                 raise TrainingError(f"{failures} trials of {job.title} in a row failed, the last with: {reason}")
         return study
+
+    def _tell(self, message: Callable[[Observer], None]) -> None:
+        for observer in self._observers:
+            message(observer)
 
     def _claim(self, study: SharedStudy, *, wait: bool) -> Trial | None:
         while True:
             self._check()
             trial = study.claim()
             if trial is not None or not wait or study.done():
-                self._observer.looked(study)
+                self._tell(lambda observer: observer.looked(study))
                 return trial
-            self._observer.looked(study)
+            self._tell(lambda observer: observer.looked(study))
             time.sleep(PAUSE_S)
 
     def _task(self, job: Job) -> Task:
@@ -176,6 +157,7 @@ class Tuner:
         from optuna import TrialPruned
 
         from bench.context import RunContext
+        from bench.train import make_model, train_model
 
         spec = study.job.spec(trial.params)
         last = spec.train.epochs
@@ -184,32 +166,26 @@ class Tuner:
             self._check()
             trial.report(row["val_mae"], int(row["epoch"]))
             trial.set_user_attr("seconds", time.perf_counter() - started)
-            self._observer.epoch(study, row)
+            self._tell(lambda observer: observer.epoch(study, row))
             if not is_default(trial) and row["epoch"] < last and (trial.should_prune() or study.spent()):
                 raise TrialPruned
 
         context = RunContext(seed=spec.seed, device=self._device)
         context.begin()
-        module = registry.load("model", spec.model)
-        model = module.Model(task.shape, module.Config(**spec.config)).to(self._device)
-        return validation_mae(model, task, spec.train, context, on_epoch)
+        model = make_model(registry.load("model", spec.model), spec.config, task.shape, self._device)
+        training = train_model(model, task, spec.train, context, on_epoch=on_epoch)
+        return validation_mae(training, model, task, spec.train)
 
 
-def validation_mae(
-    model: nn.Module, task: Task, train: Any, context: RunContext, on_epoch: Callable[[dict[str, float]], None]
-) -> float:
-    """Train or fit a model, or neither, and score it on validation.
+def validation_mae(training: Training, model: nn.Module, task: Task, train: TrainSettings) -> float:
+    """After the best epoch of a model that was trained, in physical units; any other is scored.
 
     Raises:
-        TrainingError: If an error is not finite.
+        TrainingError: If the error is not finite.
     """
-    from bench.train import Trainer, forecast_sums
-    from bench.types import Fittable
+    from bench.train import forecast_sums
 
-    if isinstance(model, Fittable):
-        model.fit(task.series)
-    elif any(p.requires_grad for p in model.parameters()):
-        training = Trainer(model, task, train, context).run(on_epoch=on_epoch)
+    if training.curve:
         return min(row["val_mae"] for row in training.curve)
     sums = forecast_sums(
         model.eval(),
@@ -218,7 +194,7 @@ def validation_mae(
         clamp=task.settings.clamp,
         precision=train.precision,
     )
-    mae = sums.scores()["mae"]["overall"]
+    mae = sums.scores()["mae"].overall
     if mae is None:
         raise TrainingError("the validation MAE is not finite")
     return mae
@@ -231,14 +207,14 @@ def winner(study: SharedStudy) -> Tuned | None:
         return None
     model, train = grouped(best.params, "model"), grouped(best.params, "train")
     spec = job.run.spec
-    found = Found(
+    outcome = Found(
         study=job.study,
         task=spec.task.name,
         protocol=spec.task.protocol,
         profile=job.profile,
         fixed=job.fixed,
         weights=spec.weights,
-        stand_in=spec.data.stand_in,
+        synthetic=spec.data.synthetic,
         asked=str(study.target),
         finished=tally.finished,
         pruned=tally.pruned,
@@ -249,10 +225,10 @@ def winner(study: SharedStudy) -> Tuned | None:
         best_trial=best.number,
         values=digest(model, train),
     )
-    return Tuned(model=model, train=train, found=found)
+    return Tuned(model=model, train=train, found=outcome)
 
 
-def work(jobs: Sequence[Job], place: Place, target: Target, parent: int) -> None:
+def work(jobs: Sequence[Job], workplace: Workplace, target: Target, parent: int) -> None:
     """What a further worker process does: help with each study, and end with the process that started it."""
 
     def check() -> None:
@@ -260,7 +236,7 @@ def work(jobs: Sequence[Job], place: Place, target: Target, parent: int) -> None
             raise WorkerStoppedError
 
     expected = contextlib.suppress(WorkerStoppedError, KeyboardInterrupt, BenchError)
-    with expected, Tuner(place, target, Silent(), check=check) as tuner:
+    with expected, Tuner(workplace, target, check=check) as tuner:
         for job in jobs:
             with contextlib.suppress(TrainingError):
                 tuner.tune(job, wait=False)

@@ -33,10 +33,10 @@ def open_storage(url: str | None, journal: Path) -> BaseStorage:
         with FileLock(journal.parent.parent / "storage.lock"):  # it makes its tables, which two at once cannot
             return optuna.storages.RDBStorage(url)
     except Exception as error:  # a database's driver raises many kinds
-        place = shown(url) if url else journal
+        address = shown(url) if url else journal
         raise StoreError(
-            f"the studies at {place} cannot be opened ({_reason(error, url)}); give --storage another address, or mend "
-            "this one"
+            f"the studies at {address} cannot be opened ({_reason(error, url)}); give --storage another address, or "
+            "mend this one"
         ) from error
 
 

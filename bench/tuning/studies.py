@@ -16,15 +16,16 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import count
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from bench.config import Space
 from bench.errors import ConfigError
-from bench.runs.spec import PlannedRun, RunSpec
+from bench.records.planned import PlannedRun
+from bench.records.record import Spec
 from bench.runs.suite import first_problem
 from bench.runs.tuned import spaces
 from bench.tuning.storage import one_sentence
@@ -58,12 +59,12 @@ class Job:
         spec, settings = self.run.spec, {key: asdict(space) for key, space in self.space.items()}
         text = json.dumps([METHOD, self.run.run_id, self.default, settings], sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-        place = (self.run.dataset, self.run.model, spec.task.name, spec.task.protocol, self.profile)
-        return "/".join((*place, digest))
+        parts = (self.run.dataset, self.run.model, spec.task.name, spec.task.protocol, self.profile)
+        return "/".join((*parts, digest))
 
     @property
     def profile(self) -> str:
-        return str(self.run.label["profile"])
+        return self.run.label.profile
 
     @property
     def title(self) -> str:
@@ -90,10 +91,10 @@ class Job:
                 f"the settings of '{self.run.model}' cannot be searched: {first_problem(error)}; mend its search space"
             ) from error
 
-    def spec(self, values: Mapping[str, Any]) -> RunSpec:
+    def spec(self, values: Mapping[str, Any]) -> Spec:
         """The run with these values of the space."""
         spec, model, train = self.run.spec, *(grouped(values, name) for name in ("model", "train"))
-        return replace(spec, config={**spec.config, **model}, train=replace(spec.train, **train))
+        return msgspec.structs.replace(spec, config={**spec.config, **model}, train=replace(spec.train, **train))
 
 
 def grouped(values: Mapping[str, Any], group: str) -> dict[str, Any]:
@@ -104,13 +105,13 @@ def grouped(values: Mapping[str, Any], group: str) -> dict[str, Any]:
 def job(run: PlannedRun, fixed: Sequence[str]) -> Job | None:
     """The study of a run; None if nothing of it is left to tune."""
     held = {text.partition("=")[0].strip() for text in fixed}
-    space = {key: each for key, each in spaces(run.model).items() if key not in held}
+    space = {key: setting for key, setting in spaces(run.model).items() if key not in held}
     return Job(run=run, space=space, fixed=tuple(fixed)) if space else None
 
 
 def scales(space: Mapping[str, Space], default: Mapping[str, Any]) -> dict[str, Scale]:
     """What is searched of every setting; a default outside of its space belongs to it, too."""
-    return {key: _scale(each, default[key]) for key, each in sorted(space.items())}
+    return {key: _scale(own, default[key]) for key, own in sorted(space.items())}
 
 
 def _scale(space: Space, default: Any) -> Scale:
@@ -169,9 +170,7 @@ class Worker:
         self._lock.acquire()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._lock.release()
         self._file(self.name).unlink(missing_ok=True)
 

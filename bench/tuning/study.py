@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from annotated_types import Ge, Interval, MaxLen, MinLen
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-LARGEST = 1e30  # an error above it is told as none
+LARGEST = 1e30  # an error above it counts as none
 LONGEST = 200  # characters of a text
 MOST_SETTINGS = 64
 MOST_CHOICES = 256
@@ -24,10 +24,8 @@ def _printable(text: str) -> str:
 
 Text: TypeAlias = Annotated[str, MaxLen(LONGEST), AfterValidator(_printable)]
 Number: TypeAlias = Annotated[float, Interval(ge=-LARGEST, le=LARGEST), Field(allow_inf_nan=False)]
-Whole: TypeAlias = Annotated[int, Interval(ge=-(2**53), le=2**53)]
-Choice: TypeAlias = bool | Whole | Number | Text
+Choice: TypeAlias = bool | Annotated[int, Interval(ge=-(2**53), le=2**53)] | Number | Text
 State: TypeAlias = Literal["complete", "pruned", "failed", "killed"]
-Named: TypeAlias = dict[Text, Choice]
 
 
 class Scale(BaseModel):
@@ -79,7 +77,7 @@ class TrialFacts(BaseModel):
     value: Number | None = None
     seconds: Annotated[Number, Ge(0)] = 0.0
     default: bool = False
-    params: Named = {}
+    params: dict[Text, Choice] = {}
     epochs: tuple[tuple[Annotated[int, Interval(ge=0, le=10**7)], Number | None], ...] = ()
     reason: Text = ""
 
@@ -112,7 +110,7 @@ class Study(BaseModel):
     protocol: Text
     profile: Text
     weights: Text
-    stand_in: bool
+    synthetic: Annotated[bool, Field(validation_alias=AliasChoices("synthetic", "stand_in"))]
     fixed: tuple[Text, ...] = ()
     space: Annotated[dict[Text, Scale], MaxLen(MOST_SETTINGS)]
     trials: tuple[TrialFacts, ...] = ()
@@ -130,11 +128,6 @@ class Study(BaseModel):
 
     def count(self, state: State) -> int:
         return sum(trial.state == state for trial in self.trials)
-
-
-def stem(dataset: str, model: str, task: str) -> str:
-    """What a study's figures are called."""
-    return f"tuning-{dataset}-{model}{'' if task == 'short' else f'-{task}'}"
 
 
 def distribution(scale: Scale) -> BaseDistribution:

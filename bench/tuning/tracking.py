@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from bench.errors import StoreError, TrackingError
 from bench.records.tracking import Feed, one_sentence
 from bench.runs.tuned import TunedFolder
-from bench.tuning.mlflow_studies import StudyRuns, digest
-from bench.tuning.trials import path_of, read_trials, studies, told
+from bench.tuning.mlflow_studies import DIGEST, StudyRuns, digest
+from bench.tuning.trials import path_of, read_trials, studies, study_of
 
 if TYPE_CHECKING:
     from bench.tuning.studies import SharedStudy
@@ -25,7 +25,7 @@ class StudyTracker:
     Args:
         uri: A tracking store.
         results: The results folder.
-        warn: Told once, in one sentence, when MLflow does not work.
+        warn: Called once, with one sentence, when MLflow does not work.
     """
 
     def __init__(self, uri: str, results: Path, *, warn: Callable[[str], None]) -> None:
@@ -51,8 +51,8 @@ class StudyTracker:
         if not (fresh := ended - posted):
             return
         posted |= fresh
-        every = told(study)
-        some = every.model_copy(update={"trials": tuple(t for t in every.trials if t.number in fresh)})
+        whole = study_of(study)
+        some = whole.model_copy(update={"trials": tuple(t for t in whole.trials if t.number in fresh)})
 
         def log(runs: StudyRuns) -> None:
             runs.log_trials(some)
@@ -85,11 +85,11 @@ def sync_studies(results: Path, uri: str) -> tuple[int, int]:
     added = present = 0
     with one_sentence(uri):
         runs = StudyRuns.open(uri, results) if here else None
-        known = {logged.place: logged.digest for logged in runs.finished()} if runs else {}
+        known = {key: run.data.tags[DIGEST] for key, run in runs.finished().items()} if runs else {}
         for study in here:
-            place = (study.dataset, study.model, study.task)
-            texts = [path.read_text(encoding="utf-8") for path in _files(results, *place)]
-            if known.get(place) == digest(*texts):
+            key = (study.dataset, study.model, study.task)
+            texts = [path.read_text(encoding="utf-8") for path in _files(results, *key)]
+            if known.get(key) == digest(*texts):
                 present += 1
             elif runs:
                 runs.finish(study, *texts)
@@ -106,10 +106,10 @@ def fetch_studies(uri: str, results: Path) -> None:
     """
     with one_sentence(uri):
         runs = StudyRuns.open_existing(uri)
-        for logged in runs.finished() if runs else ():
-            if not all(NAME.fullmatch(name) for name in logged.place):
-                raise TrackingError(f"MLflow run {logged.mlflow_id} is of no data set, model and task; delete it there")
-            for path, text in zip(_files(results, *logged.place), runs.read(logged) if runs else (), strict=True):
+        for key, run in runs.finished().items() if runs else ():
+            if not all(NAME.fullmatch(name) for name in key):
+                raise TrackingError(f"MLflow run {run.info.run_id} is of no data set, model and task; delete it there")
+            for path, text in zip(_files(results, *key), runs.read(run) if runs else (), strict=True):
                 _write(path, text)
 
 

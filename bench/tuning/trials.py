@@ -1,6 +1,6 @@
 """Files of trials: ``results/tuned/<data set>/<model>.trials.json``, beside the settings that were found.
 
-Whatever storage a study is in, its figures are drawn from this file: a line for each trial, sorted, the same bytes for
+Whatever storage a study is in, its figures are drawn from this file: a line for every trial, sorted, the same bytes for
 the same study.
 """
 
@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from bench.catalog import registry
 from bench.errors import ConfigError, StoreError
-from bench.files import whole
+from bench.files import atomic_write
 from bench.runs.suite import first_problem
 from bench.runs.tuned import TunedFolder
 from bench.tuning.studies import SharedStudy, is_default, is_killed
@@ -30,7 +30,7 @@ ENDING = ".trials.json"
 NAME = re.compile(r"\w[\w-]*(\.\w[\w-]*)?", re.ASCII)
 
 
-def told(shared: SharedStudy) -> Study:
+def study_of(shared: SharedStudy) -> Study:
     """A study as its storage holds it now, without trials that still run."""
     job, spec = shared.job, shared.job.run.spec
     return Study(
@@ -42,14 +42,14 @@ def told(shared: SharedStudy) -> Study:
         protocol=spec.task.protocol,
         profile=job.profile,
         weights=spec.weights,
-        stand_in=spec.data.stand_in,
+        synthetic=spec.data.synthetic,
         fixed=tuple(_text(text) for text in job.fixed),
         space=job.scales,
-        trials=tuple(told_trial(trial) for trial in shared.trials() if trial.state.is_finished()),
+        trials=tuple(trial_of(trial) for trial in shared.trials() if trial.state.is_finished()),
     )
 
 
-def told_trial(trial: FrozenTrial) -> TrialFacts:
+def trial_of(trial: FrozenTrial) -> TrialFacts:
     """One finished trial."""
     states: dict[str, State] = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
     state = "killed" if is_killed(trial) else states[trial.state.name]
@@ -78,7 +78,7 @@ def write_trials(results: Path, study: Study) -> Path:
     """
     path = path_of(results, study.dataset, study.model, study.task)
     try:
-        with whole(path) as part:
+        with atomic_write(path) as part:
             part.write_bytes(dumped(study).encode())
     except OSError as error:
         raise StoreError(f"{path} cannot be written ({error}); check the folder's space and rights") from error
@@ -122,8 +122,8 @@ def studies(results: Path) -> Iterator[Study]:
 def dumped(study: Study) -> str:
     """The file's text: a line for each fact and each trial."""
     facts = study.model_dump(mode="json", exclude_defaults=True)
-    ranges = {name: {"low": each.low, "high": each.high} for name, each in study.space.items() if each.choices is None}
-    facts["space"] = {name: ranges.get(name, {}) | each for name, each in facts["space"].items()}
+    ranges = {name: {"low": scale.low, "high": scale.high} for name, scale in study.space.items() if not scale.choices}
+    facts["space"] = {name: ranges.get(name, {}) | scale for name, scale in facts["space"].items()}
     trials = ",\n".join(f"  {_json(trial)}" for trial in facts.pop("trials", ()))
     head = "".join(f" {_json(name)}: {_json(value)},\n" for name, value in facts.items())
     return f'{{\n{head} "trials": [\n{trials}\n ]\n}}\n'

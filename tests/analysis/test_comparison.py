@@ -19,7 +19,7 @@ from bench.analysis.stats.comparison import (
     widening,
 )
 from bench.errors import StoreError
-from bench.records.window_errors import WindowErrors
+from bench.records.arrays import WindowErrors, values_of
 
 DAYS, PER_DAY = 20, 24
 
@@ -30,7 +30,7 @@ def runs(factor=1.0, noise=0.0, seeds=3, seed=0, days=DAYS):
     hard = 5 + np.sin(2 * np.pi * hour / PER_DAY) + np.repeat(np.random.default_rng(9).normal(0, 0.3, days), PER_DAY)
     rng = np.random.default_rng(seed)
     return {
-        number: WindowErrors(
+        number: WindowErrors.of(
             per_day=PER_DAY,
             origins=1000 + hour,
             count=np.full(len(hour), 10.0),
@@ -41,56 +41,60 @@ def runs(factor=1.0, noise=0.0, seeds=3, seed=0, days=DAYS):
     }
 
 
+def errors(run):
+    return values_of(run.absolute)
+
+
 def one(*args, horizon=6):
-    (found,) = corrected(compare(args[0], [args[1]], horizon=horizon))
-    return found
+    (difference,) = corrected(compare(args[0], [args[1]], horizon=horizon))
+    return difference
 
 
 def test_a_planted_difference_is_found():
-    found = one(runs(), runs(1.05, noise=0.02, seed=1))
-    assert found.percent == pytest.approx(5, abs=1.5)
-    assert found.low < found.percent < found.high
-    assert list(found.seeds) == [0, 1, 2]
-    assert found.significant
+    difference = one(runs(), runs(1.05, noise=0.02, seed=1))
+    assert difference.percent == pytest.approx(5, abs=1.5)
+    assert difference.low < difference.percent < difference.high
+    assert list(difference.seeds) == [0, 1, 2]
+    assert difference.claimed
 
 
 def test_no_difference_is_left_open():
-    found = one(runs(noise=0.05, seed=1), runs(noise=0.05, seed=2))
-    assert found.low < 0 < found.high
-    assert not found.significant
+    difference = one(runs(noise=0.05, seed=1), runs(noise=0.05, seed=2))
+    assert difference.low < 0 < difference.high
+    assert not difference.claimed
 
 
 def test_the_same_runs_differ_by_nothing():
-    found = one(runs(), runs())
-    assert (found.percent, found.low, found.high, found.p) == (0, 0, 0, 1)
-    assert not found.significant
+    difference = one(runs(), runs())
+    assert (difference.percent, difference.low, difference.high, difference.p) == (0, 0, 0, 1)
+    assert not difference.claimed
 
 
 def test_the_difference_is_that_of_pooled_errors_of_seeds():
     reference, other = runs(noise=0.1, seed=3), runs(1.1, noise=0.1, seed=4, seeds=2)
-    base = np.mean([sum(reference[seed].absolute) for seed in other])  # of the seeds that both have
-    mine = np.mean([sum(run.absolute) for run in other.values()])
-    found = one(reference, other)
-    assert found.percent == pytest.approx(100 * (mine - base) / base)
-    assert dict(found.seeds) == pytest.approx(
-        {seed: 100 * (sum(other[seed].absolute) / sum(reference[seed].absolute) - 1) for seed in (0, 1)}
+    base = np.mean([errors(reference[seed]).sum() for seed in other])  # of the seeds that both have
+    mine = np.mean([errors(run).sum() for run in other.values()])
+    difference = one(reference, other)
+    assert difference.percent == pytest.approx(100 * (mine - base) / base)
+    assert dict(difference.seeds) == pytest.approx(
+        {seed: 100 * (errors(other[seed]).sum() / errors(reference[seed]).sum() - 1) for seed in (0, 1)}
     )
 
 
 def test_one_seed_against_the_others_leaves_it_open():
     other = runs(1.05)
     other[2] = runs(0.99)[2]
-    found = one(runs(), other)
-    assert found.low > 0
-    assert found.p < 0.05
-    assert not found.significant
+    difference = one(runs(), other)
+    assert difference.low > 0
+    assert difference.p < 0.05
+    assert not difference.claimed
 
 
 def test_fewer_than_three_seeds_or_six_days_make_no_claim():
-    assert one(runs(), runs(1.05)).significant
+    assert one(runs(), runs(1.05)).claimed
     few_seeds, few_days = one(runs(seeds=2), runs(1.05, seeds=2)), one(runs(days=5), runs(1.05, days=5))
-    assert (few_seeds.testable, few_seeds.significant) == (False, False)
-    assert (few_days.testable, few_days.significant, few_days.days, few_days.least) == (False, False, 5, 2 / 2**5)
+    assert (few_seeds.testable, few_seeds.claimed) == (False, False)
+    assert (few_days.testable, few_days.claimed, few_days.days, few_days.least) == (False, False, 5, 2 / 2**5)
 
 
 def test_runs_without_a_common_seed_or_without_error_are_not_compared():
@@ -106,8 +110,8 @@ def test_a_long_horizon_makes_long_blocks():
 def test_the_test_is_made_on_days():
     reference, other = runs(noise=0.1, seed=3), runs(1.02, noise=0.1, seed=4)
     by_day = [
-        np.mean([run.absolute[day * PER_DAY : (day + 1) * PER_DAY].sum() for run in other.values()])
-        - np.mean([run.absolute[day * PER_DAY : (day + 1) * PER_DAY].sum() for run in reference.values()])
+        np.mean([errors(run)[day * PER_DAY : (day + 1) * PER_DAY].sum() for run in other.values()])
+        - np.mean([errors(run)[day * PER_DAY : (day + 1) * PER_DAY].sum() for run in reference.values()])
         for day in range(DAYS)
     ]
     assert one(reference, other).p == pytest.approx(wilcoxon(by_day).pvalue)
@@ -115,26 +119,26 @@ def test_the_test_is_made_on_days():
 
 def test_the_interval_is_that_of_a_slow_moving_block_bootstrap_widened():
     reference, other = runs(noise=0.1, seed=3), runs(1.02, noise=0.1, seed=4)
-    base, mine = (np.mean([run.absolute for run in each.values()], axis=0) for each in (reference, other))
+    base, mine = (np.mean([errors(run) for run in each.values()], axis=0) for each in (reference, other))
     rng = np.random.default_rng(5)
     ratios = []
     for _ in range(DRAWS):
         starts = rng.integers(0, len(base) - PER_DAY + 1, DAYS)
         chosen = np.concatenate([np.arange(start, start + PER_DAY) for start in starts])
         ratios.append(100 * (mine[chosen].sum() / base[chosen].sum() - 1))
-    found = one(reference, other)
+    difference = one(reference, other)
     (factor,) = widening(base[:, None], mine[:, None], PER_DAY)
-    wanted = found.percent + factor * (np.quantile(ratios, (0.025, 0.975)) - found.percent)
+    wanted = difference.percent + factor * (np.quantile(ratios, (0.025, 0.975)) - difference.percent)
     assert factor != pytest.approx(1, abs=0.01)
-    assert (found.low, found.high) == pytest.approx(tuple(wanted), abs=0.15 * np.ptp(wanted))
+    assert (difference.low, difference.high) == pytest.approx(tuple(wanted), abs=0.15 * np.ptp(wanted))
 
 
 def test_days_make_wider_intervals_than_windows_taken_for_independent():
     reference, other = runs(noise=0.1, seed=3), runs(1.02, noise=0.1, seed=4)
-    base, mine = (np.mean([run.absolute for run in each.values()], axis=0) for each in (reference, other))
+    base, mine = (np.mean([errors(run) for run in each.values()], axis=0) for each in (reference, other))
     spread = 100 * 1.96 * np.std(mine - base) / np.sqrt(len(base)) / np.mean(base)
-    found = one(reference, other)
-    assert found.high - found.low > 2 * (2 * spread)
+    difference = one(reference, other)
+    assert difference.high - difference.low > 2 * (2 * spread)
 
 
 def coverage(noise, days, truth=3.0, draws=400):
@@ -193,8 +197,8 @@ def test_blocks_that_follow_each_other_are_told_from_blocks_that_do_not():
 
 
 def test_a_test_period_shorter_than_two_days_still_has_an_interval():
-    found = one(runs(days=1), runs(1.05, noise=0.1, days=1))
-    assert found.low - 1e-9 <= found.percent <= found.high + 1e-9
+    difference = one(runs(days=1), runs(1.05, noise=0.1, days=1))
+    assert difference.low - 1e-9 <= difference.percent <= difference.high + 1e-9
 
 
 def test_equal_runs_of_one_reference_share_their_draws():
@@ -208,10 +212,10 @@ def test_runs_of_other_windows_are_refused():
 
 
 def test_holm_multiplies_by_the_number_of_comparisons_still_open():
-    found = compare(runs(noise=0.05), [runs(1.01, noise=0.05, seed=s) for s in (1, 2, 3)], horizon=6)
-    values = sorted(each.p for each in found)
+    differences = compare(runs(noise=0.05), [runs(1.01, noise=0.05, seed=s) for s in (1, 2, 3)], horizon=6)
+    values = sorted(each.p for each in differences)
     wanted = np.minimum(1, np.maximum.accumulate(np.array(values) * [3, 2, 1]))
-    assert sorted(each.holm for each in corrected(found)) == pytest.approx(list(wanted))
+    assert sorted(each.holm for each in corrected(differences)) == pytest.approx(list(wanted))
     assert corrected([]) == []
 
 

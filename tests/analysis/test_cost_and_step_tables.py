@@ -2,104 +2,103 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 
 import pytest
-from records import record, runs_of, suite
+from msgspec.structs import replace
+from records import record, results_of, suite
 
-from bench.analysis.tables.efficiency import make_efficiency
-from bench.analysis.tables.per_horizon import make_per_horizon, shown_steps
-from bench.errors import StoreError
-from bench.runs.layout import Layout
+from bench.analysis.formats.latex import latex
+from bench.analysis.formats.markdown import markdown
+from bench.analysis.tables.per_horizon import shown_steps
+from bench.runs.suite import load_suites
 
-SHORT = Layout(name="short_term", title="Short-term", tasks=("short",))
-
-
-def costly(*args, device="cpu", cost=None, **kind):
-    made = record(*args, **kind)
-    return made | {
-        "environment": made["environment"] | {"device": device},
-        "cost": made["cost"] | (cost or {}),
-    }
+(SHORT,) = load_suites(["short_term"])
 
 
-def rows(markdown):
-    lines = [line for line in markdown.splitlines() if line.startswith("| ") and not line.startswith("| ---")]
+def table(name, records, code=None):
+    return results_of(records, code, [SHORT]).table(name)
+
+
+def costly(*args, cost, **facts):
+    run = record(*args, **facts)
+    return replace(run, cost=replace(run.cost, **cost))
+
+
+def rows(file):
+    lines = [line for line in markdown(file).splitlines() if line.startswith("| ") and not line.startswith("| ---")]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
 
 
 def test_costs_are_means_over_seeds_and_data_sets():
     made = [costly(seed=seed, cost={"train_s": 10.0 + seed, "parameters": 1234567}) for seed in (0, 1)]
     made.append(costly("taxinyc", cost={"train_s": 20.5, "parameters": 1234567}))
-    _, row = rows(make_efficiency(runs_of(made), [SHORT]).to_markdown())
-    assert row == ["stid", "1,234,567", "90", "15.5", "0.000012", "0.250", "—", "2"]
+    _, row = rows(table("efficiency", made))
+    assert row == ["stid", "1,234,567", "90", "15.5", "0.000012", "0.250", "321", "2"]
 
 
-def test_operations_are_counted_in_billions_and_a_dash_is_not_a_zero():
-    made = [costly(model=name, cost={"flops": flops}) for name, flops in {"a": 35.2e9, "b": 0, "c": None}.items()]
-    table = make_efficiency(runs_of(made), [SHORT])
-    assert {row[0]: row[4] for row in rows(table.to_markdown())[1:]} == {"a": "35.2", "b": "0", "c": "—"}
-    found = {row["line"]: row["flops"] for row in csv.DictReader(io.StringIO(table.to_csv()))}
-    assert (float(found["a"]), float(found["b"]), found["c"]) == (35.2e9, 0.0, "")
+def test_operations_are_counted_in_billions_and_none_is_a_zero():
+    made = [costly(model=name, cost={"flops": flops}) for name, flops in {"a": 35_200_000_000, "b": 0}.items()]
+    file = table("efficiency", made)
+    assert {row[0]: row[4] for row in rows(file)[1:]} == {"a": "35.2", "b": "0"}
+    assert dict(zip(file.csv[""]["method"], file.csv[""]["flops"], strict=True)) == {"a": 35.2e9, "b": 0.0}
 
 
-def test_runs_of_two_devices_stand_in_two_blocks_that_name_them():
+def test_runs_of_two_devices_stand_in_two_groups_that_name_them():
     made = [costly(device="cpu", cost={"train_s": 9.0}), costly(seed=1, device="H200", cost={"train_s": 1.0})]
-    table = make_efficiency(runs_of(made), [SHORT])
-    assert [block.title.rpartition(", on ")[2] for block in table.blocks] == ["H200", "cpu"]
-    assert [row[3] for row in rows(table.to_markdown()) if row[0] == "stid"] == ["1.00", "9.00"]
-    assert sorted(table.long["device"]) == ["H200", "cpu"]
+    file = table("efficiency", made)
+    assert [each.heading.rpartition(", on ")[2] for each in file.tables] == ["H200", "cpu"]
+    assert [row[3] for row in rows(file) if row[0] == "stid"] == ["1.00", "9.00"]
+    assert sorted(file.csv[""]["device"]) == ["H200", "cpu"]
 
 
 def test_a_failed_run_costs_nothing():
-    table = make_efficiency(runs_of([record(), record(model="b", failed=True)]), [SHORT])
-    assert [row[0] for row in rows(table.to_markdown())] == ["**Cost**", "stid"]
+    file = table("efficiency", [record(), record(model="b", failed=True)])
+    assert [row[0] for row in rows(file)] == ["**Cost**", "stid"]
 
 
 def test_costs_of_earlier_code_are_marked():
-    runs = runs_of([record()], {("bikenyc", "stid"): "f" * 12})
-    assert rows(make_efficiency(runs, [SHORT]).to_markdown())[1][1] == "100 §"
+    file = table("efficiency", [record()], {("bikenyc", "stid"): "f" * 12})
+    assert rows(file)[1][1] == "100 §"
 
 
-def test_floors_come_first_and_stand_ins_are_marked():
-    table = make_efficiency(runs_of(suite()), [SHORT])
-    assert [row[0] for row in rows(table.to_markdown())][1:3] == ["*last_value*", "*window_mean*"]
-    assert "taxibj †" in table.to_markdown()
+def test_naive_baselines_come_first_and_synthetic_data_sets_are_marked():
+    file = table("efficiency", suite())
+    assert [row[0] for row in rows(file)][1:3] == ["*last_value*", "*window_mean*"]
+    assert "taxibj †" in markdown(file)
+    assert markdown(file).splitlines()[-1].startswith("† synthetic data, not the real data set")
 
 
 def test_every_step_has_its_mean_over_seeds_and_the_best_are_marked():
     made = [record(mae=1.0), record(seed=1, mae=3.0), record(model="b", mae=1.0)]
-    table = make_per_horizon(runs_of(made), [SHORT])
-    head, best, other = rows(table.to_markdown())
+    file = table("per_horizon", made)
+    head, best, other = rows(file)
     assert head == ["**MAE**", *(f"step {step}" for step in range(1, 7))]
     assert best[:3] == ["b", "**0.900**", "**0.940**"]
-    assert other[:3] == ["stid", "<u>1.800</u>", "<u>1.88</u>".replace("1.88", "1.880")]
-    found = list(csv.DictReader(io.StringIO(table.to_csv())))
-    [row] = [row for row in found if (row["line"], row["step"]) == ("stid", "6")]
-    assert (float(row["mean"]), float(row["std"]), row["n"]) == (
-        pytest.approx(2.2),
-        pytest.approx(math.sqrt(2) * 1.1),
-        "2",
-    )
+    assert other[:3] == ["stid", "<u>1.800</u>", "<u>1.880</u>"]
+    [row] = file.csv[""].query("method == 'stid' and step == 6").itertuples()
+    assert (row.mean, row.std, row.n) == (pytest.approx(2.2), pytest.approx(math.sqrt(2) * 1.1), 2)
 
 
-def test_data_sets_are_blocks_of_their_own():
-    table = make_per_horizon(runs_of(suite()), [SHORT])
-    assert [block.title.partition(":")[0] for block in table.blocks] == ["bikenyc", "taxibj", "taxinyc"]
-    assert "step 1 †" in table.to_markdown()
+def test_data_sets_are_tables_of_their_own_and_synthetic_ones_are_marked_at_their_name():
+    file = table("per_horizon", suite())
+    assert [each.heading.partition(":")[0] for each in file.tables] == ["bikenyc", "taxibj †", "taxinyc"]
+    assert [header.text for header in file.tables[1].columns] == [f"step {step}" for step in range(1, 7)]
+    first, second, third = markdown(file).split("## ")[1:]
+    assert "† synthetic data, not the real data set" in second
+    assert "†" not in first + third
+
+
+def test_two_versions_of_a_data_set_have_headings_and_labels_of_their_own():
+    file = table("per_horizon", [record(), record(sha256="e" * 64)])
+    assert [heading.partition(":")[0] for heading, _ in file.by_heading()] == [
+        "bikenyc (npz-1, dddddd)",
+        "bikenyc (npz-1, eeeeee)",
+    ]
+    assert [f"tab:per-horizon-{number}-mae" in latex("per_horizon", file) for number in (1, 2)] == [True, True]
 
 
 def test_long_horizons_show_powers_of_two_and_their_end():
     assert shown_steps(6) == [1, 2, 3, 4, 5, 6]
     assert shown_steps(64) == [1, 2, 4, 8, 16, 32, 64]
     assert shown_steps(12) == [1, 2, 4, 8, 12]
-
-
-@pytest.mark.parametrize("values", [["a", 1.0], [[1.0]], "ab"])
-def test_errors_by_step_that_are_no_numbers_are_one_sentence(values):
-    made = record()
-    made["scores"]["test"]["mae"]["per_step"] = values
-    with pytest.raises(StoreError, match=f"the errors by step of the record {made['run_id']} cannot be read"):
-        make_per_horizon(runs_of([made]), [SHORT])

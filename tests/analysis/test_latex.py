@@ -6,16 +6,16 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
-from records import record, runs_of, suite
+from records import record, results_of, suite
 from studies import tuned
 
-from bench.analysis.tables.overviews import MAKERS, overviews
-from bench.analysis.tables.scores import write_tables
-from bench.analysis.tables.tuning_ledger import write_ledger
-from bench.runs.suite import layouts, suite_names
-from bench.runs.tuned import TunedFolder
+from bench.analysis.formats.files import table_files, write_files
+from bench.analysis.results import artefacts
+from bench.runs.suite import suite_names
+from bench.runs.tuned import TunedFile
 
 WIDEST = 1.0  # points beyond the text that no eye sees
 PROGRAM = next((name for name in ("pdflatex", "lualatex") if shutil.which(name)), None)
@@ -29,8 +29,8 @@ PAPER = r"""\documentclass{article}
 """
 
 
-def records() -> list[dict[str, object]]:
-    """Every kind of table: many models and steps, ablation, controls, published numbers, stand-ins and failures."""
+def records() -> list[Any]:
+    """Every sort of table: many models and steps, ablation, controls, published numbers, synthetic data, failures."""
     changes = ({}, {"model.flow": False}, {"model.tata": False}, {"model.control": "identity"})
     data = ("bikenyc", "taxinyc", "taxibj")
     made = [*suite(models=14), record(overrides={"model.a_b": "50%&$#^~"})]
@@ -49,17 +49,15 @@ def records() -> list[dict[str, object]]:
 @pytest.fixture
 def tables(tmp_path: Path) -> list[Path]:
     """Every table as LaTeX."""
-    everything = layouts(suite_names())
-    TunedFolder(tmp_path).write("tiny", "stid", "short", tuned())
-    runs = runs_of(records())
-    files = write_tables(runs, tmp_path / "tables", everything, overviews([*MAKERS], everything))
-    return [path for path in (*files, *write_ledger(tmp_path)) if path.suffix == ".tex"]
+    results = results_of(records(), tuned=[TunedFile(dataset="tiny", model="stid", tuned=tuned(synthetic=True))])
+    files = table_files(results, [*suite_names(), *artefacts("tables")])
+    return [path for path in write_files(tmp_path / "tables", files) if path.suffix == ".tex"]
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(PROGRAM is None, reason="no LaTeX; install texlive-latex-extra")
 def test_a_paper_with_every_table_compiles_and_all_of_them_fit(tables: list[Path], tmp_path: Path) -> None:
-    wanted = {"short_term", "long_term", "few_shot", "ablation", "controls", "published", "tuning_ledger", *MAKERS}
+    wanted = {"short_term", "long_term", "few_shot", "ablation", "controls", "published", *artefacts("tables")}
     assert wanted <= {path.stem for path in tables}
     needed = {
         re.findall(r"\\usepackage\{[\w,]+\}", path.read_text(encoding="utf-8").splitlines()[0])[0] for path in tables

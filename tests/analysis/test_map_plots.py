@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
-from records import record, runs_of
+from figures import SHORT, caption, drawn, panels, plot
+from msgspec.structs import replace
+from records import record, results_of
 
-from bench.analysis.figures.differences import write_figures
-from bench.analysis.figures.maps import map_figures
-from bench.analysis.figures.overviews import FIGURES, overview_figures
-from bench.analysis.figures.seeds import seed_figures
+from bench.analysis.figures._files import figure_files
+from bench.analysis.results import artefacts
 from bench.errors import StoreError
-from bench.records.sample import Sample, pack
-from bench.runs.layout import Layout
+from bench.records.arrays import ForecastMap, stored
+from bench.records.record import dump, parse
 
-SHORT = Layout(name="short_term", title="Short-term", tasks=("short",))
 TRUTH = np.array([[0.0, 2.0, 10.0], [np.nan, 4.0, 6.0]])
 
 
-def mapped(wrong=1.0, truth=TRUTH, weekday=4, origin=2600, **kind):
+def mapped(wrong=1.0, truth=TRUTH, weekday=4, origin=2600, **facts):
     """A run that forecast this much too high everywhere."""
-    sample = Sample(
+    forecast_map = ForecastMap(
         origin=origin,
         step=6,
         slot=35,
@@ -28,29 +29,21 @@ def mapped(wrong=1.0, truth=TRUTH, weekday=4, origin=2600, **kind):
         weekday=weekday,
         channel="start",
         unit="bikes",
-        truth=truth,
-        forecast=np.nan_to_num(truth) + wrong,
+        grid=truth.shape,
+        truth=stored(truth),
+        forecast=stored(np.nan_to_num(truth) + wrong),
     )
-    return record(**kind) | {"sample": pack(sample)}
-
-
-def drawn(draw, records):
-    (figure,) = draw(runs_of(records), [SHORT])
-    return figure, [axis for axis in figure.axes if axis.axison]
+    return replace(record(**facts), forecast_map=forecast_map)
 
 
 def titles(axes):
     return [axis.get_title() for axis in axes if axis.images]
 
 
-def caption(figure):
-    return " ".join(figure.get_supxlabel().split())
-
-
-def test_truth_comes_first_then_forecast_and_error_of_the_best_floor_and_of_four_models_by_error():
+def test_truth_comes_first_then_forecast_and_error_of_the_best_naive_one_and_of_four_models_by_error():
     models = [mapped(model=f"model_{number}", mae=9.0 - number) for number in range(6)]
-    floors = [mapped(model="last_value", mae=5.0), mapped(model="window_mean", mae=4.5)]
-    _, axes = drawn(map_figures, models + floors)
+    naive = [mapped(model="last_value", mae=5.0), mapped(model="window_mean", mae=4.5)]
+    _, axes = drawn("maps", models + naive)
     shown = titles(axes)
     assert shown[0] == "truth"
     assert [name for name in shown[1:] if not name.startswith("error")] == [
@@ -63,7 +56,7 @@ def test_truth_comes_first_then_forecast_and_error_of_the_best_floor_and_of_four
 
 
 def test_truth_and_forecasts_share_one_scale_and_errors_one_around_zero():
-    _, axes = drawn(map_figures, [mapped(wrong=30.0), mapped(wrong=-2.0, model="b", mae=2.0)])
+    _, axes = drawn("maps", [mapped(wrong=30.0), mapped(wrong=-2.0, model="b", mae=2.0)])
     images = {axis.get_title(): axis.images[0] for axis in axes if axis.images}
     assert images["truth"].get_clim() == images["stid"].get_clim() == images["b"].get_clim()
     assert images["truth"].get_clim() == (0.0, pytest.approx(np.nanquantile(TRUTH, 0.99)))
@@ -77,38 +70,37 @@ def test_truth_and_forecasts_share_one_scale_and_errors_one_around_zero():
 
 
 def test_cells_forecast_too_low_have_dots_so_that_grey_print_keeps_the_sign():
-    _, axes = drawn(map_figures, [mapped(wrong=-2.0), mapped(wrong=2.0, model="b", mae=2.0)])
+    _, axes = drawn("maps", [mapped(wrong=-2.0), mapped(wrong=2.0, model="b", mae=2.0)])
     dots = [len(axis.lines[0].get_xdata()) for axis in axes if axis.get_title().startswith("error")]
     assert dots == [5, 0]
 
 
 def test_the_caption_says_when_what_and_by_which_rule():
-    figure, _ = drawn(map_figures, [mapped()])
+    figure, _ = drawn("maps", [mapped()])
     text = caption(figure)
     assert "Step 6 of the forecast from slot 2600: Friday, 17:30, channel “start”, seed 0." in text
     assert "the first test window whose truth has the largest total at its last step in the first channel" in text
     assert "Light grey: no value that counts." in text
-    (unknown,) = map_figures(runs_of([mapped(weekday=None, truth=np.nan_to_num(TRUTH))]), [SHORT])
+    (unknown,) = plot("maps", [mapped(weekday=None, truth=np.nan_to_num(TRUTH))])
     assert "slot 2600: 17:30," in caption(unknown)
     assert "Light grey" not in caption(unknown)
 
 
 def test_the_first_seed_is_shown_and_maps_of_another_window_are_not():
     other = mapped(origin=7, model="b", mae=2.0)
-    _, axes = drawn(map_figures, [mapped(wrong=3.0, seed=1), mapped(wrong=1.0, seed=0), other])
+    _, axes = drawn("maps", [mapped(wrong=3.0, seed=1), mapped(wrong=1.0, seed=0), other])
     assert titles(axes) == ["truth", "stid", "error: MAE 1, mean +1"]
 
 
 def test_runs_without_a_map_of_earlier_code_or_without_any_value_make_none():
     nowhere = np.full((2, 3), np.nan)
-    assert map_figures(runs_of([record(), mapped(truth=nowhere, model="b")]), [SHORT]) == []
-    old = runs_of([mapped()], {("bikenyc", "stid"): "f" * 12})
-    assert map_figures(old, [SHORT]) == []
+    assert plot("maps", [record(), mapped(truth=nowhere, model="b")]) == []
+    assert plot("maps", [mapped()], {("bikenyc", "stid"): "f" * 12}) == []
 
 
-def test_stand_ins_and_random_weights_are_marked_and_every_data_set_has_its_figure():
-    records = [mapped(stand_in=True, weights="random"), mapped(dataset="taxinyc")]
-    first, second = map_figures(runs_of(records), [SHORT])
+def test_synthetic_data_and_random_weights_are_marked_and_every_data_set_has_its_figure():
+    records = [mapped(synthetic=True, weights="random"), mapped(dataset="taxinyc")]
+    first, second = plot("maps", records)
     assert "bikenyc †" in first.get_suptitle()
     assert "stid ‡" in titles(first.axes)
     assert {"†", "‡"} <= set(caption(first))
@@ -116,15 +108,15 @@ def test_stand_ins_and_random_weights_are_marked_and_every_data_set_has_its_figu
 
 
 def test_a_map_that_cannot_be_read_is_one_sentence():
-    made = mapped()
-    made["sample"]["truth"] = "!"
-    with pytest.raises(StoreError, match=f"the sample forecast of the record {made['run_id']} cannot be read"):
-        map_figures(runs_of([made]), [SHORT])
+    made = json.loads(dump(mapped()))
+    made["forecast_map"]["truth"] = "!"
+    with pytest.raises(StoreError, match=r"run\.json is not a result record .*forecast_map"):
+        parse(json.dumps(made).encode(), "run.json")
 
 
 def test_a_truth_of_one_value_and_forecasts_without_error_can_be_drawn():
     flat = np.full((2, 3), 4.0)
-    figure, _ = drawn(map_figures, [mapped(wrong=0.0, truth=flat)])
+    figure, _ = drawn("maps", [mapped(wrong=0.0, truth=flat)])
     figure.canvas.draw()
     assert "error: MAE 0, mean +0" in titles(figure.axes)
 
@@ -132,11 +124,11 @@ def test_a_truth_of_one_value_and_forecasts_without_error_can_be_drawn():
 def test_one_busy_cell_does_not_leave_all_others_dark():
     truth = np.ones((10, 10))
     truth[0, 0], truth[5, 5] = 2.0, 5000.0
-    _, axes = drawn(map_figures, [mapped(truth=truth)])
+    _, axes = drawn("maps", [mapped(truth=truth)])
     assert axes[0].images[0].get_clim()[1] < 100
     truth[0, 0] = 1.0
     truth[5, 5] = 1.5  # a single other value is the end of the scale
-    _, axes = drawn(map_figures, [mapped(truth=truth)])
+    _, axes = drawn("maps", [mapped(truth=truth)])
     assert axes[0].images[0].get_clim()[0] == 1.0
     assert 1.0 < axes[0].images[0].get_clim()[1] <= 1.5
 
@@ -144,7 +136,7 @@ def test_one_busy_cell_does_not_leave_all_others_dark():
 def test_seeds_are_points_and_their_mean_a_tick_the_best_model_on_top():
     records = [record(mae=mae, seed=seed) for seed, mae in enumerate((2.0, 3.0, 4.0))]
     records += [record(model="good", mae=1.0), record(model="last_value", mae=2.5)]
-    _, (axis,) = drawn(seed_figures, records)
+    _, (axis,) = drawn("seeds", records)
     assert [label.get_text() for label in axis.get_yticklabels()] == ["good", "last_value", "stid"]
     points = {line.get_marker(): line.get_xdata() for line in axis.lines if line.get_ydata()[0] == 2}
     assert list(points["o"]) == [2.0, 3.0, 4.0]
@@ -155,35 +147,35 @@ def test_seeds_are_points_and_their_mean_a_tick_the_best_model_on_top():
 def test_every_panel_has_an_order_of_its_own_and_a_wide_one_is_logarithmic():
     records = [record("bikenyc", "a", mae=1.0, seed=seed) for seed in range(2)] + [record("bikenyc", "b", mae=9.0)]
     records += [record("taxinyc", "a", mae=3.0), record("taxinyc", "b", mae=2.0)]
-    _, (wide, narrow) = drawn(seed_figures, records)
+    _, (wide, narrow) = drawn("seeds", records)
     assert [label.get_text() for label in narrow.get_yticklabels()] == ["b", "a"]
     assert (wide.get_xscale(), narrow.get_xscale()) == ("log", "linear")
 
 
 def test_many_models_on_many_data_sets_are_broken_into_pages():
-    each = [(f"city{city}", f"model_{number}", seed) for city in range(6) for number in range(20) for seed in range(2)]
-    records = [record(city, model, seed=seed, mae=1.0) for city, model, seed in each]
-    figures = seed_figures(runs_of(records), [SHORT])
-    assert [len([axis for axis in figure.axes if axis.axison]) for figure in figures] == [4, 2]
+    cells = [(f"city{city}", f"model_{number}", seed) for city in range(6) for number in range(20) for seed in range(2)]
+    records = [record(city, model, seed=seed, mae=1.0) for city, model, seed in cells]
+    figures = plot("seeds", records)
+    assert [len(panels(figure)) for figure in figures] == [4, 2]
     assert all(figure.get_figheight() < 11.5 for figure in figures)
 
 
-def test_floors_of_several_seeds_say_nothing_of_how_much_seeds_differ():
+def test_naive_of_several_seeds_say_nothing_of_how_much_seeds_differ():
     records = [record(model="last_value", seed=seed) for seed in range(3)] + [record()]
-    assert seed_figures(runs_of(records), [SHORT]) == []
+    assert plot("seeds", records) == []
 
 
 @pytest.mark.slow
-def test_the_same_records_give_the_same_bytes_in_any_order(tmp_path):
+def test_the_same_records_give_the_same_bytes_in_any_order():
     records = [mapped(model=name, mae=mae, seed=seed) for seed in (0, 1) for mae, name in enumerate("ab", 1)]
-    drawings = overview_figures(["learning", "seeds", "maps"], [SHORT])
     one, two = (
-        write_figures(runs_of(each), tmp_path / name, [], drawings)
-        for name, each in (("one", records), ("two", records[::-1]))
+        figure_files(results_of(ordered, suites=[SHORT]), ["learning", "seeds", "maps"])
+        for ordered in (records, records[::-1])
     )
-    assert [path.name for path in one if path.suffix == ".png"] == ["learning-1.png", "seeds-1.png", "maps-1.png"]
-    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
+    assert [name for name in one if name.endswith(".png")] == ["learning-1.png", "seeds-1.png", "maps-1.png"]
+    assert one == two
 
 
 def test_all_figures_over_suites_have_a_name():
-    assert set(FIGURES) == {"ranks", "per_horizon", "efficiency", "learning", "seeds", "maps", "daily"}
+    known = {"ranks", "per_horizon", "efficiency", "learning", "seeds", "maps", "daily", "tuning"}
+    assert set(artefacts("figures")) == known

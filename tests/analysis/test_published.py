@@ -3,60 +3,71 @@
 from __future__ import annotations
 
 import pytest
-from records import record, runs_of
+from records import record, results_of
 
-from bench.analysis.tables.scores import make_table
+from bench.analysis.formats.latex import latex
+from bench.analysis.formats.markdown import markdown
 from bench.errors import ConfigError, UnknownNameError
 from bench.runs import published
 from bench.runs.published import load_published
-from bench.runs.suite import layouts
+from bench.runs.suite import load_suites
 
-(PUBLISHED,) = layouts(["published"])
+(PUBLISHED,) = load_suites(["published"])
 
 
-def last_block(records):
-    return make_table(runs_of(records), PUBLISHED).blocks[-1]
+def file_of(records):
+    return results_of(records, suites=[PUBLISHED]).table("published")
+
+
+def beside(records):
+    """By metric and row the texts of our numbers and the published ones."""
+    (_, tables) = file_of(records).by_heading()[-1]
+    return {
+        table.key: {
+            header.name: [cell.text for cell in cells] for header, cells in zip(table.rows, table.cells, strict=True)
+        }
+        for table in tables
+    }
 
 
 def made(**facts):
     return record(**{"protocol": "unist", **facts})
 
 
-def test_every_line_of_the_suite_but_the_floor_of_ours_is_published():
-    lines = {line.name for line in PUBLISHED.lines} - {"historical_average"}
-    assert lines <= load_published("unist_short").mae.keys()
+def test_every_row_of_the_suite_but_the_naive_baseline_of_ours_is_published():
+    names = {method.name for method in PUBLISHED.methods} - {"historical_average"}
+    assert names <= load_published("unist_short").mae.keys()
 
 
 def test_ours_and_theirs_stand_row_by_row_with_the_gap_in_brackets():
-    block = last_block([made(seed=seed, mae=1.4 + seed / 100, rmse=4.0) for seed in range(3)])
-    rows = dict(zip((header.name for header in block.models), block.cells[0], strict=True))
-    assert rows["stid"].text("mae") == "1.41 ± 0.01 (-8)"  # 1.41 / 1.54
-    assert rows["stid"].text("rmse") == "4 ± 0 (-1)"
-    assert rows["stid, published"].text("mae") == "1.54"
-    assert rows["stid, published"].text("rmse") == "4.06"
-    assert "stresnet" not in rows
-    assert rows["stresnet, published"].text("mae") == "4.98"
-    assert block.notes[0].startswith("Published: Yuan et al., UniST")
+    records = [made(seed=seed, mae=1.4 + seed / 100, rmse=4.0) for seed in range(3)]
+    rows = beside(records)
+    assert rows["mae"]["stid"] == ["1.41 ± 0.01 (-8)"]  # 1.41 / 1.54
+    assert rows["rmse"]["stid"] == ["4 ± 0 (-1)"]
+    assert rows["mae"]["stid, published"] == ["1.54"]
+    assert rows["rmse"]["stid, published"] == ["4.06"]
+    assert "stresnet" not in rows["mae"]
+    assert rows["mae"]["stresnet, published"] == ["4.98"]
+    assert file_of(records).tables[-1].notes[0].startswith("Published: Yuan et al., UniST")
 
 
 @pytest.mark.parametrize(
-    "facts", [{"protocol": "strict"}, {"stand_in": True}, {"dataset": "bikenyc2"}, {"horizon": 12}]
+    "facts", [{"protocol": "strict"}, {"synthetic": True}, {"dataset": "bikenyc2"}, {"horizon": 12}]
 )
 def test_what_cannot_be_laid_beside_makes_no_table(facts):
-    assert make_table(runs_of([made(**facts)]), PUBLISHED).blocks == ()
+    assert file_of([made(**facts)]).tables == ()
 
 
 def test_a_data_set_without_our_run_is_a_dash_and_a_failure_a_cross():
-    block = last_block([made(), made(dataset="taxibj", model="stresnet", failed=True)])
-    rows = dict(zip((header.name for header in block.models), zip(*block.cells, strict=True), strict=True))
-    assert [cell.text("mae") for cell in rows["stid"]] == ["1.25 (-19)", "—"]
-    assert [cell.text("mae") for cell in rows["stresnet"]] == ["—", "✗"]
+    rows = beside([made(), made(dataset="taxibj", model="stresnet", failed=True)])["mae"]
+    assert rows["stid"] == ["1.25 (-19)", "—"]
+    assert rows["stresnet"] == ["—", "✗"]
 
 
 def test_the_table_is_written_in_every_form():
-    table = make_table(runs_of([made()]), PUBLISHED)
-    assert "| stid, published | 1.54 |" in table.to_markdown()
-    assert "In brackets: how much more ours is than published, in percent." in table.to_latex()
+    file = file_of([made()])
+    assert "| stid, published | 1.54 |" in markdown(file)
+    assert "In brackets: how much more ours is than published, in percent." in latex("published", file)
 
 
 @pytest.mark.parametrize("text", ["source = 1", 'x = "y"', "rows", "\x00"])

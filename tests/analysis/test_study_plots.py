@@ -1,24 +1,24 @@
-"""Figures of studies: what they show, and that the same file gives the same bytes."""
+"""Figures of studies: what they show, and that the same study gives the same bytes."""
 
 from __future__ import annotations
 
 import pytest
+from figures import caption, panels
 from matplotlib.colors import to_hex
-from records import runs_of
+from records import results_of
 from studies import SPACE, study, trial
 
-from bench.analysis.figures.differences import write_figures
-from bench.analysis.figures.style import ORANGE, plain_text
-from bench.analysis.figures.tuning import study_figure, write_study_figures
+from bench.analysis.figures._files import figure_files, plain_text
+from bench.analysis.figures._style import ORANGE
 from bench.analysis.stats.importance import importance
-from bench.errors import StoreError
 from bench.tuning.study import Scale
 
 
-def panels(made):
+def drawn(*studies):
+    """The figure of the first study, and its panels by their labels."""
     with plain_text():
-        figure = study_figure(made)
-    return figure, {axis.get_xlabel() or axis.get_title(): axis for axis in figure.axes if axis.axison}
+        figure, *_ = results_of([], studies=studies).plot("tuning")
+    return figure, {axis.get_xlabel() or axis.get_title(): axis for axis in panels(figure)}
 
 
 def points(axis, sign):
@@ -26,7 +26,7 @@ def points(axis, sign):
 
 
 def test_the_best_so_far_is_a_line_and_the_default_is_marked():
-    _, shown = panels(study(4, trials=(trial(0, 5.0), trial(1, 6.0), trial(2, 4.5), trial(3, 4.75))))
+    _, shown = drawn(study(4, trials=(trial(0, 5.0), trial(1, 6.0), trial(2, 4.5), trial(3, 4.75))))
     history = shown["trial"]
     steps = next(line for line in history.lines if line.get_drawstyle() == "steps-post")
     assert steps.get_xydata().tolist() == [[1, 5.0], [2, 5.0], [3, 4.5], [4, 4.5], [4, 4.5]]
@@ -38,7 +38,7 @@ def test_the_best_so_far_is_a_line_and_the_default_is_marked():
 
 def test_a_stopped_trial_is_hollow_at_the_lowest_error_it_reached_and_a_failed_one_is_a_cross():
     stopped = trial(1, None, state="pruned", epochs=((1, 5.5), (2, 5.25), (3, 5.75)))
-    _, shown = panels(study(trials=(trial(0, 5.0), stopped, trial(2, 4.5), trial(3, None, state="failed"))))
+    _, shown = drawn(study(trials=(trial(0, 5.0), stopped, trial(2, 4.5), trial(3, None, state="failed"))))
     hollow = [line for line in shown["trial"].lines if line.get_markerfacecolor() == "none"]
     assert [line.get_xydata()[0].tolist() for line in hollow] == [[2, 5.25]]
     assert [x for x, _ in points(shown["trial"], "x")] == [4]
@@ -47,7 +47,7 @@ def test_a_stopped_trial_is_hollow_at_the_lowest_error_it_reached_and_a_failed_o
 
 
 def test_every_setting_has_a_panel_with_its_own_scale_and_a_ring_around_the_best():
-    _, shown = panels(study())
+    _, shown = drawn(study())
     assert {"dropout", "width", "lr"} <= set(shown)
     assert shown["lr"].get_xscale() == "log"
     assert shown["dropout"].get_xscale() == "linear"
@@ -58,7 +58,7 @@ def test_every_setting_has_a_panel_with_its_own_scale_and_a_ring_around_the_best
 
 def test_an_error_far_off_stands_at_the_upper_end_and_the_others_stay_apart():
     far = [trial(number, 5.0 - number / 100) for number in range(6)] + [trial(6, 900.0)]
-    figure, shown = panels(study(trials=tuple(far)))
+    figure, shown = drawn(study(trials=tuple(far)))
     high = shown["trial"].get_ylim()[1]
     assert high < 6
     assert points(shown["trial"], "^") == [[7, high]]
@@ -67,10 +67,10 @@ def test_an_error_far_off_stands_at_the_upper_end_and_the_others_stay_apart():
 
 def test_importance_finds_the_setting_that_decides_and_is_the_same_each_time():
     decided = tuple(trial(number, 4.0 + (number % 3) + number / 1000) for number in range(20))
-    found = importance(study(trials=decided))
-    assert found == importance(study(trials=decided))
-    assert max(found, key=found.get) == "model.width"
-    assert sum(found.values()) == pytest.approx(1)
+    shares = importance(study(trials=decided))
+    assert shares == importance(study(trials=decided))
+    assert max(shares, key=shares.get) == "model.width"
+    assert sum(shares.values()) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
@@ -87,42 +87,44 @@ def test_where_importance_cannot_be_told_the_figure_says_why(made, why):
 
 def test_one_setting_stands_beside_the_history():
     one = tuple(trial(number, 5.0 - number / 9, params={"train.lr": 1e-3}) for number in range(3))
-    _, shown = panels(study(space={"train.lr": SPACE["train.lr"]}, trials=one))
+    _, shown = drawn(study(space={"train.lr": SPACE["train.lr"]}, trials=one))
     assert list(shown) == ["trial", "lr"]
 
 
 def test_a_study_of_nothing_but_failures_can_be_drawn():
-    figure, _ = panels(study(trials=(trial(0, None, state="failed"), trial(1, None, state="killed", params={}))))
+    figure, _ = drawn(study(trials=(trial(0, None, state="failed"), trial(1, None, state="killed", params={}))))
     assert "0 finished trials (1 failed)" in figure.get_suptitle()
 
 
-def test_stand_in_and_random_weights_are_marked_and_explained():
-    figure, _ = panels(study(4, stand_in=True, weights="random"))
+def test_synthetic_data_and_random_weights_are_marked_and_explained():
+    figure, _ = drawn(study(4, synthetic=True, weights="random"))
     assert "stid ‡ on bikenyc †" in figure.get_suptitle()
-    assert "† stand-in" in figure.get_supxlabel()
-    assert "‡ random" in figure.get_supxlabel()
+    assert "† synthetic" in caption(figure)
+    assert "‡ random" in caption(figure)
 
 
-def test_formulas_and_odd_signs_are_drawn_as_they_are(tmp_path):
+def test_formulas_and_odd_signs_are_drawn_as_they_are():
     odd = Scale(choices=("$x^2$", "_{", "a" * 60))
     made = study(space={"model.odd": odd}, trials=(trial(0, 5.0, params={"model.odd": "$x^2$"}),), fixed=("$y=1",))
-    assert len(write_study_figures({"tuning-odd": made}, tmp_path)) == 2
+    assert len(files(made)) == 2
 
 
-def test_the_same_study_gives_the_same_bytes_and_figures_of_lost_studies_go(tmp_path):
-    one = write_study_figures({"tuning-a": study()}, tmp_path / "one")
-    two = write_study_figures({"tuning-a": study()}, tmp_path / "two")
-    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
-    write_study_figures({"tuning-b": study(4)}, tmp_path / "one")
-    assert len(list((tmp_path / "one").iterdir())) == 4
-    write_study_figures({"tuning-b": study(4)}, tmp_path / "one", alone=True)
-    assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["tuning-b.pdf", "tuning-b.png"]
+def files(*studies, present=()):
+    return figure_files(results_of([], studies=studies), ["tuning"], present=present)
 
 
-def test_what_cannot_be_dropped_is_one_sentence_and_what_nobody_named_stays(tmp_path):
-    (tmp_path / "-1.png").touch()
-    (tmp_path / "seeds-3.png").mkdir()
-    assert write_figures(runs_of([]), tmp_path, []) == []
-    assert (tmp_path / "-1.png").exists()
-    with pytest.raises(StoreError, match="the figures cannot be written to"):
-        write_figures(runs_of([]), tmp_path, [], [("seeds", lambda _: [])])
+def test_the_same_study_gives_the_same_bytes_and_figures_of_lost_studies_go():
+    one = files(study(model="a"))
+    assert one == files(study(model="a"))
+    two = files(study(4, model="b"), present=one)
+    assert {name: content is None for name, content in two.items()} == {
+        "tuning-bikenyc-b.png": False,
+        "tuning-bikenyc-b.pdf": False,
+        "tuning-bikenyc-a.pdf": True,
+        "tuning-bikenyc-a.png": True,
+    }
+
+
+def test_a_figure_is_called_by_the_data_set_and_the_model_and_by_a_task_that_is_not_short():
+    figures = results_of([], studies=[study(4), study(4, task="long")]).plot("tuning")
+    assert [figure.get_label() for figure in figures] == ["bikenyc-stid", "bikenyc-stid-long"]

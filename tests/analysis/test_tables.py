@@ -2,30 +2,46 @@ from __future__ import annotations
 
 import csv
 import io
+import random
 import statistics
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from records import CODE, record, runs_of, suite
+from msgspec.structs import replace
+from records import CODE, record, results_of, suite
 
-from bench.analysis.results import Runs
-from bench.analysis.table import Table
-from bench.analysis.tables.scores import check_tables, make_table, write_tables
-from bench.records.frame import frame_from_records
-from bench.runs.layout import Layout
+import bench.analysis.tables
+from bench.analysis.formats.files import differing_files, table_files, write_files
+from bench.analysis.formats.latex import latex
+from bench.analysis.formats.markdown import markdown
+from bench.analysis.results import Results, artefacts
+from bench.analysis.table import TableFile
+from bench.errors import StoreError, UnknownNameError
+from bench.metrics import METRICS, Metric, Score
+from bench.runs.suite import Suite
 
 OLD = "0" * 12
-SHORT = Layout(name="short_term", title="Short-term", tasks=("short",))
-LONG = Layout(name="long_term", title="Long-term", tasks=("long",))
-FEW = Layout(name="few_shot", title="Few-shot", tasks=("few1", "few5"))
-ALL = (SHORT, LONG, FEW)
+KNOWN: Mapping[str, Any] = {"protocol": "strict", "datasets": ("bikenyc",)}
+SHORT = Suite(name="short_term", title="Short-term", tasks=("short",), **KNOWN)
+LONG = Suite(name="long_term", title="Long-term", tasks=("long",), **KNOWN)
+FEW = Suite(name="few_shot", title="Few-shot", tasks=("few1", "few5"), **KNOWN)
+ALL = ("short_term", "long_term", "few_shot")
 
 
-def short_term(runs: Runs) -> Table:
-    return make_table(runs, SHORT)
+def results(records: list[Any], code: Mapping[tuple[str, str], str] | None = None) -> Results:
+    return results_of(records, code, [SHORT, LONG, FEW])
+
+
+def short_term(records: list[Any], code: Mapping[tuple[str, str], str] | None = None) -> TableFile:
+    return results(records, code).table("short_term")
+
+
+def text_of(records: list[Any], code: Mapping[tuple[str, str], str] | None = None) -> str:
+    return markdown(short_term(records, code))
 
 
 def table_rows(markdown: str, metric: str = "MAE") -> dict[str, list[str]]:
@@ -35,9 +51,8 @@ def table_rows(markdown: str, metric: str = "MAE") -> dict[str, list[str]]:
     return {row[0]: row[1:] for row in rows}
 
 
-def cell(records: list[dict[str, Any]], dataset: str, model: str, **current: str) -> str:
-    runs = runs_of(records, {("bikenyc", name): code for name, code in current.items()})
-    rows = table_rows(short_term(runs).to_markdown())
+def cell(records: list[Any], dataset: str, model: str, **current: str) -> str:
+    rows = table_rows(text_of(records, {("bikenyc", name): code for name, code in current.items()}))
     return rows[dataset][rows["**MAE**"].index(model)]
 
 
@@ -74,23 +89,23 @@ def test_stale_runs_of_different_code_never_share_a_mean() -> None:
     assert cell(made, "bikenyc", "stid", stid=CODE) == "2.00 ± 0.00 §"
 
 
-def test_runs_of_different_settings_under_one_name_get_lines_of_their_own() -> None:
+def test_runs_of_different_settings_under_one_name_get_rows_of_their_own() -> None:
     made = [record(mae=1.0, epochs=2), record(mae=2.0, epochs=3, seed=1)]
-    header = table_rows(short_term(runs_of(made)).to_markdown())["**MAE**"]
+    header = table_rows(text_of(made))["**MAE**"]
     assert len(header) == 2
     assert all(name.startswith("stid (settings ") for name in header)
 
 
 def test_different_data_under_one_name_get_rows_of_their_own() -> None:
-    made = [record(), record(sha256="e" * 64, seed=1), record(stand_in=True, seed=2)]
-    rows = list(table_rows(short_term(runs_of(made)).to_markdown()))
+    made = [record(), record(sha256="e" * 64, seed=1), record(synthetic=True, seed=2)]
+    rows = list(table_rows(text_of(made)))
     assert rows[1:] == ["bikenyc (npz-1, dddddd)", "bikenyc (npz-1, eeeeee)", "bikenyc †"]
 
 
-def test_variants_and_weights_are_lines_of_their_own() -> None:
+def test_variants_and_weights_are_rows_of_their_own() -> None:
     made = [record(), record(overrides={"width": 64})]
     made += [record(model="stvfm", weights="random"), record(model="stvfm", weights="pretrained")]
-    header = table_rows(short_term(runs_of(made)).to_markdown())["**MAE**"]
+    header = table_rows(text_of(made))["**MAE**"]
     assert header == ["stid", "stid (width=64)", "stvfm (pretrained)", "stvfm (random) ‡"]
 
 
@@ -109,46 +124,46 @@ def test_what_was_not_run_is_a_dash() -> None:
     assert cell([record(), record("taxibj", model="b")], "bikenyc", "b") == "—"
 
 
-# Floors and ranks ---------------------------------------------------------------------------------------------------
+# Naive baselines and ranks ------------------------------------------------------------------------------------------
 
 
-def test_floors_come_first_in_italics() -> None:
+def test_naive_baselines_come_first_in_italics() -> None:
     made = [record(model="a"), record(model="window_mean"), record(model="last_value")]
-    assert table_rows(short_term(runs_of(made)).to_markdown())["**MAE**"] == [
+    assert table_rows(text_of(made))["**MAE**"] == [
         "*last_value*",
         "*window_mean*",
         "a",
     ]
 
 
-def test_only_a_model_worse_than_the_best_floor_is_flagged() -> None:
+def test_only_a_model_worse_than_the_best_naive_is_flagged() -> None:
     made = [record(model="last_value", mae=3.0), record(model="window_mean", mae=5.0)]
     made += [record(model="a", mae=4.0), record(model="b", mae=2.0), record(model="c", mae=3.0)]
-    rows = table_rows(short_term(runs_of(made)).to_markdown())
+    rows = table_rows(text_of(made))
     assert rows["bikenyc"] == ["3.00", "5.00", "4.00 ▼", "**2.00**", "3.00"]
 
 
-def test_a_model_is_flagged_in_the_metrics_alone_in_which_a_floor_is_better() -> None:
+def test_a_model_is_flagged_in_the_metrics_alone_in_which_a_naive_baseline_is_better() -> None:
     made = [record(model="last_value", mae=3.0, rmse=9.0), record(model="window_mean", mae=5.0, rmse=6.0)]
     made += [record(model="a", mae=4.0, rmse=5.0), record(model="b", mae=2.0, rmse=7.0)]
-    table = short_term(runs_of(made))
-    markdown = table.to_markdown()
-    assert table_rows(markdown)["bikenyc"] == ["<u>3.00</u>", "5.00", "4.00 ▼", "**2.00**"]
-    assert table_rows(markdown, "RMSE")["bikenyc"] == ["9.00", "<u>6.00</u>", "**5.00**", "7.00 ▼"]
-    assert markdown.splitlines()[-1] == "▼ below the best floor: worse than it in this metric"
-    flags = {(row.model, row.metric): row.flags for row in table.long.itertuples()}
-    assert [flags["a", metric] for metric in ("mae", "rmse", "r2")] == ["below_floor", "", "below_floor"]
-    assert [flags["b", metric] for metric in ("mae", "rmse", "r2")] == ["", "below_floor", ""]
+    table = short_term(made)
+    text = markdown(table)
+    assert table_rows(text)["bikenyc"] == ["<u>3.00</u>", "5.00", "4.00 ▼", "**2.00**"]
+    assert table_rows(text, "RMSE")["bikenyc"] == ["9.00", "<u>6.00</u>", "**5.00**", "7.00 ▼"]
+    assert text.splitlines()[-1] == "▼ worse than the best naive baseline in this metric"
+    flags = {(row.model, row.metric): row.flags for row in table.csv[""].itertuples()}
+    assert [flags["a", metric] for metric in ("mae", "rmse", "r2")] == ["below_naive", "", "below_naive"]
+    assert [flags["b", metric] for metric in ("mae", "rmse", "r2")] == ["", "below_naive", ""]
 
 
-def test_a_failed_floor_is_still_a_floor() -> None:
+def test_a_failed_naive_baseline_is_still_one() -> None:
     made = [record(model="last_value"), record("taxibj", model="last_value", failed=True), record("taxibj", mae=9.0)]
-    assert table_rows(short_term(runs_of(made)).to_markdown())["**MAE**"] == ["*last_value*", "stid"]
+    assert table_rows(text_of(made))["**MAE**"] == ["*last_value*", "stid"]
 
 
-def test_a_floor_made_under_another_profile_serves_all() -> None:
-    floor = record(model="last_value", mae=1.0, profile="quick")
-    markdown = short_term(runs_of([floor, record(mae=2.0), record("taxibj", mae=2.0)])).to_markdown()
+def test_a_naive_baseline_made_under_another_profile_serves_all() -> None:
+    naive = record(model="last_value", mae=1.0, profile="quick")
+    markdown = text_of([naive, record(mae=2.0), record("taxibj", mae=2.0)])
     assert table_rows(markdown)["bikenyc"] == ["**1.00**", "<u>2.00</u> ▼"]
     assert table_rows(markdown)["taxibj"] == ["—", "2.00"]
 
@@ -157,7 +172,7 @@ def test_a_floor_made_under_another_profile_serves_all() -> None:
 @settings(deadline=None, max_examples=30)
 def test_bold_and_underlined_are_the_best_two_and_never_a_tie(cents: list[int]) -> None:
     made = [record(model=f"m{number}", mae=value / 100) for number, value in enumerate(cents)]
-    row = table_rows(short_term(runs_of(made)).to_markdown())["bikenyc"]
+    row = table_rows(text_of(made))["bikenyc"]
     order = sorted(cents)
     for value, text in zip(cents, row, strict=True):
         alone = cents.count(value) == 1
@@ -170,33 +185,33 @@ def test_bold_and_underlined_are_the_best_two_and_never_a_tie(cents: list[int]) 
 
 def test_values_that_print_alike_are_a_tie() -> None:
     made = [record(model="a", mae=1.001), record(model="b", mae=1.004), record(model="c", mae=2.0)]
-    assert table_rows(short_term(runs_of(made)).to_markdown())["bikenyc"] == ["1.00", "1.00", "2.00"]
+    assert table_rows(text_of(made))["bikenyc"] == ["1.00", "1.00", "2.00"]
 
 
 def test_a_stale_result_is_not_ranked() -> None:
     made = [record(mae=1.0, code=OLD), record(model="b", mae=2.0), record(model="c", mae=3.0)]
-    runs = runs_of(made, {("bikenyc", "stid"): CODE})
-    assert table_rows(short_term(runs).to_markdown())["bikenyc"] == ["**2.00**", "<u>3.00</u>", "1.00 §"]
+    text = text_of(made, {("bikenyc", "stid"): CODE})
+    assert table_rows(text)["bikenyc"] == ["**2.00**", "<u>3.00</u>", "1.00 §"]
 
 
 def test_a_single_model_is_not_called_best() -> None:
-    assert "**1.25" not in short_term(runs_of([record()])).to_markdown()
+    assert "**1.25" not in text_of([record()])
 
 
 def test_the_quick_profile_has_no_ranks_and_says_that_they_mean_nothing() -> None:
-    markdown = short_term(runs_of(suite("quick"))).to_markdown()
+    markdown = text_of(suite("quick"))
     assert "the ranks mean nothing" in markdown
     assert "<u>" not in markdown
-    assert "the ranks mean nothing" not in short_term(runs_of(suite())).to_markdown()
+    assert "the ranks mean nothing" not in text_of(suite())
 
 
-# Blocks, captions and forms -----------------------------------------------------------------------------------------
+# Groups, captions and forms -----------------------------------------------------------------------------------------
 
 
-def test_whatever_must_not_be_compared_stands_in_a_block_of_its_own() -> None:
+def test_whatever_must_not_be_compared_stands_in_a_group_of_its_own() -> None:
     made = [record(), record(protocol="unist"), record(profile="quick"), record(leaky_scaler=True), record(clamp=True)]
-    titles = [block.title for block in short_term(runs_of(made)).blocks]
-    assert sorted(titles) == [
+    headings = [heading for heading, _ in short_term(made).by_heading()]
+    assert sorted(headings) == [
         "Task short: 6 → 6 steps, protocol strict, profile paper",
         "Task short: 6 → 6 steps, protocol strict, profile paper, forecasts clamped to the data's range",
         "Task short: 6 → 6 steps, protocol strict, profile paper, scaler fitted on all data (leaky)",
@@ -206,21 +221,21 @@ def test_whatever_must_not_be_compared_stands_in_a_block_of_its_own() -> None:
 
 
 def test_each_table_holds_its_own_tasks() -> None:
-    runs = runs_of([record(task=task) for task in ("short", "long", "few1", "few5")])
-    assert [len(make_table(runs, layout).blocks) for layout in ALL] == [1, 1, 2]
-    assert "first 1 % of the training windows" in make_table(runs, FEW).to_markdown()
+    made = results([record(task=task) for task in ("short", "long", "few1", "few5")])
+    assert [len(made.table(name).by_heading()) for name in ALL] == [1, 1, 2]
+    assert "first 1 % of the training windows" in markdown(made.table("few_shot"))
 
 
 def test_the_legend_explains_the_marks_that_occur_and_no_others() -> None:
-    plain = short_term(runs_of([record()])).to_markdown()
+    plain = text_of([record()])
     assert not set("†‡▼§✗—") & set(plain)
-    full = short_term(runs_of(suite())).to_markdown().splitlines()[-1]
+    full = text_of(suite()).splitlines()[-1]
     assert [part.split()[0] for part in full.split("; ")] == ["†", "‡", "▼", "✗", "—"]
 
 
 def test_many_models_run_down_the_page_and_few_run_across() -> None:
-    few = table_rows(short_term(runs_of(suite(models=2))).to_markdown())
-    many = table_rows(short_term(runs_of(suite(models=16))).to_markdown())
+    few = table_rows(text_of(suite(models=2)))
+    many = table_rows(text_of(suite(models=16)))
     assert list(few)[1:] == ["bikenyc", "taxibj †", "taxinyc"]
     assert many["**MAE**"] == list(few)[1:]
     assert len(many) == 1 + 20
@@ -231,7 +246,7 @@ def test_many_models_run_down_the_page_and_few_run_across() -> None:
 @settings(deadline=None, max_examples=30)
 def test_the_csv_has_the_numbers_at_full_precision(maes: list[float]) -> None:
     made = [record(seed=seed, mae=mae) for seed, mae in enumerate(maes)]
-    text = short_term(runs_of(made)).to_csv()
+    text = short_term(made).csv[""].to_csv()
     [row] = [row for row in csv.DictReader(io.StringIO(text)) if row["metric"] == "mae"]
     assert float(row["mean"]) == statistics.fmean(maes)
     assert int(row["n"]) == len(maes)
@@ -239,72 +254,138 @@ def test_the_csv_has_the_numbers_at_full_precision(maes: list[float]) -> None:
 
 
 def test_the_csv_carries_the_flags() -> None:
-    long = short_term(runs_of(suite())).long.query("metric == 'mae'")
+    long = short_term(suite()).csv[""].query("metric == 'mae'")
     flags = {(row.dataset, row.model): row.flags for row in long.itertuples()}
-    assert flags["taxibj", "last_value"] == "stand_in"
-    assert flags["bikenyc", "stvfm"] == "random_weights;below_floor"
+    assert flags["taxibj", "last_value"] == "synthetic"
+    assert flags["bikenyc", "stvfm"] == "random_weights;below_naive"
     assert flags["taxinyc", "convlstm"] == "failed"
 
 
-def test_latex_escapes_names_and_sets_floors_apart() -> None:
+def test_latex_escapes_names_and_sets_naive_baselines_apart() -> None:
     made = [*suite(), record(overrides={"a_b": "50%&$"})]
-    latex = short_term(runs_of(made)).to_latex()
-    assert r"stid (a\_b=50\%\&\$)" in latex
-    assert r"\textit{last\_value} & \textit{window\_mean}" in latex
-    assert r"rr@{\qquad}r" in latex
-    assert r"\underline{1.51 $\pm$ 0.01}" in latex
-    assert r"\textbf{1.25 (n=1)}" in latex
-    assert not set("†‡▼§✗—±→") & set(latex)
-    assert latex.count(r"\begin{table}") == latex.count(r"\end{table}") == 2
-    assert latex.count("{") == latex.count("}")
+    text = latex("short_term", short_term(made))
+    assert r"stid (a\_b=50\%\&\$)" in text
+    assert r"\textit{last\_value} & \textit{window\_mean}" in text
+    assert r"rr@{\qquad}r" in text
+    assert r"\underline{1.51 $\pm$ 0.01}" in text
+    assert r"\textbf{1.25 (n=1)}" in text
+    assert not set("†‡▼§✗—±→") & set(text)
+    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 2
+    assert text.count("{") == text.count("}")
 
 
-def test_latex_rules_off_the_floors_when_models_run_down_the_page() -> None:
-    lines = short_term(runs_of(suite(models=16))).to_latex().splitlines()
+def test_latex_rules_off_the_naive_baselines_when_models_run_down_the_page() -> None:
+    lines = latex("short_term", short_term(suite(models=16))).splitlines()
     last = max(number for number, line in enumerate(lines[:25]) if r"\textit{" in line)
     assert lines[last + 1] == r"\midrule"
     assert lines[last + 2].startswith("convlstm")
 
 
 def test_markdown_survives_a_variant_with_its_own_marks() -> None:
-    rows = table_rows(short_term(runs_of([record(overrides={"x": "a|b*c\nd"})])).to_markdown())
+    rows = table_rows(text_of([record(overrides={"x": "a|b*c\nd"})]))
     assert rows["**MAE**"] == [r"stid (x=a\|b\*c d)"]
 
 
 def test_every_form_has_the_same_bytes_whatever_the_order_of_records() -> None:
     made = suite() + suite("quick", seeds=1)
-    one = short_term(runs_of(made))
-    runs = Runs(frame_from_records(made).sample(frac=1, random_state=0))
-    other = short_term(runs)
-    assert (one.to_markdown(), one.to_latex(), one.to_csv()) == (other.to_markdown(), other.to_latex(), other.to_csv())
+    one = table_files(results(made), ALL)
+    random.Random(0).shuffle(made)
+    assert table_files(results(made), ALL) == one
+
+
+def test_in_latex_every_grid_explains_its_own_marks_alone() -> None:
+    made = [record(model="last_value", mae=3.0, rmse=9.0), record(mae=4.0, rmse=5.0)]
+    mae, rmse = latex("short_term", short_term(made)).split(r"\begin{table}")[1:]
+    assert "worse than the best naive baseline in this metric" in mae
+    assert "worse than the best naive baseline in this metric" not in rmse
+
+
+def test_seeds_made_on_different_devices_are_marked() -> None:
+    made = [record(seed=0), record(seed=1, device="H200"), record(model="b"), record(model="b", seed=1)]
+    text = text_of(made)
+    assert table_rows(text)["bikenyc"] == ["1.25 ± 0.00", "1.25 ± 0.00 ◇"]
+    assert text.splitlines()[-1] == "◇ seeds on different devices or library versions"
+    assert "±$ 0.00 $^{\\diamond}$" in latex("short_term", short_term(made)).replace(r"\pm", "±")
+    flags = {row.model: row.flags for row in short_term(made).csv[""].itertuples()}
+    assert flags == {"stid": "mixed", "b": ""}
+
+
+# Names --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_metric_that_is_added_is_a_grid_and_rows_of_the_csv(monkeypatch: pytest.MonkeyPatch) -> None:
+    added = {
+        **METRICS,
+        "skill": Metric(label="Skill, %", formula=METRICS["r2"].formula, best="high", shown=True),
+    }
+    for module in ("bench.analysis.groups", "bench.analysis.grouping", "bench.analysis.tables.suite"):
+        monkeypatch.setattr(f"{module}.METRICS", added)
+    shown = tuple(name for name, metric in added.items() if metric.shown)
+    monkeypatch.setattr("bench.analysis.tables.suite.SHOWN", shown)
+    made = [
+        with_skill(record(model=name, mae=mae), 50 - mae) for name, mae in (("a", 1.0), ("b", 2.0), ("last_value", 1.5))
+    ]
+    text = text_of(made)
+    assert table_rows(text, "Skill, %")["bikenyc"] == ["<u>48.50</u>", "**49.00**", "48.00 ▼"]
+    means = {row.model: row.mean for row in short_term(made).csv[""].query("metric == 'skill'").itertuples()}
+    assert means == {"a": 49.0, "b": 48.0, "last_value": 48.5}
+
+
+def with_skill(made: Any, value: float) -> Any:
+    score = Score(overall=value, per_step=[value] * 6, per_channel=[value] * 2)
+    return replace(made, scores={split: {**scores, "skill": score} for split, scores in made.scores.items()})
+
+
+def test_a_module_dropped_into_the_folder_is_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from bench.analysis.table import TableFile\n"
+        "def make(results):\n    return TableFile(title=f'{len(results.runs)} runs', tables=())\n"
+    )
+    (tmp_path / "_helper.py").write_text("")
+    monkeypatch.setattr(bench.analysis.tables, "__path__", [*bench.analysis.tables.__path__, str(tmp_path)])
+    assert artefacts("tables") == ["efficiency", "mine", "per_horizon", "ranks", "tuning_ledger"]
+    assert results([record()]).table("mine").title == "1 runs"
+
+
+def test_a_table_of_an_unknown_name_is_refused_with_a_suggestion() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'ranks'"):
+        results([]).table("rank")
 
 
 # Files --------------------------------------------------------------------------------------------------------------
 
 
 def test_tables_with_rows_are_written_and_then_checked(tmp_path: Path) -> None:
-    runs = runs_of(suite())
-    written = write_tables(runs, tmp_path / "tables", ALL)
-    assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == sorted(path.name for path in written)
+    folder, files = tmp_path / "tables", table_files(results(suite()), ALL)
+    written = write_files(folder, files)
+    assert sorted(folder.iterdir()) == sorted(written)
     assert [path.suffix for path in written] == [".md", ".tex", ".csv"]
-    assert check_tables(runs, tmp_path / "tables", ALL) == []
-    more = runs_of([*suite(), record(task="long")])
-    changed = [path.name for path in check_tables(more, tmp_path / "tables", ALL)]
+    assert differing_files(folder, files) == []
+    more = table_files(results([*suite(), record(task="long")]), ALL)
+    changed = [path.name for path in differing_files(folder, more)]
     assert changed == ["long_term.md", "long_term.tex", "long_term.csv"]
-    assert [path.name for path in check_tables(runs_of(suite()[1:]), tmp_path / "tables", ALL)] != []
+    assert differing_files(folder, table_files(results(suite()[1:]), ALL)) != []
 
 
 def test_a_table_that_lost_its_rows_does_not_stay_behind(tmp_path: Path) -> None:
-    write_tables(runs_of([record(task="long"), record()]), tmp_path, ALL)
-    write_tables(runs_of([record()]), tmp_path, ALL)
+    write_files(tmp_path, table_files(results([record(task="long"), record()]), ALL))
+    write_files(tmp_path, table_files(results([record()]), ALL))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["short_term.csv", "short_term.md", "short_term.tex"]
 
 
 def test_one_table_can_be_written_alone(tmp_path: Path) -> None:
-    runs = runs_of([record(task="long"), record()])
-    assert [path.stem for path in write_tables(runs, tmp_path, [LONG])] == ["long_term"] * 3
+    files = table_files(results([record(task="long"), record()]), ["long_term"])
+    assert [path.stem for path in write_files(tmp_path, files)] == ["long_term"] * 3
 
 
 def test_no_records_make_no_files(tmp_path: Path) -> None:
-    assert write_tables(runs_of([]), tmp_path / "tables", ALL) == []
-    assert check_tables(runs_of([]), tmp_path / "tables", ALL) == []
+    files = table_files(results([]), ALL)
+    assert write_files(tmp_path / "tables", files) == []
+    assert differing_files(tmp_path / "tables", files) == []
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "tables").write_text("a file")
+    with pytest.raises(StoreError, match=r"files cannot be written to .*tables .*; check the folder's space") as caught:
+        write_files(tmp_path / "tables", {"a.md": b"a"})
+    assert "\n" not in str(caught.value)

@@ -21,7 +21,7 @@ from bench.types import Window
 
 pytestmark = pytest.mark.timeout(10, func_only=True)
 EVERY = registry.model_names()
-FLOORS = [name for name in EVERY if registry.role(name) == "floor"]
+NAIVE = [name for name in EVERY if registry.role(name) == "naive"]
 GRIDS = ((10, 20), (16, 8), (16, 12), (28, 32), (32, 18), (15, 14))
 CPU = torch.device("cpu")
 
@@ -104,7 +104,7 @@ def test_the_seed_alone_decides_the_weights(name: str) -> None:
 def test_training_reaches_every_trained_weight_no_frozen_one_and_lowers_the_loss(name: str) -> None:
     shape = task_shape()
     model, window = build(name, shape).train(), make_window(shape, batch=8, model=name)
-    if not trained(model):  # a floor, or fitted, or frozen throughout
+    if not trained(model):  # a naive baseline, or fitted, or frozen throughout
         assert not model(window).requires_grad
         return
     frozen = [weight for weight in model.parameters() if not weight.requires_grad]
@@ -139,16 +139,16 @@ def test_what_follows_the_origin_changes_no_forecast(name: str, place: int) -> N
     """From the data set through the task: scaler, windows, days before and fit see nothing of it."""
     data = make_data(slots=8 * SLOTS + 200)  # a week before the first validation window is known
     days_back = getattr(registry.load("model", name), "DAYS_BACK", ())
-    origin = int(Task(data, TaskSettings(), CPU, days_back=days_back).val.origins[place])
+    origin = int(Task(data, TaskSettings(name="short"), CPU, days_back=days_back).val.origins[place])
     values = data.values.copy()
     values[origin:] = 1000 - 3 * values[origin:]
     forecasts, targets = [], []
     for given in (data, dataclasses.replace(data, values=values)):
-        task = Task(given, TaskSettings(), CPU, days_back=days_back)
+        task = Task(given, TaskSettings(name="short"), CPU, days_back=days_back)
         chosen = torch.tensor([len(task.val) - 1 if place else 0])
         with torch.no_grad():
             forecasts.append(build(name, task.shape, series=task.series)(task.val.window(chosen)))
-        targets.append(task.val.target(chosen).values)
+        targets.append(task.val.target(chosen)[0])
     assert (targets[0] != targets[1]).all()
     assert torch.equal(*forecasts)
 
@@ -157,11 +157,12 @@ def test_what_follows_the_origin_changes_no_forecast(name: str, place: int) -> N
 def test_settings_and_title_can_be_read_without_importing_the_model(name: str) -> None:
     module = registry.load("model", name)
     read = registry.config_class(name)
-    assert dataclasses.asdict(read()) == dataclasses.asdict(module.Config())
+    preset = registry.find("model", name).preset
+    assert dataclasses.asdict(read()) == dataclasses.asdict(module.Config(**preset))
     assert ":" in registry.describe(name)
-    assert getattr(module, "ROLE", None) == ("floor" if name in FLOORS else None)
+    assert getattr(module, "ROLE", None) == ("naive" if name in NAIVE else None)
 
 
-@pytest.mark.parametrize("name", FLOORS)
-def test_a_floor_has_nothing_to_train(name: str) -> None:
+@pytest.mark.parametrize("name", NAIVE)
+def test_a_naive_baseline_has_nothing_to_train(name: str) -> None:
     assert list(build(name, task_shape()).parameters()) == []

@@ -14,7 +14,6 @@ from torch import nn
 
 from baselines import _language, st_llm, time_llm
 from baselines._language import Vocabulary, load, sizes_of
-from bench.catalog import registry
 from bench.catalog.data import Catalog
 from bench.errors import ConfigError, UnknownNameError, WeightsError
 from bench.runs.plan import Selection, plan
@@ -97,7 +96,7 @@ def test_a_control_of_time_llm_reprograms_as_the_model_does(control: str) -> Non
 def test_the_controls_of_a_language_model_are_planned_on_one_model(catalog: Catalog, suite: str) -> None:
     def planned(profile: str) -> dict[str, tuple[str, str]]:
         runs = plan(load_suite(suite), Selection(datasets=("tiny",), profile=profile, seeds=(0,)), catalog)
-        found = {run.line: run.spec for run in runs if "llm" in run.spec.config}
+        found = {run.method: run.spec for run in runs if "llm" in run.spec.config}
         return {line: (spec.config["llm"], spec.weights) for line, spec in found.items()}
 
     weights = ["pretrained", "random", "none", "none"]
@@ -116,14 +115,6 @@ def test_the_controls_of_a_language_model_are_planned_on_one_model(catalog: Cata
 def test_a_setting_outside_its_sense_is_refused(module: object, settings: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be at least"):
         module.Config(**settings)  # type: ignore[attr-defined]
-
-
-def test_the_code_behind_a_model_is_its_file_and_the_shared_ones_it_imports() -> None:
-    def files(name: str) -> list[str]:
-        return [path.name for path in registry.find("model", name).files]
-
-    assert files("st_llm") == ["st_llm.py", "_cells.py", "_language.py", "_zoo.py"]
-    assert files("stid") == ["stid.py"]
 
 
 # Weights

@@ -222,14 +222,14 @@ def test_a_run_has_epochs_only_if_something_is_trained_and_so_has_its_estimate(
     runner = Runner(catalog, tmp_path / "results", CPU)
     runner.run([run])
     (record,) = runner.store.records()
-    assert record["status"] == "done", record["error"]
+    assert record.status == "done", record.error
     epochs = 2 if tuning == "norm" else 0
-    assert (record["cost"]["epochs"], record["certificate"]["best_epoch"] > 0) == (epochs, epochs > 0)
+    assert (record.cost.epochs, record.audit.best_epoch > 0) == (epochs, epochs > 0)
 
-    size = estimate.sizes_of([run], catalog)
+    size = estimate.shapes_of([run], catalog)
     paces, failures = paces_with_trials([run], {}, catalog, CPU, lambda _: None)
     assert not failures
-    for found in (estimate.paces_from_records([record], record["environment"]["device"]), paces):
+    for found in (estimate.paces_from_records([record], record.environment.device), paces):
         (pace,) = found.values()
         assert pace.trained is (epochs > 0)
         units = 12 * (epochs * (3 * 2 * 8 + 0.15 * 400) + 2 * 0.15 * 400)

@@ -1,4 +1,4 @@
-"""The catalog of data sets: their names and folders, stand-ins, and files that cannot be reached."""
+"""The catalog of data sets: their names and folders, synthetic data sets, and files that cannot be reached."""
 
 from __future__ import annotations
 
@@ -44,28 +44,30 @@ def locked(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setattr(os, "scandir", scandir)
 
 
-def never_a_stand_in(catalog: Catalog, name: str, *words: str) -> None:
+def never_synthetic(catalog: Catalog, name: str, *words: str) -> None:
     for ask in (catalog.has_real, catalog.identity, catalog.load, catalog.verify, catalog.examine):
         the_error(lambda ask=ask: ask(name), *words)  # type: ignore[misc]
 
 
-def test_a_folder_that_cannot_be_listed_is_no_stand_in(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_listed_is_never_made_synthetic(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
     locked(monkeypatch, raw_file(catalog).parent)
-    never_a_stand_in(catalog, "bikedc", "data/bikedc cannot be read", "Permission denied")
+    never_synthetic(catalog, "bikedc", "data/bikedc cannot be read", "Permission denied")
 
 
-def test_a_folder_that_is_a_dangling_link_or_a_file_is_no_stand_in(tmp_path: Path) -> None:
+def test_a_folder_that_is_a_dangling_link_or_a_file_is_never_made_synthetic(tmp_path: Path) -> None:
     catalog = Catalog(data_dir=tmp_path, cache=tmp_path / "cache")
     (tmp_path / "bikedc").symlink_to(tmp_path / "gone")
-    never_a_stand_in(catalog, "bikedc", "bikedc cannot be read", "No such file")
+    never_synthetic(catalog, "bikedc", "bikedc cannot be read", "No such file")
     (tmp_path / "taxibj").write_text("")
-    never_a_stand_in(catalog, "taxibj", "taxibj cannot be read", "Not a directory")
+    never_synthetic(catalog, "taxibj", "taxibj cannot be read", "Not a directory")
 
 
-def test_a_dangling_link_in_a_folder_is_no_stand_in(catalog: Catalog) -> None:
+def test_a_dangling_link_in_a_folder_is_never_made_synthetic(catalog: Catalog) -> None:
     raw_file(catalog).unlink()
     raw_file(catalog).symlink_to("gone.npy")
-    never_a_stand_in(catalog, "bikedc", "BikeDC.npy cannot be read", "mend its permissions or the link")
+    never_synthetic(catalog, "bikedc", "BikeDC.npy cannot be read", "mend its permissions or the link")
 
 
 def test_a_folder_of_the_users_own_that_cannot_be_reached_is_named(
@@ -87,7 +89,7 @@ def test_a_card_that_is_a_dangling_link_is_named(catalog: Catalog) -> None:
     (catalog.data_dir / "citybus").mkdir()
     (catalog.data_dir / "citybus" / "card.toml").symlink_to("gone.toml")
     assert "citybus" in catalog.names()
-    never_a_stand_in(catalog, "citybus", "card.toml cannot be read")
+    never_synthetic(catalog, "citybus", "card.toml cannot be read")
 
 
 def test_a_data_folder_that_cannot_be_listed_is_one_sentence(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,16 +98,16 @@ def test_a_data_folder_that_cannot_be_listed_is_one_sentence(catalog: Catalog, m
     the_error(catalog.names, "data cannot be read")
 
 
-# ---------------------------------------------------------------- stand-ins
+# ---------------------------------------------------------------- synthetic data sets
 
 
-def test_without_files_there_is_a_stand_in_and_it_says_so(tmp_path: Path) -> None:
+def test_without_files_there_are_synthetic_data_and_they_say_so(tmp_path: Path) -> None:
     for data_dir in (None, tmp_path):
         catalog = Catalog(data_dir=data_dir, cache=tmp_path / "cache")
         data = catalog.load("bikedc")
         assert not catalog.has_real("bikedc")
-        assert data.identity.stand_in
-        assert data.identity.version.startswith("stand-in-")
+        assert data.identity.synthetic
+        assert data.identity.version.startswith("synthetic-")
         assert data.values.shape[1:] == (1, 20, 20)
         assert catalog.identity("bikedc") == data.identity
 
@@ -115,14 +117,14 @@ def test_an_empty_folder_is_no_real_data(tmp_path: Path) -> None:
     (tmp_path / "bikedc" / ".hidden").write_text("")
     catalog = Catalog(data_dir=tmp_path, cache=tmp_path / "cache")
     assert not catalog.has_real("bikedc")
-    assert catalog.identity("bikedc").stand_in
+    assert catalog.identity("bikedc").synthetic
 
 
 @pytest.mark.parametrize("name", registry.dataset_names())
-def test_every_data_set_has_a_stand_in_that_passes_its_own_card(name: str) -> None:
+def test_every_data_set_has_synthetic_data_that_pass_its_own_card(name: str) -> None:
     card = replace(registry.load("dataset", name).CARD, slots=96)
-    made = importlib.import_module("datasets._standin").generate(card)
-    assert canonical(card, made, "stand-in-1").identity.stand_in
+    made = importlib.import_module("datasets._synthetic").generate(card)
+    assert canonical(card, made, "synthetic-1").identity.synthetic
 
 
 # ---------------------------------------------------------------- names, cards, folders
@@ -146,7 +148,7 @@ def test_a_users_own_array_is_listed_and_loaded(catalog: Catalog) -> None:
         data = catalog.load("citybus")
         np.testing.assert_array_equal(data.values, values)
         assert data.identity == catalog.identity("citybus")
-        assert not data.identity.stand_in
+        assert not data.identity.synthetic
     assert {finding.status for finding in catalog.verify("citybus")} == {"unchecked"}
 
 
@@ -204,7 +206,7 @@ def test_every_real_file_has_the_digest_on_its_card_and_loads(tmp_path: Path, mo
         known = [finding for finding in catalog.verify(name) if finding.status != "absent" and finding.expected]
         assert known
         assert {finding.status for finding in known} == {"ok"}
-        assert not catalog.identity(name).stand_in
+        assert not catalog.identity(name).synthetic
     monkeypatch.setattr(Catalog, "_build", None)  # what is cached is not read again
     for name in names:
-        assert not catalog.identity(name).stand_in
+        assert not catalog.identity(name).synthetic

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from catalogs import ROOT, bikedc_catalog, demand, own_array, raw_file
+from catalogs import bikedc_catalog, demand, own_array, raw_file
+from projects import HEAD, Project
 from toy_grid import the_error
 
 from bench.catalog import registry
 from bench.catalog.data import Catalog
-from bench.catalog.raw_files import digest_of
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_real_data_come_out_as_they_went_in(catalog: Catalog) -> None:
     data = catalog.load("bikedc")
     np.testing.assert_array_equal(data.values[:, 0], demand())
     assert data.identity.version == "npy-1"
-    assert not data.identity.stand_in
+    assert not data.identity.synthetic
     assert data.segments == ((0, 1440),)
     assert data.cell_mask.all()
 
@@ -152,7 +152,7 @@ def test_a_truncated_file_is_one_sentence_and_leaves_no_cache(catalog: Catalog) 
     assert not catalog.cache.exists()
 
 
-def test_files_of_no_known_layout_are_an_error_and_never_a_stand_in(catalog: Catalog) -> None:
+def test_files_of_no_known_layout_are_an_error_and_never_replaced_by_synthetic_data(catalog: Catalog) -> None:
     raw_file(catalog).rename(raw_file(catalog).with_name("other.npy"))
     assert catalog.has_real("bikedc")
     the_error(lambda: catalog.identity("bikedc"), "other.npy", "BikeDC.npy")
@@ -199,23 +199,30 @@ def test_to_examine_data_needs_no_cache(catalog: Catalog, tmp_path: Path) -> Non
     [
         ("bench/catalog/canonical.py", {"taxibj", "bikedc", "citybus"}),
         ("bench/clock.py", {"taxibj", "bikedc", "citybus"}),
-        ("datasets/_standin.py", {"taxibj"}),
+        ("datasets/_synthetic.py", {"taxibj"}),
         ("datasets/_formats.py", {"taxibj", "bikedc"}),
+        ("datasets/_io.py", {"taxibj", "bikedc"}),
+        ("datasets/_unist.py", {"taxibj"}),
         ("bench/catalog/imports.py", {"citybus"}),
         ("bench/catalog/import_card.py", {"citybus"}),
     ],
 )
 def test_edited_code_makes_another_cache(
-    catalog: Catalog, name: str, code: str, counts_for: set[str], monkeypatch: pytest.MonkeyPatch
+    catalog: Catalog, project: Project, name: str, code: str, counts_for: set[str]
 ) -> None:
     own_array(catalog)
     catalog.identity(name)
     before = cached(catalog)
-    monkeypatch.setattr(
-        "bench.catalog.data.digest_of", lambda path: "edited" if path == ROOT / code else digest_of(path)
-    )
+    project.edit(code, HEAD, f"{HEAD}\nEDITED = 1\n")
     catalog.identity(name)
     assert len(cached(catalog)) == len(before) + (name in counts_for)
+
+
+def test_an_edited_comment_makes_no_other_cache(catalog: Catalog, project: Project) -> None:
+    catalog.identity("bikedc")
+    project.edit("datasets/_formats.py", HEAD, f"# a remark\n{HEAD}")
+    catalog.identity("bikedc")
+    assert len(cached(catalog)) == 1
 
 
 def test_the_threshold_of_a_metric_is_in_the_digest(catalog: Catalog) -> None:

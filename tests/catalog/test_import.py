@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -149,6 +150,21 @@ def test_an_import_is_replaced_only_by_force(desk: Desk) -> None:
     desk.refuses(desk.npy(series(1) + 1), "add --force", ConfigError)
     assert np.array_equal(desk.read(desk.npy(series(1) + 1), force=True), series(1) + 1)
     assert sorted(path.name for path in desk.data.iterdir()) == ["citybus"]
+
+
+def test_an_import_that_cannot_be_put_in_place_leaves_the_old_one(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.read(desk.npy(series(1)))
+    rename = Path.rename
+
+    def full(path: Path, target: Path) -> Path:
+        if path.name == "new":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", full)
+    desk.refuses(desk.npy(series(1) + 1), "No space left on device", force=True)
+    monkeypatch.undo()
+    assert np.array_equal(read_imported(desk.data / "citybus")[1].values, series(1))
 
 
 def test_a_bad_array_does_not_replace_a_good_one_even_by_force(desk: Desk) -> None:

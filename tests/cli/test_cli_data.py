@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from commands import ROOT, Shell
 
-from bench.analysis.figures.dataset import draw, sample_slots
+from bench.analysis.figures._dataset import draw_dataset, sample_slots
 from bench.catalog import registry
 from bench.errors import ConfigError, DataError, UnknownNameError
 from bench.types import DataIdentity, DatasetCard, SpatioTemporalData
@@ -31,10 +31,10 @@ def bus(shell: Shell) -> None:
     np.save("bus.npy", np.random.default_rng(0).poisson(5, (24 * 9, 1, 3, 4)))
 
 
-def test_list_names_every_data_set_and_says_that_it_is_a_stand_in(shell: Shell) -> None:
+def test_list_names_every_data_set_and_says_that_it_is_a_synthetic(shell: Shell) -> None:
     text = shell.prints("list")
     assert all(name in text for name in registry.dataset_names())
-    assert text.count("stand-in") >= len(registry.dataset_names())
+    assert text.count("synthetic") >= len(registry.dataset_names())
     assert "real" not in text
     assert "2 x 32 x 32" in text
 
@@ -47,7 +47,7 @@ def test_an_imported_array_is_listed_shown_and_verified(shell: Shell) -> None:
     assert "citybus City [bus] 1 x 3 x 4 60 9 2024-01-01 real" in shell.prints("list")
     shown = shell.prints("show", "citybus")
     assert "City [bus]" in shown
-    assert "stand-in" not in shown.lower()
+    assert "synthetic" not in shown.lower()
     assert Path("results/figures/data/citybus.png").read_bytes().startswith(PNG)
     assert "readable, import-1" in shell.prints("verify", "citybus")
 
@@ -55,14 +55,14 @@ def test_an_imported_array_is_listed_shown_and_verified(shell: Shell) -> None:
 def test_an_import_that_fails_says_why_and_is_not_listed(shell: Shell) -> None:
     bus(shell)
     np.save("bus.npy", np.zeros((5, 4, 3)))
-    assert "has shape (5, 4, 3)" in shell.refuses("import", "bus.npy", "--card", "bus.toml", kind=DataError)
+    assert "has shape (5, 4, 3)" in shell.refuses("import", "bus.npy", "--card", "bus.toml", error=DataError)
     assert "citybus" not in shell.prints("list")
 
 
-def test_show_says_loudly_that_a_stand_in_is_one(shell: Shell) -> None:
+def test_show_says_loudly_that_a_synthetic_is_one(shell: Shell) -> None:
     text = shell.prints("show", "bikenyc2", "--out", "pictures/bikes.png")
-    assert "(stand-in)" in text
-    assert "STAND-IN, synthetic" in text
+    assert "(synthetic)" in text
+    assert "SYNTHETIC" in text
     assert "to get it" in text
     assert Path("pictures/bikes.png").read_bytes().startswith(PNG)
     assert [path.name for path in Path("pictures").iterdir()] == ["bikes.png"]
@@ -70,16 +70,16 @@ def test_show_says_loudly_that_a_stand_in_is_one(shell: Shell) -> None:
 
 @pytest.mark.parametrize("command", ["show", "verify", "fetch"])
 def test_an_unknown_name_is_answered_with_the_nearest_one(command: str, shell: Shell) -> None:
-    assert "did you mean 'taxibj'" in shell.refuses(command, "taxibij", kind=UnknownNameError)
+    assert "did you mean 'taxibj'" in shell.refuses(command, "taxibij", error=UnknownNameError)
 
 
 def test_verify_without_data_says_that_there_is_nothing(shell: Shell) -> None:
     assert "nothing to verify" in shell.prints("verify")
-    assert "absent: a stand-in is used" in shell.prints("verify", "taxibj")
+    assert "absent: synthetic data are used" in shell.prints("verify", "taxibj")
 
 
 def test_a_data_folder_that_does_not_exist_is_refused(shell: Shell) -> None:
-    assert "nowhere" in shell.refuses("list", "--data-dir", "nowhere", kind=ConfigError)
+    assert "nowhere" in shell.refuses("list", "--data-dir", "nowhere", error=ConfigError)
 
 
 @needs_data
@@ -102,10 +102,10 @@ def test_verify_finds_a_changed_file_and_exits_with_1(shell: Shell) -> None:
 
 
 @needs_data
-def test_show_draws_the_real_data_and_does_not_call_them_a_stand_in(shell: Shell) -> None:
+def test_show_draws_the_real_data_and_does_not_call_them_a_synthetic(shell: Shell) -> None:
     text = shell.prints("show", "bikenyc", "--data-dir", str(DATA))
     assert "real" in text
-    assert "stand-in" not in text.lower()
+    assert "synthetic" not in text.lower()
 
 
 # --- what is broken, and what looks like markup
@@ -159,7 +159,7 @@ def test_names_that_look_like_markup_are_printed_as_they_are(shell: Shell) -> No
 
 def test_an_import_that_fails_leaves_no_folder(shell: Shell) -> None:
     bus(shell)
-    assert "there is no file absent.npy" in shell.refuses("import", "absent.npy", "--card", "bus.toml", kind=DataError)
+    assert "there is no file absent.npy" in shell.refuses("import", "absent.npy", "--card", "bus.toml", error=DataError)
     assert not Path("data").exists()
 
 
@@ -180,7 +180,7 @@ def toy(*, slots: int, start: str | None = "2024-01-01", channels: int = 1, **ch
     values = np.random.default_rng(0).poisson(3, (slots, channels, 4, 5)).astype(np.float32)
     data = SpatioTemporalData(
         card=DatasetCard(**facts),  # type: ignore[arg-type]
-        identity=DataIdentity(name="toy", version="stand-in-1", sha256="", stand_in=True),
+        identity=DataIdentity(name="toy", version="synthetic-1", sha256="", synthetic=True),
         values=values,
         mask=None,
         cell_mask=np.ones((4, 5), dtype=bool),
@@ -211,18 +211,18 @@ def test_the_sample_frames_are_three_hours_of_one_whole_workday() -> None:
     ids=["one slot", "six channels without calendar", "two pieces", "silent canvas", "an outage over noon"],
 )
 def test_odd_data_are_drawn_without_a_warning(data: SpatioTemporalData, tmp_path: Path) -> None:
-    assert draw(data, tmp_path / "toy.png").read_bytes().startswith(PNG)
+    assert draw_dataset(data, tmp_path / "toy.png").read_bytes().startswith(PNG)
 
 
 @pytest.mark.parametrize("text", ["$\\frac{$", "a $x^ b$", "bike \U0001f6b2", "\u0995"])
 def test_any_text_is_drawn_as_it_is_and_without_a_warning(text: str, tmp_path: Path) -> None:
     data = toy(slots=48)
     card = dataclasses.replace(data.card, title=text, channels=(text,), unit=text)
-    assert draw(dataclasses.replace(data, card=card), tmp_path / "toy.png").read_bytes().startswith(PNG)
+    assert draw_dataset(dataclasses.replace(data, card=card), tmp_path / "toy.png").read_bytes().startswith(PNG)
 
 
 def test_the_same_data_give_the_same_picture(tmp_path: Path) -> None:
-    first, second = (draw(toy(slots=48), tmp_path / name).read_bytes() for name in ("a.png", "b.png"))
+    first, second = (draw_dataset(toy(slots=48), tmp_path / name).read_bytes() for name in ("a.png", "b.png"))
     assert first == second
 
 

@@ -84,7 +84,7 @@ def test_fetch_says_to_delete_an_unreadable_file_that_was_there(
 def test_fetch_of_an_unknown_name_leaves_no_folder_and_downloads_nothing(
     words: tuple[str, ...], shell: Shell, downloads: list[Path]
 ) -> None:
-    shell.refuses(*words, kind=UnknownNameError)
+    shell.refuses(*words, error=UnknownNameError)
     assert list(Path().iterdir()) == []
     assert downloads == []
 
@@ -121,5 +121,5 @@ def test_fetch_goes_on_after_a_dead_address_and_exits_with_1(
 
 @pytest.mark.parametrize("words", [(), ("taxibj", "--all")])
 def test_fetch_wants_either_names_or_all(words: tuple[str, ...], shell: Shell) -> None:
-    assert "wants names of data sets, or --all" in shell.refuses("fetch", *words, kind=ConfigError)
+    assert "wants names of data sets, or --all" in shell.refuses("fetch", *words, error=ConfigError)
     assert not Path("data").exists()

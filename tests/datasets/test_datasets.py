@@ -26,14 +26,6 @@ def test_every_card_is_complete(name: str) -> None:
     assert all(file.url is None or file.url.startswith("https://") for file in card.files)
 
 
-def test_the_suite_is_the_papers_ten() -> None:
-    suite = {name for name in registry.dataset_names() if registry.load("dataset", name).CARD.in_suite}
-    assert suite == {
-        *("taxibj", "taxinyc", "taxinyc2", "bikenyc", "bikenyc2"),
-        *("tdrive", "crowd", "cellular", "trafficjn", "trafficsh"),
-    }
-
-
 # name, shape, largest value, weekday of the first slot (Monday is 0), silent slots
 REAL_FACTS = [
     ("bikenyc", (2880, 2, 10, 20), 307, 4, 0),

@@ -45,12 +45,12 @@ def fed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 def test_a_server_gives_the_same_bytes_as_the_store(command: str, fed: tuple[str, Path], tmp_path: Path) -> None:
     uri, results = fed
     from_store, from_server = (
-        CliRunner().invoke(app, [command, "--results", str(place), *more])
-        for place, more in ((results, []), (tmp_path, ["--from", f"mlflow:{uri}"]))
+        CliRunner().invoke(app, [command, "--results", str(folder), *more])
+        for folder, more in ((results, []), (tmp_path, ["--from", f"mlflow:{uri}"]))
     )
     assert (from_store.exit_code, from_server.exit_code) == (0, 0), from_server.output
     ours, theirs = (
-        {path.name: path.read_bytes() for path in place.glob(COMMANDS[command])} for place in (results, tmp_path)
+        {path.name: path.read_bytes() for path in folder.glob(COMMANDS[command])} for folder in (results, tmp_path)
     )
     assert len(ours) > (0 if command == "report" else 3)
     assert command == "report" or any(name.startswith("tuning") for name in ours)

@@ -9,20 +9,30 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
+import msgspec
 import pytest
 from filelock import Timeout
 from records import record, suite
 
 from bench.errors import StoreError
-from bench.records.store import ResultStore, dump_record
+from bench.records.record import Failure, Record, dump, parse
+from bench.records.store import ResultStore
 
 
-def place(results: Path, made: dict[str, Any], ending: str = ".json") -> Path:
-    return results / "runs" / made["spec"]["data"]["name"] / made["spec"]["model"] / f"{made['run_id']}{ending}"
+def path_of(results: Path, made: Record, ending: str = ".json") -> Path:
+    return results / "runs" / made.dataset / made.model / f"{made.run_id}{ending}"
 
 
-def address(made: dict[str, Any]) -> tuple[str, str, str]:
-    return made["spec"]["data"]["name"], made["spec"]["model"], made["run_id"]
+def address(made: Record) -> tuple[str, str, str]:
+    return made.dataset, made.model, made.run_id
+
+
+def with_number(number: Any) -> Record:
+    """A record with this as the rate of its first epoch."""
+    made = record()
+    curve = [msgspec.structs.replace(made.curve[0], lr=number), *made.curve[1:]]
+    replaced: Record = msgspec.structs.replace(made, curve=curve)
+    return replaced
 
 
 def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
@@ -37,9 +47,9 @@ def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
 def test_a_file_has_sorted_keys_and_nothing_else_stays_beside_it(tmp_path: Path) -> None:
     made = record()
     ResultStore(tmp_path).write(made)
-    assert [path for path in (tmp_path / "runs").rglob("*") if path.is_file()] == [place(tmp_path, made)]
-    text = place(tmp_path, made).read_text()
-    assert text == json.dumps(made, sort_keys=True, indent=1) + "\n"
+    assert [path for path in (tmp_path / "runs").rglob("*") if path.is_file()] == [path_of(tmp_path, made)]
+    text = path_of(tmp_path, made).read_text()
+    assert text == json.dumps(json.loads(text), sort_keys=True, indent=1) + "\n"
 
 
 def test_a_done_run_is_never_overwritten(tmp_path: Path) -> None:
@@ -54,19 +64,19 @@ def test_a_failed_run_is_replaced_by_the_next_and_removed_by_success(tmp_path: P
     store, failed, done = ResultStore(tmp_path), record(failed=True), record()
     assert store.write(failed)
     assert not store.has(*address(failed))
-    again = failed | {"error": {"type": "DataError", "message": "gone"}}
+    again = msgspec.structs.replace(failed, error=Failure(type="DataError", message="gone"))
     assert store.write(again)
     assert store.read(*address(failed)) == again
     assert list(store.records()) == [again]
     assert store.write(done)
     assert list(store.records()) == [done]
-    assert not place(tmp_path, done, ".failed.json").exists()
+    assert not path_of(tmp_path, done, ".failed.json").exists()
 
 
 def test_a_failure_that_lost_a_race_against_success_is_not_loaded(tmp_path: Path) -> None:
     store = ResultStore(tmp_path)
     store.write(record())
-    place(tmp_path, record(), ".failed.json").write_text(dump_record(record(failed=True)))
+    path_of(tmp_path, record(), ".failed.json").write_bytes(dump(record(failed=True)))
     assert list(store.records()) == [record()]
 
 
@@ -79,7 +89,7 @@ def test_retired_records_are_kept_and_not_loaded(tmp_path: Path) -> None:
         kept.append(store.retire(*address(record())))
     assert not store.has(*address(record()))
     assert list(store.records()) == []
-    assert [json.loads(path.read_text()) for path in kept if path] == [record(mae=1.0), record(mae=2.0)]
+    assert [parse(path.read_bytes(), path) for path in kept if path] == [record(mae=1.0), record(mae=2.0)]
 
 
 def test_records_come_in_the_same_order_whatever_the_order_of_writing(tmp_path: Path) -> None:
@@ -92,34 +102,52 @@ def test_records_come_in_the_same_order_whatever_the_order_of_writing(tmp_path: 
     assert len(first) == len(made)
 
 
-@pytest.mark.parametrize("number", [math.nan, math.inf])
-def test_a_number_that_is_not_finite_is_refused_and_leaves_no_file(tmp_path: Path, number: float) -> None:
-    with pytest.raises(StoreError, match="is not complete and plain JSON"):
-        ResultStore(tmp_path).write(record(mae=number))
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, "fast", None])
+def test_a_number_that_is_not_finite_is_refused_and_leaves_no_file(tmp_path: Path, number: Any) -> None:
+    with pytest.raises(StoreError, match=r"the record \S+ cannot be stored .* at `\$\.curve"):
+        ResultStore(tmp_path).write(with_number(number))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("overrides", [{"a": 2**63}, {"a": math.nan}, {"a": "\ud800"}])
+def test_a_setting_that_no_text_can_hold_is_refused_and_leaves_no_file(
+    tmp_path: Path, overrides: dict[str, Any]
+) -> None:
+    plain = record()
+    for made in (
+        msgspec.structs.replace(plain, spec=msgspec.structs.replace(plain.spec, config=overrides)),
+        msgspec.structs.replace(plain, label=msgspec.structs.replace(plain.label, overrides=overrides)),
+    ):
+        with pytest.raises(StoreError, match=r"the record \S+ cannot be stored"):
+            ResultStore(tmp_path).write(made)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "key"),
     [
-        pytest.param("", id="empty"),
-        pytest.param(dump_record(record())[:-9], id="cut"),
-        pytest.param("[]", id="a list"),
-        pytest.param('{"schema": 2}', id="incomplete"),
-        pytest.param("\x00\xff", id="binary"),
-        pytest.param(dump_record(record()).replace("1.25", "NaN"), id="NaN"),
-        pytest.param("[" * 100_000, id="deep"),
-        pytest.param(json.dumps(record() | {"schema": 99}), id="newer schema"),
-        pytest.param(json.dumps(record() | {"sample": "a map"}), id="a sample in words"),
-        pytest.param(dump_record(record()).replace("done", "maybe"), id="odd status"),
+        pytest.param(b"", "", id="empty"),
+        pytest.param(dump(record())[:-9], "", id="cut"),
+        pytest.param(b"[]", "", id="a list"),
+        pytest.param(b'{"schema": 2}', "spec", id="incomplete, of the schema before"),
+        pytest.param(b'{"schema": 3}', "status", id="incomplete"),
+        pytest.param(b"\x00\xff", "", id="binary"),
+        pytest.param(dump(record()).replace(b"1.25", b"NaN"), "", id="NaN"),
+        pytest.param(dump(record()).replace(b"1.25", b"1e999"), "$.scores", id="infinity"),
+        pytest.param(b"[" * 100_000, "", id="deep"),
+        pytest.param(dump(record()).replace(b'"schema": 3', b'"schema": 99'), "schema 99", id="newer schema"),
+        pytest.param(dump(record()).replace(b'map": null', b'map": "a"'), "$.forecast_map", id="a map in words"),
+        pytest.param(dump(record()).replace(b"done", b"maybe"), "$.status", id="odd status"),
     ],
 )
-def test_a_broken_file_is_one_sentence_that_names_it(tmp_path: Path, text: str) -> None:
+def test_a_broken_file_is_one_sentence_that_names_it(tmp_path: Path, text: bytes, key: str) -> None:
     store, made = ResultStore(tmp_path), record()
     store.write(made)
-    place(tmp_path, made).write_text(text, encoding="latin-1")
-    with pytest.raises(StoreError, match=made["run_id"].replace(".", r"\.")) as caught:
+    path_of(tmp_path, made).write_bytes(text)
+    with pytest.raises(StoreError, match="is not a result record") as caught:
         list(store.records())
+    assert str(caught.value).startswith(str(path_of(tmp_path, made)))
+    assert key in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -144,9 +172,9 @@ def test_a_failure_that_a_retry_mends_while_records_are_listed_comes_as_done(
     for made in (record(failed=True), record(seed=1)):
         store.write(made)
     before_reading(monkeypatch, ".failed.json", lambda: store.write(record()))
-    found = list(store.records())
-    assert sorted(made["spec"]["seed"] for made in found) == [0, 1]
-    assert record() in found
+    listed = list(store.records())
+    assert sorted(made.seed for made in listed) == [0, 1]
+    assert record() in listed
 
 
 def test_a_record_that_is_retired_while_records_are_listed_is_left_out(
@@ -156,7 +184,7 @@ def test_a_record_that_is_retired_while_records_are_listed_is_left_out(
     for seed in (0, 1):
         store.write(record(seed=seed))
     gone = record(seed=0)
-    before_reading(monkeypatch, f"{gone['run_id']}.json", lambda: store.retire(*address(gone)))
+    before_reading(monkeypatch, f"{gone.run_id}.json", lambda: store.retire(*address(gone)))
     assert list(store.records()) == [record(seed=1)]
 
 
@@ -173,15 +201,15 @@ def test_a_record_that_goes_while_it_is_asked_for_is_one_sentence(
 def test_a_record_in_the_place_of_another_is_refused(tmp_path: Path) -> None:
     store = ResultStore(tmp_path)
     store.write(record(seed=0))
-    place(tmp_path, record(seed=0)).rename(place(tmp_path, record(seed=1)))
-    with pytest.raises(StoreError, match="not of its place"):
+    path_of(tmp_path, record(seed=0)).rename(path_of(tmp_path, record(seed=1)))
+    with pytest.raises(StoreError, match="which belongs elsewhere"):
         list(store.records())
 
 
 @pytest.mark.parametrize("name", ["..", "../x", "a/b", "/etc", "", ".hidden", "a\x00b", "a\nb"])
 def test_no_name_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
     store, made = ResultStore(tmp_path / "results"), record()
-    for dataset, model, run_id in ((name, "stid", made["run_id"]), ("bikenyc", name, made["run_id"]), ("a", "b", name)):
+    for dataset, model, run_id in ((name, "stid", made.run_id), ("bikenyc", name, made.run_id), ("a", "b", name)):
         with pytest.raises(StoreError, match="cannot name a result"):
             store.has(dataset, model, run_id)
     with pytest.raises(StoreError, match="cannot name a result"):
@@ -202,9 +230,9 @@ def test_a_folder_without_records_has_none(tmp_path: Path) -> None:
 
 def test_a_lock_holds_off_others_and_ends(tmp_path: Path) -> None:
     first, second = ResultStore(tmp_path), ResultStore(tmp_path)
-    with first.lock(record()["run_id"]), pytest.raises(Timeout), second.lock(record()["run_id"]).acquire(timeout=0):
+    with first.lock(record().run_id), pytest.raises(Timeout), second.lock(record().run_id).acquire(timeout=0):
         pass
-    with second.lock(record()["run_id"]).acquire(timeout=0):
+    with second.lock(record().run_id).acquire(timeout=0):
         pass
 
 
@@ -219,7 +247,7 @@ def test_a_file_system_without_hard_links_gives_the_same_promise(
     assert store.write(record(mae=1.0))
     assert not store.write(record(mae=2.0))
     assert list(store.records()) == [record(mae=1.0)]
-    assert [path.name for path in place(tmp_path, record()).parent.iterdir()] == [f"{record()['run_id']}.json"]
+    assert [path.name for path in path_of(tmp_path, record()).parent.iterdir()] == [f"{record().run_id}.json"]
     assert store.retire(*address(record()))
     assert store.write(record(mae=2.0))
 

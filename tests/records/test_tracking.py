@@ -8,21 +8,20 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NoReturn
 
+import msgspec
 import pytest
-from records import record, suite
+from records import record, results_of, suite
 from servers import free_port, tracking_server
 from tracked import CONTROLS, follow, plan_of
 
-from bench.analysis.figures.differences import write_figures
-from bench.analysis.results import Runs
-from bench.analysis.tables.overviews import MAKERS, overviews
-from bench.analysis.tables.scores import write_tables
+from bench.analysis.figures._files import figure_files
+from bench.analysis.formats.files import table_files
+from bench.analysis.results import Results, artefacts
 from bench.errors import TrackingError
-from bench.records.frame import frame_from_records, load_frame
 from bench.records.mlflow_store import MlflowStore, shown
 from bench.records.store import ResultStore
 from bench.records.tracking import Tracker, default_uri, quiet_environment, records_from, sync
-from bench.runs.suite import layouts
+from bench.runs.suite import load_suites
 
 pytestmark = [
     pytest.mark.usefixtures("nothing_is_left_in_the_current_folder"),
@@ -38,26 +37,27 @@ def mlflow_runs(uri: str) -> list[Any]:
 
 
 @pytest.fixture
-def warnings_told() -> list[str]:
-    told: list[str] = []
-    return told
+def warnings() -> list[str]:
+    return []
 
 
-def test_tables_from_mlflow_are_those_from_the_store_byte_for_byte(results: Path, tmp_path: Path) -> None:
-    store, tables = ResultStore(results), layouts(["short_term", "controls"])
-    over = overviews([*MAKERS], tables)
+def files_of(results: Results) -> dict[str, bytes]:
+    """Every table, and every figure of a suite, by file name."""
+    names = [suite.name for suite in results.suites]
+    files = table_files(results, [*names, *artefacts("tables")]) | figure_files(results, names)
+    return {name: content for name, content in files.items() if content is not None}
+
+
+def test_tables_from_mlflow_are_those_from_the_store_byte_for_byte(results: Path) -> None:
+    store, suites = ResultStore(results), load_suites(["short_term", "controls"])
     variants = [record(model="stvfm", mae=mae, overrides={"model.control": name}) for name, mae in CONTROLS]
     variants.append(record(model="stvfm", weights="pretrained"))
     with Tracker(default_uri(results), results, warn=pytest.fail) as tracker:
         for made in [*suite(seeds=2, models=1), *variants]:
             follow(tracker, made)
             store.write(made)
-    frames = {"store": load_frame(results), "mlflow": frame_from_records(records_from(default_uri(results)))}
-    runs = {name: Runs(frame) for name, frame in frames.items()}
-    from_store, from_mlflow = (
-        [*write_tables(own, tmp_path / name, tables, over), *write_figures(own, tmp_path / name, tables)]
-        for name, own in runs.items()
-    )
+    from_store = files_of(results_of(store.records(), suites=suites))
+    from_mlflow = files_of(results_of(records_from(default_uri(results)), suites=suites))
     names = {
         "ranks.md",
         "efficiency.md",
@@ -68,9 +68,9 @@ def test_tables_from_mlflow_are_those_from_the_store_byte_for_byte(results: Path
         "controls_differences.csv",
         "controls-1.png",
     }
-    assert names <= {path.name for path in from_store}
-    assert [path.name for path in from_store] == [path.name for path in from_mlflow]
-    assert [path.read_bytes() for path in from_store] == [path.read_bytes() for path in from_mlflow]
+    assert names <= from_store.keys()
+    assert from_store.keys() == from_mlflow.keys()
+    assert [name for name, content in from_store.items() if from_mlflow[name] != content] == []
 
 
 def test_a_tracked_run_carries_its_settings_tags_curve_and_scores(results: Path) -> None:
@@ -82,17 +82,17 @@ def test_a_tracked_run_carries_its_settings_tags_curve_and_scores(results: Path)
     assert run.info.status == "FINISHED"
     assert run.data.params["task.horizon"] == "6"
     assert run.data.params["config.text"] == "x" * 500
-    assert run.data.tags["stbench.run_id"] == made["run_id"]
-    assert run.data.tags["stbench.stand_in"] == "false"
-    assert run.data.metrics["test_mae"] == made["scores"]["test"]["mae"]["overall"]
+    assert run.data.tags["stbench.run_id"] == made.run_id
+    assert run.data.tags["stbench.synthetic"] == "false"
+    assert run.data.metrics["test_mae"] == made.scores["test"]["mae"].overall
 
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=default_uri(results))
     steps = {point.step: point.value for point in client.get_metric_history(run.info.run_id, "test_mae_step")}
-    assert [steps[step] for step in range(1, 7)] == made["scores"]["test"]["mae"]["per_step"]
+    assert [steps[step] for step in range(1, 7)] == made.scores["test"]["mae"].per_step
     curve = {point.step: point.value for point in client.get_metric_history(run.info.run_id, "epoch/train_loss")}
-    assert curve == {row["epoch"]: row["train_loss"] for row in made["curve"]}
+    assert curve == {row.epoch: row.train_loss for row in made.curve}
 
 
 def test_a_failed_run_is_marked_failed_with_its_reason(results: Path) -> None:
@@ -109,11 +109,11 @@ def test_a_killed_run_is_continued_and_its_curve_has_no_gap_and_no_double(result
     made = record(epochs=4)
     killed = Tracker(default_uri(results), results, warn=pytest.fail)
     killed.run_started(plan_of(made))
-    killed.epoch(plan_of(made), made["curve"][0])
+    killed.epoch(plan_of(made), msgspec.structs.asdict(made.curve[0]))
     killed.close()
     with Tracker(default_uri(results), results, warn=pytest.fail) as tracker:
         tracker.run_started(plan_of(made))
-        tracker.epoch(plan_of(made), made["curve"][3])
+        tracker.epoch(plan_of(made), msgspec.structs.asdict(made.curve[3]))
         tracker.run_finished(plan_of(made), made)
     [run] = mlflow_runs(default_uri(results))
 
@@ -133,12 +133,12 @@ def test_sync_adds_what_is_missing_once_and_finishes_what_was_killed(results: Pa
     assert sync([first, second, third], uri, results) == (2, 1)
     assert sync([first, second, third], uri, results) == (0, 3)
     assert len(mlflow_runs(uri)) == 3
-    assert records_from(uri) == sorted([first, second, third], key=lambda made: made["run_id"])
+    assert records_from(uri) == sorted([first, second, third], key=lambda made: made.run_id)
 
 
 def test_a_repeated_run_replaces_the_earlier_one_when_records_are_read_back(results: Path) -> None:
     old, new = record(mae=1.0), record(mae=2.0)
-    assert old["run_id"] == new["run_id"]
+    assert old.run_id == new.run_id
     uri = default_uri(results)
     for made in (old, new):
         sync([made], uri, results)
@@ -154,26 +154,26 @@ def test_a_changed_artefact_is_refused(results: Path) -> None:
         records_from(default_uri(results))
 
 
-def test_a_locked_data_base_is_told_once_and_fails_no_run(results: Path, warnings_told: list[str]) -> None:
+def test_a_locked_data_base_is_told_once_and_fails_no_run(results: Path, warnings: list[str]) -> None:
     with closing(sqlite3.connect(results / "mlflow.db", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        with Tracker(default_uri(results), results, warn=warnings_told.append) as tracker:
+        with Tracker(default_uri(results), results, warn=warnings.append) as tracker:
             for made in (record(seed=0), record(seed=1)):
                 follow(tracker, made)
-            assert warnings_told == []  # the runs went on while MLflow waited for the lock
+            assert warnings == []  # the runs went on while MLflow waited for the lock
         other.execute("ROLLBACK")
-    assert len(warnings_told) == 1
-    assert "locked" in warnings_told[0]
-    assert "stbench sync" in warnings_told[0]
+    assert len(warnings) == 1
+    assert "locked" in warnings[0]
+    assert "stbench sync" in warnings[0]
     assert sync([record(seed=0), record(seed=1)], default_uri(results), results) == (2, 0)
 
 
 @pytest.mark.timeout(30)
-def test_a_dead_server_costs_seconds_and_fails_no_run(tmp_path: Path, warnings_told: list[str]) -> None:
-    with Tracker(f"http://127.0.0.1:{free_port()}", tmp_path, warn=warnings_told.append) as tracker:
+def test_a_dead_server_costs_seconds_and_fails_no_run(tmp_path: Path, warnings: list[str]) -> None:
+    with Tracker(f"http://127.0.0.1:{free_port()}", tmp_path, warn=warnings.append) as tracker:
         follow(tracker, record(seed=0))
         follow(tracker, record(seed=1))
-    assert len(warnings_told) == 1
+    assert len(warnings) == 1
 
 
 def test_a_tracker_that_has_nothing_to_say_opens_nothing(tmp_path: Path) -> None:
@@ -189,14 +189,14 @@ def test_reading_from_a_data_base_that_is_not_there_creates_none(tmp_path: Path)
 
 
 @pytest.mark.parametrize("uri", ["", " "])
-def test_an_empty_address_is_refused_and_creates_nothing(tmp_path: Path, uri: str, warnings_told: list[str]) -> None:
+def test_an_empty_address_is_refused_and_creates_nothing(tmp_path: Path, uri: str, warnings: list[str]) -> None:
     with pytest.raises(TrackingError, match="the address of MLflow is empty"):
         records_from(uri)
     with pytest.raises(TrackingError, match="the address of MLflow is empty"):
         sync([record()], uri, tmp_path)
-    with Tracker(uri, tmp_path, warn=warnings_told.append) as tracker:
+    with Tracker(uri, tmp_path, warn=warnings.append) as tracker:
         follow(tracker, record())
-    assert len(warnings_told) == 1
+    assert len(warnings) == 1
     assert list(Path.cwd().iterdir()) == []
 
 
@@ -235,16 +235,17 @@ def test_a_process_of_mlflow_is_quiet_unless_the_user_says_otherwise(monkeypatch
     monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
     monkeypatch.setenv("MLFLOW_LOGGING_LEVEL", "DEBUG")
     monkeypatch.setenv("SOMETHING_ELSE", "kept")
-    told = quiet_environment()
-    assert told["MLFLOW_DISABLE_TELEMETRY"] == told["DO_NOT_TRACK"] == "true"
-    assert (told["MLFLOW_LOGGING_LEVEL"], told["SOMETHING_ELSE"]) == ("DEBUG", "kept")
+    environment = quiet_environment()
+    assert environment["MLFLOW_DISABLE_TELEMETRY"] == environment["DO_NOT_TRACK"] == "true"
+    assert (environment["MLFLOW_LOGGING_LEVEL"], environment["SOMETHING_ELSE"]) == ("DEBUG", "kept")
 
 
 @pytest.mark.slow
 def test_tracking_prints_nothing_of_its_own(tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
+    folders = [str(root / name) for name in ("", "tests/support", "tests/records")]
     code = (
-        f"import sys; sys.path[:0] = {[str(root / part) for part in ('', 'tests/records', 'tests/support')]!r}\n"
+        f"import sys; sys.path[:0] = {folders!r}\n"
         "from pathlib import Path; from test_tracking import *\n"
         f"results = Path({str(tmp_path)!r})\n"
         "with Tracker(default_uri(results), results, warn=print) as tracker: follow(tracker, record())\n"
@@ -256,7 +257,7 @@ def test_tracking_prints_nothing_of_its_own(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_importing_the_tracking_imports_no_mlflow() -> None:
-    modules = "bench.records.tracking, bench.analysis.tables.scores, bench.records.store"
+    modules = "bench.records.tracking, bench.analysis.results, bench.records.store"
     code = f"import sys, {modules}; print({{'mlflow', 'torch', 'pandas'}} & {{*sys.modules}})"
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
@@ -270,6 +271,6 @@ def test_a_real_server_keeps_runs_and_artefacts(tmp_path: Path) -> None:
         with Tracker(uri, tmp_path / "results", warn=pytest.fail) as tracker:
             follow(tracker, made[0])
         assert sync(made, uri, tmp_path / "results") == (1, 1)
-        assert records_from(uri) == sorted(made, key=lambda one: one["run_id"])
+        assert records_from(uri) == sorted(made, key=lambda one: one.run_id)
         assert MlflowStore.open_existing(uri)
     assert not (tmp_path / "results" / "mlartifacts").exists()

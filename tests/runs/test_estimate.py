@@ -16,7 +16,7 @@ from torch import nn
 from bench.catalog import registry
 from bench.cli.plan import announce, expect
 from bench.records.store import ResultStore
-from bench.runs.estimate import Pace, Size, kind, paces_from_records, total_seconds, trials, work
+from bench.runs.estimate import Pace, pace_key, paces_from_records, total_seconds, trials, work
 from bench.runs.plan import Selection, plan
 from bench.runs.runner import Runner
 from bench.runs.suite import load_suite
@@ -71,8 +71,8 @@ def counted(monkeypatch):
     return use
 
 
-def size(slots, cells):
-    return Size(slots=slots, cells=cells, values=2 * cells)
+def shape(slots, cells):
+    return (slots, 2, 1, cells)
 
 
 def try_all(runs, paces=None, catalog=None):
@@ -88,17 +88,17 @@ def test_work_is_the_windows_times_the_cells_and_a_trained_window_counts_three_t
 
 
 def test_the_time_of_known_paces_is_pace_times_work_by_data_set(make_plan):
-    trained, floor = make_plan("stid"), make_plan("last_value")
+    trained, naive = make_plan("stid"), make_plan("last_value")
     paces = {
-        kind(trained[0]): Pace(trained=True, seconds={20: 1e-3}),
-        kind(floor[0]): Pace(trained=False, seconds={20: 1e-4}),
+        pace_key(trained[0].spec): Pace(trained=True, seconds={20: 1e-3}),
+        pace_key(naive[0].spec): Pace(trained=False, seconds={20: 1e-4}),
     }
-    sizes = {"tiny": size(1000, 10), "tiny2": size(2000, 20)}
+    shapes = {"tiny": shape(1000, 10), "tiny2": shape(2000, 20)}
     first = 10 * (3 * (3 * 40 + 150) + 300) * 1e-3
     second = 20 * (3 * (3 * 40 + 300) + 600) * 1e-3
-    assert total_seconds(trained, paces, sizes) == pytest.approx(first + second)
-    assert total_seconds(floor, paces, sizes) == pytest.approx((10 * 300 + 20 * 600) * 1e-4)
-    assert total_seconds([*trained, *make_plan("dlinear")], paces, sizes) == pytest.approx(first + second)
+    assert total_seconds(trained, paces, shapes) == pytest.approx(first + second)
+    assert total_seconds(naive, paces, shapes) == pytest.approx((10 * 300 + 20 * 600) * 1e-4)
+    assert total_seconds([*trained, *make_plan("dlinear")], paces, shapes) == pytest.approx(first + second)
 
 
 def test_between_two_sizes_of_frames_the_pace_lies_on_a_line_and_beyond_them_it_stays():
@@ -111,15 +111,15 @@ def test_records_tell_the_pace_of_their_kind_on_their_grid(catalog, make_plan, t
     Runner(catalog, tmp_path / "results", CPU).run(runs)
     records = list(ResultStore(tmp_path / "results").records())
     paces = paces_from_records(records, "cpu")
-    assert set(paces) == {kind(run) for run in runs}
+    assert set(paces) == {pace_key(run.spec) for run in runs}
     for model, trained in (("stid", True), ("ridge", False)):
-        (run, _), mine = make_plan(model), [r["cost"] for r in records if r["spec"]["model"] == model]
-        pace = paces[kind(run)]
+        (run, _), mine = make_plan(model), [r.cost for r in records if r.model == model]
+        pace = paces[pace_key(run.spec)]
         assert pace.trained == trained
-        assert pace.seconds == {24: pytest.approx(np.median([cost["wall_s"] / cost["work"] for cost in mine]))}
-        sizes = {name: size(400, 12) for name in ("tiny", "tiny2")}
-        whole = total_seconds(make_plan(model), paces, sizes)
-        assert whole == pytest.approx(sum(cost["wall_s"] for cost in mine), rel=0.5)
+        assert pace.seconds == {24: pytest.approx(np.median([cost.wall_s / cost.work for cost in mine]))}
+        shapes = {name: shape(400, 12) for name in ("tiny", "tiny2")}
+        whole = total_seconds(make_plan(model), paces, shapes)
+        assert whole == pytest.approx(sum(cost.wall_s for cost in mine), rel=0.5)
     assert paces_from_records(records, "NVIDIA H100") == {}
 
 
@@ -127,34 +127,33 @@ def test_records_tell_the_pace_of_their_kind_on_their_grid(catalog, make_plan, t
     "other", [{"task": "long"}, {"overrides": ("train.batch_size=4",)}, {"overrides": (*BUDGET, "model.width=8")}]
 )
 def test_other_tasks_batches_and_settings_are_other_kinds(make_plan, other):
-    usual = {kind(run) for run in make_plan("stid")}
+    usual = {pace_key(run.spec) for run in make_plan("stid")}
     assert len(usual) == 1
-    assert usual.isdisjoint(kind(run) for run in make_plan("stid", **other))
+    assert usual.isdisjoint(pace_key(run.spec) for run in make_plan("stid", **other))
 
 
 def test_a_kind_is_tried_on_the_smallest_grid_and_on_a_much_larger_one(make_plan):
     runs = make_plan("stid", "last_value", seeds=(0, 1))
 
     def tried(known=None, **cells):
-        sizes = {name: size(4000, number) for name, number in cells.items()}
-        found = trials(runs, known or {}, sizes, cheap=True)
-        return [(run.dataset, run.model) for run in found]
+        shapes = {name: shape(4000, number) for name, number in cells.items()}
+        return [(run.dataset, run.model) for run in trials(runs, known or {}, shapes, cheap=True)]
 
     both = [(name, model) for name in ("tiny", "tiny2") for model in ("stid", "last_value")]
     assert tried(tiny=100, tiny2=201) == both
     assert tried(tiny=100, tiny2=200) == both[:2]
     assert tried(tiny=200, tiny2=100) == both[2:]
-    known = {kind(run): Pace(trained=True, seconds={260: 1.0}) for run in runs}
+    known = {pace_key(run.spec): Pace(trained=True, seconds={260: 1.0}) for run in runs}
     assert tried(known, tiny=100, tiny2=200) == []
     assert tried(known, tiny=100, tiny2=270) == both[2:]
 
 
 def test_a_single_short_run_is_not_tried_unless_asked_for_but_a_long_one_is(make_plan):
-    sizes = {"tiny": size(1000, 12)}
+    shapes = {"tiny": shape(1000, 12)}
     short, long = (make_plan("stid", datasets=("tiny",), overrides=(f"train.epochs={n}",)) for n in (1, 60))
-    assert trials(short, {}, sizes, cheap=True) == []
-    assert trials(short, {}, sizes, cheap=False) == short
-    assert trials(long, {}, sizes, cheap=True) == long
+    assert trials(short, {}, shapes, cheap=True) == []
+    assert trials(short, {}, shapes, cheap=False) == short
+    assert trials(long, {}, shapes, cheap=True) == long
 
 
 def test_a_trial_trains_three_steps_and_forecasts_few_windows(make_plan, counted):
@@ -165,18 +164,18 @@ def test_a_trial_trains_three_steps_and_forecasts_few_windows(make_plan, counted
     assert failures == {}
     assert model.seen[True] == 3 * 8
     assert model.seen[False] == 3 * 4 + 1 + 64  # of 289 validation windows
-    assert paces[kind(run)].trained
-    assert paces[kind(run)].on(24) > 0
+    assert paces[pace_key(run.spec)].trained
+    assert paces[pace_key(run.spec)].on(24) > 0
 
 
-def test_a_model_that_trains_nothing_has_no_epochs_whether_floor_or_not(make_plan, counted):
+def test_a_model_that_trains_nothing_has_no_epochs_whether_naive_or_not(make_plan, counted):
     made = counted(trained=False)
     (run,) = make_plan("stid", datasets=("tiny",))
     paces, _ = try_all([run])
     assert made[0].seen == {True: 0, False: 1 + 64}
-    assert not paces[kind(run)].trained
-    seconds = total_seconds([run], paces, {"tiny": size(2000, 12)})
-    assert seconds == pytest.approx(paces[kind(run)].on(24) * 12 * 600)
+    assert not paces[pace_key(run.spec)].trained
+    seconds = total_seconds([run], paces, {"tiny": shape(2000, 12)})
+    assert seconds == pytest.approx(paces[pace_key(run.spec)].on(24) * 12 * 600)
 
 
 @pytest.mark.parametrize("model", ["ridge", "historical_average", "seasonal_naive_week", "stresnet"])
@@ -184,10 +183,10 @@ def test_fitted_models_and_those_that_ask_for_days_before_are_tried_too(make_pla
     (run,) = make_plan(model, datasets=("tiny",))
     paces, failures = try_all([run])
     assert failures == {}
-    assert paces[kind(run)].trained == (model == "stresnet")
+    assert paces[pace_key(run.spec)].trained == (model == "stresnet")
 
 
-def test_a_trial_that_fails_is_told_by_line_and_the_others_go_on(make_plan, monkeypatch):
+def test_a_trial_that_fails_is_told_by_method_and_the_others_go_on(make_plan, monkeypatch):
     def broken(*_):
         raise RuntimeError("out of\nmemory")
 
@@ -195,7 +194,7 @@ def test_a_trial_that_fails_is_told_by_line_and_the_others_go_on(make_plan, monk
     runs = make_plan("stid", "last_value", datasets=("tiny",))
     paces, failures = try_all(runs)
     assert failures == {"stid": "out of memory"}
-    assert set(paces) == {kind(run) for run in runs if run.model == "last_value"}
+    assert set(paces) == {pace_key(run.spec) for run in runs if run.model == "last_value"}
 
 
 def test_pretrained_weights_are_not_asked_for(make_plan, counted, monkeypatch):
@@ -220,7 +219,7 @@ def test_random_numbers_go_on_as_without_a_trial(make_plan):
     assert drawn[0] == drawn[1]
 
 
-def told(catalog, runs, results, *, terminal=False, force=False, thorough=True):
+def printed(catalog, runs, results, *, terminal=False, force=False, thorough=True):
     """What is printed before the first run."""
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=200)
@@ -230,30 +229,30 @@ def told(catalog, runs, results, *, terminal=False, force=False, thorough=True):
 
 def test_the_plan_says_in_one_line_how_long_it_will_take(catalog, make_plan, tmp_path):
     runs = make_plan("last_value", "stid")
-    assert told(catalog, runs, tmp_path).startswith("4 runs to do, about ")
-    assert told(catalog, runs, tmp_path).endswith(" s on this machine\n")
+    assert printed(catalog, runs, tmp_path).startswith("4 runs to do, about ")
+    assert printed(catalog, runs, tmp_path).endswith(" s on this machine\n")
     assert not (tmp_path / "runs").exists()
     assert not (tmp_path / "checkpoints").exists()
     patient = make_plan("stid", overrides=("train.epochs=40", "train.steps_per_epoch=1", "train.batch_size=8"))
-    assert told(catalog, patient, tmp_path).startswith("2 runs to do, at most about ")
+    assert printed(catalog, patient, tmp_path).startswith("2 runs to do, at most about ")
 
 
 def test_what_is_stored_is_not_counted_unless_it_is_repeated(catalog, make_plan, tmp_path):
     runs = make_plan("last_value")
     Runner(catalog, tmp_path, CPU).run(runs[:1])
-    assert told(catalog, runs, tmp_path, thorough=False).startswith("1 runs to do, about ")
-    assert told(catalog, runs, tmp_path, thorough=False, force=True).startswith("2 runs to do, about ")
-    assert told(catalog, runs[:1], tmp_path) == ""
+    assert printed(catalog, runs, tmp_path, thorough=False).startswith("1 runs to do, about ")
+    assert printed(catalog, runs, tmp_path, thorough=False, force=True).startswith("2 runs to do, about ")
+    assert printed(catalog, runs[:1], tmp_path) == ""
 
 
 def test_nothing_is_said_where_nothing_is_known_and_what_is_left_out_is_said(catalog, make_plan, tmp_path, monkeypatch):
     runs = make_plan("last_value", "stid", datasets=("tiny",))
-    assert told(catalog, runs[:1], tmp_path, thorough=False) == ""
+    assert printed(catalog, runs[:1], tmp_path, thorough=False) == ""
     monkeypatch.setattr(registry.load("model", "stid").Model, "forward", lambda *_: 1 / 0)
-    assert "1 of them not timed" in told(catalog, runs, tmp_path)
+    assert "1 of them not timed" in printed(catalog, runs, tmp_path)
 
 
 def test_a_terminal_shows_which_model_is_tried(catalog, make_plan, tmp_path):
-    shown = told(catalog, make_plan("last_value"), tmp_path, terminal=True)
+    shown = printed(catalog, make_plan("last_value"), tmp_path, terminal=True)
     assert "trying how fast this machine is" in shown
     assert "last_value on tiny" in shown

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 import pytest
 import torch
 
 from bench.catalog import registry
 from bench.context import RunContext
 from bench.errors import LeakError
-from bench.records.window_errors import unpack, unpack_day
+from bench.records.arrays import values_of
+from bench.records.planned import PlannedRun
+from bench.records.record import Cost, FuturePerturbation, dump
 from bench.runs.evaluator import evaluate, future_perturbation
 from bench.runs.plan import Selection, plan
 from bench.runs.runner import Runner
-from bench.runs.spec import PlannedRun
 from bench.runs.status import plan_status
 from bench.runs.suite import load_suite
 from bench.settings import TaskSettings
@@ -41,7 +42,7 @@ class Recorder:
         self.events.append(("epoch", row["epoch"]))
 
     def run_finished(self, run, record):
-        self.events.append(("finished", record["status"]))
+        self.events.append(("finished", record.status))
 
     def run_skipped(self, run, why):
         self.events.append(("skipped", why))
@@ -68,8 +69,8 @@ def records(runner):
 
 def test_every_run_leaves_one_record_and_is_not_repeated(runner, make_plan):
     runs = make_plan("last_value", "stid")
-    assert vars(runner.run(runs)) == {"done": 2, "skipped": 0, "failed": 0}
-    assert vars(runner.run(runs)) == {"done": 0, "skipped": 2, "failed": 0}
+    assert runner.run(runs) == {"done": 2, "skipped": 0, "failed": 0}
+    assert runner.run(runs) == {"done": 0, "skipped": 2, "failed": 0}
     assert len(records(runner)) == 2
     (observer,) = runner._observers
     assert observer.events == [
@@ -88,38 +89,39 @@ def test_a_record_says_all_that_a_reader_needs(runner, make_plan):
     (run,) = make_plan("stid")
     runner.run([run])
     (record,) = records(runner)
-    assert record["spec"] == json.loads(json.dumps(run.spec.as_dict()))
-    assert len(record["scores"]["test"]["rmse"]["per_step"]) == 6
-    assert len(record["scores"]["val"]["mae"]["per_channel"]) == 2
-    cost = record["cost"]
-    assert cost["parameters"] == cost["trainable_parameters"] > 0
-    assert {"flops", "train_s", "ms_per_window", "peak_mb", "epochs"} <= set(cost)
-    assert record["counts"]["test_values"] == record["counts"]["test"] * 6 * 2 * 12
-    errors = unpack(record["windows"], record["run_id"])
-    assert len(errors.origins) == record["counts"]["test"]
-    assert errors.count.sum() == record["counts"]["test_values"]
-    scores = {name: record["scores"]["test"][name]["overall"] for name in ("mae", "rmse")}
-    assert errors.absolute.sum() / errors.count.sum() == pytest.approx(scores["mae"], rel=1e-6)
-    assert errors.square.sum() / errors.count.sum() == pytest.approx(scores["rmse"] ** 2, rel=1e-6)
-    day = unpack_day(record["windows"], record["run_id"])
-    assert (day.count.sum(), day.absolute.sum()) == (errors.count.sum(), pytest.approx(errors.absolute.sum()))
-    certificate = record["certificate"]
-    assert certificate["test_reads"] == 1
-    assert certificate["future_perturbation"] == {"windows": 8, "largest_change": 0.0}
-    assert certificate["scaler_fitted_on"] == [0, 280]
-    assert len(certificate["checkpoint_sha256"]) == 64
-    assert [row["epoch"] for row in record["curve"]] == [1, 2]
-    assert str(Path.home()) not in json.dumps(record)
+    assert record.spec == run.spec
+    assert len(record.scores["test"]["rmse"].per_step) == 6
+    assert len(record.scores["val"]["mae"].per_channel) == 2
+    cost = record.cost
+    assert cost.parameters == cost.trainable_parameters > 0
+    assert {"flops", "train_s", "ms_per_window", "peak_mb", "epochs"} <= set(Cost.__struct_fields__)
+    assert record.counts.test_values == record.counts.test * 6 * 2 * 12
+    errors = record.windows
+    count, absolute, square = map(values_of, (errors.count, errors.absolute, errors.square))
+    assert len(errors.starts) == record.counts.test
+    assert count.sum() == record.counts.test_values
+    assert absolute.sum() / count.sum() == pytest.approx(record.score("mae"), rel=1e-6)
+    assert square.sum() / count.sum() == pytest.approx(record.score("rmse") ** 2, rel=1e-6)
+    day = errors.day
+    assert values_of(day.count).sum() == count.sum()
+    assert values_of(day.absolute).sum() == pytest.approx(absolute.sum())
+    audit = record.audit
+    assert audit.test_reads == 1
+    assert audit.future_perturbation == FuturePerturbation(windows=8, largest_change=0.0)
+    assert audit.scaler_fitted_on == (0, 280)
+    assert len(audit.checkpoint_sha256) == 64
+    assert [row.epoch for row in record.curve] == [1, 2]
+    assert str(Path.home()) not in dump(record).decode()
 
 
 def test_a_run_that_fails_is_recorded_with_its_reason_and_the_next_one_starts(runner, make_plan):
     broken = make_plan("stid", overrides=("train.lr=1e30", "train.epochs=3"))
     outcome = runner.run([*broken, *make_plan("last_value")])
-    assert (outcome.failed, outcome.done) == (1, 1)
-    failed = next(record for record in records(runner) if record["status"] == "failed")
-    assert failed["error"]["type"] == "TrainingError"
-    assert "lower train.lr" in failed["error"]["message"]
-    assert failed["scores"] is None
+    assert (outcome["failed"], outcome["done"]) == (1, 1)
+    failed = next(record for record in records(runner) if record.status == "failed")
+    assert failed.error.type == "TrainingError"
+    assert "lower train.lr" in failed.error.message
+    assert not hasattr(failed, "scores")
 
 
 def test_a_failed_run_is_tried_again_and_its_reason_goes_when_it_succeeds(runner, make_plan, monkeypatch):
@@ -127,31 +129,31 @@ def test_a_failed_run_is_tried_again_and_its_reason_goes_when_it_succeeds(runner
     module = registry.load("model", "last_value")
     with monkeypatch.context() as patch:
         patch.setattr(module.Model, "forward", lambda self, window: 1 / 0)
-        assert runner.run([run]).failed == 1
-    assert records(runner)[0]["error"]["type"] == "ZeroDivisionError"
-    assert runner.run([run]).done == 1
-    assert [record["status"] for record in records(runner)] == ["done"]
+        assert runner.run([run])["failed"] == 1
+    assert records(runner)[0].error.type == "ZeroDivisionError"
+    assert runner.run([run])["done"] == 1
+    assert [record.status for record in records(runner)] == ["done"]
 
 
 def test_a_forecast_that_is_not_finite_fails_its_run_alone(runner, make_plan, monkeypatch):
     module = registry.load("model", "last_value")
     monkeypatch.setattr(module.Model, "forward", lambda self, window: window.history * float("nan"))
     outcome = runner.run(make_plan("last_value", "window_mean"))
-    assert (outcome.failed, outcome.done) == (1, 1)
+    assert (outcome["failed"], outcome["done"]) == (1, 1)
 
 
 def test_a_run_whose_code_changed_since_the_plan_fails_with_the_remedy(runner, make_plan, monkeypatch):
     (run,) = make_plan("last_value")
-    monkeypatch.setattr("bench.runs.runner.code_hash", lambda dataset, model: "f" * 12)
-    assert runner.run([run]).failed == 1
-    assert "has changed since this command began; run it again" in records(runner)[0]["error"]["message"]
+    monkeypatch.setattr("bench.runs.runner.code_of", lambda dataset, model: "f" * 12)
+    assert runner.run([run])["failed"] == 1
+    assert "has changed since this command began; run it again" in records(runner)[0].error.message
 
 
 def test_a_run_whose_data_changed_since_the_plan_fails_with_the_remedy(runner, make_plan):
     (run,) = make_plan("last_value")
-    spec = replace(run.spec, data=replace(run.spec.data, sha256="f" * 64))
-    assert runner.run([replace(run, spec=spec)]).failed == 1
-    assert "files of 'tiny' have changed" in records(runner)[0]["error"]["message"]
+    spec = msgspec.structs.replace(run.spec, data=replace(run.spec.data, sha256="f" * 64))
+    assert runner.run([replace(run, spec=spec)])["failed"] == 1
+    assert "files of 'tiny' have changed" in records(runner)[0].error.message
 
 
 def test_force_starts_an_unfinished_run_anew(runner, make_plan, tmp_path):
@@ -159,7 +161,7 @@ def test_force_starts_an_unfinished_run_anew(runner, make_plan, tmp_path):
     checkpoint = tmp_path / "results" / "checkpoints" / f"{run.run_id}.pt"
     checkpoint.parent.mkdir(parents=True)
     checkpoint.write_bytes(b"left by a killed run")
-    assert runner.run([run], force=True).done == 1
+    assert runner.run([run], force=True)["done"] == 1
 
 
 def test_a_checkpoint_goes_when_its_record_is_stored(runner, make_plan, tmp_path):
@@ -171,9 +173,9 @@ def test_force_repeats_a_run_and_keeps_the_old_record_aside(runner, make_plan, t
     runs = make_plan("stid")
     runner.run(runs)
     (first,) = records(runner)
-    assert runner.run(runs, force=True).done == 1
+    assert runner.run(runs, force=True)["done"] == 1
     (second,) = records(runner)
-    assert second["scores"] == first["scores"]
+    assert second.scores == first.scores
     assert len(list((tmp_path / "results").glob("runs/tiny/stid/superseded/*.json"))) == 1
 
 
@@ -181,17 +183,16 @@ def test_status_tells_done_stale_failed_and_missing_apart(runner, make_plan):
     done, missing = make_plan("last_value"), make_plan("window_mean")
     failed = make_plan("stid", overrides=("train.lr=1e30", "train.epochs=3"))
     (answered,) = make_plan("historical_average")
-    stale = [PlannedRun(spec=answered.spec, code="0" * 12, line=answered.line, label=answered.label)]
+    stale = [PlannedRun(spec=answered.spec, code="0" * 12, method=answered.method, label=answered.label)]
     runner.run([*done, *failed, answered])
-    cells = plan_status([*done, *missing, *failed, *stale], records(runner))
-    found = {model: dict(cell.counts) for (_, model), cell in cells.items()}
-    assert found == {
+    counts, reasons = plan_status([*done, *missing, *failed, *stale], records(runner))
+    assert {model: dict(by_state) for (_, model), by_state in counts.items()} == {
         "last_value": {"done": 1},
         "window_mean": {"missing": 1},
         "stid": {"failed": 1},
         "historical_average": {"stale": 1},
     }
-    assert "lower train.lr" in cells["tiny", "stid"].reasons[0]
+    assert "lower train.lr" in reasons["tiny", "stid"][0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,21 +204,21 @@ class LookingAhead(WindowSet):
         return replace(WindowSet.window(self, chosen), history=self.scaler.scaled(late))
 
 
-def test_the_certificate_shows_a_window_that_looks_ahead(catalog):
-    task = Task(catalog.load("tiny"), TaskSettings(), CPU)
+def test_the_audit_shows_a_window_that_looks_ahead(catalog):
+    task = Task(catalog.load("tiny"), TaskSettings(name="short"), CPU)
     module = registry.load("model", "last_value")
     model = module.Model(task.shape, module.Config())
     honest = task.val
-    assert future_perturbation(model, honest) == {"windows": 8, "largest_change": 0.0}
-    assert future_perturbation(model, LookingAhead(**vars(honest)))["largest_change"] > 0
+    assert future_perturbation(model, honest) == (8, 0.0)
+    assert future_perturbation(model, LookingAhead(**vars(honest)))[1] > 0
 
 
 def test_a_run_that_looks_ahead_fails(runner, make_plan, monkeypatch):
     (run,) = make_plan("last_value")
     open_test = Task.open_test
     monkeypatch.setattr(Task, "open_test", lambda task: LookingAhead(**vars(open_test(task))))
-    assert runner.run([run]).failed == 1
-    assert records(runner)[0]["error"]["type"] == "LeakError"
+    assert runner.run([run])["failed"] == 1
+    assert records(runner)[0].error.type == "LeakError"
 
 
 class NotFinite(torch.nn.Module):
@@ -226,12 +227,12 @@ class NotFinite(torch.nn.Module):
 
 
 def test_a_forecast_that_is_not_finite_counts_as_a_change(catalog):
-    task = Task(catalog.load("tiny"), TaskSettings(), CPU)
-    assert future_perturbation(NotFinite(), task.val)["largest_change"] == float("inf")
+    task = Task(catalog.load("tiny"), TaskSettings(name="short"), CPU)
+    assert future_perturbation(NotFinite(), task.val)[1] == float("inf")
 
 
 def test_a_second_evaluation_of_one_task_is_refused(catalog):
-    task = Task(catalog.load("tiny"), TaskSettings(), CPU)
+    task = Task(catalog.load("tiny"), TaskSettings(name="short"), CPU)
     module = registry.load("model", "last_value")
     context = RunContext(seed=0, device=CPU)
     model = module.Model(task.shape, module.Config())
@@ -244,14 +245,12 @@ def test_a_second_evaluation_of_one_task_is_refused(catalog):
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 def test_a_compiled_run_scores_as_a_plain_one_and_says_so(catalog, make_plan, tmp_path):
     (run,) = make_plan("stid")
-    found = []
+    both = []
     for compiled in (False, True):
         runner = Runner(catalog, tmp_path / str(compiled), CPU, compiled=compiled)
         runner.run([run])
-        found += records(runner)
-    plain, fast = found
-    assert [record["environment"]["compiled"] for record in found] == [False, True]
-    assert fast["scores"]["test"]["mae"]["overall"] == pytest.approx(
-        plain["scores"]["test"]["mae"]["overall"], rel=1e-3
-    )
-    assert fast["cost"]["flops"] == plain["cost"]["flops"]
+        both += records(runner)
+    plain, fast = both
+    assert [record.environment.compiled for record in both] == [False, True]
+    assert fast.score("mae") == pytest.approx(plain.score("mae"), rel=1e-3)
+    assert fast.cost.flops == plain.cost.flops

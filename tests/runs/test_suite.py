@@ -6,14 +6,16 @@ import dataclasses
 import itertools
 import re
 
+import msgspec
 import pytest
 
+from bench.analysis.grouping import grouped
+from bench.analysis.groups import Run
 from bench.catalog import registry
 from bench.errors import BenchError, ConfigError, UnknownNameError
-from bench.records.frame import changes
-from bench.runs import spec
+from bench.records.record import SCHEMA, Environment, FailedRun, Failure
 from bench.runs.plan import Selection, plan
-from bench.runs.suite import layouts, load_suite, suite_names
+from bench.runs.suite import load_suite, load_suites, suite_names
 
 TEN = {"taxibj", "taxinyc", "taxinyc2", "bikenyc", "bikenyc2", "tdrive", "crowd", "cellular", "trafficjn", "trafficsh"}
 
@@ -27,7 +29,6 @@ def make(catalog, **choices):
 def test_every_suite_names_the_ten_data_sets_but_the_one_of_a_published_table(name):
     named = set(load_suite(name).datasets)
     assert named == TEN or (name == "published" and named < TEN)
-    assert {card for card in registry.dataset_names() if registry.load("dataset", card).CARD.in_suite} == TEN
 
 
 def test_all_suites_load():
@@ -37,8 +38,9 @@ def test_all_suites_load():
 def test_a_plan_is_the_product_of_data_sets_models_and_seeds(catalog):
     models = tuple(registry.model_names())
     runs = make(catalog, datasets=("tiny", "tiny2"), models=(), profile="paper")
-    found = [(run.dataset, run.model, run.spec.seed) for run in runs]
-    assert found == list(itertools.product(("tiny", "tiny2"), models, (0, 1, 2)))
+    assert [(run.dataset, run.model, run.spec.seed) for run in runs] == list(
+        itertools.product(("tiny", "tiny2"), models, (0, 1, 2))
+    )
     assert len({run.run_id for run in runs}) == len(runs)
 
 
@@ -51,7 +53,7 @@ def test_the_spec_writes_every_default_out(catalog):
     (run,) = make(catalog)
     config = registry.config_class("stid")
     assert set(run.spec.config) == {field.name for field in dataclasses.fields(config)}
-    assert run.spec.as_dict()["train"]["lr"] == 2e-3
+    assert msgspec.to_builtins(run.spec)["train"]["lr"] == 2e-3
 
 
 def test_overrides_enter_the_identity_and_the_label(catalog):
@@ -60,20 +62,20 @@ def test_overrides_enter_the_identity_and_the_label(catalog):
     assert wide.spec.config["width"] == 64
     assert wide.spec.train.epochs == 3
     assert wide.spec.spec_id != plain.spec.spec_id
-    assert wide.label["overrides"] == {"model.width": 64, "train.epochs": 3}
+    assert wide.label.overrides == {"model.width": 64, "train.epochs": 3}
 
 
 def test_a_model_setting_reaches_the_models_that_have_it(catalog):
     runs = make(catalog, models=("stid", "last_value"), overrides=("model.width=64",))
     assert [run.spec.config.get("width") for run in runs] == [64, None]
-    assert runs[1].label["overrides"] == {}
+    assert runs[1].label.overrides == {}
 
 
-def test_a_floor_is_one_run_whatever_the_training_recipe(catalog):
+def test_a_naive_baseline_is_one_run_whatever_the_training_recipe(catalog):
     (quick,) = make(catalog, models=("last_value",), overrides=("train.epochs=3",))
     (paper,) = make(catalog, models=("last_value",), profile="paper", seeds=(0,))
     assert quick.run_id == paper.run_id
-    assert quick.label["overrides"] == {}
+    assert quick.label.overrides == {}
 
 
 def test_an_override_that_repeats_the_default_is_the_same_run(catalog):
@@ -158,14 +160,14 @@ def test_a_suite_of_ones_own_runs_as_it_says(tmp_path, catalog):
 
 def variants(catalog, name="controls", **choices):
     runs = plan(load_suite(name), Selection(datasets=("tiny",), **choices), catalog)
-    return {run.line: run for run in runs}
+    return {run.method: run for run in runs}
 
 
-def test_variants_are_lines_after_the_models(catalog):
-    found = variants(catalog)
-    assert list(found)[:4] == ["last_value", "window_mean", "historical_average", "random, frozen"]
-    assert found["no backbone"].spec.config["control"] == "identity"
-    assert found["no backbone"].title == "tiny / no backbone / seed 0"
+def test_variants_are_rows_after_the_models(catalog):
+    planned = variants(catalog)
+    assert list(planned)[:4] == ["last_value", "window_mean", "historical_average", "random, frozen"]
+    assert planned["no backbone"].spec.config["control"] == "identity"
+    assert planned["no backbone"].title == "tiny / no backbone / seed 0"
 
 
 def test_nothing_pre_trained_is_run_where_weights_are_random_unless_by_name(catalog):
@@ -174,49 +176,50 @@ def test_nothing_pre_trained_is_run_where_weights_are_random_unless_by_name(cata
     assert pretrained not in variants(catalog, profile="paper", overrides=("model.weights=random",))
     assert variants(catalog, profile="paper")[pretrained].spec.weights == "pretrained"
     named = variants(catalog, variants=(pretrained,))
-    assert [(line, run.spec.weights) for line, run in named.items()] == [(pretrained, "pretrained")]
+    assert [(method, run.spec.weights) for method, run in named.items()] == [(pretrained, "pretrained")]
 
 
 def test_a_variant_keeps_its_settings_whatever_is_set_for_all(catalog):
-    found = variants(catalog, "ablation", overrides=("model.depth=6", "model.prompts=2"))
-    assert [found[name].spec.config["depth"] for name in ("ST-VFM", "2 blocks", "12 blocks")] == [6, 2, 12]
-    assert {run.spec.config.get("prompts", 2) for name, run in found.items() if "prompts" not in name} == {2}
+    planned = variants(catalog, "ablation", overrides=("model.depth=6", "model.prompts=2"))
+    assert [planned[name].spec.config["depth"] for name in ("ST-VFM", "2 blocks", "12 blocks")] == [6, 2, 12]
+    assert {run.spec.config.get("prompts", 2) for name, run in planned.items() if "prompts" not in name} == {2}
 
 
-def test_two_lines_that_are_one_run_are_run_once(catalog):
-    found = variants(catalog, "ablation", overrides=("model.prompts=8",))
-    assert "8 prompts" not in found
-    assert found["ST-VFM"].spec.config["prompts"] == 8
+def test_two_methods_that_are_one_run_are_run_once(catalog):
+    planned = variants(catalog, "ablation", overrides=("model.prompts=8",))
+    assert "8 prompts" not in planned
+    assert planned["ST-VFM"].spec.config["prompts"] == 8
 
 
 def test_a_selected_model_brings_its_variants(catalog):
-    found = variants(catalog, models=("stvfm", "stid"))
-    assert list(found)[:2] == ["stid", "random, frozen"]
-    assert "last_value" not in found
+    planned = variants(catalog, models=("stvfm", "stid"))
+    assert list(planned)[:2] == ["stid", "random, frozen"]
+    assert "last_value" not in planned
 
 
-def test_every_variant_of_every_suite_is_planned_and_finds_its_line(catalog):
-    for suite, layout in zip(map(load_suite, suite_names()), layouts(suite_names()), strict=True):
+def failed(run, *, tuned):
+    """A record of a planned run, such as a suite's table is made of."""
+    return FailedRun(
+        schema=SCHEMA,
+        run_id=run.run_id,
+        code=run.code,
+        role="model",
+        spec=msgspec.structs.replace(run.spec, tuned=tuned),
+        label=run.label,
+        environment=Environment(libraries={}),
+        error=Failure(type="TrainingError", message="the loss is NaN"),
+    )
+
+
+def test_every_variant_of_every_suite_is_planned_and_finds_its_row(catalog):
+    for suite in load_suites():
         runs = plan(suite, Selection(datasets=("tiny",), profile="paper", seeds=(0,)), catalog)
         for run in runs:
-            row = {
-                "model": run.model,
-                "task": run.spec.task.name,
-                "weights": run.spec.weights,
-                "made_as_variant": False,
-                "tuned": suite.tuned is True,
-                "dataset": "tiny",
-                "protocol": "strict",
-                "role": "model",
-            }
-            texts = {name: changes(run.label[key]) for name, key in (("changes", "overrides"), ("base", "base"))}
-            (place,) = layout.placed([{**row, **texts}])
-            assert (place["line"], place["base"], place["recipe"]) == (
-                run.line,
-                "",
-                "tuned settings" if suite.tuned else "",
-            )
-        assert {variant.name for variant in suite.variants} <= {run.line for run in runs}
+            ((key, group),) = grouped([Run(record=failed(run, tuned=suite.tuned is True))], suite).items()
+            ((data, method),) = group.cells
+            assert (data.dataset, key.task, key.protocol) == ("tiny", run.spec.task.name, run.spec.task.protocol)
+            assert (method.name, key.base, key.recipe) == (run.method, "", "tuned settings" if suite.tuned else "")
+        assert {variant.name for variant in suite.variants} <= {run.method for run in runs}
 
 
 @pytest.mark.parametrize(
@@ -232,13 +235,13 @@ def test_a_wrong_variant_is_one_sentence(catalog, name, choices, message):
         variants(catalog, name, **choices)
 
 
-def test_what_a_whole_suite_was_run_with_is_told_from_what_makes_a_line(catalog):
-    found = variants(catalog, "ablation", overrides=("model.depth=6", "train.epochs=3"))
-    labels = {name: run.label for name, run in found.items()}
+def test_what_a_whole_suite_was_run_with_is_told_from_what_makes_a_row(catalog):
+    planned = variants(catalog, "ablation", overrides=("model.depth=6", "train.epochs=3"))
+    labels = {name: run.label for name, run in planned.items()}
     shared = {"model.depth": 6, "train.epochs": 3}
-    assert labels["without flow"]["base"] == labels["2 blocks"]["base"] == labels["ST-VFM"]["overrides"] == shared
-    assert labels["without flow"]["overrides"] == {**shared, "model.flow": False}
-    assert labels["2 blocks"]["overrides"] == {**shared, "model.depth": 2}
+    assert labels["without flow"].base == labels["2 blocks"].base == labels["ST-VFM"].overrides == shared
+    assert labels["without flow"].overrides == {**shared, "model.flow": False}
+    assert labels["2 blocks"].overrides == {**shared, "model.depth": 2}
 
 
 HEAD = 'title = "T"\ntasks = ["short"]\nprotocol = "strict"\ndatasets = ["tiny"]\n'
@@ -249,7 +252,7 @@ VARIANT = '[[variants]]\nname = "wide"\nmodel = "stid"\nsettings = { width = 64 
     ("text", "message"),
     [
         ('name = "m"\n' + HEAD + VARIANT, "goes without"),
-        ('name = "m"\n' + HEAD + "models = []\n" + VARIANT + VARIANT, "'wide' names two lines"),
+        ('name = "m"\n' + HEAD + "models = []\n" + VARIANT + VARIANT, "'wide' names two rows"),
         ('name = "m"\n' + HEAD + 'models = []\nreferences = ["narrow"]\n' + VARIANT, "'narrow' is no variant"),
         ('name = "m"\n' + HEAD + "models = []\n" + VARIANT + VARIANT.replace('"wide"', '"broad"'), "are the same"),
         ('name = "m"\n' + HEAD + "models = []\n" + VARIANT.replace("width", "widht"), "did you mean 'width'"),
@@ -264,25 +267,11 @@ def test_a_suite_that_makes_no_sense_is_one_sentence(tmp_path, text, message):
     path = tmp_path / "mine.toml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(BenchError, match=re.escape(message)) as caught:
-        layouts([str(path)])
+        load_suites([str(path)])
     assert "\n" not in str(caught.value)
 
 
-def test_a_model_beside_its_own_variant_is_a_line_of_its_own(tmp_path, catalog):
+def test_a_model_beside_its_own_variant_is_a_row_of_its_own(tmp_path, catalog):
     path = tmp_path / "mine.toml"
     path.write_text('name = "m"\n' + HEAD + 'models = ["stid", "last_value"]\n' + VARIANT, encoding="utf-8")
-    assert [run.line for run in plan(load_suite(str(path)), Selection(), catalog)] == ["stid", "last_value", "wide"]
-
-
-def test_a_comment_changes_no_identity_and_an_edited_model_does(tmp_path, monkeypatch):
-    model = tmp_path / "model.py"
-
-    def code(text):
-        model.write_text(text, encoding="utf-8")
-        return spec.code_hash("tiny", "stid")
-
-    plugin = registry.Plugin(kind="model", name="stid", module="x", files=(model,))
-    monkeypatch.setattr(registry, "find", lambda kind, name: plugin)
-    first = code('"""Doc."""\nx = 1\n\ndef f():\n    """Doc."""\n    return x\n')
-    assert code('"""Other."""\nx = 1  # one\n\n\ndef f():\n    return x\n') == first
-    assert code("x = 2\n\ndef f():\n    return x\n") != first
+    assert [run.method for run in plan(load_suite(str(path)), Selection(), catalog)] == ["stid", "last_value", "wide"]

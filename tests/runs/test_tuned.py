@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 from studies import MODEL, found, tuned
 
-from bench.analysis.results import Runs
-from bench.analysis.tables.scores import make_table
+from bench.analysis.results import Results
 from bench.catalog import registry
 from bench.errors import BenchError, ConfigError
-from bench.records.frame import load_frame
 from bench.runs.plan import Selection, plan
 from bench.runs.runner import Runner
-from bench.runs.suite import layouts, load_suite
+from bench.runs.suite import load_suite
 from bench.runs.tuned import Tuned, TunedFolder, dumped, spaces
 
 BUDGET = ("train.epochs=1", "train.steps_per_epoch=2", "train.batch_size=8")
@@ -51,7 +47,7 @@ def specs(catalog, folder):
 def test_a_file_that_was_written_reads_back_as_it_was(folder):
     assert folder.write("tiny", "stid", "short", tuned()) is None
     assert folder.read("tiny", "stid", "short") == tuned()
-    assert [(dataset, model) for dataset, model, _ in folder.files()] == [("tiny", "stid")]
+    assert [(file.dataset, file.model) for file in folder.files()] == [("tiny", "stid")]
 
 
 def test_a_hand_edit_is_taken_and_known(folder, written):
@@ -81,10 +77,10 @@ def test_each_task_has_a_file_of_its_own(folder):
     folder.write("tiny", "stid", "long", tuned(task="long", best_mae=9.0))
     assert folder.read("tiny", "stid", "short").found.best_mae == 4.25
     assert folder.read("tiny", "stid", "long").found.best_mae == 9.0
-    assert [(dataset, model) for dataset, model, _ in folder.files()] == [("tiny", "stid")] * 2
+    assert [(file.dataset, file.model) for file in folder.files()] == [("tiny", "stid")] * 2
 
 
-def test_a_floor_has_nothing_to_tune_and_a_model_its_own_settings_and_the_learning_rate():
+def test_a_naive_baseline_has_nothing_to_tune_and_a_model_its_own_settings_and_the_learning_rate():
     assert spaces("last_value") == {}
     assert sorted(spaces("stid")) == ["model.dropout", "model.layers", "model.width", "train.lr"]
 
@@ -99,9 +95,9 @@ def test_a_tuned_run_has_the_files_values_and_another_id(folder, specs):
     (plain,), (spec,) = specs("stid", use=False), specs("stid")
     assert [spec.config[name] for name in MODEL] == list(MODEL.values())
     assert spec.train.lr == 0.003
-    assert spec.as_dict()["tuned"] is True
+    assert spec.tuned is True
     assert spec.spec_id != plain.spec_id
-    assert "tuned" not in plain.as_dict()
+    assert plain.tuned is False
 
 
 def test_tuned_settings_that_are_the_defaults_still_make_a_run_of_their_own(folder, specs, written):
@@ -117,10 +113,10 @@ def test_what_is_set_by_hand_wins_over_the_file(folder, specs):
     assert (spec.config["width"], spec.config["layers"], spec.train.lr) == (16, 1, 0.01)
 
 
-def test_a_floor_goes_untuned_beside_tuned_models(folder, specs):
+def test_a_naive_baseline_goes_untuned_beside_tuned_models(folder, specs):
     folder.write("tiny", "stid", "short", tuned())
-    floor, model = specs("last_value", "stid")
-    assert "tuned" not in floor.as_dict()
+    naive, model = specs("last_value", "stid")
+    assert naive.tuned is False
     assert model.tuned
 
 
@@ -148,10 +144,10 @@ def test_a_model_without_a_file_is_told_with_the_command_that_makes_it(specs):
 )
 def test_a_bad_file_is_told_in_one_sentence_that_names_it(text, message, specs, written):
     written(text)
-    with pytest.raises(BenchError, match=r"stid\.toml") as told:
+    with pytest.raises(BenchError, match=r"stid\.toml") as caught:
         specs("stid")
-    assert message in str(told.value)
-    assert "\n" not in str(told.value)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("other", [{"protocol": "unist"}, {"profile": "paper"}])
@@ -163,9 +159,9 @@ def test_settings_found_under_another_protocol_or_profile_are_refused(other, fol
     assert specs("stid", **other)[0].config["width"] == 64
 
 
-def test_settings_found_on_a_stand_in_are_refused_where_the_data_are(folder, specs):
-    folder.write("tiny", "stid", "short", tuned(stand_in=True))
-    with pytest.raises(ConfigError, match=r"were found on a stand-in, and the real data are here"):
+def test_settings_found_on_synthetic_data_are_refused_where_the_data_are(folder, specs):
+    folder.write("tiny", "stid", "short", tuned(synthetic=True))
+    with pytest.raises(ConfigError, match=r"were found on synthetic data, and the real data are here"):
         specs("stid")
 
 
@@ -185,25 +181,25 @@ def test_a_record_says_that_it_is_tuned_and_no_table_mixes_it_with_others(folder
     suite = load_suite("short_term")
     for use in (folder, None):
         runs = plan(suite, selection, catalog, use)
-        assert Runner(catalog, tmp_path, torch.device("cpu")).run(runs).failed == 0
-    frame = load_frame(tmp_path)
-    assert sorted(zip(frame["model"], frame["tuned"], strict=True)) == [
+        assert Runner(catalog, tmp_path, torch.device("cpu")).run(runs)["failed"] == 0
+    results = Results.load(tmp_path)
+    assert sorted(zip(results.frame["model"], results.frame["tuned"], strict=True)) == [
         ("last_value", False),
         ("stid", False),
         ("stid", True),
     ]
-    (plain,), (own,) = (make_table(Runs(frame), each).blocks for each in layouts(["short_term", "everyone_tuned"]))
-    assert "tuned settings" in own.title
-    assert "tuned" not in plain.title
-    assert [[header.name for header in block.models] for block in (plain, own)] == [["last_value", "stid"]] * 2
-    both = make_table(Runs(frame), replace(layouts(["short_term"])[0], tuned=None)).blocks
-    assert [block.title for block in both] == [plain.title, own.title]
+    (plain,), (own,) = (results.groups(load_suite(name)).values() for name in ("short_term", "everyone_tuned"))
+    assert "tuned settings" in own.key.title
+    assert "tuned" not in plain.key.title
+    assert [[method.name for method in group.methods] for group in (plain, own)] == [["last_value", "stid"]] * 2
+    either = load_suite("short_term").model_copy(update={"name": "either", "tuned": None})
+    assert list(results.groups(either)) == [plain.key, own.key]
 
 
-def test_a_table_of_tuned_runs_without_any_has_no_floors_either(catalog, tmp_path):
+def test_a_table_of_tuned_runs_without_any_has_no_naive_baselines_either(catalog, tmp_path):
     runs = plan(load_suite("short_term"), Selection(models=("last_value",), datasets=("tiny",)), catalog)
-    assert Runner(catalog, tmp_path, torch.device("cpu")).run(runs).failed == 0
-    assert make_table(Runs(load_frame(tmp_path)), layouts(["everyone_tuned"])[0]).blocks == ()
+    assert Runner(catalog, tmp_path, torch.device("cpu")).run(runs)["failed"] == 0
+    assert Results.load(tmp_path).groups(load_suite("everyone_tuned")) == {}
 
 
 def test_settings_that_a_model_no_longer_has_stay_in_the_ledger_and_are_not_run(tmp_path):
@@ -211,6 +207,6 @@ def test_settings_that_a_model_no_longer_has_stay_in_the_ledger_and_are_not_run(
     folder.write("tiny", "stid", "short", tuned())
     path = folder.path("tiny", "stid", "short")
     path.write_text(path.read_text().replace("[model]\n", "[model]\nlora_rank = 4\n"))
-    assert [(dataset, model) for dataset, model, _ in folder.files()] == [("tiny", "stid")]
+    assert [(file.dataset, file.model) for file in folder.files()] == [("tiny", "stid")]
     with pytest.raises(ConfigError, match=r"no tunable setting of 'stid' named 'model.lora_rank'"):
         folder.read("tiny", "stid", "short")

@@ -30,7 +30,7 @@ def test_what_is_frozen_is_the_same_bits_after_training_and_in_no_checkpoint(
 ) -> None:
     context = RunContext(seed=0, device=torch.device("cpu"))
     context.begin()
-    task = Task(make_data(slots=300), TaskSettings(), context.device)
+    task = Task(make_data(slots=300), TaskSettings(name="short"), context.device)
     model = Model(task.shape, Config(**{**BASE, **changes}))
     frozen = {name: weight.clone() for name, weight in model.named_parameters() if not weight.requires_grad}
     assert sum(weight.numel() for weight in frozen.values()) > 400_000  # a block of width 192

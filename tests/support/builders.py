@@ -36,7 +36,7 @@ def make_data(slots=400, grid=(3, 4), channels=2, values=None, mask=None, cell_m
         values = generator.poisson(wave * height).astype(np.float32)
     return SpatioTemporalData(
         card=make_card(grid=grid, channels=channels, slots=slots),
-        identity=DataIdentity(name="toy", version="toy-1", sha256="0" * 64, stand_in=False),
+        identity=DataIdentity(name="toy", version="toy-1", sha256="0" * 64, synthetic=False),
         values=values,
         mask=mask,
         cell_mask=np.ones(grid, dtype=bool) if cell_mask is None else cell_mask,

@@ -38,8 +38,8 @@ class Shell:
         assert result.exit_code == code, result.output + repr(result.exception)
         return " ".join(result.output.split())
 
-    def refuses(self, *words: str, kind: type[BenchError]) -> str:
+    def refuses(self, *words: str, error: type[BenchError]) -> str:
         result = self.run(*words)
-        assert isinstance(result.exception, kind), result.output + repr(result.exception)
+        assert isinstance(result.exception, error), result.output + repr(result.exception)
         assert "\n" not in str(result.exception)
         return str(result.exception)

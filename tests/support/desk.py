@@ -42,10 +42,10 @@ class Desk:
         _, folder = import_array(file, self.card, self.data, **options)
         return np.asarray(read_imported(folder)[1].values)
 
-    def refuses(self, file: Path, pattern: str, kind: type[BenchError] = DataError, **options: Any) -> None:
+    def refuses(self, file: Path, pattern: str, error: type[BenchError] = DataError, **options: Any) -> None:
         """Check that the import fails with one sentence and leaves nothing behind."""
         before = files(self.data)
-        with pytest.raises(kind, match=pattern) as caught:
+        with pytest.raises(error, match=pattern) as caught:
             import_array(file, self.card, self.data, **options)
         assert "\n" not in str(caught.value)
         assert files(self.data) == before

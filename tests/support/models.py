@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
 from bench.catalog import registry
-from bench.types import Fittable, Series, TaskShape, Window
+from bench.train import make_model
+from bench.types import Series, TaskShape, Window
 
 SLOTS = 48
 
@@ -49,8 +50,9 @@ def build(name: str, shape: TaskShape, seed: int = 0, series: Series | None = No
     """A model of this name with its default settings, in evaluation mode; one to fit is fitted, to noise if need be."""
     module = registry.load("model", name)
     torch.manual_seed(seed)
-    model: nn.Module = module.Model(shape, module.Config())
-    if isinstance(model, Fittable):
+    config = dataclasses.asdict(registry.config_class(name)())
+    model = make_model(module, config, shape, torch.device("cpu"))
+    if hasattr(model, "fit"):
         model.fit(make_series(shape, 8 * shape.slots_per_day) if series is None else series)
     return model.eval()
 

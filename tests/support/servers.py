@@ -135,5 +135,5 @@ def _programs() -> Path | None:
     """The folder of PostgreSQL's programs, the newest version's."""
     folders = [*Path("/usr/lib/postgresql").glob("*/bin")]
     folders.sort(key=lambda path: int(path.parent.name) if path.parent.name.isdecimal() else 0, reverse=True)
-    folders += [Path(found).resolve().parent for found in [shutil.which("initdb")] if found]
-    return next((each for each in folders if (each / "initdb").exists() and (each / "pg_ctl").exists()), None)
+    folders += [Path(initdb).resolve().parent for initdb in [shutil.which("initdb")] if initdb]
+    return next((folder for folder in folders if (folder / "initdb").exists() and (folder / "pg_ctl").exists()), None)

@@ -27,11 +27,11 @@ def trial(number: int, value: float | None, *, state: State = "complete", **fact
 
 def study(count: int = 12, **facts: Any) -> Study:
     """A study with trials of every state; the fourth from the end is the best."""
-    found = [trial(number, 5.0 - number / 100) for number in range(count)]
-    found[count - 4] = trial(count - 4, 4.0)
-    found.append(trial(count, None, state="pruned", epochs=((1, 6.0), (2, 5.5))))
-    found.append(trial(count + 1, None, state="failed", reason="RuntimeError: no memory"))
-    found.append(trial(count + 2, None, state="killed", params={}, epochs=()))
+    trials = [trial(number, 5.0 - number / 100) for number in range(count)]
+    trials[count - 4] = trial(count - 4, 4.0)
+    trials.append(trial(count, None, state="pruned", epochs=((1, 6.0), (2, 5.5))))
+    trials.append(trial(count + 1, None, state="failed", reason="RuntimeError: no memory"))
+    trials.append(trial(count + 2, None, state="killed", params={}, epochs=()))
     known = {
         "study": "bikenyc/stid/short/strict/paper/0123456789ab",
         "dataset": "bikenyc",
@@ -40,9 +40,9 @@ def study(count: int = 12, **facts: Any) -> Study:
         "protocol": "strict",
         "profile": "paper",
         "weights": "none",
-        "stand_in": False,
+        "synthetic": False,
         "space": SPACE,
-        "trials": tuple(found),
+        "trials": tuple(trials),
     }
     return Study(**{**known, **facts})
 
@@ -56,7 +56,7 @@ def found(**facts: Any) -> Found:
         "profile": "quick",
         "fixed": ("train.epochs=2",),
         "weights": "none",
-        "stand_in": False,
+        "synthetic": False,
         "asked": "4 trials",
         "finished": 4,
         "pruned": 1,

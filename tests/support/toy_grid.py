@@ -48,6 +48,6 @@ def the_error(read: Callable[[], object], *words: str) -> str:
     return message
 
 
-def same(found: RawSeries, values: np.ndarray, clock: np.ndarray = CLOCK) -> None:
-    np.testing.assert_array_equal(found.values, values)
-    np.testing.assert_array_equal(found.clock, clock)
+def same(series: RawSeries, values: np.ndarray, clock: np.ndarray = CLOCK) -> None:
+    np.testing.assert_array_equal(series.values, values)
+    np.testing.assert_array_equal(series.clock, clock)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import pytest
+from records import record
 from servers import tracking_server
 from studies import leave, study, trial
 
-from bench.cli.studies import write_studies
+from bench.analysis.figures._files import figure_files
+from bench.analysis.formats.files import table_files
+from bench.analysis.results import Results
 from bench.errors import TrackingError
 from bench.records.tracking import default_uri, records_from, sync
 from bench.runs.tuned import TunedFolder, digest
 from bench.tuning.mlflow_studies import EXPERIMENT, StudyRuns
-from bench.tuning.search import Place, Several, Tuner
+from bench.tuning.search import Tuner, Workplace
 from bench.tuning.storage import open_storage
 from bench.tuning.studies import SharedStudy, Target, Worker
 from bench.tuning.tracking import StudyTracker, fetch_studies, sync_studies
-from bench.tuning.trials import dumped, path_of, studies, told
+from bench.tuning.trials import dumped, path_of, studies, study_of
 
 pytestmark = [
     pytest.mark.usefixtures("nothing_is_left_in_the_current_folder"),
@@ -23,12 +26,12 @@ pytestmark = [
 ]
 
 
-def runs(folder, kind):
+def runs(folder, part):
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=default_uri(folder))
     where = client.get_experiment_by_name(EXPERIMENT)
-    return list(client.search_runs([where.experiment_id], f"tags.`stbench.kind` = '{kind}'")) if where else []
+    return list(client.search_runs([where.experiment_id], f"tags.`stbench.kind` = '{part}'")) if where else []
 
 
 def history(folder, run, name):
@@ -46,7 +49,7 @@ def test_a_study_is_a_parent_and_its_trials_are_its_children(results):
     assert parent.data.metrics["val_mae"] == 4.0
     assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parent.info.run_id}
     by_number = {int(child.data.tags["stbench.trial"]): child for child in children}
-    assert sorted(by_number) == [each.number for each in made.trials]
+    assert sorted(by_number) == [one.number for one in made.trials]
     assert by_number[1].data.params["model.width"] == "32"
     assert by_number[1].data.metrics["val_mae"] == made.trials[1].value
     assert history(results, by_number[1], "epoch/val_mae") == [(1, 9.0), (2, 8.0)]
@@ -69,7 +72,7 @@ def test_a_study_that_goes_on_is_logged_once(results):
     assert sync_studies(results, default_uri(results)) == (0, 1)
     assert len(runs(results, "study")) == 1
     numbers = [int(child.data.tags["stbench.trial"]) for child in runs(results, "trial")]
-    assert sorted(numbers) == [each.number for each in first.trials]
+    assert sorted(numbers) == [one.number for one in first.trials]
 
 
 def test_what_a_killed_process_left_of_a_trial_is_logged_anew(results):
@@ -81,20 +84,20 @@ def test_what_a_killed_process_left_of_a_trial_is_logged_anew(results):
     )
     store.log_trials(made)
     numbers = [int(child.data.tags["stbench.trial"]) for child in runs(results, "trial")]
-    assert sorted(numbers) == [each.number for each in made.trials]
+    assert sorted(numbers) == [one.number for one in made.trials]
 
 
 def test_trials_are_tracked_while_they_run_and_a_resumed_study_adds_only_its_new_ones(results, tiny, make_job):
-    uri, place = default_uri(results), Place(results=results, data_dir=tiny, storage=None, device="cpu")
+    uri, workplace = default_uri(results), Workplace(results=results, data_dir=tiny, storage=None, device="cpu")
     for trials in (2, 3):
         with (
             StudyTracker(uri, results, warn=pytest.fail) as tracker,
-            Tuner(place, Target(trials=trials), Several(observers=(tracker,))) as tuner,
+            Tuner(workplace, Target(trials=trials), [tracker]) as tuner,
         ):
             shared = tuner.tune(make_job(), wait=True)
         assert len(runs(results, "trial")) == trials
     with StudyTracker(uri, results, warn=pytest.fail) as tracker:
-        leave(results, told(shared))
+        leave(results, study_of(shared))
         tracker.finished("tiny", "stid", "short")
     (parent,) = runs(results, "study")
     assert parent.info.status == "FINISHED"
@@ -102,17 +105,20 @@ def test_trials_are_tracked_while_they_run_and_a_resumed_study_adds_only_its_new
     assert sync_studies(results, uri) == (0, 1)
 
 
-def test_ledger_and_figures_from_mlflow_are_those_from_the_files_byte_for_byte(results, tmp_path):
-    leave(results, study(4, stand_in=True))
+def files_of(opened):
+    """The ledger and the figures of tuning, by file name."""
+    files = table_files(opened, ["tuning_ledger"]) | figure_files(opened, ["tuning"])
+    return {name: content for name, content in files.items() if content is not None}
+
+
+def test_ledger_and_figures_from_mlflow_are_those_from_the_files_byte_for_byte(results):
+    leave(results, study(4, synthetic=True))
     uri = default_uri(results)
     sync_studies(results, uri)
-    other = tmp_path / "other"
-    for what in ("tables", "figures"):
-        here, there = write_studies(results, what, None), write_studies(other, what, f"mlflow:{uri}")
-        assert [path.name for path in here] == [path.name for path in there]
-        assert len(here) >= 2
-        assert [path.read_bytes() for path in here] == [path.read_bytes() for path in there]
-    assert sorted(path.name for path in other.iterdir()) == ["figures", "tables"]
+    here, there = files_of(Results.load(results)), files_of(Results.from_mlflow(uri))
+    assert {name.partition(".")[2] for name in here} == {"md", "tex", "csv", "png", "pdf"}
+    assert here.keys() == there.keys()
+    assert [name for name, content in here.items() if there[name] != content] == []
 
 
 def test_the_study_that_was_tuned_last_counts_as_in_the_folder(results, tmp_path):
@@ -138,8 +144,6 @@ def test_a_hand_edit_is_a_change_that_sync_carries_over(results, tmp_path):
 
 
 def test_records_are_read_as_if_there_were_no_studies(results):
-    from records import record
-
     uri, made = default_uri(results), record()
     sync([made], uri, results)
     leave(results, study(4))
@@ -162,23 +166,23 @@ def test_changed_files_and_names_that_lead_elsewhere_are_refused(results, tmp_pa
     assert not (tmp_path / "fetched").exists()
 
 
-def test_where_nothing_was_tuned_there_is_no_ledger_and_nothing_is_made(results, tmp_path):
+def test_where_nothing_was_tuned_there_is_no_ledger_and_nothing_is_made(results):
     assert sync_studies(results, default_uri(results)) == (0, 0)
     assert runs(results, "study") == []
-    assert write_studies(tmp_path / "other", "tables", f"mlflow:{default_uri(results)}") == []
+    assert files_of(Results.from_mlflow(default_uri(results))) == {}
 
 
 def test_a_dead_server_costs_a_study_nothing_but_a_warning(make_job, tiny, tmp_path):
-    told_once: list[str] = []
-    place = Place(results=tmp_path, data_dir=tiny, storage=None, device="cpu")
+    warnings: list[str] = []
+    workplace = Workplace(results=tmp_path, data_dir=tiny, storage=None, device="cpu")
     with (
-        StudyTracker("http://127.0.0.1:9", tmp_path, warn=told_once.append) as tracker,
-        Tuner(place, Target(trials=1), Several(observers=(tracker,))) as tuner,
+        StudyTracker("http://127.0.0.1:9", tmp_path, warn=warnings.append) as tracker,
+        Tuner(workplace, Target(trials=1), [tracker]) as tuner,
     ):
         shared = tuner.tune(make_job(), wait=True)
     assert shared.tally().finished == 1
-    assert len(told_once) == 1
-    assert "stbench sync" in told_once[0]
+    assert len(warnings) == 1
+    assert "stbench sync" in warnings[0]
 
 
 def test_trials_of_the_same_number_in_another_study_are_no_double(results):
@@ -193,8 +197,8 @@ def test_a_study_of_another_folder_or_begun_anew_is_no_continuation(make_job, re
     for name in ("here", "there"):
         with Worker(tmp_path / name) as worker:
             journal = tmp_path / name / "tuning" / "study.journal"
-            keys |= {told(SharedStudy(make_job(), Target(trials=1), open_storage(None, journal), worker)).key}
-            keys |= {told(SharedStudy(make_job(), Target(trials=1), open_storage(None, journal), worker)).key}
+            keys |= {study_of(SharedStudy(make_job(), Target(trials=1), open_storage(None, journal), worker)).key}
+            keys |= {study_of(SharedStudy(make_job(), Target(trials=1), open_storage(None, journal), worker)).key}
     assert len(keys) == 2
     store = StudyRuns.open(default_uri(results), results)
     for key, value in zip(sorted(keys), (5.0, 6.0), strict=True):

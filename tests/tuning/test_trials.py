@@ -10,15 +10,15 @@ from studies import study, trial
 
 from bench.config import Space
 from bench.errors import ConfigError
-from bench.tuning.search import Place, Silent, Tuner
+from bench.tuning.search import Tuner, Workplace
 from bench.tuning.storage import open_storage
 from bench.tuning.studies import SharedStudy, Target, Worker
 from bench.tuning.study import Scale, Study
-from bench.tuning.trials import dumped, path_of, read_trials, studies, told, write_trials
+from bench.tuning.trials import dumped, path_of, read_trials, studies, study_of, write_trials
 
 
 def test_a_file_that_was_written_reads_back_as_it_was(tmp_path):
-    made = study(stand_in=True, fixed=("train.epochs=2",))
+    made = study(synthetic=True, fixed=("train.epochs=2",))
     path = write_trials(tmp_path, made)
     assert path == tmp_path / "tuned" / "bikenyc" / "stid.trials.json"
     assert read_trials(path) == made
@@ -33,19 +33,19 @@ def test_each_trial_has_a_line_of_its_own():
 
 
 def test_a_real_study_is_told_with_every_trial_the_same_in_a_journal_and_in_a_database(make_job, tiny, tmp_path):
-    found = []
+    made = []
     for name, storage in (("journal", None), ("database", f"sqlite:///{tmp_path / 'studies.db'}")):
-        place = Place(results=tmp_path / name, data_dir=tiny, storage=storage, device="cpu")
-        with Tuner(place, Target(trials=3), Silent()) as tuner:
-            found.append(told(tuner.tune(make_job(), wait=True)))
-    first = found[0].trials[0]
-    assert [each.number for each in found[0].trials] == [0, 1, 2]
+        workplace = Workplace(results=tmp_path / name, data_dir=tiny, storage=storage, device="cpu")
+        with Tuner(workplace, Target(trials=3)) as tuner:
+            made.append(study_of(tuner.tune(make_job(), wait=True)))
+    first = made[0].trials[0]
+    assert [one.number for one in made[0].trials] == [0, 1, 2]
     assert first.default
     assert first.value == min(value for _, value in first.epochs)
     assert first.seconds > 0
-    assert found[0].space["train.lr"] == Scale(low=3e-4, high=1e-2, log=True)
-    assert [each.model_dump(exclude={"seconds"}) for each in found[0].trials] == [
-        each.model_dump(exclude={"seconds"}) for each in found[1].trials
+    assert made[0].space["train.lr"] == Scale(low=3e-4, high=1e-2, log=True)
+    assert [one.model_dump(exclude={"seconds"}) for one in made[0].trials] == [
+        one.model_dump(exclude={"seconds"}) for one in made[1].trials
     ]
 
 
@@ -78,10 +78,10 @@ def test_a_space_that_no_file_can_hold_is_one_sentence_before_any_trial(make_job
 )
 def test_a_hostile_file_is_one_sentence_that_names_it(path, value, message, tmp_path):
     facts = json.loads(dumped(study()))
-    place = facts
+    inner = facts
     for key in path[:-1]:
-        place = place[key]
-    place[path[-1]] = value
+        inner = inner[key]
+    inner[path[-1]] = value
     file = path_of(tmp_path, "bikenyc", "stid", "short")
     file.parent.mkdir(parents=True)
     file.write_text(json.dumps(facts), encoding="utf-8")

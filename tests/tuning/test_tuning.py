@@ -24,7 +24,7 @@ from bench.runs.runner import Runner
 from bench.runs.suite import load_suite
 from bench.runs.tuned import TunedFolder
 from bench.task import Task
-from bench.tuning.search import MOST_FAILURES, Place, Silent, Tuner, winner
+from bench.tuning.search import MOST_FAILURES, Tuner, Workplace, winner
 from bench.tuning.storage import open_storage
 from bench.tuning.studies import SharedStudy, Target, Worker, scales
 from bench.tuning.study import distribution
@@ -33,12 +33,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def place(tiny, tmp_path):
-    return Place(results=tmp_path, data_dir=tiny, storage=None, device="cpu")
+def workplace(tiny, tmp_path):
+    return Workplace(results=tmp_path, data_dir=tiny, storage=None, device="cpu")
 
 
-def tuned(place, job, **target):
-    with Tuner(place, Target(**target), Silent()) as tuner:
+def tuned(workplace, job, **target):
+    with Tuner(workplace, Target(**target)) as tuner:
         return tuner.tune(job, wait=True)
 
 
@@ -73,8 +73,8 @@ def test_declared_spaces_become_distributions_and_a_default_always_belongs():
         "c": Space(low=1e-4, high=1e-2, log=True),
         "d": Space(low=1, high=8),
     }
-    found = scales(spaces, {"a": 4, "b": 0.6, "c": 1e-3, "d": 3})
-    assert {name: distribution(scale) for name, scale in found.items()} == {
+    searched = scales(spaces, {"a": 4, "b": 0.6, "c": 1e-3, "d": 3})
+    assert {name: distribution(scale) for name, scale in searched.items()} == {
         "a": CategoricalDistribution((1, 2, 4)),
         "b": FloatDistribution(0.1, 0.6),
         "c": FloatDistribution(1e-4, 1e-2, log=True),
@@ -83,9 +83,9 @@ def test_declared_spaces_become_distributions_and_a_default_always_belongs():
 
 
 def test_what_is_set_by_hand_is_not_searched(make_job):
-    found = make_job(overrides=(*BUDGET, "model.width=16", "train.lr=0.001"))
-    assert sorted(found.space) == ["model.dropout", "model.layers"]
-    assert found.run.spec.config["width"] == 16
+    job = make_job(overrides=(*BUDGET, "model.width=16", "train.lr=0.001"))
+    assert sorted(job.space) == ["model.dropout", "model.layers"]
+    assert job.run.spec.config["width"] == 16
     assert make_job("last_value") is None
 
 
@@ -96,29 +96,31 @@ def test_a_study_is_named_after_what_it_tunes_and_other_settings_start_another(m
     assert first.study != other.study
 
 
-def test_tuning_ends_at_the_trials_asked_for_begins_with_the_default_and_is_never_worse(make_job, place):
-    study = tuned(place, make_job(), trials=3)
-    tally, found = study.tally(), winner(study)
+def test_tuning_ends_at_the_trials_asked_for_begins_with_the_default_and_is_never_worse(make_job, workplace):
+    study = tuned(workplace, make_job(), trials=3)
+    tally, best = study.tally(), winner(study)
     assert tally.finished == 3
     assert study.trials()[0].params == make_job().default
-    assert found.found.best_mae <= found.found.default_mae == tally.default
-    assert states(tuned(place, make_job(), trials=3)) == states(study), "a finished study was not left as it was"
+    assert best.found.best_mae <= best.found.default_mae == tally.default
+    assert states(tuned(workplace, make_job(), trials=3)) == states(study), "a finished study was not left as it was"
 
 
-def test_a_tuned_run_scores_on_validation_what_its_trial_scored(make_job, place, catalog, tmp_path):
-    found = winner(tuned(place, make_job(), trials=3))
+def test_a_tuned_run_scores_on_validation_what_its_trial_scored(make_job, workplace, catalog, tmp_path):
+    best = winner(tuned(workplace, make_job(), trials=3))
     folder = TunedFolder(tmp_path)
-    folder.write("tiny", "stid", "short", found)
+    folder.write("tiny", "stid", "short", best)
     selection = Selection(models=("stid",), datasets=("tiny",), overrides=BUDGET)
     runs = plan(load_suite("short_term"), selection, catalog, folder)
-    runner = Runner(catalog, tmp_path, Tuner(place, Target(trials=1), Silent())._device)
+    runner = Runner(catalog, tmp_path, Tuner(workplace, Target(trials=1))._device)
     runner.run(runs)
     (record,) = runner.store.records()
-    assert record["spec"]["config"] == {**record["spec"]["config"], **found.model}
-    assert record["scores"]["val"]["mae"]["overall"] == pytest.approx(found.found.best_mae, rel=1e-6)
+    assert record.status == "done", record.error
+    assert record.spec.tuned
+    assert record.spec.config == {**record.spec.config, **best.model}
+    assert record.scores["val"]["mae"].overall == pytest.approx(best.found.best_mae, rel=1e-6)
 
 
-def test_a_trial_that_opens_test_fails_with_the_reason(make_job, place, monkeypatch):
+def test_a_trial_that_opens_test_fails_with_the_reason(make_job, workplace, monkeypatch):
     def peek(self):
         task.open_test()
 
@@ -131,27 +133,29 @@ def test_a_trial_that_opens_test_fails_with_the_reason(make_job, place, monkeypa
     monkeypatch.setattr(Tuner, "_task", remember)
     monkeypatch.setattr(registry.load("model", "stid").Model, "train", lambda self, mode=True: peek(self))
     with pytest.raises(TrainingError, match="LeakError"):
-        tuned(place, make_job(), trials=2)
+        tuned(workplace, make_job(), trials=2)
     assert isinstance(task, Task)
     with pytest.raises(LeakError, match="validation only"):
         task.open_test()
 
 
-def test_failures_do_not_count_keep_their_reason_and_stop_a_study_when_there_are_too_many(make_job, place, monkeypatch):
+def test_failures_do_not_count_keep_their_reason_and_stop_a_study_when_there_are_too_many(
+    make_job, workplace, monkeypatch
+):
     def broken(self, shape, config):
         raise RuntimeError("out of\nmemory")
 
     with monkeypatch.context() as patch:
         patch.setattr(registry.load("model", "stid").Model, "__init__", broken)
         with pytest.raises(TrainingError, match=rf"{MOST_FAILURES} trials .* RuntimeError: out of memory"):
-            tuned(place, make_job(), trials=2)
-    tally = tuned(place, make_job(), trials=2).tally()
+            tuned(workplace, make_job(), trials=2)
+    tally = tuned(workplace, make_job(), trials=2).tally()
     assert (tally.finished, tally.failed) == (2, MOST_FAILURES)
     assert tally.default is None, "the default settings failed and were not tried again"
 
 
-def test_a_budget_of_seconds_still_finishes_the_default(make_job, place):
-    study = tuned(place, make_job(), seconds=1e-3)
+def test_a_budget_of_seconds_still_finishes_the_default(make_job, workplace):
+    study = tuned(workplace, make_job(), seconds=1e-3)
     assert states(study) == ["COMPLETE"]
     assert study.tally().seconds > 1e-3
 
@@ -236,25 +240,31 @@ def test_a_study_of_another_results_folder_is_refused(make_job, tmp_path):
 
 
 def test_a_storage_that_cannot_be_opened_is_told_without_its_password(tmp_path):
-    with pytest.raises(StoreError, match="cannot be opened") as told:
+    with pytest.raises(StoreError, match="cannot be opened") as caught:
         open_storage("nonsense://user:secret@nowhere/db", tmp_path / "tiny" / "stid.journal")
-    assert "secret" not in str(told.value)
-    assert isinstance(told.value, BenchError)
+    assert "secret" not in str(caught.value)
+    assert isinstance(caught.value, BenchError)
 
 
-def test_a_storage_that_fails_in_mid_study_is_one_sentence_and_no_failed_trial(make_job, place, tmp_path):
-    class Spoiler(Silent):
+def test_a_storage_that_fails_in_mid_study_is_one_sentence_and_no_failed_trial(make_job, workplace, tmp_path):
+    class Spoiler:
+        def trial_started(self, study, number):
+            pass
+
         def epoch(self, study, row):
             with closing(sqlite3.connect(tmp_path / "studies.db")) as connection:
                 connection.execute("drop table trials")
 
+        def looked(self, study):
+            pass
+
     url = f"sqlite:///{tmp_path / 'studies.db'}"
     with (
-        Tuner(replace(place, storage=url), Target(trials=3), Spoiler()) as tuner,
-        pytest.raises(StoreError, match=r"the storage of the studies failed .*no such table") as told,
+        Tuner(replace(workplace, storage=url), Target(trials=3), [Spoiler()]) as tuner,
+        pytest.raises(StoreError, match=r"the storage of the studies failed .*no such table") as caught,
     ):
         tuner.tune(make_job(), wait=True)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_study_that_is_gone_is_told(make_job, tmp_path):
@@ -308,12 +318,12 @@ def test_a_study_in_postgresql_outlives_the_kill_of_one_of_two_commands(command,
 @pytest.mark.slow
 def test_a_wrong_password_is_one_sentence_without_it(command, postgres):
     process = command("--trials", 2, "--storage", postgres.url("postgres", "not-it"))
-    told = process.communicate()[0]
+    answer = process.communicate()[0]
     assert process.returncode == 2
-    assert "password authentication failed" in told
-    assert "cannot be opened" in told
-    assert "not-it" not in told
-    assert "Traceback" not in told
+    assert "password authentication failed" in answer
+    assert "cannot be opened" in answer
+    assert "not-it" not in answer
+    assert "Traceback" not in answer
 
 
 @pytest.mark.slow

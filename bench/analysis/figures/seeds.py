@@ -1,20 +1,25 @@
-"""The figure of seeds as points: how far apart are the runs of one model, next to how far apart models are."""
+"""Seeds as points: how far apart the runs of one model are, next to how far apart models are."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bench.analysis.figures.differences import fill_lines, legend
-from bench.analysis.figures.panels import plain, plain_logarithm, texts
-from bench.analysis.figures.style import BLUE, GREY
-from bench.analysis.grouping import Entries, Entry, Key
-from bench.analysis.results import Runs
-from bench.analysis.table import MARKS
-from bench.analysis.tables.per_horizon import by_block
-from bench.analysis.tables.scores import block_title, dataset_headers
-from bench.runs.layout import Layout
+from bench.analysis.figures._panels import method_names
+from bench.analysis.figures._style import (
+    BLUE,
+    GREY,
+    add_caption,
+    dataset_axes,
+    new_figure,
+    pages,
+    plain,
+    plain_logarithm,
+)
+from bench.analysis.groups import Group, MethodKey, Summary
+from bench.analysis.results import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,81 +30,58 @@ PAGE = 9.8  # inches
 NARROWEST = 5.2  # inches
 WIDE = 4.0  # a panel whose largest error is more times the smallest is logarithmic
 CAPTION = (
-    "MAE on test. Points: seeds; ticks: their means; the best on top, panel by panel; grey squares: floors, which have "
-    "no seeds. Logarithmic where errors differ by more than a factor of four."
+    "MAE on test. Points: seeds; ticks: their means; the best on top, panel by panel; grey squares: naive baselines, "
+    "which have no seeds. Logarithmic where errors differ by more than a factor of four."
 )
 
 
-def seed_figures(runs: Runs, layouts: Sequence[Layout]) -> list[Figure]:
-    """By block with several seeds: each one's MAE as a point, a panel per data set, models by their means."""
-    title = "How much do seeds differ, and do models differ by more?"
-    return [
-        _figure(f"{title}\n{block_title(place)}", {key: shown[key] for key in shown if key[0] in page})
-        for place, own in by_block(runs, layouts).items()
-        if (shown := finite(own)) and any(entry.seeds > 1 and not entry.floor for entry in shown.values())
-        for page in pages(shown)
-    ]
+def draw(results: Results) -> Iterator[Figure]:
+    """For each group with several seeds: the MAE of each as a point, a panel per data set, models by their means."""
+    for whole in results.done_groups():
+        cells = {key: cell for key, cell in whole.cells.items() if math.isfinite(cell.mean("mae"))}
+        group = replace(whole, cells=cells)
+        if any(cell.seeds > 1 and not cell.naive for cell in group.cells.values()):
+            tallest = max(_height(group.of(data)) for data in group.datasets)
+            for page in pages(group.datasets, COLUMNS, PAGE / tallest):
+                yield _figure(group.on(page))
 
 
-def finite(entries: Entries) -> Entries:
-    """The cells with an error to show."""
-    return {key: entry for key, entry in entries.items() if math.isfinite(entry.mean("mae"))}
+def _height(cells: Mapping[MethodKey, Summary]) -> float:
+    return 0.6 + 0.19 * len(cells)
 
 
-def pages(shown: Entries) -> list[list[Key]]:
-    """The data sets of each figure: rows of panels, of the height of the tallest, as many as a page is high."""
-    data = sorted({key for key, _ in shown})
-    tallest = max(_height(sum(key == each for key, _ in shown)) for each in data)
-    size = COLUMNS * max(1, int(PAGE / tallest))
-    return [data[start : start + size] for start in range(0, len(data), size)]
-
-
-def _height(lines: int) -> float:
-    return 0.6 + 0.19 * lines
-
-
-def _figure(title: str, shown: Entries) -> Figure:
-    from matplotlib.figure import Figure
-
-    data, names = sorted({key for key, _ in shown}), texts(sorted({line for _, line in shown}))
-    columns = min(COLUMNS, len(data))
-    own = [{line: entry for (key, line), entry in shown.items() if key == each} for each in data]
-    rows = [own[start : start + columns] for start in range(0, len(own), columns)]
-    heights = [_height(max(map(len, row))) for row in rows]
+def _figure(group: Group) -> Figure:
+    columns = min(COLUMNS, len(group.datasets))
+    heights = [_height(group.of(data)) for data in group.datasets]
+    rows = [max(heights[start : start + columns]) for start in range(0, len(heights), columns)]
     width = max(NARROWEST, 3.6 * columns + 0.4)
-    size = (width, 1.3 + 0.6 * (width == NARROWEST) + sum(heights))  # title and caption take more lines
-    figure = Figure(figsize=size, dpi=200, layout="constrained")
-    figure.suptitle(fill_lines(title, size[0]), fontsize=10)
-    axes = figure.subplots(len(rows), columns, squeeze=False, height_ratios=heights)
-    headers = dataset_headers(data)
-    for axis, each, header in zip(axes.flat, own, headers, strict=False):
-        _panel(axis, each, names)
-        axis.set_title(header.text, fontsize=9)
-    for axis in list(axes.flat)[len(data) :]:
-        axis.set_axis_off()
-    labels = [label.get_text() for axis in figure.axes for label in axis.get_yticklabels()]
-    marks = legend([*labels, *(header.text for header in headers)])
-    figure.supxlabel(fill_lines(f"{CAPTION} {marks}".strip(), size[0]), fontsize=8)
+    height = 1.3 + 0.6 * (width == NARROWEST) + sum(rows)  # title and caption take more lines
+    title = f"How much do seeds differ, and do models differ by more?\n{group.key.title}"
+    figure = new_figure(title, width, height)
+    axes = dataset_axes(figure, group.datasets, columns, height_ratios=rows)
+    for data, axis in axes.items():
+        cells = group.of(data)
+        stale = {method for method, cell in cells.items() if "stale" in cell.flags}
+        _draw_panel(axis, cells, method_names(group, stale))
+    labels = [label.get_text() for axis in axes.values() for label in axis.get_yticklabels()]
+    add_caption(figure, CAPTION, [*labels, *(axis.get_title() for axis in axes.values())])
     return figure
 
 
-def _panel(axis: Axes, entries: Mapping[Key, Entry], names: Mapping[Key, str]) -> None:
-    lines = sorted(entries, key=lambda line: (entries[line].mean("mae"), line))
-    for row, line in enumerate(lines):
-        entry = entries[line]
-        seeds = [run["test_mae"] for run in entry.runs if math.isfinite(run["test_mae"])]
-        colour = GREY if entry.floor else BLUE
-        axis.plot(seeds, [row] * len(seeds), "s" if entry.floor else "o", color=colour, markersize=4, alpha=0.65, mew=0)
-        if not entry.floor:
-            axis.plot(entry.mean("mae"), row, "|", color="black", markersize=10, markeredgewidth=1.3)
-    stale = MARKS["stale"][0]
-    labels = [f"{names[line]} {stale}" if "stale" in entries[line].flags else names[line] for line in lines]
-    axis.set_yticks(range(len(lines)), labels, fontsize=8)
-    axis.set_ylim(len(lines) - 0.4, -0.6)
-    means = [entry.mean("mae") for entry in entries.values()]
-    if min(means) > 0 and max(means) > WIDE * min(means):
+def _draw_panel(axis: Axes, cells: Mapping[MethodKey, Summary], names: Mapping[MethodKey, str]) -> None:
+    means = {method: cell.mean("mae") for method, cell in cells.items()}
+    methods = sorted(means, key=lambda method: (means[method], method))
+    for row, method in enumerate(methods):
+        seeds, naive = cells[method].values("mae"), cells[method].naive
+        marker, colour = ("s", GREY) if naive else ("o", BLUE)
+        axis.plot(seeds, [row] * len(seeds), marker, color=colour, markersize=4, alpha=0.65, mew=0)
+        if not naive:
+            axis.plot(means[method], row, "|", color="black", markersize=10, markeredgewidth=1.3)
+    axis.set_yticks(range(len(methods)), [names[method] for method in methods], fontsize=8)
+    axis.set_ylim(len(methods) - 0.4, -0.6)
+    if 0 < WIDE * min(means.values()) < max(means.values()):
         axis.set_xscale("log")
         plain_logarithm(axis.xaxis)
     axis.set_xlabel("MAE", fontsize=8)
-    plain(axis, "both")
+    plain(axis)
     axis.tick_params(axis="y", length=0)

@@ -1,1 +1,1 @@
-"""A table as Markdown, LaTeX and HTML."""
+"""A table as Markdown, LaTeX and HTML, and the files that tables and figures are written to."""

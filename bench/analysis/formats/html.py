@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from bench.analysis.table import MARKS, MINUS, SHOWN, Block, Cell, Header, Rank, Table, oriented
+from bench.analysis.table import MARKS, MINUS, Cell, Table, TableFile, legend
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -23,110 +22,40 @@ DIGEST = 40  # letters of code that need a column of some width
 _NUMBER = re.compile(r"(?:< )?([+-]?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?)(?![\w.])")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Item:
-    """A cell or a heading.
+def html(name: str, file: TableFile) -> Markup:
+    """A named table in all its parts, as a section of a document, with notes and legends.
 
-    Attributes:
-        marks: Signs behind the text, each with its meaning.
-        number: What it is sorted by; None for a text.
-        floor: Whether it names a floor.
-        code: Whether it is a digest or a setting, whose letters are told apart.
+    What stands around it must not have its ids, which begin with "table-".
     """
-
-    text: str
-    marks: tuple[tuple[str, str], ...] = ()
-    rank: Rank = ""
-    number: float | None = None
-    floor: bool = False
-    code: bool = False
+    return _rendered("table.html", name=name, file=file, legend=legend)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sheet:
-    """One grid under one caption.
+def grid(table: Table, anchor: str, *, captioned: bool = True, folded: bool = False) -> Markup:
+    """One table, sorted by a click on a heading; a long one is folded until it is opened.
 
-    Attributes:
+    Args:
+        table: What to show; its notes are left out.
         anchor: Its id in the document.
-        about: What the caption leaves out, for those who hear it without what stands around it.
-        rows: Of each the heading and its cells, as many as there are columns.
+        captioned: Whether its heading is seen above it; else whoever shows it has written the heading.
+        folded: Whether it is folded, however short.
     """
-
-    anchor: str
-    caption: str
-    corner: str
-    columns: tuple[Item, ...]
-    rows: tuple[tuple[Item, tuple[Item, ...]], ...]
-    about: str = ""
-
-    @property
-    def long(self) -> bool:
-        return len(self.rows) > LONG
-
-    @property
-    def wide(self) -> bool:
-        return len(self.columns) > MANY
-
-    @property
-    def looks(self) -> tuple[str, ...]:
-        """Of each column: a text, a long digest among them, or numbers (empty)."""
-        columns = [[cells[place] for _, cells in self.rows] for place in range(len(self.columns))]
-        return tuple(map(_look, columns))
-
-
-def sheet(
-    anchor: str, caption: str, corner: str, columns: Sequence[str], rows: Sequence[Sequence[str | Item]]
-) -> Sheet:
-    """A grid of texts; the first of each row is its heading, and texts that begin with a number are sorted by it."""
-    cells = [tuple(each if isinstance(each, Item) else numbered(each) for each in row) for row in rows]
-    return Sheet(
+    return _rendered(
+        "grid.html",
+        table=table,
         anchor=anchor,
-        caption=caption,
-        corner=corner,
-        columns=tuple(Item(text=name) for name in columns),
-        rows=tuple((row[0], row[1:]) for row in cells),
+        captioned=captioned,
+        folded=folded or len(table.rows) > LONG,
+        wide=len(table.columns) > MANY,
+        looks=[_look([row[column] for row in table.cells]) for column in range(len(table.columns))],
+        marks=MARKS,
+        number=number,
     )
 
 
-def numbered(text: str) -> Item:
-    """A cell that is sorted by the number that it begins with, if it does."""
-    found = _NUMBER.match(text.replace(MINUS, "-"))
-    return Item(text=text, number=float(found[1].replace(",", "")) if found else None)
-
-
-def code(text: str) -> Item:
-    """A digest or a setting."""
-    return Item(text=text, code=True)
-
-
-def table_html(table: Table) -> str:
-    """A table with its title, notes and legends, as a section of a document."""
-    return str(environment().get_template("table.html").render(table=table, blocks=_blocks(table)))
-
-
-def sheet_html(each: Sheet) -> Markup:
-    """One grid, as a template takes it."""
-    from markupsafe import Markup
-
-    return Markup(environment().get_template("sheet.html").render(sheet=each))  # noqa: S704 - escaped by the template
-
-
-@cache
-def environment() -> Environment:
-    """The templates, which escape whatever they are given."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
-    made = Environment(
-        loader=PackageLoader("bench.analysis.report"),
-        autoescape=select_autoescape(("html",)),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    made.filters["quoted"] = quoted
-    made.filters["sheet"] = sheet_html
-    return made
+def number(cell: Cell) -> float | None:
+    """The number that a cell begins with, by which it is sorted; None for any other."""
+    match = None if cell.code else _NUMBER.match(cell.value.replace(MINUS, "-"))
+    return float(match[1].replace(",", "")) if match else None
 
 
 def quoted(text: str) -> Markup:
@@ -136,46 +65,40 @@ def quoted(text: str) -> Markup:
     parts = [escape(part) for part in text.split("`")]
     if len(parts) % 2 == 0:  # a backtick that nothing closes is one
         return escape(text)
-    wrapped = [Markup("<code>{}</code>").format(part) if place % 2 else part for place, part in enumerate(parts)]
-    return Markup("").join(wrapped)
-
-
-def _look(cells: Sequence[Item]) -> str:
-    if any(cell.number is not None for cell in cells) or not any(
-        map(str.isalpha, "".join(each.text for each in cells))
-    ):
-        return ""
-    return "text digest" if any(cell.code and len(cell.text) > DIGEST for cell in cells) else "text"
-
-
-def _blocks(table: Table) -> list[tuple[Block, list[Sheet]]]:
-    return [
-        (block, [_sheet(f"{table.name}-{number}-{place}", block, metric) for place, metric in enumerate(block.metrics)])
-        for number, block in enumerate(table.blocks, start=1)
-    ]
-
-
-def _sheet(anchor: str, block: Block, metric: str) -> Sheet:
-    down, across, cells = oriented(block)
-    return Sheet(
-        anchor=f"table-{anchor}",
-        caption=block.metrics[metric],
-        about=block.title,
-        corner="model" if block.models_down else "data set" if metric in SHOWN else block.metrics[metric],
-        columns=tuple(map(_heading, across)),
-        rows=tuple(
-            (_heading(header), tuple(_cell(cell, metric) for cell in line))
-            for header, line in zip(down, cells, strict=True)
-        ),
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if index % 2 else part for index, part in enumerate(parts)
     )
 
 
-def _heading(header: Header) -> Item:
-    return Item(text=header.name, marks=tuple(MARKS[flag] for flag in header.flags), floor=header.floor)
+@cache
+def environment() -> Environment:
+    """The templates, which escape whatever they are given."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+    templates = Environment(
+        loader=PackageLoader("bench.analysis.report"),
+        autoescape=select_autoescape(("html",)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    templates.filters["quoted"] = quoted
+    templates.filters["zip"] = zip
+    templates.globals["grid"] = grid
+    return templates
 
 
-def _cell(cell: Cell, metric: str) -> Item:
-    score = cell.scores.get(metric)
-    marks = tuple(MARKS[flag] for flag in (score.flags if score else cell.flags))
-    text = score.text if score else ""
-    return Item(text=text, marks=marks, rank=cell.rank(metric), number=numbered(text).number)
+def _rendered(template: str, **values: object) -> Markup:
+    from markupsafe import Markup
+
+    return Markup(environment().get_template(template).render(**values))  # noqa: S704 - escaped by the template
+
+
+def _look(cells: Sequence[Cell]) -> str:
+    """What a column holds: a text, a long digest among them, or numbers (empty)."""
+    written = [cell for cell in cells if cell.value]
+    numbers = sum(number(cell) is not None for cell in written)
+    if 2 * numbers >= max(1, len(written)) or not any(map(str.isalpha, "".join(cell.value for cell in written))):
+        return ""
+    return "text digest" if any(cell.code and len(cell.value) > DIGEST for cell in written) else "text"

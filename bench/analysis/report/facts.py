@@ -1,18 +1,23 @@
-"""What was run and on what, as grids of the report: data, models, recipes, failures, certificates, environments."""
+"""What was run and on what, as tables: data sets, models, settings, recipes, failed and stale runs, environments."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from bench.analysis.formats.html import Item, Sheet, code, sheet
-from bench.analysis.grouping import DATA, Row, grouped
-from bench.analysis.table import MARKS, Flag
-from bench.analysis.tables.scores import dataset_headers
+import msgspec
 
+from bench.analysis.grouping import by
+from bench.analysis.groups import Run
+from bench.analysis.headers import dataset_headers
+from bench.analysis.table import Cell, Flag, Header, Table
+from bench.records.record import DoneRun, Environment, FailedRun, Record, changes
+
+STATES = ("done", "failed", "stale")
 _PATH = re.compile(r"(?<![\w.:/\\~*])(?:~|[A-Za-z]:)?(?:[\\/][^\s\\/'\",;:()]+)+[\\/]([^\s\\/'\",;:()]+)")
 
 
@@ -21,139 +26,173 @@ def without_paths(text: str) -> str:
     return _PATH.sub(r"…/\1", text)
 
 
-def data_sheet(rows: Sequence[Row]) -> Sheet:
+def facts(runs: Sequence[Run]) -> list[Table]:
+    """The tables of what was run that have rows."""
+    makers = (datasets, models, recipes, settings, failed_runs, stale_runs)
+    return [table for make in makers if (table := make(runs)).rows]
+
+
+def table(
+    key: str, heading: str, corner: str, columns: Iterable[str], rows: Iterable[tuple[Header, tuple[Cell, ...]]]
+) -> Table:
+    """A table without notes of the rows that ``row`` makes."""
+    named = list(rows)
+    return Table(
+        key=key,
+        heading=heading,
+        corner=corner,
+        rows=tuple(header for header, _ in named),
+        columns=tuple(Header(name=name) for name in columns),
+        cells=tuple(cells for _, cells in named),
+    )
+
+
+def row(header: Header, *cells: str | Cell) -> tuple[Header, tuple[Cell, ...]]:
+    """Of each row its name and its cells."""
+    return header, tuple(cell if isinstance(cell, Cell) else Cell(value=cell) for cell in cells)
+
+
+def code(text: str) -> Cell:
+    """A digest or a setting."""
+    return Cell(value=text, code=True)
+
+
+def method(record: Record) -> str:
+    """A model with its changes."""
+    return ", ".join([record.model, *changes(record.label.overrides)])
+
+
+def done(runs: Iterable[Run]) -> list[DoneRun]:
+    """The records of finished runs."""
+    return [run.record for run in runs if isinstance(run.record, DoneRun)]
+
+
+def datasets(runs: Sequence[Run]) -> Table:
     """Every data set in its very version."""
-    groups = grouped(rows, DATA)
-    headers = zip(groups, dataset_headers(list(groups)), strict=True)
-    names = {key: _marked(header.name, header.flags) for key, header in headers}
-    found = []
-    for key, own in groups.items():
-        facts = dict(zip(DATA, key, strict=True))
-        counts = {tuple(f"{row[f'{part}_count']:.0f}" for part in ("train", "val", "test")) for row in _done(own)}
-        found.append(
-            (
-                names[key],
-                "stand-in: synthetic" if facts["stand_in"] else "real",
-                code(facts["data_version"]),
-                code(facts["data_sha256"]),
-                "; ".join(sorted(" / ".join(each) for each in counts)),
-                *_states(own),
-            )
+    groups = by(runs, lambda run: run.data)
+    rows = [
+        row(
+            header,
+            "synthetic" if key.synthetic else "real",
+            code(key.version),
+            code(key.sha256),
+            "; ".join(sorted({_windows(record) for record in done(of_key)})),
+            *_states(of_key),
         )
-    columns = ("data", "version", "sha256", "windows: train / validation / test", "done", "failed", "stale")
-    return sheet("facts-data", "Data sets", "data set", columns, found)
+        for header, (key, of_key) in zip(dataset_headers(groups).values(), groups.items(), strict=True)
+    ]
+    columns = ("data", "version", "sha256", "windows: train / validation / test", *STATES)
+    return table("data", "Data sets", "data set", columns, rows)
 
 
-def model_sheet(rows: Sequence[Row]) -> Sheet:
+def models(runs: Sequence[Run]) -> Table:
     """Every model with its changes and weights."""
-    found = []
-    for (model, changed, weights, tuned), own in grouped(rows, ("model", "changes", "weights", "tuned")).items():
-        flags: tuple[Flag, ...] = ("random_weights",) if weights == "random" else ()
-        done = _done(own)
-        found.append(
-            (
-                _marked(" ".join([model, *(["(tuned)"] if tuned else [])]), flags, floor=own[0]["role"] == "floor"),
-                code(", ".join(changed)),
-                "" if weights == "none" else weights,
-                _span(row["parameters"] for row in done),
-                _span(row["trainable_parameters"] for row in done),
-                ", ".join(map(str, sorted({row["seed"] for row in own}))),
-                *_states(own),
-            )
+    groups = by(runs, lambda run: _model_key(run.record))
+    rows = [
+        row(
+            _model_header(of_key[0].record),
+            code(", ".join(changed)),
+            "" if weights == "none" else weights,
+            _span(record.cost.parameters for record in done(of_key)),
+            _span(record.cost.trainable_parameters for record in done(of_key)),
+            ", ".join(map(str, sorted({run.record.seed for run in of_key}))),
+            *_states(of_key),
         )
-    columns = ("changed", "weights", "parameters", "trained", "seeds", "done", "failed", "stale")
-    return sheet("facts-models", "Models", "model", columns, found)
+        for (_, changed, weights, _), of_key in groups.items()
+    ]
+    columns = ("changed", "weights", "parameters", "trained", "seeds", *STATES)
+    return table("models", "Models", "model", columns, rows)
 
 
-def settings_sheet(rows: Sequence[Row]) -> Sheet:
+def settings(runs: Sequence[Run]) -> Table:
     """Every setting of every model, by the profile and the changes that made them."""
-    groups = grouped([row | {"all": _items(row["config"])} for row in rows], ("model", "profile", "all"))
-    found = [(model, profile, code(text)) for (model, profile, text), _ in groups.items() if text]
-    return sheet("facts-settings", "All settings of the models", "model", ("profile", "settings"), found)
+    records = (run.record for run in runs)
+    written = {(record.model, record.label.profile, ", ".join(changes(record.spec.config))) for record in records}
+    rows = [row(Header(name=model), profile, code(text)) for model, profile, text in sorted(written) if text]
+    return table("settings", "All settings of the models", "model", ("profile", "settings"), rows)
 
 
-def recipe_sheet(rows: Sequence[Row]) -> Sheet:
+def recipes(runs: Sequence[Run]) -> Table:
     """Every recipe by which something was trained."""
-    trained = [row | {"all": json.dumps(row["train"])} for row in rows if row["role"] != "floor"]
-    groups = grouped(trained, ("profile", "all"))
-    names = sorted({name for row in trained for name, _ in row["train"]})
-    found = []
-    for (profile, _), own in groups.items():
-        values = dict(own[0]["train"])
-        found.append((profile, *(_plain(values.get(name, "")) for name in names), str(len(own))))
-    return sheet("facts-recipes", "Training recipes", "profile", (*names, "runs"), found)
+    trained = [run.record for run in runs if not run.record.naive]
+    count = Counter((record.label.profile, _json(dataclasses.asdict(record.spec.train))) for record in trained)
+    used = [(profile, json.loads(recipe), number) for (profile, recipe), number in sorted(count.items())]
+    names = list(used[0][1]) if used else []
+    rows = [
+        row(Header(name=profile), *(_plain(recipe[name]) for name in names), str(number))
+        for profile, recipe, number in used
+    ]
+    return table("recipes", "Training recipes", "profile", (*names, "runs"), rows)
 
 
-def failed_sheet(rows: Sequence[Row]) -> Sheet:
-    """Why runs failed; paths of the machine are left out."""
-    found = [(*_run(row), without_paths(row["error"])) for row in rows if row["status"] == "failed"]
-    return sheet("facts-failed", "Failed runs", "data set", ("model", "seed", "task", "reason"), found)
+def failed_runs(runs: Sequence[Run]) -> Table:
+    """Why runs failed; folders of the machine are left out."""
+    records = [run.record for run in runs if isinstance(run.record, FailedRun)]
+    rows = [_run(record, without_paths(str(record.error))) for record in records]
+    return table("failed", "Failed runs", "data set", ("model", "seed", "task", "reason"), rows)
 
 
-def stale_sheet(rows: Sequence[Row]) -> Sheet:
+def stale_runs(runs: Sequence[Run]) -> Table:
     """Whose code is no longer today's."""
-    found = [(*_run(row), "made by other code than today's", code(row["code"])) for row in rows if row["stale"]]
-    return sheet("facts-stale", "Stale runs", "data set", ("model", "seed", "task", "reason", "code"), found)
+    stale = [run.record for run in runs if run.stale]
+    rows = [_run(record, "made by other code than today's", code(record.code)) for record in stale]
+    return table("stale", "Stale runs", "data set", ("model", "seed", "task", "reason", "code"), rows)
 
 
-def environment_sheet(rows: Sequence[Row]) -> Sheet:
+def environments(runs: Sequence[Run]) -> Table:
     """One column for each environment, the one with the most runs first."""
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for row in _done(rows):
-        facts = _flat(dict(row["environment"]))
-        groups.setdefault(json.dumps(facts, sort_keys=True), []).append(facts)
-    ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
-    names = sorted({name for _, (facts, *_) in ordered for name in facts})
-    found = [(Item(text=name), *(Item(text=str(facts.get(name, ""))) for _, (facts, *_) in ordered)) for name in names]
-    columns = [f"{len(own)} {'run' if len(own) == 1 else 'runs'}" for _, own in ordered]
-    return sheet("facts-environments", "Environments", "what", columns, found)
+    count = Counter(_json(_flat(record.environment)) for record in done(runs))
+    ordered = sorted(count.items(), key=lambda item: (-item[1], item[0]))
+    made_in = [json.loads(text) for text, _ in ordered]
+    names = sorted({name for environment in made_in for name in environment})
+    rows = [row(Header(name=name), *(str(environment.get(name, "")) for environment in made_in)) for name in names]
+    columns = [f"{number} {'run' if number == 1 else 'runs'}" for _, number in ordered]
+    return table("environments", "Environments", "what", columns, rows)
 
 
-def commits(rows: Sequence[Row]) -> list[str]:
+def commits(records: Iterable[Record]) -> list[str]:
     """The commits that finished runs were made at; "+" behind one says that files differed."""
-    return sorted({str(dict(row["environment"]).get("commit") or "") for row in _done(rows)} - {""})
+    return sorted({record.environment.commit or "" for record in records if isinstance(record, DoneRun)} - {""})
 
 
-def _run(row: Row) -> tuple[Item, str, str, str]:
-    flags: tuple[Flag, ...] = ("stand_in",) if row["stand_in"] else ()
-    name = ", ".join([row["model"], *row["changes"]])
-    return _marked(row["dataset"], flags), name, str(row["seed"]), f"{row['task']}, {row['profile']}"
+def _windows(record: DoneRun) -> str:
+    return f"{record.counts.train} / {record.counts.val} / {record.counts.test}"
 
 
-def _marked(name: str, flags: Iterable[Flag], *, floor: bool = False) -> Item:
-    return Item(text=name, marks=tuple(MARKS[flag] for flag in flags), floor=floor)
+def _model_key(record: Record) -> tuple[str, tuple[str, ...], str, bool]:
+    return record.model, changes(record.label.overrides), record.spec.weights, record.spec.tuned
 
 
-def _states(rows: Sequence[Row]) -> tuple[str, str, str]:
-    failed = sum(row["status"] == "failed" for row in rows)
-    stale = sum(bool(row["stale"]) for row in rows)
-    return str(len(rows) - failed), str(failed), str(stale)
+def _model_header(record: Record) -> Header:
+    flags: tuple[Flag, ...] = ("random_weights",) if record.spec.weights == "random" else ()
+    return Header(name=record.model + (" (tuned)" if record.spec.tuned else ""), flags=flags, naive=record.naive)
 
 
-def _span(values: Iterable[float]) -> str:
+def _run(record: Record, *reasons: str | Cell) -> tuple[Header, tuple[Cell, ...]]:
+    flags: tuple[Flag, ...] = ("synthetic",) if record.spec.data.synthetic else ()
+    task = f"{record.spec.task.name}, {record.label.profile}"
+    return row(Header(name=record.dataset, flags=flags), method(record), str(record.seed), task, *reasons)
+
+
+def _states(runs: Sequence[Run]) -> tuple[str, str, str]:
+    return str(len(done(runs))), str(len(runs) - len(done(runs))), str(sum(run.stale for run in runs))
+
+
+def _span(values: Iterable[int]) -> str:
     """The number, or the least and the largest; empty for none."""
-    known = sorted({value for value in values if not math.isnan(value)})
-    if not known:
-        return ""
-    return f"{known[0]:,.0f}" + (f" to {known[-1]:,.0f}" if len(known) > 1 else "")
+    ends = sorted(set(values))
+    return " to ".join(f"{value:,}" for value in dict.fromkeys((ends[0], ends[-1]))) if ends else ""
 
 
 def _plain(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _items(pairs: Iterable[tuple[str, Any]]) -> str:
-    return ", ".join(f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in pairs)
+def _flat(environment: Environment) -> dict[str, Any]:
+    """Libraries beside the rest; what is not known is left out."""
+    rest = msgspec.structs.asdict(environment)
+    return {name: value for name, value in {**rest.pop("libraries"), **rest}.items() if value not in (None, "")}
 
 
-def _flat(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Libraries beside the rest, of which numpy and torch are known twice."""
-    libraries = facts.get("libraries")
-    return {
-        **(libraries if isinstance(libraries, dict) else {}),
-        **{key: value for key, value in facts.items() if key != "libraries" and value is not None},
-    }
-
-
-def _done(rows: Iterable[Row]) -> list[Row]:
-    return [row for row in rows if row["status"] == "done"]
+def _json(values: dict[str, Any]) -> str:
+    return json.dumps(values, sort_keys=True)

@@ -3,153 +3,124 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from bench.analysis.grouping import BLOCK, Key, Row
-from bench.analysis.stats.ranking import LEVEL
-from bench.analysis.table import Table
-from bench.analysis.tables.scores import block_title
-from bench.runs.layout import Layout
-
-if TYPE_CHECKING:
-    import pandas as pd
+from bench.analysis.groups import GroupKey
+from bench.analysis.report.facts import done
+from bench.analysis.results import Results
+from bench.analysis.standings import Standing, standing
+from bench.analysis.stats.ranking import LEVEL, average_ranks, pairwise
+from bench.records.record import DoneRun, Record
+from bench.runs.suite import Suite
 
 
-@dataclass(frozen=True, kw_only=True)
-class Headline:
-    """The first page.
+def headline(results: Results, suites: Iterable[Suite]) -> dict[str, str | Sequence[str]]:
+    """The first page of these results, of which these suites are shown, as sentences.
 
-    Attributes:
-        asked: Titles and questions of the suites that have rows.
-        state: How many runs, data sets, models and seeds, in one sentence.
-        answers: Who leads, and what came of each question.
-        warnings: Why no number may be quoted; empty if some may be.
-        cautions: What holds for a part of the runs.
+    Returns:
+        ``asked``: titles and questions of the suites that have runs; ``state``: how many runs, data sets, models and
+        seeds there are; ``answers``: who leads, and the outcome of each comparison; ``warnings``: why no number may be
+        quoted, empty if some may be; ``cautions``: what holds for a part of the runs.
     """
-
-    asked: tuple[str, ...]
-    state: str
-    answers: tuple[str, ...]
-    warnings: tuple[str, ...]
-    cautions: tuple[str, ...]
-
-
-def headline(rows: Sequence[Row], layouts: Sequence[Layout], tables: Sequence[Table]) -> Headline:
-    """The first page of these runs and the tables made of them."""
-    by_name = {table.name: table for table in tables if table.blocks}
-    shown = [layout for layout in layouts if layout.name in by_name]
-    done = [row for row in rows if row["status"] == "done"]
-    ranks = by_name.get("ranks")
-    return Headline(
-        asked=tuple(f"{layout.title}. {layout.question}".strip() for layout in shown),
-        state=_state(rows, done),
-        answers=(
-            *_leads(ranks.long if ranks else None),
-            *(answer for layout in shown for answer in _answers(layout, by_name[layout.name].differences)),
-        ),
-        warnings=_warnings(done),
-        cautions=_cautions(rows, done),
-    )
+    shown = [suite for suite in suites if results.groups(suite)]
+    finished = done(results.runs)
+    return {
+        "asked": [f"{suite.title}. {suite.question}".strip() for suite in shown],
+        "state": _state(results, finished),
+        "answers": [*_leads(results), *(answer for suite in shown for answer in _answers(results, suite))],
+        "warnings": _warnings(finished),
+        "cautions": _cautions(results, finished),
+    }
 
 
-def _state(rows: Sequence[Row], done: Sequence[Row]) -> str:
-    data = {row["dataset"]: row["stand_in"] for row in sorted(done, key=lambda row: not row["stand_in"])}
-    models = {row["model"] for row in done if row["role"] != "floor"}
-    floors = {row["model"] for row in done if row["role"] == "floor"}
-    seeds = {row["seed"] for row in done if row["role"] != "floor"}
-    fakes = sum(map(bool, data.values()))
-    failed, stale = len(rows) - len(done), sum(bool(row["stale"]) for row in rows)
+def _state(results: Results, finished: Sequence[DoneRun]) -> str:
+    names = {record.dataset for record in finished}
+    real = {record.dataset for record in finished if not record.spec.data.synthetic}
+    models = {record.model for record in finished if not record.naive}
+    naive = {record.model for record in finished if record.naive}
+    seeds = {record.seed for record in finished if not record.naive}
+    failed, stale = len(results.runs) - len(finished), sum(run.stale for run in results.runs)
     return (
-        f"{_count(len(done), 'finished run')}, {failed} failed, {stale} stale; {_count(len(data), 'data set')} "
-        f"({len(data) - fakes} real, {_count(fakes, 'stand-in')}); {_count(len(models), 'model')} and "
-        f"{_count(len(floors), 'floor')}; {_count(len(seeds), 'seed')}."
+        f"{_count(len(finished), 'finished run')}, {failed} failed, {stale} stale; {_count(len(names), 'data set')} "
+        f"({len(real)} real, {len(names - real)} synthetic); {_count(len(models), 'model')} and "
+        f"{_count(len(naive), 'naive baseline')}; {_count(len(seeds), 'seed')}."
     )
 
 
-def _leads(ranks: pd.DataFrame | None) -> list[str]:
-    if ranks is None or ranks.empty:
-        return [
-            "No model leads: there are too few real data sets and models with current runs outside the quick profile "
-            "to rank any, as the table of ranks says."
-        ]
-    return [_lead(place, own) for place, own in ranks.groupby(list(BLOCK), sort=True)]
+def _leads(results: Results) -> list[str]:
+    standings = {key: standing(group) for key, group in sorted(results.plain_groups().items())}
+    return [_lead(key, ranked) for key, ranked in standings.items() if ranked.enough] or [
+        "No model leads: there are too few real data sets and models with current runs outside the quick profile to "
+        "rank any, as the table of ranks says."
+    ]
 
 
-def _lead(place: Key, own: pd.DataFrame) -> str:
-    first, where = (
-        own["first"].iloc[0],
-        f"{block_title(place)}, {own['datasets'].iloc[0].count(';') + 1} real data sets",
-    )
-    rank = float(own.loc[own["line"] == first, "average_rank"].iloc[0])
-    rivals = own[own["line"] != first]
-    beaten = int((rivals["holm"] < LEVEL).sum())
+def _lead(key: GroupKey, ranked: Standing) -> str:
+    average, corrected = average_ranks(ranked.scores), pairwise(ranked.exact)["holm"]
+    rank, first = min((float(rank), str(name)) for name, rank in average.items())
+    rivals = len(average) - 1
+    beaten = sum(p < LEVEL for pair, p in zip(corrected.index, corrected, strict=True) if first in pair)
     claim = (
         "the tests support this against every other model"
-        if beaten == len(rivals)
-        else f"this is no claim: the tests tell it apart from {beaten} of {len(rivals)} others"
+        if beaten == rivals
+        else f"this is no claim: the tests tell it apart from {beaten} of {rivals} others"
     )
-    return f"{first} has the best average rank, {rank:.2f} ({where}); {claim}."
+    data = f"{len(ranked.scores)} real data sets"
+    return f"{first} has the best average rank, {rank:.2f} ({key.title}, {data}); {claim}."
 
 
-def _answers(layout: Layout, differences: pd.DataFrame | None) -> list[str]:
-    """What came of a comparison, block by block; real data alone are counted."""
-    if differences is None or not layout.references:
-        return []
-    found = []
-    for place, own in differences.groupby(list(BLOCK), sort=True):
-        real = own[~own["stand_in"].astype(bool)]
-        better = int((real["claimed"] & (real["percent"] > 0)).sum())
-        worse = int((real["claimed"] & (real["percent"] < 0)).sum())
-        reference = own["reference"].iloc[0]
-        wanted = (
-            ""
-            if reference == layout.references[0]
-            else f" No current run of “{layout.references[0]}” is there, so this does not answer the question."
+def _answers(results: Results, suite: Suite) -> list[str]:
+    """What came of a comparison, group by group; real data alone are counted."""
+    answers = []
+    for key, compared in results.differences(suite).items():
+        better, worse, neither = counts = compared.counts(compared.methods)
+        text = (
+            f"{suite.question or suite.title} On real data “{compared.reference}” is better in {better}, worse in "
+            f"{worse} and open in {neither} of {_count(sum(counts), 'comparison')} ({key.title})."
         )
-        found.append(
-            f"{layout.question or layout.title} On real data “{reference}” is better in {better}, worse in {worse} and "
-            f"open in {len(real) - better - worse} of {_count(len(real), 'comparison')} ({block_title(place)}).{wanted}"
-        )
-    return found
+        answers.append(" ".join([text, *compared.caveats]))
+    return answers
 
 
-def _warnings(done: Sequence[Row]) -> tuple[str, ...]:
+def _warnings(finished: Sequence[DoneRun]) -> tuple[str, ...]:
     """Why nothing at all may be quoted."""
-    models = [row for row in done if row["role"] != "floor"] or list(done)
+    models = [record for record in finished if not record.naive] or finished
     if not models:
         return ("No run is finished.",)
-    weights = {row["weights"] for row in models} - {"none"}
+    weights = {record.spec.weights for record in models} - {"none"}
     random = ["Every model with a pre-trained part started from random weights."] if weights == {"random"} else []
-    if any(row["profile"] != "quick" and not row["stand_in"] for row in models):
+    if any(record.label.profile != "quick" and not record.spec.data.synthetic for record in models):
         return tuple(random)
-    found = ["No number of this report may be quoted."]
-    if all(row["profile"] == "quick" for row in models):
-        found.append("Every model was trained in the quick profile, whose budgets are tiny: ranks mean nothing.")
-    if all(row["stand_in"] for row in models):
-        found.append("All data are stand-ins, which are synthetic.")
-    return (*found, *random)
+    warnings = ["No number of this report may be quoted."]
+    if all(record.label.profile == "quick" for record in models):
+        warnings.append("Every model was trained in the quick profile, whose budgets are tiny: ranks mean nothing.")
+    if all(record.spec.data.synthetic for record in models):
+        warnings.append("All data sets are synthetic.")
+    return (*warnings, *random)
 
 
-def _cautions(rows: Sequence[Row], done: Sequence[Row]) -> tuple[str, ...]:
-    found = []
-    if fakes := _names(row["dataset"] for row in done if row["stand_in"]):
-        found.append(f"Stand-ins, which are synthetic data: {fakes}.")
-    if quick := sum(row["profile"] == "quick" for row in done):
-        found.append(f"{quick} of {_count(len(done), 'finished run')} are of the quick profile.")
-    if models := _names(row["model"] for row in done if row["weights"] == "random"):
-        found.append(f"Random instead of pre-trained weights in some or all runs: {models}.")
-    if leaky := _names(row["model"] for row in done if row["leaky_scaler"]):
-        found.append(f"Runs with a scaler that saw the test part, for comparison with published numbers: {leaky}.")
-    if failed := len(rows) - len(done):
-        found.append(f"{_count(failed, 'run')} failed; the reasons are below.")
-    if any(row["stale"] for row in rows):
-        found.append("Stale runs were made by earlier code; they are marked and never ranked.")
-    return tuple(found)
+def _cautions(results: Results, finished: Sequence[DoneRun]) -> tuple[str, ...]:
+    synthetic = _names({record.dataset for record in finished if record.spec.data.synthetic})
+    quick = sum(record.label.profile == "quick" for record in finished)
+    random = _models(record for record in finished if record.spec.weights == "random")
+    leaky = _models(record for record in finished if record.spec.task.leaky_scaler)
+    failed = len(results.runs) - len(finished)
+    cautions = {
+        f"Synthetic data sets: {synthetic}.": synthetic,
+        f"{quick} of {_count(len(finished), 'finished run')} are of the quick profile.": quick,
+        f"Random instead of pre-trained weights in some or all runs: {random}.": random,
+        f"Runs with a scaler that saw the test part, for comparison with published numbers: {leaky}.": leaky,
+        f"{_count(failed, 'run')} failed; the reasons are below.": failed,
+        "Stale runs were made by earlier code; they are marked and never ranked.": any(r.stale for r in results.runs),
+    }
+    return tuple(text for text, holds in cautions.items() if holds)
+
+
+def _models(records: Iterable[Record]) -> str:
+    return _names({record.model for record in records})
 
 
 def _names(names: Iterable[str]) -> str:
-    return ", ".join(sorted(set(names)))
+    return ", ".join(sorted(names))
 
 
 def _count(number: int, what: str) -> str:

@@ -1,6 +1,6 @@
 """The report: one HTML file with all that the results say, which loads nothing and sends nothing.
 
-It has no date and no path, so equal runs give equal bytes. A policy in its head allows its own style and script by
+It has no date and no path, so equal results give equal bytes. A policy in its head allows its own style and script by
 their digests, pictures inside it, and nothing else.
 """
 
@@ -9,99 +9,43 @@ from __future__ import annotations
 import hashlib
 import struct
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.analysis.figures.differences import Overview as Drawing
-from bench.analysis.figures.differences import pictures
-from bench.analysis.figures.style import FORMATS, Picture, Step
-from bench.analysis.figures.tuning import study_pictures
-from bench.analysis.formats.html import Sheet, environment
-from bench.analysis.grouping import Row
-from bench.analysis.report import facts
-from bench.analysis.report.certificates import certificate_sheet, proofs
+from bench.analysis.formats.html import environment, html
+from bench.analysis.report.audits import audits, findings
+from bench.analysis.report.facts import commits, environments, facts
 from bench.analysis.report.headline import headline
-from bench.analysis.results import Runs
-from bench.analysis.table import Table
-from bench.analysis.tables.scores import Overview, make_table
-from bench.errors import StoreError
-from bench.files import whole
-from bench.runs.layout import Layout
-from bench.tuning.study import Study
+from bench.analysis.reproduction import reproduction
+from bench.analysis.results import Results, artefacts
 
 if TYPE_CHECKING:
-    from markupsafe import Markup
+    from bench.analysis.figures._files import Picture
 
 SCALE = 0.72  # of a pixel of a figure on a screen
+LEDGER = "tuning_ledger"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Contents:
-    """What a report shows beside the runs.
-
-    Attributes:
-        layouts: The suites; those without rows are passed over.
-        overviews: Tables over several suites.
-        drawings: Figures over several suites.
-        ledger: What tuning gave and found.
-        studies: The trials of each study, by the name of its figure.
-        commands: What makes the runs again.
-        files: What the commands read, by name.
-    """
-
-    layouts: Sequence[Layout]
-    overviews: Sequence[Overview] = ()
-    drawings: Sequence[Drawing] = ()
-    ledger: Table | None = None
-    studies: Mapping[str, Study] = field(default_factory=dict)
-    commands: Sequence[str] = ()
-    files: Sequence[tuple[str, str]] = ()
+def shown(results: Results, folder: str, suites: Sequence[str] = ()) -> list[str]:
+    """The names of what a report shows: of these suites, or of all, and what no suite has alone."""
+    return [*(suites or [suite.name for suite in results.suites]), *artefacts(folder)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Image:
-    """A picture as a data URI.
-
-    Attributes:
-        text: Its question and its caption, for those who do not see it.
-        width, height: On a screen, in CSS pixels.
-    """
-
-    name: str
-    title: str
-    text: str
-    uri: str
-    width: int
-    height: int
-
-
-def all_pictures(
-    runs: Runs, contents: Contents, *, formats: Sequence[str] = FORMATS, step: Step = lambda _: None
-) -> Iterator[Picture]:
-    """Every figure of ``stbench plots``; ``step`` is told what is being drawn, as that takes seconds."""
-    yield from pictures(runs, contents.layouts, contents.drawings, formats=formats, step=step)
-    yield from study_pictures(contents.studies, formats=formats, step=step)
-
-
-def make_report(runs: Runs, contents: Contents, drawn: Iterable[Picture]) -> str:
+def report(results: Results, pictures: Iterable[Picture], suites: Sequence[str] = (), folder: str = "") -> str:
     """The whole document.
 
     Args:
-        runs: All that it is about.
-        contents: What to show.
-        drawn: Its figures, as ``all_pictures`` makes them, PNG at least.
+        results: All that it is about.
+        pictures: The figures ``shown``, as PNG at least.
+        suites: Whose tables are shown; all of the results if there are none.
+        folder: Where its commands find the suites, with a slash behind it.
 
     Raises:
-        StoreError: If window errors that are to be compared cannot be read.
+        StoreError: If window errors that are to be compared are not of the same windows.
     """
-    rows = runs.rows
-    suites = [make_table(runs, layout) for layout in contents.layouts]
-    tables = [table for table in (*suites, *(make(runs) for make in contents.overviews)) if table.blocks]
-    ledger = contents.ledger if contents.ledger and contents.ledger.blocks else None
-    images = list(map(_image, drawn))
+    files_of_tables = {name: results.table(name) for name in shown(results, "tables", suites)}
+    tables = {name: file for name, file in files_of_tables.items() if file.tables}
     style, script = _asset("report.css"), _asset("report.js")
     return (
         environment()
@@ -110,66 +54,38 @@ def make_report(runs: Runs, contents: Contents, drawn: Iterable[Picture]) -> str
             style=style,
             script=script,
             policy=_policy(style, script),
-            head=headline(rows, contents.layouts, tables),
-            runs=_sheets(rows),
-            tables=tables,
-            sections={table.name: _section(table) for table in (*tables, *([ledger] if ledger else []))},
-            images=images,
-            proofs=proofs(rows),
-            certificates=certificate_sheet(rows),
-            ledger=ledger,
-            environments=facts.environment_sheet(rows),
-            commits=facts.commits(rows),
-            commands=contents.commands,
-            files=contents.files,
+            head=headline(results, [suite for suite in results.suites if not suites or suite.name in suites]),
+            facts=facts(results.runs),
+            titles={name: file.title for name, file in tables.items() if name != LEDGER},
+            sections={name: html(name, file) for name, file in tables.items()},
+            ledger=LEDGER,
+            images=[_image(picture) for picture in pictures],
+            findings=findings(results.runs),
+            audits=audits(results.runs),
+            environments=environments(results.runs),
+            commits=commits(results.records),
+            reproduced=reproduction(results.records, folder),
         )
     )
 
 
-def write_report(text: str, path: Path) -> None:
-    """Write a report whole or not at all.
-
-    Raises:
-        StoreError: If it cannot be written.
-    """
-    try:
-        with whole(path) as part:
-            part.write_bytes(encoded(text))
-    except OSError as error:
-        raise StoreError(
-            f"the report {path} cannot be written ({error}); check the folder's space and rights, or choose another "
-            "place with --out"
-        ) from error
-
-
 def encoded(text: str) -> bytes:
-    """UTF-8; half of a surrogate pair, which a record may hold and UTF-8 may not, is written out."""
+    """UTF-8; half of a surrogate pair, which a file's name may hold and UTF-8 may not, is written out."""
     return text.encode("utf-8", "backslashreplace")
 
 
-def _sheets(rows: Sequence[Row]) -> list[Sheet]:
-    made = (facts.data_sheet, facts.model_sheet, facts.recipe_sheet, facts.settings_sheet)
-    found = [make(rows) for make in (*made, facts.failed_sheet, facts.stale_sheet)]
-    return [each for each in found if each.rows]
-
-
-def _section(table: Table) -> Markup:
-    from markupsafe import Markup
-
-    return Markup(table.to_html())  # noqa: S704 - escaped by its template
-
-
-def _image(each: Picture) -> Image:
-    content = each.files[".png"]
+def _image(picture: Picture) -> dict[str, str | int]:
+    """A picture as a data URI, with its size on a screen and a text for those who do not see it."""
+    content = picture.files[".png"]
     width, height = struct.unpack(">II", content[16:24])  # of a PNG's first chunk
-    return Image(
-        name=each.name,
-        title=each.title,
-        text=f"{each.title} {each.caption}".strip(),
-        uri=f"data:image/png;base64,{b64encode(content).decode()}",
-        width=round(width * SCALE),
-        height=round(height * SCALE),
-    )
+    return {
+        "name": picture.name,
+        "title": picture.title,
+        "text": f"{picture.title} {picture.caption}".strip(),
+        "uri": f"data:image/png;base64,{b64encode(content).decode()}",
+        "width": round(width * SCALE),
+        "height": round(height * SCALE),
+    }
 
 
 def _asset(name: str) -> str:

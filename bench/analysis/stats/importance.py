@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bench.errors import MissingPackageError, require
 from bench.tuning.study import Study, distribution
 
 FEWEST_TRIALS = 10  # complete ones
@@ -22,6 +23,11 @@ def importance(study: Study) -> Mapping[str, float] | str:
         return f"too few complete trials to tell\n({len(values)}, wanted {FEWEST_TRIALS})"
     if min(values) == max(values):
         return "all complete trials scored the same"
+    try:
+        for package in ("optuna", "sklearn"):
+            require(package, "tuning", "the importance of settings")
+    except MissingPackageError as error:
+        return str(error).replace(", ", ",\n").replace("; ", ";\n")
     return _evaluated(study)
 
 

@@ -1,7 +1,7 @@
 "use strict";
 (() => {
   const collator = new Intl.Collator("en", { numeric: true });
-  const told = document.getElementById("sorted");
+  const announced = document.getElementById("sorted");
 
   const key = (row, column) => {
     const cell = row.cells[column];
@@ -10,9 +10,9 @@
 
   // Numbers before texts, and cells without either last, whichever the direction.
   const order = (one, other, sign) => {
-    const kind = (value) => (typeof value === "number" ? 0 : value === "" ? 2 : 1);
-    if (kind(one) !== kind(other)) return kind(one) - kind(other);
-    return sign * (kind(one) === 0 ? one - other : collator.compare(one, other));
+    const group = (value) => (typeof value === "number" ? 0 : value === "" ? 2 : 1);
+    if (group(one) !== group(other)) return group(one) - group(other);
+    return sign * (group(one) === 0 ? one - other : collator.compare(one, other));
   };
 
   const sort = (table, rows, column) => {
@@ -27,7 +27,8 @@
       ? [...rows].sort((one, other) => order(key(one, column), key(other, column), sign))
       : rows;
     body.append(...sorted);
-    told.textContent = next ? `sorted by ${heads[column].textContent}, ${next}` : "in the first order again";
+    const by = column ? heads[column].textContent : "the names of the rows";
+    announced.textContent = next ? `sorted by ${by}, ${next}` : "in the first order again";
   };
 
   for (const table of document.querySelectorAll("table.sortable")) {
@@ -53,7 +54,7 @@
   let folded = [];
   addEventListener("beforeprint", () => {
     folded = [...document.querySelectorAll("details:not([open])")];
-    folded.forEach((each) => { each.open = true; });
+    folded.forEach((part) => { part.open = true; });
   });
-  addEventListener("afterprint", () => folded.forEach((each) => { each.open = false; }));
+  addEventListener("afterprint", () => folded.forEach((part) => { part.open = false; }));
 })();

@@ -1,0 +1,204 @@
+"""Figures of one panel per data set: which methods have a colour and a name, and which stay in the background."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from bench.analysis.figures._style import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PALE,
+    PINK,
+    SKY,
+    add_caption,
+    dataset_axes,
+    new_figure,
+    plain,
+)
+from bench.analysis.groups import Group, MethodKey, Summary
+from bench.analysis.headers import method_headers
+from bench.analysis.table import marked
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PANELS = 3  # side by side
+FEW = 8  # methods that can be told apart without leaving any in the background
+BEST = 5  # models that keep their colour where there are more
+HUES = (BLUE, ORANGE, GREEN, PINK, SKY)
+DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (7, 3)))
+MARKERS, NAIVE_MARKERS = "os^DvPX", "x+*12"
+MARKERS_A_CURVE = 6
+BACKGROUND: Mapping[str, Any] = {"color": PALE, "linestyle": "-", "linewidth": 0.7, "zorder": 1}
+
+Styles: TypeAlias = Mapping[MethodKey, Mapping[str, Any]]
+"""How the highlighted methods are drawn; all others are background."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Highlighted:
+    """The methods of a group that have a colour and a name.
+
+    Attributes:
+        models: The best first if there are others.
+        naive: Naive baselines; the best alone if there are others.
+        left_out: Whether there are others, and these are not drawn at all.
+    """
+
+    models: tuple[MethodKey, ...]
+    naive: tuple[MethodKey, ...]
+    left_out: bool = False
+
+    @property
+    def methods(self) -> tuple[MethodKey, ...]:
+        return (*self.models, *self.naive)
+
+    def rule(self, shown: Collection[MethodKey]) -> str:
+        """By which rule they were chosen from the methods of a figure, for its caption; empty if they are all."""
+        background = bool({*shown} - {*self.methods})
+        if not (background or self.left_out):
+            return ""
+        baseline = "; grey: the best naive baseline" if {*self.naive} & {*shown} else ""
+        rest = "pale: all others" if background else "all others are left out"
+        return (
+            f"In colour: the {BEST} best models by MAE relative to the best on each data set, mean over data sets "
+            f"(those run on the most first){baseline}; {rest}."
+        )
+
+
+def highlighted(group: Group) -> Highlighted:
+    """All methods of a group if they are few, else the best."""
+    if len(group.methods) <= FEW:
+        return all_highlighted(group)
+    models, naive = best_first(group, naive=False), best_first(group, naive=True)
+    return Highlighted(models=tuple(models[:BEST]), naive=tuple(naive[:1]))
+
+
+def all_highlighted(group: Group) -> Highlighted:
+    """All methods of a group, in the order of their names."""
+    return Highlighted(
+        models=tuple(method for method in group.methods if method not in group.naive), naive=tuple(sorted(group.naive))
+    )
+
+
+def best_first(group: Group, *, naive: bool) -> list[MethodKey]:
+    """Models or naive baselines by MAE relative to the smallest on each data set, mean over data sets.
+
+    Those with current runs on fewer data sets come later.
+    """
+    means = {key: cell.mean("mae") for key, cell in group.cells.items() if cell.ranked}
+    known = {key: mean for key, mean in means.items() if math.isfinite(mean)}
+    smallest = {data: min(mean for (other, _), mean in known.items() if other == data) for data, _ in known}
+    ratios: dict[MethodKey, list[float]] = {method: [] for method in group.methods if (method in group.naive) == naive}
+    for (data, method), mean in known.items():
+        if method in ratios:
+            ratios[method].append(mean / max(smallest[data], 1e-12))
+    return sorted(ratios, key=lambda method: (-len(ratios[method]), fmean(ratios[method] or [math.inf]), method))
+
+
+def line_styles(chosen: Highlighted, *, joined: bool = True) -> Styles:
+    """Colour, dashes (if points are joined) and marker of every highlighted method, no two of twenty alike.
+
+    Seven models and five naive baselines can be told apart without any colour.
+    """
+    styles: dict[MethodKey, Mapping[str, Any]] = {}
+    for methods, hues, markers in ((chosen.models, HUES, MARKERS), (chosen.naive, (GREY,), NAIVE_MARKERS)):
+        for number, method in enumerate(methods):
+            styles[method] = {
+                "color": hues[number % len(hues)],
+                "linestyle": DASHES[(number + number // len(HUES)) % len(DASHES)] if joined else "",
+                "marker": markers[number % len(markers)],
+                "markersize": 3.5,
+                "linewidth": 1.4,
+            }
+    return styles
+
+
+def panels(
+    group: Group,
+    chosen: Highlighted,
+    title: str,
+    caption: str,
+    draw_panel: Callable[[Axes, Mapping[MethodKey, Summary], Styles], None],
+    labels: tuple[str, str],
+    *,
+    joined: bool = True,
+) -> Figure:
+    """One panel per data set, one legend, and the marks that occur explained in the caption.
+
+    Args:
+        group: What is drawn.
+        chosen: The methods with a colour and a name.
+        title: The question and what the group is.
+        caption: How to read the figure; the rule by which methods were chosen is added.
+        draw_panel: Draws the cells of one data set.
+        labels: Of the axes, across and up.
+        joined: Whether points are joined by lines.
+    """
+    columns, names = min(PANELS, len(group.datasets)), method_names(group, group.stale)
+    styles = line_styles(chosen, joined=joined)
+    lines = {names[method]: style for method, style in styles.items() if method in names}
+    lines |= {"others": BACKGROUND} if len(lines) < len(names) else {}
+    rows = math.ceil(len(group.datasets) / columns)
+    figure = new_figure(title, 2.4 + 2.4 * columns, 1.6 + max(2.1 * rows, 0.17 * len(lines)))
+    axes = dataset_axes(figure, group.datasets, columns)
+    for data, axis in axes.items():
+        draw_panel(axis, group.of(data), styles)
+        plain(axis)
+    shown = list(axes.values())
+    _add_legend(figure, lines)
+    _label_outer(shown, columns, *labels)
+    add_caption(figure, f"{caption} {chosen.rule(names)}", [*lines, *(axis.get_title() for axis in shown)])
+    return figure
+
+
+def draw_curve(
+    axis: Axes,
+    style: Mapping[str, Any] | None,
+    mean: Sequence[float],
+    seeds: Sequence[Sequence[float]] = (),
+    x: Sequence[float] | None = None,
+) -> None:
+    """Draw the curve of one method.
+
+    Args:
+        axis: The panel.
+        style: Of a highlighted method; any other has its mean in the background alone.
+        mean: Over seeds.
+        seeds: Drawn if there are several.
+        x: Of the mean; if it is None, points are counted from 1.
+    """
+    across = range(1, len(mean) + 1) if x is None else x
+    if style is None:
+        axis.plot(across, mean, **BACKGROUND)
+        return
+    for curve in seeds if len(seeds) > 1 else ():
+        axis.plot(range(1, len(curve) + 1), curve, color=style["color"], linewidth=0.4, alpha=0.6)
+    axis.plot(across, mean, markevery=max(1, len(mean) // MARKERS_A_CURVE), **style)
+
+
+def method_names(group: Group, stale: Container[MethodKey]) -> dict[MethodKey, str]:
+    """The names of all methods with their marks, those that are stale marked as such."""
+    headers = method_headers(group.methods)
+    return {method: marked(header.text, ("stale",) if method in stale else ()) for method, header in headers.items()}
+
+
+def _add_legend(figure: Figure, lines: Mapping[str, Mapping[str, Any]]) -> None:
+    handles = [figure.axes[0].plot([], [], label=name, **style)[0] for name, style in lines.items()]
+    figure.legend(handles=handles, loc="outside right center", fontsize=7, frameon=False, handlelength=3)
+
+
+def _label_outer(axes: Sequence[Axes], columns: int, across: str, up: str) -> None:
+    """Name both axes once: below the lowest panel of every column, and beside the first of every row."""
+    for number, axis in enumerate(axes):
+        if number + columns >= len(axes):
+            axis.set_xlabel(across, fontsize=8)
+        if number % columns == 0:
+            axis.set_ylabel(up, fontsize=8)

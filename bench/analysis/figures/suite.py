@@ -1,0 +1,89 @@
+"""How the variants of a suite differ from its reference, one panel per data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from bench.analysis.differences import Differences
+from bench.analysis.figures._style import BLUE, GREY, ORANGE, add_caption, dataset_axes, new_figure, pages
+from bench.analysis.headers import method_headers
+from bench.analysis.results import Results
+from bench.analysis.stats.comparison import FEWEST_SEEDS, Difference
+from bench.analysis.table import MINUS
+from bench.runs.suite import Suite
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PANELS = 4  # side by side
+HEAD = 1.5  # inches for title and caption
+TALL = 1.4  # times its width: what fits a page
+
+
+def draw(results: Results, suite: Suite) -> Iterator[Figure]:
+    """For each group: by how much more or less than the reference every variant errs."""
+    for key, differences in results.differences(suite).items():
+        title = f"{suite.question}\n{key.title}".strip()
+        rows = (TALL * _width(PANELS) - HEAD) / _height(len(differences.methods))
+        for page in pages(differences.datasets, PANELS, rows):
+            cells = {key: cell for key, cell in differences.cells.items() if key[0] in page}
+            yield _figure(title, _caption(differences), replace(differences, cells=cells))
+
+
+def _width(columns: int) -> float:
+    return 2.2 + 2.3 * columns
+
+
+def _height(methods: int) -> float:
+    return 0.7 + 0.23 * methods
+
+
+def _figure(title: str, caption: str, shown: Differences) -> Figure:
+    datasets, methods = shown.datasets, shown.methods
+    columns = min(PANELS, len(datasets))
+    rows = -(-len(datasets) // columns)
+    figure = new_figure(title, _width(columns), HEAD + rows * _height(len(methods)))
+    axes = dataset_axes(figure, datasets, columns, sharey=True)
+    for data, axis in axes.items():
+        _draw_panel(axis, [shown.cells.get((data, method)) for method in methods])
+    first, names = axes[datasets[0]], [header.text for header in method_headers(methods).values()]
+    first.set_yticks(range(len(methods)), names)
+    first.set_ylim(len(methods) - 0.5, -0.5)
+    add_caption(figure, caption, [caption, *names, *(axis.get_title() for axis in axes.values())])
+    return figure
+
+
+def _draw_panel(axis: Axes, row_by_row: Sequence[Difference | None]) -> None:
+    axis.axvline(0, color="black", linewidth=0.8)
+    for row, difference in enumerate(row_by_row):
+        if difference is None:
+            axis.text(0.5, row, "—", transform=axis.get_yaxis_transform(), ha="center", va="center", color=GREY)
+        else:
+            _draw_row(axis, row, difference)
+    axis.grid(axis="x", alpha=0.3)
+    axis.tick_params(axis="y", length=0)
+    axis.tick_params(labelsize=8)
+    axis.locator_params(axis="x", nbins=5)
+    axis.spines[["top", "right", "left"]].set_visible(False)
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:+g} %".replace("-", MINUS) if value else "0")
+
+
+def _draw_row(axis: Axes, row: int, difference: Difference) -> None:
+    seeds, claimed = list(difference.seeds.values()), difference.claimed
+    colour = GREY if not claimed else ORANGE if difference.percent > 0 else BLUE
+    axis.plot([difference.low, difference.high], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
+    axis.plot(difference.percent, row, "o", color=colour, markersize=5, markerfacecolor=colour if claimed else "w")
+    if len(seeds) > 1:
+        axis.plot(seeds, [row + 0.25] * len(seeds), "|", color=colour, markersize=4)
+
+
+def _caption(differences: Differences) -> str:
+    text = (
+        f"Mean absolute error, % more than {differences.name} (right: the reference is better). Bars: 95 % intervals "
+        f"over test windows; ticks: seeds; filled: real data, no quick profile, {FEWEST_SEEDS} seeds or more, and "
+        "interval, seeds and corrected test agree."
+    )
+    return " ".join((text, *differences.caveats))

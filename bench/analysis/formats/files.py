@@ -1,0 +1,61 @@
+"""The files that tables and figures are written to: what must stand in a folder, and what of it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from bench.analysis.formats.latex import latex
+from bench.analysis.formats.markdown import markdown
+from bench.analysis.results import Results
+from bench.errors import StoreError
+from bench.files import atomic_write
+
+ENDINGS = (".md", ".tex", ".csv", "_differences.csv")
+
+
+def table_files(results: Results, names: Iterable[str]) -> dict[str, bytes | None]:
+    """The files of tables: ``<name>.md``, ``.tex`` and ``.csv``, and ``_differences.csv`` of one that compares.
+
+    Raises:
+        UnknownNameError: If there is no table of a name.
+        StoreError: If window errors that are to be compared are not of the same windows.
+    """
+    files: dict[str, bytes | None] = {}
+    for name in names:
+        table = results.table(name)
+        texts = {".md": markdown(table), ".tex": latex(name, table)} if table.tables else {}
+        for ending, frame in table.csv.items() if table.tables else ():
+            texts[f"{ending}.csv"] = frame.to_csv(index=False, lineterminator="\n")
+        files |= {name + ending: texts[ending].encode() if ending in texts else None for ending in ENDINGS}
+    return files
+
+
+def write_files(folder: Path, files: Mapping[str, bytes | None]) -> list[Path]:
+    """Write each file whole or not at all, and remove those that must not be, whose content is None.
+
+    Returns:
+        The files written.
+
+    Raises:
+        StoreError: If the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            if content is None:
+                (folder / name).unlink(missing_ok=True)
+            else:
+                with atomic_write(folder / name) as part:
+                    part.write_bytes(content)
+    except OSError as error:
+        raise StoreError(
+            f"files cannot be written to {folder} ({error}); check the folder's space and rights"
+        ) from error
+    return [folder / name for name, content in files.items() if content is not None]
+
+
+def differing_files(folder: Path, files: Mapping[str, bytes | None]) -> list[Path]:
+    """The files that ``write_files`` would change, create or remove."""
+    paths = {folder / name: content for name, content in files.items()}
+    return [path for path, content in paths.items() if (path.read_bytes() if path.exists() else None) != content]

@@ -1,0 +1,226 @@
+"""What tables, figures and statistics are made of: groups of cells, and the keys by which they are known.
+
+A group is everything that may be compared: one task, protocol, profile, recipe and set of shared settings. Its rows are
+methods, its columns data sets, and a cell is the runs of one method on one data set, which differ in their seeds.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from bench.analysis.table import Flag
+from bench.metrics import METRICS
+from bench.records.record import DoneRun, Record, changes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A record as tables see it.
+
+    Attributes:
+        stale: Whether other code than today's made it.
+    """
+
+    record: Record
+    stale: bool = False
+
+    @cached_property
+    def data(self) -> DataKey:
+        data = self.record.spec.data
+        return DataKey(data.name, data.synthetic, data.version, data.sha256)
+
+    @cached_property
+    def changed(self) -> frozenset[str]:
+        """Settings that are not the profile's, such as "model.width=64" or "train.lr=0.01", without the weights."""
+        return frozenset(changes(self.record.label.overrides))
+
+    @cached_property
+    def base(self) -> frozenset[str]:
+        """Those of them that all methods were run with."""
+        return frozenset(changes(self.record.label.base))
+
+
+@dataclass(frozen=True, order=True)
+class GroupKey:
+    """What all runs of a group share: the task, as ``bench.settings.TaskSettings`` has it, and how models are trained.
+
+    Attributes:
+        recipe: Changes of the profile's recipe, and whether settings are tuned, as a text.
+        base: Model settings that all methods were run with, as a text.
+    """
+
+    task: str
+    protocol: str
+    history: int
+    horizon: int
+    fraction: float
+    leaky_scaler: bool
+    clamp: bool
+    profile: str
+    recipe: str
+    base: str
+
+    @property
+    def task_alone(self) -> GroupKey:
+        """The same for all groups of one task."""
+        return replace(self, profile="", recipe="", base="")
+
+    @property
+    def quick(self) -> bool:
+        return self.profile == "quick"
+
+    @property
+    def title(self) -> str:
+        """All of it, as a heading."""
+        parts = [
+            f"Task {self.task}: {self.history} → {self.horizon} steps",
+            f"protocol {self.protocol}",
+            f"profile {self.profile}",
+        ]
+        parts += [f"first {self.fraction * 100:g} % of the training windows"] if self.fraction < 1 else []
+        parts += ["scaler fitted on all data (leaky)"] if self.leaky_scaler else []
+        parts += ["forecasts clamped to the data's range"] if self.clamp else []
+        parts += [f"all with {shared}" for shared in (self.base, self.recipe) if shared]
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True, order=True)
+class DataKey:
+    """A data set in its very version."""
+
+    dataset: str
+    synthetic: bool
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True, order=True)
+class MethodKey:
+    """A model with its settings.
+
+    Attributes:
+        order: Its number in the suite; 0 in a suite of all models.
+        name: As the suite has it.
+        changes: Settings that are not those of the group, as a text.
+        settings: Digest of all settings, where runs of one name must be told apart by it; else empty.
+    """
+
+    order: int
+    name: str
+    model: str
+    changes: str
+    weights: str
+    settings: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """A cell before it is text: the runs of one method on one data set.
+
+    Attributes:
+        runs: The done runs in its means; may be empty.
+        flags: What is to be said of it.
+        naive: Whether its model is a naive baseline.
+        below: The metrics in which it is worse than the best naive baseline on the same data.
+    """
+
+    runs: tuple[DoneRun, ...]
+    flags: tuple[Flag, ...]
+    naive: bool
+    below: tuple[str, ...] = ()
+
+    @property
+    def seeds(self) -> int:
+        return len(self.runs)
+
+    @property
+    def ranked(self) -> bool:
+        return bool(self.runs) and "stale" not in self.flags
+
+    def mean(self, metric: str) -> float:
+        """Mean over seeds in physical units; NaN without a finite value."""
+        return self._means[metric]
+
+    def std(self, metric: str) -> float:
+        """Sample standard deviation over seeds; NaN for fewer than two."""
+        return spread(self.values(metric))
+
+    def values(self, metric: str) -> list[float]:
+        """Of the seeds that have one."""
+        scores = (run.score(metric) for run in self.runs)
+        return [score for score in scores if score is not None]
+
+    def cost(self, name: str) -> float:
+        """Mean over the runs of an item of ``bench.records.record.Cost``."""
+        return statistics.fmean(float(getattr(run.cost, name)) for run in self.runs)
+
+    @property
+    def curves(self) -> list[tuple[float, ...]]:
+        """MAE on test at each step, one curve per run; NaN at a step without any target."""
+        steps = (run.scores["test"]["mae"].per_step for run in self.runs)
+        return [tuple(math.nan if value is None else value for value in curve) for curve in steps]
+
+    @property
+    def mean_curve(self) -> tuple[float, ...]:
+        """Mean over seeds by step; NaN where a seed has none."""
+        return tuple(statistics.fmean(values) for values in zip(*self.curves, strict=True))
+
+    def flags_of(self, metric: str) -> tuple[Flag, ...]:
+        """What is to be said of one of its numbers."""
+        return ("below_naive", *self.flags) if metric in self.below else self.flags
+
+    @cached_property
+    def _means(self) -> dict[str, float]:
+        values = {metric: self.values(metric) for metric in METRICS}
+        return {metric: statistics.fmean(known) if known else math.nan for metric, known in values.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """The cells of a group."""
+
+    key: GroupKey
+    cells: Mapping[tuple[DataKey, MethodKey], Summary]
+
+    @cached_property
+    def datasets(self) -> list[DataKey]:
+        return sorted({data for data, _ in self.cells})
+
+    @cached_property
+    def naive(self) -> set[MethodKey]:
+        """The methods that are naive baselines."""
+        return {method for (_, method), summary in self.cells.items() if summary.naive}
+
+    @cached_property
+    def methods(self) -> list[MethodKey]:
+        """Naive baselines first."""
+        return sorted({method for _, method in self.cells}, key=lambda method: (method not in self.naive, method))
+
+    @cached_property
+    def stale(self) -> set[MethodKey]:
+        """The methods that have stale runs somewhere."""
+        return {method for (_, method), summary in self.cells.items() if "stale" in summary.flags}
+
+    def on(self, datasets: Container[DataKey]) -> Group:
+        """The cells of these data sets alone."""
+        return replace(self, cells={key: cell for key, cell in self.cells.items() if key[0] in datasets})
+
+    def of(self, data: DataKey) -> dict[MethodKey, Summary]:
+        """The cells of one data set."""
+        return {method: summary for (other, method), summary in self.cells.items() if other == data}
+
+
+def spread(values: Sequence[float]) -> float:
+    """Sample standard deviation; NaN for fewer than two values. numpy's, as statistics' takes ten times as long."""
+    return float(np.std(values, ddof=1)) if len(values) >= 2 else math.nan
+
+
+def text(changed: Iterable[str]) -> str:
+    """Changes in one line, sorted."""
+    return ", ".join(sorted(changed))

@@ -1,0 +1,58 @@
+"""The names of data sets and methods in tables and figures, told apart where they must be, and precision and ranks."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection, Container, Hashable, Mapping
+from dataclasses import replace
+from typing import Literal, TypeVar
+
+from bench.analysis.groups import DataKey, MethodKey
+from bench.analysis.table import Header
+
+K = TypeVar("K", bound=Hashable)
+
+
+def dataset_headers(keys: Collection[DataKey]) -> dict[DataKey, Header]:
+    """With version and digest where one name has several."""
+    count = Counter((key.dataset, key.synthetic) for key in keys)
+    return {
+        key: Header(
+            name=key.dataset + (f" ({key.version}, {key.sha256[:6]})" if count[key.dataset, key.synthetic] > 1 else ""),
+            flags=("synthetic",) if key.synthetic else (),
+        )
+        for key in keys
+    }
+
+
+def method_headers(keys: Collection[MethodKey], naive: Container[MethodKey] = ()) -> dict[MethodKey, Header]:
+    """With changes, weights and settings where one name has several."""
+    weights: dict[MethodKey, set[str]] = {}
+    for key in keys:
+        weights.setdefault(replace(key, weights="", settings=""), set()).add(key.weights)
+    headers = {}
+    for key in keys:
+        details = [key.changes] if key.changes and key.name == key.model else []
+        details += [key.weights] if len(weights[replace(key, weights="", settings="")]) > 1 else []
+        details += [f"settings {key.settings}"] if key.settings else []
+        headers[key] = Header(
+            name=key.name + (f" ({', '.join(details)})" if details else ""),
+            flags=("random_weights",) if key.weights == "random" else (),
+            naive=key in naive,
+        )
+    return headers
+
+
+def decimals(best: float) -> int:
+    """Decimals that show three digits of the best value, two at least."""
+    return 2 if best >= 1 or best <= 0 else min(6, 2 - math.floor(math.log10(best)))
+
+
+def best_two(values: Mapping[K, float]) -> dict[K, Literal["best", "second"]]:
+    """Best and second of two or more; values that are equal get no rank, and two equal bests leave no second."""
+    ordered = sorted(values, key=lambda key: values[key])
+    unique = [key for key in ordered[:2] if list(values.values()).count(values[key]) == 1]
+    if len(ordered) < 2 or unique[:1] != ordered[:1]:
+        return {}
+    return dict(zip(unique, ("best", "second"), strict=False))

@@ -1,0 +1,117 @@
+"""What of a group can be ranked over data sets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench.analysis.groups import DataKey, Group, Summary
+from bench.analysis.headers import decimals, method_headers
+from bench.analysis.stats.ranking import FEWEST_DATASETS, FEWEST_MODELS
+from bench.analysis.table import Header
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """The largest complete part of a group: real data, current runs, no naive baselines among the ranked.
+
+    Attributes:
+        scores: MAE at printed precision, data sets x methods; no gaps. May be too small to rank.
+        exact: The same at full precision.
+        rmse: RMSE at printed precision, of the same methods and data sets.
+        naive: The best naive baseline's MAE by data set; NaN without one.
+        headers: By method, in the scores' order.
+        left_out: Who and what does not take part, each with its reason.
+        quick: Whether it is of the quick profile.
+    """
+
+    scores: pd.DataFrame
+    exact: pd.DataFrame
+    rmse: pd.DataFrame
+    naive: pd.Series[float]
+    headers: Mapping[str, Header]
+    left_out: tuple[str, ...]
+    quick: bool
+
+    @property
+    def enough(self) -> bool:
+        datasets, models = self.scores.shape
+        return not self.quick and datasets >= FEWEST_DATASETS and models >= FEWEST_MODELS
+
+
+def standing(group: Group) -> Standing:
+    """What of a group can be ranked."""
+    import pandas as pd
+
+    methods = sorted({method for (_, method), cell in group.cells.items() if not cell.naive})
+    real = _one_version([data for data in group.datasets if not data.synthetic], group)
+    headers = {header.name: header for header in method_headers(methods).values()}
+    table, rmse = (
+        pd.DataFrame(
+            [[_score(group.cells.get((data, method)), metric) for method in methods] for data in real],
+            index=pd.Index([data.dataset for data in real], dtype=str),
+            columns=[*headers],
+            dtype=float,
+        )
+        for metric in ("mae", "rmse")
+    )
+    synthetic = sum(data.synthetic for data in group.datasets)
+    left_out = [f"{synthetic} of {len(group.datasets)} data sets (synthetic)"] if synthetic else []
+    table, dropped = _complete(table)
+    beside = rmse.loc[table.index, table.columns]
+    naive = {data.dataset: _best_naive(group, data) for data in real}
+    return Standing(
+        scores=_printed(table) if len(table.columns) else table,
+        exact=table,
+        rmse=_printed(beside) if len(table.columns) and not beside.isna().to_numpy().any() else beside,
+        naive=pd.Series(naive, dtype=float).reindex(table.index),
+        headers={name: headers[name] for name in table.columns},
+        left_out=(*left_out, *dropped),
+        quick=group.key.quick,
+    )
+
+
+def _printed(table: pd.DataFrame) -> pd.DataFrame:
+    """Errors at the precision that tables show, so that what prints alike is a tie."""
+    import pandas as pd
+
+    return pd.DataFrame([row.round(decimals(float(row.min()))) for _, row in table.iterrows()], columns=table.columns)
+
+
+def _complete(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Leave out the method or the data set with the largest share of gaps, a method if alike, until there are none."""
+    dropped = []
+    while table.isna().to_numpy().any():
+        methods, data = table.isna().mean(), table.isna().mean(axis=1)
+        if methods.max() >= data.max():
+            name = str(methods.idxmax())
+            dropped.append(f"{name} (current runs on {int(table[name].count())} of {len(table)} data sets)")
+            table = table.drop(columns=[name])
+        else:
+            where = int(data.to_numpy().argmax())
+            dropped.append(
+                f"{table.index[where]} (current runs of {int(table.iloc[where].count())} of {table.shape[1]} models)"
+            )
+            table = table.iloc[[row for row in range(len(table)) if row != where]]
+    return table, dropped
+
+
+def _one_version(data: Sequence[DataKey], group: Group) -> list[DataKey]:
+    """No data set counts twice: of several versions the one with the most runs."""
+    runs = {key: sum(cell.seeds for cell in group.of(key).values()) for key in data}
+    chosen = {key.dataset: key for key in sorted(data, key=lambda key: (runs[key], key))}
+    return sorted(chosen.values())
+
+
+def _score(cell: Summary | None, metric: str) -> float:
+    return cell.mean(metric) if cell is not None and cell.ranked else math.nan
+
+
+def _best_naive(group: Group, data: DataKey) -> float:
+    means = (cell.mean("mae") for cell in group.of(data).values() if cell.naive and cell.ranked)
+    return min((mean for mean in means if math.isfinite(mean)), default=math.nan)

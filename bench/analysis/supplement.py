@@ -1,0 +1,181 @@
+"""A paper's supplement in one zip: records, tables, figures, report, tuned settings, and what makes them again.
+
+Order and dates in it are fixed, so equal results give equal bytes. What is inside ``results/`` is a results folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from bench.analysis.grouping import run_ids
+from bench.analysis.report.facts import commits, without_paths
+from bench.analysis.report.page import encoded, report, shown
+from bench.analysis.reproduction import ReproducedSuite, reproduction
+from bench.analysis.results import Results, artefacts
+from bench.errors import ConfigError, StoreError
+from bench.files import atomic_write
+from bench.records.record import DoneRun, FailedRun, Record, dump
+from bench.runs.suite import load_suite
+
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold
+RIGHTS = 0o100644 << 16
+SUMS, README = "SHA256SUMS", "README.txt"
+SUITES = "suites/"
+TEXT = """\
+Supplement: results of st-vfm-bench
+===================================
+
+results/runs/       one JSON record per run: settings, scores, cost, audit, errors of every test window
+results/tuned/      settings found by tuning, if any
+results/tables/     tables (md, tex, csv), made of the records
+results/figures/    figures (png, pdf), made of the records
+results/report.html all of this to read in a browser, without a network
+suites/             what was run, every setting written out
+SHA256SUMS          digests of all files: sha256sum -c SHA256SUMS
+
+Numbers without a GPU: install the code below with "pip install '.[all]'", unpack, and in this folder
+
+    stbench tables --check --results results {names}
+
+says whether the tables are those of the records; bench.load_results("results") in Python has the records, and as a
+data frame in its attribute "frame".
+
+Code: {commits}; "+" behind a commit says that files differed from it.
+
+To run everything again (DIR is the folder of the data; with --results results nothing is repeated, with another
+folder everything is; --tuned wants results/tuned in it):
+
+{commands}
+Runs: {done} finished, {failed} failed. Folders of the machine are left out of the messages of failures.
+"""
+
+
+def supplement(results: Results, folder: Path, names: Sequence[str], step: Callable[[str], None]) -> dict[str, bytes]:
+    """Every file of the supplement by its name in it.
+
+    Args:
+        results: All of a results folder.
+        folder: That folder, for the files of tuned settings.
+        names: Suites, or files of suites, that are among those of the results; all records if there are none.
+        step: Is called with what is being made.
+
+    Raises:
+        ConfigError: If no record belongs to the suites.
+        BenchError: If something cannot be read.
+    """
+    from bench.analysis.figures._files import pictures
+    from bench.analysis.formats.files import table_files
+
+    suites = [load_suite(name).name for name in names]
+    kept = _kept(results, folder, suites)
+    step("records")
+    reproduced = reproduction(kept.records, SUITES)
+    files = {_path(record): dump(record) for record in kept.records}
+    files |= _tuned_files(folder, kept)
+    files |= {suite.path: suite.text.encode() for suite in reproduced}
+    files |= {f"{SUITES}{Path(name).name}": Path(name).read_bytes() for name in names if name.endswith(".toml")}
+    step("tables")
+    tables = table_files(kept, shown(kept, "tables", suites))
+    files |= {f"results/tables/{name}": content for name, content in tables.items() if content is not None}
+    drawn = list(pictures(kept, shown(kept, "figures", suites), step=step))
+    files |= {
+        f"results/figures/{figure.name}{end}": content for figure in drawn for end, content in figure.files.items()
+    }
+    step("report")
+    files["results/report.html"] = encoded(report(kept, drawn, suites, SUITES))
+    files[README] = _readme(kept, names, reproduced).encode()
+    files[SUMS] = "".join(f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files)).encode()
+    return files
+
+
+def write_zip(files: Mapping[str, bytes], path: Path, *, force: bool = False) -> None:
+    """Write a zip whole or not at all.
+
+    Raises:
+        ConfigError: If the file is there and may not be replaced.
+        StoreError: If it cannot be written.
+    """
+    check_free(path, force=force)
+    try:
+        with atomic_write(path) as part, zipfile.ZipFile(part, "w") as archive:
+            for name in sorted(files):
+                info = zipfile.ZipInfo(name, EPOCH)
+                info.create_system, info.external_attr, info.compress_type = 3, RIGHTS, zipfile.ZIP_DEFLATED
+                archive.writestr(info, files[name], compresslevel=6)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written ({error}); check the folder's space and rights") from error
+
+
+def check_free(path: Path, *, force: bool) -> None:
+    """Refuse to replace a file, unless by force.
+
+    Raises:
+        ConfigError: If the file is there and may not be replaced.
+    """
+    if path.exists() and not force:
+        raise ConfigError(f"{path} is there already; --force replaces it, --out names another file")
+
+
+def _kept(results: Results, folder: Path, suites: Sequence[str]) -> Results:
+    """The results of these suites alone, all without any; no message of a failure names a folder."""
+    wanted: set[str] = set()
+    for suite in results.suites:
+        wanted |= run_ids(results.runs, suite) if suite.name in suites else set()
+    records = [_clean(record) for record in results.records if not suites or record.run_id in wanted]
+    if not records:
+        raise ConfigError(
+            f"there is no run of {', '.join(suites)} to export; 'stbench status' says what is there"
+            if suites
+            else f"{folder} holds no run to export; 'stbench run --all' makes some"
+        )
+    pairs = _pairs(records)
+    return Results(
+        records,
+        [study for study in results.studies if (study.dataset, study.model) in pairs],
+        results.suites,
+        [file for file in results.tuned if (file.dataset, file.model) in pairs],
+    )
+
+
+def _pairs(records: Sequence[Record]) -> set[tuple[str, str]]:
+    return {(record.dataset, record.model) for record in records}
+
+
+def _clean(record: Record) -> Record:
+    if isinstance(record, DoneRun):
+        return record
+    message = without_paths(record.error.message)
+    return msgspec.structs.replace(record, error=msgspec.structs.replace(record.error, message=message))
+
+
+def _path(record: Record) -> str:
+    ending = "failed.json" if isinstance(record, FailedRun) else "json"
+    return f"results/runs/{record.dataset}/{record.model}/{record.run_id}.{ending}"
+
+
+def _tuned_files(folder: Path, kept: Results) -> dict[str, bytes]:
+    """The files that tuning left for the data sets and models of these results."""
+    pairs, paths = _pairs(kept.records), sorted((folder / "tuned").glob("*/*"))
+    return {
+        f"results/{path.relative_to(folder).as_posix()}": path.read_bytes()
+        for path in paths
+        if path.is_file() and (path.parent.name, path.name.partition(".")[0]) in pairs
+    }
+
+
+def _readme(kept: Results, names: Sequence[str], reproduced: Sequence[ReproducedSuite]) -> str:
+    asked = [f"{SUITES}{Path(name).name}" if name.endswith(".toml") else name for name in names]
+    done = sum(isinstance(record, DoneRun) for record in kept.records)
+    commands = [command.replace("\n", "\n    ") for suite in reproduced for command in suite.commands]
+    return TEXT.format(
+        names=" ".join([*asked, *artefacts("tables")] if names else []),
+        commits=", ".join(commits(kept.records)) or "of a commit that is not known",
+        commands="".join(f"    {command}\n" for command in commands),
+        done=done,
+        failed=len(kept.records) - done,
+    ).replace(" \n", "\n")

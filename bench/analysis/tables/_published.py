@@ -1,0 +1,59 @@
+"""The part of a suite's table that lays our numbers beside those that others printed."""
+
+from __future__ import annotations
+
+import math
+
+from bench.analysis.groups import DataKey, Group, Summary
+from bench.analysis.results import comparable_data
+from bench.analysis.table import Cell, Header, Table
+from bench.metrics import METRICS, SHOWN
+from bench.runs.published import Published
+
+
+def published_tables(group: Group, published: Published) -> list[Table]:
+    """Ours and theirs, row by row, one grid a metric that is shown and was printed."""
+    return [_table(group, published, metric) for metric in SHOWN if hasattr(published, metric)]
+
+
+def _table(group: Group, published: Published, metric: str) -> Table:
+    datasets = comparable_data(group, published)
+    rows: dict[str, list[Cell]] = {}
+    for name in published.mae:
+        ours = [_summary(group, data, name) for data in datasets]
+        if any(ours):
+            rows[name] = [
+                _ours(summary, metric, published.value(metric, name, data.dataset))
+                for data, summary in zip(datasets, ours, strict=True)
+            ]
+        theirs = [published.value(metric, name, data.dataset) for data in datasets]
+        rows[f"{name}, published"] = [Cell(value=f"{value:g}") for value in theirs]
+    return Table(
+        key=metric,
+        heading=f"Beside published numbers. {group.key.title}",
+        corner=METRICS[metric].label,
+        rows=tuple(Header(name=name) for name in rows),
+        columns=tuple(Header(name=data.dataset) for data in datasets),
+        cells=tuple(map(tuple, rows.values())),
+        notes=(
+            f"Published: {published.source}.",
+            "In brackets: how much more ours is than published, in percent.",
+            "Their recipe is theirs; protocol and metrics are the same.",
+        ),
+    )
+
+
+def _summary(group: Group, data: DataKey, name: str) -> Summary | None:
+    """Our runs under a name, unless they are told apart by their settings."""
+    ours = [summary for key, summary in group.of(data).items() if key.name == name and not key.settings]
+    return ours[-1] if ours else None
+
+
+def _ours(summary: Summary | None, metric: str, published: float) -> Cell:
+    if summary is None:
+        return Cell(flags=("missing",))
+    mean, std = summary.mean(metric), summary.std(metric)
+    if not math.isfinite(mean):
+        return Cell(flags=summary.flags)
+    spread = f" ± {std:.3g}" if math.isfinite(std) and not summary.naive else ""
+    return Cell(value=f"{mean:.4g}{spread} ({round(100 * (mean / published - 1)):+d})", flags=summary.flags)

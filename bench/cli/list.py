@@ -1,0 +1,42 @@
+"""The command ``list``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from bench.cli.weights import pretrained
+
+
+def list_names(
+    what: Annotated[
+        Literal["models", "datasets", "suites", "backbones"] | None, typer.Argument(help="Only these.")
+    ] = None,
+) -> None:
+    """List what is registered: models, data sets, suites, pre-trained backbones."""
+    from bench.catalog import registry
+    from bench.runs import suite
+
+    console = Console()
+    if what in (None, "models"):
+        _print_pairs(console, "models", ((name, registry.describe(name)) for name in registry.model_names()))
+    if what in (None, "datasets"):
+        cards = ((name, registry.load("dataset", name).CARD) for name in registry.dataset_names())
+        _print_pairs(console, "data sets", ((name, f"{card.title}, {card.city}") for name, card in cards))
+    if what in (None, "suites"):
+        _print_pairs(console, "suites", ((name, suite.load_suite(name).title) for name in suite.suite_names()))
+    if what in (None, "backbones"):
+        facts = ((name, f"model.{row.setting}, {row.size}, {row.licence}") for name, row in pretrained().items())
+        _print_pairs(console, "backbones", facts)
+
+
+def _print_pairs(console: Console, title: str, pairs: Iterable[tuple[str, str]]) -> None:
+    table = Table("name", "what", title=title, title_justify="left")
+    for name, text in pairs:
+        table.add_row(name, escape(text))
+    console.print(table)

@@ -1,0 +1,104 @@
+"""Tables and figures of the results as they are now, written one process after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from filelock import FileLock
+
+from bench.cli.options import open_results
+from bench.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from bench.analysis.results import Results
+
+
+def table_texts(results: Path, source: str | None, names: Sequence[str]) -> dict[str, bytes | None]:
+    """The files of tables by name, None for those that must not be there; ``names`` as typed, all if there are none."""
+    from bench.analysis.formats.files import table_files
+
+    opened, chosen = _opened(results, source, names, "tables")
+    return table_files(opened, chosen)
+
+
+def write_tables(results: Path, source: str | None, names: Sequence[str]) -> list[Path]:
+    """Write tables; returns the files."""
+    from bench.analysis.formats.files import write_files
+
+    with _alone(results):
+        return write_files(results / "tables", table_texts(results, source, names))
+
+
+def write_figures(results: Path, source: str | None, names: Sequence[str]) -> list[Path]:
+    """Draw figures and drop those that are no longer drawn; returns the files."""
+    with _alone(results):
+        opened, chosen = _opened(results, source, names, "figures")
+        return _draw(results, opened, chosen)
+
+
+def write_both(results: Path, suites: Sequence[str]) -> list[Path]:
+    """All tables, and the figures of suites that compare, after runs; those over suites take seconds each."""
+    from bench.analysis.formats.files import table_files, write_files
+    from bench.analysis.results import artefacts
+
+    with _alone(results):
+        opened = open_results(results, None, suites)
+        names = [suite.name for suite in opened.suites]
+        written = write_files(results / "tables", table_files(opened, [*names, *artefacts("tables")]))
+        return written + _draw(results, opened, names)
+
+
+def write_study(results: Path, dataset: str, model: str, task: str) -> list[Path]:
+    """The ledger of tuning, and the figure of one study."""
+    from bench.analysis.figures._files import figure_files
+    from bench.analysis.formats.files import table_files, write_files
+    from bench.analysis.results import Results
+    from bench.runs.tuned import TunedFolder
+    from bench.tuning.trials import path_of, read_trials
+
+    with _alone(results):
+        study = read_trials(path_of(results, dataset, model, task))
+        tuned = list(TunedFolder(results).files())
+        written = write_files(results / "tables", table_files(Results((), tuned=tuned), ["tuning_ledger"]))
+        return written + write_files(results / "figures", figure_files(Results((), [study]), ["tuning"]))
+
+
+@contextmanager
+def _alone(results: Path) -> Iterator[None]:
+    """Two processes that end together read and write one after the other: what the later one leaves is whole."""
+    results.mkdir(parents=True, exist_ok=True)
+    with FileLock(results / ".tables.lock"):
+        yield
+
+
+def _draw(results: Path, opened: Results, names: Sequence[str]) -> list[Path]:
+    from bench.analysis.figures._files import figure_files
+    from bench.analysis.formats.files import write_files
+
+    folder = results / "figures"
+    present = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    return write_files(folder, figure_files(opened, names, present=present))
+
+
+def _opened(
+    results: Path, source: str | None, names: Sequence[str], folder: Literal["tables", "figures"]
+) -> tuple[Results, list[str]]:
+    """The results, and the names of suites and artefacts that are meant, of a suite's file its name.
+
+    Raises:
+        UnknownNameError: If a name is none of them; the nearest of all that are written or drawn is suggested.
+    """
+    from bench.analysis.results import artefacts
+    from bench.runs.suite import load_suite, suite_names
+
+    known = [*suite_names(), *artefacts(folder)]
+    for name in names:
+        if name not in known and not name.endswith(".toml"):
+            raise UnknownNameError(folder.removesuffix("s"), name, known)
+    opened = open_results(results, source, names)
+    if not names:
+        return opened, [*(suite.name for suite in opened.suites), *artefacts(folder)]
+    return opened, [load_suite(name).name if name.endswith(".toml") else name for name in names]

@@ -1,0 +1,134 @@
+"""What a person sees while studies run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+
+from bench.cli.console import bars, duration
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+    from rich.progress import TaskID
+
+    from bench.tuning.studies import Job, SharedStudy, Tally, Target
+
+
+class TuneScreen:
+    """Bars for the studies, the trials and the epochs, and one line for every trial that ended, whoever ran it."""
+
+    def __init__(self, console: Console, jobs: Sequence[Job], target: Target) -> None:
+        self._console, self._target = console, target
+        self._progress = bars(console)
+        self._studies = self._progress.add_task("studies", total=len(jobs), note="")
+        self._trials: TaskID | None = None
+        self._epochs: TaskID | None = None
+        self._shown: set[int] = set()
+        self._study = ""
+
+    def __enter__(self) -> TuneScreen:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def trial_started(self, study: SharedStudy, number: int) -> None:
+        self._drop(self._epochs)
+        total = study.job.run.spec.train.epochs
+        self._epochs = self._progress.add_task(f"trial {number}", total=total, note="epochs")
+
+    def epoch(self, study: SharedStudy, row: Mapping[str, float]) -> None:
+        if self._epochs is not None:
+            self._progress.update(self._epochs, completed=row["epoch"], note=f"validation MAE {row['val_mae']:.4g}")
+        if study.target.seconds is not None:
+            self._bar(study, study.tally())
+
+    def looked(self, study: SharedStudy) -> None:
+        tally = study.tally()
+        if self._study != study.job.study:
+            self._open(study, tally)
+        self._bar(study, tally)
+        for trial in study.trials():
+            if trial.state.is_finished() and trial.number not in self._shown:
+                self._shown.add(trial.number)
+                self._print(_line(study.job.title, trial))
+
+    def warn(self, text: str) -> None:
+        """Print a warning above the bars."""
+        self._print(f"[yellow]{escape(text)}[/yellow]")
+
+    def failed(self, reason: str) -> None:
+        """Say why a study found nothing."""
+        self._print(f"[red]✗ {escape(reason)}[/red]")
+        self._progress.advance(self._studies)
+
+    def written(self, study: SharedStudy, path: Path, aside: Path | None) -> None:
+        """Say what a finished study found."""
+        tally = study.tally()
+        default = "unknown" if tally.default is None else f"{tally.default:.4g}"
+        self._print(
+            f"[bold]{escape(study.job.title)}[/bold]: validation MAE {tally.best:.4g}, of the default settings "
+            f"{default}; {_counts(tally)}; {duration(tally.seconds)} → {escape(str(path))}"
+        )
+        if aside is not None:
+            self._print(f"[yellow]the file that was edited by hand is now {escape(str(aside))}[/yellow]")
+        self._progress.advance(self._studies)
+
+    def _open(self, study: SharedStudy, tally: Tally) -> None:
+        for bar in (self._trials, self._epochs):
+            self._drop(bar)
+        self._study, self._epochs = study.job.study, None
+        self._shown = {trial.number for trial in study.trials() if trial.state.is_finished()}
+        self._trials = self._progress.add_task(escape(study.job.title), total=_whole(self._target), note="trials")
+        if self._shown:
+            self._print(f"[dim]{escape(study.job.title)}: goes on from {_counts(tally)}[/dim]")
+
+    def _bar(self, study: SharedStudy, tally: Tally) -> None:
+        if self._trials is not None:
+            done = tally.finished if study.target.seconds is None else min(int(tally.seconds), _whole(self._target))
+            best = "" if tally.best is None else f", best {tally.best:.4g}"
+            note = "trials" if study.target.seconds is None else "seconds"
+            self._progress.update(self._trials, completed=done, note=note + best)
+
+    def _drop(self, bar: TaskID | None) -> None:
+        if bar is not None and bar in self._progress.task_ids:
+            self._progress.remove_task(bar)
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, highlight=False, soft_wrap=True)
+
+
+def _whole(target: Target) -> int:
+    return target.trials if target.trials is not None else int(target.seconds or 0)
+
+
+def _counts(tally: Tally) -> str:
+    counts = {"pruned": tally.pruned, "failed": tally.failed, "killed": tally.killed}
+    others = "".join(f", {count} {name}" for name, count in counts.items() if count)
+    return f"{tally.finished} finished trials{others}"
+
+
+def _line(title: str, trial: FrozenTrial) -> str:
+    """How a trial ended, and what it tried."""
+    values = ", ".join(f"{key.partition('.')[2]}={_short(value)}" for key, value in trial.params.items())
+    values += " (default)" if trial.user_attrs.get("default") else ""
+    head = f"{escape(title)} / trial {trial.number}"
+    tail = f"[dim]{trial.user_attrs.get('seconds', 0.0):.1f} s  {escape(values)}[/dim]"
+    if trial.state.name == "COMPLETE":
+        return f"[green]✓[/green] {head}: validation MAE {trial.value:.4g}  {tail}"
+    if trial.state.name == "PRUNED":
+        return f"[yellow]|[/yellow] {head}: stopped after epoch {trial.last_step}  {tail}"
+    reason = trial.user_attrs.get("reason", "its process ended before it did; it does not count")
+    return f"[red]✗[/red] {head}: {escape(reason)}  {tail}"
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

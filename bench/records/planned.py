@@ -1,0 +1,44 @@
+"""The identity of a run: what was asked (``spec_id``) and which code would answer (``bench.catalog.code``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from bench.records.record import Label, Spec
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedRun:
+    """A run of a plan.
+
+    Attributes:
+        method: The row of the suite's table that it belongs to, a model's or a variant's name; no part of its identity.
+        label: How the run is named in tables; no part of its identity.
+    """
+
+    spec: Spec
+    code: str
+    method: str
+    label: Label
+
+    @property
+    def run_id(self) -> str:
+        return f"{self.spec_id}.{self.code}"
+
+    @cached_property
+    def spec_id(self) -> str:
+        return self.spec.spec_id
+
+    @property
+    def dataset(self) -> str:
+        return self.spec.data.name
+
+    @property
+    def model(self) -> str:
+        return self.spec.model
+
+    @property
+    def title(self) -> str:
+        """Names the run to a person."""
+        return f"{self.dataset} / {self.method} / seed {self.spec.seed}"

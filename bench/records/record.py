@@ -1,0 +1,345 @@
+"""The record of a run: every key, type and unit, as the runner fills it, the store checks it and tables see it.
+
+A record is one JSON object; ``dump`` and ``parse`` are its only way out and in. Arrays are base64 of little-endian
+float32. Scores are in physical units, MAPE and WAPE in percent; slots count from the start of the data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from itertools import product
+from typing import Any, Final, Literal, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from bench.errors import StoreError
+from bench.metrics import Score
+from bench.records.arrays import ForecastMap, WindowErrors
+from bench.records.plain import Whole, check, one_line
+from bench.records.upgrade import upgraded
+from bench.settings import TaskSettings, TrainSettings, Weights
+from bench.types import DataIdentity
+
+SCHEMA: Final = 3
+NEEDED: Final = ("mae", "rmse")  # metrics of every record; one that is added later is not in those made before
+
+
+class Spec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What was asked: one run with every default written out, without device and paths.
+
+    Attributes:
+        config: The model's ``Config`` as plain values.
+        weights: What the model starts from; "none" for a model without a pre-trained part.
+        tuned: Whether settings come from a file of tuned ones; so that a table shows it, and no untuned run counts as
+            a tuned one where both have the same settings.
+    """
+
+    data: DataIdentity
+    task: TaskSettings
+    model: str
+    config: dict[str, Any]
+    train: TrainSettings
+    seed: Whole
+    weights: Weights
+    tuned: bool = False
+
+    @property
+    def spec_id(self) -> str:
+        """Digest of the canonical JSON."""
+        return _digest(self)[:16]
+
+    @property
+    def settings_id(self) -> str:
+        """Digest of everything but data and seed: runs that differ in it never share a mean."""
+        return _digest([self.task, self.model, self.config, self.train, self.weights, self.tuned])[:8]
+
+
+class Label(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a run is named in tables; no part of its identity.
+
+    Attributes:
+        overrides: Settings that are not the profile's, by "model.<name>" or "train.<name>".
+        base: Those of them that all models were run with.
+    """
+
+    profile: str
+    overrides: dict[str, Any] = {}
+    base: dict[str, Any] = {}
+
+
+class Counts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Windows of each split, and target values on test that count."""
+
+    train: Whole
+    val: Whole
+    test: Whole
+    test_values: Whole
+
+
+class Cost(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a run took.
+
+    Attributes:
+        flops: Floating-point operations to forecast one window.
+        ms_per_window, windows_per_s: To forecast the test windows.
+        peak_mb: Peak memory: of this run on a GPU, of the whole process on a CPU.
+        train_s, wall_s: Seconds of training and validation, and of everything.
+        work: As ``bench.runs.estimate`` counts it.
+    """
+
+    parameters: Whole
+    trainable_parameters: Whole
+    flops: Whole
+    ms_per_window: float
+    windows_per_s: float
+    peak_mb: float
+    train_s: float
+    wall_s: float
+    epochs: Whole
+    work: float
+
+
+class FuturePerturbation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much forecasts change when everything after their origin is replaced.
+
+    Attributes:
+        windows: How many were probed.
+        largest_change: Of a scaled forecast; 0 for a model that sees the past only.
+    """
+
+    windows: Whole
+    largest_change: float
+
+
+class SplitRanges(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A half-open range of slots, or the first and the last origin, for each split."""
+
+    train: tuple[Whole, Whole]
+    val: tuple[Whole, Whole]
+    test: tuple[Whole, Whole]
+
+
+class Audit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What was checked while the run was scored.
+
+    Attributes:
+        scaler_fitted_on: Half-open range of slots that the scaler has seen.
+        origins: First and last origin of each split, both included.
+        test_reads: How often the test targets were opened.
+        best_epoch: Counted from 1; 0 for a model without training by epochs.
+        checkpoint_sha256: Digest of the scored weights.
+    """
+
+    future_perturbation: FuturePerturbation
+    scaler: Literal["standard", "minmax"]
+    scaler_fitted_on: tuple[Whole, Whole]
+    split: SplitRanges
+    origins: SplitRanges
+    test_reads: Whole
+    best_epoch: Whole
+    checkpoint_sha256: str
+
+
+class Epoch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """One row of the learning curve.
+
+    Attributes:
+        train_loss: Mean loss over the batches, of scaled values.
+        val_mae: Validation MAE after the epoch, physical units.
+        lr: Learning rate at its begin.
+    """
+
+    epoch: Whole
+    train_loss: float
+    val_mae: float
+    lr: float
+
+
+class Environment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The machine and libraries; no host name, no path. A run that failed may not know its device.
+
+    Attributes:
+        device: A GPU's product name, or "cpu".
+        threads: Of torch.
+        compiled: Whether torch.compile was used.
+        libraries: Versions; "absent" for one that is not installed.
+        commit: The project's git commit, "+" behind it where files differ; None outside a checkout.
+    """
+
+    libraries: dict[str, str]
+    commit: str | None = None
+    python: str = ""
+    system: str = ""
+    device: str = ""
+    cuda: str | None = None
+    threads: Whole | None = None
+    compiled: bool = False
+
+    @property
+    def numerical(self) -> tuple[str, ...]:
+        """What of it could move a number."""
+        versions = (
+            self.libraries.get(name, "absent") for name in ("torch", "numpy", "timm", "open_clip_torch", "transformers")
+        )
+        return (self.device, self.cuda or "", str(self.compiled), *versions)
+
+
+class Failure(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why a run failed, with the file and line that raised."""
+
+    type: str
+    message: str
+    where: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.type}: {self.message}"
+
+
+class _Run(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="status"):
+    """What every record holds.
+
+    Attributes:
+        code: Digest of the code that answered (``bench.catalog.code``).
+        role: "naive" for a naive baseline, which is not trained.
+    """
+
+    schema: Literal[3]
+    run_id: str
+    code: str
+    role: Literal["model", "naive"]
+    spec: Spec
+    label: Label
+    environment: Environment
+
+    @property
+    def dataset(self) -> str:
+        return self.spec.data.name
+
+    @property
+    def model(self) -> str:
+        return self.spec.model
+
+    @property
+    def seed(self) -> int:
+        return self.spec.seed
+
+    @property
+    def naive(self) -> bool:
+        return self.role == "naive"
+
+
+class DoneRun(_Run, tag="done", frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A run that was scored.
+
+    Attributes:
+        scores: By "test" and "val", then by the names of ``bench.metrics.METRICS``.
+        windows: Errors of every test window.
+        forecast_map: One forecast beside its truth; None if no test window has a value that counts at its last step,
+            and in records that were made before maps were kept.
+    """
+
+    scores: dict[str, dict[str, Score]]
+    counts: Counts
+    cost: Cost
+    audit: Audit
+    windows: WindowErrors
+    forecast_map: ForecastMap | None = None
+    curve: list[Epoch]
+
+    def __post_init__(self) -> None:
+        for split, metric in product(("test", "val"), NEEDED):
+            if metric not in self.scores.get(split, {}):
+                raise ValueError(f"it lacks `$.scores.{split}.{metric}`")
+        if not self.environment.device:
+            raise ValueError("it lacks `$.environment.device`")
+
+    def __str__(self) -> str:
+        marks = ["synthetic data"] * self.spec.data.synthetic + ["random weights"] * (self.spec.weights == "random")
+        name = f"{self.model} on {self.dataset}" + (f" ({', '.join(marks)})" if marks else "")
+        scores = ", ".join(f"{metric.upper()} {_number(self.score(metric))}" for metric in ("mae", "rmse"))
+        return f"{name}, seed {self.seed}: {scores} on test, {self.cost.wall_s:.3g} s"
+
+    def _repr_pretty_(self, printer: Any, _: bool) -> None:
+        """What a notebook shows."""
+        printer.text(str(self))
+
+    @property
+    def status(self) -> Literal["done"]:
+        return "done"
+
+    def score(self, metric: str) -> float | None:
+        """A metric overall, on test; None where nothing was counted, or the metric was added later."""
+        return score.overall if (score := self.scores["test"].get(metric)) else None
+
+
+class FailedRun(_Run, tag="failed", frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A run that ended with an error."""
+
+    error: Failure
+
+    @property
+    def status(self) -> Literal["failed"]:
+        return "failed"
+
+
+Record: TypeAlias = DoneRun | FailedRun
+_DECODER: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
+
+
+def dump(record: Record) -> bytes:
+    """The record's one canonical text: sorted keys, full precision, UTF-8.
+
+    Raises:
+        StoreError: If a number is not finite or needs more than 64 bits, or a value is not of its key's type.
+    """
+    try:
+        check(msgspec.to_builtins(record, builtin_types=(bytes,)), "$")
+        known = _DECODER.decode(msgspec.json.encode(record))  # a float may be given as a whole number
+        return msgspec.json.format(msgspec.json.encode(known, order="sorted"), indent=1) + b"\n"
+    except (msgspec.MsgspecError, ValueError, TypeError, RecursionError) as error:
+        raise StoreError(
+            f"the record {record.run_id} cannot be stored ({one_line(error)}); numbers must be finite and of 64 bits"
+        ) from error
+
+
+def parse(text: bytes, source: object) -> Record:
+    """The record in a text; that of an earlier schema is brought up to date. ``source`` names it in errors.
+
+    Raises:
+        StoreError: If the text is no record.
+    """
+    try:
+        record = _decoded(text)
+        spec, label = record.spec, record.label
+        check({"config": spec.config, "task": vars(spec.task), "train": vars(spec.train)}, "$.spec", level=1)
+        check({"overrides": label.overrides, "base": label.base}, "$.label", level=1)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise StoreError(f"{source} is not a result record ({one_line(error)}); move it away and run again") from error
+    return record
+
+
+def _decoded(text: bytes) -> Record:
+    try:
+        return _DECODER.decode(text)
+    except (msgspec.MsgspecError, ValueError):
+        values = upgraded(text)
+        if values is None:
+            raise
+        record: Record = msgspec.convert(values, Record)
+        return record
+
+
+def changes(overrides: dict[str, Any]) -> tuple[str, ...]:
+    """Overrides as sorted texts, such as "model.width=64"; the weights are not among them."""
+    kept = {key: value for key, value in sorted(overrides.items()) if key != "model.weights"}
+    return tuple(f"{k}={v if isinstance(v, str) else json.dumps(v, sort_keys=True)}" for k, v in kept.items())
+
+
+def _number(score: float | None) -> str:
+    return "—" if score is None else f"{score:.4g}"
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()

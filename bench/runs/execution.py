@@ -1,0 +1,130 @@
+"""Records of runs: what was measured, put together with who made it and where."""
+
+from __future__ import annotations
+
+import subprocess
+import traceback
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from bench.catalog import registry
+from bench.records.planned import PlannedRun
+from bench.records.record import (
+    SCHEMA,
+    Audit,
+    Cost,
+    Counts,
+    DoneRun,
+    Environment,
+    Epoch,
+    FailedRun,
+    Failure,
+    FuturePerturbation,
+    SplitRanges,
+)
+from bench.runs.estimate import work
+
+if TYPE_CHECKING:
+    from bench.context import RunContext
+    from bench.runs.evaluator import RunOutcome
+
+LIBRARIES = ("torch", "timm", "open_clip_torch", "transformers", "optuna", "mlflow", "numpy", "pandas")
+
+
+def done_record(run: PlannedRun, outcome: RunOutcome, environment: Environment) -> DoneRun:
+    """The record of a scored run."""
+    task, training, evaluation = outcome.task, outcome.training, outcome.evaluation
+    windows, perturbation = task.counts(), evaluation.perturbation
+    return DoneRun(
+        **_common(run),
+        scores=evaluation.scores,
+        counts=Counts(**windows, test_values=evaluation.test_values),
+        cost=Cost(
+            parameters=sum(p.numel() for p in outcome.model.parameters()),
+            trainable_parameters=sum(p.numel() for p in outcome.model.parameters() if p.requires_grad),
+            flops=evaluation.flops,
+            ms_per_window=1000 * evaluation.seconds / windows["test"],
+            windows_per_s=windows["test"] / evaluation.seconds,
+            peak_mb=evaluation.peak_mb,
+            train_s=training.seconds,
+            wall_s=outcome.seconds,
+            epochs=len(training.curve),
+            work=work(windows, run.spec.train, len(training.curve), task.shape.cells),
+        ),
+        audit=Audit(
+            future_perturbation=FuturePerturbation(windows=perturbation[0], largest_change=perturbation[1]),
+            scaler=task.scaler.name,
+            scaler_fitted_on=task.scaler.fitted_on,
+            split=SplitRanges(**task.split),
+            origins=SplitRanges(**task.first_origins()),
+            test_reads=task.test_reads,
+            best_epoch=training.best_epoch,
+            checkpoint_sha256=evaluation.checkpoint_sha256,
+        ),
+        windows=evaluation.windows,
+        forecast_map=evaluation.forecast_map,
+        curve=[msgspec.convert(row, Epoch) for row in training.curve],
+        environment=environment,
+    )
+
+
+def failed_record(run: PlannedRun, error: Exception) -> FailedRun:
+    """The record of a run that raised."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    message = " ".join(str(error).split()) or type(error).__name__
+    return FailedRun(
+        **_common(run),
+        environment=Environment(libraries=libraries(), commit=_commit()),
+        error=Failure(
+            type=type(error).__name__,
+            message=message.encode("utf-8", "replace").decode(),
+            where=f"{Path(last.filename).name}:{last.lineno}",
+        ),
+    )
+
+
+def _common(run: PlannedRun) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "run_id": run.run_id,
+        "code": run.code,
+        "role": registry.role(run.model) if run.model in registry.model_names() else "model",
+        "spec": run.spec,
+        "label": run.label,
+    }
+
+
+def environment(context: RunContext, *, compiled: bool = False) -> Environment:
+    """The machine and libraries of a run."""
+    machine = context.environment()
+    versions = libraries() | {"torch": machine.pop("torch")}  # which build of it, too
+    return Environment(**machine, compiled=compiled, libraries=versions, commit=_commit())
+
+
+def libraries() -> dict[str, str]:
+    """Versions of the libraries that a result may depend on."""
+    versions = {}
+    for name in LIBRARIES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "absent"
+    return versions
+
+
+def _commit() -> str | None:
+    """The project's git commit, with "+" behind it where files differ; None outside a checkout of its own."""
+    try:
+        if Path(_git("rev-parse", "--show-toplevel")).resolve() != registry.ROOT.resolve():
+            return None  # installed into someone else's checkout, such as a virtual environment in it
+        return _git("describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(registry.ROOT), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()  # noqa: S603

@@ -1,0 +1,98 @@
+"""A suite as a script or a command runs it: what is asked of it, its plan, and what carries that out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.catalog.data import Catalog
+from bench.errors import ConfigError
+from bench.records.planned import PlannedRun
+from bench.runs.plan import Selection, overrides_of, plan
+from bench.runs.runner import Observer, Runner
+from bench.runs.suite import Suite
+from bench.runs.tuned import TunedFolder
+
+
+def selected(
+    models: Iterable[str],
+    variants: Iterable[str],
+    datasets: Iterable[str],
+    seeds: Iterable[int],
+    settings: Mapping[str, Any] | None,
+    profile: str,
+    task: str | None,
+    protocol: str | None,
+) -> Selection:
+    """What is asked of a suite.
+
+    Raises:
+        ConfigError: If a text or a number stands where several are wanted, or a setting is no number, text or truth
+            value.
+    """
+    asked = {"models": models, "variants": variants, "datasets": datasets, "seeds": seeds}
+    for name, several in asked.items():
+        if isinstance(several, str) or not isinstance(several, Iterable):
+            raise ConfigError(f"{name} is {several!r}, wanted a list; write {name}=[{several!r}]")
+    if settings is not None and not isinstance(settings, Mapping):
+        raise ConfigError(f"settings is {settings!r}, wanted a dict; write settings={{'train.epochs': 3}}")
+    return Selection(
+        models=tuple(models),
+        variants=tuple(variants),
+        datasets=tuple(datasets),
+        seeds=tuple(seeds),
+        profile=profile,
+        task=task,
+        protocol=protocol,
+        overrides=overrides_of(settings or {}),
+    )
+
+
+def plan_suite(
+    suite: Suite, selection: Selection, catalog: Catalog, results: Path, *, device: str = "auto", tuned: bool = False
+) -> list[PlannedRun]:
+    """Every run of a suite as selected; with ``tuned``, or in a suite that says so, with the settings tuning found.
+
+    Raises:
+        BenchError: If a name or a setting is wrong, or the data cannot be read.
+    """
+    folder = TunedFolder(results) if tuned or suite.tuned else None
+    return plan(suite, selection, catalog, folder, device)
+
+
+def execute(
+    planned: Sequence[PlannedRun],
+    catalog: Catalog,
+    results: Path,
+    *,
+    device: str = "auto",
+    force: bool = False,
+    compiled: bool = False,
+    observers: Sequence[Observer] = (),
+) -> Counter[str]:
+    """Run what a results folder lacks of a plan.
+
+    Args:
+        planned: The plan.
+        catalog: Its data sets.
+        results: The results folder.
+        device: "auto", "cpu", "cuda" or "cuda:<number>".
+        force: Whether to repeat finished runs; their old records are kept aside.
+        compiled: Whether to use torch.compile.
+        observers: Called at each step of a run.
+
+    Returns:
+        The number of runs that are "done", "skipped" and "failed".
+
+    Raises:
+        DeviceError: If the device is not there.
+        StoreError: If a record is broken or cannot be written.
+    """
+    from bench.context import resolve_device
+
+    runner = Runner(catalog, results, resolve_device(device), observers, compiled=compiled)
+    for _ in runner.store.records():
+        pass  # a broken record is an error before the work, not after it
+    return runner.run(planned, force=force)

@@ -1,0 +1,101 @@
+"""Suites and commands that make runs again: just these, with their ids and labels."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import msgspec
+import pytest
+from records import record
+from studies import tuned
+
+from bench.analysis.reproduction import reproduction
+from bench.analysis.results import Results
+from bench.analysis.supplement import supplement, write_zip
+from bench.catalog import registry
+from bench.records.store import ResultStore
+from bench.runs.plan import Selection, plan
+from bench.runs.suite import load_suite
+from bench.runs.tuned import TunedFolder
+
+
+def replanned(commands, folder, catalog, results):
+    """The runs of these commands, which are read as the command line does."""
+    runs = {}
+    for command in commands:
+        words = shlex.split(command)
+        options: dict[str, list[str]] = {}
+        for name, value in zip(words, [*words[1:], ""], strict=True):
+            if name.startswith("--"):
+                options.setdefault(name, []).append(value)
+        chosen = Selection(
+            variants=tuple(options["--variant"]),
+            datasets=tuple(options["--dataset"]),
+            seeds=tuple(map(int, options["--seed"])),
+            profile=options["--profile"][0],
+            task=options.get("--task", [None])[0],
+            overrides=tuple(options.get("--set", ())),
+        )
+        folder_of_tuned = TunedFolder(results) if "--tuned" in options else None
+        suite, device = load_suite(str(folder / options["--suite"][0])), options.get("--device", ["auto"])[0]
+        runs |= {run.run_id: run.label for run in plan(suite, chosen, catalog, folder_of_tuned, device)}
+    return runs
+
+
+def planned_record(run):
+    """A finished record of a planned run that nobody ran."""
+    shell = record(run.dataset)
+    role = registry.role(run.model)
+    return msgspec.structs.replace(shell, run_id=run.run_id, code=run.code, spec=run.spec, label=run.label, role=role)
+
+
+def test_the_commands_make_just_the_runs_that_were_made_with_their_labels(catalog, tmp_path):
+    suites = [
+        ("short_term", Selection(models=("last_value", "stid"), datasets=("tiny", "tiny2"), seeds=(0, 1))),
+        ("short_term", Selection(models=("stid",), datasets=("tiny",), overrides=("train.epochs=2", "model.width=64"))),
+        ("short_term", Selection(models=("stid",), datasets=("tiny",), overrides=("task.history=8",))),
+        ("few_shot", Selection(models=("dlinear",), datasets=("tiny2",))),
+        ("controls", Selection(variants=("no backbone", "random, frozen"), datasets=("tiny",))),
+        ("controls", Selection(variants=("shuffled tokens",), datasets=("tiny",), overrides=("model.depth=2",))),
+    ]
+    planned = {run.run_id: run for name, chosen in suites for run in plan(load_suite(name), chosen, catalog)}
+    records = [planned_record(run) for run in planned.values()]
+    made = reproduction(records)
+    for suite in made:
+        (tmp_path / suite.path).write_text(suite.text, encoding="utf-8")
+    commands = [command for suite in made for command in suite.commands]
+    assert replanned(commands, tmp_path, catalog, tmp_path) == {run_id: run.label for run_id, run in planned.items()}
+    assert reproduction(records[::-1]) == made
+
+
+def test_runs_of_a_cpu_are_made_on_one_where_a_gpu_has_another_precision():
+    on_cpu, on_gpu = record(), record(seed=1, device="NVIDIA H100")
+    train = msgspec.structs.replace(on_gpu.spec, train=type(on_gpu.spec.train)(epochs=2, precision="bf16"))
+    first, second = reproduction([on_cpu, msgspec.structs.replace(on_gpu, spec=train)])
+    assert [suite.path for suite in reproduction([on_cpu, on_gpu], "suites/")] == [
+        "suites/reproduce_1.toml",
+        "suites/reproduce_2.toml",
+    ]
+    assert "--device" not in first.commands[0]
+    assert "--device cpu" in second.commands[0]
+
+
+@pytest.mark.slow
+def test_tuned_runs_are_made_again_from_their_files(catalog, tmp_path):
+    TunedFolder(tmp_path).write("tiny", "stid", "short", tuned(profile="quick"))
+    chosen = Selection(models=("stid", "last_value"), datasets=("tiny",))
+    runs = plan(load_suite("short_term"), chosen, catalog, TunedFolder(tmp_path))
+    import torch
+
+    from bench.runs.runner import Runner
+
+    Runner(catalog, tmp_path, torch.device("cpu")).run(runs)
+    files = supplement(Results(ResultStore(tmp_path).records()), tmp_path, (), lambda _: None)
+    write_zip(files, tmp_path / "s.zip")
+    home = tmp_path / "there"
+    for name, content in files.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_bytes(content)
+    commands = re.findall(r"stbench run(?:.*\\\n)*.*", (home / "README.txt").read_text(encoding="utf-8"))
+    assert set(replanned(commands, home, catalog, home / "results")) == {run.run_id for run in runs}

@@ -1,0 +1,73 @@
+"""Figures of suites that compare: a panel per data set, a row per variant, and what a reader is told."""
+
+from __future__ import annotations
+
+import random
+
+from figures import caption, panels
+from records import record, results_of
+
+from bench.analysis.figures._files import figure_files
+from bench.runs.suite import load_suite
+
+CONTROLS = load_suite("controls")
+LOSS = {"identity": 1.2, "attention": 0.9, "shuffled": 1.1}
+
+
+def variant(mae, control="none", **facts):
+    overrides = {} if control == "none" else {"model.control": control}
+    return record(model="stvfm", mae=mae, overrides=overrides, base={}, **facts)
+
+
+def controls(weights="random", **shared):
+    made = [record(model="last_value", mae=3.0, **shared)]
+    for seed in range(3):
+        made.append(variant(1 + seed / 100, seed=seed, weights=weights, **shared))
+        for control, factor in LOSS.items():
+            own = weights if control == "shuffled" else "none"
+            made.append(variant(factor * (1 + seed / 100), control, seed=seed, weights=own, **shared))
+    return made
+
+
+def results(records):
+    return results_of(records, suites=[CONTROLS])
+
+
+def test_files_appear_and_disappear_with_their_runs():
+    many = figure_files(results(controls()), ["controls"])
+    assert list(many) == ["controls-1.png", "controls-1.pdf"]
+    few = figure_files(results(controls()[:2]), ["controls"], present=many)
+    assert few == {"controls-1.png": None, "controls-1.pdf": None}
+
+
+def test_figures_have_the_same_bytes_for_the_same_runs_in_any_order():
+    records = [*controls(), *controls(dataset="taxinyc")]
+    one, two = (
+        figure_files(results(ordered), ["controls"])
+        for ordered in (records, random.Random(0).sample(records, len(records)))
+    )
+    assert one == two
+
+
+def test_a_figure_has_a_panel_per_data_set_and_a_row_per_variant(tmp_path):
+    from matplotlib.image import imread
+
+    made = results([*controls(), *controls(dataset="taxinyc"), variant(1.3, "scratch")])
+    (figure,) = made.plot("controls")
+    assert [axis.get_title() for axis in figure.axes] == ["bikenyc", "taxinyc"]
+    labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert labels == ["shuffled tokens ‡", "no backbone", "one trained block", "trained from scratch"]
+    assert [text.get_text() for text in figure.axes[1].texts] == ["—"]
+    text = caption(figure)
+    assert "No current run of “pre-trained, frozen” is there, so this does not answer the question." in text
+    assert text.endswith("‡ random instead of pre-trained weights.")
+    path = tmp_path / "controls-1.png"
+    path.write_bytes(figure_files(made, ["controls"])[path.name])
+    assert imread(path).std() > 0.05
+
+
+def test_what_is_taller_than_a_page_comes_in_several_figures(monkeypatch):
+    monkeypatch.setattr("bench.analysis.figures.suite.TALL", 0.3)  # one row of panels
+    cities = [f"city{number}" for number in range(6)]
+    figures = results([run for city in cities for run in controls(dataset=city)]).plot("controls")
+    assert [[axis.get_title() for axis in panels(figure)] for figure in figures] == [cities[:4], cities[4:]]

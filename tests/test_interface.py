@@ -1,0 +1,348 @@
+"""One model on one data set by the public interface, as notebooks and scripts call it."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from commands import ROOT, environment, stbench
+from torch import nn
+
+import bench
+from bench.catalog import registry
+from bench.errors import BenchError
+from bench.records.record import DoneRun, dump, parse
+from bench.records.store import ResultStore
+
+BUDGET = {"train.epochs": 2, "train.steps_per_epoch": 3, "train.batch_size": 16}
+Stid = registry.load("model", "stid")
+DayBefore = registry.load("model", "seasonal_naive_day")
+
+
+class Steps(nn.Module):
+    """A linear map of the history's steps, made from the shape alone."""
+
+    def __init__(self, shape):
+        super().__init__()
+        self.linear = nn.Linear(shape.history, shape.horizon)
+
+    def forward(self, window):
+        return self.linear(window.history.movedim(1, -1)).movedim(-1, 1)
+
+
+class OwnStid(Stid.Model):
+    """STID under another name, with a ``Config`` of its own."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config(Stid.Config):
+        width: int = 16
+
+
+class OwnDayBefore(DayBefore.Model):
+    """The day before, of windows that bring it."""
+
+    DAYS_BACK = (1,)
+    Config = DayBefore.Config
+
+
+class Fitted(nn.Module):
+    """The last value, shifted by a weight that training or a fit would change."""
+
+    def __init__(self, shift=0.0):
+        super().__init__()
+        self.shift = nn.Parameter(torch.tensor(shift))
+
+    def fit(self, series):
+        raise AssertionError("a fitted model was fitted again")
+
+    def forward(self, window):
+        return window.history[:, -1:].repeat(1, 6, 1, 1, 1) + self.shift
+
+
+def last_value(window):
+    return window.history[:, -1:].repeat(1, 6, 1, 1, 1)
+
+
+@pytest.fixture
+def evaluate(tiny, nothing_is_left_in_the_current_folder):
+    """``bench.evaluate`` on ``tiny`` with a tiny budget, which must leave nothing in the current folder."""
+
+    def call(model, dataset="tiny", *, settings=BUDGET, **choices):
+        return bench.evaluate(model, dataset, settings=settings, **{"data_dir": tiny} | choices)
+
+    return call
+
+
+# One model on one data set --------------------------------------------------------------------------------------------
+
+
+def test_a_registered_model_is_trained_and_scored(evaluate):
+    record = evaluate("stid", seed=3)
+    assert isinstance(record, DoneRun)
+    assert (record.model, record.dataset, record.seed, record.role) == ("stid", "tiny", 3, "model")
+    assert (record.cost.epochs, record.audit.test_reads) == (2, 1)
+    assert record.label.overrides == BUDGET
+    assert parse(dump(record), "here") == record
+
+
+def test_a_registered_model_scores_as_in_a_run_to_the_last_bit(evaluate, tiny, tmp_path):
+    record = evaluate("stid", seed=1)
+    results = bench.run(
+        models=["stid"], datasets=["tiny"], seeds=[1], settings=BUDGET, data_dir=tiny, results=tmp_path / "results"
+    )
+    (other,) = results.records
+    assert other.run_id == record.run_id
+    assert other.scores == record.scores
+    assert other.windows == record.windows
+    assert other.audit.checkpoint_sha256 == record.audit.checkpoint_sha256
+
+
+@pytest.mark.slow
+def test_a_registered_model_scores_as_on_the_command_line_to_the_last_bit(tiny, tmp_path):
+    settings = [part for name, value in BUDGET.items() for part in ("--set", f"{name}={value}")]
+    where = ["--data-dir", tiny, "--results", tmp_path / "results", "--no-track"]
+    answer = stbench("run", "--dataset", "tiny", "--model", "stid", "--seed", 1, *settings, *where)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    (record,) = ResultStore(tmp_path / "results").records()
+    program = (
+        f"import bench; r = bench.evaluate('stid', 'tiny', settings={BUDGET!r}, seed=1, data_dir={str(tiny)!r})\n"
+        "print(r.run_id, r.audit.checkpoint_sha256, repr(r.score('mae')), repr(r.score('rmse')))"
+    )
+    words = [record.run_id, record.audit.checkpoint_sha256, repr(record.score("mae")), repr(record.score("rmse"))]
+    assert python(program).split() == words
+
+
+def test_a_class_is_made_from_the_shape_alone_and_trained(evaluate):
+    record = evaluate(Steps)
+    assert (record.model, record.role, record.spec.config, record.cost.epochs) == ("Steps", "model", {}, 2)
+    assert record.cost.parameters == 6 * 6 + 6
+    longer = evaluate(Steps, settings={**BUDGET, "train.steps_per_epoch": 0, "train.epochs": 12, "train.lr": 0.02})
+    assert longer.score("mae") < record.score("mae")
+
+
+def test_a_class_with_a_config_takes_settings_and_scores_as_the_registered_model_does(evaluate):
+    own, wide = evaluate(OwnStid), evaluate(OwnStid, settings={**BUDGET, "model.width": 64})
+    assert (own.spec.config["width"], wide.spec.config["width"]) == (16, 64)
+    assert wide.label.overrides == {**BUDGET, "model.width": 64}
+    assert own.run_id != wide.run_id
+    assert own.scores == evaluate("stid", settings={**BUDGET, "model.width": 16}).scores
+    assert wide.scores == evaluate("stid", settings={**BUDGET, "model.width": 64}).scores
+
+
+def test_a_class_that_asks_for_days_before_gets_them(evaluate):
+    assert evaluate(OwnDayBefore).scores == evaluate("seasonal_naive_day").scores
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_fitted_module_is_neither_trained_nor_changed(evaluate, training):
+    model = Fitted().train(training)
+    record = evaluate(model)
+    assert (record.cost.epochs, record.cost.trainable_parameters, record.cost.parameters) == (0, 0, 1)
+    assert record.scores == evaluate("last_value").scores
+    assert (model.training, model.shift.requires_grad, model.shift.item(), model.shift.grad) == (
+        training,
+        True,
+        0,
+        None,
+    )
+
+
+def test_other_weights_of_a_fitted_module_are_another_run(evaluate):
+    same, again, other = evaluate(Fitted()), evaluate(Fitted()), evaluate(Fitted(0.5))
+    assert same.run_id == again.run_id != other.run_id
+    assert same.score("mae") != other.score("mae")
+
+
+def test_a_plain_function_is_scored_as_it_is(evaluate):
+    record = evaluate(last_value)
+    assert (record.model, record.cost.epochs, record.cost.parameters) == ("last_value_of_mine", 0, 0)
+    assert record.scores == evaluate("last_value").scores
+
+
+last_value.__name__ = "last_value_of_mine"
+
+
+def test_the_task_and_protocol_are_as_asked(evaluate, tiny, tmp_path):
+    record = evaluate(Steps, task="few5", protocol="unist", settings={**BUDGET, "task.horizon": 2})
+    task = record.spec.task
+    assert (task.name, task.protocol, task.horizon, task.fraction) == ("few5", "unist", 2, 0.05)
+    assert len(record.scores["test"]["mae"].per_step) == 2
+
+
+def test_a_record_is_stored_where_it_is_asked_for_and_shown(evaluate, tmp_path):
+    for model in ("last_value", Steps, Fitted()):
+        record = evaluate(model, results=tmp_path / "results")
+        assert record in bench.load_results(tmp_path / "results").records
+    frame = bench.load_results(tmp_path / "results").frame
+    assert frame["model"].tolist() == ["Fitted", "Steps", "last_value"]
+    assert frame["status"].tolist() == ["done"] * 3
+    assert not frame["stale"].any()
+
+
+def test_a_model_of_ones_own_that_changed_without_its_source_is_stored_anew(evaluate, tmp_path):
+    shift = 0.0
+
+    def shifted(window):
+        return last_value(window) + shift
+
+    first = evaluate(shifted, results=tmp_path / "results")
+    shift = 1.0
+    second = evaluate(shifted, results=tmp_path / "results")
+    assert first.run_id == second.run_id
+    assert bench.load_results(tmp_path / "results").records == [second]
+
+
+def test_an_edited_model_of_ones_own_takes_the_place_of_its_earlier_version(evaluate, tmp_path, monkeypatch):
+    def version(shift):
+        path = tmp_path / f"edited_{shift:.0f}.py"
+        path.write_text(
+            "from torch import nn\nclass Edited(nn.Module):\n"
+            "    def __init__(self, shape):\n        super().__init__()\n"
+            f"    def forward(self, window):\n        return window.history[:, -1:].repeat(1, 6, 1, 1, 1) + {shift}\n"
+        )
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, path.stem, module)
+        spec.loader.exec_module(module)
+        return module.Edited
+
+    records = [evaluate(version(shift), results=tmp_path / "results") for shift in (0.0, 1.0)]
+    assert records[0].run_id != records[1].run_id
+    assert records[0].spec == records[1].spec
+    results = bench.load_results(tmp_path / "results")
+    assert results.records == records[1:]
+    assert not results.runs[0].stale
+
+
+def test_a_stored_run_of_a_registered_model_is_read_and_not_made_again(evaluate, tmp_path, monkeypatch):
+    first = evaluate("last_value", results=tmp_path / "results")
+    monkeypatch.setattr("bench.runs.single._scored", None)
+    assert evaluate("last_value", results=tmp_path / "results") == first
+
+
+def test_a_notebook_shows_a_record_as_its_line(evaluate):
+    shown = []
+    record = evaluate("last_value")
+    record._repr_pretty_(SimpleNamespace(text=shown.append), False)
+    assert shown == [str(record)]
+
+
+def test_settings_of_a_config_may_be_lists_and_have_any_name(evaluate, tmp_path):
+    class Wide(Steps):
+        @dataclass(frozen=True)
+        class Config:
+            sizes: tuple[int, ...] = (3, 4)
+            weights: str = "imagenet"
+
+        def __init__(self, shape, config=None):
+            super().__init__(shape)
+            assert list(config.sizes) == [3, 4]
+
+    record = evaluate(Wide, profile="paper", results=tmp_path / "results")
+    assert record.spec.config == {"sizes": [3, 4], "weights": "pretrained"}
+    assert bench.load_results(tmp_path / "results").records == [record]
+
+
+class stid(Steps):  # noqa: N801 - a registered name
+    pass
+
+
+class NoDataclass(Steps):
+    class Config:
+        width = 3
+
+
+class NoModule:
+    def __init__(self, shape):
+        pass
+
+
+class OneStep(Steps):
+    def forward(self, window):
+        return super().forward(window)[:, :1]
+
+
+@pytest.mark.parametrize(
+    ("model", "choices", "message"),
+    [
+        ("stit", {}, "did you mean 'stid'"),
+        ("stid", {"dataset": "bikenyk"}, "did you mean 'bikenyc"),
+        (Steps, {"dataset": "bikenyk"}, "did you mean 'bikenyc"),
+        (Steps, {"profile": "papr"}, "did you mean 'paper'"),
+        (Steps, {"task": "shrt"}, "did you mean 'short'"),
+        (Steps, {"protocol": "loose"}, "protocol"),
+        (Steps, {"device": "gpu"}, "there is no device 'gpu'"),
+        (Steps, {"seed": -1}, "the seed -1 is no whole number from 0"),
+        ("stid", {"seed": 0.5}, "the seed 0.5 is no whole number from 0"),
+        (Steps, {"data_dir": "/nowhere/at/all"}, "/nowhere/at/all"),
+        (Steps, {"settings": {"model.width": 3}}, "there is no setting model.* named 'width'"),
+        (OwnStid, {"settings": {"model.widht": 3}}, "did you mean 'width'"),
+        (OwnStid, {"settings": {"model.width": "wide"}}, "model (OwnStid).width"),
+        ("stid", {"settings": {"model.widht": 3}}, "did you mean 'width'"),
+        (Steps, {"settings": {"train.epoch": 3}}, "did you mean 'epochs'"),
+        (Steps, {"settings": {"train.epochs": 0}}, "greater than or equal to 1"),
+        (Steps, {"settings": {"train.lr": float("nan")}}, "train.lr"),
+        (Steps, {"settings": {"train.lr": None}}, "wanted a number, a text or a truth value"),
+        (Steps, {"settings": {"width": 3}}, "task|model|train"),
+        (3, {}, "the model is 3, wanted"),
+        (stid, {}, "cannot be called 'stid'"),
+        (lambda window: window.history, {}, "cannot be called '<lambda>'"),
+        (NoDataclass, {}, "the Config of 'NoDataclass' is no dataclass"),
+        (NoModule, {}, "wanted a torch.nn.Module"),
+        (OneStep, {}, "wanted [B, F, C, H, W] = (16, 6, 2, 3, 4)"),
+    ],
+)
+def test_a_mistake_is_one_sentence_that_says_what_to_do(evaluate, model, choices, message):
+    with pytest.raises(BenchError) as caught:
+        evaluate(model, **choices)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_a_model_raises_passes_through(evaluate):
+    def broken(window):
+        raise ZeroDivisionError("as planned")
+
+    with pytest.raises(ZeroDivisionError, match="as planned"):
+        evaluate(broken)
+
+
+# In a process of its own --------------------------------------------------------------------------------------------
+
+
+def python(program: str, folder: Path = ROOT) -> str:
+    command = [sys.executable, "-c", program]
+    variables = {**environment(), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    heavy = ("torch", "pandas", "numpy", "matplotlib", "scipy", "pydantic", "typer", "rich", "mlflow", "optuna")
+    assert python(f"import sys, bench; print([name for name in {heavy!r} if name in sys.modules])") == "[]"
+    loaded = "[name for name in ('torch', 'matplotlib', 'mlflow') if name in sys.modules]"
+    assert python(f"import sys, bench; bench.list_models(), bench.list_datasets(); print({loaded})") == "[]"
+
+
+def test_a_record_is_printed_as_a_line_for_a_person(tmp_path):
+    program = (
+        "import os, bench; os.environ.pop('STBENCH_DATA', None);"
+        "print(bench.evaluate('stid', dataset='bikenyc', settings={'train.steps_per_epoch': 1}))"
+    )
+    words = python(program, tmp_path).split()
+    assert " ".join(words[:7]) == "stid on bikenyc (synthetic data), seed 0:"
+    assert (words[7], words[9], words[11:13], words[14]) == ("MAE", "RMSE", ["on", "test,"], "s")
+    assert float(words[8].rstrip(",")) > 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_random_weights_are_told_with_a_record(evaluate):
+    settings = {**BUDGET, "train.epochs": 1, "train.steps_per_epoch": 1, "model.depth": 1}
+    assert str(evaluate("stvfm", settings=settings)).startswith("stvfm on tiny (random weights), seed 0: MAE ")
