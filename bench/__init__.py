@@ -92,7 +92,6 @@ def run(
         models, variants, datasets, seeds: Only these; all of the suite and the profile if there are none.
         settings, profile, data_dir, device: As for ``evaluate``.
         task, protocol: In place of the suite's.
-        results: The results folder.
         tuned: Whether to take each model's settings from the files that tuning leaves.
         force, compiled, observers: As for ``bench.runs.session.execute``.
 
