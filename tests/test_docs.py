@@ -16,6 +16,7 @@ import bench
 from bench.analysis.results import artefacts
 from bench.catalog import registry
 from bench.cli.app import app
+from bench.metrics import METRICS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -80,6 +81,7 @@ def test_the_pages_name_every_model_data_set_and_suite():
     assert [name for name in registry.model_names() if f"`{name}`" not in models] == []
     assert [name for name in registry.dataset_names() if f"`{name}`" not in datasets] == []
     assert [name for name in suite_names() if f"`{name}`" not in suites] == []
+    assert [metric.label for metric in METRICS.values() if metric.label.partition(",")[0] not in suites] == []
 
 
 @pytest.mark.parametrize(("folder", "command"), [("tables", "tables"), ("figures", "plots")])

@@ -55,7 +55,8 @@ def brute_force(forecast, target, valid, threshold):
 )
 def test_every_metric_is_what_a_loop_over_values_gives(forecast, target, valid):
     got, wanted = scores(forecast, target, valid), brute_force(forecast, target, valid, 1.0)
-    for name in ("mae", "rmse", "mape", "wape"):
+    assert got.keys() == wanted.keys() == METRICS.keys()
+    for name in got.keys() - {"r2"}:  # whose loop is below, on values that do not cancel
         assert got[name].overall == near(wanted[name]), name
     for step in range(3):
         cut = (slice(None), step)
