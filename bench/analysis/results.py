@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from bench.analysis.differences import Differences, differences
 from bench.analysis.grouping import grouped
 from bench.analysis.groups import DataKey, Group, GroupKey, Run
-from bench.catalog import registry
+from bench.catalog import imports, registry
 from bench.catalog.code import code_of
 from bench.errors import UnknownNameError
 from bench.records.frame import to_frame
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from bench.analysis.table import TableFile
 
-IMPORTED = "import-"  # begins the version of a data set of the user's own
 FEWEST_VARIANTS = 2  # that make a group of a suite that compares
 
 
@@ -236,7 +235,8 @@ def _todays_code(records: Iterable[Record]) -> dict[tuple[str, str], str]:
     pairs = {
         (record.dataset, record.model)
         for record in records
-        if record.model in models and (record.dataset in datasets or record.spec.data.version.startswith(IMPORTED))
+        if record.model in models
+        and (record.dataset in datasets or record.spec.data.version.startswith(f"{imports.LAYOUT}-"))
     }
     return {pair: code_of(*pair) for pair in pairs}
 

@@ -28,6 +28,7 @@ from bench.clock import clock_from
 from bench.errors import ConfigError, DataError
 from bench.types import DatasetCard, RawSeries
 
+LAYOUT = "import"  # begins the version of imported data
 BROKEN = (OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
@@ -145,7 +146,7 @@ def _series(card: ImportCard, array: NDArray[Any], path: Path) -> RawSeries:
         values = values.reshape(len(values), *card.grid, *values.shape[2:])
     values = np.moveaxis(values, -1, 1) if card.layout.endswith("C") else values
     values = values.reshape(len(values), len(card.channels), *card.grid)
-    return RawSeries(values=values, clock=clock_from(card.start, card.interval, len(values)), layout="import")
+    return RawSeries(values=values, clock=clock_from(card.start, card.interval, len(values)), layout=LAYOUT)
 
 
 def _check_values(card: ImportCard, values: NDArray[np.float32], path: Path) -> None:

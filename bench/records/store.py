@@ -100,7 +100,7 @@ class ResultStore:
             ) from error
 
     def retire_spec(self, dataset: str, model: str, spec_id: str) -> None:
-        """The same for the done records of one question, whichever code answered it."""
+        """Move the done records of a specification to ``superseded/``, whichever code answered it."""
         folder = self._runs / _checked(NAME, dataset) / _checked(NAME, model)
         for run_id in sorted({_run_id(path) for path in folder.glob(f"{spec_id}.*.json")}):
             self.retire(dataset, model, run_id)
