@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from records import CODE, record, results_of
+from variants import LOSS, controls, variant
 
 from bench.analysis.formats.files import table_files, write_files
 from bench.analysis.formats.latex import latex
@@ -17,25 +18,7 @@ from bench.analysis.table import MINUS, Table, TableFile
 from bench.runs.suite import Suite, load_suites
 
 CONTROLS, ABLATION, SHORT = load_suites(["controls", "ablation", "short_term"])
-LOSS = {"identity": 1.2, "attention": 0.9, "shuffled": 1.1}
 QUESTION = "Does the pre-trained vision model matter?"
-
-
-def variant(mae: float, control: str = "none", **facts: Any) -> Any:
-    overrides: Mapping[str, Any] = {} if control == "none" else {"model.control": control}
-    base = facts.pop("overrides", {})
-    shared = facts.pop("base", base)
-    return record(model="stvfm", mae=mae, overrides={**overrides, **base}, base=shared, **facts)
-
-
-def controls(weights: str = "random", **shared: Any) -> list[Any]:
-    made = [record(model="last_value", mae=3.0, **shared)]
-    for seed in range(3):
-        made.append(variant(1 + seed / 100, seed=seed, weights=weights, **shared))
-        for control, factor in LOSS.items():
-            own = weights if control == "shuffled" else "none"
-            made.append(variant(factor * (1 + seed / 100), control, seed=seed, weights=own, **shared))
-    return made
 
 
 def file_of(

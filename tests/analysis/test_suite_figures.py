@@ -5,28 +5,13 @@ from __future__ import annotations
 import random
 
 from figures import caption, panels
-from records import record, results_of
+from records import results_of
+from variants import controls, variant
 
 from bench.analysis.figures._files import figure_files
 from bench.runs.suite import load_suite
 
 CONTROLS = load_suite("controls")
-LOSS = {"identity": 1.2, "attention": 0.9, "shuffled": 1.1}
-
-
-def variant(mae, control="none", **facts):
-    overrides = {} if control == "none" else {"model.control": control}
-    return record(model="stvfm", mae=mae, overrides=overrides, base={}, **facts)
-
-
-def controls(weights="random", **shared):
-    made = [record(model="last_value", mae=3.0, **shared)]
-    for seed in range(3):
-        made.append(variant(1 + seed / 100, seed=seed, weights=weights, **shared))
-        for control, factor in LOSS.items():
-            own = weights if control == "shuffled" else "none"
-            made.append(variant(factor * (1 + seed / 100), control, seed=seed, weights=own, **shared))
-    return made
 
 
 def results(records):

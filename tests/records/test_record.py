@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from records import record
+from records import edited, record
 
 from bench.errors import StoreError
 from bench.records.plain import DEEPEST
@@ -29,16 +29,7 @@ json_values = st.recursive(
 
 def changed(path: str, value: Any = None, *, remove: bool = False, failed: bool = False) -> bytes:
     """The text of a record with another value at a dotted path, or without it."""
-    values: dict[str, Any] = json.loads(dump(record(failed=failed)))
-    *parents, last = path.split(".")
-    inner = values
-    for key in parents:
-        inner = inner[key]
-    if remove:
-        del inner[last]
-    else:
-        inner[last] = value
-    return json.dumps(values).encode()
+    return edited(json.loads(dump(record(failed=failed))), path, value, remove=remove)
 
 
 def refusal(text: bytes) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from records import edited
 
 from bench.errors import StoreError
 from bench.records.arrays import RULE, stored, values_of
@@ -84,16 +85,7 @@ NEEDED = (
 
 def old(path: str, value: Any = None, *, text: str = DONE, remove: bool = False) -> bytes:
     """A record of the schema before with another value at a dotted path, or without it."""
-    values: dict[str, Any] = json.loads(text)
-    *parents, last = path.split(".")
-    inner = values
-    for key in parents:
-        inner = inner[key]
-    if remove:
-        del inner[last]
-    else:
-        inner[last] = value
-    return json.dumps(values).encode()
+    return edited(json.loads(text), path, value, remove=remove)
 
 
 def done(text: str | bytes = DONE) -> DoneRun:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -181,3 +182,16 @@ def in_cities(number: int = 10, quality: Mapping[str, float] = QUALITY, naive: f
         made.append(record(f"city{city}", "historical_average", mae=naive * scale, **common))
         made += [record(f"city{city}", name, mae=factor * scale, **common) for name, factor in quality.items()]
     return made
+
+
+def edited(values: dict[str, Any], path: str, value: Any = None, *, remove: bool = False) -> bytes:
+    """The text of a record with another value at a dotted path, or without it."""
+    *parents, last = path.split(".")
+    inner = values
+    for key in parents:
+        inner = inner[key]
+    if remove:
+        del inner[last]
+    else:
+        inner[last] = value
+    return json.dumps(values).encode()
