@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from bench.metrics import METRICS, WindowSums
+from bench.metrics import METRICS, SHOWN, WindowSums
 from bench.train import window_sums
 
 SHAPE = (5, 3, 2, 2, 3)  # B, F, C, H, W
@@ -66,6 +66,10 @@ def test_every_metric_is_what_a_loop_over_values_gives(forecast, target, valid):
         cut = (slice(None), slice(None), channel)
         wanted_channel = brute_force(forecast[cut], target[cut], valid[cut], 1.0)
         assert got["mae"].per_channel[channel] == near(wanted_channel["mae"])
+
+
+def test_the_metrics_that_tables_show():
+    assert SHOWN == ("mae", "rmse")
 
 
 def test_r2_is_what_a_loop_over_values_gives():
