@@ -22,7 +22,7 @@ from bench.records.upgrade import upgraded
 from bench.settings import TaskSettings, TrainSettings, Weights
 from bench.types import DataIdentity
 
-SCHEMA: Final = 3
+SCHEMA: Final = 4
 NEEDED: Final = ("mae", "rmse")  # metrics of every record; one that is added later is not in those made before
 
 
@@ -205,7 +205,7 @@ class _Run(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
         role: "naive" for a naive baseline, which is not trained.
     """
 
-    schema: Literal[3]
+    schema: Literal[4]
     run_id: str
     code: str
     role: Literal["model", "naive"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-TODAY, OLD = 3, 2
+TODAY, OLD = 4, (2, 3)
 SYNTHETIC = "stand-in-"  # began the version of synthetic data
 
 
@@ -25,9 +25,9 @@ def upgraded(text: bytes) -> dict[str, Any] | None:
     if "schema" not in values:
         raise ValueError("it lacks `$.schema`")
     schema = values["schema"]
-    if schema == OLD:
+    if type(schema) is int and schema in OLD:
         try:
-            return _from_2(values)
+            return _from_3(_from_2(values) if schema == 2 else values)
         except KeyError as error:
             raise ValueError(f"it lacks `{error.args[0]}`") from error
     if schema == TODAY:
@@ -46,10 +46,14 @@ def _values(text: bytes) -> Any:
     return None
 
 
+def _from_3(old: dict[str, Any]) -> dict[str, Any]:
+    return old | {"schema": TODAY}
+
+
 def _from_2(old: dict[str, Any]) -> dict[str, Any]:
     spec = _part(old, "spec")
     common = {
-        "schema": TODAY,
+        "schema": 3,
         "status": old["status"],
         "run_id": old["run_id"],
         "code": old["code"],
