@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import get_args
 
 from bench.analysis.groups import DataKey, Group, MethodKey, Summary
-from bench.analysis.stats.comparison import Difference, compare, corrected
+from bench.analysis.stats.comparison import Difference, Runs, Verdict, compare, corrected
 from bench.analysis.table import MARKS
-from bench.records.arrays import WindowErrors
 from bench.runs.suite import Suite
 
 PREFERRED = ("pretrained", "none", "random")  # weights of a reference for a method of other weights
@@ -53,13 +53,11 @@ class Differences:
             return ()
         return (f"No current run of “{self.wanted}” is there, so this does not answer the question.",)
 
-    def counts(self, methods: Iterable[MethodKey]) -> tuple[int, int, int]:
-        """How often, on real data, the reference is better, worse, and neither can be claimed."""
+    def counts(self, methods: Iterable[MethodKey]) -> dict[Verdict, int]:
+        """How often, on real data, each verdict on the reference is reached."""
         chosen = {*methods}
         real = [cell for (data, method), cell in self.cells.items() if not data.synthetic and method in chosen]
-        better = sum(cell.claimed and cell.percent > 0 for cell in real)
-        worse = sum(cell.claimed and cell.percent < 0 for cell in real)
-        return better, worse, len(real) - better - worse
+        return {verdict: sum(cell.verdict == verdict for cell in real) for verdict in get_args(Verdict)}
 
 
 def differences(group: Group, suite: Suite) -> Differences | None:
@@ -71,7 +69,7 @@ def differences(group: Group, suite: Suite) -> Differences | None:
     cells: dict[tuple[DataKey, MethodKey], Difference] = {}
     for data in dict.fromkeys(data for data, _ in usable):
         summaries = {method: cell for (other, method), cell in usable.items() if other == data}
-        compared = _on_one(summaries, reference, horizon=group.key.horizon)
+        compared = _on_one(summaries, reference, suite.margin)
         quotable = not (group.key.quick or data.synthetic)
         cells |= {(data, method): replace(cell, quotable=quotable) for method, cell in compared.items()}
     if reference is None or not cells:
@@ -80,7 +78,7 @@ def differences(group: Group, suite: Suite) -> Differences | None:
 
 
 def _on_one(
-    summaries: Mapping[MethodKey, Summary], reference: str | None, *, horizon: int
+    summaries: Mapping[MethodKey, Summary], reference: str | None, margin: float
 ) -> dict[MethodKey, Difference]:
     """The comparisons on one data set, corrected together."""
     references = [method for method in summaries if method.name == reference]
@@ -89,8 +87,7 @@ def _on_one(
     raw: dict[MethodKey, Difference] = {}
     for base in dict.fromkeys(pairs.values()):
         methods = [method for method, other in pairs.items() if other == base]
-        errors = [_by_seed(summaries[method]) for method in methods]
-        values = compare(_by_seed(summaries[base]), errors, horizon=horizon)
+        values = compare(_runs(summaries[base]), [_runs(summaries[method]) for method in methods], margin=margin)
         raw |= {
             method: replace(value, weights=base.weights)
             for method, value in zip(methods, values, strict=True)
@@ -106,5 +103,7 @@ def _reference_of(method: MethodKey, references: Sequence[MethodKey]) -> MethodK
     return max(alike, key=lambda base: order.get(base.weights, -1), default=None)
 
 
-def _by_seed(summary: Summary) -> dict[int, WindowErrors]:
-    return {run.seed: run.windows for run in summary.runs}
+def _runs(summary: Summary) -> Runs:
+    """Its runs; nothing of a naive baseline or of a model without epochs of training depends on the seed."""
+    seeded = not summary.naive and any(run.curve for run in summary.runs)
+    return Runs(windows=[run.windows for run in summary.runs], seeded=seeded)

@@ -11,7 +11,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast
 
-from annotated_types import MinLen
+from annotated_types import Interval, MinLen
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -77,6 +77,8 @@ class Suite(BaseModel):
         variants: Rows after the models.
         references: Names of variants that the other variants are compared with: the first that has runs.
         question: What the comparison answers.
+        margin: Within which a difference from the reference does not matter, in percent of its mean absolute error.
+            Declared before anything is run: the verdict "equivalent" says that a difference is smaller.
         published: A file of ``bench/runs/published_tables/``, whose numbers are shown beside ours.
         tuned: True for a suite of tuned runs, which takes no others; False for one that takes none of them; without
             either, its table shows tuned runs in groups of their own.
@@ -94,6 +96,7 @@ class Suite(BaseModel):
     variants: tuple[Method, ...] = ()
     references: tuple[str, ...] = ()
     question: str = ""
+    margin: Annotated[float, Interval(gt=0, le=100)] = 1.0
     published: str = ""
     tuned: bool | None = None
 

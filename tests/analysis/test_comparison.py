@@ -1,231 +1,230 @@
-"""Paired comparison against planted truths and against a slow loop."""
+"""Comparisons against planted truths, against scipy's tests, and against resampling of seeds and windows."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from scipy.signal import lfilter
-from scipy.stats import wilcoxon
+from scipy.stats import ttest_ind, ttest_ind_from_stats
 
-from bench.analysis.stats.comparison import (
-    DRAWS,
-    LEVEL,
-    _intervals,
-    _percent,
-    _resemblance,
-    _widened,
-    compare,
-    corrected,
-    widening,
-)
+from bench.analysis.stats.comparison import Runs, compare, corrected, difference
 from bench.errors import StoreError
-from bench.records.arrays import WindowErrors, values_of
+from bench.records.arrays import WindowErrors
 
 DAYS, PER_DAY = 20, 24
 
 
-def runs(factor=1.0, noise=0.0, seeds=3, seed=0, days=DAYS):
-    """Windows whose hardness follows the hour and the day, the same for all models; errors are ``factor`` times it."""
-    hour = np.arange(days * PER_DAY)
-    hard = 5 + np.sin(2 * np.pi * hour / PER_DAY) + np.repeat(np.random.default_rng(9).normal(0, 0.3, days), PER_DAY)
-    rng = np.random.default_rng(seed)
-    return {
-        number: WindowErrors.of(
+def errors(seeds=6, *, factor=1.0, spread=0.5, noise=1.0, days=DAYS, seed=0):
+    """Errors ``[S, N]`` around 100 times ``factor``; standard deviations of runs and of windows are percent."""
+    rng, hour = np.random.default_rng(seed), np.arange(days * PER_DAY)
+    hard = 100 + 20 * np.sin(2 * np.pi * hour / PER_DAY)
+    own = 1 + spread / 100 * rng.normal(size=(seeds, 1)) + noise / 100 * rng.normal(size=(1, len(hour)))
+    return factor * hard * own
+
+
+def runs(made, *, seeded=True, first=1000):
+    windows = [
+        WindowErrors.of(
             per_day=PER_DAY,
-            origins=1000 + hour,
-            count=np.full(len(hour), 10.0),
-            absolute=hard * factor * (1 + noise * np.repeat(rng.normal(size=days), PER_DAY)),
-            square=hard**2,
+            origins=first + np.arange(made.shape[1]),
+            count=np.full(made.shape[1], 10.0),
+            absolute=run,
+            square=run**2,
         )
-        for number in range(seeds)
-    }
+        for run in made
+    ]
+    return Runs(windows=windows, seeded=seeded)
 
 
-def errors(run):
-    return values_of(run.absolute)
-
-
-def one(*args, horizon=6):
-    (difference,) = corrected(compare(args[0], [args[1]], horizon=horizon))
-    return difference
+def one(reference, other, **facts):
+    (made,) = corrected([difference(reference, other, PER_DAY, **facts)])
+    return made
 
 
 def test_a_planted_difference_is_found():
-    difference = one(runs(), runs(1.05, noise=0.02, seed=1))
-    assert difference.percent == pytest.approx(5, abs=1.5)
-    assert difference.low < difference.percent < difference.high
-    assert list(difference.seeds) == [0, 1, 2]
-    assert difference.claimed
+    made = one(errors(seed=1), errors(factor=1.05, seed=2))
+    assert made.percent == pytest.approx(5, abs=1)
+    assert made.interval[0] < 5 < made.interval[1]
+    assert made.verdict == "better"  # the reference is
+    assert one(errors(factor=1.05, seed=2), errors(seed=1)).verdict == "worse"
 
 
-def test_no_difference_is_left_open():
-    difference = one(runs(noise=0.05, seed=1), runs(noise=0.05, seed=2))
-    assert difference.low < 0 < difference.high
-    assert not difference.claimed
+def test_the_same_method_under_other_seeds_is_never_claimed_to_differ_by_much_more_than_it_does():
+    made = one(errors(spread=3, seed=1), errors(spread=3, seed=2))
+    assert made.interval[0] < 0 < made.interval[1]
+    assert made.verdict == "open"
 
 
 def test_the_same_runs_differ_by_nothing():
-    difference = one(runs(), runs())
-    assert (difference.percent, difference.low, difference.high, difference.p) == (0, 0, 0, 1)
-    assert not difference.claimed
+    made = errors(spread=0, noise=0)
+    same = one(made, made)
+    assert (same.percent, same.interval, same.p, same.p_equivalent) == (0, (0, 0), 1, 0)
+    assert same.verdict == "equivalent"
 
 
-def test_the_difference_is_that_of_pooled_errors_of_seeds():
-    reference, other = runs(noise=0.1, seed=3), runs(1.1, noise=0.1, seed=4, seeds=2)
-    base = np.mean([errors(reference[seed]).sum() for seed in other])  # of the seeds that both have
-    mine = np.mean([errors(run).sum() for run in other.values()])
-    difference = one(reference, other)
-    assert difference.percent == pytest.approx(100 * (mine - base) / base)
-    assert dict(difference.seeds) == pytest.approx(
-        {seed: 100 * (errors(other[seed]).sum() / errors(reference[seed]).sum() - 1) for seed in (0, 1)}
+def test_the_difference_is_that_of_errors_averaged_over_the_seeds_of_each():
+    reference, other = errors(seeds=2, seed=3), errors(seeds=5, factor=1.1, seed=4)
+    made = one(reference, other)
+    assert made.percent == pytest.approx(100 * (other.mean() / reference.mean() - 1))
+    assert made.seeds == pytest.approx([100 * (run.mean() / reference.mean() - 1) for run in other])
+    assert (len(made.seeds), made.reference_seeds) == (5, 2)
+
+
+@pytest.mark.parametrize("seeds", [(2, 2), (3, 6), (6, 3)])
+def test_without_noise_in_time_it_is_welchs_test_of_the_runs(seeds):
+    reference = errors(seeds[0], noise=0, spread=2, seed=5)
+    other = errors(seeds[1], noise=0, spread=1, factor=1.01, seed=6)
+    made, ratio = one(reference, other), other.mean() / reference.mean()
+    base, mine = reference.mean(axis=1), other.mean(axis=1)
+    wanted = ttest_ind_from_stats(
+        mine.mean(), mine.std(ddof=1), len(mine), base.mean(), ratio * base.std(ddof=1), len(base), equal_var=False
     )
+    assert made.p == pytest.approx(wanted.pvalue, rel=1e-6)
 
 
-def test_one_seed_against_the_others_leaves_it_open():
-    other = runs(1.05)
-    other[2] = runs(0.99)[2]
-    difference = one(runs(), other)
-    assert difference.low > 0
-    assert difference.p < 0.05
-    assert not difference.claimed
-
-
-def test_fewer_than_three_seeds_or_six_days_make_no_claim():
-    assert one(runs(), runs(1.05)).claimed
-    few_seeds, few_days = one(runs(seeds=2), runs(1.05, seeds=2)), one(runs(days=5), runs(1.05, days=5))
-    assert (few_seeds.testable, few_seeds.claimed) == (False, False)
-    assert (few_days.testable, few_days.claimed, few_days.days, few_days.least) == (False, False, 5, 2 / 2**5)
-
-
-def test_runs_without_a_common_seed_or_without_error_are_not_compared():
-    other = {seed + 3: run for seed, run in runs().items()}
-    assert compare(runs(), [other, runs()], horizon=6)[0] is None
-    assert compare(runs(0.0), [runs()], horizon=6) == [None]
-
-
-def test_a_long_horizon_makes_long_blocks():
-    assert [one(runs(), runs(1.05), horizon=horizon).days for horizon in (6, 12, 24)] == [20, 10, 5]
-
-
-def test_the_test_is_made_on_days():
-    reference, other = runs(noise=0.1, seed=3), runs(1.02, noise=0.1, seed=4)
-    by_day = [
-        np.mean([errors(run)[day * PER_DAY : (day + 1) * PER_DAY].sum() for run in other.values()])
-        - np.mean([errors(run)[day * PER_DAY : (day + 1) * PER_DAY].sum() for run in reference.values()])
-        for day in range(DAYS)
+def test_equivalence_is_two_one_sided_t_tests_of_scipy():
+    reference, other = errors(5, noise=0, seed=7), errors(5, noise=0, factor=1.002, seed=8)
+    ratio, unit = other.mean() / reference.mean(), 100 / reference.mean()
+    base, mine = ratio * unit * reference.mean(axis=1), unit * other.mean(axis=1)  # of one mean
+    shift = 100 * (ratio - 1)
+    sides = [
+        ttest_ind(mine + shift, base + 1.0, equal_var=False, alternative="less").pvalue,
+        ttest_ind(mine + shift, base - 1.0, equal_var=False, alternative="greater").pvalue,
     ]
-    assert one(reference, other).p == pytest.approx(wilcoxon(by_day).pvalue)
+    assert one(reference, other, margin=1.0).p_equivalent == pytest.approx(max(sides), rel=1e-6)
 
 
-def test_the_interval_is_that_of_a_slow_moving_block_bootstrap_widened():
-    reference, other = runs(noise=0.1, seed=3), runs(1.02, noise=0.1, seed=4)
-    base, mine = (np.mean([errors(run) for run in each.values()], axis=0) for each in (reference, other))
-    rng = np.random.default_rng(5)
-    ratios = []
-    for _ in range(DRAWS):
-        starts = rng.integers(0, len(base) - PER_DAY + 1, DAYS)
-        chosen = np.concatenate([np.arange(start, start + PER_DAY) for start in starts])
-        ratios.append(100 * (mine[chosen].sum() / base[chosen].sum() - 1))
-    difference = one(reference, other)
-    (factor,) = widening(base[:, None], mine[:, None], PER_DAY)
-    wanted = difference.percent + factor * (np.quantile(ratios, (0.025, 0.975)) - difference.percent)
-    assert factor != pytest.approx(1, abs=0.01)
-    assert (difference.low, difference.high) == pytest.approx(tuple(wanted), abs=0.15 * np.ptp(wanted))
+def test_statsmodels_agrees_on_equivalence():
+    weightstats = pytest.importorskip("statsmodels.stats.weightstats")
+    reference, other = errors(6, noise=0, seed=9), errors(6, noise=0, factor=1.001, seed=10)
+    ratio, unit = other.mean() / reference.mean(), 100 / reference.mean()
+    base, mine = ratio * unit * reference.mean(axis=1), unit * other.mean(axis=1)
+    p, *_ = weightstats.ttost_ind(mine + 100 * (ratio - 1), base, -1.0, 1.0, usevar="unequal")
+    assert one(reference, other, margin=1.0).p_equivalent == pytest.approx(p, rel=1e-6)
 
 
-def test_days_make_wider_intervals_than_windows_taken_for_independent():
-    reference, other = runs(noise=0.1, seed=3), runs(1.02, noise=0.1, seed=4)
-    base, mine = (np.mean([errors(run) for run in each.values()], axis=0) for each in (reference, other))
-    spread = 100 * 1.96 * np.std(mine - base) / np.sqrt(len(base)) / np.mean(base)
-    difference = one(reference, other)
-    assert difference.high - difference.low > 2 * (2 * spread)
+def test_no_claim_is_made_without_its_interval():
+    rng, seen = np.random.default_rng(0), set()
+    for number in range(200):
+        factor = 1 + rng.normal() / 100
+        made = one(errors(3, seed=2 * number), errors(3, factor=factor, seed=2 * number + 1))
+        low, high = made.interval
+        assert (made.p < 0.05) == (not low <= 0 <= high)
+        if made.verdict in ("better", "worse"):
+            assert not low <= 0 <= high
+        if made.verdict == "equivalent":
+            half = made.uncertainty.half_width(0.95)
+            assert -1 < made.percent - half < made.percent + half < 1
+        seen.add(made.verdict)
+    assert seen == {"better", "worse", "equivalent", "open"}
 
 
-def coverage(noise, days, truth=3.0, draws=400):
-    """How often the interval holds the planted difference; all draws are columns of one call."""
-    hour = np.arange(days * PER_DAY)
-    hard = (5 + np.sin(2 * np.pi * hour / PER_DAY))[:, None]
-    rng = np.random.default_rng(days)
-    low, high = _widened(
-        hard * (1 + 0.1 * noise(rng, days, draws)),
-        hard * (1 + truth / 100) * (1 + 0.1 * noise(rng, days, draws)),
-        PER_DAY,
-    )
-    return np.mean((low <= truth) & (truth <= high))
+def test_a_surely_small_difference_is_equivalent_even_if_it_is_surely_there():
+    made = one(errors(spread=0.05, noise=0, seed=1), errors(spread=0.05, noise=0, factor=1.004, seed=2))
+    assert made.p < 0.001
+    assert made.verdict == "equivalent"
+    narrow = one(errors(spread=0.05, noise=0, seed=1), errors(spread=0.05, noise=0, factor=1.004, seed=2), margin=0.1)
+    assert narrow.verdict == "better"
 
 
-def by_day(rng, days, draws):
-    return np.repeat(rng.normal(size=(days, draws)), PER_DAY, axis=0)
+def test_the_interval_covers_the_spread_of_seeds_and_not_that_of_windows_alone():
+    still, moving = (one(errors(spread=s, seed=1), errors(spread=s, seed=2)).uncertainty for s in (0, 2))
+    assert moving.error > 4 * still.error
+    assert moving.windows == pytest.approx(still.windows, rel=0.2)
+    single = one(errors(1, seed=1), errors(1, seed=2))
+    assert single.uncertainty is None
 
 
-def by_hour(rng, days, draws):
-    return rng.normal(size=(days * PER_DAY, draws))
+def test_the_interval_covers_the_noise_of_windows_and_not_the_spread_of_seeds_alone():
+    still, moving = (one(errors(noise=n, seed=1), errors(noise=n, seed=2)).uncertainty for n in (0, 30))
+    assert moving.error > 4 * still.error
+    assert moving.spreads == pytest.approx(still.spreads, rel=0.2)
 
 
-def fading(hours):
-    """Noise of which half is gone after so many hours."""
-    keep, before = 0.5 ** (1 / hours), 20 * PER_DAY
-
-    def noise(rng, days, draws):
-        drawn = rng.normal(size=(days * PER_DAY + before, draws))
-        return lfilter([np.sqrt(1 - keep**2)], [1, -keep], drawn, axis=0)[before:]
-
-    return noise
+def test_windows_that_follow_each_other_are_no_independent_witnesses():
+    days = np.repeat(np.random.default_rng(3).normal(size=DAYS), PER_DAY)
+    base = errors(noise=0, spread=0.01)
+    made = one(base, base * (1 + days / 10))
+    taken_for_independent = 100 * np.std(days / 10) / np.sqrt(len(days))
+    assert made.uncertainty.error > 3 * taken_for_independent
 
 
-NOISES = {"by day": by_day, "by hour": by_hour, "fading": fading(7), "lasting": fading(23)}
+def test_the_standard_error_is_about_that_of_a_resampling_of_seeds_and_windows_and_no_smaller():
+    """The pigeonhole bootstrap: runs of each and days are drawn with replacement (Owen 2007)."""
+    reference, other = errors(40, noise=4, spread=2, seed=3), errors(40, noise=4, spread=2, seed=4)
+    rng, drawn = np.random.default_rng(5), []
+    for _ in range(2000):
+        chosen = (PER_DAY * rng.integers(0, DAYS, DAYS)[:, None] + np.arange(PER_DAY)).ravel()
+        base, mine = (made[rng.integers(0, 40, 40)][:, chosen] for made in (reference, other))
+        drawn.append(100 * (mine.mean() / base.mean() - 1))
+    assert one(reference, other).uncertainty.error == pytest.approx(np.std(drawn), rel=0.5)
+    assert one(reference, other).uncertainty.error > np.std(drawn)
 
 
-@pytest.mark.parametrize("noise", NOISES.values(), ids=NOISES)
-def test_the_interval_holds_the_truth_95_times_in_a_hundred(noise, monkeypatch):
-    monkeypatch.setattr("bench.analysis.stats.comparison.DRAWS", 200)
-    assert coverage(noise, days=30, draws=3000) == pytest.approx(0.95, abs=0.02)
+def test_a_trained_method_with_one_seed_supports_no_claim():
+    made = one(errors(6), errors(1, factor=2))
+    assert (made.lacking, made.verdict) == ("seeds", "open")
+    assert np.isnan([*made.interval, made.detectable]).all()
+    assert made.seeds_for(1) is None
+    assert one(errors(2, spread=0.01), errors(2, factor=2)).lacking == ""
 
 
-@pytest.mark.parametrize("noise", NOISES.values(), ids=NOISES)
-def test_on_ten_days_it_does_so_86_times_at_least_however_long_the_noise_lasts(noise, monkeypatch):
-    monkeypatch.setattr("bench.analysis.stats.comparison.DRAWS", 200)
-    assert 0.86 < coverage(noise, days=10, draws=400) < 0.985
+def test_a_method_without_a_seed_needs_one_run():
+    made = one(errors(1, spread=0), errors(6, factor=1.1), seeded=(False, True))
+    assert made.verdict == "better"
+    assert made.uncertainty.spreads[0] == 0
+    assert one(errors(1, spread=0), errors(1, factor=1.1, spread=0), seeded=(False, False)).verdict == "better"
+    assert one(errors(1, spread=0), errors(1, factor=1.1), seeded=(False, True)).verdict == "open"
 
 
-def test_blocks_that_follow_each_other_are_told_from_blocks_that_do_not():
-    rng = np.random.default_rng(1)
-    alone = rng.normal(size=(2000, 1))
-    alike = lfilter([1], [1, -0.5], alone, axis=0)
-    assert _resemblance(alone) == pytest.approx(0, abs=0.05)
-    assert _resemblance(alike) == pytest.approx(0.5, abs=0.05)
+def test_less_than_a_week_of_windows_supports_no_claim():
+    short, week = (one(errors(days=days), errors(factor=2, days=days, seed=1)) for days in (6, 7))
+    assert (short.lacking, short.verdict) == ("days", "open")
+    assert (week.lacking, week.verdict) == ("", "better")
 
 
-def test_a_test_period_shorter_than_two_days_still_has_an_interval():
-    difference = one(runs(days=1), runs(1.05, noise=0.1, days=1))
-    assert difference.low - 1e-9 <= difference.percent <= difference.high + 1e-9
+def test_what_may_not_be_quoted_is_open():
+    made = one(errors(), errors(factor=2))
+    assert made.verdict == "better"
+    assert replace(made, quotable=False).verdict == "open"
 
 
-def test_equal_runs_of_one_reference_share_their_draws():
-    first, second = compare(runs(noise=0.1), [runs(1.05, seed=2), runs(1.05, seed=2)], horizon=6)
-    assert first == second
+def test_a_single_window_has_no_interval():
+    assert one(errors()[:, :1], errors()[:, :1]).uncertainty is None
+
+
+def test_records_are_compared_as_their_arrays_are():
+    reference, other = errors(3, seed=1), errors(4, factor=1.03, seed=2)
+    (made,) = compare(runs(reference), [runs(other)], margin=2.0)
+    wanted = difference(reference, other, PER_DAY, margin=2.0)
+    assert made.percent == pytest.approx(wanted.percent, abs=1e-4)
+    assert made.p == pytest.approx(wanted.p, rel=1e-3)
+    assert made.margin == 2.0
+
+
+def test_a_reference_without_error_or_a_method_without_runs_is_not_compared():
+    assert compare(runs(0 * errors()), [runs(errors())]) == [None]
+    assert compare(runs(errors()), [Runs(windows=[])]) == [None]
 
 
 def test_runs_of_other_windows_are_refused():
     with pytest.raises(StoreError, match="not of the same windows"):
-        one(runs(), runs(days=DAYS - 1))
+        compare(runs(errors()), [runs(errors(), first=1001)])
 
 
 def test_holm_multiplies_by_the_number_of_comparisons_still_open():
-    differences = compare(runs(noise=0.05), [runs(1.01, noise=0.05, seed=s) for s in (1, 2, 3)], horizon=6)
-    values = sorted(each.p for each in differences)
-    wanted = np.minimum(1, np.maximum.accumulate(np.array(values) * [3, 2, 1]))
-    assert sorted(each.holm for each in corrected(differences)) == pytest.approx(list(wanted))
+    arms = [difference(errors(seed=0), errors(factor=1 + n / 500, seed=n), PER_DAY) for n in (1, 2, 3)]
+    for name, result in (("p", "holm"), ("p_equivalent", "holm_equivalent")):
+        values = sorted(getattr(arm, name) for arm in arms)
+        wanted = np.minimum(1, np.maximum.accumulate(np.array(values) * [3, 2, 1]))
+        assert sorted(getattr(arm, result) for arm in corrected(arms)) == pytest.approx(list(wanted))
+    assert {arm.tested for arm in corrected(arms)} == {3}
     assert corrected([]) == []
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize(("windows", "length"), [(240, 24), (100, 48), (7, 3), (50, 1)])
-def test_the_interval_is_that_of_archs_own_resampling(windows, length):
-    from arch.bootstrap import MovingBlockBootstrap
-
-    noise = np.random.default_rng(3)
-    base, mine = noise.uniform(1, 2, (windows, 3)), noise.uniform(1, 2, (windows, 3))
-    base[:, 2] = base[:, 0]
-    wanted = MovingBlockBootstrap(length, base, mine, seed=0).conf_int(_percent, DRAWS, method="percentile", size=LEVEL)
-    assert np.stack(_intervals(base, mine, length)) == pytest.approx(np.stack(wanted), rel=1e-9)
+def test_what_cannot_be_tested_does_not_count_in_the_correction():
+    tested, untested = difference(errors(), errors(seed=1), PER_DAY), difference(errors(), errors(1), PER_DAY)
+    first, second = corrected([tested, untested])
+    assert (first.holm, first.tested) == (first.p, 1)
+    assert second == untested

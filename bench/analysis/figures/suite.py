@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bench.analysis.differences import Differences
-from bench.analysis.figures._style import BLUE, GREY, ORANGE, add_caption, dataset_axes, new_figure, pages
+from bench.analysis.figures._style import BLUE, GREEN, GREY, ORANGE, PALE, add_caption, dataset_axes, new_figure, pages
 from bench.analysis.headers import method_headers
 from bench.analysis.results import Results
-from bench.analysis.stats.comparison import FEWEST_SEEDS, Difference
+from bench.analysis.stats.comparison import Difference, Verdict
+from bench.analysis.stats.lasting import LASTING
 from bench.analysis.table import MINUS
 from bench.runs.suite import Suite
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 PANELS = 4  # side by side
 HEAD = 1.5  # inches for title and caption
 TALL = 1.4  # times its width: what fits a page
+COLOURS: Mapping[Verdict, str] = {"better": ORANGE, "worse": BLUE, "equivalent": GREEN, "open": GREY}
+MARKERS: Mapping[Verdict, str] = {"better": "o", "worse": "o", "equivalent": "s", "open": "o"}
 
 
 def draw(results: Results, suite: Suite) -> Iterator[Figure]:
@@ -30,7 +33,7 @@ def draw(results: Results, suite: Suite) -> Iterator[Figure]:
         rows = (TALL * _width(PANELS) - HEAD) / _height(len(differences.methods))
         for page in pages(differences.datasets, PANELS, rows):
             cells = {key: cell for key, cell in differences.cells.items() if key[0] in page}
-            yield _figure(title, _caption(differences), replace(differences, cells=cells))
+            yield _figure(title, _caption(differences, suite.margin), replace(differences, cells=cells))
 
 
 def _width(columns: int) -> float:
@@ -58,6 +61,8 @@ def _figure(title: str, caption: str, shown: Differences) -> Figure:
 
 def _draw_panel(axis: Axes, row_by_row: Sequence[Difference | None]) -> None:
     axis.axvline(0, color="black", linewidth=0.8)
+    for margin in {difference.margin for difference in row_by_row if difference}:
+        axis.axvspan(-margin, margin, color=PALE, alpha=0.5, linewidth=0, zorder=0)
     for row, difference in enumerate(row_by_row):
         if difference is None:
             axis.text(0.5, row, "—", transform=axis.get_yaxis_transform(), ha="center", va="center", color=GREY)
@@ -72,18 +77,27 @@ def _draw_panel(axis: Axes, row_by_row: Sequence[Difference | None]) -> None:
 
 
 def _draw_row(axis: Axes, row: int, difference: Difference) -> None:
-    seeds, claimed = list(difference.seeds.values()), difference.claimed
-    colour = GREY if not claimed else ORANGE if difference.percent > 0 else BLUE
-    axis.plot([difference.low, difference.high], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
-    axis.plot(difference.percent, row, "o", color=colour, markersize=5, markerfacecolor=colour if claimed else "w")
-    if len(seeds) > 1:
-        axis.plot(seeds, [row + 0.25] * len(seeds), "|", color=colour, markersize=4)
+    verdict = difference.verdict
+    colour, filled = COLOURS[verdict], verdict != "open"
+    if difference.lacking != "seeds":
+        axis.plot(difference.interval, [row, row], color=colour, linewidth=2, solid_capstyle="butt")
+    axis.plot(
+        difference.percent,
+        row,
+        MARKERS[verdict],
+        color=colour,
+        markersize=5,
+        markerfacecolor=colour if filled else "w",
+    )
+    if len(difference.seeds) > 1:
+        axis.plot(difference.seeds, [row + 0.25] * len(difference.seeds), "|", color=colour, markersize=4)
 
 
-def _caption(differences: Differences) -> str:
+def _caption(differences: Differences, margin: float) -> str:
     text = (
         f"Mean absolute error, % more than {differences.name} (right: the reference is better). Bars: 95 % intervals "
-        f"over test windows; ticks: seeds; filled: real data, no quick profile, {FEWEST_SEEDS} seeds or more, and "
-        "interval, seeds and corrected test agree."
+        f"over seeds and test windows, whose noise may be halved in up to {LASTING:g} hours; ticks: seeds of the "
+        f"method against the reference's mean. Filled circles: better or worse (p < 0.05, corrected); squares: "
+        f"equivalent, within ± {margin:g} % (shaded); empty: open, or synthetic data or the quick profile."
     )
     return " ".join((text, *differences.caveats))

@@ -72,10 +72,11 @@ def _answers(results: Results, suite: Suite) -> list[str]:
     """What came of a comparison, group by group; real data alone are counted."""
     answers = []
     for key, compared in results.differences(suite).items():
-        better, worse, neither = counts = compared.counts(compared.methods)
+        counts = compared.counts(compared.methods)
+        verdicts = ", ".join(f"{verdict} in {number}" for verdict, number in counts.items())
         text = (
-            f"{suite.question or suite.title} On real data “{compared.reference}” is better in {better}, worse in "
-            f"{worse} and open in {neither} of {_count(sum(counts), 'comparison')} ({key.title})."
+            f"{suite.question or suite.title} On real data “{compared.reference}” is {verdicts} of "
+            f"{_count(sum(counts.values()), 'comparison')} ({key.title}); equivalent: within ± {suite.margin:g} %."
         )
         answers.append(" ".join([text, *compared.caveats]))
     return answers

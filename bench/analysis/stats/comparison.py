@@ -1,212 +1,205 @@
-"""Paired comparison of forecasts of the same windows: how large a difference is, how sure, and whether chance does it.
+"""Comparison of two methods on the same test windows: how large a difference is, how sure, and what may be said of it.
 
-Neighbouring windows overlap and share their hour's weather, so single windows are no independent witnesses. The
-interval comes from a moving-block bootstrap, whose blocks are a day long or more, and is widened where such blocks are
-known to be too short or too few; the test is made on such blocks.
+Two things are sampled, and both count. The *seeds*: another seed gives another error, so what several runs of a method
+have in common is only known as well as their spread and number allow (Welch's test; seed 3 of one method has nothing to
+do with seed 3 of another). The *windows*: another test period would have had other weather, so the difference of the
+two methods on each window, averaged over seeds, is only known as well as ``lasting`` says. The two variances are added.
+What varies by seed and window at once is in both, so their sum is rather too large than too small. Satterthwaite's
+degrees of freedom go with it, and t test and interval are made of the same two numbers.
+
+Four verdicts on the method that the others are compared with, the reference:
+
+- *equivalent*: the 90 % interval lies within plus and minus the margin that the suite declares beforehand, which is the
+  test of two one-sided hypotheses (TOST; Schuirmann 1987), after Holm's correction over the methods compared. A
+  difference that is surely smaller than matters is equivalent, whether or not it is surely there.
+- *better*, *worse*: the two-sided t test, p < 0.05 after the same correction; the 95 % interval excludes 0.
+- *open*: anything else, and whatever cannot be tested (``Difference.lacking``) or quoted. ``Difference.detectable`` is
+  then the smallest difference that would have been found in 80 % of cases.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bench.analysis.stats.ranking import holm, signed_ranks
+from bench.analysis.stats.lasting import FEWEST_DAYS, variance_of_mean
+from bench.analysis.stats.power import LEVEL, Uncertainty, detectable, seeds_needed
+from bench.analysis.stats.ranking import holm
 from bench.errors import StoreError
 from bench.records.arrays import Floats, WindowErrors, values_of
 
-DRAWS = 1000
-LEVEL = 0.95
-FEWEST_SEEDS = 3  # for a claim
-MOST_ALIKE = 0.9  # neighbouring blocks; beyond this no number of days would do
-HORIZONS = 4  # in a block, at least: windows of neighbouring blocks overlap by one
+FEWEST_SEEDS = 2  # of a method whose runs differ; fewer have no spread
+MARGIN = 1.0  # percent; a suite may declare another
+
+Verdict: TypeAlias = Literal["better", "worse", "equivalent", "open"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runs:
+    """The runs of one method on one data set.
+
+    Attributes:
+        windows: Errors by run, whose seeds differ.
+        seeded: Whether the method depends on a seed: not a naive baseline, nor a model in closed form. The single run
+            of one that does not is all that there is to know; of one that does, it says nothing about the next.
+    """
+
+    windows: Sequence[WindowErrors]
+    seeded: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """Mean absolute error less that of a reference, in percent of the reference's: above 0 the reference is better.
+    """Mean absolute error less that of the reference, in percent of the reference's: above 0 the reference is better.
 
     Attributes:
-        percent: Of errors averaged over the seeds that both have.
-        low, high: The 95 % interval of a moving-block bootstrap over windows, widened as ``widening`` says.
-        seeds: By seed its own difference in percent.
-        days: Blocks that the test is made on, days unless the horizon is long.
-        p: Of Wilcoxon's signed-rank test over them, two-sided.
-        holm: The same, corrected by Holm for all comparisons on this data set.
-        least: The smallest that ``holm`` could have been for the first of these comparisons.
+        percent: Of errors averaged over the seeds of each.
+        seeds: By run of the method, its own difference from the mean of the reference, in percent.
+        reference_seeds: Runs of the reference.
+        days: Of the test period, in whole days of windows.
+        uncertainty: Of ``percent``; None where a method with a seed has one run.
+        margin: Within which a difference does not matter, in percent.
+        p: Of the t test that there is no difference, two-sided.
+        p_equivalent: Of the two one-sided t tests that it is not within the margin.
+        holm, holm_equivalent: The same, corrected by Holm for all methods tested on this data set.
+        tested: How many these are.
         weights: Of the reference.
         quotable: Whether it may be claimed at all: on real data, and not in the quick profile.
     """
 
     percent: float
-    low: float
-    high: float
-    seeds: Mapping[int, float]
+    seeds: Sequence[float]
+    reference_seeds: int
     days: int
-    p: float
+    uncertainty: Uncertainty | None
+    margin: float = MARGIN
+    p: float = math.nan
+    p_equivalent: float = math.nan
     holm: float = math.nan
-    least: float = math.nan
+    holm_equivalent: float = math.nan
+    tested: int = 1
     weights: str = ""
     quotable: bool = True
 
     @property
-    def testable(self) -> bool:
-        """Whether seeds and days are enough for a claim."""
-        return len(self.seeds) >= FEWEST_SEEDS and self.least < 1 - LEVEL
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval; it excludes 0 where ``p`` is below 0.05. NaN where nothing is known of it."""
+        half = self.uncertainty.half_width(1 - LEVEL / 2) if self.uncertainty else math.nan
+        return self.percent - half, self.percent + half
 
     @property
-    def claimed(self) -> bool:
-        """Whether test, interval and every seed agree on something that may be claimed."""
-        sides = {np.sign(value) for value in (self.percent, self.low, self.high, *self.seeds.values())}
-        return self.quotable and self.testable and self.holm < 1 - LEVEL and len(sides) == 1
+    def lacking(self) -> Literal["seeds", "days", ""]:
+        """What a claim would need first: more seeds, a longer test period, or nothing."""
+        return "seeds" if self.uncertainty is None else "days" if self.days < FEWEST_DAYS else ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """As the module's docstring defines it."""
+        if not self.quotable or self.lacking:
+            return "open"
+        if self.holm_equivalent < LEVEL:
+            return "equivalent"
+        if self.holm < LEVEL:
+            return "better" if self.percent > 0 else "worse"
+        return "open"
+
+    @property
+    def detectable(self) -> float:
+        """The smallest true difference in percent that these runs would show in 80 % of cases; NaN if none can be."""
+        if self.uncertainty is None or self.lacking:
+            return math.nan
+        return detectable(self.uncertainty, self.tested)
+
+    def seeds_for(self, percent: float) -> int | None:
+        """About how many seeds of each method would show a true difference of this size in 80 % of cases.
+
+        None if not even ``bench.analysis.stats.power.MOST_SEEDS`` would, since it is too small for the test period.
+        """
+        if self.uncertainty is None or self.lacking:
+            return None
+        return seeds_needed(self.uncertainty, abs(percent), self.tested)
 
 
-def compare(
-    reference: Mapping[int, WindowErrors], others: Sequence[Mapping[int, WindowErrors]], *, horizon: int
-) -> list[Difference | None]:
-    """Differences of methods from the reference on one data set, not yet corrected; the draws are the same for all.
-
-    ``reference`` and each of ``others`` hold the errors of the same windows by seed.
+def compare(reference: Runs, others: Sequence[Runs], *, margin: float = MARGIN) -> list[Difference | None]:
+    """Differences of methods from the reference on one data set, not yet corrected.
 
     Returns:
-        None for a method that has no seed in common with the reference, or if the reference makes no error.
+        None for all if the reference makes no error, or has no run.
 
     Raises:
         StoreError: If the runs are not of the same windows.
     """
-    first = next(iter(reference.values()))
-    if any(run.origins != first.origins for runs in (reference, *others) for run in runs.values()):
+    every = [run for runs in (reference, *others) for run in runs.windows]
+    if any(run.origins != every[0].origins for run in every):
         raise StoreError("runs that are to be compared are not of the same windows; repeat them with --force")
-    base_errors, other_errors = _errors(reference), [_errors(runs) for runs in others]
-    shared = [sorted({*reference} & {*runs}) for runs in others]
-    known = [number for number, seeds in enumerate(shared) if sum(base_errors[s].sum() for s in seeds) > 0]
-    if not known:
+    base = _errors(reference)
+    if not base.sum() > 0:
         return [None] * len(others)
-    base = np.stack([_mean(base_errors, shared[number]) for number in known], axis=1)  # [N, K]
-    other = np.stack([_mean(other_errors[number], shared[number]) for number in known], axis=1)
-    length = first.per_day * math.ceil(max(first.per_day, HORIZONS * horizon) / first.per_day)
-    low, high = _widened(base, other, length)
-    days, chances = _tested(other - base, (first.starts - first.starts[0]) // length)
-    results: list[Difference | None] = [None] * len(others)
-    for column, number in enumerate(known):
-        seeds = {s: float(_percent(base_errors[s], other_errors[number][s])) for s in shared[number]}
-        results[number] = Difference(
-            percent=float(_percent(base[:, column], other[:, column])),
-            low=float(low[column]),
-            high=float(high[column]),
-            seeds=seeds,
-            days=days,
-            p=chances[column],
-        )
-    return results
-
-
-def corrected(differences: Sequence[Difference]) -> list[Difference]:
-    """Holm's correction over all of them."""
-    if not differences:
-        return []
-    values = holm([difference.p for difference in differences])
+    per_day = reference.windows[0].per_day
     return [
-        replace(difference, holm=value, least=min(1.0, len(differences) * 2.0 ** (1 - difference.days)))
-        for difference, value in zip(differences, values, strict=True)
+        difference(base, _errors(runs), per_day, seeded=(reference.seeded, runs.seeded), margin=margin)
+        if runs.windows
+        else None
+        for runs in others
     ]
 
 
-def _errors(runs: Mapping[int, WindowErrors]) -> dict[int, Floats]:
-    """Absolute errors of each window by seed, ``[N]``."""
-    return {seed: values_of(run.absolute) for seed, run in runs.items()}
+def difference(
+    reference: Floats, other: Floats, per_day: int, *, seeded: tuple[bool, bool] = (True, True), margin: float = MARGIN
+) -> Difference:
+    """The difference of a method from the reference, by their errors on each run and window.
 
-
-def _mean(errors: Mapping[int, Floats], seeds: Sequence[int]) -> Floats:
-    """Averaged over seeds, ``[N]``."""
-    mean: Floats = np.mean([errors[seed] for seed in seeds], axis=0)
-    return mean
-
-
-def _percent(base: Floats, other: Floats) -> Floats:
-    """Of the sums over windows, the first axis; 0 where the reference makes no error in any of them."""
-    return _percent_of_sums(base.sum(axis=0), other.sum(axis=0))
-
-
-def _percent_of_sums(total: Floats, other: Floats) -> Floats:
-    ratio: Floats = np.divide(other, total, out=np.ones_like(total), where=total > 0)
-    percent: Floats = 100 * (ratio - 1)
-    return percent
-
-
-def widening(base: Floats, other: Floats, length: int) -> Floats:
-    """By what a percentile interval of moving blocks must be stretched, ``[K]`` for columns ``[N, K]``.
-
-    The bootstrap takes blocks for independent and their variance for known. Here the sums of neighbouring blocks may
-    resemble each other (an autoregression of order one, its coefficient corrected for the short series, after Kendall
-    1954), and Student's t stands for the few independent blocks that are left.
+    Args:
+        reference: ``[S, N]``, windows in ascending order of time, ``per_day`` of them a day; not all 0.
+        other: ``[S', N]``, on the same windows.
+        per_day: Slots of a day.
+        seeded: Whether the reference and the method depend on a seed.
+        margin: Within which a difference does not matter, in percent.
     """
-    from scipy.stats import norm, t
-
-    errors = other - base * (other.sum(axis=0) / base.sum(axis=0))
-    length = max(1, min(length, len(errors) // 2))
-    number = max(1, len(errors) // length)
-    blocks = errors[: number * length].reshape(number, length, -1).sum(axis=1)
-    alike = _resemblance(blocks)
-    true = blocks.var(axis=0) * number / max(1, number - 1) * (1 + alike) / (1 - alike)
-    assumed = _block_variance(errors, length)
-    ratio = np.divide(true, assumed, out=np.ones_like(true), where=assumed > 0)
-    upper, independent = (1 + LEVEL) / 2, np.maximum(2.0, number * (1 - alike) / (1 + alike))
-    factor: Floats = np.sqrt(ratio) * t.ppf(upper, independent - 1) / norm.ppf(upper)
-    return factor
-
-
-def _resemblance(blocks: Floats) -> Floats:
-    """Correlation of neighbouring blocks ``[D, K]``, without the bias of a short series; from 0 to ``MOST_ALIKE``."""
-    centred = blocks - blocks.mean(axis=0)
-    variance = (centred**2).sum(axis=0)
-    products = (centred[1:] * centred[:-1]).sum(axis=0)
-    correlation = np.divide(products, variance, out=np.zeros_like(variance), where=variance > 0)
-    unbiased: Floats = np.clip(correlation + (1 + 4 * correlation) / len(blocks), 0, MOST_ALIKE)
-    return unbiased
+    unit, ratio = 100 / reference.mean(), other.mean() / reference.mean()
+    uncertainty = _uncertainty(unit * ratio * reference, unit * other, seeded, per_day)
+    percent = float(100 * (ratio - 1))
+    return Difference(
+        percent=percent,
+        seeds=[float(value) for value in unit * other.mean(axis=1) - 100],
+        reference_seeds=len(reference),
+        days=other.shape[1] // per_day,
+        uncertainty=uncertainty,
+        margin=margin,
+        p=uncertainty.p(percent) if uncertainty else math.nan,
+        p_equivalent=uncertainty.p_within(percent, margin) if uncertainty else math.nan,
+    )
 
 
-def _widened(base: Floats, other: Floats, length: int) -> tuple[Floats, Floats]:
-    """Lower and upper bounds ``[K]``, each set off from the difference by ``widening`` times its distance."""
-    low, high = _intervals(base, other, length)
-    middle, factor = _percent(base, other), widening(base, other, length)
-    return middle - factor * (middle - low), middle + factor * (high - middle)
+def corrected(differences: Sequence[Difference]) -> list[Difference]:
+    """Holm's correction over all that can be tested, of the tests for a difference and of those for equivalence."""
+    tested = [number for number, difference in enumerate(differences) if not difference.lacking]
+    by_holm = holm([differences[number].p for number in tested])
+    equivalent = holm([differences[number].p_equivalent for number in tested])
+    made = list(differences)
+    for number, p, p_equivalent in zip(tested, by_holm, equivalent, strict=True):
+        made[number] = replace(made[number], holm=p, holm_equivalent=p_equivalent, tested=len(tested))
+    return made
 
 
-def _block_variance(errors: Floats, length: int) -> Floats:
-    """Of the sum of a block, over all moving blocks, ``[K]``."""
-    sums = _running(errors)
-    variance: Floats = np.var(sums[length:] - sums[:-length], axis=0)
-    return variance
+def _errors(runs: Runs) -> Floats:
+    """Absolute errors of each run and window, ``[S, N]``."""
+    return np.stack([values_of(run.absolute) for run in runs.windows])
 
 
-def _intervals(base: Floats, other: Floats, length: int) -> tuple[Floats, Floats]:
-    """Lower and upper bounds ``[K]`` for columns ``[N, K]``; blocks are at most half as long as the series."""
-    number, length = len(base), max(1, min(length, len(base) // 2))
-    columns, reference = np.unique(base, axis=1, return_inverse=True)  # most methods share the reference's errors
-    sums = _running(np.hstack([columns, other]))
-    starts = _starts(number, length)
-    ends = starts + np.minimum(length, number - np.arange(0, number, length))  # the last block is cut
-    drawn = np.stack([(sums[last] - sums[first]).sum(axis=0) for first, last in zip(starts, ends, strict=True)])
-    percent = _percent_of_sums(drawn[:, reference], drawn[:, columns.shape[1] :])
-    low, high = np.quantile(percent, ((1 - LEVEL) / 2, (1 + LEVEL) / 2), axis=0)
-    return low, high
-
-
-def _starts(windows: int, length: int) -> NDArray[np.int64]:
-    """Where the blocks of every draw begin, ``[DRAWS, blocks]``; the same for all comparisons of so many windows."""
-    return np.random.default_rng(0).integers(0, windows - length + 1, (DRAWS, math.ceil(windows / length)))
-
-
-def _running(columns: Floats) -> Floats:
-    """Sums of the first 0, 1, … rows, ``[N + 1, K]``."""
-    return np.cumsum(np.vstack([np.zeros_like(columns[:1]), columns]), axis=0)
-
-
-def _tested(differences: Floats, days: NDArray[np.int64]) -> tuple[int, list[float]]:
-    """The number of days, which ascend, and p of the sums over them of each column of ``[N, K]``."""
-    _, begins = np.unique(days, return_index=True)
-    return len(begins), signed_ranks(np.add.reduceat(differences, begins, axis=0))
+def _uncertainty(base: Floats, other: Floats, seeded: tuple[bool, bool], per_day: int) -> Uncertainty | None:
+    """Of the difference of the means of ``[S, N]`` and ``[S', N]``, which are equal: the reference's has its ratio."""
+    both = (base, other)
+    if any(varies and len(runs) < FEWEST_SEEDS for varies, runs in zip(seeded, both, strict=True)):
+        return None
+    if other.shape[1] < 2:
+        return None
+    (windows,), waves = variance_of_mean((other.mean(axis=0) - base.mean(axis=0))[:, None], per_day)
+    spreads = [float(runs.mean(axis=1).var(ddof=1)) if len(runs) > 1 else 0.0 for runs in both]
+    return Uncertainty(
+        windows=float(windows), waves=waves, spreads=(spreads[0], spreads[1]), seeds=(len(base), len(other))
+    )

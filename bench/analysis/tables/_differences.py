@@ -1,35 +1,64 @@
-"""The part of a suite's table that says how its rows differ from the reference."""
+"""The part of a suite's table that says how its rows differ from the reference, and what would settle what is open."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 from bench.analysis.differences import Differences
 from bench.analysis.groups import Group, GroupKey, MethodKey, Summary
 from bench.analysis.headers import dataset_headers, method_headers
-from bench.analysis.stats.comparison import DRAWS, FEWEST_SEEDS, Difference
+from bench.analysis.stats.comparison import Difference
+from bench.analysis.stats.lasting import FEWEST_DAYS, LASTING
+from bench.analysis.stats.power import MOST_SEEDS
 from bench.analysis.table import MINUS, Cell, Header, Table
 from bench.analysis.tables._columns import method_facts
 from bench.runs.suite import Suite
 
-MEASURED = ("percent", "low", "high", "days", "p", "holm")
+EQUIVALENT = "≈"
+TESTS = ("p", "holm", "p_equivalent", "holm_equivalent")
 
 
-def difference_table(group: Group, compared: Differences, suite: Suite) -> Table:
-    """The differences, for what is compared at all, under the names that it has among the scores."""
+def difference_tables(group: Group, compared: Differences, suite: Suite) -> list[Table]:
+    """The differences, for what is compared at all, under the names that it has among the scores; and what is open."""
     datasets, methods = dataset_headers(group.datasets), method_headers(group.methods, group.naive)
     rows = [method for method in methods if method in compared.methods]
-    return Table(
+    heading = " ".join(f"{suite.question} Difference from {compared.name}. {group.key.title}".split())
+    differences = Table(
         key="difference",
-        heading=" ".join(f"{suite.question} Difference from {compared.name}. {group.key.title}".split()),
+        heading=heading,
         corner="MAE, % more than the reference",
         rows=tuple(methods[method] for method in rows),
-        columns=(*(datasets[data] for data in compared.datasets), Header(name="reference better / worse / open")),
+        columns=(
+            *(datasets[data] for data in compared.datasets),
+            Header(name="reference better / worse / equivalent / open"),
+        ),
         cells=tuple(_row(group, compared, method) for method in rows),
-        notes=_notes(compared),
+        notes=_notes(compared, suite),
         text_flags=("random_weights",) if "random" in compared.weights else (),
     )
+    open_ones = {key: cell for key, cell in compared.cells.items() if cell.quotable and cell.verdict == "open"}
+    if not open_ones:
+        return [differences]
+    down, across = ([*dict.fromkeys(part)] for part in zip(*open_ones, strict=True))
+    return [
+        differences,
+        Table(
+            key="settle",
+            heading=f"What would settle what is open? {heading}",
+            corner=f"Seeds of each to show: the difference seen / one of {suite.margin:g} %",
+            rows=tuple(methods[method] for method in rows if method in across),
+            columns=tuple(datasets[data] for data in sorted(down)),
+            cells=tuple(
+                tuple(_needs(open_ones.get((data, method)), suite.margin) for data in sorted(down))
+                for method in rows
+                if method in across
+            ),
+            notes=_settling(open_ones.values()),
+            text_flags=differences.text_flags,
+        ),
+    ]
 
 
 def difference_rows(key: GroupKey, compared: Differences) -> list[dict[str, Any]]:
@@ -41,38 +70,82 @@ def difference_rows(key: GroupKey, compared: Differences) -> list[dict[str, Any]
             **method_facts(method),
             "reference": compared.reference,
             "reference_weights": difference.weights,
-            **{name: getattr(difference, name) for name in MEASURED},
-            "claimed": difference.claimed,
-            "seeds": ";".join(f"{seed}:{value:.6g}" for seed, value in difference.seeds.items()),
+            **_facts(difference),
         }
         for (data, method), difference in compared.cells.items()
     ]
 
 
-def _notes(compared: Differences) -> tuple[str, ...]:
+def _facts(difference: Difference) -> dict[str, Any]:
+    low, high = difference.interval
+    uncertainty = difference.uncertainty
+    return {
+        "percent": difference.percent,
+        "low": low,
+        "high": high,
+        **{name: getattr(difference, name) for name in TESTS},
+        "verdict": difference.verdict,
+        "margin": difference.margin,
+        "detectable": difference.detectable,
+        "seeds_for_seen": difference.seeds_for(difference.percent),
+        "seeds_for_margin": difference.seeds_for(difference.margin),
+        "lacking": difference.lacking,
+        "days": difference.days,
+        "windows_error": uncertainty.windows**0.5 if uncertainty else None,
+        "reference_spread": uncertainty.spreads[0] ** 0.5 if uncertainty else None,
+        "spread": uncertainty.spreads[1] ** 0.5 if uncertainty else None,
+        "freedom": uncertainty.freedom if uncertainty else None,
+        "reference_seeds": difference.reference_seeds,
+        "seeds": ";".join(f"{value:.6g}" for value in difference.seeds),
+    }
+
+
+def _notes(compared: Differences, suite: Suite) -> tuple[str, ...]:
     notes = [
         *compared.caveats,
         "Mean absolute error less that of the reference, in % of it: above 0 the reference is better.",
-        "In brackets the 95 % interval of a moving-block bootstrap over test windows (blocks of a day or more, "
-        f"{DRAWS} draws) of errors averaged over the seeds that both have; it does not cover the spread of seeds.",
-        f"Bold, and counted: real data, no quick profile, {FEWEST_SEEDS} seeds or more, and the interval, every seed "
-        "and Wilcoxon's signed-rank test over days agree (p < 0.05 after Holm's correction on each data set); all "
-        "else is open.",
+        "In brackets the 95 % interval: it covers the spread of the seeds of both (which are not paired) and that of "
+        f"the test windows, whose noise may last (halved in up to {LASTING:g} hours).",
+        "Bold: the reference is better or worse (t test, p < 0.05 after Holm's correction on each data set). "
+        f"{EQUIVALENT}: equivalent, since the 90 % interval lies within ± {suite.margin:g} %, the suite's margin "
+        "(two one-sided tests, corrected alike). All else is open, and in round brackets stands the smallest "
+        "difference, in %, that would have been found in 80 % of cases.",
+        "Only real data outside the quick profile are judged and counted.",
+        *_lacking(compared),
     ]
-    tried = [(data.dataset, cell) for (data, _), cell in compared.cells.items() if len(cell.seeds) >= FEWEST_SEEDS]
-    few = {name for name, cell in tried if not cell.testable}
-    if few:
-        notes.append(f"Too few days for the test to reach p < 0.05, whatever the truth: {', '.join(sorted(few))}.")
     if len(compared.weights) > 1:
         notes.append("A method is compared with the reference of its own weights where there are several.")
     return tuple(notes)
+
+
+def _lacking(compared: Differences) -> list[str]:
+    """What cannot be tested at all, and why."""
+    quotable = {key: cell for key, cell in compared.cells.items() if cell.quotable}
+    few = any(cell.lacking == "seeds" for cell in quotable.values())
+    short = sorted({data.dataset for (data, _), cell in quotable.items() if cell.lacking == "days"})
+    notes = ["Needs seeds (n=1): a trained model with one seed supports no claim."] if few else []
+    if short:
+        notes.append(
+            f"A test period of less than {FEWEST_DAYS} days supports no claim, since noise may last: "
+            f"{', '.join(short)}."
+        )
+    return notes
+
+
+def _settling(cells: Iterable[Difference]) -> tuple[str, ...]:
+    notes = (
+        "For each comparison that is open: about how many seeds of the method and of the reference would show a true "
+        "difference of the size seen, and one of the margin, in 80 % of cases, if seeds vary as they do now.",
+        f"—: more than {MOST_SEEDS}, or the test period is too short for any number of seeds.",
+    )
+    return notes if any(cell.lacking != "seeds" for cell in cells) else notes[:1]
 
 
 def _row(group: Group, compared: Differences, method: MethodKey) -> tuple[Cell, ...]:
     """The comparisons of one method, and how they end on real data."""
     keys = [(data, method) for data in compared.datasets]
     cells = [_cell(group.cells.get(key), compared.cells.get(key)) for key in keys]
-    return (*cells, Cell(value=" / ".join(map(str, compared.counts([method])))))
+    return (*cells, Cell(value=" / ".join(map(str, compared.counts([method]).values()))))
 
 
 def _cell(summary: Summary | None, difference: Difference | None) -> Cell:
@@ -80,9 +153,27 @@ def _cell(summary: Summary | None, difference: Difference | None) -> Cell:
         return Cell(flags=("missing",))
     if difference is None:
         return Cell(flags=summary.flags) if summary.flags else Cell(value="no reference")
-    text = f"{_signed(difference.percent)} [{_signed(difference.low)}, {_signed(difference.high)}]"
-    count = f" (n={len(difference.seeds)})" if len(difference.seeds) < FEWEST_SEEDS else ""
-    return Cell(value=text + count, rank="best" if difference.claimed else "", flags=summary.flags)
+    rank: Literal["best", ""] = "best" if difference.verdict in ("better", "worse") else ""
+    return Cell(value=_text(difference), rank=rank, flags=summary.flags)
+
+
+def _text(difference: Difference) -> str:
+    if difference.lacking == "seeds":
+        return f"{_signed(difference.percent)} (n={min(len(difference.seeds), difference.reference_seeds)})"
+    text = f"{_signed(difference.percent)} [{', '.join(map(_signed, difference.interval))}]"
+    if difference.verdict == "equivalent":
+        return f"{text} {EQUIVALENT}"
+    shown = difference.quotable and difference.verdict == "open" and not difference.lacking
+    return f"{text} open ({difference.detectable:.1f})" if shown else text
+
+
+def _needs(difference: Difference | None, margin: float) -> Cell:
+    if difference is None:
+        return Cell()
+    if difference.lacking:
+        return Cell(value={"seeds": "2 or more", "days": "—"}[difference.lacking])
+    wanted = (difference.seeds_for(size) for size in (difference.percent, margin))
+    return Cell(value=" / ".join("—" if number is None else str(number) for number in wanted))
 
 
 def _signed(value: float) -> str:

@@ -12,7 +12,7 @@ from bench.analysis.headers import dataset_headers, method_headers
 from bench.analysis.results import Results
 from bench.analysis.table import MARKS, Cell, Table, TableFile
 from bench.analysis.tables._columns import column, method_facts
-from bench.analysis.tables._differences import difference_rows, difference_table
+from bench.analysis.tables._differences import difference_rows, difference_tables
 from bench.analysis.tables._published import published_tables
 from bench.metrics import METRICS, SHOWN
 from bench.runs.suite import Suite
@@ -32,7 +32,7 @@ def make(results: Results, suite: Suite) -> TableFile:
     tables: list[Table] = []
     for key, group in groups.items():
         tables += _score_tables(group, suite)
-        tables += [difference_table(group, compared[key], suite)] if key in compared else []
+        tables += difference_tables(group, compared[key], suite) if key in compared else []
         tables += published_tables(group, suite.published_table) if suite.published_table else []
     csv = {"": pd.DataFrame([row for group in groups.values() for row in _rows(group)])}
     if compared:
