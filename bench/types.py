@@ -42,6 +42,8 @@ class DatasetCard:
     Attributes:
         name: Registry name, the file name of the data set's module.
         grid: (H, W).
+        source: Whose measurements they are, where several data sets share them. Data sets of one city or of one source
+            are related: no two of them are independent witnesses of a claim.
         interval: Minutes per slot; divides a day.
         start: ISO date-time of the first slot, or None when the calendar is unknown. The clock then starts at
             midnight of a day called Monday: a week has its rhythm but not its name.
@@ -76,6 +78,7 @@ class DatasetCard:
     nonnegative: bool = True
     zero_is_missing: bool = False
     mape_threshold: float = 10.0
+    source: str = ""
 
     @property
     def slots_per_day(self) -> int:

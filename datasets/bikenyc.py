@@ -15,6 +15,7 @@ CARD = DatasetCard(
     name="bikenyc",
     title="NYC-Bike (10 x 20)",
     city="New York City",
+    source="Citi Bike",
     domain="bike flow",
     grid=(10, 20),
     interval=30,

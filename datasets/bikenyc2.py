@@ -15,6 +15,7 @@ CARD = DatasetCard(
     name="bikenyc2",
     title="NYC-Bike (16 x 8)",
     city="New York City",
+    source="Citi Bike",
     domain="bike flow",
     grid=(16, 8),
     interval=60,

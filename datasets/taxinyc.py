@@ -15,6 +15,7 @@ CARD = DatasetCard(
     name="taxinyc",
     title="NYC-Taxi (10 x 20)",
     city="New York City",
+    source="NYC Taxi and Limousine Commission",
     domain="taxi flow",
     grid=(10, 20),
     interval=30,

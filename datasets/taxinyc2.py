@@ -19,6 +19,7 @@ CARD = DatasetCard(
     name="taxinyc2",
     title="NYC-Taxi (16 x 12)",
     city="New York City",
+    source="NYC Taxi and Limousine Commission",
     domain="taxi flow",
     grid=(16, 12),
     interval=30,

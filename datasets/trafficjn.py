@@ -13,6 +13,7 @@ CARD = DatasetCard(
     name="trafficjn",
     title="Traffic (Jinan)",
     city="Jinan",
+    source="road speeds of UniST's collection",
     domain="road speed",
     grid=(32, 18),
     interval=30,

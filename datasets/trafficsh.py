@@ -13,6 +13,7 @@ CARD = DatasetCard(
     name="trafficsh",
     title="Traffic (Shanghai)",
     city="Shanghai",
+    source="road speeds of UniST's collection",
     domain="road speed",
     grid=(28, 32),
     interval=30,

@@ -9,6 +9,7 @@ from typing import get_args
 from bench.analysis.groups import DataKey, Group, MethodKey, Summary
 from bench.analysis.stats.comparison import Difference, Runs, Verdict, compare, corrected
 from bench.analysis.table import MARKS
+from bench.analysis.witnesses import Witnesses, witnesses
 from bench.runs.suite import Suite
 
 PREFERRED = ("pretrained", "none", "random")  # weights of a reference for a method of other weights
@@ -22,11 +23,13 @@ class Differences:
         reference: The name of the method compared with.
         wanted: The name that the suite puts first; its runs may be missing.
         cells: The reference itself is not among them.
+        witnesses: The real data sets, and which of them are related.
     """
 
     reference: str
     wanted: str
     cells: Mapping[tuple[DataKey, MethodKey], Difference]
+    witnesses: Witnesses
 
     @property
     def weights(self) -> set[str]:
@@ -74,7 +77,8 @@ def differences(group: Group, suite: Suite) -> Differences | None:
         cells |= {(data, method): replace(cell, quotable=quotable) for method, cell in compared.items()}
     if reference is None or not cells:
         return None
-    return Differences(reference=reference, wanted=suite.references[0], cells=cells)
+    real = witnesses(run for key in cells if not key[0].synthetic for run in group.cells[key].runs)
+    return Differences(reference=reference, wanted=suite.references[0], cells=cells, witnesses=real)
 
 
 def _on_one(

@@ -11,6 +11,7 @@ from bench.analysis.groups import DataKey, Group, Summary
 from bench.analysis.headers import decimals, method_headers
 from bench.analysis.stats.ranking import FEWEST_DATASETS, FEWEST_MODELS
 from bench.analysis.table import Header
+from bench.analysis.witnesses import Witnesses, witnesses
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +26,7 @@ class Standing:
         exact: The same at full precision.
         rmse: RMSE at printed precision, of the same methods and data sets.
         naive: The best naive baseline's MAE by data set; NaN without one.
+        witnesses: The data sets, and which of them are related.
         headers: By method, in the scores' order.
         left_out: Who and what does not take part, each with its reason.
         quick: Whether it is of the quick profile.
@@ -34,6 +36,7 @@ class Standing:
     exact: pd.DataFrame
     rmse: pd.DataFrame
     naive: pd.Series[float]
+    witnesses: Witnesses
     headers: Mapping[str, Header]
     left_out: tuple[str, ...]
     quick: bool
@@ -70,6 +73,7 @@ def standing(group: Group) -> Standing:
         exact=table,
         rmse=_printed(beside) if len(table.columns) and not beside.isna().to_numpy().any() else beside,
         naive=pd.Series(naive, dtype=float).reindex(table.index),
+        witnesses=witnesses(run for cell in group.cells.values() for run in cell.runs if run.dataset in table.index),
         headers={name: headers[name] for name in table.columns},
         left_out=(*left_out, *dropped),
         quick=group.key.quick,

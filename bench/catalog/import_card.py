@@ -17,7 +17,8 @@ except for ``start``, whose default is that the calendar is unknown, and ``heade
     mape_threshold = 10.0           # MAPE counts only targets of at least this size
     unit = "units"
     title = ""                      # the name, if empty
-    city = ""
+    city = ""                       # data sets of one city or one source are related: no independent witnesses
+    source = ""                     # whose measurements they are
     domain = ""
     licence = ""
     citation = ""
@@ -79,6 +80,7 @@ class ImportCard(BaseModel):
     unit: str = "units"
     title: str = ""
     city: str = ""
+    source: str = ""
     domain: str = ""
     licence: str = ""
     citation: str = ""
@@ -110,6 +112,7 @@ class ImportCard(BaseModel):
             name=self.name,
             title=self.title or self.name,
             city=self.city,
+            source=self.source,
             domain=self.domain,
             grid=self.grid,
             interval=self.interval,

@@ -114,7 +114,7 @@ def import_file(
 
     The smallest card: name = "citybus", interval = 30 (minutes), grid = [10, 20] (rows, columns). Also start, channels,
     layout (TCHW, THWC, THW, TNC or TN), key, header (of a CSV), missing ("none" or "nan"), nonnegative,
-    zero_is_missing, mape_threshold, unit, title, city, domain, licence, citation, homepage.
+    zero_is_missing, mape_threshold, unit, title, city, source, domain, licence, citation, homepage.
     """
     from bench.catalog.imports import import_array
 
@@ -151,6 +151,7 @@ def _facts(data: SpatioTemporalData) -> dict[str, str]:
     return {
         "title": card.title,
         "city": card.city,
+        **({"source": card.source} if card.source else {}),
         "domain": card.domain,
         "data": "SYNTHETIC" if identity.synthetic else "real",
         "layout": identity.version,

@@ -26,12 +26,14 @@ class Expected:
     """What of a plan is to do, and how long that may take.
 
     Attributes:
+        order: The whole plan, data set by data set, the cheapest runs first.
         seconds: By data set, of the runs whose pace is known.
         unknown: How many runs are in no such number.
         bound: Whether training may stop earlier, so that the numbers are upper bounds.
         failures: By method, why it could not be tried.
     """
 
+    order: Sequence[PlannedRun]
     todo: Sequence[PlannedRun]
     seconds: Mapping[str, float]
     unknown: int
@@ -89,6 +91,7 @@ def expect(
     timed = [(run, pace) for run in todo if (pace := paces.get(estimate.pace_key(run.spec)))]
     by_data = {name: [run for run, _ in timed if run.dataset == name] for name in shapes}
     return Expected(
+        order=estimate.cheapest_first(plan, paces, shapes),
         todo=todo,
         seconds={name: estimate.total_seconds(runs, paces, shapes) for name, runs in by_data.items()},
         unknown=len(todo) - len(timed),

@@ -16,6 +16,7 @@ from bench.cli.plan import announce, expect, show_expected, show_plan
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Sequence
 
     from bench.catalog.data import Catalog
     from bench.records.planned import PlannedRun
@@ -58,7 +59,7 @@ def run(
         show_expected(console, plan, expected)
     else:
         announce(console, expected)
-        outcome = _execute(console, plan, catalog, options, tracked, force=force, compiled=compiled)
+        outcome = _execute(console, expected.order, catalog, options, tracked, force=force, compiled=compiled)
         _finish(console, options, plan, outcome)
     if quick:
         console.print(QUICK_WARNING, soft_wrap=True)
@@ -68,7 +69,7 @@ def run(
 
 def _execute(
     console: Console,
-    plan: list[PlannedRun],
+    plan: Sequence[PlannedRun],
     catalog: Catalog,
     options: PlanOptions,
     tracking_uri: str | None,

@@ -128,7 +128,8 @@ def resampled(errors: Floats) -> Draw:
         disjoint = len(errors) // seeds
         order = rng.permutation(len(errors))[: disjoint * seeds].reshape(disjoint, seeds)
         again = [rng.choice(len(errors), seeds, replace=False) for _ in range(ARMS + 1 - disjoint)]
-        return errors[np.stack([*order, *again])[: ARMS + 1]]
+        groups: Floats = errors[np.stack([*order, *again])[: ARMS + 1]]
+        return groups
 
     return draw
 

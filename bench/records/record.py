@@ -62,11 +62,14 @@ class Label(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         overrides: Settings that are not the profile's, by "model.<name>" or "train.<name>".
         base: Those of them that all models were run with.
+        city, source: Of the data set, as its card says; empty where it does not, and in records of earlier schemas.
     """
 
     profile: str
     overrides: dict[str, Any] = {}
     base: dict[str, Any] = {}
+    city: str = ""
+    source: str = ""
 
 
 class Counts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

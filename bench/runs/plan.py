@@ -11,6 +11,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, get_args
 
+import msgspec
+
 from bench.catalog import registry
 from bench.catalog.code import code_of
 from bench.catalog.data import Catalog
@@ -50,6 +52,7 @@ def plan(
 ) -> list[PlannedRun]:
     """Every run of a suite as selected, each once, data set by data set, in a stable order.
 
+    On each data set naive baselines come first, then what is fitted in closed form, then what is trained.
     With ``tuned``, every model but the naive baselines takes the settings found for it on each data set. A variant's
     own settings win over them, and so does what the selection overrides. ``device`` says what the precision "auto" is.
 
@@ -66,6 +69,7 @@ def plan(
     datasets = _datasets(suite, selection, catalog)
     data = {dataset: catalog.identity(dataset) for dataset in datasets}
     files = _tuned_files(suite, profile, methods, tasks, data, tuned) if tuned else {}
+    cards = {dataset: catalog.card(dataset) for dataset in datasets}
     runs: dict[str, PlannedRun] = {}
     for dataset, task, method in product(datasets, tasks, methods):
         settings = files.get((dataset, task.name, method.model))
@@ -81,7 +85,8 @@ def plan(
                 weights=_weights(config),
                 tuned=settings is not None,
             )
-            run = PlannedRun(spec=spec, code=code_of(dataset, method.model), method=method.name, label=label)
+            named = msgspec.structs.replace(label, city=cards[dataset].city, source=cards[dataset].source)
+            run = PlannedRun(spec=spec, code=code_of(dataset, method.model), method=method.name, label=named)
             runs.setdefault(run.run_id, run)  # two methods may be one run
     return _shard(list(runs.values()), selection.shard)
 
@@ -110,7 +115,8 @@ def plan_own(
         seed=_seeds(selection.seeds)[0],
         weights=_weights(chosen),
     )
-    label = Label(profile=profile.name, overrides=changed, base=changed)
+    card = catalog.card(selection.datasets[0])
+    label = Label(profile=profile.name, overrides=changed, base=changed, city=card.city, source=card.source)
     return PlannedRun(spec=spec, code=code, method=name, label=label)
 
 
@@ -187,9 +193,15 @@ def _methods(suite: Suite, selection: Selection, weights: str) -> list[Method]:
     methods = [*plain, *variants]
     for method in methods:
         registry.find("model", method.model)
+    methods.sort(key=lambda method: _effort(method.model))
     if not methods:
         raise ConfigError(f"the suite '{suite.name}' has no model or variant that was asked for")
     return methods
+
+
+def _effort(model: str) -> int:
+    """0 for what is not trained, 1 for what is fitted at once, 2 for the rest."""
+    return 0 if registry.role(model) == "naive" else 1 if registry.is_fitted(model) else 2
 
 
 def _datasets(suite: Suite, selection: Selection, catalog: Catalog) -> list[str]:

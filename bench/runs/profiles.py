@@ -37,7 +37,7 @@ PROFILES: Final = MappingProxyType(
         ),
         "paper": Profile(
             name="paper",
-            seeds=(0, 1, 2),
+            seeds=(0, 1, 2, 3, 4, 5),
             train=TrainSettings(),
             model={"weights": "pretrained", "llm": "gpt2", "mae": "vit_mae_base"},
         ),

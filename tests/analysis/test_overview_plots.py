@@ -24,7 +24,7 @@ def test_the_diagram_lists_models_by_average_rank_and_says_what_a_claim_takes():
     assert [label.get_text() for label in axis.get_yticklabels()] == ["good", "even", "level", "poor"]
     assert list(axis.lines[0].get_xdata()) == [1.0, 2.5, 2.5, 4.0]
     assert "critical difference 1.48" in [text.get_text() for text in axis.texts]
-    assert "on 10 real data sets" in caption(figure)
+    assert "on real data, 10 data sets (1: the best)" in caption(figure)
     assert "takes 8 data sets at least" in caption(figure)
 
 

@@ -57,10 +57,8 @@ def test_a_comparison_is_counted_on_real_data_and_its_missing_reference_is_named
     ]
     made += [record("taxinyc", seed=seed, synthetic=True, **shared) for seed in range(3)]
     text = words(report(made))
-    assert (
-        "On real data “random, frozen” is better in 1, worse in 0, equivalent in 0, open in 0 of 1 comparison (Task"
-        in text
-    )
+    verdicts = "better in 1, worse in 0, equivalent in 0, open in 0 of 1 comparison on 1 data set (Task"
+    assert f"On real data “random, frozen” is {verdicts}" in text
     assert "No current run of “pre-trained, frozen” is there, so this does not answer the question." in text
 
 

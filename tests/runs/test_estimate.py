@@ -16,7 +16,7 @@ from torch import nn
 from bench.catalog import registry
 from bench.cli.plan import announce, expect
 from bench.records.store import ResultStore
-from bench.runs.estimate import Pace, pace_key, paces_from_records, total_seconds, trials, work
+from bench.runs.estimate import Pace, cheapest_first, pace_key, paces_from_records, total_seconds, trials, work
 from bench.runs.plan import Selection, plan
 from bench.runs.runner import Runner
 from bench.runs.suite import load_suite
@@ -123,6 +123,21 @@ def test_records_tell_the_pace_of_their_kind_on_their_grid(catalog, make_plan, t
     assert paces_from_records(records, "NVIDIA H100") == {}
 
 
+def test_of_each_data_set_the_runs_that_take_the_shortest_come_first(make_plan):
+    runs = make_plan("convlstm", "stid", "last_value", seeds=(0, 1), datasets=("tiny2", "tiny"))
+    paces = {
+        pace_key(run.spec): Pace(trained=True, seconds={100: {"convlstm": 9.0, "stid": 1.0}[run.model]})
+        for run in runs
+        if run.model != "last_value"  # so short that it was not tried
+    }
+    ordered = cheapest_first(runs, paces, {name: shape(400, 100) for name in ("tiny", "tiny2")})
+    seeds = [(model, seed) for model in ("last_value", "stid", "convlstm") for seed in (0, 1)]
+    assert [(run.dataset, run.model, run.spec.seed) for run in ordered] == [
+        (name, *rest) for name in ("tiny2", "tiny") for rest in seeds
+    ]
+    assert cheapest_first(runs, paces, {}) == runs
+
+
 @pytest.mark.parametrize(
     "other", [{"task": "long"}, {"overrides": ("train.batch_size=4",)}, {"overrides": (*BUDGET, "model.width=8")}]
 )
@@ -139,7 +154,7 @@ def test_a_kind_is_tried_on_the_smallest_grid_and_on_a_much_larger_one(make_plan
         shapes = {name: shape(4000, number) for name, number in cells.items()}
         return [(run.dataset, run.model) for run in trials(runs, known or {}, shapes, cheap=True)]
 
-    both = [(name, model) for name in ("tiny", "tiny2") for model in ("stid", "last_value")]
+    both = [(name, model) for name in ("tiny", "tiny2") for model in ("last_value", "stid")]
     assert tried(tiny=100, tiny2=201) == both
     assert tried(tiny=100, tiny2=200) == both[:2]
     assert tried(tiny=200, tiny2=100) == both[2:]

@@ -38,10 +38,23 @@ def test_all_suites_load():
 def test_a_plan_is_the_product_of_data_sets_models_and_seeds(catalog):
     models = tuple(registry.model_names())
     runs = make(catalog, datasets=("tiny", "tiny2"), models=(), profile="paper")
-    assert [(run.dataset, run.model, run.spec.seed) for run in runs] == list(
-        itertools.product(("tiny", "tiny2"), models, (0, 1, 2))
+    assert sorted((run.dataset, run.model, run.spec.seed) for run in runs) == sorted(
+        itertools.product(("tiny", "tiny2"), models, range(6))
     )
     assert len({run.run_id for run in runs}) == len(runs)
+
+
+def test_what_is_not_trained_comes_first_on_each_data_set_and_what_is_fitted_at_once_next(catalog):
+    runs = make(catalog, datasets=("tiny2", "tiny"), models=("stid", "ridge", "convlstm", "window_mean"))
+    order = ["window_mean", "ridge", "stid", "convlstm"]
+    assert [(run.dataset, run.model) for run in runs] == [
+        (name, model) for name in ("tiny2", "tiny") for model in order
+    ]
+
+
+def test_a_planned_run_knows_the_city_and_the_source_of_its_data(catalog):
+    (run,) = make(catalog, datasets=("bikenyc",))
+    assert (run.label.city, run.label.source) == ("New York City", "Citi Bike")
 
 
 def test_data_sets_whose_files_are_there_join_a_suite(catalog):
@@ -67,8 +80,8 @@ def test_overrides_enter_the_identity_and_the_label(catalog):
 
 def test_a_model_setting_reaches_the_models_that_have_it(catalog):
     runs = make(catalog, models=("stid", "last_value"), overrides=("model.width=64",))
-    assert [run.spec.config.get("width") for run in runs] == [64, None]
-    assert runs[1].label.overrides == {}
+    assert [run.spec.config.get("width") for run in runs] == [None, 64]
+    assert runs[0].label.overrides == {}
 
 
 def test_a_naive_baseline_is_one_run_whatever_the_training_recipe(catalog):
@@ -274,4 +287,4 @@ def test_a_suite_that_makes_no_sense_is_one_sentence(tmp_path, text, message):
 def test_a_model_beside_its_own_variant_is_a_row_of_its_own(tmp_path, catalog):
     path = tmp_path / "mine.toml"
     path.write_text('name = "m"\n' + HEAD + 'models = ["stid", "last_value"]\n' + VARIANT, encoding="utf-8")
-    assert [run.method for run in plan(load_suite(str(path)), Selection(), catalog)] == ["stid", "last_value", "wide"]
+    assert [run.method for run in plan(load_suite(str(path)), Selection(), catalog)] == ["last_value", "stid", "wide"]

@@ -61,10 +61,10 @@ def _draw_ranks(axis: Axes, average: pd.Series[float], difference: float) -> Non
 
 
 def _caption(ranked: Standing) -> str:
-    (datasets, models), p = ranked.scores.shape, friedman(ranked.scores)[1]
+    models, p = ranked.scores.shape[1], friedman(ranked.scores)[1]
     return (
-        f"Average rank by MAE on {datasets} real data sets (1: the best). Bars join models that Nemenyi's test does "
-        f"not tell apart at {LEVEL}; Friedman's test: p {'< 0.001' if p < 0.001 else f'= {p:.3f}'}. A claim about two "
-        f"models by Wilcoxon's test, corrected for all pairs, takes {datasets_for_a_claim(pairs(models))} data sets at "
-        "least."
-    )
+        f"Average rank by MAE on real data, {ranked.witnesses.text} (1: the best). Bars join models that Nemenyi's "
+        f"test does not tell apart at {LEVEL}; Friedman's test: p {'< 0.001' if p < 0.001 else f'= {p:.3f}'}. A claim "
+        f"about two models by Wilcoxon's test, corrected for all pairs, takes {datasets_for_a_claim(pairs(models))} "
+        f"data sets at least. {ranked.witnesses.related}"
+    ).strip()

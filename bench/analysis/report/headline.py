@@ -9,6 +9,7 @@ from bench.analysis.report.facts import done
 from bench.analysis.results import Results
 from bench.analysis.standings import Standing, standing
 from bench.analysis.stats.ranking import LEVEL, average_ranks, pairwise
+from bench.analysis.witnesses import witnesses
 from bench.records.record import DoneRun, Record
 from bench.runs.suite import Suite
 
@@ -34,7 +35,8 @@ def headline(results: Results, suites: Iterable[Suite]) -> dict[str, str | Seque
 
 def _state(results: Results, finished: Sequence[DoneRun]) -> str:
     names = {record.dataset for record in finished}
-    real = {record.dataset for record in finished if not record.spec.data.synthetic}
+    on_real = [record for record in finished if not record.spec.data.synthetic]
+    real, related = {record.dataset for record in on_real}, witnesses(on_real).related
     models = {record.model for record in finished if not record.naive}
     naive = {record.model for record in finished if record.naive}
     seeds = {record.seed for record in finished if not record.naive}
@@ -42,8 +44,8 @@ def _state(results: Results, finished: Sequence[DoneRun]) -> str:
     return (
         f"{_count(len(finished), 'finished run')}, {failed} failed, {stale} stale; {_count(len(names), 'data set')} "
         f"({len(real)} real, {len(names - real)} synthetic); {_count(len(models), 'model')} and "
-        f"{_count(len(naive), 'naive baseline')}; {_count(len(seeds), 'seed')}."
-    )
+        f"{_count(len(naive), 'naive baseline')}; {_count(len(seeds), 'seed')}. {related}"
+    ).strip()
 
 
 def _leads(results: Results) -> list[str]:
@@ -64,7 +66,7 @@ def _lead(key: GroupKey, ranked: Standing) -> str:
         if beaten == rivals
         else f"this is no claim: the tests tell it apart from {beaten} of {rivals} others"
     )
-    data = f"{len(ranked.scores)} real data sets"
+    data = f"real data, {ranked.witnesses.text}"
     return f"{first} has the best average rank, {rank:.2f} ({key.title}, {data}); {claim}."
 
 
@@ -76,7 +78,8 @@ def _answers(results: Results, suite: Suite) -> list[str]:
         verdicts = ", ".join(f"{verdict} in {number}" for verdict, number in counts.items())
         text = (
             f"{suite.question or suite.title} On real data “{compared.reference}” is {verdicts} of "
-            f"{_count(sum(counts.values()), 'comparison')} ({key.title}); equivalent: within ± {suite.margin:g} %."
+            f"{_count(sum(counts.values()), 'comparison')} on {compared.witnesses.text} ({key.title}); equivalent: "
+            f"within ± {suite.margin:g} %."
         )
         answers.append(" ".join([text, *compared.caveats]))
     return answers

@@ -111,6 +111,7 @@ def _notes(compared: Differences, suite: Suite) -> tuple[str, ...]:
         "(two one-sided tests, corrected alike). All else is open, and in round brackets stands the smallest "
         "difference, in %, that would have been found in 80 % of cases.",
         "Only real data outside the quick profile are judged and counted.",
+        *([compared.witnesses.related] if compared.witnesses.related else []),
         *_lacking(compared),
     ]
     if len(compared.weights) > 1:

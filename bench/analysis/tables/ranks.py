@@ -28,6 +28,7 @@ from bench.analysis.table import MINUS, Cell, Header, Table, TableFile
 
 COLUMNS = ("average rank", "average rank by RMSE", "wins / ties / losses", "skill, %", "p against the first")
 MEASURED = ("average_rank", "average_rank_rmse", "wins", "ties", "losses", "skill", "p", "holm", "first", "datasets")
+TOO_SURE = "The tests count each data set by itself, so they are rather too sure."
 EXPLAINED = (
     "Wins, ties and losses are counted over data sets and rivals; a tie is what prints alike. Skill: 1 - error / error "
     "of the best naive baseline, mean over data sets; naive baselines are not ranked. p: Wilcoxon's signed-rank test "
@@ -110,8 +111,10 @@ def _notes(ranked: Standing) -> tuple[str, ...]:
         few = f"No ranking: it takes {FEWEST_DATASETS} real data sets on which {FEWEST_MODELS} models have current runs"
         return (f"{few}; there are {n} with {k}.", *left_out)
     names = ", ".join(map(str, ranked.scores.index))
+    related = [f"{ranked.witnesses.related} {TOO_SURE}"] if ranked.witnesses.related else []
     tested = [_tested(ranked)] if k >= FRIEDMAN_MODELS else []
-    return (f"MAE, means over seeds, on {n} data sets: {names}.", *left_out, *tested, _needed(n, k), EXPLAINED)
+    data = f"MAE, means over seeds, on {ranked.witnesses.text}: {names}."
+    return (data, *related, *left_out, *tested, _needed(n, k), EXPLAINED)
 
 
 def _tested(ranked: Standing) -> str:

@@ -1,0 +1,96 @@
+"""Related data sets: who is related to whom, and where a reader is told."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from msgspec.structs import replace
+from records import in_cities, record, results_of
+from reports import report, words
+
+from bench.analysis.table import Table
+from bench.analysis.witnesses import Origin, origin, witnesses
+from bench.runs.suite import load_suites
+
+SHORT = load_suites(["short_term"])
+
+
+def from_somewhere(dataset, city="", source=""):
+    made = record(dataset)
+    return replace(made, label=replace(made.label, city=city, source=source))
+
+
+def families(*records):
+    return [*witnesses(records).families]
+
+
+def test_the_data_sets_of_the_suite_are_of_four_cities_or_sources():
+    made = witnesses(record(name) for name in SHORT[0].datasets)
+    assert made.text == "10 data sets of 4 unrelated cities or sources"
+    assert [*made.families] == [
+        ("bikenyc", "bikenyc2", "taxinyc", "taxinyc2"),
+        ("cellular", "crowd"),
+        ("taxibj", "tdrive"),
+        ("trafficjn", "trafficsh"),
+    ]
+    assert "taxibj and tdrive (Beijing)" in made.related
+    assert "trafficjn and trafficsh (road speeds of UniST's collection)" in made.related
+
+
+def test_data_of_a_users_own_are_related_by_the_city_and_the_source_on_their_card():
+    bus, tram, other = from_somewhere("bus", "Oslo"), from_somewhere("tram", "Oslo"), from_somewhere("other")
+    assert families(bus, tram, other) == [("bus", "tram"), ("other",)]
+    assert families(from_somewhere("bus", source="Ruter"), from_somewhere("tram", "Oslo", "Ruter")) == [("bus", "tram")]
+    assert families(record("bikenyc"), from_somewhere("bus", "New York City")) == [("bikenyc", "bus")]
+
+
+def test_what_a_card_leaves_open_relates_nobody():
+    assert families(from_somewhere("bus"), from_somewhere("tram")) == [("bus",), ("tram",)]
+    assert witnesses([from_somewhere("bus"), from_somewhere("tram")]).text == "2 data sets"
+    assert witnesses([from_somewhere("bus"), from_somewhere("tram")]).related == ""
+
+
+def test_relations_reach_further_than_one_step():
+    made = [from_somewhere("a", "Oslo"), from_somewhere("c", source="Ruter"), from_somewhere("b", "Oslo", "Ruter")]
+    assert families(*made) == [("a", "b", "c")]
+    assert witnesses(made).text == "3 data sets of one city or source"
+    assert witnesses(made).related == "Related, and so no independent witnesses: a, b and c (Oslo, Ruter)."
+
+
+def test_the_card_of_a_known_data_set_counts_whatever_an_old_record_lacks():
+    assert origin(record("bikenyc")) == Origin("New York City", "Citi Bike")
+
+
+def in_real_cities():
+    names = ("bikenyc", "taxinyc", "crowd", "taxibj")
+    return [
+        record(name, model, mae=mae, seed=seed)
+        for name in names
+        for mae, model in enumerate(("stid", "simvp", "convlstm"), 1)
+        for seed in range(2)
+    ]
+
+
+def test_the_table_and_the_figure_of_ranks_and_the_report_say_who_is_related():
+    results = results_of(in_real_cities(), suites=SHORT)
+    table: Table = results.table("ranks").tables[0]
+    assert table.notes[0].startswith("MAE, means over seeds, on 4 data sets of 3 unrelated cities or sources: ")
+    assert "bikenyc and taxinyc (New York City)" in table.notes[1]
+    assert table.notes[1].endswith("so they are rather too sure.")
+    (figure,) = results.plot("ranks")
+    text = " ".join(" ".join(piece.get_text().split()) for piece in figure.texts)
+    assert "4 data sets of 3 unrelated cities or sources" in text
+    page = words(report(in_real_cities()))
+    assert "real data, 4 data sets of 3 unrelated cities or sources); " in page
+    assert "Related, and so no independent witnesses: bikenyc and taxinyc (New York City)." in page
+
+
+def test_nothing_is_said_of_relations_where_there_are_none():
+    notes = results_of(in_cities(), suites=SHORT).table("ranks").tables[0].notes
+    assert not any("elated" in note for note in notes)
+
+
+def test_relations_are_told_without_torch():
+    code = "import sys; from bench.analysis import witnesses; witnesses._of_card('bikenyc'); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
