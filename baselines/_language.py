@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.errors import ConfigError, UnknownNameError, WeightsError, require
-from bench.weights import Source, fitting, locate, read
+from bench.weights import Source, fitting, locate, parts_of, read
 
 from ._zoo import LANGUAGE_MODELS
 
@@ -283,13 +283,5 @@ def _weight_files(repository: str) -> list[str]:
             path = locate(Source(repository=repository, file="model.safetensors.index.json"))
         except WeightsError:
             raise absent from None
-        return sorted(set(_index(path).values()))
+        return parts_of(path)
     return [whole.file]
-
-
-def _index(path: Path) -> dict[str, str]:
-    try:
-        files = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
-        return {str(name): str(file) for name, file in files.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WeightsError(f"{path} is no index of weights; delete it and fetch it again") from error

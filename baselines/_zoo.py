@@ -6,12 +6,12 @@ Beside the language models of this table, other causal ones of transformers will
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from bench.weights import Source
+from bench.weights import Source, find, parts_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +56,26 @@ LANGUAGE_MODELS: Final[Mapping[str, LanguageModel]] = MappingProxyType(
         ),
     }
 )
+
+
+def other_sources(llm: str, get: Callable[[Source], bool]) -> tuple[Source, ...]:
+    """The files of a causal language model that is not in the table, by its name on the hub.
+
+    Args:
+        llm: ``owner/name``; another name has no files.
+        get: Whether a file can be had.
+    """
+    if "/" not in llm:
+        return ()
+    config, whole, index, words = (
+        Source(repository=llm, file=file)
+        for file in ("config.json", "model.safetensors", "model.safetensors.index.json", "tokenizer.json")
+    )
+    if get(whole) or not get(index):
+        return config, whole, words
+    local = find(index)
+    parts = parts_of(local[0]) if local else []
+    return config, index, *(Source(repository=llm, file=file) for file in parts), words
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -103,7 +103,7 @@ def run(
 
     selection = selected(models, variants, datasets, seeds, settings, profile, task, protocol)
     (chosen,), catalog = load_suites([str(suite)]), _catalog(data_dir, Path(results))
-    planned = plan_suite(chosen, selection, catalog, Path(results), device=device, tuned=tuned)
+    planned = plan_suite(chosen, selection, catalog, Path(results), device=device, tuned=tuned, fetch=True)
     execute(planned, catalog, Path(results), device=device, force=force, compiled=compiled, observers=observers)
     return load_results(results, [suite] if str(suite).endswith(".toml") else ())
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from annotated_types import Ge, Interval
 
 Protocol = Literal["strict", "unist"]
 Weights = Literal["none", "random", "pretrained"]
+FROM_FILE: Final = frozenset({"pretrained"})
+"""The weights that a run takes from a file: such a run needs the file, and its digest is part of the run."""
 Precision = Literal["auto", "fp32", "bf16"]
 
 

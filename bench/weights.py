@@ -9,6 +9,7 @@ Only safetensors are read. Nothing here imports torch or the hub's client before
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import re
@@ -19,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final, Literal
 
 from bench.errors import HubUnreachableError, WeightsError, is_installed, require
+from bench.known_weights import revision_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,6 +31,8 @@ SILENCE: Final = "the hub does not answer"
 REACH_S: Final = 7.0  # and altogether, redirects and name servers included
 NAME: Final = re.compile(r"[A-Za-z0-9_][\w.-]*")
 SHA256: Final = re.compile(r"[0-9a-f]{64}")
+NORM: Final = re.compile(r"(^|[._])(norm|ln_|layer_?norm)", re.IGNORECASE)  # in the name of a tensor
+POINTER: Final = b"version https://git-lfs.github.com/spec/"  # begins the text that Git LFS keeps in place of a file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +42,7 @@ class Source:
     Attributes:
         repository: ``owner/name``, or ``name`` alone.
         file: Path within it, with forward slashes.
-        revision: Branch, tag or commit.
+        revision: Branch, tag or commit; if it is left out, the commit that ``known_weights.toml`` pins, else "main".
 
     Raises:
         WeightsError: If the repository or the file is not a plain name or path.
@@ -46,7 +50,7 @@ class Source:
 
     repository: str
     file: str
-    revision: str = "main"
+    revision: str = ""
 
     def __post_init__(self) -> None:
         parts = self.repository.split("/")
@@ -54,6 +58,7 @@ class Source:
             raise WeightsError(
                 f"'{self.repository}' and '{self.file}' do not name a file on the hub as owner/name, path"
             )
+        object.__setattr__(self, "revision", self.revision or revision_of(self.repository))
 
     def __str__(self) -> str:
         return f"{self.repository}/{self.file}"
@@ -86,9 +91,11 @@ def locate(source: Source) -> Path:
     """The file on this machine, fetched into the hub's cache when it is not here yet.
 
     Raises:
-        WeightsError: Within seconds, if it is neither here nor reachable.
+        WeightsError: Within seconds, if it is neither here nor reachable; or if a pointer of Git LFS is in its place.
     """
     local = find(source)
+    if local:
+        refuse_pointer(local[0])
     return local[0] if local else fetch(source)
 
 
@@ -111,7 +118,51 @@ def fetch(source: Source, folder: Path | None = None) -> Path:
     except Exception as error:  # the client, its transports and the disk have no error in common
         reason = f"the download failed ({type(error).__name__}: {str(error).partition(chr(10))[0]})"
         raise WeightsError(_absence(source, reason)) from error
+    refuse_pointer(Path(path))
     return Path(path)
+
+
+def is_pointer(path: Path) -> bool:
+    """Whether a file is the short text that Git LFS keeps in place of a large one.
+
+    Raises:
+        WeightsError: If it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(len(POINTER)) == POINTER
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read ({error.strerror}); check its rights, or fetch it again") from error
+
+
+def refuse_pointer(path: Path) -> None:
+    """Refuse a pointer of Git LFS by its name.
+
+    Raises:
+        WeightsError: If the file is one, or cannot be read.
+    """
+    if is_pointer(path):
+        raise WeightsError(
+            f"{path} is a Git LFS pointer, not the weights; run 'git lfs pull' there, or fetch it again with "
+            "'stbench weights fetch'"
+        )
+
+
+def check_complete(path: Path) -> None:
+    """Refuse a file that is not all there, by its headers alone; of other files than safetensors only pointers.
+
+    Raises:
+        WeightsError: If it is a pointer of Git LFS, or no complete safetensors file.
+    """
+    refuse_pointer(path)
+    if path.suffix == ".safetensors":
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, framework="numpy"):
+                pass
+        except (OSError, SafetensorError) as error:
+            raise WeightsError(_incomplete(path, error)) from error
 
 
 def read(path: Path, *, headers: bool = False) -> dict[str, Tensor]:
@@ -122,11 +173,13 @@ def read(path: Path, *, headers: bool = False) -> dict[str, Tensor]:
         headers: Whether to read names and shapes alone; the tensors are then float32 on the meta device.
 
     Raises:
-        WeightsError: If it cannot be read, or is no complete safetensors file.
+        WeightsError: If it cannot be read, is no complete safetensors file, or a pointer of Git LFS is in its place.
     """
     import torch
     from safetensors import SafetensorError, safe_open
 
+    if path.is_file():
+        refuse_pointer(path)
     try:
         with safe_open(path, framework="pt") as file:
             if headers:
@@ -134,9 +187,42 @@ def read(path: Path, *, headers: bool = False) -> dict[str, Tensor]:
                 return {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
     except (OSError, SafetensorError) as error:
-        raise WeightsError(
-            f"{path} is not a complete safetensors file ({error}); delete it and fetch it again"
-        ) from error
+        raise WeightsError(_incomplete(path, error)) from error
+
+
+def looks_untrained(path: Path) -> bool:
+    """Whether all norms in a safetensors file are as before any training, each weight 1 and each bias 0.
+
+    Raises:
+        WeightsError: If it cannot be read.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    norms = 0
+    try:
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118 - no mapping
+                shape = file.get_slice(name).get_shape()
+                if NORM.search(name) and len(shape) == 1:
+                    norms += 1
+                    if bool((file.get_tensor(name) != (0 if name.endswith("bias") else 1)).any()):
+                        return False
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(_incomplete(path, error)) from error
+    return norms > 0
+
+
+def parts_of(index: Path) -> list[str]:
+    """The files that an index of weights in several parts names, sorted.
+
+    Raises:
+        WeightsError: If it is no such index.
+    """
+    try:
+        files = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        return sorted({str(file) for file in files.values()})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{index} is no index of weights; delete it and fetch it again") from error
 
 
 def fitting(origin: object, tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -171,6 +257,10 @@ def recorded_sha256(source: Source, path: Path) -> str | None:
     lines = note.read_text(encoding="utf-8").splitlines() if note.is_file() else []
     etag = lines[1] if len(lines) > 1 else path.resolve().name
     return etag if SHA256.fullmatch(etag) else None
+
+
+def _incomplete(path: Path, error: Exception) -> str:
+    return f"{path} is not a complete safetensors file ({error}); delete it and fetch it again"
 
 
 def _check_reachable(source: Source) -> None:

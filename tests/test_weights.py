@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import socket
 import threading
 from pathlib import Path
@@ -14,7 +15,18 @@ from hub import Hub, point_at, put, safetensors
 
 from bench import weights
 from bench.errors import WeightsError
-from bench.weights import FOLDER_VARIABLE, Source, fetch, find, locate, read, recorded_sha256
+from bench.weights import (
+    FOLDER_VARIABLE,
+    Source,
+    check_complete,
+    fetch,
+    find,
+    is_pointer,
+    locate,
+    looks_untrained,
+    read,
+    recorded_sha256,
+)
 from stvfm.backbones import BACKBONES, build
 
 SOURCE = Source(repository="someone/model", file="model.safetensors")
@@ -169,8 +181,66 @@ BROKEN = {
     "cut in the header": WHOLE[:20],
     "cut in the data": WHOLE[:-1],
     "a web page": b"<!DOCTYPE html><html>please log in</html>",
-    "a pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 400\n",
 }
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 400\n"
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json"])
+def test_a_pointer_of_git_lfs_is_called_that_by_whatever_meets_it(folder: Path, name: str) -> None:
+    source = Source(repository="someone/model", file=name)
+    path = put(source.within(folder), POINTER)
+    assert is_pointer(path)
+    for meet in (
+        lambda: locate(source),
+        lambda: read(path),
+        lambda: read(path, headers=True),
+        lambda: check_complete(path),
+    ):
+        with pytest.raises(
+            WeightsError, match=r"is a Git LFS pointer, not the weights; run 'git lfs pull' there"
+        ) as caught:
+            meet()
+        assert str(path) in str(caught.value)
+        assert "\n" not in str(caught.value)
+    assert not is_pointer(
+        put(folder / "other.txt", b"a text about Git LFS, version https://git-lfs.github.com/spec/v1")
+    )
+
+
+def test_a_pointer_that_the_hub_serves_is_no_weights(hub: Hub, folder: Path) -> None:
+    hub.files[str(SOURCE)] = POINTER
+    with pytest.raises(WeightsError, match="is a Git LFS pointer"):
+        fetch(SOURCE, folder)
+
+
+@pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
+def test_a_file_that_is_not_whole_is_found_by_its_headers(tmp_path: Path, content: bytes) -> None:
+    check_complete(put(tmp_path / "whole.safetensors", WHOLE))
+    check_complete(put(tmp_path / "tokenizer.json", b"{}"))
+    with pytest.raises(WeightsError, match="is not a complete safetensors file"):
+        check_complete(put(tmp_path / "x.safetensors", content))
+
+
+def test_weights_look_untrained_if_every_norm_is_one_and_zero(tmp_path: Path) -> None:
+    def looks(**state: torch.Tensor) -> bool:
+        return looks_untrained(put(tmp_path / "x.safetensors", safetensors(state)))
+
+    fresh = {"norm1.weight": torch.ones(4), "norm1.bias": torch.zeros(4), "mlp.fc1.weight": torch.randn(4, 4)}
+    assert looks(**fresh)
+    assert looks(**{"h.0.ln_1.weight": torch.ones(4), "h.0.ln_1.bias": torch.zeros(4)})
+    assert looks(**{"layers.0.input_layernorm.weight": torch.ones(4)})
+    assert not looks(**{**fresh, "blocks.3.norm2.weight": torch.tensor([1, 1, 1, 0.99])})
+    assert not looks(**{**fresh, "blocks.3.norm2.bias": torch.tensor([0, 0, 0, 0.01])})
+    assert not looks(**{"mlp.fc1.bias": torch.zeros(4)}), "without a norm nothing can be said"
+
+
+def test_a_revision_is_the_pinned_one_unless_it_is_given() -> None:
+    source = BACKBONES["vit_tiny"].source
+    assert re.fullmatch("[0-9a-f]{40}", source.revision)
+    assert Source(repository=source.repository, file=source.file, revision="main").revision == "main"
+    assert SOURCE.revision == "main"
 
 
 @pytest.mark.parametrize("headers", [True, False])

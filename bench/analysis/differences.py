@@ -104,7 +104,11 @@ def _reference_of(method: MethodKey, references: Sequence[MethodKey]) -> MethodK
     """The reference of the same settings, if these are told apart, and of the same weights if there is a choice."""
     alike = [base for base in references if len(references) == 1 or base.settings in ("", method.settings)]
     order = {name: rank for rank, name in enumerate((method.weights, *PREFERRED)[::-1])}
-    return max(alike, key=lambda base: order.get(base.weights, -1), default=None)
+    return max(
+        alike,
+        key=lambda base: (order.get(base.weights, -1), base.weights_sha256 == method.weights_sha256),
+        default=None,
+    )
 
 
 def _runs(summary: Summary) -> Runs:

@@ -10,8 +10,9 @@ from typing import TypeVar
 
 from bench.analysis.groups import DataKey, Group, GroupKey, MethodKey, Run, Summary, text
 from bench.analysis.table import Flag
+from bench.catalog.pretrained import known_as
 from bench.metrics import METRICS
-from bench.records.record import DoneRun, Record
+from bench.records.record import DoneRun, Record, Spec
 from bench.runs.suite import Method, Suite
 
 T = TypeVar("T")
@@ -94,7 +95,7 @@ def _entries(runs: Iterable[Run], suite: Suite) -> Iterator[_Entry]:
             yield from _as_method(run, methods, bases)
         elif record.label.overrides == record.label.base:
             changed = text(_of_model(run.changed))
-            yield _entry(run, MethodKey(0, record.model, record.model, changed, record.spec.weights), "")
+            yield _entry(run, _key(0, record.model, record.spec, changed), "")
 
 
 def _as_method(run: Run, methods: Sequence[Method], bases: Iterable[frozenset[str]]) -> Iterator[_Entry]:
@@ -104,9 +105,20 @@ def _as_method(run: Run, methods: Sequence[Method], bases: Iterable[frozenset[st
         for order, method in enumerate(methods):
             fits = method.model == spec.model and method.weights in (None, spec.weights)
             if fits and method.changes(base) == changed:
-                key = MethodKey(order, method.name, spec.model, text(changed - base), spec.weights)
-                yield _entry(run, key, text(base))
+                yield _entry(run, _key(order, method.name, spec, text(changed - base)), text(base))
                 break
+
+
+def _key(order: int, name: str, spec: Spec, changed: str) -> MethodKey:
+    return MethodKey(
+        order=order,
+        name=name,
+        model=spec.model,
+        changes=changed,
+        weights=spec.weights,
+        weights_sha256=spec.weights_sha256 or "",
+        weights_are=known_as(spec),
+    )
 
 
 def _entry(run: Run, method: MethodKey, base: str) -> _Entry:

@@ -17,6 +17,7 @@ import numpy as np
 from bench.analysis.table import Flag
 from bench.metrics import METRICS
 from bench.records.record import DoneRun, Record, changes
+from bench.settings import FROM_FILE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +110,8 @@ class MethodKey:
         name: As the suite has it.
         changes: Settings that are not those of the group, as a text.
         settings: Digest of all settings, where runs of one name must be told apart by it; else empty.
+        weights_sha256: Of the pre-trained weights that its runs start from; empty for none, and where it was not kept.
+        weights_are: What these weights are; empty if they are unknown to us.
     """
 
     order: int
@@ -117,6 +120,13 @@ class MethodKey:
     changes: str
     weights: str
     settings: str = ""
+    weights_sha256: str = ""
+    weights_are: str = ""
+
+    @property
+    def reads_unknown_weights(self) -> bool:
+        """Whether its runs start from a file of which nobody can say that it is what its name says."""
+        return self.weights in FROM_FILE and not self.weights_are
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,9 @@ from dataclasses import replace
 from typing import Literal, TypeVar
 
 from bench.analysis.groups import DataKey, MethodKey
-from bench.analysis.table import Header
+from bench.analysis.table import Flag, Header
+from bench.catalog.pretrained import SHORT
+from bench.settings import FROM_FILE
 
 K = TypeVar("K", bound=Hashable)
 
@@ -29,19 +31,44 @@ def dataset_headers(keys: Collection[DataKey]) -> dict[DataKey, Header]:
 def method_headers(keys: Collection[MethodKey], naive: Container[MethodKey] = ()) -> dict[MethodKey, Header]:
     """With changes, weights and settings where one name has several."""
     weights: dict[MethodKey, set[str]] = {}
+    files: dict[MethodKey, set[str]] = {}
     for key in keys:
-        weights.setdefault(replace(key, weights="", settings=""), set()).add(key.weights)
+        weights.setdefault(_without_weights(key), set()).add(key.weights)
+        files.setdefault(replace(_without_weights(key), weights=key.weights), set()).add(key.weights_sha256)
     headers = {}
     for key in keys:
         details = [key.changes] if key.changes and key.name == key.model else []
-        details += [key.weights] if len(weights[replace(key, weights="", settings="")]) > 1 else []
+        details += [key.weights] if len(weights[_without_weights(key)]) > 1 else []
+        if len(files[replace(_without_weights(key), weights=key.weights)]) > 1:
+            details += [f"weights {key.weights_sha256[:SHORT] or 'not recorded'}"]
         details += [f"settings {key.settings}"] if key.settings else []
         headers[key] = Header(
             name=key.name + (f" ({', '.join(details)})" if details else ""),
-            flags=("random_weights",) if key.weights == "random" else (),
+            flags=_weights_flags(key),
             naive=key in naive,
         )
     return headers
+
+
+def weights_note(keys: Collection[MethodKey]) -> str:
+    """Which pre-trained weights methods start from, in a sentence; empty if none does."""
+    used = {
+        (key.model, f"sha256 {key.weights_sha256[:SHORT]}" if key.weights_sha256 else "not recorded", key.weights_are)
+        for key in keys
+        if key.weights in FROM_FILE
+    }
+    texts = (f"{model} {digest} ({known or 'unknown to us'})" for model, digest, known in sorted(used))
+    return f"Pre-trained weights: {'; '.join(texts)}." if used else ""
+
+
+def _weights_flags(key: MethodKey) -> tuple[Flag, ...]:
+    if key.weights == "random":
+        return ("random_weights",)
+    return ("unknown_weights",) if key.reads_unknown_weights else ()
+
+
+def _without_weights(key: MethodKey) -> MethodKey:
+    return replace(key, weights="", settings="", weights_sha256="", weights_are="")
 
 
 def decimals(best: float) -> int:

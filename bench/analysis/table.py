@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MINUS = "\N{MINUS SIGN}"
-Flag = Literal["synthetic", "random_weights", "below_naive", "stale", "mixed", "failed", "missing"]
+Flag = Literal["synthetic", "random_weights", "unknown_weights", "below_naive", "stale", "mixed", "failed", "missing"]
 
 MARKS: Mapping[Flag, tuple[str, str]] = {
     "synthetic": ("†", "synthetic data, not the real data set"),
     "random_weights": ("‡", "random instead of pre-trained weights"),
+    "unknown_weights": ("¶", "pre-trained weights whose file is unknown to us"),
     "below_naive": ("▼", "worse than the best naive baseline in this metric"),
     "stale": ("§", "stale: made by earlier code, not ranked"),
     "mixed": ("◇", "seeds on different devices or library versions"),

@@ -116,11 +116,13 @@ class PlanOptions:
             shard=self.shard,
         )
 
-    def plan(self, suite: Suite, catalog: Catalog) -> list[PlannedRun]:
-        """Every run that is meant."""
+    def plan(self, suite: Suite, catalog: Catalog, *, fetch: bool = False) -> list[PlannedRun]:
+        """Every run that is meant; ``fetch`` as in ``plan_suite``."""
         from bench.runs.session import plan_suite
 
-        return plan_suite(suite, self.selection, catalog, self.results, device=self.device, tuned=self.tuned)
+        return plan_suite(
+            suite, self.selection, catalog, self.results, device=self.device, tuned=self.tuned, fetch=fetch
+        )
 
 
 def with_options(

@@ -52,7 +52,7 @@ def run(
     if quick:
         console.print(QUICK_WARNING, soft_wrap=True)
     with console.status("reading the data sets"):
-        plan = options.plan(suite, catalog)
+        plan = options.plan(suite, catalog, fetch=not dry_run)
     show_plan(suite, plan, catalog)
     expected = expect(console, plan, catalog, options.results, options.device, force=force, thorough=dry_run)
     if dry_run:

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from bench.catalog import registry
+from bench.catalog.pretrained import PARTS, SHORT, sha256_of
 from bench.cli.console import plain_table
 from bench.cli.options import Names, WeightsDir, use_weights_dir
 from bench.errors import ConfigError, HubUnreachableError, UnknownNameError, WeightsError
 from bench.weights import Source
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
-
-TABLES: Final = (  # a model, the setting that names its pre-trained part, their table, and who can check a file
-    ("stvfm", "backbone", "stvfm.zoo", "BACKBONES", "stvfm.backbones"),
-    ("time_llm", "llm", "baselines._zoo", "LANGUAGE_MODELS", "baselines._language"),
-    ("visionts", "mae", "baselines._zoo", "AUTOENCODERS", "baselines.visionts"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,18 +43,28 @@ class Pretrained:
 @app.command("list")
 def list_weights(weights_dir: WeightsDir = None) -> None:
     """List pre-trained models and whether their weights are in the weights folder or in the hub's cache."""
-    from bench.weights import find, weights_folder
+    from bench.weights import weights_folder
 
     use_weights_dir(weights_dir)
     table = plain_table(("name", "setting", "repository", "licence", "width x depth", "here"), "repository")
     for name, facts in pretrained().items():
-        files = [find(source) for source in facts.sources]
-        folders = dict.fromkeys(where for _, where in filter(None, files))
-        here = f"[green]{' and '.join(folders)}[/green]" if all(files) else "[yellow]absent[/yellow]"
-        table.add_row(name, f"model.{facts.setting}", facts.sources[0].repository, facts.licence, facts.size, here)
+        table.add_row(
+            name, f"model.{facts.setting}", facts.sources[0].repository, facts.licence, facts.size, _here(facts.sources)
+        )
     console = Console()
     console.print(table)
     console.print(f"weights folder: {weights_folder() or 'none'}", highlight=False, soft_wrap=True)
+
+
+def _here(sources: tuple[Source, ...]) -> str:
+    """Where files are, or what is there in their place."""
+    from bench.weights import find, is_pointer
+
+    files = [find(source) for source in sources]
+    if any(is_pointer(path) for path, _ in filter(None, files)):
+        return "[red]a Git LFS pointer, not the weights[/red]"
+    folders = dict.fromkeys(where for _, where in filter(None, files))
+    return f"[green]{' and '.join(folders)}[/green]" if all(files) else "[yellow]absent[/yellow]"
 
 
 @app.command()
@@ -98,19 +102,68 @@ def _print_problems(console: Console, problems: list[str]) -> None:
 
 
 def _fetched(source: Source, folder: Path | None) -> str:
-    """Where a file is now, and whether it was there before."""
+    """Where a file is now, and whether it was there before; what is no whole file is replaced.
+
+    Raises:
+        WeightsError: If it cannot be had, or what was had is not the whole file, or not the published one.
+    """
+    from bench.weights import check_complete, find
     from bench.weights import fetch as download
-    from bench.weights import find
 
     path, where = find(source) or (None, "")
-    if path and (folder is None or where == "folder"):
-        return f"already in {path}"
-    return str(download(source, folder))
+    here = path if folder is None or where == "folder" else None
+    wrong = _what_is_wrong(here) if here else ""
+    if here and not wrong:
+        return f"already in {here}"
+    try:
+        fetched = download(source, folder)
+    except WeightsError as error:
+        raise type(error)(f"{wrong}; fetching it again failed: {error}" if wrong else str(error)) from error
+    check_complete(fetched)
+    _known(source, fetched)
+    return str(fetched)
+
+
+def _what_is_wrong(path: Path) -> str:
+    """Why a file is no whole one; empty if it is."""
+    from bench.weights import check_complete
+
+    try:
+        check_complete(path)
+    except WeightsError as error:
+        return str(error)
+    return ""
+
+
+def _known(source: Source, path: Path) -> str:
+    """What a file is, in a word or a few.
+
+    Raises:
+        WeightsError: If digests of this source are known, and the file has none of them.
+    """
+    from bench.known_weights import known_digests
+
+    known, digest = known_digests(source.repository, source.file), sha256_of(path)
+    if digest in known:
+        return f"known ({known[digest]})"
+    if known:
+        raise WeightsError(
+            f"{path} is not these weights (wanted sha256 {_listed(known)}, found {digest}); delete it and fetch it "
+            "again"
+        )
+    return "unknown to us"
+
+
+def _listed(known: Mapping[str, str]) -> str:
+    return " or ".join(f"{digest} ({what})" for digest, what in known.items())
 
 
 @app.command()
 def verify(names: Names = None, weights_dir: WeightsDir = None) -> None:
-    """Check weights against their architectures and the hub's digests; exit 1 if something differs."""
+    """Check weights against their architectures and known digests; exit 1 if something differs.
+
+    'unknown to us' is no error: nobody can say then that the file is what its name says.
+    """
     from bench.weights import find
 
     use_weights_dir(weights_dir)
@@ -120,52 +173,83 @@ def verify(names: Names = None, weights_dir: WeightsDir = None) -> None:
         for source in facts.sources:
             path, _ = find(source) or (None, "")
             if path or names:
-                answers.append(_verify(name, facts.checker, source, path, table))
+                answers.append(_verified(name, facts.checker, source, path))
+                table.add_row(name, str(path or source.file), *answers[-1].cells)
     console = Console(soft_wrap=True)
     console.print(table if answers else "nothing to verify: no weights are here", soft_wrap=not answers)
-    problems = [answer for answer in answers if answer]
+    for answer in answers:
+        if not answer.wrong:
+            console.print(f"[green]✓[/green] {escape(answer.text)}", highlight=False)
+    problems = [answer.text for answer in answers if answer.wrong]
     _print_problems(console, problems)
     if problems:
         raise typer.Exit(1)
 
 
-def _verify(name: str, checker: str, source: Source, path: Path | None, table: Table) -> str | None:
-    """Add a file's row to the table; what is wrong with it, if anything is."""
-    from bench.weights import recorded_sha256
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What was found of one file.
+
+    Attributes:
+        wrong: What is wrong with it, in a word or two; empty if nothing is.
+        text: All of it in a sentence.
+    """
+
+    text: str
+    wrong: str = ""
+    tensors: str = ""
+    digest: str = ""
+    verdict: str = ""
+
+    @property
+    def cells(self) -> tuple[str, str, str]:
+        """Of its row: tensors, digest and verdict."""
+        verdict = f"[red]{self.wrong}[/red]" if self.wrong else f"[green]{self.verdict}[/green]"
+        return self.tensors, self.digest[:SHORT], verdict
+
+
+def _verified(name: str, checker: str, source: Source, path: Path | None) -> Answer:
+    from bench.weights import is_pointer, looks_untrained, recorded_sha256
 
     if path is None:
-        table.add_row(name, source.file, "", "", "[red]absent[/red]")
-        return f"{name}: {source} is not here; 'stbench weights fetch {name}' fetches it"
-    tensors = ""
-    if path.suffix == ".safetensors":
-        try:
+        text = f"{name}: {source} is not here; 'stbench weights fetch {name}' fetches it"
+        return Answer(wrong="absent", text=text)
+    tensors, doubt = "", ""
+    try:
+        if path.suffix == ".safetensors":
             tensors = str(importlib.import_module(checker).check(name, path))
-        except WeightsError as error:
-            table.add_row(name, str(path), "", "", "[red]broken[/red]")
-            return f"{name}: {error}"
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    wanted = recorded_sha256(source, path)
-    if wanted not in (None, digest):
-        table.add_row(name, str(path), tensors, "differs", "[red]changed[/red]")
-        return f"{name}: {path} is not the file that was fetched; delete it and fetch it again"
-    table.add_row(name, str(path), tensors, "the hub's" if wanted else "not recorded", "[green]ok[/green]")
-    return None
+            doubt = "; it looks untrained: every norm in it is exactly 1 and 0" if looks_untrained(path) else ""
+        digest = sha256_of(path)
+    except WeightsError as error:
+        return Answer(wrong="a Git LFS pointer" if is_pointer(path) else "broken", text=f"{name}: {error}")
+    facts = {"tensors": tensors, "digest": digest}
+    if recorded_sha256(source, path) not in (None, digest):
+        text = f"{name}: {path} is not the file that was fetched; delete it and fetch it again"
+        return Answer(wrong="changed", text=text, **facts)
+    try:
+        known = _known(source, path)
+    except WeightsError as error:
+        return Answer(wrong="not these", text=f"{name}: {error}", **facts)
+    return Answer(
+        verdict=known.partition(" (")[0] + (", looks untrained" if doubt else ""),
+        text=f"{name}: {source.file} is {known}, sha256 {digest}{doubt}",
+        **facts,
+    )
 
 
 def pretrained() -> dict[str, Pretrained]:
     """What can be pre-trained, by name."""
     entries = {}
-    for model, setting, module, table, checker in TABLES:
+    for model, part in PARTS.items():
         registry.find("model", model)  # makes sure that the package is ours
-        for name, facts in getattr(importlib.import_module(module), table).items():
-            if facts.sources:
+        for name, facts in getattr(importlib.import_module(part.module), part.table).items():
+            if facts.sources and name not in entries:
                 entries[name] = Pretrained(
-                    setting=setting,
+                    setting=part.setting,
                     licence=facts.licence,
                     size=f"{facts.width} x {facts.depth}",
                     sources=facts.sources,
-                    checker=checker,
+                    checker=part.checker,
                 )
     return entries
 

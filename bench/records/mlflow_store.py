@@ -263,6 +263,7 @@ def _tags(run_id: str, spec: Spec, label: Label) -> dict[str, str]:
         "profile": label.profile,
         "changes": ", ".join(changes(label.overrides)),
         "weights": spec.weights,
+        "weights_sha256": spec.weights_sha256 or "",
         "synthetic": str(spec.data.synthetic).lower(),
     }
     return {f"stbench.{key}": str(value)[:VALUE_LENGTH] for key, value in facts.items()}

@@ -19,7 +19,7 @@ from bench.metrics import Score
 from bench.records.arrays import ForecastMap, WindowErrors
 from bench.records.plain import Whole, check, one_line
 from bench.records.upgrade import upgraded
-from bench.settings import TaskSettings, TrainSettings, Weights
+from bench.settings import FROM_FILE, TaskSettings, TrainSettings, Weights
 from bench.types import DataIdentity
 
 SCHEMA: Final = 4
@@ -32,6 +32,9 @@ class Spec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         config: The model's ``Config`` as plain values.
         weights: What the model starts from; "none" for a model without a pre-trained part.
+        weights_sha256: What tells the files of pre-trained weights that it starts from: the sha256 of the file, or
+            that of a list of several (``bench.catalog.pretrained.digest_of``). None for a run that reads none, for a
+            plug-in that loads its own, and in records that were made before it was kept.
         tuned: Whether settings come from a file of tuned ones; so that a table shows it, and no untuned run counts as
             a tuned one where both have the same settings.
     """
@@ -43,17 +46,25 @@ class Spec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     train: TrainSettings
     seed: Whole
     weights: Weights
+    weights_sha256: str | None = None
     tuned: bool = False
 
     @property
     def spec_id(self) -> str:
-        """Digest of the canonical JSON."""
-        return _digest(self)[:16]
+        """Digest of the canonical JSON, without a key that says nothing."""
+        asked = {key: value for key, value in msgspec.structs.asdict(self).items() if value is not None}
+        return _digest(asked)[:16]
 
     @property
     def settings_id(self) -> str:
         """Digest of everything but data and seed: runs that differ in it never share a mean."""
-        return _digest([self.task, self.model, self.config, self.train, self.weights, self.tuned])[:8]
+        settings = [self.task, self.model, self.config, self.train, self.weights, self.tuned]
+        return _digest([*settings, *([self.weights_sha256] if self.weights_sha256 else [])])[:8]
+
+    @property
+    def reads_weights(self) -> bool:
+        """Whether it starts from a file of pre-trained weights."""
+        return self.weights in FROM_FILE
 
 
 class Label(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

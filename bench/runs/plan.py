@@ -16,13 +16,14 @@ import msgspec
 from bench.catalog import registry
 from bench.catalog.code import code_of
 from bench.catalog.data import Catalog
+from bench.catalog.pretrained import weights_digest
 from bench.errors import ConfigError, UnknownNameError
 from bench.records.planned import PlannedRun
 from bench.records.record import Label, Spec
 from bench.runs.profiles import PROFILES, Profile
 from bench.runs.suite import Method, Suite, validated
 from bench.runs.tuned import Tuned, TunedFolder, check_equal
-from bench.settings import TASKS, Precision, TaskSettings, TrainSettings, Weights
+from bench.settings import FROM_FILE, TASKS, Precision, TaskSettings, TrainSettings, Weights
 from bench.types import DataIdentity
 
 S = TypeVar("S")
@@ -58,7 +59,7 @@ def plan(
 
     Raises:
         ConfigError, UnknownNameError: If the selection names something unknown or invalid.
-        DataError: If a data set's files cannot be read.
+        DataError, WeightsError: If a file of a data set or of weights cannot be read.
     """
     profile = _choice("profile", selection.profile, PROFILES)
     overrides = _overrides(selection.overrides)
@@ -74,6 +75,7 @@ def plan(
     for dataset, task, method in product(datasets, tasks, methods):
         settings = files.get((dataset, task.name, method.model))
         config, train, label = _written_out(method, settings or UNTUNED, profile, overrides, device)
+        weights_sha256 = weights_digest(method.model, config)
         for seed in _seeds(selection.seeds or profile.seeds):
             spec = Spec(
                 data=data[dataset],
@@ -83,6 +85,7 @@ def plan(
                 train=train,
                 seed=seed,
                 weights=_weights(config),
+                weights_sha256=weights_sha256,
                 tuned=settings is not None,
             )
             named = msgspec.structs.replace(label, city=cards[dataset].city, source=cards[dataset].source)
@@ -186,7 +189,7 @@ def _methods(suite: Suite, selection: Selection, weights: str) -> list[Method]:
         plain = plain if selection.models else []
         variants = [_choice("variant", name, known) for name in selection.variants]
     elif weights == "random":  # by profile or by --set: then nothing pre-trained is run unless by name
-        variants = [variant for variant in variants if variant.weights != "pretrained"]
+        variants = [variant for variant in variants if variant.weights not in FROM_FILE]
     if selection.models:  # a model that was asked for by name brings its variants in its place
         covered = {variant.model for variant in variants}
         plain = [method for method in plain if method.model not in covered]

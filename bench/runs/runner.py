@@ -18,6 +18,7 @@ from filelock import Timeout
 from bench.catalog import registry
 from bench.catalog.code import code_of
 from bench.catalog.data import Catalog
+from bench.catalog.pretrained import check_weights
 from bench.errors import ConfigError, DataError
 from bench.records.planned import PlannedRun
 from bench.records.record import DoneRun, Record, dump
@@ -146,13 +147,14 @@ def open_task(
     """The windows of a planned run.
 
     Raises:
-        DataError, ConfigError: If its data or its code are no longer those of the plan.
+        DataError, ConfigError, WeightsError: If its data, its code or its weights are no longer those of the plan.
     """
     from bench.task import Task
 
     data = load(run.dataset)
     if data.identity != run.spec.data:
         raise DataError(f"the files of '{run.dataset}' have changed since this command began; run it again")
+    check_weights(run.model, run.spec.config, run.spec.weights_sha256)
     days_back = getattr(registry.load("model", run.model), "DAYS_BACK", ())
     task = Task(data, run.spec.task, device, days_back=days_back, test_allowed=test_allowed)
     if run.code != code_of(run.dataset, run.model):

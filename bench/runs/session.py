@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.catalog.data import Catalog
+from bench.catalog.pretrained import fetch_unknown
 from bench.errors import ConfigError
 from bench.records.planned import PlannedRun
 from bench.runs.plan import Selection, overrides_of, plan
@@ -51,15 +52,28 @@ def selected(
 
 
 def plan_suite(
-    suite: Suite, selection: Selection, catalog: Catalog, results: Path, *, device: str = "auto", tuned: bool = False
+    suite: Suite,
+    selection: Selection,
+    catalog: Catalog,
+    results: Path,
+    *,
+    device: str = "auto",
+    tuned: bool = False,
+    fetch: bool = False,
 ) -> list[PlannedRun]:
     """Every run of a suite as selected; with ``tuned``, or in a suite that says so, with the settings tuning found.
+
+    With ``fetch``, pre-trained weights that are not here are fetched first, unless the digest of what would be fetched
+    is known: a run's identity holds it.
 
     Raises:
         BenchError: If a name or a setting is wrong, or the data cannot be read.
     """
     folder = TunedFolder(results) if tuned or suite.tuned else None
-    return plan(suite, selection, catalog, folder, device)
+    planned = plan(suite, selection, catalog, folder, device)
+    if fetch and fetch_unknown((run.model, run.spec.config) for run in planned):
+        return plan(suite, selection, catalog, folder, device)
+    return planned
 
 
 def execute(

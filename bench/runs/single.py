@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from bench.catalog import registry
 from bench.catalog.code import code_of
 from bench.catalog.data import Catalog, resolve_data_dir
+from bench.catalog.pretrained import check_weights, fetch_unknown
 from bench.errors import ConfigError
 from bench.records.planned import PlannedRun
 from bench.records.record import DoneRun
@@ -96,7 +97,10 @@ def own_model(model: type[Any] | Callable[[Any], Any]) -> OwnModel:
 
 def _planned(model: Any, selection: Selection, catalog: Catalog, device: str) -> tuple[PlannedRun, ModelPlugin]:
     if isinstance(model, str):
-        (run,) = plan(load_suite("short_term"), replace(selection, models=(model,)), catalog, device=device)
+        suite, one = load_suite("short_term"), replace(selection, models=(model,))
+        (run,) = plan(suite, one, catalog, device=device)
+        if fetch_unknown([(run.model, run.spec.config)]):
+            (run,) = plan(suite, one, catalog, device=device)
         return run, registry.load("model", model)
     plugin = own_model(model)
     code = hashlib.sha256((code_of(selection.datasets[0], CORE_ALONE) + plugin.source).encode()).hexdigest()[:12]
@@ -109,6 +113,7 @@ def _scored(run: PlannedRun, plugin: ModelPlugin, catalog: Catalog, device: str)
     from bench.task import Task
 
     context = RunContext(seed=run.spec.seed, device=resolve_device(device))
+    check_weights(run.model, run.spec.config, run.spec.weights_sha256)
     data, days_back = catalog.load(run.dataset), getattr(plugin, "DAYS_BACK", ())
     outcome = run_model(
         plugin,

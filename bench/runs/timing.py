@@ -71,7 +71,7 @@ def _trial(run: PlannedRun, task: Task, context: RunContext) -> Pace:
     module = registry.load("model", run.model)
     task = _with_days(task, getattr(module, "DAYS_BACK", ()))
     config = dict(run.spec.config)
-    if config.get("weights") == "pretrained":  # random ones are as fast, and nothing is downloaded to make a guess
+    if run.spec.reads_weights:  # random ones are as fast, and nothing is downloaded to make a guess
         config["weights"] = "random"
     started = context.seconds()
     model = make_model(module, config, task.shape, context.device).eval()

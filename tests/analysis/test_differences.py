@@ -44,7 +44,7 @@ def cells(records: list[Any], suite: Suite = CONTROLS) -> dict[str, str]:
 
 def test_every_variant_is_compared_with_the_reference() -> None:
     found = cells(controls("pretrained"))
-    assert list(found) == ["shuffled tokens", "no backbone", "one trained block"]
+    assert list(found) == ["shuffled tokens ¶", "no backbone", "one trained block"]
     assert found["no backbone"] == "+20.0 [+17.3, +22.7]"
     assert found["one trained block"].startswith(f"{MINUS}10.0")
 
@@ -67,7 +67,7 @@ def test_a_method_is_compared_with_the_reference_of_its_own_weights() -> None:
     made = [variant(1.0, weights="random"), variant(2.0, weights="pretrained")]
     made += [variant(1.5, overrides={"model.flow": False}, weights=weights) for weights in ("random", "pretrained")]
     found = {name: text[:5] for name, text in cells(made, ABLATION).items()}
-    assert found == {"without flow (pretrained)": f"{MINUS}25.0", "without flow (random) ‡": "+50.0"}
+    assert found == {"without flow (pretrained) ¶": f"{MINUS}25.0", "without flow (random) ‡": "+50.0"}
 
 
 def test_what_agrees_is_bold_and_counted() -> None:

@@ -103,7 +103,7 @@ def test_variants_and_weights_are_rows_of_their_own() -> None:
     made = [record(), record(overrides={"width": 64})]
     made += [record(model="stvfm", weights="random"), record(model="stvfm", weights="pretrained")]
     header = table_rows(text_of(made))["**MAE**"]
-    assert header == ["stid", "stid (width=64)", "stvfm (pretrained)", "stvfm (random) ‡"]
+    assert header == ["stid", "stid (width=64)", "stvfm (pretrained) ¶", "stvfm (random) ‡"]
 
 
 def test_a_failed_seed_is_marked_beside_the_mean_of_the_others() -> None:

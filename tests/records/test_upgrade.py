@@ -117,6 +117,11 @@ def test_a_done_record_of_the_schema_before_has_the_same_scores_and_facts() -> N
     assert (made.audit.test_reads, made.audit.split.test, made.audit.scaler) == (1, (2550, 3000), "standard")
 
 
+def test_which_weights_an_earlier_record_started_from_is_not_recorded() -> None:
+    for text in (old("spec.weights", "pretrained"), old("schema", 3, text=dump(done()).decode())):
+        assert done(text).spec.weights_sha256 is None
+
+
 def test_errors_of_windows_come_back_and_what_was_kept_later_is_none() -> None:
     made = done()
     assert made.windows.starts.tolist() == [2550, 2551, 2552]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -45,13 +46,15 @@ class Hub:
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         self.requests.append(f"{request.command} {request.path}")
         part = request.headers.get("Range")
-        path = request.path.removeprefix("/cdn").replace("/resolve/main/", "/", 1).lstrip("/")
+        asked = re.search(r"/resolve/([^/]+)/", request.path)
+        path = re.sub(r"/resolve/[^/]+/", "/", request.path.removeprefix("/cdn"), count=1).lstrip("/")
         body = self.files.get(path)
         if body is None or (self.broken and part != "bytes=0-0" and request.path.startswith("/cdn")):
             self._reply(request, 404 if body is None else 500, {}, b"")
             return
         digest = hashlib.sha256(body).hexdigest()
-        facts = {"ETag": f'"{digest}"', "X-Repo-Commit": COMMIT}
+        commit = asked[1] if asked and asked[1] != "main" else COMMIT
+        facts = {"ETag": f'"{digest}"', "X-Repo-Commit": commit}
         if path.endswith(".safetensors") and not request.path.startswith("/cdn"):
             linked = {"X-Linked-Etag": f'"{digest}"', "X-Linked-Size": str(len(body))}
             self._reply(request, 302, facts | linked | {"Location": f"{self.storage}/{path}"}, b"")

@@ -60,6 +60,7 @@ def record(
     profile: str = "paper",
     code: str = CODE,
     weights: str = "none",
+    weights_sha256: str | None = None,
     synthetic: bool = False,
     sha256: str = "d" * 64,
     overrides: Mapping[str, Any] | None = None,
@@ -82,6 +83,7 @@ def record(
         train=TrainSettings(epochs=epochs, precision="fp32"),
         seed=seed,
         weights=weights,
+        weights_sha256=weights_sha256,
         tuned=tuned,
     )
     common = {

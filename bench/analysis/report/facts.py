@@ -15,6 +15,7 @@ from bench.analysis.grouping import by
 from bench.analysis.groups import Run
 from bench.analysis.headers import dataset_headers
 from bench.analysis.table import Cell, Flag, Header, Table
+from bench.catalog.pretrained import SHORT, is_from_unknown
 from bench.records.record import DoneRun, Environment, FailedRun, Record, changes
 
 STATES = ("done", "failed", "stale")
@@ -92,13 +93,13 @@ def models(runs: Sequence[Run]) -> Table:
         row(
             _model_header(of_key[0].record),
             code(", ".join(changed)),
-            "" if weights == "none" else weights,
+            "" if weights == "none" else " ".join([weights, *([sha256[:SHORT]] if sha256 else [])]),
             _span(record.cost.parameters for record in done(of_key)),
             _span(record.cost.trainable_parameters for record in done(of_key)),
             ", ".join(map(str, sorted({run.record.seed for run in of_key}))),
             *_states(of_key),
         )
-        for (_, changed, weights, _), of_key in groups.items()
+        for (_, changed, weights, sha256, _), of_key in groups.items()
     ]
     columns = ("changed", "weights", "parameters", "trained", "seeds", *STATES)
     return table("models", "Models", "model", columns, rows)
@@ -159,12 +160,16 @@ def _windows(record: DoneRun) -> str:
     return f"{record.counts.train} / {record.counts.val} / {record.counts.test}"
 
 
-def _model_key(record: Record) -> tuple[str, tuple[str, ...], str, bool]:
-    return record.model, changes(record.label.overrides), record.spec.weights, record.spec.tuned
+def _model_key(record: Record) -> tuple[str, tuple[str, ...], str, str, bool]:
+    spec = record.spec
+    return record.model, changes(record.label.overrides), spec.weights, spec.weights_sha256 or "", spec.tuned
 
 
 def _model_header(record: Record) -> Header:
-    flags: tuple[Flag, ...] = ("random_weights",) if record.spec.weights == "random" else ()
+    spec = record.spec
+    flags: tuple[Flag, ...] = ("random_weights",) if spec.weights == "random" else ()
+    if is_from_unknown(spec):
+        flags = ("unknown_weights",)
     return Header(name=record.model + (" (tuned)" if record.spec.tuned else ""), flags=flags, naive=record.naive)
 
 

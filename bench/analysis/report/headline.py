@@ -10,6 +10,7 @@ from bench.analysis.results import Results
 from bench.analysis.standings import Standing, standing
 from bench.analysis.stats.ranking import LEVEL, average_ranks, pairwise
 from bench.analysis.witnesses import witnesses
+from bench.catalog.pretrained import is_from_unknown
 from bench.records.record import DoneRun, Record
 from bench.runs.suite import Suite
 
@@ -106,12 +107,14 @@ def _cautions(results: Results, finished: Sequence[DoneRun]) -> tuple[str, ...]:
     synthetic = _names({record.dataset for record in finished if record.spec.data.synthetic})
     quick = sum(record.label.profile == "quick" for record in finished)
     random = _models(record for record in finished if record.spec.weights == "random")
+    unknown = _models(record for record in finished if is_from_unknown(record.spec))
     leaky = _models(record for record in finished if record.spec.task.leaky_scaler)
     failed = len(results.runs) - len(finished)
     cautions = {
         f"Synthetic data sets: {synthetic}.": synthetic,
         f"{quick} of {_count(len(finished), 'finished run')} are of the quick profile.": quick,
         f"Random instead of pre-trained weights in some or all runs: {random}.": random,
+        f"Pre-trained weights whose file is unknown to us, so that only their digest is recorded: {unknown}.": unknown,
         f"Runs with a scaler that saw the test part, for comparison with published numbers: {leaky}.": leaky,
         f"{_count(failed, 'run')} failed; the reasons are below.": failed,
         "Stale runs were made by earlier code; they are marked and never ranked.": any(r.stale for r in results.runs),

@@ -61,4 +61,5 @@ def method_facts(method: MethodKey) -> dict[str, str]:
         "changes": method.changes,
         "weights": method.weights,
         "settings": method.settings,
+        "weights_sha256": method.weights_sha256,
     }

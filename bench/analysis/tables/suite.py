@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from bench.analysis.groups import DataKey, Group, MethodKey, Summary
-from bench.analysis.headers import dataset_headers, method_headers
+from bench.analysis.headers import dataset_headers, method_headers, weights_note
 from bench.analysis.results import Results
 from bench.analysis.table import MARKS, Cell, Table, TableFile
 from bench.analysis.tables._columns import column, method_facts
@@ -72,12 +72,14 @@ def _notes(group: Group, suite: Suite) -> tuple[str, ...]:
             "Quick profile: the budgets are small, so the ranks mean nothing and none is marked; use `--profile paper`."
         )
     names = {method.name for method in group.methods}
+    weights = weights_note(group.methods)
     absent = "; ".join(variant.name for variant in suite.variants if variant.name not in names)
     return (
         spread if seeds >= 2 else "One seed." if seeds else "No run is done.",
         "Naive baselines in italics; they are not trained.",
         ranks,
         *([f"Not run: {absent}."] if absent else []),
+        *([weights] if weights else []),
     )
 
 
