@@ -1,8 +1,9 @@
-"""Seasonal naive: what was at the same slot of the day one day or one week before.
+"""Seasonal naive: what was at the same slot of the day on the last day, or on the same day of the last week.
 
 The naive forecast of a seasonal series (Hyndman and Athanasopoulos, "Forecasting: Principles and Practice"). Where the
-horizon is longer than the season, the last season before the origin is repeated; where the data begin later than that,
-the training mean of the channel stands in.
+horizon is longer than the season, the last season before the origin is repeated. Where the value is missing, that of
+the season before it stands in, up to seven days or four weeks ago; where none was observed, the training mean of the
+channel does.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+import torch
 from torch import Tensor, nn
 
+from bench.errors import ConfigError
 from bench.types import TaskShape, Window
 
 ROLE: Final = "naive"
-DAYS_BACK: Final = (1, 7)
+DAYS_BACK: Final = (1, 2, 3, 4, 5, 6, 7, 14, 21, 28)
+SEASON_DAYS: Final = {1: DAYS_BACK[:7], 7: DAYS_BACK[6:]}  # where a season of so many days is looked for, in this order
 PRESETS: Final = {"seasonal_naive_day": {"days": 1}, "seasonal_naive_week": {"days": 7}}
 
 
@@ -40,12 +44,25 @@ class Config:
 
 
 class Model(nn.Module):
-    """The past that the window brings."""
+    """The past that the window brings.
 
-    def __init__(self, shape: TaskShape, config: Config) -> None:  # noqa: ARG002 - every model is built the same way
+    Raises:
+        ConfigError: If the task withholds it.
+    """
+
+    def __init__(self, shape: TaskShape, config: Config) -> None:
         super().__init__()
-        self.season = DAYS_BACK.index(config.days)
+        days = [days for days in SEASON_DAYS[config.days] if days in shape.days_back]
+        if not days:
+            raise ConfigError(
+                f"the seasonal naive forecast of {config.days} days needs what was {config.days} days before, and this "
+                f"task withholds it; leave the model out, or name {config.days} in task.days_back"
+            )
+        self.seasons = [DAYS_BACK.index(each) for each in days]
 
     def forward(self, window: Window) -> Tensor:
-        assert window.past is not None  # noqa: S101 - DAYS_BACK asks for it
-        return window.past[:, self.season]
+        assert window.past is not None and window.past_valid is not None  # noqa: S101, PT018 - DAYS_BACK asks for it
+        forecast = torch.zeros_like(window.past[:, 0])
+        for season in reversed(self.seasons):
+            forecast = torch.where(window.past_valid[:, season], window.past[:, season], forecast)
+        return forecast

@@ -20,11 +20,18 @@ class TaskSettings:
     """What is asked of every model.
 
     Attributes:
-        name: "short", "long", "few1" or "few5".
+        name: A name of ``TASKS``.
         protocol: "strict" (ours) or "unist" (behind published tables).
         history: P, steps.
         horizon: F, steps.
-        fraction: Share of training windows used, from the first on.
+        fraction: Share of the training windows used.
+        windows: Which they are: the "last" ones of the training period, as a city has that began to measure, or the
+            "first", as in published tables; "all" where ``fraction`` is 1. Else "all" becomes "last" under ``strict``
+            and "first" under ``unist``.
+        equal_steps: Whether a small ``fraction`` is trained for as many steps as all windows are.
+        days_back: Days before that models are given beside the history: "own" (those that a model's file asks for as
+            ``DAYS_BACK``), "none", or the same for all, such as "7,1".
+        calendar: Whether models know the slot of day and day of week; without it both are 0 for all of them.
         leaky_scaler: UniST's min-max scaler fitted over train, validation and test. A leak; for comparison only.
         clamp: Clip forecasts to the range of the values the scaler was fitted on, as UniST does.
     """
@@ -34,16 +41,45 @@ class TaskSettings:
     history: Annotated[int, Ge(1)] = 6
     horizon: Annotated[int, Ge(1)] = 6
     fraction: Annotated[float, Interval(gt=0, le=1)] = 1.0
+    windows: Literal["all", "first", "last"] = "all"
+    equal_steps: bool = True
+    days_back: str = "own"
+    calendar: bool = True
     leaky_scaler: bool = False
     clamp: bool = False
 
+    def __post_init__(self) -> None:
+        """Write out which windows are used, and the days before in one form, so that equal tasks are equal values.
 
+        Raises:
+            ValueError: If ``days_back`` is not understood.
+        """
+        if self.fraction == 1:
+            object.__setattr__(self, "windows", "all")
+            object.__setattr__(self, "equal_steps", True)
+        elif self.windows == "all":
+            object.__setattr__(self, "windows", "last" if self.protocol == "strict" else "first")
+        if (days := self.days) is not None:
+            object.__setattr__(self, "days_back", ",".join(map(str, days)) or "none")
+
+    @property
+    def days(self) -> tuple[int, ...] | None:
+        """The days before that all models are given, the longest ago first; None if each model's own are."""
+        if self.days_back == "own":
+            return None
+        texts = [] if self.days_back == "none" else [text.strip() for text in self.days_back.split(",")]
+        if not all(text.isdecimal() and int(text) > 0 for text in texts):
+            raise ValueError(f"days_back={self.days_back!r} is neither own nor none nor whole numbers such as 7,1")
+        return tuple(sorted({int(text) for text in texts}, reverse=True))
+
+
+FEW = (1, 2, 5, 10, 25, 50)
 TASKS = {
     "short": TaskSettings(name="short"),
     "long": TaskSettings(name="long", history=64, horizon=64),
-    "few1": TaskSettings(name="few1", fraction=0.01),
-    "few5": TaskSettings(name="few5", fraction=0.05),
+    **{f"few{percent}": TaskSettings(name=f"few{percent}", fraction=percent / 100) for percent in FEW},
 }
+"""Every task under ``strict``; another protocol takes other windows of a small fraction."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +88,7 @@ class TrainSettings:
 
     Attributes:
         epochs: At most this many.
-        steps_per_epoch: Batches per epoch; 0 means every training window once.
+        steps_per_epoch: Batches per epoch; 0 means every training window once, and as many batches where few are used.
         batch_size: Windows per step.
         lr: Peak learning rate.
         weight_decay: AdamW's, on matrices and not on vectors.

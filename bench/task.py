@@ -6,7 +6,9 @@ that goes on into the test period is built by ``open_test``, which the evaluator
 
 from __future__ import annotations
 
-from typing import Literal
+from copy import copy
+from dataclasses import replace
+from typing import Any, Final, Literal
 
 import numpy as np
 import torch
@@ -17,6 +19,8 @@ from bench.settings import TaskSettings, chronological_split
 from bench.types import DatasetCard, Series, SpatioTemporalData, TaskShape
 from bench.windows import Scaler, WindowSet, fit_scaler, origins
 
+MOST: Final = 0.5  # of the training windows
+
 
 class Task:
     """One data set under one protocol, on one device.
@@ -24,6 +28,9 @@ class Task:
     Attributes:
         shape: What a model may know when it is built.
         train, val: Windows with targets, for training and for choosing.
+        epoch_windows: Training windows by which the steps of an epoch are counted: all that there are, also where few
+            of them are used.
+        days_hidden: Of the days before that the model's file asks for, those that are blank in every window.
         test_reads: How often the test targets were opened.
     """
 
@@ -36,16 +43,21 @@ class Task:
         days_back: tuple[int, ...] = (),
         test_allowed: bool = True,
     ) -> None:
-        """Build the training and validation windows; with ``test_allowed`` False, test stays closed, as in tuning.
+        """Build the training and validation windows.
+
+        Args:
+            data: The data set.
+            settings: What is asked.
+            device: Where windows are.
+            days_back: The days before that the model's file asks for, as its ``DAYS_BACK``.
+            test_allowed: False in tuning, where test stays closed.
 
         Raises:
             TaskError: If a split has no window, or ``days_back`` are no whole numbers of days from 1 on.
         """
-        if any(type(days) is not int or days < 1 for days in days_back):
-            raise TaskError(f"DAYS_BACK is {days_back!r}, wanted whole numbers of days, 1 or more")
         self._data, self._device, self._test_allowed = data, device, test_allowed
-        self._days_back = tuple(days_back)
         self.settings = settings
+        self._days_back, self.days_hidden = _days(settings, days_back)
         self.split = chronological_split(len(data.values))
         self.test_reads = 0
         channels, height, width = data.values.shape[1:]
@@ -55,8 +67,12 @@ class Task:
             channels=channels,
             grid=(height, width),
             slots_per_day=data.card.slots_per_day,
+            days_back=tuple(days for days in self._days_back if days not in self.days_hidden),
         )
-        self._origins = {name: self._split_origins(name) for name in ("train", "val", "test")}
+        every = {name: self._split_origins(name) for name in ("train", "val", "test")}
+        self._origins = {name: self._used(name, starts) for name, starts in every.items()}
+        self.epoch_windows = len((every if settings.equal_steps else self._origins)["train"])
+        self.train_start = int(self._origins["train"][0]) - settings.history if settings.windows == "last" else 0
         self.train_stop = int(self._origins["train"][-1]) + settings.horizon
         self._valid = self._valid_mask()
         self.scaler = self._fit_scaler()
@@ -79,8 +95,8 @@ class Task:
         return self._data.card.mape_threshold
 
     def counts(self) -> dict[str, int]:
-        """Number of windows per split."""
-        return {name: len(starts) for name, starts in self._origins.items()}
+        """Number of windows per split, and of those by which the steps of an epoch are counted."""
+        return {**{name: len(starts) for name, starts in self._origins.items()}, "per_epoch": self.epoch_windows}
 
     def first_origins(self) -> dict[str, tuple[int, int]]:
         """First and last origin per split, for the leakage audit."""
@@ -114,7 +130,43 @@ class Task:
                 f"of {settings.history} -> {settings.horizon} steps under protocol '{settings.protocol}'; use a "
                 "shorter task"
             )
-        return starts[: max(1, int(len(starts) * settings.fraction))] if name == "train" else starts
+        return starts
+
+    def _used(self, name: str, starts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Of the origins of a split those that are used where windows are few.
+
+        A city that began to measure late in the training period has one unbroken stretch of readings: the last training
+        windows, and behind them the first validation windows, cut in the same proportion. Validation windows spread
+        over their whole period would know days that were not measured yet. What lies before the stretch does not exist
+        for this city: it is missing for the scaler, for fits and for the past of every window. Published tables
+        take the first training windows and validate on all.
+        """
+        count, windows = max(1, int(len(starts) * self.settings.fraction)), self.settings.windows
+        if name == "train":
+            return starts[-count:] if windows == "last" else starts[:count]
+        return starts[:count] if name == "val" and windows == "last" else starts
+
+    def hide_days_unknown_in_training(self) -> None:
+        """From now on, leave those days before blank that most training windows have no values of.
+
+        To be called before a model is trained. The first days of the data, or of a few-shot city, have no days before
+        and the test has all of them; a model trained on blanks would be tested on what it never saw. So each day
+        before is known to the windows of training, validation and test alike, or blank in all of them. A model
+        that is not trained (a naive baseline, a frozen one) has nothing to be led astray and keeps what is known.
+        """
+        late = (days for days in self._days_back if self.train.share_with(days) <= MOST)
+        self.days_hidden = tuple(dict.fromkeys((*self.days_hidden, *late)))
+        self.train, self.val = (replace(part, days_hidden=self.days_hidden) for part in (self.train, self.val))
+
+    def with_days(self, days_back: tuple[int, ...]) -> Task:
+        """The same task for a model whose file asks for these days before; its test stays closed."""
+        other = copy(self)
+        other._days_back, other.days_hidden = _days(self.settings, days_back)
+        shown = tuple(days for days in other._days_back if days not in other.days_hidden)
+        other.shape, other._test_allowed = replace(self.shape, days_back=shown), False
+        days: dict[str, Any] = {"days_back": other._days_back, "days_hidden": other.days_hidden}
+        other.train, other.val = (replace(part, **days) for part in (self.train, self.val))
+        return other
 
     def _check_targets(self) -> None:
         """Every split must have a target value that counts."""
@@ -125,12 +177,15 @@ class Task:
     def _valid_mask(self) -> NDArray[np.bool_]:
         data = self._data
         present = np.ones(data.values.shape, dtype=bool) if data.mask is None else data.mask
-        return present & data.cell_mask
+        valid: NDArray[np.bool_] = present & data.cell_mask
+        valid[: self.train_start] = False
+        return valid
 
     def _fit_scaler(self) -> Scaler:
-        stop = len(self._data.values) if self.settings.leaky_scaler else self.train_stop
+        start, stop = self.train_start, len(self._data.values) if self.settings.leaky_scaler else self.train_stop
         name: Literal["standard", "minmax"] = "minmax" if self.settings.leaky_scaler else "standard"
-        return fit_scaler(self._data.values[:stop], self._valid[:stop], (0, stop), name).to(self._device)
+        values, valid = self._data.values[start:stop], self._valid[start:stop]
+        return fit_scaler(values, valid, (start, stop), name).to(self._device)
 
     def _arrays(self, stop: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Values, validity and clock of the first ``stop`` slots, as storage of their own on the device."""
@@ -153,19 +208,35 @@ class Task:
             history=self.settings.history,
             horizon=self.settings.horizon,
             days_back=self._days_back,
+            days_hidden=self.days_hidden,
+            calendar=self.settings.calendar,
             per_day=self.shape.slots_per_day,
         )
 
     def _begins(self, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
         starts = np.array([start for start, _ in self._data.segments], dtype=np.int64)
-        return starts[np.searchsorted(starts, chosen, side="right") - 1]
+        begins = starts[np.searchsorted(starts, chosen, side="right") - 1]
+        return np.maximum(begins, self.train_start)
 
     @property
     def series(self) -> Series:
         """The training part, scaled, for models that are fitted in closed form."""
-        stop = self.train_stop
+        piece = slice(self.train_start, self.train_stop)
+        clock = self.train.clock[piece]
         return Series(
-            values=self.scaler.scaled(self.train.values[:stop]),
-            clock=self.train.clock[:stop],
-            mask=self.train.valid[:stop],
+            values=self.scaler.scaled(self.train.values[piece]),
+            clock=clock if self.settings.calendar else torch.zeros_like(clock),
+            mask=self.train.valid[piece],
         )
+
+
+def _days(settings: TaskSettings, own: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The days before in ``Window.past``, in its order, and those of them that the task withholds.
+
+    A model whose file asks for days finds just these, as it is written for them; to any other the task's are offered.
+    """
+    if any(type(days) is not int or days < 1 for days in own):
+        raise TaskError(f"DAYS_BACK is {own!r}, wanted whole numbers of days, 1 or more")
+    given = tuple(own) if settings.days is None else settings.days
+    days_back = tuple(own) or given
+    return days_back, tuple(days for days in days_back if days not in given)

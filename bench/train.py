@@ -21,6 +21,7 @@ from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
 from bench.context import RunContext, resolve_precision
+from bench.days import given_days
 from bench.errors import TrainingError
 from bench.files import atomic_write
 from bench.metrics import FIELDS, WindowSums
@@ -52,8 +53,12 @@ class Training:
 
 
 def make_model(plugin: ModelPlugin, config: Mapping[str, Any], shape: TaskShape, device: torch.device) -> nn.Module:
-    """The model of a plug-in with these settings, on a device."""
-    return plugin.Model(shape, plugin.Config(**config)).to(device)
+    """The model of a plug-in with these settings, on a device; ``bench.days`` says how it is given days before."""
+    settings = plugin.Config(**config)
+    own: tuple[int, ...] = getattr(plugin, "DAYS_BACK", ())
+    if own or not shape.days_back:
+        return plugin.Model(shape, settings).to(device)
+    return given_days(lambda known: plugin.Model(known, settings), shape, lambda m: learning(m) == "steps").to(device)
 
 
 def learning(model: nn.Module) -> Literal["fit", "steps", "nothing"]:
@@ -88,6 +93,7 @@ def train_model(
     started = context.seconds()
     how = learning(model)
     if how == "steps":
+        task.hide_days_unknown_in_training()
         return Trainer(model, task, settings, context).run(checkpoint, on_epoch)
     if how == "fit":
         model.fit(task.series)  # type: ignore[operator]  # a method, not a tensor
@@ -102,8 +108,8 @@ class Trainer:
         self.parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.frozen = tensors_sha256({name: p for name, p in model.named_parameters() if not p.requires_grad})
         self.optimizer = _optimizer(self.parameters, settings)
-        passes = math.ceil(len(task.train) / settings.batch_size)
-        self.steps = min(settings.steps_per_epoch or passes, passes)
+        steps = math.ceil(task.epoch_windows / settings.batch_size)
+        self.steps = min(settings.steps_per_epoch or steps, steps)
         self.scheduler = _scheduler(self.optimizer, settings, self.steps * settings.epochs)
         self.order = torch.Generator().manual_seed(context.seed)
         self.progress = Training()
@@ -151,11 +157,11 @@ class Trainer:
         return row
 
     def _train_epoch(self) -> float:
-        """One pass; returns the mean loss. The device is asked for a number once, at the end."""
+        """One epoch; returns the mean loss. The device is asked for a number once, at the end."""
         self.model.train()
         windows, settings = self.task.train, self.settings
         total = torch.zeros((), device=self.context.device)
-        for chosen in windows.shuffled(settings.batch_size, self.order)[: self.steps]:
+        for chosen in windows.drawn(self.steps, settings.batch_size, self.order):
             self.optimizer.zero_grad(set_to_none=True)
             loss = _loss(self.model, windows, chosen, settings)
             loss.backward()  # type: ignore[no-untyped-call]

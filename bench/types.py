@@ -143,13 +143,19 @@ class SpatioTemporalData:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskShape:
-    """What a model may know when it is built: sizes, no values."""
+    """What a model may know when it is built: sizes, no values.
+
+    Attributes:
+        days_back: The days before that ``Window.past`` has values of; those of a model's ``DAYS_BACK`` that the task
+            withholds are blank there.
+    """
 
     history: int
     horizon: int
     channels: int
     grid: tuple[int, int]
     slots_per_day: int
+    days_back: tuple[int, ...] = ()
 
     @property
     def cells(self) -> int:
@@ -162,17 +168,24 @@ class Window:
 
     Attributes:
         history: ``[B, P, C, H, W]`` float32, scaled; the training mean where a value is missing.
-        history_clock: ``[B, P, 2]`` int64: slot of day, day of week.
+        history_valid: Same shape, bool: False where a value is missing or the cell is padding.
+        history_clock: ``[B, P, 2]`` int64: slot of day, day of week; 0 throughout in a task without calendar.
         horizon_clock: ``[B, F, 2]`` int64, of the steps to forecast.
         past: ``[B, K, F, C, H, W]`` float32, scaled, for a model whose file declares K ``DAYS_BACK``, such as (1, 7):
             the values at each step to forecast so many days before, or the next multiple of them that lies before the
-            origin; the training mean where a value is missing or before the data begin. None for all others.
+            origin; the training mean where a value is missing, before the data begin, or on days that the task
+            withholds. None for all others.
+        past_valid: Same shape, bool: False where ``past`` has no observed value.
+        past_clock: ``[B, K, F, 2]`` int64, as ``history_clock``.
     """
 
     history: torch.Tensor
+    history_valid: torch.Tensor
     history_clock: torch.Tensor
     horizon_clock: torch.Tensor
     past: torch.Tensor | None = None
+    past_valid: torch.Tensor | None = None
+    past_clock: torch.Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

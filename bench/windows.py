@@ -101,6 +101,8 @@ class WindowSet:
         origins: ``[N]`` int64 on the same device, ascending.
         begins: ``[N]`` int64, where the piece without gaps begins that holds the window.
         days_back: As in ``Window.past``.
+        days_hidden: Those of them that are blank in every window.
+        calendar: Whether windows tell the clock.
         per_day: Slots of a day.
     """
 
@@ -113,6 +115,8 @@ class WindowSet:
     history: int
     horizon: int
     days_back: tuple[int, ...]
+    days_hidden: tuple[int, ...]
+    calendar: bool
     per_day: int
 
     def __len__(self) -> int:
@@ -120,13 +124,28 @@ class WindowSet:
 
     def window(self, chosen: torch.Tensor) -> Window:
         """Gather the inputs of the windows at positions ``chosen [B]``."""
-        past = self._steps(chosen, -self.history, 0)
+        steps = self._steps(chosen, -self.history, 0)
+        past, past_valid, past_clock = self._past(chosen) if self.days_back else (None, None, None)
         return Window(
-            history=self.scaler.scaled(self.values[past]),
-            history_clock=self.clock[past],
-            horizon_clock=self.clock[self._steps(chosen, 0, self.horizon)],
-            past=self._past(chosen) if self.days_back else None,
+            history=self.scaler.scaled(self.values[steps]),
+            history_valid=self.valid[steps],
+            history_clock=self._told(steps),
+            horizon_clock=self._told(self._steps(chosen, 0, self.horizon)),
+            past=past,
+            past_valid=past_valid,
+            past_clock=past_clock,
         )
+
+    def drawn(self, count: int, batch_size: int, generator: torch.Generator) -> list[torch.Tensor]:
+        """So many batches of shuffled passes, one after the other; windows fewer than a batch are a batch each time."""
+        batches: list[torch.Tensor] = []
+        while len(batches) < count:
+            batches += self.shuffled(batch_size, generator)
+        return batches[:count]
+
+    def share_with(self, days: int) -> float:
+        """Share of the windows that have values of so many days before."""
+        return float((self.origins - self.begins >= days * self.per_day).double().mean())
 
     def target(self, chosen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Gather the targets of the windows at positions ``chosen [B]``.
@@ -147,14 +166,21 @@ class WindowSet:
         order = torch.randperm(len(self), generator=generator).to(self.origins.device)
         return _cut(order, batch_size)
 
-    def _past(self, chosen: torch.Tensor) -> torch.Tensor:
-        """``Window.past``; every slot it reads lies before the origin, so no forecast sees its future."""
+    def _past(self, chosen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """As ``Window`` has it; every slot it reads lies before the origin, so no forecast sees its future."""
         period = self.per_day * torch.tensor(self.days_back, device=self.origins.device)[:, None]  # [K, 1]
         step = torch.arange(self.horizon, device=self.origins.device)
         slots = self.origins[chosen, None, None] + step - period * (step // period + 1)  # [B, K, F]
-        known = slots >= self.begins[chosen, None, None]
-        values = self.scaler.scaled(self.values[slots.clamp_min(0)])  # [B, K, F, C, H, W]
-        return torch.where(known[..., None, None, None], values, 0)
+        shown = torch.tensor([days not in self.days_hidden for days in self.days_back], device=slots.device)
+        known = ((slots >= self.begins[chosen, None, None]) & shown[:, None])[..., None, None, None]
+        slots = slots.clamp_min(0)
+        values = self.scaler.scaled(self.values[slots])  # [B, K, F, C, H, W]
+        return torch.where(known, values, 0), known & self.valid[slots], self._told(slots)
+
+    def _told(self, slots: torch.Tensor) -> torch.Tensor:
+        """What windows tell of the clock of these slots."""
+        clock = self.clock[slots]
+        return clock if self.calendar else torch.zeros_like(clock)
 
     def _steps(self, chosen: torch.Tensor, first: int, last: int) -> torch.Tensor:
         offsets = torch.arange(first, last, device=self.origins.device)

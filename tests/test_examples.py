@@ -78,7 +78,12 @@ def test_the_example_of_a_model_is_one_short_file_that_forecasts(tmp_path, monke
     shape = TaskShape(history=4, horizon=3, channels=2, grid=(3, 5), slots_per_day=48)
     model = drift_example.Model(shape, drift_example.Config())
     clock = torch.zeros(2, 4, 2, dtype=torch.int64)
-    window = Window(history=torch.randn(2, 4, 2, 3, 5), history_clock=clock, horizon_clock=clock[:, :3])
+    window = Window(
+        history=(history := torch.randn(2, 4, 2, 3, 5)),
+        history_valid=torch.ones_like(history).bool(),
+        history_clock=clock,
+        horizon_clock=clock[:, :3],
+    )
     last = window.history[:, -1:].expand(-1, 3, -1, -1, -1)
     torch.testing.assert_close(model(window), last)
     torch.nn.init.constant_(model.share, 0.5)

@@ -39,7 +39,12 @@ def test_the_model_of_ones_own_works(tmp_path, monkeypatch):
         TaskShape(history=6, horizon=4, channels=2, grid=(3, 5), slots_per_day=48), readme_model.Config()
     )
     clock = torch.zeros(7, 6, 2, dtype=torch.int64)
-    window = Window(history=torch.randn(7, 6, 2, 3, 5), history_clock=clock, horizon_clock=clock[:, :4])
+    window = Window(
+        history=(history := torch.randn(7, 6, 2, 3, 5)),
+        history_valid=torch.ones_like(history).bool(),
+        history_clock=clock,
+        horizon_clock=clock[:, :4],
+    )
     assert model(window).shape == (7, 4, 2, 3, 5)
 
 

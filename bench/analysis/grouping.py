@@ -86,7 +86,7 @@ def _entries(runs: Iterable[Run], suite: Suite) -> Iterator[_Entry]:
 
     A run that was made as a variant stands in the tables of variants alone.
     """
-    chosen = _of_setting([run for run in runs if run.record.spec.task.name in suite.tasks], suite)
+    chosen = _of_setting([run for run in runs if suite.takes(run.record.spec.task)], suite)
     methods = suite.methods
     bases = sorted({_of_model(run.base) for run in chosen}, key=text)
     for run in chosen:
@@ -133,6 +133,10 @@ def _entry(run: Run, method: MethodKey, base: str) -> _Entry:
         history=task.history,
         horizon=task.horizon,
         fraction=task.fraction,
+        windows=task.windows,
+        equal_steps=task.equal_steps,
+        days_back=task.days_back,
+        calendar=task.calendar,
         leaky_scaler=task.leaky_scaler,
         clamp=task.clamp,
         profile=run.record.label.profile,

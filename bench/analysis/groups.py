@@ -61,6 +61,10 @@ class GroupKey:
     history: int
     horizon: int
     fraction: float
+    windows: str
+    equal_steps: bool
+    days_back: str
+    calendar: bool
     leaky_scaler: bool
     clamp: bool
     profile: str
@@ -84,7 +88,10 @@ class GroupKey:
             f"protocol {self.protocol}",
             f"profile {self.profile}",
         ]
-        parts += [f"first {self.fraction * 100:g} % of the training windows"] if self.fraction < 1 else []
+        parts += [f"{self.windows} {self.fraction * 100:g} % of the training windows"] if self.fraction < 1 else []
+        parts += [] if self.equal_steps else ["as few steps"]
+        parts += [f"days before for all: {self.days_back}"] if self.days_back != "own" else []
+        parts += [] if self.calendar else ["without calendar"]
         parts += ["scaler fitted on all data (leaky)"] if self.leaky_scaler else []
         parts += ["forecasts clamped to the data's range"] if self.clamp else []
         parts += [f"all with {shared}" for shared in (self.base, self.recipe) if shared]

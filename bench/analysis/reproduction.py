@@ -10,12 +10,13 @@ import json
 import shlex
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import tomli_w
 
 from bench.analysis.grouping import by
+from bench.records import frame
 from bench.records.record import Record, changes
 from bench.settings import TASKS
 
@@ -23,7 +24,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V", bound=Hashable)
 
 WIDTH = 96
-SWITCHES = ("history", "horizon", "fraction", "leaky_scaler", "clamp")
+SWITCHES = ("history", "horizon", *frame.SWITCHES)
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -74,7 +75,8 @@ def reproduction(runs: Iterable[Record], folder: str = "") -> list[ReproducedSui
 
 def _shared(run: Record) -> _Shared:
     task = run.spec.task
-    usual = TASKS.get(task.name)
+    known = TASKS.get(task.name)
+    usual = None if known is None else replace(known, protocol=task.protocol, windows="all")
     switches = {name: getattr(task, name) for name in SWITCHES}
     changed = {name: value for name, value in switches.items() if value != getattr(usual, name, None)}
     return _Shared(
@@ -82,7 +84,7 @@ def _shared(run: Record) -> _Shared:
         profile=run.label.profile,
         tuned=run.spec.tuned,
         base=changes(run.label.base),
-        switches=tuple(f"task.{name}={json.dumps(value)}" for name, value in changed.items()),
+        switches=changes({f"task.{name}": value for name, value in changed.items()}),
         on_cpu=run.spec.train.precision == "fp32" and run.environment.device in ("cpu", ""),
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated
 
 import torch
@@ -34,9 +34,10 @@ def main(
     chosen = resolve_device(device)
     module = registry.load("model", model)
     config = asdict(registry.config_class(model)())
-    plain, compiled = (make_model(module, config, SHAPE, chosen) for _ in range(2))
+    days = tuple(getattr(module, "DAYS_BACK", ()))
+    plain, compiled = (make_model(module, config, replace(SHAPE, days_back=days), chosen) for _ in range(2))
     compiled.compile()
-    window = _window(batch, chosen, len(getattr(module, "DAYS_BACK", ())))
+    window = _window(batch, chosen, len(days))
     first = _seconds(compiled, window)
     _seconds(plain, window)
     times = [(_seconds(plain, window), _seconds(compiled, window)) for _ in range(rounds)]
@@ -62,7 +63,15 @@ def _window(batch: int, device: torch.device, days: int) -> Window:
     clock = torch.zeros(batch, 6, 2, dtype=torch.long, device=device)
     history = torch.randn(batch, 6, 2, 10, 20, device=device)
     past = torch.randn(batch, days, 6, 2, 10, 20, device=device) if days else None
-    return Window(history=history, history_clock=clock, horizon_clock=clock, past=past)
+    return Window(
+        history=history,
+        history_valid=torch.ones_like(history, dtype=torch.bool),
+        history_clock=clock,
+        horizon_clock=clock,
+        past=past,
+        past_valid=None if past is None else torch.ones_like(past, dtype=torch.bool),
+        past_clock=None if past is None else clock[:, None].expand(-1, days, -1, -1),
+    )
 
 
 if __name__ == "__main__":

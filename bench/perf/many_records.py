@@ -132,7 +132,7 @@ def _record(run: PlannedRun) -> DoneRun:
         spec=spec,
         label=run.label,
         scores={split: _scores(mae, spec.task.horizon) for split in ("test", "val")},
-        counts=Counts(train=5 * windows, val=windows, test=windows, test_values=windows * 2400),
+        counts=Counts(train=5 * windows, per_epoch=5 * windows, val=windows, test=windows, test_values=windows * 2400),
         cost=_cost(mae, EPOCHS if trained else 0),
         audit=_audit(windows),
         windows=_windows(mae, windows, generator),

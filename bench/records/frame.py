@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 SORT = ["dataset", "model", "task", "protocol", "profile", "weights", "seed", "run_id"]
 COSTS = ("parameters", "trainable_parameters", "flops", "train_s", "wall_s", "ms_per_window", "peak_mb", "epochs")
+SWITCHES = ("fraction", "windows", "equal_steps", "days_back", "calendar", "leaky_scaler", "clamp")
 COLUMNS: Mapping[str, str] = {
     **dict.fromkeys(("dataset", "model", "task", "protocol", "profile", "weights"), "str"),
     "seed": "int64",
@@ -21,7 +22,8 @@ COLUMNS: Mapping[str, str] = {
     **dict.fromkeys(("changes", "weights_sha256"), "str"),
     **dict.fromkeys(("history", "horizon"), "int64"),
     "fraction": "float64",
-    **dict.fromkeys(("leaky_scaler", "clamp"), "bool"),
+    **dict.fromkeys(("windows", "days_back"), "str"),
+    **dict.fromkeys(("equal_steps", "calendar", "leaky_scaler", "clamp"), "bool"),
     **dict.fromkeys(("device", "run_id"), "str"),
     **{f"{split}_{metric}": "float64" for split in ("test", "val") for metric in METRICS},
     **dict.fromkeys(("train_windows", "val_windows", "test_windows"), "float64"),
@@ -66,9 +68,7 @@ def _row(record: Record) -> dict[str, Any]:
         "weights_sha256": spec.weights_sha256 or "",
         "history": spec.task.history,
         "horizon": spec.task.horizon,
-        "fraction": spec.task.fraction,
-        "leaky_scaler": spec.task.leaky_scaler,
-        "clamp": spec.task.clamp,
+        **{name: getattr(spec.task, name) for name in SWITCHES},
         "device": record.environment.device,
         "run_id": record.run_id,
     }

@@ -17,6 +17,7 @@ from msgspec import Struct
 from bench.errors import StoreError
 from bench.metrics import Score
 from bench.records.arrays import ForecastMap, WindowErrors
+from bench.records.inputs import Inputs
 from bench.records.plain import Whole, check, one_line
 from bench.records.upgrade import upgraded
 from bench.settings import FROM_FILE, TaskSettings, TrainSettings, Weights
@@ -84,9 +85,10 @@ class Label(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Counts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Windows of each split, and target values on test that count."""
+    """Windows of each split, those by which the steps of an epoch are counted, and target values on test that count."""
 
     train: Whole
+    per_epoch: Whole
     val: Whole
     test: Whole
     test_values: Whole
@@ -250,6 +252,7 @@ class DoneRun(_Run, tag="done", frozen=True, kw_only=True, forbid_unknown_fields
     Attributes:
         scores: By "test" and "val", then by the names of ``bench.metrics.METRICS``.
         windows: Errors of every test window.
+        inputs: What the model reads; None in records that were made before this was measured.
         forecast_map: One forecast beside its truth; None if no test window has a value that counts at its last step,
             and in records that were made before maps were kept.
     """
@@ -259,6 +262,7 @@ class DoneRun(_Run, tag="done", frozen=True, kw_only=True, forbid_unknown_fields
     cost: Cost
     audit: Audit
     windows: WindowErrors
+    inputs: Inputs | None = None
     forecast_map: ForecastMap | None = None
     curve: list[Epoch]
 

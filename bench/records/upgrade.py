@@ -47,7 +47,19 @@ def _values(text: bytes) -> Any:
 
 
 def _from_3(old: dict[str, Any]) -> dict[str, Any]:
-    return old | {"schema": TODAY}
+    new = old | {"schema": TODAY, "spec": _spec_of_3(_part(old, "spec"))}
+    return new | ({"counts": _counts_of_3(_part(old, "counts"))} if old["status"] == "done" else {})
+
+
+def _spec_of_3(spec: dict[str, Any]) -> dict[str, Any]:
+    """A small fraction was that of the first windows under either protocol, and was trained for as few steps."""
+    task = _part(spec, "task")
+    few = task.get("fraction", 1.0) != 1
+    return spec | {"task": task | {"windows": "first" if few else "all", "equal_steps": not few}}
+
+
+def _counts_of_3(counts: dict[str, Any]) -> dict[str, Any]:
+    return counts | {"per_epoch": counts["train"]}
 
 
 def _from_2(old: dict[str, Any]) -> dict[str, Any]:

@@ -49,7 +49,8 @@ class Pace:
 def pace_key(spec: Spec) -> str:
     """What runs must have in common to be equally fast on one grid: a model, all of its settings, steps and batches."""
     task, train = spec.task, spec.train
-    shared = (spec.model, spec.config, task.history, task.horizon, train.batch_size, train.precision)
+    shapes = (task.history, task.horizon, task.days_back)
+    shared = (spec.model, spec.config, *shapes, train.batch_size, train.precision)
     return msgspec.json.encode(shared, order="sorted").decode()
 
 
@@ -65,7 +66,7 @@ def paces_from_records(records: Iterable[Record], device: str) -> dict[str, Pace
     for record in records:
         if isinstance(record, DoneRun) and record.environment.device == device:
             key, cost, train = pace_key(record.spec), record.cost, record.spec.train
-            windows = {"train": record.counts.train, "val": record.counts.val, "test": record.counts.test}
+            windows = {name: getattr(record.counts, name) for name in ("train", "per_epoch", "val", "test")}
             cells = round(cost.work / work(windows, train, cost.epochs, cells=1))
             channels = len(record.scores["test"]["mae"].per_channel)
             seconds[key][cells * channels].append(cost.wall_s / cost.work)
@@ -145,7 +146,10 @@ def planned_work(run: PlannedRun, shape: tuple[int, ...], *, trained: bool) -> f
     """Upper bound of the work of a run: early stopping may end it sooner."""
     split = chronological_split(shape[0])
     windows: dict[str, float] = {name: stop - start for name, (start, stop) in split.items()}
-    windows["train"] *= run.spec.task.fraction
+    task = run.spec.task
+    few = windows["train"] * task.fraction
+    windows |= {"train": few, "per_epoch": windows["train"] if task.equal_steps else few}
+    windows["val"] *= task.fraction if task.windows == "last" else 1
     return work(windows, run.spec.train, run.spec.train.epochs if trained else 0, math.prod(shape[2:]))
 
 
@@ -157,9 +161,10 @@ def work(windows: Mapping[str, float], train: TrainSettings, epochs: int, cells:
 
 def passes(windows: Mapping[str, float], train: TrainSettings, epochs: int) -> tuple[float, float]:
     """How many windows a run trains on, and how many it forecasts."""
-    per_epoch = windows["train"]
-    if train.steps_per_epoch:
-        per_epoch = min(per_epoch, train.steps_per_epoch * train.batch_size)
+    steps = math.ceil(windows["per_epoch"] / train.batch_size)
+    steps = min(train.steps_per_epoch or steps, steps)
+    whole, rest = divmod(steps, math.ceil(windows["train"] / train.batch_size))  # passes over the windows, and batches
+    per_epoch = whole * windows["train"] + min(windows["train"], rest * train.batch_size)
     return epochs * per_epoch, epochs * windows["val"] + windows["val"] + windows["test"]
 
 

@@ -19,6 +19,8 @@ from bench.context import RunContext
 from bench.errors import LeakError
 from bench.metrics import FIELDS, Score, WindowSums
 from bench.records.arrays import DayErrors, ForecastMap, WindowErrors, stored
+from bench.records.inputs import Inputs
+from bench.runs.inputs import inputs_read
 from bench.settings import Precision, TrainSettings
 from bench.task import Task
 from bench.train import (
@@ -49,6 +51,7 @@ class Evaluation:
         flops: Floating-point operations to forecast one window.
         perturbation: The number of windows probed, and the largest change of a scaled forecast.
         checkpoint_sha256: Digest of the scored weights.
+        inputs: What the model reads beside the history.
         forecast_map: None if no test window has a value that counts at its last step.
     """
 
@@ -60,6 +63,7 @@ class Evaluation:
     perturbation: tuple[int, float]
     checkpoint_sha256: str
     windows: WindowErrors
+    inputs: Inputs
     forecast_map: ForecastMap | None
 
 
@@ -152,6 +156,7 @@ def evaluate(
         perturbation=perturbation,
         checkpoint_sha256=checkpoint,
         windows=window_errors(test, windows),
+        inputs=inputs_read(model, task),
         forecast_map=forecast_map(model, windows, test, score, task.card, clamp=task.settings.clamp),
     )
 

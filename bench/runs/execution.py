@@ -65,6 +65,7 @@ def done_record(run: PlannedRun, outcome: RunOutcome, environment: Environment) 
             checkpoint_sha256=evaluation.checkpoint_sha256,
         ),
         windows=evaluation.windows,
+        inputs=evaluation.inputs,
         forecast_map=evaluation.forecast_map,
         curve=[msgspec.convert(row, Epoch) for row in training.curve],
         environment=environment,

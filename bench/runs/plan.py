@@ -108,10 +108,10 @@ def plan_own(
     _check_used(overrides["model"], [chosen])
     train, recipe = _recipe(profile, UNTUNED, overrides["train"], device)
     changed = _changed("model", chosen, usual) | recipe
-    values = {**asdict(_choice("task", selection.task or "short", TASKS)), "protocol": selection.protocol or "strict"}
+    protocol = selection.protocol or "strict"
     spec = Spec(
         data=catalog.identity(selection.datasets[0]),
-        task=validated(TaskSettings, {**values, **overrides["task"]}, "task"),
+        task=_asked_task(selection.task or "short", protocol, overrides["task"]),
         model=name,
         config=chosen,
         train=train,
@@ -229,10 +229,13 @@ def _weights(config: Mapping[str, Any]) -> Weights:
 
 
 def _task(name: str, suite: Suite, selection: Selection, overrides: Mapping[str, str]) -> TaskSettings:
-    base = _choice("task", name, TASKS)
-    protocol = selection.protocol or suite.protocol
-    values = {**asdict(base), "protocol": protocol, **overrides}
-    return validated(TaskSettings, values, "task")
+    return _asked_task(name, selection.protocol or suite.protocol, {**suite.task, **overrides})
+
+
+def _asked_task(name: str, protocol: str, overrides: Mapping[str, Any]) -> TaskSettings:
+    """A task by name with every switch written out; which windows are few follows from the protocol, unless said."""
+    usual = asdict(_choice("task", name, TASKS)) | {"protocol": protocol, "windows": "all"}
+    return validated(TaskSettings, {**usual, **overrides}, "task")
 
 
 def _written_out(

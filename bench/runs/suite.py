@@ -26,7 +26,7 @@ from bench.catalog import registry
 from bench.errors import ConfigError, UnknownNameError
 from bench.records.record import changes
 from bench.runs.published import Published, load_published
-from bench.settings import Protocol
+from bench.settings import Protocol, TaskSettings
 
 FOLDER = Path(__file__).resolve().parent / "suites"
 S = TypeVar("S")
@@ -80,6 +80,7 @@ class Suite(BaseModel):
         margin: Within which a difference from the reference does not matter, in percent of its mean absolute error.
             Declared before anything is run: the verdict "equivalent" says that a difference is smaller.
         published: A file of ``bench/runs/published_tables/``, whose numbers are shown beside ours.
+        task: Settings of the tasks, the same for all, such as ``days_back``.
         tuned: True for a suite of tuned runs, which takes no others; False for one that takes none of them; without
             either, its table shows tuned runs in groups of their own.
     """
@@ -98,6 +99,7 @@ class Suite(BaseModel):
     question: str = ""
     margin: Annotated[float, Interval(gt=0, le=100)] = 1.0
     published: str = ""
+    task: dict[str, Any] = {}
     tuned: bool | None = None
 
     @model_validator(mode="after")
@@ -123,18 +125,32 @@ class Suite(BaseModel):
             return ()
         return (*(Method(name=name, model=name) for name in self.models), *self.variants)
 
+    @cached_property
+    def switches(self) -> dict[str, Any]:
+        """Its settings of the tasks as a run's specification has them.
+
+        Raises:
+            UnknownNameError, ConfigError: If one does not exist or does not fit.
+        """
+        known = validated(TaskSettings, {"name": "", **self.task}, "task")
+        return {name: getattr(known, name) for name in self.task}
+
+    def takes(self, task: TaskSettings) -> bool:
+        """Whether runs of this task belong to it, whatever its protocol."""
+        return task.name in self.tasks and all(getattr(task, name) == value for name, value in self.switches.items())
+
     @property
     def published_table(self) -> Published | None:
         """Numbers of others to lay ours beside."""
         return load_published(self.published) if self.published else None
 
     def check(self) -> None:
-        """Look at what loading does not: the variants' models and settings, and the published numbers.
+        """Look at what loading does not: settings of task and variants, their models, and the published numbers.
 
         Raises:
             UnknownNameError, ConfigError: If one does not exist, or two variants are the same.
         """
-        _ = self.published_table
+        _ = self.published_table, self.switches
         for number, variant in enumerate(self.variants):
             twins = (v for v in self.variants[:number] if v.model == variant.model and v.weights == variant.weights)
             if twin := next((twin for twin in twins if twin.named == variant.named), None):

@@ -69,7 +69,7 @@ def _trial(run: PlannedRun, task: Task, context: RunContext) -> Pace:
     """Seconds per unit of work of the whole run, put together from those of its parts."""
     context.begin()
     module = registry.load("model", run.model)
-    task = _with_days(task, getattr(module, "DAYS_BACK", ()))
+    task = task.with_days(getattr(module, "DAYS_BACK", ()))
     config = dict(run.spec.config)
     if run.spec.reads_weights:  # random ones are as fast, and nothing is downloaded to make a guess
         config["weights"] = "random"
@@ -85,13 +85,6 @@ def _trial(run: PlannedRun, task: Task, context: RunContext) -> Pace:
     seconds = fixed + steps * step + forecasts * _forward_seconds(model, train, task, context)
     pace = seconds / work(windows, train, epochs, task.shape.cells)
     return Pace(trained=trained, seconds={task.shape.cells * task.shape.channels: pace})
-
-
-def _with_days(task: Task, days_back: tuple[int, ...]) -> Task:
-    """The same task, with the values of days before in its windows."""
-    other = copy(task)
-    other.train, other.val = (replace(part, days_back=tuple(days_back)) for part in (task.train, task.val))
-    return other
 
 
 def _few(windows: WindowSet, count: int) -> WindowSet:

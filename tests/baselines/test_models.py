@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from baselines import convlstm, historical_average, last_value, ridge, stid, stresnet, window_mean
 from bench.catalog import registry
-from bench.types import Series, TaskShape, Window
+from bench.types import Series, TaskShape
 
 
 @pytest.mark.parametrize(("name", "days"), [("seasonal_naive_day", 1), ("seasonal_naive_week", 7)])
@@ -151,7 +151,7 @@ def test_the_historical_average_is_the_mean_of_lists_with_its_fallbacks(
     model.fit(series)
     every = torch.tensor([[[slot, day] for day in range(7) for slot in range(3)]])
     history = make_window(shape, batch=1)
-    forecast = model(Window(history=history.history, history_clock=history.history_clock, horizon_clock=every))
+    forecast = model(dataclasses.replace(history, horizon_clock=every))
     for step, (slot, day) in enumerate(every[0].tolist()):
         for channel, row, column in ((0, 0, 0), (1, 0, 1), (0, 1, 1), (1, 1, 0)):
             wanted = slow_average(series, slot, day, channel, row, column)

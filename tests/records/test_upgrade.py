@@ -131,6 +131,27 @@ def test_errors_of_windows_come_back_and_what_was_kept_later_is_none() -> None:
     assert (made.windows.day, made.forecast_map) == (None, None)
 
 
+@pytest.mark.parametrize("protocol", ["strict", "unist"])
+def test_few_windows_of_the_schemas_before_were_the_first_ones_and_trained_for_few_steps(protocol: str) -> None:
+    few = json.loads(old("spec.task.fraction", 0.05))
+    few["spec"]["task"]["protocol"] = protocol
+    for schema in OLD:
+        three = {**json.loads(dump(done())), "schema": 3} if schema == 3 else few
+        if schema == 3:
+            three["spec"]["task"] = few["spec"]["task"]
+            del three["counts"]["per_epoch"]
+        made = done(json.dumps(three))
+        assert (made.spec.task.windows, made.spec.task.equal_steps) == ("first", False)
+        assert (made.spec.task.days_back, made.spec.task.calendar) == ("own", True)
+        assert made.counts.per_epoch == made.counts.train == 2000
+        assert made.inputs is None
+
+
+def test_all_windows_of_the_schema_before_are_those_of_today() -> None:
+    assert (done().spec.task.windows, done().spec.task.equal_steps) == ("all", True)
+    assert done().counts.per_epoch == 2000
+
+
 def test_a_map_of_the_schema_before_comes_back() -> None:
     truth = np.array([[1.0, np.nan]])
     facts = {"origin": 2550, "step": 2, "slot": 7, "per_day": 24, "weekday": 1, "channel": "in", "unit": "trips"}

@@ -16,7 +16,16 @@ from torch import nn
 from bench.catalog import registry
 from bench.cli.plan import announce, expect
 from bench.records.store import ResultStore
-from bench.runs.estimate import Pace, cheapest_first, pace_key, paces_from_records, total_seconds, trials, work
+from bench.runs.estimate import (
+    Pace,
+    cheapest_first,
+    pace_key,
+    paces_from_records,
+    planned_work,
+    total_seconds,
+    trials,
+    work,
+)
 from bench.runs.plan import Selection, plan
 from bench.runs.runner import Runner
 from bench.runs.suite import load_suite
@@ -80,11 +89,31 @@ def try_all(runs, paces=None, catalog=None):
 
 
 def test_work_is_the_windows_times_the_cells_and_a_trained_window_counts_three_times():
-    windows = {"train": 100, "val": 20, "test": 30}
+    windows = {"train": 100, "per_epoch": 100, "val": 20, "test": 30}
     whole, part = TrainSettings(batch_size=8), TrainSettings(batch_size=8, steps_per_epoch=2)
     assert work(windows, whole, epochs=0, cells=5) == 5 * (20 + 30)
     assert work(windows, whole, epochs=4, cells=5) == 5 * (4 * (3 * 100 + 20) + 20 + 30)
     assert work(windows, part, epochs=4, cells=5) == 5 * (4 * (3 * 16 + 20) + 20 + 30)
+
+
+def test_few_windows_are_trained_on_as_often_as_the_steps_of_all_windows_ask_for():
+    whole, part = TrainSettings(batch_size=8), TrainSettings(batch_size=8, steps_per_epoch=2)
+    windows = {"train": 10, "per_epoch": 100, "val": 20, "test": 30}  # 13 steps: six passes of 8 and 2, and one of 8
+    assert work(windows, whole, epochs=1, cells=1) == 3 * 68 + 20 + 20 + 30
+    assert work(windows, part, epochs=1, cells=1) == 3 * 10 + 20 + 20 + 30
+    fewer_than_a_batch = windows | {"train": 5}
+    assert work(fewer_than_a_batch, whole, epochs=1, cells=1) == 3 * 13 * 5 + 20 + 20 + 30
+
+
+def test_the_planned_work_of_a_few_shot_run_is_that_of_its_record(catalog, tmp_path):
+    selection = Selection(models=("stid",), datasets=("tiny",), task="few10", overrides=("train.epochs=2",))
+    runs = plan(load_suite("few_shot"), selection, catalog)
+    Runner(catalog, tmp_path / "results", CPU).run(runs)
+    (record,) = ResultStore(tmp_path / "results").records()
+    assert record.counts.train < record.counts.per_epoch / 9
+    assert record.counts.val < record.counts.per_epoch / 9
+    planned = planned_work(runs[0], catalog.load("tiny").values.shape, trained=True)
+    assert planned == pytest.approx(record.cost.work, rel=0.15)  # a plan knows slots, not windows
 
 
 def test_the_time_of_known_paces_is_pace_times_work_by_data_set(make_plan):

@@ -122,6 +122,9 @@ def test_weights_follow_the_profile(catalog):
         ({"overrides": ("model.dropout=nan",)}, "finite"),
         ({"overrides": (f"model.width={10**30}",)}, "64 bits"),
         ({"overrides": (f"task.history={2**63}",)}, "64 bits"),
+        ({"overrides": ("task.days_back=1;7",)}, "days_back='1;7' is neither own nor none nor whole numbers"),
+        ({"overrides": ("task.days_back=0",)}, "days_back='0' is neither"),
+        ({"overrides": ("task.windows=some",)}, "task.windows"),
         ({"overrides": ("width=3",)}, "task|model|train"),
         ({"overrides": ("data.x=3",)}, "task|model|train"),
         ({"protocol": "loose"}, "protocol"),
@@ -272,6 +275,8 @@ VARIANT = '[[variants]]\nname = "wide"\nmodel = "stid"\nsettings = { width = 64 
         ('name = "m"\n' + HEAD + "models = []\n" + VARIANT.replace("stid", "stdi"), "did you mean 'stid'"),
         ('name = "m"\n' + HEAD + "models = []\n" + VARIANT.replace("64", "'much'"), "model (wide).width: Input"),
         ('name = "m"\n' + HEAD.replace('"tiny"', ""), "datasets: Tuple should have at least 1 item"),
+        ('name = "m"\n' + HEAD + '[task]\ndays = "1"\n', "setting task.*"),
+        ('name = "m"\n' + HEAD + '[task]\ndays_back = "x"\n', "days_back='x' is neither"),
         ('name = "../m"\n' + HEAD, "name: String should match"),
         ('name = "controls"\n' + HEAD, "choose another"),
     ],
@@ -282,6 +287,34 @@ def test_a_suite_that_makes_no_sense_is_one_sentence(tmp_path, text, message):
     with pytest.raises(BenchError, match=re.escape(message)) as caught:
         load_suites([str(path)])
     assert "\n" not in str(caught.value)
+
+
+def test_settings_of_the_task_hold_for_all_runs_of_a_suite_and_what_is_set_wins(catalog):
+    suite = load_suite("same_information")
+    given = {run.spec.task.days_back for run in plan(suite, Selection(datasets=("tiny",)), catalog)}
+    assert given == {"7,1"}
+    one = Selection(datasets=("tiny",), models=("stid",), overrides=("task.days_back=2, 1,2",))
+    (run,) = plan(suite, one, catalog)
+    assert run.spec.task.days_back == "2,1"
+
+
+def test_a_suite_shows_no_run_of_another_task_setting(catalog):
+    suite, selection = load_suite("same_information"), Selection(datasets=("tiny",), models=("stid",))
+    (given,) = plan(suite, selection, catalog)
+    (own,) = plan(load_suite("short_term"), selection, catalog)
+    assert len(grouped([Run(record=failed(given, tuned=False))], suite)) == 1
+    assert grouped([Run(record=failed(own, tuned=False))], suite) == {}
+
+
+def test_a_protocol_set_for_a_few_shot_task_chooses_its_windows(catalog):
+    def windows(**choices):
+        (run,) = plan(load_suite("few_shot"), Selection(datasets=("tiny",), models=("stid",), **choices), catalog)
+        return run.spec.task.windows
+
+    assert windows(task="few5") == "last"
+    assert windows(task="few5", protocol="unist") == "first"
+    assert windows(task="few5", overrides=("task.protocol=unist",)) == "first"
+    assert windows(task="few5", protocol="unist", overrides=("task.windows=last",)) == "last"
 
 
 def test_a_model_beside_its_own_variant_is_a_row_of_its_own(tmp_path, catalog):

@@ -16,22 +16,39 @@ SLOTS = 48
 
 
 def task_shape(
-    grid: tuple[int, int] = (6, 5), channels: int = 2, horizon: int = 3, history: int = 4, slots: int = SLOTS
+    grid: tuple[int, int] = (6, 5),
+    channels: int = 2,
+    horizon: int = 3,
+    history: int = 4,
+    slots: int = SLOTS,
+    days_back: tuple[int, ...] = (),
 ) -> TaskShape:
-    return TaskShape(history=history, horizon=horizon, channels=channels, grid=grid, slots_per_day=slots)
+    return TaskShape(
+        history=history, horizon=horizon, channels=channels, grid=grid, slots_per_day=slots, days_back=days_back
+    )
 
 
 def clock(*size: int, slots: int = SLOTS) -> Tensor:
     return torch.stack((torch.randint(slots, size), torch.randint(7, size)), dim=-1)
 
 
+def days_of(model: str) -> tuple[int, ...]:
+    """The days before that a model's file asks for."""
+    return tuple(getattr(registry.load("model", model), "DAYS_BACK", ()))
+
+
 def make_window(shape: TaskShape, batch: int = 3, seed: int = 0, model: str = "") -> Window:
-    """A random window, with the past that the named model asks for."""
+    """A random window without gaps, with the past of the shape, or that the named model asks for."""
     torch.manual_seed(seed)
-    days = len(getattr(registry.load("model", model), "DAYS_BACK", ())) if model else 0
+    days = len(days_of(model) if model else shape.days_back)
+    past = torch.randn(batch, days, shape.horizon, shape.channels, *shape.grid) if days else None
+    history = torch.randn(batch, shape.history, shape.channels, *shape.grid)
     return Window(
-        past=torch.randn(batch, days, shape.horizon, shape.channels, *shape.grid) if days else None,
-        history=torch.randn(batch, shape.history, shape.channels, *shape.grid),
+        past=past,
+        past_valid=None if past is None else torch.ones_like(past, dtype=torch.bool),
+        past_clock=clock(batch, days, shape.horizon, slots=shape.slots_per_day) if days else None,
+        history=history,
+        history_valid=torch.ones_like(history, dtype=torch.bool),
         history_clock=clock(batch, shape.history, slots=shape.slots_per_day),
         horizon_clock=clock(batch, shape.horizon, slots=shape.slots_per_day),
     )
@@ -51,7 +68,8 @@ def build(name: str, shape: TaskShape, seed: int = 0, series: Series | None = No
     module = registry.load("model", name)
     torch.manual_seed(seed)
     config = dataclasses.asdict(registry.config_class(name)())
-    model = make_model(module, config, shape, torch.device("cpu"))
+    known = shape if shape.days_back else dataclasses.replace(shape, days_back=days_of(name))
+    model = make_model(module, config, known, torch.device("cpu"))
     if hasattr(model, "fit"):
         model.fit(make_series(shape, 8 * shape.slots_per_day) if series is None else series)
     return model.eval()

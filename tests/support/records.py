@@ -77,7 +77,7 @@ def record(
     overrides = dict(overrides or {})
     spec = Spec(
         data=DataIdentity(name=dataset, version=version, sha256=sha256, synthetic=synthetic),
-        task=type(TASKS[task])(**{**asked, "protocol": protocol, **switches}),
+        task=type(TASKS[task])(**{**asked, "protocol": protocol, "windows": "all", **switches}),
         model=model,
         config={"width": 32, **overrides},
         train=TrainSettings(epochs=epochs, precision="fp32"),
@@ -108,7 +108,7 @@ def _outcome(mae: float, rmse: float, epochs: int) -> dict[str, Any]:
     known_mae, known_rmse = (value if math.isfinite(value) else 1.0 for value in (mae, rmse))
     return {
         "scores": {"test": scores, "val": scores},
-        "counts": Counts(train=2000, val=430, test=WINDOWS, test_values=WINDOWS * VALUES),
+        "counts": Counts(train=2000, per_epoch=2000, val=430, test=WINDOWS, test_values=WINDOWS * VALUES),
         "cost": Cost(
             parameters=100,
             trainable_parameters=90,

@@ -1,0 +1,91 @@
+"""What a row is said to have seen is measured of its model."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from builders import make_data
+from torch import nn
+
+from bench.catalog import registry
+from bench.records.inputs import Inputs
+from bench.runs.inputs import inputs_read
+from bench.settings import TaskSettings
+from bench.task import Task
+from bench.train import make_model
+
+CPU = torch.device("cpu")
+SHORT = TaskSettings(name="short")
+
+
+def read(name, settings=SHORT):
+    torch.manual_seed(0)
+    module = registry.load("model", name)
+    task = Task(make_data(slots=20 * 48), settings, CPU, days_back=getattr(module, "DAYS_BACK", ()))
+    model = make_model(module, dataclasses.asdict(registry.config_class(name)()), task.shape, CPU).eval()
+    if hasattr(model, "fit"):
+        model.fit(task.series)
+    return str(inputs_read(model, task))
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("last_value", "nothing"),
+        ("window_mean", "nothing"),
+        ("historical_average", "calendar, place"),
+        ("seasonal_naive_day", "days before (1)"),
+        ("seasonal_naive_week", "days before (7)"),
+        ("ridge", "calendar, place"),
+        ("dlinear", "nothing"),
+        ("patchtst", "nothing"),
+        ("stid", "calendar, place"),
+        ("stresnet", "calendar, days before (1, 2, 3, 7), place"),
+    ],
+)
+def test_each_model_is_seen_to_read_what_its_equations_read(name, wanted):
+    assert read(name) == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"), [("dlinear", "days before (1, 7)"), ("stid", "calendar, days before (1, 7), place")]
+)
+def test_days_before_that_the_task_gives_are_read(name, wanted):
+    assert read(name, TaskSettings(name="short", days_back="7,1")) == wanted
+
+
+@pytest.mark.parametrize("name", ["stid", "stresnet"])
+def test_what_the_task_withholds_is_not_read(name):
+    assert read(name, TaskSettings(name="short", days_back="1", calendar=False)) == "days before (1), place"
+
+
+def test_days_that_are_blank_in_every_window_are_not_read():
+    module = registry.load("model", "stresnet")
+    task = Task(make_data(slots=20 * 48), TaskSettings(name="few", fraction=0.1), CPU, days_back=module.DAYS_BACK)
+    task.hide_days_unknown_in_training()
+    model = make_model(module, dataclasses.asdict(module.Config()), task.shape, CPU).eval()
+    assert inputs_read(model, task).days_back == ()
+
+
+class Dropping(nn.Module):
+    """The last value with Monte Carlo dropout."""
+
+    def forward(self, window):
+        return nn.functional.dropout(window.history[:, -1:].repeat(1, 6, 1, 1, 1), 0.5, training=True)
+
+
+def test_a_model_that_draws_in_evaluation_is_not_taken_for_one_that_reads_everything_and_draws_are_left_alone():
+    task = Task(make_data(slots=20 * 48), SHORT, CPU)
+    torch.manual_seed(5)
+    wanted = torch.rand(3)
+    torch.manual_seed(5)
+    found = inputs_read(Dropping(), task)
+    assert torch.equal(torch.rand(3), wanted)
+    assert not found.calendar
+
+
+def test_inputs_are_told_in_words():
+    assert str(Inputs(calendar=False, days_back=(), place=False)) == "nothing"
+    assert str(Inputs(calendar=True, days_back=(7, 1), place=True)) == "calendar, days before (1, 7), place"
