@@ -47,15 +47,16 @@ class Model(nn.Module):
         self.register_buffer("weights", torch.full((shape.cells, inputs, outputs), torch.nan))
 
     def fit(self, series: Series) -> None:
-        """Solve ``(X'X + penalty N) W = X'Y`` for every cell, over the windows whose target was observed throughout."""
+        """Solve ``(X'X + penalty N) W = X'Y`` for every cell, over the windows whose target was observed throughout.
+
+        They are the task's training windows, none of which crosses a gap in time.
+        """
         cells, inputs, outputs = self.weights.shape
         gram = torch.zeros(cells, inputs, inputs, dtype=torch.float64, device=series.values.device)
         cross = torch.zeros(cells, inputs, outputs, dtype=torch.float64, device=series.values.device)
         count = torch.zeros(cells, 1, 1, dtype=torch.float64, device=series.values.device)
-        length = self.shape.history + self.shape.horizon
-        for start in range(0, len(series.values) - length + 1, CHUNK):
-            windows = torch.arange(start, min(start + CHUNK, len(series.values) - length + 1), device=gram.device)
-            x, y, seen = self._examples(series, windows)  # [H*W, B, inputs], [H*W, B, outputs], [H*W, B, 1]
+        for origins in torch.split(series.origins, CHUNK):
+            x, y, seen = self._examples(series, origins)  # [H*W, B, inputs], [H*W, B, outputs], [H*W, B, 1]
             x, y = x.double() * seen, y.double() * seen
             gram += x.mT @ x
             cross += x.mT @ y
@@ -69,11 +70,10 @@ class Model(nn.Module):
         forecast = (x @ self.weights).transpose(0, 1)  # [B, H*W, F*C]
         return forecast.mT.reshape(len(forecast), self.shape.horizon, self.shape.channels, *self.shape.grid)
 
-    def _examples(self, series: Series, windows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Inputs, targets and whether all of the target was observed, of windows by their first slot."""
-        steps = torch.arange(self.shape.horizon, device=windows.device)
-        past = windows[:, None] + torch.arange(self.shape.history, device=windows.device)
-        future = windows[:, None] + self.shape.history + steps
+    def _examples(self, series: Series, origins: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Inputs, targets and whether all of the target was observed, of windows by their origins."""
+        past = origins[:, None] + torch.arange(-self.shape.history, 0, device=origins.device)
+        future = origins[:, None] + torch.arange(self.shape.horizon, device=origins.device)
         x = self._inputs(series.values[past], series.clock[future[:, 0]])
         seen = series.mask[future].flatten(3).all(dim=(1, 2))  # [B, H*W]
         return x, _by_cell(series.values[future]), seen.T[..., None].double()

@@ -2,6 +2,8 @@
 
 A batch is reduced to sums per window, step and channel. The sums of all windows are then added in window order, once,
 so that nothing depends on where a batch ended. RMSE is the root of the pooled mean square, never a mean of roots.
+Squares are summed around means, so that R² is the same at any level of the values. Nothing is pooled over channels
+whose units differ.
 
 A metric is an entry of ``METRICS``: records, frames, CSV files and the tables of suites follow. One that needs a sum
 that is not there yet needs a field of ``Sums`` first, and ``bench.train.window_sums`` to fill it.
@@ -26,21 +28,25 @@ class Sums:
     Attributes:
         count: Number of values.
         absolute, square: Of ``|e|`` and ``e²``.
-        target, target_square, target_absolute: Of ``y``, ``y²`` and ``|y|``.
-        ratio, ratio_count: Of ``|e| / |y|`` over the values of at least the data set's threshold, and their number.
+        target, target_absolute: Of ``y`` and ``|y|``.
+        target_spread: Of ``(y - mean of y)²``, the mean being that of the values that are summed.
+        ratio, ratio_count: Of ``|e| / |y|`` over the values of at least the data set's threshold that are not 0, and
+            their number.
     """
 
     count: float
     absolute: float
     square: float
     target: float
-    target_square: float
     target_absolute: float
+    target_spread: float
     ratio: float
     ratio_count: float
 
 
 FIELDS: Final = tuple(field.name for field in fields(Sums))
+POWERS: Final = {"absolute": 1, "square": 2, "target": 1, "target_absolute": 1, "target_spread": 2}  # of the unit
+ROUNDING: Final = 1e-13  # a deviation from the mean, relative to the level, that float64 makes; float32 data have 1e-8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +71,8 @@ class Metric:
 
 
 def _r2(sums: Sums) -> float | None:
-    spread = sums.target_square - sums.target**2 / sums.count
-    return 1 - sums.square / spread if spread > 0 else None
+    rounding = sums.count * (ROUNDING * sums.target_absolute / sums.count) ** 2
+    return 1 - sums.square / sums.target_spread if sums.target_spread > rounding else None
 
 
 METRICS: Final[Mapping[str, Metric]] = {
@@ -99,12 +105,12 @@ class WindowSums:
 
     sums: NDArray[np.float64]
 
-    def scores(self) -> dict[str, Score]:
-        """Every metric overall, per step and per channel."""
-        total = self.sums.sum(axis=0)  # [F, C, S]
-        overall = Sums(*map(float, total.sum(axis=(0, 1))))
-        steps = [Sums(*map(float, row)) for row in total.sum(axis=1)]
-        channels = [Sums(*map(float, row)) for row in total.sum(axis=0)]
+    def scores(self, *, pooled: bool = True) -> dict[str, Score]:
+        """Every metric overall, per step and per channel; per channel alone where these may not be ``pooled``."""
+        total = _added(self.sums, axis=0)  # [F, C, S]
+        channels = [_sums(row) for row in _added(total, axis=0)]
+        steps = [_sums(row) if pooled else None for row in _added(total, axis=1)]
+        overall = _sums(_added(_added(total, axis=1), axis=0)) if pooled else None
         return {
             name: Score(
                 overall=_value(metric, overall),
@@ -113,6 +119,11 @@ class WindowSums:
             )
             for name, metric in METRICS.items()
         }
+
+    def scaled(self, scale: NDArray[np.float64]) -> WindowSums:
+        """The sums of errors and targets that are divided by their channel's ``scale [C]``, a size in its unit."""
+        powers = np.array([POWERS.get(name, 0) for name in FIELDS])
+        return WindowSums(self.sums / scale[:, None] ** powers)
 
     @property
     def count(self) -> int:
@@ -125,5 +136,28 @@ class WindowSums:
         return values
 
 
-def _value(metric: Metric, sums: Sums) -> float | None:
-    return metric.formula(sums) if sums.count else None
+def _added(sums: NDArray[np.float64], *, axis: int) -> NDArray[np.float64]:
+    """Sums over one axis of ``[..., S]``.
+
+    The spread is that around the common mean: within the parts and between them (Chan, Golub and LeVeque, "Updating
+    Formulae and a Pairwise Algorithm for Computing Sample Variances", 1979).
+    """
+    total: NDArray[np.float64] = sums.sum(axis=axis)
+    parts, whole = (_means(values) for values in (sums, np.expand_dims(total, axis)))
+    between = sums[..., FIELDS.index("count")] * (parts - whole) ** 2
+    total[..., FIELDS.index("target_spread")] += between.sum(axis=axis)
+    return total
+
+
+def _means(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of the targets, ``[...]`` for ``[..., S]``; 0 where there is none."""
+    means: NDArray[np.float64] = sums[..., FIELDS.index("target")] / sums[..., FIELDS.index("count")].clip(1)
+    return means
+
+
+def _sums(row: NDArray[np.float64]) -> Sums:
+    return Sums(*map(float, row))
+
+
+def _value(metric: Metric, sums: Sums | None) -> float | None:
+    return metric.formula(sums) if sums and sums.count else None

@@ -227,6 +227,7 @@ class Task:
             values=self.scaler.scaled(self.train.values[piece]),
             clock=clock if self.settings.calendar else torch.zeros_like(clock),
             mask=self.train.valid[piece],
+            origins=self.train.origins - self.train_start,
         )
 
 

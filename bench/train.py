@@ -173,7 +173,7 @@ class Trainer:
         return float(total) / self.steps
 
     def _validate(self) -> float:
-        """MAE over all validation windows, in physical units."""
+        """MAE over all validation windows, in physical units, or as ``comparable`` says."""
         self.model.eval()
         task = self.task
         sums = forecast_sums(
@@ -183,7 +183,7 @@ class Trainer:
             clamp=task.settings.clamp,
             precision=self.settings.precision,
         )
-        mae = sums.scores()["mae"].overall
+        mae = comparable(sums, task).scores()["mae"].overall
         return math.nan if mae is None else mae
 
     def _trained_part(self) -> dict[str, Tensor]:
@@ -254,6 +254,15 @@ def forecast_sums(
         return WindowSums(torch.cat(rows).cpu().numpy())
 
 
+def comparable(sums: WindowSums, task: Task) -> WindowSums:
+    """Sums that may be added over channels: in physical units, or in units of the scaler where units differ.
+
+    So a model is chosen by all of its channels, and compared by all, as it is trained by all.
+    """
+    scale = task.scaler.scale.flatten().double().cpu().numpy()
+    return sums.scaled(scale) if task.card.units_differ else sums
+
+
 def window_sums(forecast: Tensor, target: Tensor, valid: Tensor, mape_threshold: float) -> Tensor:
     """Sums over the grid of one batch.
 
@@ -261,22 +270,25 @@ def window_sums(forecast: Tensor, target: Tensor, valid: Tensor, mape_threshold:
         forecast: ``[B, F, C, H, W]``, physical units.
         target: Same shape, physical units.
         valid: Same shape, bool.
-        mape_threshold: MAPE counts targets with ``|y| >= threshold`` only.
+        mape_threshold: MAPE counts targets with ``|y| >= threshold`` only, and never one of 0.
 
     Returns:
         ``[B, F, C, S]`` float64, the last axis as in ``bench.metrics.FIELDS``, on the same device.
     """
     truth = torch.where(valid, target, 0).double()
     error = torch.where(valid, forecast.double() - truth, 0)
-    large = valid & (truth.abs() >= mape_threshold)
-    ratio = torch.where(large, error.abs() / truth.abs().clamp_min(1e-12), 0)
+    count = valid.flatten(3).sum(-1)
+    mean = truth.flatten(3).sum(-1) / count.clamp_min(1)  # [B, F, C]
+    spread = torch.where(valid, truth - mean[..., None, None], 0) ** 2
+    large = valid & (truth.abs() >= mape_threshold) & (truth != 0)
+    ratio = torch.where(large, error.abs() / truth.abs().where(large, 1), 0)
     parts = {
         "count": valid.double(),
         "absolute": error.abs(),
         "square": error**2,
         "target": truth,
-        "target_square": truth**2,
         "target_absolute": truth.abs(),
+        "target_spread": spread,
         "ratio": ratio,
         "ratio_count": large.double(),
     }

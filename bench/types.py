@@ -49,14 +49,15 @@ class DatasetCard:
             midnight of a day called Monday: a week has its rhythm but not its name.
         slots: T of the official span.
         channels: Names, in order.
-        unit: Physical unit of the values, and of MAE and RMSE.
+        unit: Physical unit of the values, and of MAE and RMSE: one for all channels, or one for each in their order.
+            Scores are never pooled over channels whose units differ.
         domain: For instance "taxi flow".
         how_to_get: What to download from where, and where to put it, in one sentence.
         formats: The raw layouts its reader understands, one line each.
         files: Files of the preferred layout, with digest and address where known.
         nonnegative: Whether a negative value is an error in the file.
         zero_is_missing: Whether a zero means that the sensor was silent.
-        mape_threshold: MAPE counts only targets of at least this size, in ``unit``.
+        mape_threshold: MAPE counts only targets of at least this size, in ``unit``, and never a target of 0.
     """
 
     name: str
@@ -68,7 +69,7 @@ class DatasetCard:
     start: str | None
     slots: int
     channels: tuple[str, ...]
-    unit: str
+    unit: str | tuple[str, ...]
     licence: str
     citation: str
     homepage: str
@@ -83,6 +84,15 @@ class DatasetCard:
     @property
     def slots_per_day(self) -> int:
         return MINUTES_PER_DAY // self.interval
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The unit of each channel."""
+        return (self.unit,) * len(self.channels) if isinstance(self.unit, str) else self.unit
+
+    @property
+    def units_differ(self) -> bool:
+        return len(set(self.units)) > 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,11 +206,14 @@ class Series:
         values: ``[T, C, H, W]`` float32, scaled.
         clock: ``[T, 2]`` int64.
         mask: ``[T, C, H, W]`` bool, False where a value is missing.
+        origins: ``[N]`` int64, ascending: where the target of each training window begins, as a slot of this series.
+            Its history ends there, and no window crosses a gap in time, as a cut of one's own could.
     """
 
     values: torch.Tensor
     clock: torch.Tensor
     mask: torch.Tensor
+    origins: torch.Tensor
 
 
 class ModelPlugin(Protocol):

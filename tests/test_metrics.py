@@ -36,7 +36,7 @@ def brute_force(forecast, target, valid, threshold):
     errors = [abs(f - y) for f, y in pairs]
     mean = math.fsum(y for _, y in pairs) / len(pairs)
     spread = math.fsum((y - mean) ** 2 for _, y in pairs)
-    ratios = [abs(f - y) / abs(y) for f, y in pairs if abs(y) >= threshold]
+    ratios = [abs(f - y) / abs(y) for f, y in pairs if abs(y) >= threshold and y]
     absolute = math.fsum(abs(y) for _, y in pairs)
     return {
         "mae": math.fsum(errors) / len(pairs),
@@ -72,14 +72,51 @@ def test_the_metrics_that_tables_show():
     assert SHOWN == ("mae", "rmse")
 
 
+def noisy(level=0.0, seed=0):
+    """Forecasts of error 0.5 for targets of spread 1 around a level that differs by window, step and channel."""
+    generator = np.random.default_rng(seed)
+    levels = level + generator.normal(0, 2, (*SHAPE[:3], 1, 1))
+    target = (levels + generator.normal(0, 1, SHAPE)).astype(np.float32)
+    forecast = (target + generator.normal(0, 0.5, SHAPE)).astype(np.float32)
+    return forecast, target, generator.random(SHAPE) < 0.8
+
+
+@pytest.mark.parametrize("batch", [1, 2, 64])
+@pytest.mark.parametrize("level", [0.0, 20.0, 1e7, -1e7])
+def test_r2_is_what_numpy_gives_at_any_level_in_every_cut(level, batch):
+    forecast, target, valid = noisy(level)
+    valid[1] = False  # a window, a step of another and a channel of a third without any value
+    valid[2, 0] = False
+    valid[3, :, 1] = False
+    got = scores(forecast, target, valid, batch=batch)["r2"]
+    cuts = {
+        "overall": [(Ellipsis,)],
+        "per_step": [(slice(None), step) for step in range(SHAPE[1])],
+        "per_channel": [(slice(None), slice(None), channel) for channel in range(SHAPE[2])],
+    }
+    for name, places in cuts.items():
+        for place, found in zip(places, np.atleast_1d(getattr(got, name)), strict=True):
+            y, f = (part[place][valid[place]].astype(np.float64) for part in (target, forecast))
+            assert found == pytest.approx(1 - ((f - y) ** 2).sum() / ((y - y.mean()) ** 2).sum(), rel=1e-9), name
+
+
 def test_r2_is_what_a_loop_over_values_gives():
-    generator = np.random.default_rng(0)
-    target = generator.gamma(2, 10, SHAPE).astype(np.float32)
-    forecast = (target + generator.normal(0, 3, SHAPE)).astype(np.float32)
-    valid = generator.random(SHAPE) < 0.8
-    assert scores(forecast, target, valid)["r2"].overall == pytest.approx(
-        brute_force(forecast, target, valid, 1.0)["r2"], rel=1e-9
-    )
+    forecast, target, valid = noisy(30)
+    wanted = brute_force(forecast, target, valid, 1.0)["r2"]
+    assert scores(forecast, target, valid)["r2"].overall == pytest.approx(wanted, rel=1e-9)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 3.3e7])
+def test_a_constant_target_has_no_r2(value):
+    target = np.full(SHAPE, value, dtype=np.float32)
+    got = scores(target + 1, target, np.ones(SHAPE, dtype=bool))["r2"]
+    assert (got.overall, got.per_step, got.per_channel) == (None, [None] * 3, [None] * 2)
+
+
+def test_one_float32_apart_is_no_constant_target():
+    target = np.full((1, 1, 1, 500, 500), 1e7, dtype=np.float32)
+    target[..., 0, 0] += 1
+    assert scores(target, target, np.ones_like(target, dtype=bool))["r2"].overall == 1
 
 
 @settings(max_examples=30)
@@ -115,6 +152,36 @@ def test_mape_counts_targets_from_the_threshold_on():
     forecast = np.array([5, 11, 18], dtype=np.float32).reshape(target.shape)
     got = scores(forecast, target, np.ones_like(target, dtype=bool), threshold=10)
     assert got["mape"].overall == pytest.approx(10)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.0])
+def test_a_target_of_zero_never_counts_in_mape(threshold):
+    target = np.array([0, 0, 4, -8], dtype=np.float32).reshape(1, 1, 1, 1, 4)
+    forecast = np.array([5, 0, 5, -8], dtype=np.float32).reshape(target.shape)
+    got = scores(forecast, target, np.ones_like(target, dtype=bool), threshold=threshold)
+    assert got["mape"].overall == 12.5
+    nothing = scores(forecast[..., :2], target[..., :2], np.ones((1, 1, 1, 1, 2), dtype=bool), threshold=threshold)
+    assert nothing["mape"].overall is None
+
+
+def test_channels_that_may_not_be_pooled_have_scores_of_their_own_alone():
+    forecast, target, valid = noisy(5)
+    together = scores(forecast, target, valid)
+    apart = window_sums(*map(torch.from_numpy, (forecast, target, valid)), 1.0).numpy()
+    for name, score in WindowSums(apart).scores(pooled=False).items():
+        assert (score.overall, score.per_step) == (None, [None] * 3)
+        assert score.per_channel == together[name].per_channel
+
+
+def test_scaled_sums_are_those_of_scaled_values():
+    forecast, target, valid = noisy(5)
+    scale = np.array([2.0, 0.25])  # powers of two, so that float32 keeps every bit
+    by_channel = scale.astype(np.float32)[:, None, None]
+    given, divided = (
+        WindowSums(window_sums(*map(torch.from_numpy, (f, y, valid)), 0.0).numpy())
+        for f, y in ((forecast, target), (forecast / by_channel, target / by_channel))
+    )
+    np.testing.assert_allclose(given.scaled(scale).sums, divided.sums, rtol=1e-12)
 
 
 def test_large_sums_keep_float64_precision():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -189,7 +189,11 @@ def _cells(entries: Iterable[_Entry]) -> dict[tuple[DataKey, MethodKey], Summary
         for cell in chosen
         for entry in cell
     ]
-    cells = {key: _summary(cell) for key, cell in by(told_apart, lambda entry: entry.cell).items()}
+    return beside_naive({key: _summary(cell) for key, cell in by(told_apart, lambda entry: entry.cell).items()})
+
+
+def beside_naive(cells: Mapping[tuple[DataKey, MethodKey], Summary]) -> dict[tuple[DataKey, MethodKey], Summary]:
+    """The cells, each with the metrics noted in which it is worse than the best naive baseline on its data."""
     naive = by(((data, cell) for (data, _), cell in cells.items() if cell.naive), lambda pair: pair[0])
     return {
         key: cell if cell.naive else _compared(cell, [baseline for _, baseline in naive.get(key[0], ())])

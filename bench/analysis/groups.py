@@ -100,12 +100,17 @@ class GroupKey:
 
 @dataclass(frozen=True, order=True)
 class DataKey:
-    """A data set in its very version."""
+    """A data set in its very version.
+
+    Attributes:
+        channel: The channel that is meant alone, with its unit; empty for all together.
+    """
 
     dataset: str
     synthetic: bool
     version: str
     sha256: str
+    channel: str = ""
 
 
 @dataclass(frozen=True, order=True)
@@ -145,12 +150,14 @@ class Summary:
         flags: What is to be said of it.
         naive: Whether its model is a naive baseline.
         below: The metrics in which it is worse than the best naive baseline on the same data.
+        channel: The number of the channel that its scores are of; None for all together.
     """
 
     runs: tuple[DoneRun, ...]
     flags: tuple[Flag, ...]
     naive: bool
     below: tuple[str, ...] = ()
+    channel: int | None = None
 
     @property
     def seeds(self) -> int:
@@ -170,7 +177,7 @@ class Summary:
 
     def values(self, metric: str) -> list[float]:
         """Of the seeds that have one."""
-        scores = (run.score(metric) for run in self.runs)
+        scores = (run.score(metric, self.channel) for run in self.runs)
         return [score for score in scores if score is not None]
 
     def cost(self, name: str) -> float:

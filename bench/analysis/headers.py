@@ -17,11 +17,14 @@ K = TypeVar("K", bound=Hashable)
 
 
 def dataset_headers(keys: Collection[DataKey]) -> dict[DataKey, Header]:
-    """With version and digest where one name has several."""
-    count = Counter((key.dataset, key.synthetic) for key in keys)
+    """With version and digest where one name has several, and with the channel where one is meant alone."""
+    count = Counter((key.dataset, key.synthetic, key.channel) for key in keys)
+    several = {key for key in keys if count[key.dataset, key.synthetic, key.channel] > 1}
     return {
         key: Header(
-            name=key.dataset + (f" ({key.version}, {key.sha256[:6]})" if count[key.dataset, key.synthetic] > 1 else ""),
+            name=key.dataset
+            + (f" ({key.version}, {key.sha256[:6]})" if key in several else "")
+            + (f": {key.channel}" if key.channel else ""),
             flags=("synthetic",) if key.synthetic else (),
         )
         for key in keys

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.analysis.channels import pooled
 from bench.analysis.differences import Differences, differences
 from bench.analysis.grouping import grouped
 from bench.analysis.groups import DataKey, Group, GroupKey, Run
@@ -182,6 +183,11 @@ class Results:
             replace(group, cells={key: cell for key, cell in group.cells.items() if cell.runs})
             for group in self.plain_groups().values()
         ]
+        return [group for group in groups if group.cells]
+
+    def pooled_groups(self) -> list[Group]:
+        """The done groups without data sets whose channels differ in unit: these have no error over all channels."""
+        groups = [pooled(group) for group in self.done_groups()]
         return [group for group in groups if group.cells]
 
     def groups_by_device(self) -> dict[tuple[GroupKey, str], Group]:

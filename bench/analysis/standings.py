@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bench.analysis.channels import pooled
 from bench.analysis.groups import DataKey, Group, Summary
 from bench.analysis.headers import decimals, method_headers
 from bench.analysis.stats.ranking import FEWEST_DATASETS, FEWEST_MODELS
@@ -52,7 +53,8 @@ def standing(group: Group) -> Standing:
     import pandas as pd
 
     methods = sorted({method for (_, method), cell in group.cells.items() if not cell.naive})
-    real = _one_version([data for data in group.datasets if not data.synthetic], group)
+    whole = pooled(group)
+    real = _one_version([data for data in whole.datasets if not data.synthetic], group)
     headers = {header.name: header for header in method_headers(methods).values()}
     table, rmse = (
         pd.DataFrame(
@@ -65,6 +67,7 @@ def standing(group: Group) -> Standing:
     )
     synthetic = sum(data.synthetic for data in group.datasets)
     left_out = [f"{synthetic} of {len(group.datasets)} data sets (synthetic)"] if synthetic else []
+    left_out += [f"{data.dataset} (channels differ in unit)" for data in group.datasets if data not in whole.datasets]
     table, dropped = _complete(table)
     beside = rmse.loc[table.index, table.columns]
     naive = {data.dataset: _best_naive(group, data) for data in real}

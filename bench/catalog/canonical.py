@@ -49,7 +49,16 @@ def _card_of(card: DatasetCard, raw: RawSeries) -> DatasetCard:
         raise DataError(
             f"{card.name} was read as {list(shape)}, but its card says {wanted}: correct the card or the file"
         )
-    return card if shape[1] == channels else replace(card, channels=(" or ".join(card.channels),))
+    if len(card.units) != channels:
+        raise DataError(f"{card.name} names {len(card.units)} units for {channels} channels: correct its card")
+    return card_of_channels(card, shape[1])
+
+
+def card_of_channels(card: DatasetCard, channels: int) -> DatasetCard:
+    """The card of so many channels: all of its own, or one of them that is not known by name."""
+    if channels == len(card.channels):
+        return card
+    return replace(card, channels=(" or ".join(card.channels),), unit=" or ".join(dict.fromkeys(card.units)))
 
 
 def _check_clock(card: DatasetCard, clock: NDArray[Any], segments: Segments, slots: int) -> None:
@@ -80,12 +89,14 @@ def _checked_values(
         values = np.array(raw.values, dtype=np.float32, order="C")
     values[:, :, ~cell_mask] = 0
     if np.isinf(values).any():
-        raise DataError(f"{card.name} holds infinite values, or too large ones for float32; wanted finite {card.unit}")
+        raise DataError(
+            f"{card.name} holds infinite values, or too large ones for float32; wanted finite {_unit(card)}"
+        )
     negative = int((values < 0).sum()) if card.nonnegative else 0
     if negative:
         raise DataError(
             f"{card.name} holds {negative} negative values down to {float(np.nanmin(values)):g}; wanted none in "
-            f"{card.unit}: get the official file"
+            f"{_unit(card)}: get the official file"
         )
     missing = np.isnan(values)
     if card.zero_is_missing:
@@ -95,6 +106,10 @@ def _checked_values(
         raise DataError(f"{card.name} holds no value at all, everything is missing: get the official file")
     values[missing] = 0
     return values, ~missing if missing.any() else None
+
+
+def _unit(card: DatasetCard) -> str:
+    return ", ".join(dict.fromkeys(card.units))
 
 
 def content_digest(
@@ -107,6 +122,7 @@ def content_digest(
 ) -> str:
     """Digest of all that a run can see of a data set, and of what its scores are counted by."""
     header = [values.shape, card.channels, segments, mask is None, float(card.mape_threshold)]
+    header += [card.units] if card.units_differ else []  # then scores are of each channel alone
     digest = hashlib.sha256(json.dumps(header).encode())
     for array in (values, clock, cell_mask, *(() if mask is None else (mask,))):
         digest.update(np.ascontiguousarray(array).data)

@@ -14,7 +14,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import IO, TYPE_CHECKING, Any, Literal
@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from bench.catalog import registry
-from bench.catalog.canonical import SYNTHETIC, canonical, content_digest
+from bench.catalog.canonical import SYNTHETIC, canonical, card_of_channels, content_digest
 from bench.catalog.code import code_digest
 from bench.catalog.raw_files import digest_of, entries, files_below, may_be_imported
 from bench.errors import ConfigError, DataError, UnknownNameError
@@ -233,7 +233,7 @@ class Catalog:
 
 
 def _save(stream: IO[bytes], data: SpatioTemporalData) -> None:
-    about = {"version": data.identity.version, "sha256": data.identity.sha256, "channels": data.card.channels}
+    about = {"version": data.identity.version, "sha256": data.identity.sha256}
     arrays: dict[str, NDArray[Any]] = {
         "about": np.array(json.dumps(about)),
         "values": data.values,
@@ -269,7 +269,7 @@ def _stored(file: Path, card: DatasetCard) -> SpatioTemporalData | None:
             about = json.loads(str(archive["about"]))
             arrays = {key: archive[key] for key in ("values", "mask", "cell_mask", "clock")}
             segments = tuple((int(start), int(stop)) for start, stop in archive["segments"])
-        card = replace(card, channels=tuple(about["channels"]))
+        card = card_of_channels(card, arrays["values"].shape[1])
         arrays["mask"] = arrays["mask"] if arrays["mask"].size else None
         data = SpatioTemporalData(card=card, identity=_identity(file, about), segments=segments, **arrays)
         sha256 = content_digest(card, data.values, data.mask, data.cell_mask, data.clock, segments)

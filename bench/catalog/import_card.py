@@ -8,14 +8,15 @@ except for ``start``, whose default is that the calendar is unknown, and ``heade
     grid = [10, 20]                 # rows, columns
     start = "2024-01-01T00:00"      # local time of the first slot
     channels = ["value"]            # names, in the array's order
+    use_channels = []               # names of those that make the data set, if not all do
     layout = "TCHW"                 # or THWC, THW, TNC, TN; N counts the cells row by row
     key = ""                        # the array's name in an .npz that holds several
     header = true                   # whether a CSV begins with one; asked for only where its first line leaves it open
     missing = "none"                # or "nan": NaN marks a missing value instead of being an error
     nonnegative = true              # a negative value is an error
     zero_is_missing = false         # a zero means that the sensor was silent
-    mape_threshold = 10.0           # MAPE counts only targets of at least this size
-    unit = "units"
+    mape_threshold = 10.0           # MAPE counts only targets of at least this size, and never a target of 0
+    unit = "units"                  # or a list, one for each of channels: scores are not pooled where they differ
     title = ""                      # the name, if empty
     city = ""                       # data sets of one city or one source are related: no independent witnesses
     source = ""                     # whose measurements they are
@@ -70,6 +71,7 @@ class ImportCard(BaseModel):
     grid: tuple[PositiveInt, PositiveInt]
     start: Annotated[NaiveDatetime, BeforeValidator(_no_number)] | None = None
     channels: Annotated[tuple[str, ...], Field(min_length=1)] = ("value",)
+    use_channels: tuple[str, ...] = ()
     layout: Literal["TCHW", "THWC", "THW", "TNC", "TN"] = "TCHW"
     key: Annotated[str, Field(pattern=r"^[^/\\]*$")] = ""
     header: bool | None = None
@@ -77,7 +79,7 @@ class ImportCard(BaseModel):
     nonnegative: bool = True
     zero_is_missing: bool = False
     mape_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0
-    unit: str = "units"
+    unit: str | tuple[str, ...] = "units"
     title: str = ""
     city: str = ""
     source: str = ""
@@ -98,7 +100,19 @@ class ImportCard(BaseModel):
             raise ValueError(f"channels = {list(self.channels)} names one twice")
         if "C" not in self.layout and len(self.channels) > 1:
             raise ValueError(f"layout {self.layout} has no C, but there are {len(self.channels)} channels")
+        if not isinstance(self.unit, str) and len(self.unit) != len(self.channels):
+            raise ValueError(f"unit = {list(self.unit)} names {len(self.unit)} for {len(self.channels)} channels")
+        if strangers := {*self.use_channels} - {*self.channels}:
+            raise ValueError(
+                f"use_channels names {min(strangers)!r}, which is none of channels = {list(self.channels)}"
+            )
         return self
+
+    @property
+    def used(self) -> list[int]:
+        """The numbers of the channels that make the data set, in the array's order."""
+        wanted = self.use_channels or self.channels
+        return [number for number, name in enumerate(self.channels) if name in wanted]
 
     def row_shape(self) -> tuple[int, ...]:
         """Shape of one slot in the declared layout."""
@@ -118,8 +132,8 @@ class ImportCard(BaseModel):
             interval=self.interval,
             start=self.start.isoformat() if self.start else None,
             slots=slots,
-            channels=self.channels,
-            unit=self.unit,
+            channels=tuple(self.channels[number] for number in self.used),
+            unit=self.unit if isinstance(self.unit, str) else tuple(self.unit[number] for number in self.used),
             licence=self.licence,
             citation=self.citation,
             homepage=self.homepage,

@@ -29,6 +29,7 @@ from bench.errors import ConfigError, DataError
 from bench.types import DatasetCard, RawSeries
 
 LAYOUT = "import"  # begins the version of imported data
+ALIKE = 5.0  # the most by which channels of one unit should differ in their standard deviation
 BROKEN = (OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
@@ -79,6 +80,23 @@ def read_imported(folder: Path) -> tuple[DatasetCard, RawSeries]:
     file = folder / DATA_FILE
     series = _series(card, _read_numpy(file, card), file)
     return card.card(len(series.values)), series
+
+
+def doubt_about_units(card: DatasetCard, values: NDArray[Any]) -> str:
+    """A warning if one unit is named for channels whose values ``[T, C, H, W]`` spread very differently; else empty."""
+    if not isinstance(card.unit, str) or len(card.channels) == 1:
+        return ""
+    spread = np.nanstd(values, axis=(0, 2, 3), dtype=np.float64)
+    widest, least = int(spread.argmax()), int(np.where(spread > 0, spread, np.inf).argmin())
+    if spread[widest] <= ALIKE * spread[least]:
+        return ""
+    named = ", ".join(f'"<unit of {name}>"' for name in card.channels)
+    return (
+        f"the channels of {card.name} have one unit, '{card.unit}', but '{card.channels[widest]}' spreads "
+        f"{spread[widest] / spread[least]:.3g} times as wide as '{card.channels[least]}' and would decide every "
+        f"score; say unit = [{named}] in the card for scores of each channel alone, or "
+        f'use_channels = ["{card.channels[widest]}"] for some of them, and import again with --force'
+    )
 
 
 def _check_free(name: str, folder: Path, force: bool) -> None:
@@ -141,11 +159,11 @@ def _series(card: ImportCard, array: NDArray[Any], path: Path) -> RawSeries:
         )
     with np.errstate(over="ignore"):
         values = array.astype(np.float32)
-    _check_values(card, values, path)
     if card.layout in ("TN", "TNC"):
         values = values.reshape(len(values), *card.grid, *values.shape[2:])
     values = np.moveaxis(values, -1, 1) if card.layout.endswith("C") else values
-    values = values.reshape(len(values), len(card.channels), *card.grid)
+    values = values.reshape(len(values), len(card.channels), *card.grid)[:, card.used]
+    _check_values(card, values, path)
     return RawSeries(values=values, clock=clock_from(card.start, card.interval, len(values)), layout=LAYOUT)
 
 

@@ -20,6 +20,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from bench.records.channels import told
 from bench.records.planned import PlannedRun
 from bench.records.record import FailedRun, Record
 
@@ -97,12 +98,11 @@ def finished_line(run: PlannedRun, record: Record) -> str:
     """One line that says how a run ended, with what a number must not be quoted without."""
     if isinstance(record, FailedRun):
         return f"[red]✗ {escape(run.title)}: {record.error.type}: {escape(record.error.message)}[/red]"
-    test = record.scores["test"]
     marks = (("synthetic", run.spec.data.synthetic), ("random weights", run.spec.weights == "random"))
     shown = ", ".join(mark for mark, holds in marks if holds)
     suffix = f"  [yellow]{shown}[/yellow]" if shown else ""
-    scores = f"MAE {test['mae'].overall:.4g}  RMSE {test['rmse'].overall:.4g}"
-    return f"[green]✓[/green] {escape(run.title)}: {scores}  [dim]{record.cost.wall_s:.1f} s[/dim]{suffix}"
+    scores = told(record.scores["test"], record.channels)
+    return f"[green]✓[/green] {escape(f'{run.title}: {scores}')}  [dim]{record.cost.wall_s:.1f} s[/dim]{suffix}"
 
 
 def plain_table(columns: Sequence[str], folded: str) -> Table:

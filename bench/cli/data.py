@@ -113,17 +113,21 @@ def import_file(
     """Import your own array, described by a TOML card, as a data set.
 
     The smallest card: name = "citybus", interval = 30 (minutes), grid = [10, 20] (rows, columns). Also start, channels,
-    layout (TCHW, THWC, THW, TNC or TN), key, header (of a CSV), missing ("none" or "nan"), nonnegative,
-    zero_is_missing, mape_threshold, unit, title, city, source, domain, licence, citation, homepage.
+    use_channels, layout (TCHW, THWC, THW, TNC or TN), key, header (of a CSV), missing ("none" or "nan"), nonnegative,
+    zero_is_missing, mape_threshold, unit (or one for each channel), title, city, source, domain, licence, citation,
+    homepage.
     """
-    from bench.catalog.imports import import_array
+    from bench.catalog.imports import doubt_about_units, import_array, read_imported
 
     made, folder = import_array(file, card, _data_folder(data_dir), force=force)
     text = (
         f"{made.name}: {_span(made)}, {_grid(made)}, {', '.join(made.channels)} → {folder}\n"
         f"  next: stbench data show {made.name} --data-dir {folder.parent}"
     )
-    Console(soft_wrap=True).print(f"[green]✓[/green] {escape(text)}", highlight=False)
+    console = Console(soft_wrap=True)
+    console.print(f"[green]✓[/green] {escape(text)}", highlight=False)
+    if doubt := doubt_about_units(made, read_imported(folder)[1].values):
+        console.print(f"[yellow]![/yellow] {escape(doubt)}", highlight=False)
 
 
 def _listed(catalog: Catalog, name: str) -> tuple[str, ...]:
@@ -161,7 +165,7 @@ def _facts(data: SpatioTemporalData) -> dict[str, str]:
         "interval": f"{card.interval} min",
         "span": _span(card),
         "slots here": str(len(data.values)),
-        "unit": card.unit,
+        "unit": card.unit if isinstance(card.unit, str) else ", ".join(card.unit),
         "licence": card.licence,
         "citation": card.citation,
         "homepage": card.homepage,

@@ -124,11 +124,12 @@ def _summary(plan: list[PlannedRun], results: Path) -> Group:
     for run in plan:
         dataset = marked(run.dataset, ["synthetic"] if run.spec.data.synthetic else [])
         method = marked(run.method, ["random_weights"] if run.spec.weights == "random" else [])
-        key = (f"{dataset} {run.spec.task.name}" if several else dataset, method)
-        values = scores.setdefault(key, [])
-        if store.has(run.dataset, run.model, run.run_id):
-            record = store.read(run.dataset, run.model, run.run_id)
-            mae = record.score("mae") if isinstance(record, DoneRun) else None
+        row = f"{dataset} {run.spec.task.name}" if several else dataset
+        stored = store.has(run.dataset, run.model, run.run_id)
+        record = store.read(run.dataset, run.model, run.run_id) if stored else None
+        for name, channel in (record.cuts if isinstance(record, DoneRun) else {"": None}).items():
+            values = scores.setdefault((f"{row}: {name}" if name else row, method), [])
+            mae = record.score("mae", channel) if isinstance(record, DoneRun) else None
             values += [] if mae is None else [mae]
     shown = "".join(dataset + method for dataset, method in scores)
     notes = ((MARKS["synthetic"][0], "synthetic data"), (MARKS["random_weights"][0], "random weights"))

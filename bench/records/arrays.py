@@ -29,7 +29,7 @@ class DayErrors(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Attributes:
         count: Number of values, ``[S]`` for S slots of a day.
-        absolute: Sums of absolute errors, physical units, ``[S]``.
+        absolute: Sums of absolute errors, ``[S]``, in the units of ``WindowErrors``.
     """
 
     count: bytes
@@ -50,6 +50,8 @@ class DayErrors(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class WindowErrors(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Sums over all steps, channels and cells of a window that count, physical units, for N test windows.
+
+    Where units differ between channels, errors are divided by their channel's scale, as the scaler has it.
 
     Attributes:
         per_day: Slots of a day.

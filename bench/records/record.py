@@ -17,6 +17,7 @@ from msgspec import Struct
 from bench.errors import StoreError
 from bench.metrics import Score
 from bench.records.arrays import ForecastMap, WindowErrors
+from bench.records.channels import Channel, cuts, told, value
 from bench.records.inputs import Inputs
 from bench.records.plain import Whole, check, one_line
 from bench.records.upgrade import upgraded
@@ -163,7 +164,7 @@ class Epoch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=Fa
 
     Attributes:
         train_loss: Mean loss over the batches, of scaled values.
-        val_mae: Validation MAE after the epoch, physical units.
+        val_mae: Validation MAE after the epoch, in the units of ``DoneRun.windows``.
         lr: Learning rate at its begin.
     """
 
@@ -251,10 +252,11 @@ class DoneRun(_Run, tag="done", frozen=True, kw_only=True, forbid_unknown_fields
 
     Attributes:
         scores: By "test" and "val", then by the names of ``bench.metrics.METRICS``.
-        windows: Errors of every test window.
+        windows: Errors of every test window; physical units, or the scaler's where units differ between channels.
         inputs: What the model reads; None in records that were made before this was measured.
         forecast_map: One forecast beside its truth; None if no test window has a value that counts at its last step,
             and in records that were made before maps were kept.
+        channels: Empty in records of schemas before 4. Where units differ, scores are per channel alone.
     """
 
     scores: dict[str, dict[str, Score]]
@@ -264,6 +266,7 @@ class DoneRun(_Run, tag="done", frozen=True, kw_only=True, forbid_unknown_fields
     windows: WindowErrors
     inputs: Inputs | None = None
     forecast_map: ForecastMap | None = None
+    channels: list[Channel] = []
     curve: list[Epoch]
 
     def __post_init__(self) -> None:
@@ -276,7 +279,7 @@ class DoneRun(_Run, tag="done", frozen=True, kw_only=True, forbid_unknown_fields
     def __str__(self) -> str:
         marks = ["synthetic data"] * self.spec.data.synthetic + ["random weights"] * (self.spec.weights == "random")
         name = f"{self.model} on {self.dataset}" + (f" ({', '.join(marks)})" if marks else "")
-        scores = ", ".join(f"{metric.upper()} {_number(self.score(metric))}" for metric in ("mae", "rmse"))
+        scores = told(self.scores["test"], self.channels)
         return f"{name}, seed {self.seed}: {scores} on test, {self.cost.wall_s:.3g} s"
 
     def _repr_pretty_(self, printer: Any, _: bool) -> None:
@@ -287,9 +290,14 @@ class DoneRun(_Run, tag="done", frozen=True, kw_only=True, forbid_unknown_fields
     def status(self) -> Literal["done"]:
         return "done"
 
-    def score(self, metric: str) -> float | None:
-        """A metric overall, on test; None where nothing was counted, or the metric was added later."""
-        return score.overall if (score := self.scores["test"].get(metric)) else None
+    @property
+    def cuts(self) -> dict[str, int | None]:
+        """The channels that have scores of their own, by name; "" and None for all together."""
+        return cuts(self.channels)
+
+    def score(self, metric: str, channel: int | None = None) -> float | None:
+        """A metric on test, overall or of a channel; None where nothing was counted, or the metric was added later."""
+        return value(self.scores["test"].get(metric), channel)
 
 
 class FailedRun(_Run, tag="failed", frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -353,10 +361,6 @@ def changes(overrides: dict[str, Any]) -> tuple[str, ...]:
     """Overrides as sorted texts, such as "model.width=64"; the weights are not among them."""
     kept = {key: value for key, value in sorted(overrides.items()) if key != "model.weights"}
     return tuple(f"{k}={v if isinstance(v, str) else json.dumps(v, sort_keys=True)}" for k, v in kept.items())
-
-
-def _number(score: float | None) -> str:
-    return "—" if score is None else f"{score:.4g}"
 
 
 def _digest(value: object) -> str:

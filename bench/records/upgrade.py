@@ -47,6 +47,7 @@ def _values(text: bytes) -> Any:
 
 
 def _from_3(old: dict[str, Any]) -> dict[str, Any]:
+    """Nothing was known of channels but their number: done records have none, and their scores are pooled."""
     new = old | {"schema": TODAY, "spec": _spec_of_3(_part(old, "spec"))}
     return new | ({"counts": _counts_of_3(_part(old, "counts"))} if old["status"] == "done" else {})
 

@@ -26,6 +26,7 @@ from bench.task import Task
 from bench.train import (
     EVALUATION_BATCH,
     Training,
+    comparable,
     forecast_sums,
     make_model,
     physical_forecast,
@@ -146,16 +147,16 @@ def evaluate(
     perturbation = _checked_perturbation(model, windows)
     started = context.seconds()
     test = score(model, windows)
-    elapsed = context.seconds() - started
+    elapsed, pooled = context.seconds() - started, not task.card.units_differ
     return Evaluation(
-        scores={"test": test.scores(), "val": val.scores()},
+        scores={name: sums.scores(pooled=pooled) for name, sums in (("test", test), ("val", val))},
         test_values=test.count,
         seconds=elapsed,
         peak_mb=context.peak_megabytes(),
         flops=forward_flops(model, task.val),
         perturbation=perturbation,
         checkpoint_sha256=checkpoint,
-        windows=window_errors(test, windows),
+        windows=window_errors(comparable(test, task), windows),
         inputs=inputs_read(model, task),
         forecast_map=forecast_map(model, windows, test, score, task.card, clamp=task.settings.clamp),
     )
@@ -224,7 +225,7 @@ def forecast_map(
         per_day=windows.per_day,
         weekday=None if card.start is None else weekday,
         channel=card.channels[0],
-        unit=card.unit,
+        unit=card.units[0],
         grid=(truth.shape[0], truth.shape[1]),
         truth=stored(truth.double().cpu().numpy()),
         forecast=stored(forecast.double().cpu().numpy()),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from bench.catalog import registry
+from bench.records.channels import Channel
 from bench.records.planned import PlannedRun
 from bench.records.record import (
     SCHEMA,
@@ -38,6 +39,7 @@ def done_record(run: PlannedRun, outcome: RunOutcome, environment: Environment) 
     """The record of a scored run."""
     task, training, evaluation = outcome.task, outcome.training, outcome.evaluation
     windows, perturbation = task.counts(), evaluation.perturbation
+    units = zip(task.card.channels, task.card.units, strict=True)
     return DoneRun(
         **_common(run),
         scores=evaluation.scores,
@@ -67,6 +69,7 @@ def done_record(run: PlannedRun, outcome: RunOutcome, environment: Environment) 
         windows=evaluation.windows,
         inputs=evaluation.inputs,
         forecast_map=evaluation.forecast_map,
+        channels=[Channel(name=name, unit=unit) for name, unit in units],
         curve=[msgspec.convert(row, Epoch) for row in training.curve],
         environment=environment,
     )

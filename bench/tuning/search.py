@@ -178,12 +178,12 @@ class Tuner:
 
 
 def validation_mae(training: Training, model: nn.Module, task: Task, train: TrainSettings) -> float:
-    """After the best epoch of a model that was trained, in physical units; any other is scored.
+    """After the best epoch of a model that was trained; any other is scored. In units as ``bench.train.comparable``.
 
     Raises:
         TrainingError: If the error is not finite.
     """
-    from bench.train import forecast_sums
+    from bench.train import comparable, forecast_sums
 
     if training.curve:
         return min(row["val_mae"] for row in training.curve)
@@ -194,7 +194,7 @@ def validation_mae(training: Training, model: nn.Module, task: Task, train: Trai
         clamp=task.settings.clamp,
         precision=train.precision,
     )
-    mae = sums.scores()["mae"].overall
+    mae = comparable(sums, task).scores()["mae"].overall
     if mae is None:
         raise TrainingError("the validation MAE is not finite")
     return mae

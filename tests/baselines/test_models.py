@@ -161,7 +161,7 @@ def test_the_historical_average_is_the_mean_of_lists_with_its_fallbacks(
 def test_a_masked_value_never_enters_the_historical_average() -> None:
     shape = task_shape((2, 2), slots=3)
     series = make_series(shape, 40, observed=0.5)
-    spoilt = Series(values=series.values.where(series.mask, torch.nan), clock=series.clock, mask=series.mask)
+    spoilt = dataclasses.replace(series, values=series.values.where(series.mask, torch.nan))
     tables = []
     for given in (series, spoilt):
         model = historical_average.Model(shape, historical_average.Config())

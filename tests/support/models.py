@@ -60,7 +60,8 @@ def make_series(shape: TaskShape, steps: int, observed: float = 1.0, seed: int =
     slots = shape.slots_per_day
     time = torch.arange(steps)
     ticks = torch.stack((time % slots, time // slots % 7), dim=-1)
-    return Series(values=torch.randn(size), clock=ticks, mask=torch.rand(size) < observed)
+    origins = torch.arange(shape.history, max(shape.history, steps - shape.horizon + 1))
+    return Series(values=torch.randn(size), clock=ticks, mask=torch.rand(size) < observed, origins=origins)
 
 
 def build(name: str, shape: TaskShape, seed: int = 0, series: Series | None = None) -> nn.Module:

@@ -64,17 +64,20 @@ def _draw_means(figure: SubFigure, data: SpatioTemporalData, columns: int) -> No
     figure.suptitle("Mean of each cell")
     channels = data.card.channels[:columns]
     means = _mean(_valid(data), axis=0)[: len(channels)]  # [C, H, W]
-    norm = _norm(means)
+    apart = data.card.units_differ
     axes = list(figure.subplots(1, columns, squeeze=False)[0])
-    for axis, name, mean in zip(axes, channels, means, strict=False):
-        image = _map(axis, mean, norm)
+    for axis, name, mean, unit in zip(axes, channels, means, data.card.units, strict=False):
+        image = _map(axis, mean, _norm(mean if apart else means))
         axis.set_title(name, fontsize=10)
+        if apart:
+            figure.colorbar(image, ax=axis, label=unit, extend="max", panchor=False)
     for axis in axes[len(channels) :]:
         axis.set_axis_off()
     if len(channels) < columns:
         free = axes[len(channels)]
         free.text(0, 0.5, _facts(data), transform=free.transAxes, va="center", fontsize=10, linespacing=1.5)
-    figure.colorbar(image, ax=axes[: len(channels)], label=data.card.unit, extend="max", panchor=False)
+    if not apart:
+        figure.colorbar(image, ax=axes[: len(channels)], label=data.card.units[0], extend="max", panchor=False)
 
 
 def _facts(data: SpatioTemporalData) -> str:
@@ -86,7 +89,7 @@ def _facts(data: SpatioTemporalData) -> str:
             f"{H} x {W} grid" + (f", {cells} cells used" if cells < H * W else ""),
             f"{len(data.values)} slots of {data.card.interval} min",
             f"from {data.card.start}" if data.card.start else "calendar unknown",
-            f"mean {known.mean():.4g}, largest {known.max():.4g}",
+            *([] if data.card.units_differ else [f"mean {known.mean():.4g}, largest {known.max():.4g}"]),
             f"zeros {np.mean(known == 0):.0%}, missing {1 - known.size / (values[:, :, data.cell_mask].size):.1%}",
         )
     )
@@ -95,7 +98,9 @@ def _facts(data: SpatioTemporalData) -> str:
 def _draw_profile(figure: SubFigure, data: SpatioTemporalData) -> None:
     figure.suptitle("Daily profile, mean of all cells")
     axis = figure.subplots()
-    level = _mean(_valid(data), axis=(2, 3))  # [T, C]
+    level, apart = _mean(_valid(data), axis=(2, 3)), data.card.units_differ  # [T, C]
+    if apart:
+        level = level / np.nanmean(np.abs(level), axis=0)
     slot, weekend = data.clock[:, 0], data.clock[:, 1] >= 5
     dated = data.card.start is not None
     days = (("workdays", ~weekend, "-"), ("weekend", weekend, "--")) if dated else (("all days", slot >= 0, "-"),)
@@ -104,7 +109,8 @@ def _draw_profile(figure: SubFigure, data: SpatioTemporalData) -> None:
             if chosen.any():
                 hours, profile = _profile(series[chosen], slot[chosen], data.card)
                 axis.plot(hours, profile, style, color=colour, label=f"{name}, {day}")
-    axis.set(xlabel="hour of day", ylabel=data.card.unit, xlim=(0, 24), xticks=range(0, 25, 4))
+    unit = "relative to the channel's mean" if apart else data.card.units[0]
+    axis.set(xlabel="hour of day", ylabel=unit, xlim=(0, 24), xticks=range(0, 25, 4))
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(axis="y", alpha=0.3)
     axis.legend(fontsize=9, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
@@ -119,7 +125,7 @@ def _draw_frames(figure: SubFigure, data: SpatioTemporalData) -> None:
     for axis, slot, frame in zip(axes, slots, frames, strict=True):
         image = _map(axis, frame, norm)
         axis.set_title(_when(data, slot), fontsize=10)
-    figure.colorbar(image, ax=list(axes), label=data.card.unit, extend="max", panchor=False)
+    figure.colorbar(image, ax=list(axes), label=data.card.units[0], extend="max", panchor=False)
 
 
 def sample_slots(data: SpatioTemporalData) -> list[int]:

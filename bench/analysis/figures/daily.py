@@ -23,7 +23,7 @@ CAPTION = (
 
 def draw(results: Results) -> Iterator[Figure]:
     """For each group: MAE by the target's time of day, a panel per data set, means over seeds."""
-    for group in results.done_groups():
+    for group in results.pooled_groups():
         chosen = highlighted(group)
         others = len(chosen.methods) < len(group.methods)
         chosen = replace(chosen, naive=tuple(best_first(group, naive=True)[:1]), left_out=others)

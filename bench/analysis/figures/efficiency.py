@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from bench.analysis.channels import pooled
 from bench.analysis.figures._panels import Styles, all_highlighted, panels
 from bench.analysis.figures._style import plain_logarithm
 from bench.analysis.groups import MethodKey, Summary
@@ -26,7 +27,7 @@ CAPTION = (
 def draw(results: Results) -> Iterator[Figure]:
     """For each group and device: MAE against milliseconds a window, a panel per data set."""
     for (key, device), group in results.groups_by_device().items():
-        cells = {at: cell for at, cell in group.cells.items() if cell.cost("ms_per_window") > 0}
+        cells = {at: cell for at, cell in pooled(group).cells.items() if cell.cost("ms_per_window") > 0}
         timed = replace(group, cells=cells)
         if timed.cells:
             title = f"What does accuracy cost?\n{key.title}, on {device}"

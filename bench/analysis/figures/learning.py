@@ -26,7 +26,7 @@ CAPTION = (
 
 def draw(results: Results) -> Iterator[Figure]:
     """For each group: validation MAE by epoch, a panel per data set; thick means, thin seeds, rings the best epochs."""
-    for group in results.done_groups():
+    for group in results.pooled_groups():
         cells = {key: trained for key, cell in group.cells.items() if (trained := _trained(cell)).runs}
         if cells:
             title = f"How does each model learn?\n{group.key.title}"

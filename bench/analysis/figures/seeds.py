@@ -37,7 +37,7 @@ CAPTION = (
 
 def draw(results: Results) -> Iterator[Figure]:
     """For each group with several seeds: the MAE of each as a point, a panel per data set, models by their means."""
-    for whole in results.done_groups():
+    for whole in results.pooled_groups():
         cells = {key: cell for key, cell in whole.cells.items() if math.isfinite(cell.mean("mae"))}
         group = replace(whole, cells=cells)
         if any(cell.seeds > 1 and not cell.naive for cell in group.cells.values()):

@@ -19,7 +19,7 @@ def make(results: Results) -> TableFile:
     """The table of all suites that do not compare variants or lay published numbers beside."""
     import pandas as pd
 
-    groups = results.done_groups()
+    groups = results.pooled_groups()
     return TableFile(
         title="How does the error grow with the step of the forecast?",
         tables=tuple(

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
+from bench.analysis.channels import by_channel
 from bench.analysis.groups import DataKey, Group, MethodKey, Summary
 from bench.analysis.headers import dataset_headers, method_headers, weights_note
 from bench.analysis.results import Results
@@ -17,6 +18,10 @@ from bench.analysis.tables._published import published_tables
 from bench.metrics import METRICS, SHOWN
 from bench.runs.suite import Suite
 
+SPLIT = (
+    "Where the channels of a data set differ in unit, each has scores of its own; none is pooled over them, and the "
+    "data set takes no part in rankings over data sets."
+)
 WIDEST = 8  # more methods than this run down the page
 
 
@@ -29,12 +34,13 @@ def make(results: Results, suite: Suite) -> TableFile:
     import pandas as pd
 
     groups, compared = results.groups(suite), results.differences(suite)
+    scored = {key: by_channel(group) for key, group in groups.items()}
     tables: list[Table] = []
     for key, group in groups.items():
-        tables += _score_tables(group, suite)
+        tables += _score_tables(scored[key], suite)
         tables += difference_tables(group, compared[key], suite) if key in compared else []
         tables += published_tables(group, suite.published_table) if suite.published_table else []
-    csv = {"": pd.DataFrame([row for group in groups.values() for row in _rows(group)])}
+    csv = {"": pd.DataFrame([row for group in scored.values() for row in _rows(group)])}
     if compared:
         rows = [row for key, differences in compared.items() for row in difference_rows(key, differences)]
         csv["_differences"] = pd.DataFrame(rows)
@@ -80,6 +86,7 @@ def _notes(group: Group, suite: Suite) -> tuple[str, ...]:
         ranks,
         *([f"Not run: {absent}."] if absent else []),
         *([weights] if weights else []),
+        *([SPLIT] if any(data.channel for data in group.datasets) else []),
     )
 
 
@@ -111,7 +118,7 @@ def _rows(group: Group) -> list[dict[str, Any]]:
     datasets, methods = dataset_headers(group.datasets), method_headers(group.methods)
     rows = []
     for (data, method), summary in group.cells.items():
-        cell = {"dataset": data.dataset, **method_facts(method), **asdict(group.key)}
+        cell = {"dataset": data.dataset, "channel": data.channel, **method_facts(method), **asdict(group.key)}
         known = {"synthetic": data.synthetic, "version": data.version, "sha256": data.sha256}
         for metric in METRICS:
             numbers = {"mean": summary.mean(metric), "std": summary.std(metric), "n": summary.seeds}
