@@ -8,8 +8,10 @@ import random
 import resource
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -49,6 +51,35 @@ def resolve_precision(name: Precision, device: torch.device) -> Literal["fp32", 
     return "bf16" if has_bf16 else "fp32"
 
 
+@contextmanager
+def flags_kept() -> Iterator[None]:
+    """Give torch's global flags and its number of threads back as they were, whatever happens to them meanwhile."""
+    cudnn = torch.backends.cudnn
+    put_back: list[Callable[[], object]] = [
+        partial(torch.set_default_dtype, torch.get_default_dtype()),
+        partial(_restore_default_device, torch.get_default_device()),
+        partial(torch.set_grad_enabled, torch.is_grad_enabled()),
+        partial(torch.set_num_threads, torch.get_num_threads()),
+        partial(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision()),
+        partial(
+            torch.use_deterministic_algorithms,
+            torch.are_deterministic_algorithms_enabled(),
+            warn_only=torch.is_deterministic_algorithms_warn_only_enabled(),
+        ),
+        *(partial(setattr, cudnn, name, getattr(cudnn, name)) for name in ("enabled", "benchmark", "allow_tf32")),
+    ]
+    try:
+        yield
+    finally:
+        for put in put_back:
+            put()
+
+
+def _restore_default_device(device: torch.device) -> None:
+    if torch.get_default_device() != device:
+        torch.set_default_device(None if device.type == "cpu" else device)
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunContext:
     """One run's seed and device."""
@@ -57,15 +88,38 @@ class RunContext:
     device: torch.device
 
     def begin(self) -> None:
-        """Seed every generator, and ask for deterministic kernels."""
+        """Seed every generator, and set every global flag of torch anew; kernels are deterministic ones."""
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        self.seed_generators()
+        torch.manual_seed(self.seed)  # of every device
+        torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
+        torch.set_grad_enabled(True)
+        torch.set_float32_matmul_precision("highest")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.backends.cudnn.enabled = True
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.allow_tf32 = True
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+
+    def seed_generators(self) -> None:
+        """Seed Python's, numpy's and torch's global generators, the last on this device."""
         random.seed(self.seed)
         np.random.seed(self.seed)  # noqa: NPY002 - third-party models may draw from the legacy generator
-        torch.manual_seed(self.seed)
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.default_generator.manual_seed(self.seed)
         if self.device.type == "cuda":
-            torch.backends.cudnn.benchmark = False
-            torch.cuda.reset_peak_memory_stats(self.device)
+            torch.cuda.manual_seed(self.seed)
+
+    @contextmanager
+    def own_random_numbers(self) -> Iterator[None]:
+        """Seed every generator; what follows goes on as if nothing had been drawn."""
+        states = self.random_states()
+        self.seed_generators()
+        try:
+            yield
+        finally:
+            self.restore_random_states(states)
 
     def random_states(self) -> dict[str, Any]:
         """The states of all generators that ``begin`` seeds, to be stored in a checkpoint."""

@@ -61,6 +61,18 @@ class TrainingError(BenchError):
     """A training run that cannot give a result, such as a loss that is not finite."""
 
 
+class ForecastError(BenchError):
+    """A forecast that is not what was asked for: of another kind, shape or type, or not finite."""
+
+
+class AuditError(BenchError):
+    """A model whose forecast of a window depends on more than the window."""
+
+
+class WorkerError(BenchError):
+    """A worker process that ended before its run did."""
+
+
 class StoreError(BenchError):
     """A result record or results folder that cannot be read or written."""
 

@@ -7,7 +7,6 @@ goes on from its last epoch.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import math
 from collections.abc import Callable, Mapping
@@ -20,10 +19,11 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
-from bench.context import RunContext, resolve_precision
+from bench.context import RunContext
 from bench.days import given_days
 from bench.errors import TrainingError
 from bench.files import atomic_write
+from bench.forecast import Sampling, check_model, forecasts
 from bench.metrics import FIELDS, WindowSums
 from bench.settings import Precision, TrainSettings
 from bench.task import Task
@@ -88,15 +88,19 @@ def train_model(
         on_epoch: Called with the row of the learning curve after each epoch.
 
     Raises:
+        ForecastError: If the model's forecasts are of the wrong kind, before it is trained or right after ``fit``.
         TrainingError: If the loss or the validation error is not finite.
     """
     started = context.seconds()
     how = learning(model)
+    if how != "fit":
+        check_model(model, task.val, settings.precision, context)
     if how == "steps":
         task.hide_days_unknown_in_training()
         return Trainer(model, task, settings, context).run(checkpoint, on_epoch)
     if how == "fit":
         model.fit(task.series)  # type: ignore[operator]  # a method, not a tensor
+        check_model(model, task.val, settings.precision, context)
     return Training(seconds=context.seconds() - started)
 
 
@@ -242,13 +246,30 @@ def forecast_sums(
     clamp: bool = False,
     precision: Precision = "auto",
     batch_size: int = EVALUATION_BATCH,
+    sampling: Sampling | None = None,
+    seen: Callable[[Tensor, Tensor], None] = lambda chosen, scaled: None,  # noqa: ARG005
 ) -> WindowSums:
-    """Forecast every window and reduce the errors to exact sums, in physical units."""
+    """Forecast every window and reduce the errors to exact sums, in physical units.
+
+    Args:
+        model: Maps a window to scaled forecasts.
+        windows: Those of one split.
+        mape_threshold: As for ``window_sums``.
+        clamp: As for ``physical_forecast``.
+        precision: What the model calculates in.
+        batch_size: Windows at once.
+        sampling: How a model is asked that is random on purpose; None for any other.
+        seen: Called with the positions ``[B]`` and the scaled forecasts ``[B, F, C, H, W]`` of each batch.
+
+    Raises:
+        ForecastError: If the model returns anything else than a forecast of each window.
+    """
     with torch.inference_mode():
         rows = []
         for chosen in windows.positions(batch_size):
             target, valid = windows.target(chosen)
-            scaled = _forecast(model, windows, chosen, precision)
+            scaled = forecasts(model, windows, chosen, precision, sampling)
+            seen(chosen, scaled)
             forecast = physical_forecast(scaled, windows.scaler, clamp=clamp)
             rows.append(window_sums(forecast, target, valid, mape_threshold))
         return WindowSums(torch.cat(rows).cpu().numpy())
@@ -304,7 +325,7 @@ def physical_forecast(scaled: Tensor, scaler: Scaler, *, clamp: bool) -> Tensor:
 def _loss(model: nn.Module, windows: WindowSet, chosen: Tensor, settings: TrainSettings) -> Tensor:
     """Mean loss over the valid target values of one batch, on scaled values."""
     target, valid = windows.target(chosen)
-    forecast = _forecast(model, windows, chosen, settings.precision)
+    forecast = forecasts(model, windows, chosen, settings.precision)
     error = forecast - windows.scaler.scaled(target)
     if settings.loss == "l1":
         losses = error.abs()
@@ -314,26 +335,6 @@ def _loss(model: nn.Module, windows: WindowSet, chosen: Tensor, settings: TrainS
         losses = nn.functional.huber_loss(error, torch.zeros_like(error), reduction="none")
     loss: Tensor = (losses * valid).sum() / valid.sum().clamp_min(1)
     return loss
-
-
-def _forecast(model: Callable[[Window], Tensor], windows: WindowSet, chosen: Tensor, precision: Precision) -> Tensor:
-    """A batch of scaled forecasts, float32.
-
-    Raises:
-        TrainingError: If they are not of the targets' shape; torch would spread many others over it without a word.
-    """
-    with _autocast(windows.values.device, precision):
-        forecast = model(windows.window(chosen))
-    wanted = (len(chosen), windows.horizon, *windows.values.shape[1:])
-    if tuple(forecast.shape) != wanted:
-        raise TrainingError(f"the model forecasts {tuple(forecast.shape)}, wanted [B, F, C, H, W] = {wanted}")
-    return forecast.float()
-
-
-def _autocast(device: torch.device, precision: Precision) -> contextlib.AbstractContextManager[Any]:
-    if resolve_precision(precision, device) == "bf16":
-        return torch.autocast(device.type, torch.bfloat16)
-    return contextlib.nullcontext()
 
 
 def _optimizer(parameters: dict[str, nn.Parameter], settings: TrainSettings) -> Optimizer:

@@ -219,6 +219,10 @@ class Series:
 class ModelPlugin(Protocol):
     """What a model's file offers; it may also say ``DAYS_BACK``, as ``Window.past`` describes it.
 
+    A file that says ``STOCHASTIC = True`` declares that its model is random in evaluation: every window is then
+    forecast by itself, as the mean of several draws that are seeded by the run's seed and the window's origin. With any
+    other the same window gives the same forecast, whatever stands beside it in its batch and was forecast before.
+
     A ``Model`` with a method ``fit(series)`` is not trained by gradient: it sees the training series once.
     """
 

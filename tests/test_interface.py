@@ -295,7 +295,7 @@ class OneStep(Steps):
         (lambda window: window.history, {}, "cannot be called '<lambda>'"),
         (NoDataclass, {}, "the Config of 'NoDataclass' is no dataclass"),
         (NoModule, {}, "wanted a torch.nn.Module"),
-        (OneStep, {}, "wanted [B, F, C, H, W] = (16, 6, 2, 3, 4)"),
+        (OneStep, {}, "wanted [B, F, C, H, W] = (3, 6, 2, 3, 4)"),
     ],
 )
 def test_a_mistake_is_one_sentence_that_says_what_to_do(evaluate, model, choices, message):

@@ -28,7 +28,9 @@ from bench.errors import BenchError, ConfigError
 ROOTS: Final = ("bench.context", "bench.task", "bench.train", "bench.runs.evaluator")
 OURS: Final = ("bench", "baselines", "stvfm", "datasets")
 UNCOUNTED: Final = ("bench", "bench.errors")  # the public interface, lazy; and messages
-LOOKED_UP: Final = frozenset({"Config", "Model", "CARD", "read", "ROLE", "DAYS_BACK"})  # by name, in a plug-in's file
+LOOKED_UP: Final = frozenset(
+    {"Config", "Model", "CARD", "read", "ROLE", "DAYS_BACK", "STOCHASTIC"}
+)  # by name, in a plug-in's file
 
 Homes = tuple[tuple[str, Path], ...]  # the folder in which each top-level package of ours lies
 

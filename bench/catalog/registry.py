@@ -75,8 +75,10 @@ def load(group: Group, name: str) -> ModuleType:
         module = importlib.import_module(plugin.module)
     except BenchError:
         raise
-    except Exception as error:
-        raise ConfigError(f"{group} '{name}' cannot be imported from {plugin.source}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise ConfigError(
+            f"{group} '{name}' cannot be imported from {plugin.source}: {type(error).__name__}: {error}"
+        ) from error
     wanted = ("Config", "Model") if group == "model" else ("CARD", "read")
     missing = [attribute for attribute in wanted if not hasattr(module, attribute)]
     if missing:

@@ -77,11 +77,15 @@ def expect(
     """
     from bench.context import device_name, resolve_device
     from bench.records.store import ResultStore
-    from bench.runs import estimate
+    from bench.runs import estimate, isolation
+
+    store = ResultStore(results)
+    todo = [run for run in plan if force or not store.has(run.dataset, run.model, run.run_id)]
+    if todo:
+        isolation.warm_up()
     from bench.runs.timing import paces_with_trials
 
-    store, machine = ResultStore(results), resolve_device(device)
-    todo = [run for run in plan if force or not store.has(run.dataset, run.model, run.run_id)]
+    machine = resolve_device(device)
     with console.status("reading the sizes of the data sets"):
         shapes = estimate.shapes_of(todo, catalog)
         known = estimate.paces_from_records(store.records(), device_name(machine)) if todo else {}

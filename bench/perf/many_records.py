@@ -35,7 +35,6 @@ from bench.records.record import (
     DoneRun,
     Environment,
     Epoch,
-    FuturePerturbation,
     SplitRanges,
     dump,
 )
@@ -172,7 +171,7 @@ def _cost(mae: float, epochs: int) -> Cost:
 def _audit(windows: int) -> Audit:
     split = SplitRanges(train=(0, 5 * windows), val=(5 * windows, 6 * windows), test=(6 * windows, 7 * windows))
     return Audit(
-        future_perturbation=FuturePerturbation(windows=5, largest_change=0.0),
+        forecasts=None,
         scaler="standard",
         scaler_fitted_on=split.train,
         split=split,

@@ -18,6 +18,7 @@ from bench.errors import StoreError
 from bench.metrics import Score
 from bench.records.arrays import ForecastMap, WindowErrors
 from bench.records.channels import Channel, cuts, told, value
+from bench.records.forecast_audit import ForecastAudit
 from bench.records.inputs import Inputs
 from bench.records.plain import Whole, check, one_line
 from bench.records.upgrade import upgraded
@@ -118,18 +119,6 @@ class Cost(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     work: float
 
 
-class FuturePerturbation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much forecasts change when everything after their origin is replaced.
-
-    Attributes:
-        windows: How many were probed.
-        largest_change: Of a scaled forecast; 0 for a model that sees the past only.
-    """
-
-    windows: Whole
-    largest_change: float
-
-
 class SplitRanges(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A half-open range of slots, or the first and the last origin, for each split."""
 
@@ -142,6 +131,7 @@ class Audit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was checked while the run was scored.
 
     Attributes:
+        forecasts: None in records of earlier schemas, whose models were not audited in this way.
         scaler_fitted_on: Half-open range of slots that the scaler has seen.
         origins: First and last origin of each split, both included.
         test_reads: How often the test targets were opened.
@@ -149,7 +139,7 @@ class Audit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         checkpoint_sha256: Digest of the scored weights.
     """
 
-    future_perturbation: FuturePerturbation
+    forecasts: ForecastAudit | None
     scaler: Literal["standard", "minmax"]
     scaler_fitted_on: tuple[Whole, Whole]
     split: SplitRanges

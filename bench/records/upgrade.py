@@ -47,9 +47,15 @@ def _values(text: bytes) -> Any:
 
 
 def _from_3(old: dict[str, Any]) -> dict[str, Any]:
-    """Nothing was known of channels but their number: done records have none, and their scores are pooled."""
+    """Of a done record its audit and its counts are another; nothing was known of channels but their number.
+
+    Its audit replaced what lies after a window, which no model is ever given, so it says nothing of the model.
+    """
     new = old | {"schema": TODAY, "spec": _spec_of_3(_part(old, "spec"))}
-    return new | ({"counts": _counts_of_3(_part(old, "counts"))} if old["status"] == "done" else {})
+    if old["status"] != "done":
+        return new
+    audit = {key: value for key, value in _part(old, "audit").items() if key != "future_perturbation"}
+    return new | {"audit": audit | {"forecasts": None}, "counts": _counts_of_3(_part(old, "counts"))}
 
 
 def _spec_of_3(spec: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Scores a trained model, once on test, and checks that it did not look ahead."""
+"""Scores a trained model, once on test, and audits it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.context import RunContext
-from bench.errors import LeakError
+from bench.context import RunContext, flags_kept
+from bench.errors import ForecastError
+from bench.forecast import Sampling, copied
 from bench.metrics import FIELDS, Score, WindowSums
 from bench.records.arrays import DayErrors, ForecastMap, WindowErrors, stored
+from bench.records.forecast_audit import ForecastAudit
 from bench.records.inputs import Inputs
+from bench.runs.audit import Auditor, Scored
 from bench.runs.inputs import inputs_read
 from bench.settings import Precision, TrainSettings
 from bench.task import Task
@@ -28,6 +31,7 @@ from bench.train import (
     Training,
     comparable,
     forecast_sums,
+    learning,
     make_model,
     physical_forecast,
     tensors_sha256,
@@ -35,9 +39,6 @@ from bench.train import (
 )
 from bench.types import DatasetCard, ModelPlugin, Window
 from bench.windows import WindowSet
-
-PROBES = 8
-TOLERANCE = 1e-5  # of a scaled forecast; kernels of a GPU may differ in the last bits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,7 @@ class Evaluation:
         seconds: To forecast the test windows.
         peak_mb: Peak memory: of this run on a GPU, of the whole process on a CPU.
         flops: Floating-point operations to forecast one window.
-        perturbation: The number of windows probed, and the largest change of a scaled forecast.
+        audit: What the audit of the model shows.
         checkpoint_sha256: Digest of the scored weights.
         inputs: What the model reads beside the history.
         forecast_map: None if no test window has a value that counts at its last step.
@@ -61,7 +62,7 @@ class Evaluation:
     seconds: float
     peak_mb: float
     flops: int
-    perturbation: tuple[int, float]
+    audit: ForecastAudit
     checkpoint_sha256: str
     windows: WindowErrors
     inputs: Inputs
@@ -93,6 +94,7 @@ def run_model(
     checkpoint: Path | None = None,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
     compiled: bool = False,
+    elsewhere: Callable[..., Any] | None = None,
 ) -> RunOutcome:
     """Seed, make, train or fit, and score one model.
 
@@ -105,19 +107,29 @@ def run_model(
         checkpoint: Where training that was stopped goes on from.
         on_epoch: Called with the row of the learning curve after each epoch.
         compiled: Whether to use torch.compile.
+        elsewhere: Calls a function in a fresh process, for the audit.
     """
-    context.begin()
-    started = context.seconds()
-    task = open_task()
-    model = make_model(plugin, config, task.shape, context.device)
-    if compiled:
-        model.compile()  # in place: names of weights stay, and so do checkpoints
-    preparing = context.seconds() - started
-    training = train_model(model, task, train, context, checkpoint=checkpoint, on_epoch=on_epoch)
-    trained = context.seconds()
-    evaluation = evaluate(model, task, context, precision=train.precision)
-    seconds = preparing + training.seconds + context.seconds() - trained
-    return RunOutcome(model=model, task=task, training=training, evaluation=evaluation, seconds=seconds)
+    with flags_kept():
+        context.begin()
+        started = context.seconds()
+        task = open_task()
+        model = make_model(plugin, config, task.shape, context.device)
+        fresh = copied(model)
+        if compiled:
+            model.compile()  # in place: names of weights stay, and so do checkpoints
+        preparing = context.seconds() - started
+        training = train_model(model, task, train, context, checkpoint=checkpoint, on_epoch=on_epoch)
+        trained = context.seconds()
+        if learning(model) == "steps":
+            fresh.load_state_dict(model.state_dict())
+        else:
+            fresh = copied(model)  # it has forecast nothing so far
+        sampling = Sampling(seed=context.seed) if getattr(plugin, "STOCHASTIC", False) else None
+        evaluation = evaluate(
+            model, task, context, precision=train.precision, fresh=fresh, sampling=sampling, elsewhere=elsewhere
+        )
+        seconds = preparing + training.seconds + context.seconds() - trained
+        return RunOutcome(model=model, task=task, training=training, evaluation=evaluation, seconds=seconds)
 
 
 def evaluate(
@@ -127,34 +139,57 @@ def evaluate(
     *,
     precision: Precision = "auto",
     batch_size: int = EVALUATION_BATCH,
+    fresh: nn.Module | None = None,
+    sampling: Sampling | None = None,
+    elsewhere: Callable[..., Any] | None = None,
 ) -> Evaluation:
-    """Score ``model`` on validation and test. Opens the test targets, so it works once per task.
+    """Score ``model`` on validation and test, then audit it. Opens the test targets, so it works once per task.
+
+    Args:
+        model: With its weights.
+        task: Its windows.
+        context: Seed and device.
+        precision: What it calculates in.
+        batch_size: Windows forecast at once.
+        fresh: A copy with the same weights that has forecast nothing; None makes one.
+        sampling: How a model is asked that is random on purpose; None for any other.
+        elsewhere: Calls a function in a fresh process, for the audit; None leaves it in this one.
 
     Raises:
-        LeakError: If a forecast changes when what follows its origin is replaced.
+        ForecastError: If a forecast is of the wrong kind or not finite.
+        AuditError: If a forecast depends on more than its window.
     """
     model.eval()
+    fresh = copied(model) if fresh is None else fresh
     score = partial(
         forecast_sums,
         mape_threshold=task.mape_threshold,
         clamp=task.settings.clamp,
         precision=precision,
         batch_size=batch_size,
+        sampling=sampling,
     )
     checkpoint = tensors_sha256(model.state_dict())
-    val = score(model, task.val)
+    scored_val = Scored(windows=task.val, batch_size=batch_size)
+    val = score(model, task.val, seen=scored_val.keep)
     windows = task.open_test()
-    perturbation = _checked_perturbation(model, windows)
+    scored_test = Scored(windows=windows, batch_size=batch_size)
     started = context.seconds()
-    test = score(model, windows)
+    test = score(model, windows, seen=scored_test.keep)
     elapsed, pooled = context.seconds() - started, not task.card.units_differ
+    _check_finite(val, test)
+    changed = tensors_sha256(model.state_dict()) != checkpoint
+    auditor = Auditor(
+        model=model, fresh=fresh, precision=precision, context=context, sampling=sampling, elsewhere=elsewhere
+    )
+    audit = auditor.check(scored_val, scored_test, changed=changed)
     return Evaluation(
         scores={name: sums.scores(pooled=pooled) for name, sums in (("test", test), ("val", val))},
         test_values=test.count,
         seconds=elapsed,
         peak_mb=context.peak_megabytes(),
         flops=forward_flops(model, task.val),
-        perturbation=perturbation,
+        audit=audit,
         checkpoint_sha256=checkpoint,
         windows=window_errors(comparable(test, task), windows),
         inputs=inputs_read(model, task),
@@ -208,13 +243,9 @@ def forecast_map(
         return None
     one = torch.tensor([position], device=windows.origins.device)
     forecasts: list[torch.Tensor] = []
-
-    def watched(window: Window) -> torch.Tensor:
-        forecasts.append(model(window))
-        return forecasts[-1]
-
-    score(watched, replace(windows, origins=windows.origins[one], begins=windows.begins[one]))
-    forecast = physical_forecast(forecasts[0].float(), windows.scaler, clamp=clamp)[0, -1, 0]
+    alone = replace(windows, origins=windows.origins[one], begins=windows.begins[one])
+    score(model, alone, seen=lambda chosen, scaled: forecasts.append(scaled))  # noqa: ARG005
+    forecast = physical_forecast(forecasts[0], windows.scaler, clamp=clamp)[0, -1, 0]
     (target, valid), origin = windows.target(one), int(windows.origins[position])
     slot, weekday = windows.clock[origin + windows.horizon - 1].tolist()
     truth = torch.where(valid, target, math.nan)[0, -1, 0]
@@ -232,35 +263,12 @@ def forecast_map(
     )
 
 
-def _checked_perturbation(model: nn.Module, windows: WindowSet) -> tuple[int, float]:
-    probed, change = future_perturbation(model, windows)
-    if change > TOLERANCE:
-        raise LeakError(
-            f"a forecast changed by {change:g} when what follows its origin was replaced; the model sees the future, "
-            "or its forecasts are not finite"
+def _check_finite(*splits: WindowSums) -> None:
+    if not all(np.isfinite(split.sums).all() for split in splits):
+        raise ForecastError(
+            "the model's forecasts are not all finite, on validation or on test; look for a division by zero, a "
+            "logarithm or a root"
         )
-    return probed, change
-
-
-def future_perturbation(model: nn.Module, windows: WindowSet) -> tuple[int, float]:
-    """Replace everything from a window's origin on and compare the forecasts.
-
-    Returns:
-        The number of windows probed and the largest change of a scaled forecast, which is 0 for a model that sees the
-        past only.
-    """
-    chosen = sorted({round(position) for position in np.linspace(0, len(windows) - 1, PROBES)})
-    change = 0.0
-    with torch.inference_mode():
-        for position in chosen:
-            one = torch.tensor([position], device=windows.origins.device)
-            origin = int(windows.origins[position])
-            values = windows.values.clone()
-            values[origin:] = values[origin:].flip(0) + 1000 * windows.scaler.scale
-            perturbed = replace(windows, values=values)
-            before, after = model(windows.window(one)), model(perturbed.window(one))
-            change = max(change, float((before - after).abs().max().nan_to_num(nan=math.inf)))
-    return len(chosen), change
 
 
 def forward_flops(model: nn.Module, windows: WindowSet) -> int:

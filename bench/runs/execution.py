@@ -23,7 +23,6 @@ from bench.records.record import (
     Epoch,
     FailedRun,
     Failure,
-    FuturePerturbation,
     SplitRanges,
 )
 from bench.runs.estimate import work
@@ -38,8 +37,7 @@ LIBRARIES = ("torch", "timm", "open_clip_torch", "transformers", "optuna", "mlfl
 def done_record(run: PlannedRun, outcome: RunOutcome, environment: Environment) -> DoneRun:
     """The record of a scored run."""
     task, training, evaluation = outcome.task, outcome.training, outcome.evaluation
-    windows, perturbation = task.counts(), evaluation.perturbation
-    units = zip(task.card.channels, task.card.units, strict=True)
+    windows, units = task.counts(), zip(task.card.channels, task.card.units, strict=True)
     return DoneRun(
         **_common(run),
         scores=evaluation.scores,
@@ -57,7 +55,7 @@ def done_record(run: PlannedRun, outcome: RunOutcome, environment: Environment) 
             work=work(windows, run.spec.train, len(training.curve), task.shape.cells),
         ),
         audit=Audit(
-            future_perturbation=FuturePerturbation(windows=perturbation[0], largest_change=perturbation[1]),
+            forecasts=evaluation.audit,
             scaler=task.scaler.name,
             scaler_fitted_on=task.scaler.fitted_on,
             split=SplitRanges(**task.split),
@@ -75,18 +73,22 @@ def done_record(run: PlannedRun, outcome: RunOutcome, environment: Environment) 
     )
 
 
-def failed_record(run: PlannedRun, error: Exception) -> FailedRun:
+def failed_record(run: PlannedRun, failure: Failure) -> FailedRun:
     """The record of a run that raised."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
+    known = Environment(libraries=libraries(), commit=_commit())
+    return FailedRun(**_common(run), environment=known, error=failure)
+
+
+def failure_of(error: BaseException) -> Failure:
+    """An error as a record holds it."""
+    places = traceback.extract_tb(error.__traceback__)
     message = " ".join(str(error).split()) or type(error).__name__
-    return FailedRun(
-        **_common(run),
-        environment=Environment(libraries=libraries(), commit=_commit()),
-        error=Failure(
-            type=type(error).__name__,
-            message=message.encode("utf-8", "replace").decode(),
-            where=f"{Path(last.filename).name}:{last.lineno}",
-        ),
+    if isinstance(error, SystemExit):
+        message = f"the model, or a library that it uses, called sys.exit({error.code!r}); raise an error in its place"
+    return Failure(
+        type=type(error).__name__,
+        message=message.encode("utf-8", "replace").decode(),
+        where=f"{Path(places[-1].filename).name}:{places[-1].lineno}" if places else "",
     )
 
 

@@ -1,7 +1,7 @@
 """Runs a plan: each run once in the store, whoever else is at work on the same results folder.
 
 A run is known by its id. What the store has is skipped; a run that another process holds is left until the end; a run
-that fails becomes a failed record with its reason, and the next one starts.
+that fails, or takes its process down, becomes a failed record with its reason, and the next one starts.
 """
 
 from __future__ import annotations
@@ -9,27 +9,22 @@ from __future__ import annotations
 import contextlib
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from filelock import Timeout
 
-from bench.catalog import registry
-from bench.catalog.code import code_of
 from bench.catalog.data import Catalog
-from bench.catalog.pretrained import check_weights
-from bench.errors import ConfigError, DataError
+from bench.errors import ConfigError, WorkerError
 from bench.records.planned import PlannedRun
-from bench.records.record import DoneRun, Record, dump
+from bench.records.record import Record, parse
 from bench.records.store import ResultStore
-from bench.runs.execution import done_record, environment, failed_record
+from bench.runs.execution import failed_record, failure_of
+from bench.runs.isolation import Here, RaisedError, call
+from bench.runs.worker import Work, check_code, record_text
 
 if TYPE_CHECKING:
     import torch
-
-    from bench.task import Task
-    from bench.types import SpatioTemporalData
 
 
 class Observer(Protocol):
@@ -45,7 +40,16 @@ class Observer(Protocol):
 
 
 class Runner:
-    """Executes plans on one device, into the store of one results folder; ``compiled`` is torch.compile for models."""
+    """Executes plans on one device, into the store of one results folder.
+
+    Args:
+        catalog: The data sets.
+        results: The results folder.
+        device: Where models are trained and scored.
+        observers: Called at each step of a run.
+        compiled: Whether to use torch.compile.
+        isolated: Whether each run has a worker process of its own, so that no model reaches another one's run.
+    """
 
     def __init__(
         self,
@@ -55,11 +59,11 @@ class Runner:
         observers: Sequence[Observer] = (),
         *,
         compiled: bool = False,
+        isolated: bool = True,
     ) -> None:
-        self.store, self._compiled = ResultStore(results), compiled
+        self.store, self._compiled, self._isolated = ResultStore(results), compiled, isolated
         self._checkpoints = results / "checkpoints"
-        self._device, self._observers = device, observers
-        self._load = lru_cache(maxsize=1)(catalog.load)
+        self._catalog, self._device, self._observers = catalog, device, observers
 
     def run(self, plan: Sequence[PlannedRun], *, force: bool = False) -> Counter[str]:
         """Execute what the store does not have yet; with ``force``, also what it has (the old record is kept aside).
@@ -105,33 +109,34 @@ class Runner:
 
     def _execute(self, run: PlannedRun) -> Record:
         self._tell(lambda observer: observer.run_started(run))
-        try:
-            record: Record = self._done_record(run)
-            dump(record)
-        except Exception as error:  # noqa: BLE001 - whatever a model does, the suite goes on and the reason is kept
-            record = failed_record(run, error)
+        record = self._record(run)
         self.store.write(record)
         if record.status == "done":
             self._checkpoint(run).unlink(missing_ok=True)
         self._tell(lambda observer: observer.run_finished(run, record))
         return record
 
-    def _done_record(self, run: PlannedRun) -> DoneRun:
-        from bench.context import RunContext
-        from bench.runs.evaluator import run_model
-
-        context = RunContext(seed=run.spec.seed, device=self._device)
-        outcome = run_model(
-            registry.load("model", run.model),
-            run.spec.config,
-            run.spec.train,
-            lambda: open_task(run, self._load, self._device),
-            context,
+    def _record(self, run: PlannedRun) -> Record:
+        work = Work(
+            run=run,
+            catalog=self._catalog,
+            device=self._device,
             checkpoint=self._checkpoint(run),
-            on_epoch=lambda row: self._tell(lambda observer: observer.epoch(run, row)),
             compiled=self._compiled,
         )
-        return done_record(run, outcome, environment(context, compiled=self._compiled))
+
+        def on_epoch(row: dict[str, float]) -> None:
+            self._tell(lambda observer: observer.epoch(run, row))
+
+        try:
+            check_code(run)  # a worker imports the files anew, so they are those that were checked
+            if not self._isolated:
+                return parse(record_text(work, Here(on_epoch)), run.title)
+            return parse(call(record_text, work, on_row=on_epoch), run.title)
+        except RaisedError as error:
+            return failed_record(run, error.failure)
+        except (WorkerError, ConfigError) as error:
+            return failed_record(run, failure_of(error))
 
     def _checkpoint(self, run: PlannedRun) -> Path:
         return self._checkpoints / f"{run.run_id}.pt"
@@ -139,24 +144,3 @@ class Runner:
     def _tell(self, message: Callable[[Observer], None]) -> None:
         for observer in self._observers:
             message(observer)
-
-
-def open_task(
-    run: PlannedRun, load: Callable[[str], SpatioTemporalData], device: torch.device, *, test_allowed: bool = True
-) -> Task:
-    """The windows of a planned run.
-
-    Raises:
-        DataError, ConfigError, WeightsError: If its data, its code or its weights are no longer those of the plan.
-    """
-    from bench.task import Task
-
-    data = load(run.dataset)
-    if data.identity != run.spec.data:
-        raise DataError(f"the files of '{run.dataset}' have changed since this command began; run it again")
-    check_weights(run.model, run.spec.config, run.spec.weights_sha256)
-    days_back = getattr(registry.load("model", run.model), "DAYS_BACK", ())
-    task = Task(data, run.spec.task, device, days_back=days_back, test_allowed=test_allowed)
-    if run.code != code_of(run.dataset, run.model):
-        raise ConfigError(f"the code behind '{run.model}' has changed since this command began; run it again")
-    return task

@@ -85,6 +85,7 @@ def execute(
     force: bool = False,
     compiled: bool = False,
     observers: Sequence[Observer] = (),
+    isolated: bool = True,
 ) -> Counter[str]:
     """Run what a results folder lacks of a plan.
 
@@ -96,6 +97,7 @@ def execute(
         force: Whether to repeat finished runs; their old records are kept aside.
         compiled: Whether to use torch.compile.
         observers: Called at each step of a run.
+        isolated: Whether each run has a worker process of its own.
 
     Returns:
         The number of runs that are "done", "skipped" and "failed".
@@ -106,7 +108,7 @@ def execute(
     """
     from bench.context import resolve_device
 
-    runner = Runner(catalog, results, resolve_device(device), observers, compiled=compiled)
+    runner = Runner(catalog, results, resolve_device(device), observers, compiled=compiled, isolated=isolated)
     for _ in runner.store.records():
         pass  # a broken record is an error before the work, not after it
     return runner.run(planned, force=force)

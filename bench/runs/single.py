@@ -20,6 +20,7 @@ from bench.records.planned import PlannedRun
 from bench.records.record import DoneRun
 from bench.records.store import NAME, ResultStore
 from bench.runs.execution import done_record, environment
+from bench.runs.isolation import call
 from bench.runs.plan import Selection, plan, plan_own
 from bench.runs.suite import load_suite
 
@@ -45,6 +46,7 @@ class OwnModel:
     Config: type[Any]
     Model: Callable[[TaskShape, Any], nn.Module]
     DAYS_BACK: tuple[int, ...] = ()
+    STOCHASTIC: bool = False
 
 
 def evaluate_model(
@@ -92,6 +94,7 @@ def own_model(model: type[Any] | Callable[[Any], Any]) -> OwnModel:
         Config=config,
         Model=make,
         DAYS_BACK=tuple(getattr(model, "DAYS_BACK", ())),
+        STOCHASTIC=bool(getattr(model, "STOCHASTIC", False)),
     )
 
 
@@ -121,6 +124,7 @@ def _scored(run: PlannedRun, plugin: ModelPlugin, catalog: Catalog, device: str)
         run.spec.train,
         lambda: Task(data, run.spec.task, context.device, days_back=days_back),
         context,
+        elsewhere=call,
     )
     return done_record(run, outcome, environment(context))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from torch import nn
 
 from bench.catalog import registry
 from bench.catalog.data import Catalog
-from bench.context import RunContext
+from bench.context import RunContext, flags_kept
 from bench.records.planned import PlannedRun
 from bench.runs.estimate import (
     CHECKED_WINDOWS,
@@ -25,7 +24,9 @@ from bench.runs.estimate import (
     passes,
     work,
 )
-from bench.settings import TaskSettings, TrainSettings
+from bench.runs.execution import failure_of
+from bench.runs.isolation import RaisedError, call
+from bench.settings import TrainSettings
 from bench.task import Task
 from bench.train import Trainer, forecast_sums, learning, make_model
 from bench.windows import WindowSet
@@ -39,35 +40,38 @@ def paces_with_trials(
     catalog: Catalog,
     device: torch.device,
     on_trial: Callable[[PlannedRun], None],
+    *,
+    isolated: bool = True,
 ) -> tuple[dict[str, Pace], dict[str, str]]:
     """Try each run for a few steps; ``paces`` with what this found, and by method why it could not be tried.
 
     Nothing is stored, no weights are fetched, no test window is read, and random numbers go on as if nothing had been.
+    Each trial has a process of its own, if they are ``isolated``.
     """
-    context = RunContext(seed=0, device=device)
-
-    @lru_cache(maxsize=1)
-    def task_of(dataset: str, settings: TaskSettings) -> Task:
-        return Task(catalog.load(dataset), settings, device, test_allowed=False)
-
     measured, failures = dict(paces), {}
-    states = context.random_states()
     for run in runs:
         on_trial(run)
         try:
-            pace = _trial(run, task_of(run.dataset, run.spec.task), context)
-        except Exception as error:  # noqa: BLE001 - whatever a model does, the run itself will say so, too
-            failures[run.method] = " ".join(str(error).split()) or type(error).__name__
+            pace = call(trial_pace, run, catalog, device) if isolated else trial_pace(run, catalog, device)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a model does, the run itself will say so, too
+            failure = error.failure if isinstance(error, RaisedError) else failure_of(error)
+            failures[run.method] = failure.message
         else:
             known = measured.get(pace_key(run.spec), pace)
             measured[pace_key(run.spec)] = replace(pace, seconds={**known.seconds, **pace.seconds})
-    context.restore_random_states(states)
     return measured, failures
 
 
-def _trial(run: PlannedRun, task: Task, context: RunContext) -> Pace:
+def trial_pace(run: PlannedRun, catalog: Catalog, device: torch.device) -> Pace:
     """Seconds per unit of work of the whole run, put together from those of its parts."""
-    context.begin()
+    context = RunContext(seed=0, device=device)
+    with flags_kept(), context.own_random_numbers():
+        context.begin()
+        task = Task(catalog.load(run.dataset), run.spec.task, device, test_allowed=False)
+        return _pace(run, task, context)
+
+
+def _pace(run: PlannedRun, task: Task, context: RunContext) -> Pace:
     module = registry.load("model", run.model)
     task = task.with_days(getattr(module, "DAYS_BACK", ()))
     config = dict(run.spec.config)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from bench.catalog import registry
 from bench.catalog.data import Catalog
 from bench.errors import BenchError, TrainingError
-from bench.runs.runner import open_task
+from bench.runs.execution import failure_of
+from bench.runs.isolation import Home, RaisedError, call
 from bench.runs.tuned import Found, Tuned, digest
+from bench.runs.worker import check_code, open_task
 from bench.tuning.storage import open_storage
 from bench.tuning.studies import Job, SharedStudy, Target, Worker, grouped, is_default
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
     from torch import nn
 
+    from bench.records.planned import PlannedRun
+    from bench.records.record import Spec
     from bench.settings import TrainSettings
     from bench.task import Task
     from bench.train import Training
@@ -64,7 +66,10 @@ class WorkerStoppedError(Exception):
 
 
 class Tuner:
-    """One worker: takes trials of studies and runs them. Use it in a ``with``."""
+    """One worker: takes trials of studies and runs them, each in a process of its own if ``isolated``.
+
+    Use it in a ``with``.
+    """
 
     def __init__(
         self,
@@ -73,13 +78,15 @@ class Tuner:
         observers: Sequence[Observer] = (),
         *,
         check: Callable[[], None] = lambda: None,
+        isolated: bool = True,
     ) -> None:
         from bench.context import resolve_device
 
+        self._isolated = isolated
         self._workplace, self._target, self._observers, self._check = workplace, target, observers, check
         self._device = resolve_device(workplace.device)
         self._worker = Worker(workplace.results)
-        self._load = lru_cache(maxsize=1)(Catalog(data_dir=workplace.data_dir, cache=workplace.results / "cache").load)
+        self._catalog = Catalog(data_dir=workplace.data_dir, cache=workplace.results / "cache")
 
     def __enter__(self) -> Tuner:
         self._worker.__enter__()
@@ -99,12 +106,14 @@ class Tuner:
         journal = self._worker.folder / run.dataset / f"{run.model}.journal"
         study = SharedStudy(job, self._target, open_storage(self._workplace.storage, journal), self._worker)
         self._tell(lambda observer: observer.looked(study))
-        task: Task | None = None
-        failures = 0
+        checked, failures = False, 0
         while (trial := self._claim(study, wait=wait)) is not None:
-            task = task or self._task(job)
+            if not checked:
+                check_code(job.run)  # what was edited ends the study
+                self._task(job.run)  # and so do data that changed
+                checked = True
             self._tell(lambda observer: observer.trial_started(study, trial.number))
-            reason = self._try(study, trial, task)
+            reason = self._try(study, trial)
             self._tell(lambda observer: observer.looked(study))
             failures = failures + 1 if reason else 0
             if failures >= MOST_FAILURES:
@@ -125,39 +134,34 @@ class Tuner:
             self._tell(lambda observer: observer.looked(study))
             time.sleep(PAUSE_S)
 
-    def _task(self, job: Job) -> Task:
+    def _task(self, run: PlannedRun) -> Task:
         """The windows of training and validation; those of test stay closed."""
-        return open_task(job.run, self._load, self._device, test_allowed=False)
+        return open_task(run, self._catalog, self._device, test_allowed=False)
 
-    def _try(self, study: SharedStudy, trial: Trial, task: Task) -> str:
+    def _try(self, study: SharedStudy, trial: Trial) -> str:
         """Run a trial and store how it ended; the reason if it failed."""
         from optuna import TrialPruned
 
         started = time.perf_counter()
         try:
-            value = self._objective(study, trial, task, started)
+            value = self._objective(study, trial, started)
         except TrialPruned:
             study.prune(trial)
         except WorkerStoppedError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever a model does, the reason is kept and the study goes on
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a model does, the reason is kept and the study goes on
             study.spend(trial, time.perf_counter() - started)
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            reason = str(error.failure if isinstance(error, RaisedError) else failure_of(error))
             study.fail(trial, reason)
             return reason
         else:
             study.spend(trial, time.perf_counter() - started)
             study.finish(trial, value)
-        finally:
-            _free(self._device)
         return ""
 
-    def _objective(self, study: SharedStudy, trial: Trial, task: Task, started: float) -> float:
+    def _objective(self, study: SharedStudy, trial: Trial, started: float) -> float:
         """Validation MAE, in physical units; of a model that is trained, after its best epoch."""
         from optuna import TrialPruned
-
-        from bench.context import RunContext
-        from bench.train import make_model, train_model
 
         spec = study.job.spec(trial.params)
         last = spec.train.epochs
@@ -170,9 +174,25 @@ class Tuner:
             if not is_default(trial) and row["epoch"] < last and (trial.should_prune() or study.spent()):
                 raise TrialPruned
 
-        context = RunContext(seed=spec.seed, device=self._device)
+        if self._isolated:
+            return call(trial_mae, spec, study.job.run, self._catalog, self._device, on_row=on_epoch)
+        return mae_of(spec, self._task(study.job.run), self._device, on_epoch)
+
+
+def trial_mae(spec: Spec, run: PlannedRun, catalog: Catalog, device: torch.device, home: Home) -> float:
+    """What a worker does: ``mae_of`` a trial of the study of ``run``."""
+    return mae_of(spec, open_task(run, catalog, device, test_allowed=False), device, home.row)
+
+
+def mae_of(spec: Spec, task: Task, device: torch.device, on_epoch: Callable[[dict[str, float]], None]) -> float:
+    """Train with these settings; validation MAE in physical units."""
+    from bench.context import RunContext, flags_kept
+    from bench.train import make_model, train_model
+
+    with flags_kept():
+        context = RunContext(seed=spec.seed, device=device)
         context.begin()
-        model = make_model(registry.load("model", spec.model), spec.config, task.shape, self._device)
+        model = make_model(registry.load("model", spec.model), spec.config, task.shape, device)
         training = train_model(model, task, spec.train, context, on_epoch=on_epoch)
         return validation_mae(training, model, task, spec.train)
 
@@ -240,12 +260,3 @@ def work(jobs: Sequence[Job], workplace: Workplace, target: Target, parent: int)
         for job in jobs:
             with contextlib.suppress(TrainingError):
                 tuner.tune(job, wait=False)
-
-
-def _free(device: torch.device) -> None:
-    """Give back what a trial held, so that the next one has the same memory."""
-    import torch
-
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()

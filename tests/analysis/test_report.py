@@ -94,7 +94,7 @@ def test_audits_that_show_less_are_counted():
     audit = msgspec.structs.replace(good.audit, scaler_fitted_on=(0, 70), split=split, checkpoint_sha256="ab" * 32)
     worse = msgspec.structs.replace(audit, scaler_fitted_on=(0, 100), test_reads=2)
     text = words(report([msgspec.structs.replace(good, audit=audit), msgspec.structs.replace(bad, audit=worse)]))
-    assert "no forecast changed at all in all 2 finished runs." in text
+    assert "In all 2 finished runs the forecasts that were scored were made again" in text
     assert "training part alone in 1 of 2." in text
     assert "exactly once in 1 of 2." in text
     assert "0 to 70" in text

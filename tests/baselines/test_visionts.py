@@ -219,7 +219,7 @@ def test_a_run_has_epochs_only_if_something_is_trained_and_so_has_its_estimate(
     overrides = (f"model.tuning={tuning}", "train.epochs=2", "train.steps_per_epoch=2", "train.batch_size=8")
     selection = Selection(models=("visionts",), datasets=("tiny",), overrides=overrides)
     (run,) = plan(load_suite("short_term"), selection, catalog)
-    runner = Runner(catalog, tmp_path / "results", CPU)
+    runner = Runner(catalog, tmp_path / "results", CPU, isolated=False)
     runner.run([run])
     (record,) = runner.store.records()
     assert record.status == "done", record.error
@@ -227,7 +227,7 @@ def test_a_run_has_epochs_only_if_something_is_trained_and_so_has_its_estimate(
     assert (record.cost.epochs, record.audit.best_epoch > 0) == (epochs, epochs > 0)
 
     size = estimate.shapes_of([run], catalog)
-    paces, failures = paces_with_trials([run], {}, catalog, CPU, lambda _: None)
+    paces, failures = paces_with_trials([run], {}, catalog, CPU, lambda _: None, isolated=False)
     assert not failures
     for found in (estimate.paces_from_records([record], record.environment.device), paces):
         (pace,) = found.values()

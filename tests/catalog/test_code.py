@@ -109,8 +109,8 @@ def test_a_file_of_the_contract_moved_with_its_importers_moves_no_digest(
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        ("bench/runs/evaluator.py", "PROBES = 8", "PROBES: int = 8"),
-        ("bench/runs/evaluator.py", "    change = 0.0\n", "    change: float = 0.0\n"),
+        ("bench/runs/audit.py", "PROBES: Final = 8", "PROBES = 8"),
+        ("bench/train.py", "        rows = []\n", "        rows: list[Tensor] = []\n"),
         ("bench/runs/evaluator.py", "def forward_flops(model: nn.Module,", 'def forward_flops(model: "Forecaster",'),
         ("bench/train.py", "    epoch: int = 0\n", "    epoch = 0\n"),
         ("bench/runs/evaluator.py", "    forecast_map: ForecastMap | None\n", "    forecast_map: Any\n"),
@@ -176,7 +176,8 @@ def test_an_import_that_only_annotations_and_messages_need_moves_no_digest(proje
             "lr: float = 1e-3",
             pairs(MODELS),
         ),
-        ("bench/runs/evaluator.py", "PROBES = 8", "PROBES = 9", pairs(MODELS)),
+        ("bench/runs/audit.py", "PROBES: Final = 8", "PROBES: Final = 9", pairs(MODELS)),
+        ("bench/forecast.py", "DRAWS: Final = 5", "DRAWS: Final = 6", pairs(MODELS)),
         ("bench/runs/evaluator.py", "import numpy as np\n", "import torch as np\n", pairs(MODELS)),
         ("bench/records/arrays.py", HEAD, HEAD + "\nEDITED = 1\n", pairs(MODELS)),
         ("bench/weights.py", "tensors[name] for name in wanted", "-tensors[name] for name in wanted", None),

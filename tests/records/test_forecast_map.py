@@ -81,7 +81,7 @@ def test_without_a_value_at_any_last_step_there_is_no_map():
 
 def test_a_record_names_channel_unit_and_day(catalog, tmp_path):
     runs = plan(load_suite("short_term"), Selection(models=("last_value",), datasets=("tiny",)), catalog)
-    runner = Runner(catalog, tmp_path / "results", CPU)
+    runner = Runner(catalog, tmp_path / "results", CPU, isolated=False)
     runner.run(runs)
     (record,) = runner.store.records()
     kept = record.forecast_map

@@ -115,6 +115,7 @@ def test_a_done_record_of_the_schema_before_has_the_same_scores_and_facts() -> N
     assert (made.spec.data.version, made.spec.data.synthetic) == ("synthetic-1", True)
     assert (made.counts.test_values, made.cost.peak_mb, made.cost.work) == (72, 321.5, 4000.0)
     assert (made.audit.test_reads, made.audit.split.test, made.audit.scaler) == (1, (2550, 3000), "standard")
+    assert made.audit.forecasts is None
 
 
 def test_which_weights_an_earlier_record_started_from_is_not_recorded() -> None:

@@ -85,7 +85,7 @@ def shape(slots, cells):
 
 
 def try_all(runs, paces=None, catalog=None):
-    return paces_with_trials(runs, paces or {}, catalog or Large(), CPU, lambda run: None)
+    return paces_with_trials(runs, paces or {}, catalog or Large(), CPU, lambda run: None, isolated=False)
 
 
 def test_work_is_the_windows_times_the_cells_and_a_trained_window_counts_three_times():
@@ -137,7 +137,7 @@ def test_between_two_sizes_of_frames_the_pace_lies_on_a_line_and_beyond_them_it_
 
 def test_records_tell_the_pace_of_their_kind_on_their_grid(catalog, make_plan, tmp_path):
     runs = make_plan("stid", "ridge")
-    Runner(catalog, tmp_path / "results", CPU).run(runs)
+    Runner(catalog, tmp_path / "results", CPU, isolated=False).run(runs)
     records = list(ResultStore(tmp_path / "results").records())
     paces = paces_from_records(records, "cpu")
     assert set(paces) == {pace_key(run.spec) for run in runs}
@@ -283,7 +283,7 @@ def test_the_plan_says_in_one_line_how_long_it_will_take(catalog, make_plan, tmp
 
 def test_what_is_stored_is_not_counted_unless_it_is_repeated(catalog, make_plan, tmp_path):
     runs = make_plan("last_value")
-    Runner(catalog, tmp_path, CPU).run(runs[:1])
+    Runner(catalog, tmp_path, CPU, isolated=False).run(runs[:1])
     assert printed(catalog, runs, tmp_path, thorough=False).startswith("1 runs to do, about ")
     assert printed(catalog, runs, tmp_path, thorough=False, force=True).startswith("2 runs to do, about ")
     assert printed(catalog, runs[:1], tmp_path) == ""
@@ -293,6 +293,7 @@ def test_nothing_is_said_where_nothing_is_known_and_what_is_left_out_is_said(cat
     runs = make_plan("last_value", "stid", datasets=("tiny",))
     assert printed(catalog, runs[:1], tmp_path, thorough=False) == ""
     monkeypatch.setattr(registry.load("model", "stid").Model, "forward", lambda *_: 1 / 0)
+    monkeypatch.setattr("bench.runs.timing.call", lambda function, *arguments: function(*arguments))
     assert "1 of them not timed" in printed(catalog, runs, tmp_path)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -15,15 +15,14 @@ from bench.context import RunContext
 from bench.errors import LeakError
 from bench.records.arrays import values_of
 from bench.records.planned import PlannedRun
-from bench.records.record import Cost, FuturePerturbation, dump
-from bench.runs.evaluator import evaluate, future_perturbation
+from bench.records.record import Cost, dump
+from bench.runs.evaluator import evaluate
 from bench.runs.plan import Selection, plan
 from bench.runs.runner import Runner
 from bench.runs.status import plan_status
 from bench.runs.suite import load_suite
 from bench.settings import TaskSettings
 from bench.task import Task
-from bench.windows import WindowSet
 
 CPU = torch.device("cpu")
 TINY_BUDGET = ("train.epochs=2", "train.steps_per_epoch=3", "train.batch_size=8")
@@ -60,7 +59,7 @@ def make_plan(catalog):
 
 @pytest.fixture
 def runner(catalog, tmp_path):
-    return Runner(catalog, tmp_path / "results", CPU, [Recorder()])
+    return Runner(catalog, tmp_path / "results", CPU, [Recorder()], isolated=False)
 
 
 def records(runner):
@@ -107,7 +106,8 @@ def test_a_record_says_all_that_a_reader_needs(runner, make_plan):
     assert values_of(day.absolute).sum() == pytest.approx(absolute.sum())
     audit = record.audit
     assert audit.test_reads == 1
-    assert audit.future_perturbation == FuturePerturbation(windows=8, largest_change=0.0)
+    assert (audit.forecasts.windows, audit.forecasts.draws, audit.forecasts.fresh_in) == (8, 0, "process")
+    assert audit.forecasts.largest < 1e-5
     assert audit.scaler_fitted_on == (0, 280)
     assert len(audit.checkpoint_sha256) == 64
     assert [row.epoch for row in record.curve] == [1, 2]
@@ -144,7 +144,7 @@ def test_a_forecast_that_is_not_finite_fails_its_run_alone(runner, make_plan, mo
 
 def test_a_run_whose_code_changed_since_the_plan_fails_with_the_remedy(runner, make_plan, monkeypatch):
     (run,) = make_plan("last_value")
-    monkeypatch.setattr("bench.runs.runner.code_of", lambda dataset, model: "f" * 12)
+    monkeypatch.setattr("bench.runs.worker.code_of", lambda dataset, model: "f" * 12)
     assert runner.run([run])["failed"] == 1
     assert "has changed since this command began; run it again" in records(runner)[0].error.message
 
@@ -195,42 +195,6 @@ def test_status_tells_done_stale_failed_and_missing_apart(runner, make_plan):
     assert "lower train.lr" in reasons["tiny", "stid"][0]
 
 
-@dataclass(frozen=True, kw_only=True)
-class LookingAhead(WindowSet):
-    """A planted mistake: the history ends one step too late."""
-
-    def window(self, chosen):
-        late = self.values[self._steps(chosen, 1 - self.history, 1)]
-        return replace(WindowSet.window(self, chosen), history=self.scaler.scaled(late))
-
-
-def test_the_audit_shows_a_window_that_looks_ahead(catalog):
-    task = Task(catalog.load("tiny"), TaskSettings(name="short"), CPU)
-    module = registry.load("model", "last_value")
-    model = module.Model(task.shape, module.Config())
-    honest = task.val
-    assert future_perturbation(model, honest) == (8, 0.0)
-    assert future_perturbation(model, LookingAhead(**vars(honest)))[1] > 0
-
-
-def test_a_run_that_looks_ahead_fails(runner, make_plan, monkeypatch):
-    (run,) = make_plan("last_value")
-    open_test = Task.open_test
-    monkeypatch.setattr(Task, "open_test", lambda task: LookingAhead(**vars(open_test(task))))
-    assert runner.run([run])["failed"] == 1
-    assert records(runner)[0].error.type == "LeakError"
-
-
-class NotFinite(torch.nn.Module):
-    def forward(self, window):
-        return window.history * float("nan")
-
-
-def test_a_forecast_that_is_not_finite_counts_as_a_change(catalog):
-    task = Task(catalog.load("tiny"), TaskSettings(name="short"), CPU)
-    assert future_perturbation(NotFinite(), task.val)[1] == float("inf")
-
-
 def test_a_second_evaluation_of_one_task_is_refused(catalog):
     task = Task(catalog.load("tiny"), TaskSettings(name="short"), CPU)
     module = registry.load("model", "last_value")
@@ -247,7 +211,7 @@ def test_a_compiled_run_scores_as_a_plain_one_and_says_so(catalog, make_plan, tm
     (run,) = make_plan("stid")
     both = []
     for compiled in (False, True):
-        runner = Runner(catalog, tmp_path / str(compiled), CPU, compiled=compiled)
+        runner = Runner(catalog, tmp_path / str(compiled), CPU, compiled=compiled, isolated=False)
         runner.run([run])
         both += records(runner)
     plain, fast = both

@@ -181,7 +181,7 @@ def test_a_record_says_that_it_is_tuned_and_no_table_mixes_it_with_others(folder
     suite = load_suite("short_term")
     for use in (folder, None):
         runs = plan(suite, selection, catalog, use)
-        assert Runner(catalog, tmp_path, torch.device("cpu")).run(runs)["failed"] == 0
+        assert Runner(catalog, tmp_path, torch.device("cpu"), isolated=False).run(runs)["failed"] == 0
     results = Results.load(tmp_path)
     assert sorted(zip(results.frame["model"], results.frame["tuned"], strict=True)) == [
         ("last_value", False),
@@ -198,7 +198,7 @@ def test_a_record_says_that_it_is_tuned_and_no_table_mixes_it_with_others(folder
 
 def test_a_table_of_tuned_runs_without_any_has_no_naive_baselines_either(catalog, tmp_path):
     runs = plan(load_suite("short_term"), Selection(models=("last_value",), datasets=("tiny",)), catalog)
-    assert Runner(catalog, tmp_path, torch.device("cpu")).run(runs)["failed"] == 0
+    assert Runner(catalog, tmp_path, torch.device("cpu"), isolated=False).run(runs)["failed"] == 0
     assert Results.load(tmp_path).groups(load_suite("everyone_tuned")) == {}
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from bench.analysis.results import Results
 from bench.records.arrays import WindowErrors
+from bench.records.forecast_audit import ForecastAudit
 from bench.records.record import (
     SCHEMA,
     Audit,
@@ -21,7 +22,6 @@ from bench.records.record import (
     Epoch,
     FailedRun,
     Failure,
-    FuturePerturbation,
     Label,
     Record,
     Score,
@@ -122,7 +122,17 @@ def _outcome(mae: float, rmse: float, epochs: int) -> dict[str, Any]:
             epochs=epochs,
         ),
         "audit": Audit(
-            future_perturbation=FuturePerturbation(windows=8, largest_change=0.0),
+            forecasts=ForecastAudit(
+                windows=8,
+                tolerance=1e-3,
+                draws=0,
+                fresh_in="process",
+                fresh=0.00025,
+                alone=0.000125,
+                repeated=0.0,
+                reordered=0.0005,
+                after_others=0.0,
+            ),
             scaler="standard",
             scaler_fitted_on=(0, 2100),
             split=ranges,

@@ -92,7 +92,7 @@ def test_trials_are_tracked_while_they_run_and_a_resumed_study_adds_only_its_new
     for trials in (2, 3):
         with (
             StudyTracker(uri, results, warn=pytest.fail) as tracker,
-            Tuner(workplace, Target(trials=trials), [tracker]) as tuner,
+            Tuner(workplace, Target(trials=trials), [tracker], isolated=False) as tuner,
         ):
             shared = tuner.tune(make_job(), wait=True)
         assert len(runs(results, "trial")) == trials
@@ -177,7 +177,7 @@ def test_a_dead_server_costs_a_study_nothing_but_a_warning(make_job, tiny, tmp_p
     workplace = Workplace(results=tmp_path, data_dir=tiny, storage=None, device="cpu")
     with (
         StudyTracker("http://127.0.0.1:9", tmp_path, warn=warnings.append) as tracker,
-        Tuner(workplace, Target(trials=1), [tracker]) as tuner,
+        Tuner(workplace, Target(trials=1), [tracker], isolated=False) as tuner,
     ):
         shared = tuner.tune(make_job(), wait=True)
     assert shared.tally().finished == 1

@@ -36,7 +36,7 @@ def test_a_real_study_is_told_with_every_trial_the_same_in_a_journal_and_in_a_da
     made = []
     for name, storage in (("journal", None), ("database", f"sqlite:///{tmp_path / 'studies.db'}")):
         workplace = Workplace(results=tmp_path / name, data_dir=tiny, storage=storage, device="cpu")
-        with Tuner(workplace, Target(trials=3)) as tuner:
+        with Tuner(workplace, Target(trials=3), isolated=False) as tuner:
             made.append(study_of(tuner.tune(make_job(), wait=True)))
     first = made[0].trials[0]
     assert [one.number for one in made[0].trials] == [0, 1, 2]

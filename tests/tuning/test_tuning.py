@@ -38,7 +38,7 @@ def workplace(tiny, tmp_path):
 
 
 def tuned(workplace, job, **target):
-    with Tuner(workplace, Target(**target)) as tuner:
+    with Tuner(workplace, Target(**target), isolated=False) as tuner:
         return tuner.tune(job, wait=True)
 
 
@@ -111,7 +111,7 @@ def test_a_tuned_run_scores_on_validation_what_its_trial_scored(make_job, workpl
     folder.write("tiny", "stid", "short", best)
     selection = Selection(models=("stid",), datasets=("tiny",), overrides=BUDGET)
     runs = plan(load_suite("short_term"), selection, catalog, folder)
-    runner = Runner(catalog, tmp_path, Tuner(workplace, Target(trials=1))._device)
+    runner = Runner(catalog, tmp_path, Tuner(workplace, Target(trials=1))._device, isolated=False)
     runner.run(runs)
     (record,) = runner.store.records()
     assert record.status == "done", record.error
@@ -260,7 +260,7 @@ def test_a_storage_that_fails_in_mid_study_is_one_sentence_and_no_failed_trial(m
 
     url = f"sqlite:///{tmp_path / 'studies.db'}"
     with (
-        Tuner(replace(workplace, storage=url), Target(trials=3), [Spoiler()]) as tuner,
+        Tuner(replace(workplace, storage=url), Target(trials=3), [Spoiler()], isolated=False) as tuner,
         pytest.raises(StoreError, match=r"the storage of the studies failed .*no such table") as caught,
     ):
         tuner.tune(make_job(), wait=True)

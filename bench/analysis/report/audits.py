@@ -1,4 +1,4 @@
-"""What the leakage audits of all finished runs show, in one sentence each and run by run."""
+"""What the audits of all finished runs show, in one sentence each and run by run."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from collections.abc import Sequence
 from bench.analysis.groups import Run
 from bench.analysis.report.facts import code, done, method, row, table
 from bench.analysis.table import Cell, Header, Table
+from bench.records.forecast_audit import ForecastAudit
 from bench.records.record import DoneRun
 
 SHORT = 12  # characters of a digest
 COLUMNS = (
     "task",
     "seed",
-    "largest change",
     "windows probed",
+    "largest difference",
+    "allowed",
+    "draws",
     "scaler",
     "fitted on",
     "train",
@@ -35,15 +38,34 @@ def findings(runs: Sequence[Run]) -> list[str]:
     made = [record.audit for record in done(runs)]
     if not made:
         return ["No run is finished, so there is no audit."]
-    changes = [audit.future_perturbation.largest_change for audit in made]
     fitted = [audit.scaler_fitted_on == audit.split.train for audit in made]
     return [
-        "When everything after a window's origin was replaced, no forecast changed at all in "
-        f"{_of([change == 0 for change in changes])} finished runs. The largest change of a scaled forecast was "
-        f"{max(changes):g}.",
+        *_forecasts([audit.forecasts for audit in made]),
         f"The scaler was fitted on the training part alone in {_of(fitted)}.",
         f"The test targets were opened exactly once in {_of([audit.test_reads == 1 for audit in made])}.",
     ]
+
+
+def _forecasts(audits: Sequence[ForecastAudit | None]) -> list[str]:
+    known = [audit for audit in audits if audit is not None]
+    sentences = []
+    if known:
+        apart = sum(audit.fresh_in == "process" for audit in known)
+        sentences.append(
+            f"In {_of([audit is not None for audit in audits])} finished runs the forecasts that were scored were made "
+            "again: of each probed window alone, of its batch in another order and after windows with its targets, "
+            f"and by a fresh copy with the same weights, in a process of its own in {apart} of them. The largest "
+            f"difference of a scaled forecast was {max(audit.largest for audit in known):.2g}."
+        )
+    if drawn := sum(audit.draws > 0 for audit in known):
+        sentences.append(f"{drawn} were of models that are random on purpose, scored as the mean of seeded draws.")
+    if older := len(audits) - len(known):
+        sentences.append(f"Earlier versions made {older} of the records; their models were not audited in this way.")
+    sentences.append(
+        "This shows no use of neighbours in a batch, memory between calls or randomness. It cannot show that a model "
+        "reads no file, searches no memory of its process, and does not know when it is audited."
+    )
+    return sentences
 
 
 def _of(holds: Sequence[bool]) -> str:
@@ -51,14 +73,17 @@ def _of(holds: Sequence[bool]) -> str:
 
 
 def _row(record: DoneRun) -> tuple[Header, tuple[Cell, ...]]:
-    audit, task = record.audit, record.spec.task
+    audit, task, forecasts = record.audit, record.spec.task, record.audit.forecasts
+    probed = ("not audited in this way", "", "", "")
+    if forecasts is not None:
+        difference, allowed = f"{forecasts.largest:.2g}", f"{forecasts.tolerance:g}"
+        probed = (str(forecasts.windows), difference, allowed, str(forecasts.draws or 1))
     tuned = " (tuned)" if record.spec.tuned else ""
     return row(
         Header(name=f"{record.dataset} / {method(record)}{tuned}"),
         f"{task.name}, {task.protocol}, {record.label.profile}",
         str(record.seed),
-        f"{audit.future_perturbation.largest_change:g}",
-        str(audit.future_perturbation.windows),
+        *probed,
         audit.scaler,
         *map(_range, (audit.scaler_fitted_on, audit.split.train, audit.split.val, audit.split.test)),
         str(audit.test_reads),

@@ -1,0 +1,221 @@
+"""The audit of a model: is a forecast what the window alone gives?
+
+The forecasts that were scored are compared with those of a fresh copy that has seen nothing but its weights, and with
+those of the scored model asked again: a window alone, its batch in another order, and again after windows whose
+histories contain its targets. It comes after the scoring, as a model that remembers what it is shown would gain by an
+audit before. No process can show that a model reads no file, searches no memory and does not know when it is watched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import pickle  # noqa: TID251 - between processes of ours, nothing from a file or a net
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from bench.context import RunContext, resolve_precision
+from bench.errors import AuditError
+from bench.forecast import Sampling, copied, forecasts, lone_forecast
+from bench.records.forecast_audit import ForecastAudit
+from bench.settings import Precision
+from bench.types import Window
+from bench.windows import WindowSet
+
+PROBES: Final = 8  # windows of each split
+BATCHES: Final = 3  # of those scored, that they are in
+TOLERANCE: Final = {"fp32": 1e-3, "bf16": 0.1}  # of a scaled forecast, relative where that is above 1
+
+RANDOM: Final = (
+    "the audit found randomness in evaluation: the same window forecast twice gives values that differ by {by:.2g}"
+    "{training}; turn dropout and noise off when self.training is False, or write STOCHASTIC = True into the model's "
+    "file or class, so that the mean of several seeded draws is scored"
+)
+COUNTED: Final = (
+    "the audit found memory across calls: the same window forecast twice gives values that differ by {by:.2g}, even "
+    "with the same random numbers{training}; keep nothing between forecasts, and draw from global generators only"
+)
+MEMORY: Final = (
+    "the audit found memory across calls: what was scored differs by {by:.2g} from what the same weights forecast of "
+    "the same windows afresh or once more, or the weights or buffers changed meanwhile{training}; keep nothing between "
+    "forecasts, neither in the model nor in its module"
+)
+STATISTICS: Final = (
+    "the audit found that a forecast depends on the other windows of its batch, in whatever order, as statistics of a "
+    "batch do: it differs by {by:.2g} when its window is alone{training}; normalise each window by itself, or by "
+    "statistics of training"
+)
+PLACE: Final = (
+    "the audit found that a forecast depends on its neighbours in the batch: it differs by {by:.2g} when its window is "
+    "alone, and changes with the order of the batch{training}; the rows beside it may hold its target, so read no other"
+)
+
+
+@dataclass(kw_only=True)
+class Scored:
+    """The forecasts of the first, the middle and the last batch of a split, as they were scored.
+
+    Attributes:
+        batches: Positions ``[B]`` and scaled forecasts ``[B, F, C, H, W]``.
+    """
+
+    windows: WindowSet
+    batch_size: int
+    batches: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    _seen: int = 0
+
+    def keep(self, chosen: Tensor, scaled: Tensor) -> None:
+        """Called with every batch, in their order."""
+        last = math.ceil(len(self.windows) / self.batch_size) - 1
+        if self._seen in {round(last * part / (BATCHES - 1)) for part in range(BATCHES)}:
+            self.batches.append((chosen, scaled.clone()))
+        self._seen += 1
+
+    @property
+    def probes(self) -> tuple[Tensor, Tensor]:
+        """Positions and forecasts of single windows, spread over the batches that were kept."""
+        positions, scaled = (torch.cat(parts) for parts in zip(*self.batches, strict=True))
+        spread = torch.linspace(0, len(positions) - 1, min(PROBES, len(positions)), device=positions.device)
+        chosen = spread.round().long()
+        return positions[chosen], scaled[chosen]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Auditor:
+    """Compares the forecasts of one model.
+
+    Attributes:
+        model: The one that was scored.
+        fresh: A copy that has forecast nothing and has the same weights.
+        sampling: How the model was asked.
+        elsewhere: Calls a function with arguments in a process of its own; None if there is none.
+    """
+
+    model: nn.Module
+    fresh: nn.Module
+    precision: Precision
+    context: RunContext
+    sampling: Sampling | None = None
+    elsewhere: Callable[..., Any] | None = None
+
+    @property
+    def tolerance(self) -> float:
+        return TOLERANCE[resolve_precision(self.precision, self.context.device)]
+
+    def check(self, val: Scored, test: Scored, changed: bool) -> ForecastAudit:
+        """What the probes show; ``changed`` says that the scored model's weights or buffers are no longer the same.
+
+        Raises:
+            AuditError: If a forecast depends on more than its window.
+        """
+        alone, fresh_in = self._fresh_forecasts([val, test])
+        probes = [scored.probes for scored in (val, test)]
+        known = torch.cat([forecast for _, forecast in probes])
+        positions = test.probes[0]
+        first, again = (self._alone(self.model, test.windows, positions) for _ in range(2))
+        found = ForecastAudit(
+            windows=len(positions),
+            tolerance=self.tolerance,
+            draws=self.sampling.draws if self.sampling else 0,
+            fresh_in=fresh_in,
+            fresh=difference(known, alone),
+            alone=difference(test.probes[1], first),
+            repeated=difference(first, again),
+            reordered=max(self._reordered(self.model, test.windows, *batch) for batch in test.batches),
+            after_others=max(self._after_others(test.windows, *batch) for batch in test.batches),
+        )
+        if found.largest > self.tolerance or changed:
+            raise AuditError(self._reason(found, test))
+        return found
+
+    def _fresh_forecasts(self, splits: Sequence[Scored]) -> tuple[Tensor, Literal["process", "copy"]]:
+        """Of every probe alone, by the fresh copy: in a process of its own, or here where it cannot be sent to one."""
+        windows = [
+            (scored.windows.window(one), int(scored.windows.origins[one]))
+            for scored in splits
+            for one in torch.split(scored.probes[0], 1)
+        ]
+        if self.elsewhere is not None:
+            with contextlib.suppress(Exception):  # a class of a notebook, no memory for two: then a copy must do
+                sent = pickle.dumps((self.fresh, windows))
+                answer = self.elsewhere(forecasts_of_sent, sent, self.context, self.precision, self.sampling)
+                return torch.from_numpy(answer).to(self.context.device), "process"
+        model = copied(self.fresh).eval()
+        return _each_alone(model, windows, self.precision, self.sampling), "copy"
+
+    def _alone(self, model: nn.Module, windows: WindowSet, positions: Tensor) -> Tensor:
+        return torch.cat([self._ask(model, windows, one) for one in torch.split(positions, 1)])
+
+    def _ask(self, model: nn.Module, windows: WindowSet, chosen: Tensor) -> Tensor:
+        with torch.inference_mode():
+            return forecasts(model, windows, chosen, self.precision, self.sampling)
+
+    def _reordered(self, model: nn.Module, windows: WindowSet, chosen: Tensor, scored: Tensor) -> float:
+        order = torch.randperm(len(chosen), generator=torch.Generator().manual_seed(0)).to(chosen.device)
+        return difference(scored[order], self._ask(model, windows, chosen[order]))
+
+    def _after_others(self, windows: WindowSet, chosen: Tensor, scored: Tensor) -> float:
+        """After windows that begin where these end, so that their histories are these windows' targets."""
+        self._ask(self.model, windows, (chosen + windows.horizon).clamp_max(len(windows) - 1))
+        return difference(scored, self._ask(self.model, windows, chosen))
+
+    def _reason(self, found: ForecastAudit, test: Scored) -> str:
+        """Which of all that a forecast may depend on it is, from probes of their own."""
+        chosen, _ = max(test.batches, key=lambda batch: len(batch[0]))
+        rows = torch.linspace(0, len(chosen) - 1, min(PROBES, len(chosen)), device=chosen.device).round().long()
+        if found.repeated > self.tolerance:
+            return self._unsteady(test.windows, chosen[rows], found.repeated)
+        model, other = (copied(self.fresh).eval() for _ in range(2))
+        first = self._alone(model, test.windows, chosen[rows])
+        backwards = self._alone(other, test.windows, chosen.flip(0)).flip(0)[rows]
+        again = self._alone(model, test.windows, chosen)[rows]
+        if max(difference(first, backwards), difference(first, again)) <= self.tolerance:
+            together = self._ask(model, test.windows, chosen)
+            if (by := difference(first, together[rows])) > self.tolerance:
+                placed = self._reordered(model, test.windows, chosen, together) > self.tolerance
+                return (PLACE if placed else STATISTICS).format(by=by, training=_still_training(self.model))
+        return MEMORY.format(by=found.largest, training=_still_training(self.model))
+
+    def _unsteady(self, windows: WindowSet, positions: Tensor, by: float) -> str:
+        """Randomness, if the same random numbers give the same forecast, else something that is kept."""
+        same = []
+        for _ in range(2):
+            with self.context.own_random_numbers():
+                same.append(self._ask(self.model, windows, positions[:1]))
+        kept = difference(*same) > self.tolerance
+        return (COUNTED if kept else RANDOM).format(by=by, training=_still_training(self.model))
+
+
+def forecasts_of_sent(
+    sent: bytes, context: RunContext, precision: Precision, sampling: Sampling | None
+) -> NDArray[np.float32]:
+    """What a fresh process does: forecast each window of a pickled pair of model and windows alone."""
+    context.begin()
+    model, windows = pickle.loads(sent)  # noqa: S301 - from the process that started this one
+    forecast: NDArray[np.float32] = _each_alone(model.eval(), windows, precision, sampling).cpu().numpy()
+    return forecast
+
+
+def difference(first: Tensor, second: Tensor) -> float:
+    """The largest difference between two batches of forecasts, relative where a window's largest value is above 1."""
+    size = first.abs().flatten(1).amax(dim=1).clamp_min(1)
+    by = (first - second).abs().flatten(1).amax(dim=1) / size
+    return float(by.nan_to_num(nan=math.inf).max())
+
+
+def _each_alone(
+    model: nn.Module, windows: Sequence[tuple[Window, int]], precision: Precision, sampling: Sampling | None
+) -> Tensor:
+    with torch.inference_mode():
+        return torch.cat([lone_forecast(model, *window, precision, sampling) for window in windows])
+
+
+def _still_training(model: nn.Module) -> str:
+    names = [name or "the model itself" for name, layer in model.named_modules() if layer.training]
+    return f" (in training mode after eval(): {', '.join(names[:3])})" if names else ""

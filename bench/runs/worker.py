@@ -1,0 +1,91 @@
+"""What a worker does: one planned run to the text of its record. Several may be at work side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.catalog import registry
+from bench.catalog.code import code_of
+from bench.catalog.data import Catalog
+from bench.catalog.pretrained import check_weights
+from bench.errors import ConfigError, DataError
+from bench.records.planned import PlannedRun
+from bench.records.record import DoneRun, dump
+from bench.runs.execution import done_record, environment, failed_record, failure_of
+from bench.runs.isolation import Home
+
+if TYPE_CHECKING:
+    import torch
+
+    from bench.task import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """A run to be made.
+
+    Attributes:
+        checkpoint: Where training that was stopped goes on from.
+        compiled: Whether to use torch.compile.
+    """
+
+    run: PlannedRun
+    catalog: Catalog
+    device: torch.device
+    checkpoint: Path
+    compiled: bool = False
+
+
+def record_text(work: Work, home: Home) -> bytes:
+    """The record of a run, as ``bench.records.record.dump`` writes it; of one that raises a failed one."""
+    try:
+        return dump(_scored(work, home))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a model does, the suite goes on and the reason is kept
+        return dump(failed_record(work.run, failure_of(error)))
+
+
+def check_code(run: PlannedRun) -> None:
+    """Refuse a run whose code is no longer that of its plan.
+
+    Raises:
+        ConfigError: If a file of it was edited.
+    """
+    if run.code != code_of(run.dataset, run.model):
+        raise ConfigError(f"the code behind '{run.model}' has changed since this command began; run it again")
+
+
+def open_task(run: PlannedRun, catalog: Catalog, device: torch.device, *, test_allowed: bool = True) -> Task:
+    """The windows of a planned run.
+
+    Raises:
+        DataError, WeightsError: If its data or its weights are no longer those of the plan.
+    """
+    from bench.task import Task
+
+    data = catalog.load(run.dataset)
+    if data.identity != run.spec.data:
+        raise DataError(f"the files of '{run.dataset}' have changed since this command began; run it again")
+    check_weights(run.model, run.spec.config, run.spec.weights_sha256)
+    days_back = getattr(registry.load("model", run.model), "DAYS_BACK", ())
+    return Task(data, run.spec.task, device, days_back=days_back, test_allowed=test_allowed)
+
+
+def _scored(work: Work, home: Home) -> DoneRun:
+    from bench.context import RunContext
+    from bench.runs.evaluator import run_model
+
+    run, context = work.run, RunContext(seed=work.run.spec.seed, device=work.device)
+    outcome = run_model(
+        registry.load("model", run.model),
+        run.spec.config,
+        run.spec.train,
+        lambda: open_task(run, work.catalog, work.device),
+        context,
+        checkpoint=work.checkpoint,
+        on_epoch=home.row,
+        compiled=work.compiled,
+        elsewhere=home.call,
+    )
+    return done_record(run, outcome, environment(context, compiled=work.compiled))

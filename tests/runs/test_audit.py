@@ -1,0 +1,286 @@
+"""The audit of a model: which mistakes and tricks it names, and which models pass.
+
+What cannot be shown is not tested: a model that finds the targets through ``gc``, reads the data file itself, or knows
+that it is audited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from builders import make_data
+from hostile import model_text, written
+
+from bench.context import RunContext
+from bench.errors import AuditError, BenchError, ForecastError
+from bench.runs.evaluator import RunOutcome, run_model
+from bench.runs.isolation import call
+from bench.settings import TaskSettings, TrainSettings
+from bench.task import Task
+
+CPU = torch.device("cpu")
+TRAIN = TrainSettings(epochs=2, steps_per_epoch=2, batch_size=8, precision="fp32")
+LAST = "repeated(window.history[:, -1:], window) + self.level"
+NAMES = count()
+
+Run = Callable[..., RunOutcome]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Train, score and audit a model given as text, on a toy city with three batches of test windows."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def carry_out(text: str, seed: int = 0, **choices: Any) -> RunOutcome:
+        plugin = written(tmp_path, f"model_{next(NAMES)}", text)
+        task = Task(make_data(slots=900), TaskSettings(name="short"), CPU)
+        context = RunContext(seed=seed, device=CPU)
+        return run_model(plugin, {}, TRAIN, lambda: task, context, **{"elsewhere": call} | choices)  # type: ignore[arg-type]
+
+    return carry_out
+
+
+NEIGHBOURS = "a forecast depends on its neighbours in the batch"
+STATISTICS = "a forecast depends on the other windows of its batch, in whatever order"
+MEMORY = "the audit found memory across calls"
+RANDOM = "the audit found randomness in evaluation"
+
+CHEATS = {
+    "reads the next row of its batch": (
+        NEIGHBOURS,
+        model_text("return repeated(window.history.roll(-1, 0)[:, -1:], window) + self.level"),
+    ),
+    "reads the row that begins where its window ends": (
+        NEIGHBOURS,
+        model_text(
+            """
+            later = window.history.roll(-6, 0)
+            return (later if len(later) > 6 else window.history) + self.level
+            """
+        ),
+    ),
+    "remembers frames in the instance": (
+        MEMORY,
+        model_text(
+            f"""
+            forecast = {LAST}
+            if not self.training:
+                for row, history in enumerate(window.history):
+                    key = history[-1].numpy().tobytes()
+                    forecast[row] = forecast[row] + self.after.get(key, 0.0)
+                for history in window.history:
+                    for first, second in zip(history[:-1], history[1:]):
+                        self.after[first.numpy().tobytes()] = float((second - first).mean())
+            return forecast
+            """,
+            made="self.after = {}",
+        ),
+    ),
+    "remembers the day before in its module": (
+        MEMORY,
+        model_text(
+            f"""
+            forecast = {LAST}
+            if not self.training:
+                slots = window.horizon_clock[:, 0, 0].tolist()
+                frames = [SEEN.get(slot, window.history[row, -1]) for row, slot in enumerate(slots)]
+                for row, slot in enumerate(window.history_clock[:, -1, 0].tolist()):
+                    SEEN[slot] = window.history[row, -1].clone()
+                forecast = repeated(torch.stack(frames)[:, None], window) + self.level
+            return forecast
+            """,
+            top="SEEN = {}",
+        ),
+    ),
+    "keeps forecasts by a digest that windows share": (
+        MEMORY,
+        model_text(
+            f"""
+            forecast = {LAST}
+            if self.training:
+                return forecast
+            keys = window.history.mean(dim=(1, 2, 3, 4)).mul(10).round().tolist()
+            return torch.stack([self.kept.setdefault(key, row) for key, row in zip(keys, forecast)])
+            """,
+            made="self.kept = {}",
+        ),
+    ),
+    "counts its calls": (
+        MEMORY + r".*even with the same random numbers",
+        model_text(
+            f"""
+            self.calls += 1
+            return {LAST} + 0.01 * self.calls
+            """,
+            made="self.calls = 0",
+        ),
+    ),
+    "averages what it sees in a buffer": (
+        MEMORY,
+        model_text(
+            f"""
+            if not self.training:
+                self.mean.lerp_(window.history.mean(), 0.5)
+            return {LAST} + self.mean
+            """,
+            made="self.register_buffer('mean', torch.zeros(()))",
+        ),
+    ),
+    "normalises over its batch": (
+        STATISTICS,
+        model_text(
+            """
+            history = window.history - window.history.mean(dim=0)
+            return repeated(history[:, -1:], window) + self.level
+            """
+        ),
+    ),
+    "leaves batch norm in training mode": (
+        STATISTICS + r".*in training mode after eval\(\): norm",
+        model_text(
+            """
+            self.norm.train()
+            return repeated(self.norm(window.history[:, -1])[:, None], window) + self.level
+            """,
+            made="self.norm = nn.BatchNorm2d(shape.channels)",
+        ),
+    ),
+    "drops values in evaluation": (
+        RANDOM + r".*STOCHASTIC = True",
+        model_text(f"return nn.functional.dropout({LAST}, 0.2, training=True)"),
+    ),
+    "adds noise from numpy": (RANDOM, model_text(f"return {LAST} + 0.1 * np.random.rand()")),
+    "adds noise from random": (RANDOM, model_text(f"return {LAST} + 0.1 * random.random()", learns=False)),
+}
+
+
+@pytest.mark.parametrize(("sentence", "text"), CHEATS.values(), ids=CHEATS)
+def test_a_model_that_cheats_or_is_careless_fails_with_the_sentence_that_says_how(
+    run: Run, sentence: str, text: str
+) -> None:
+    with pytest.raises(AuditError, match=sentence) as caught:
+        run(text)
+    assert "\n" not in str(caught.value)
+
+
+WRONG = {
+    "one step": ("window.history[:, -1:] + self.level", r"\(3, 1, 2, 3, 4\), wanted .* = \(3, 6, 2, 3, 4\)"),
+    "one channel": (f"({LAST})[:, :, :1]", r"\(3, 6, 1, 3, 4\), wanted"),
+    "a mean over the grid": (f"({LAST}).mean(dim=(3, 4), keepdim=True)", r"\(3, 6, 2, 1, 1\), wanted"),
+    "half of the batch": (f"({LAST})[: len(window.history) // 2]", r"\(1, 6, 2, 3, 4\), wanted"),
+    "no batch when alone": (f"({LAST}).squeeze(0)", r"\(6, 2, 3, 4\), wanted .* = \(1, 6, 2, 3, 4\)"),
+    "a tuple": (f"{LAST}, None", r"returns a tuple, wanted one tensor \[B, F, C, H, W\] = \(3, 6, 2, 3, 4\)"),
+    "an array": (f"({LAST}).detach().numpy()", "returns a ndarray, wanted one tensor"),
+    "64 bits": (f"({LAST}).double()", r"forecasts torch.float64, wanted torch.float32"),
+    "whole numbers": (f"({LAST}).long()", r"forecasts torch.int64, wanted torch.float32"),
+    "no numbers": (f"({LAST}) / 0", "not finite"),
+    "on another device": (f"({LAST}).to('meta')", "forecasts on meta, wanted cpu"),
+    "a changed window": (f"window.history.sub_(1).mean() + {LAST}", "changes history of its window in place"),
+}
+
+
+@pytest.mark.parametrize("learns", [True, False])
+@pytest.mark.parametrize(("forecast", "sentence"), WRONG.values(), ids=WRONG)
+def test_a_forecast_of_the_wrong_kind_is_refused_before_anything_is_trained_or_scored(
+    run: Run, forecast: str, sentence: str, learns: bool
+) -> None:
+    told: list[object] = []
+    with pytest.raises(ForecastError, match=sentence):
+        run(model_text(f"return {forecast}", learns=learns), on_epoch=told.append)
+    assert told == []
+
+
+def test_a_model_that_is_fitted_is_tried_after_it_is_fitted(run: Run) -> None:
+    fitted = model_text(f"return {LAST} + self.fitted", learns=False)
+    assert run(fitted + "    def fit(self, series):\n        self.fitted = 0.0\n").training.curve == []
+    with pytest.raises(ForecastError, match="not finite"):
+        run(fitted + "    def fit(self, series):\n        self.fitted = float('nan')\n")
+
+
+def test_a_forecast_that_is_of_the_wrong_shape_in_training_alone_is_refused(run: Run) -> None:
+    with pytest.raises(ForecastError, match=r"\(8, 1, 2, 3, 4\), wanted"):
+        run(model_text(f"return window.history[:, :1] + self.level if self.training else {LAST}"))
+
+
+def test_a_forecast_that_is_not_finite_on_test_alone_is_refused(run: Run) -> None:
+    text = model_text(f"return {LAST} + (float('nan') if window.history_clock[0, 0, 1] == 3 else 0)", learns=False)
+    with pytest.raises(ForecastError, match="not all finite"):
+        run(text)
+
+
+def test_a_model_that_cannot_be_copied_is_told_what_to_leave_out(run: Run) -> None:
+    with pytest.raises(ForecastError, match=r"cannot be copied .* keep no file, lock, generator"):
+        run(model_text(f"return {LAST}", made="import threading; self.lock = threading.Lock()"))
+
+
+HONEST = {
+    "dropout": model_text(f"return self.drop({LAST})", made="self.drop = nn.Dropout(0.5)"),
+    "batch norm": model_text(
+        "return repeated(self.norm(window.history[:, -1])[:, None], window) + self.level",
+        made="self.norm = nn.BatchNorm2d(shape.channels)",
+    ),
+    "a cache of its own shapes": model_text(
+        f"""
+        if len(window.history) not in self.zeros:
+            self.zeros[len(window.history)] = torch.zeros(len(window.history), 1, 1, 1, 1)
+        return {LAST} + self.zeros[len(window.history)]
+        """,
+        made="self.zeros = {}",
+    ),
+    "half precision": model_text(f"return ({LAST}).half()"),
+}
+
+
+@pytest.mark.parametrize("text", HONEST.values(), ids=HONEST)
+def test_an_honest_model_passes_and_the_record_says_what_was_probed(run: Run, text: str) -> None:
+    audit = run(text).evaluation.audit
+    assert (audit.windows, audit.draws, audit.fresh_in) == (8, 0, "process")
+    assert audit.largest <= 1e-5 < audit.tolerance
+
+
+DRAWN = "\nSTOCHASTIC = True\n"
+
+
+def test_a_declared_random_model_is_scored_by_seeded_draws_and_scores_the_same_again(run: Run) -> None:
+    text = model_text(f"return nn.functional.dropout({LAST}, 0.2, training=True)") + DRAWN
+    first, again, other = run(text), run(text), run(text, seed=1)
+    assert first.evaluation.audit.draws == 5
+    assert first.evaluation.audit.largest <= 1e-5
+    assert first.evaluation.scores == again.evaluation.scores
+    assert first.evaluation.scores["test"]["mae"] != other.evaluation.scores["test"]["mae"]
+
+
+def test_a_declared_random_model_is_scored_by_the_mean_of_its_draws(run: Run) -> None:
+    """Noise of 1 at each value: the mean of five draws errs less than one draw by about the root of five."""
+    text = model_text("return torch.randn(len(window.history), 6, 2, 3, 4) + self.level", learns=False) + DRAWN
+    record = run(text).evaluation
+    scaled = record.scores["test"]["rmse"].overall
+    assert scaled is not None
+    one = run(text.replace("torch.randn(", "0 * torch.randn(")).evaluation.scores["test"]["rmse"].overall
+    assert one is not None
+    data = make_data(slots=900)
+    spread = float(Task(data, TaskSettings(name="short"), CPU).scaler.scale.mean())
+    assert (scaled**2 - one**2) ** 0.5 == pytest.approx(spread / 5**0.5, rel=0.1)
+
+
+def test_a_declared_random_model_may_not_remember(run: Run) -> None:
+    text = model_text(f"self.calls += 1\nreturn {LAST} + 0.01 * self.calls", made="self.calls = 0") + DRAWN
+    with pytest.raises(AuditError, match=MEMORY):
+        run(text)
+
+
+def test_what_cannot_be_sent_to_a_fresh_process_is_compared_with_a_copy_and_the_record_says_so(run: Run) -> None:
+    text = model_text(f"return {LAST} + self.nothing()", made="self.nothing = lambda: 0")
+    assert run(text).evaluation.audit.fresh_in == "copy"
+    with pytest.raises(AuditError, match=MEMORY):
+        run(CHEATS["averages what it sees in a buffer"][1], elsewhere=None)
+
+
+def test_a_refusal_is_a_mistake_of_the_user(run: Run) -> None:
+    assert issubclass(AuditError, BenchError)
+    assert issubclass(ForecastError, BenchError)

@@ -1,0 +1,72 @@
+"""Functions that tests call in a worker process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench.runs.isolation import Home
+
+
+def doubled(number: int) -> tuple[int, int]:
+    return 2 * number, os.getpid()
+
+
+def surroundings(variable: str) -> tuple[str | None, str, int]:
+    return os.environ.get(variable), str(Path.cwd()), torch.get_num_threads()
+
+
+def tells(count: int, home: Home) -> int:
+    for number in range(count):
+        home.row({"epoch": float(number)})
+    return count
+
+
+def asks_for_another(number: int, home: Home) -> tuple[int, int, int]:
+    return (*home.call(doubled, number), os.getpid())
+
+
+def another_that_dies(home: Home) -> Any:
+    return home.call(dies, "exit")
+
+
+def dies(how: str) -> None:
+    if how == "exit":
+        os._exit(7)
+    if how == "sys.exit":
+        sys.exit(3)
+    if how == "interrupt":
+        raise KeyboardInterrupt
+    if how == "error":
+        raise ValueError("as\nplanned")
+    os.kill(os.getpid(), signal.SIGKILL if how == "kill" else signal.SIGSEGV)
+
+
+def stays(home: Home) -> None:
+    """Says that it is there, and goes on for ever."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    home.row({"process": float(os.getpid())})
+    while True:
+        time.sleep(0.01)
+
+
+def leaves_a_thread() -> int:
+    threading.Thread(target=time.sleep, args=(3600,)).start()
+    return 1
+
+
+def flags() -> tuple[object, ...]:
+    return torch.get_default_dtype(), torch.are_deterministic_algorithms_enabled(), hasattr(torch, "spoilt")
+
+
+def spoil() -> None:
+    torch.set_default_dtype(torch.float64)
+    torch.use_deterministic_algorithms(True)
+    torch.spoilt = True  # type: ignore[attr-defined]
