@@ -99,7 +99,7 @@ class Task:
         return {**{name: len(starts) for name, starts in self._origins.items()}, "per_epoch": self.epoch_windows}
 
     def first_origins(self) -> dict[str, tuple[int, int]]:
-        """First and last origin per split, for the leakage audit."""
+        """First and last origin per split, for the audit."""
         return {name: (int(starts[0]), int(starts[-1])) for name, starts in self._origins.items()}
 
     def open_test(self) -> WindowSet:

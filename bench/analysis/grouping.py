@@ -223,6 +223,7 @@ def _summary(cell: Sequence[_Entry]) -> Summary:
     done = tuple(entry.record for entry in cell if isinstance(entry.record, DoneRun))
     flags: list[Flag] = ["stale"] if any(entry.run.stale for entry in cell if entry.done) else []
     flags += ["failed"] if not all(entry.done for entry in cell) else []
+    flags += ["random"] if any((audit := run.audit.forecasts) and audit.draws for run in done) else []
     flags += ["mixed"] if len({run.environment.numerical for run in done}) > 1 else []
     return Summary(runs=done, flags=tuple(flags), naive=cell[0].record.naive)
 

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MINUS = "\N{MINUS SIGN}"
-Flag = Literal["synthetic", "random_weights", "unknown_weights", "below_naive", "stale", "mixed", "failed", "missing"]
+Flag = Literal[
+    "synthetic", "random_weights", "unknown_weights", "below_naive", "stale", "random", "mixed", "failed", "missing"
+]
 
 MARKS: Mapping[Flag, tuple[str, str]] = {
     "synthetic": ("†", "synthetic data, not the real data set"),
@@ -19,6 +21,7 @@ MARKS: Mapping[Flag, tuple[str, str]] = {
     "unknown_weights": ("¶", "pre-trained weights whose file is unknown to us"),
     "below_naive": ("▼", "worse than the best naive baseline in this metric"),
     "stale": ("§", "stale: made by earlier code, not ranked"),
+    "random": ("≈", "random on purpose: each forecast is the mean of seeded draws"),
     "mixed": ("◇", "seeds on different devices or library versions"),
     "failed": ("✗", "a run failed"),
     "missing": ("—", "not run"),

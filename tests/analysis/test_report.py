@@ -101,6 +101,21 @@ def test_audits_that_show_less_are_counted():
     assert "abababababab" in text
 
 
+def test_the_report_says_which_models_were_audited_how() -> None:
+    made = [record(seed=seed) for seed in range(3)]
+    audits = [run.audit for run in made]
+    older = msgspec.structs.replace(audits[0], forecasts=None)
+    forecasts = msgspec.structs.replace(audits[1].forecasts, draws=5, fresh_in="copy", alone=0.00075)
+    drawn = msgspec.structs.replace(audits[1], forecasts=forecasts)
+    given = (older, drawn, audits[2])
+    text = words(report([msgspec.structs.replace(run, audit=audit) for run, audit in zip(made, given, strict=True)]))
+    assert "In 2 of 3 finished runs the forecasts that were scored were made again" in text
+    assert "in a process of its own in 1 of them. The largest difference of a scaled forecast was 0.00075." in text
+    assert "1 were of models that are random on purpose" in text
+    assert "Earlier versions made 1 of the records; their models were not audited in this way." in text
+    assert "It cannot show that a model reads no file" in text
+
+
 def test_the_ledger_is_there_when_something_was_tuned(tmp_path):
     assert "No tuned settings are known here." in report([record()], tmp_path)
     TunedFolder(tmp_path).write("tiny", "stid", "short", tuned())

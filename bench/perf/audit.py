@@ -1,0 +1,99 @@
+"""What the audit of a model costs beside its run: ``python -m bench.perf.audit stid convlstm stvfm --data-dir DIR``.
+
+Audits a model of the paper profile, untrained and with random weights, and lays the seconds beside those of a whole
+run: training to the last epoch, and to the first at which it may stop early. A run's seconds are put together from some
+of its steps, as the estimate of ``stbench run --dry-run`` is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from bench.catalog import registry
+from bench.catalog.data import Catalog, resolve_data_dir
+from bench.context import RunContext, resolve_device
+from bench.forecast import check_model, copied
+from bench.records.planned import PlannedRun
+from bench.runs.audit import Auditor, Scored
+from bench.runs.estimate import passes, planned_work
+from bench.runs.isolation import call
+from bench.runs.plan import Selection, plan
+from bench.runs.suite import load_suite
+from bench.runs.timing import trial_pace
+from bench.runs.worker import open_task
+from bench.task import Task
+from bench.train import EVALUATION_BATCH, forecast_sums, make_model, tensors_sha256
+
+
+def main(
+    models: Annotated[list[str], typer.Argument(help="Registered models.")],
+    dataset: Annotated[str, typer.Option(help="A data set.")] = "bikenyc",
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of raw data.")] = None,
+    cache: Annotated[Path, typer.Option(help="Where data sets that were read are kept.")] = Path("results/cache"),
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:<number>.")] = "auto",
+) -> None:
+    """Print for each model the seconds of the audit and their share of a run, and of windows passed forward."""
+    catalog, chosen = Catalog(data_dir=resolve_data_dir(data_dir), cache=cache), resolve_device(device)
+    call(abs, 0)  # the fork server starts once a command
+    for model in models:
+        selection = Selection(models=(model,), datasets=(dataset,), seeds=(0,), profile="paper")
+        selection = replace(selection, overrides=("model.weights=random",) if _has_weights(model) else ())
+        (run,) = (run for run in plan(load_suite("short_term"), selection, catalog) if run.method == model)
+        _report(run, catalog, chosen)
+
+
+def _has_weights(model: str) -> bool:
+    return "weights" in registry.config_class(model).__dataclass_fields__
+
+
+def _report(run: PlannedRun, catalog: Catalog, device: torch.device) -> None:
+    context, task = RunContext(seed=0, device=device), open_task(run, catalog, device)
+    audited, windows = _audit(run, task, context)
+    pace = trial_pace(run, catalog, device)
+    shape = (sum(stop - start for start, stop in task.split.values()), task.shape.channels, *task.shape.grid)
+    train = run.spec.train
+    for epochs in (train.epochs, min(train.epochs, train.patience + 1)):
+        shorter = replace(run, spec=type(run.spec)(**{**_fields(run), "train": replace(train, epochs=epochs)}))
+        seconds = pace.on(shape[1] * task.shape.cells) * planned_work(shorter, shape, trained=pace.trained)
+        trained, forecast = passes(dict(task.counts()), train, epochs if pace.trained else 0)
+        typer.echo(
+            f"{run.model} on {run.dataset}, {epochs} epochs: audit {audited:.2f} s of {seconds:.0f} s, "
+            f"{audited / seconds:.2%}; {windows} windows passed forward beside {3 * trained + forecast:.0f}, "
+            f"{windows / (3 * trained + forecast):.2%}"
+        )
+
+
+def _fields(run: PlannedRun) -> dict[str, object]:
+    return {name: getattr(run.spec, name) for name in run.spec.__struct_fields__}
+
+
+def _audit(run: PlannedRun, task: Task, context: RunContext) -> tuple[float, int]:
+    """Seconds of all that the audit adds to a run, and the windows that it passes forward."""
+    context.begin()
+    model = make_model(registry.load("model", run.model), run.spec.config, task.shape, context.device)
+    precision = run.spec.train.precision
+    started = context.seconds()
+    fresh = copied(model)
+    check_model(model, task.val, precision, context)
+    before = context.seconds() - started
+    kept = [Scored(windows=windows, batch_size=EVALUATION_BATCH) for windows in (task.val, task.open_test())]
+    for scored in kept:
+        forecast_sums(
+            model.eval(), scored.windows, mape_threshold=task.mape_threshold, precision=precision, seen=scored.keep
+        )
+    started = context.seconds()
+    tensors_sha256(model.state_dict())
+    auditor = Auditor(model=model, fresh=fresh, precision=precision, context=context, elsewhere=call)
+    auditor.check(*kept, changed=False)
+    probes = [len(scored.probes[0]) for scored in kept]
+    batches = sum(len(positions) for positions, _ in kept[1].batches)
+    return before + context.seconds() - started, 4 + sum(probes) + 2 * probes[1] + 3 * batches
+
+
+if __name__ == "__main__":
+    typer.run(main)
