@@ -14,6 +14,7 @@ from bench.catalog.pretrained import known_as
 from bench.metrics import METRICS
 from bench.records.record import DoneRun, Record, Spec
 from bench.runs.suite import Method, Suite
+from bench.runs.tuned import BY_HAND
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -124,7 +125,7 @@ def _key(order: int, name: str, spec: Spec, changed: str) -> MethodKey:
 def _entry(run: Run, method: MethodKey, base: str) -> _Entry:
     spec = run.record.spec
     task, recipe = spec.task, {change for change in run.changed if change.startswith("train.")}
-    recipe |= {"tuned settings"} if spec.tuned else set()
+    recipe |= {f"tuned settings{f' ({spec.tuned_with})' if spec.tuned_with else ''}"} if spec.tuned else set()
     if spec.train.precision == "bf16" and "train.precision=bf16" not in recipe:
         recipe.add("bf16")
     group = GroupKey(
@@ -147,12 +148,17 @@ def _entry(run: Run, method: MethodKey, base: str) -> _Entry:
 
 
 def _of_setting(runs: list[Run], suite: Suite) -> list[Run]:
-    """Without the runs of the other fair setting; naive baselines, never tuned, stay where a tuned run is."""
+    """Without the runs of the other fair setting; naive baselines, never tuned, stay where a tuned run is.
+
+    Settings that were written by hand are neither: no search found them.
+    """
     if suite.tuned is None:
         return runs
-    tuned = {_task_of(run) for run in runs if run.record.spec.tuned}
-    naive = [run for run in runs if run.record.naive and _task_of(run) in tuned] if suite.tuned else []
-    return [*naive, *(run for run in runs if run.record.spec.tuned == suite.tuned)]
+    searched = [run for run in runs if run.record.spec.tuned and run.record.spec.tuned_with != BY_HAND]
+    tuned = {_task_of(run) for run in searched}
+    if suite.tuned:
+        return [*(run for run in runs if run.record.naive and _task_of(run) in tuned), *searched]
+    return [run for run in runs if not run.record.spec.tuned]
 
 
 def _task_of(run: Run) -> tuple[str, str, str]:

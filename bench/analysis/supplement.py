@@ -20,6 +20,7 @@ from bench.analysis.results import Results, artefacts
 from bench.errors import ConfigError, StoreError
 from bench.files import atomic_write
 from bench.records.record import DoneRun, FailedRun, Record, dump
+from bench.runs.search import parts_of_stem
 from bench.runs.suite import load_suite
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold
@@ -164,7 +165,7 @@ def _tuned_files(folder: Path, kept: Results) -> dict[str, bytes]:
     return {
         f"results/{path.relative_to(folder).as_posix()}": path.read_bytes()
         for path in paths
-        if path.is_file() and (path.parent.name, path.name.partition(".")[0]) in pairs
+        if path.is_file() and (path.parent.name, parts_of_stem(path.name)[0]) in pairs
     }
 
 

@@ -51,7 +51,7 @@ def write_both(results: Path, suites: Sequence[str]) -> list[Path]:
         return written + _draw(results, opened, names)
 
 
-def write_study(results: Path, dataset: str, model: str, task: str) -> list[Path]:
+def write_study(results: Path, dataset: str, model: str, task: str, variant_slug: str = "") -> list[Path]:
     """The ledger of tuning, and the figure of one study."""
     from bench.analysis.figures._files import figure_files
     from bench.analysis.formats.files import table_files, write_files
@@ -60,7 +60,7 @@ def write_study(results: Path, dataset: str, model: str, task: str) -> list[Path
     from bench.tuning.trials import path_of, read_trials
 
     with _alone(results):
-        study = read_trials(path_of(results, dataset, model, task))
+        study = read_trials(path_of(results, dataset, model, task, variant_slug))
         tuned = list(TunedFolder(results).files())
         written = write_files(results / "tables", table_files(Results((), tuned=tuned), ["tuning_ledger"]))
         return written + write_files(results / "figures", figure_files(Results((), [study]), ["tuning"]))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 TRIALS = 20
 
 
-@with_options(PlanOptions, without=("variant", "seed", "shard", "tuned"))
+@with_options(PlanOptions, without=("seed", "shard", "tuned"))
 def tune(
     *,
     options: PlanOptions,
@@ -66,27 +66,27 @@ def tune(
 
 
 def _jobs(suite: Suite, selection: Selection, catalog: Catalog, device: str) -> list[Job]:
-    """One study for each data set, task and model of a suite that has something to tune; naive baselines have nothing.
+    """One study for each data set, task and row of a suite that has something to tune; naive baselines have nothing.
 
-    A model is tuned once for all its variants, whose own settings win over those that are found.
+    A variant is tuned by itself, around its own settings.
 
     Raises:
         ConfigError: If nothing is left.
     """
     from dataclasses import replace
 
+    from bench.catalog.pretrained import fetch_unknown
     from bench.runs.plan import plan
     from bench.runs.profiles import PROFILES
     from bench.tuning.studies import job
 
     seeds = PROFILES[selection.profile].seeds[:1] if selection.profile in PROFILES else ()
-    if suite.variants:
-        models = dict.fromkeys((*suite.models, *(variant.model for variant in suite.variants)))
-        suite = suite.model_copy(update={"models": tuple(models), "variants": ()})
     runs = plan(suite, replace(selection, seeds=seeds), catalog, device=device)
+    if fetch_unknown((run.model, run.spec.config) for run in runs):
+        runs = plan(suite, replace(selection, seeds=seeds), catalog, device=device)
     jobs = [study for run in runs if (study := job(run, selection.overrides)) is not None]
     if not jobs:
-        names = ", ".join(dict.fromkeys(run.model for run in runs))
+        names = ", ".join(dict.fromkeys(run.method for run in runs))
         raise ConfigError(
             f"nothing of {names} is left to tune: naive baselines have no settings, and --set fixes what it names"
         )
@@ -137,8 +137,9 @@ def _study(
     if (tuned := winner(study)) is None:
         screen.failed(f"{job.title}: no trial ran to its end, so there is nothing to write")
         return None
-    address, folder = (job.run.dataset, job.run.model, job.run.spec.task.name), TunedFolder(results)
-    screen.written(study, folder.path(*address), folder.write(*address, tuned))
+    folder, address = TunedFolder(results), (job.run.dataset, job.run.model, job.run.spec.task.name, job.slug)
+    aside = folder.write(*address[:3], tuned, job.slug)
+    screen.written(study, folder.path(*address), aside, tuned.found.edges if tuned.found else ())
     write_trials(results, study_of(study))
     for tracker in trackers:
         tracker.finished(*address)

@@ -70,14 +70,17 @@ class TuneScreen:
         self._print(f"[red]✗ {escape(reason)}[/red]")
         self._progress.advance(self._studies)
 
-    def written(self, study: SharedStudy, path: Path, aside: Path | None) -> None:
-        """Say what a finished study found."""
+    def written(self, study: SharedStudy, path: Path, aside: Path | None, edges: Sequence[str] = ()) -> None:
+        """Say what a finished study found, and which of it lies at the edge of its range."""
         tally = study.tally()
         default = "unknown" if tally.default is None else f"{tally.default:.4g}"
         self._print(
             f"[bold]{escape(study.job.title)}[/bold]: validation MAE {tally.best:.4g}, of the default settings "
             f"{default}; {_counts(tally)}; {duration(tally.seconds)} → {escape(str(path))}"
         )
+        if edges:
+            names = ", ".join(name.partition(".")[2] for name in edges)
+            self._print(f"[yellow]at the edge of its range: {escape(names)}; a better value may lie beyond[/yellow]")
         if aside is not None:
             self._print(f"[yellow]the file that was edited by hand is now {escape(str(aside))}[/yellow]")
         self._progress.advance(self._studies)

@@ -14,6 +14,7 @@ class PlannedRun:
 
     Attributes:
         method: The row of the suite's table that it belongs to, a model's or a variant's name; no part of its identity.
+        variant: What that row sets, such as "model.control=shuffled"; no part of its identity.
         label: How the run is named in tables; no part of its identity.
     """
 
@@ -21,6 +22,7 @@ class PlannedRun:
     code: str
     method: str
     label: Label
+    variant: tuple[str, ...] = ()
 
     @property
     def run_id(self) -> str:

@@ -26,6 +26,7 @@ from bench.settings import FROM_FILE, TaskSettings, TrainSettings, Weights
 from bench.types import DataIdentity
 
 SCHEMA: Final = 4
+LATER: Final = ("weights_sha256", "tuned_with")  # keys of a specification that earlier ones have not
 NEEDED: Final = ("mae", "rmse")  # metrics of every record; one that is added later is not in those made before
 
 
@@ -40,6 +41,8 @@ class Spec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             plug-in that loads its own, and in records that were made before it was kept.
         tuned: Whether settings come from a file of tuned ones; so that a table shows it, and no untuned run counts as
             a tuned one where both have the same settings.
+        tuned_with: What found them: "20 trials", "600 s", or "by hand"; empty where none are, and in records that were
+            made before it was kept.
     """
 
     data: DataIdentity
@@ -51,18 +54,19 @@ class Spec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     weights: Weights
     weights_sha256: str | None = None
     tuned: bool = False
+    tuned_with: str = ""
 
     @property
     def spec_id(self) -> str:
-        """Digest of the canonical JSON, without a key that says nothing."""
-        asked = {key: value for key, value in msgspec.structs.asdict(self).items() if value is not None}
-        return _digest(asked)[:16]
+        """Digest of the canonical JSON, without later keys that say nothing."""
+        values = msgspec.structs.asdict(self)
+        return _digest({key: value for key, value in values.items() if value or key not in LATER})[:16]
 
     @property
     def settings_id(self) -> str:
         """Digest of everything but data and seed: runs that differ in it never share a mean."""
         settings = [self.task, self.model, self.config, self.train, self.weights, self.tuned]
-        return _digest([*settings, *([self.weights_sha256] if self.weights_sha256 else [])])[:8]
+        return _digest([*settings, *(later for later in (self.weights_sha256, self.tuned_with) if later)])[:8]
 
     @property
     def reads_weights(self) -> bool:

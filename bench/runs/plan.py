@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import product
-from pathlib import Path
-from typing import Any, Final, Literal, TypeVar, get_args
+from typing import Any, Final, TypeVar, get_args
 
-import msgspec
+from msgspec import structs
 
 from bench.catalog import registry
 from bench.catalog.code import code_of
@@ -20,17 +19,17 @@ from bench.catalog.pretrained import weights_digest
 from bench.errors import ConfigError, UnknownNameError
 from bench.records.planned import PlannedRun
 from bench.records.record import Label, Spec
+from bench.runs.precision import precision_on
 from bench.runs.profiles import PROFILES, Profile
-from bench.runs.suite import Method, Suite, validated
-from bench.runs.tuned import Tuned, TunedFolder, check_equal
-from bench.settings import FROM_FILE, TASKS, Precision, TaskSettings, TrainSettings, Weights
+from bench.runs.search import search_of, searched, spaces, variant_texts
+from bench.runs.suite import Method, Suite, suite_names, validated
+from bench.runs.tuned import Tuned, TunedFolder, Wanted
+from bench.settings import FROM_FILE, TASKS, TaskSettings, TrainSettings, Weights
 from bench.types import DataIdentity
 
 S = TypeVar("S")
 UNTUNED: Final = Tuned()
 SEEDS: Final = 2**32  # as many as numpy takes
-DRIVER_FILES: Final = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/nvmap", "/dev/dxg", "/dev/kfd")
-"""Of NVIDIA's driver, on a Jetson and under WSL, too, and of AMD's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +53,9 @@ def plan(
     """Every run of a suite as selected, each once, data set by data set, in a stable order.
 
     On each data set naive baselines come first, then what is fitted in closed form, then what is trained.
-    With ``tuned``, every model but the naive baselines takes the settings found for it on each data set. A variant's
-    own settings win over them, and so does what the selection overrides. ``device`` says what the precision "auto" is.
+    With ``tuned``, every model but the naive baselines takes the settings found for it on each data set, and so does
+    every variant, each its own; what the variant and the selection set wins over them. ``device`` says what the
+    precision "auto" is.
 
     Raises:
         ConfigError, UnknownNameError: If the selection names something unknown or invalid.
@@ -69,29 +69,60 @@ def plan(
     _check_used(overrides["model"], [_written_out(row, UNTUNED, profile, overrides, device)[0] for row in methods])
     datasets = _datasets(suite, selection, catalog)
     data = {dataset: catalog.identity(dataset) for dataset in datasets}
-    files = _tuned_files(suite, profile, methods, tasks, data, tuned) if tuned else {}
-    cards = {dataset: catalog.card(dataset) for dataset in datasets}
+    cells = list(product(datasets, tasks, methods))
+    written = partial(_run, catalog, profile=profile, overrides=overrides, device=device)
+    firsts = [written(data[dataset], task, method, None) for dataset, task, method in cells]
+    found = _tuned_settings(suite, selection.overrides, firsts, tuned) if tuned else {}
     runs: dict[str, PlannedRun] = {}
-    for dataset, task, method in product(datasets, tasks, methods):
-        settings = files.get((dataset, task.name, method.model))
-        config, train, label = _written_out(method, settings or UNTUNED, profile, overrides, device)
-        weights_sha256 = weights_digest(method.model, config)
+    for first, (dataset, task, method) in zip(firsts, cells, strict=True):
+        settings = found.get((dataset, task.name, method.name))
+        one = written(data[dataset], task, method, settings) if settings else first
         for seed in _seeds(selection.seeds or profile.seeds):
-            spec = Spec(
-                data=data[dataset],
-                task=task,
-                model=method.model,
-                config=config,
-                train=train,
-                seed=seed,
-                weights=_weights(config),
-                weights_sha256=weights_sha256,
-                tuned=settings is not None,
-            )
-            named = msgspec.structs.replace(label, city=cards[dataset].city, source=cards[dataset].source)
-            run = PlannedRun(spec=spec, code=code_of(dataset, method.model), method=method.name, label=named)
+            run = replace(one, spec=structs.replace(one.spec, seed=seed))
             runs.setdefault(run.run_id, run)  # two methods may be one run
     return _shard(list(runs.values()), selection.shard)
+
+
+def _run(
+    catalog: Catalog,
+    data: DataIdentity,
+    task: TaskSettings,
+    method: Method,
+    tuned: Tuned | None,
+    *,
+    profile: Profile,
+    overrides: Mapping[str, Mapping[str, str]],
+    device: str,
+) -> PlannedRun:
+    """A method on a data set, with seed 0."""
+    config, train, label = _written_out(method, tuned or UNTUNED, profile, overrides, device)
+    spec = Spec(
+        data=data,
+        task=task,
+        model=method.model,
+        config=config,
+        train=train,
+        seed=0,
+        weights=_weights(config),
+        weights_sha256=weights_digest(method.model, config),
+        tuned=tuned is not None,
+        tuned_with=tuned.found_with if tuned else "",
+    )
+    variant, card = _variant(method, profile, overrides["model"]), catalog.card(data.name)
+    label = structs.replace(label, city=card.city, source=card.source)
+    return PlannedRun(
+        spec=spec, code=code_of(data.name, method.model), method=method.name, label=label, variant=variant
+    )
+
+
+def _variant(method: Method, profile: Profile, overrides: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a method sets: all that it changes, and what would be searched if it did not set it."""
+    base, own = (
+        _config_of(registry.config_class(method.model), method.model, profile, values)
+        for values in (overrides, {**overrides, **method.settings})
+    )
+    held = {name for name in method.settings if name not in overrides and f"model.{name}" in spaces(method.model)}
+    return variant_texts({name: value for name, value in own.items() if value != base[name] or name in held})
 
 
 def plan_own(
@@ -135,24 +166,39 @@ def overrides_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in settings.items())
 
 
-def _tuned_files(
-    suite: Suite,
-    profile: Profile,
-    methods: Sequence[Method],
-    tasks: Sequence[TaskSettings],
-    data: Mapping[str, DataIdentity],
-    folder: TunedFolder,
+def _tuned_settings(
+    suite: Suite, fixed: Sequence[str], runs: Sequence[PlannedRun], folder: TunedFolder
 ) -> dict[tuple[str, str, str], Tuned]:
-    """Tuned settings by data set, task and model; what is not there is named in an error."""
-    pairs = [(dataset, method.model) for dataset in data for method in methods]
-    real = {dataset for dataset, identity in data.items() if not identity.synthetic}
-    files: dict[tuple[str, str, str], Tuned] = {}
-    for task in tasks:
-        of_task = folder.require(pairs, task, profile.name, real=real)
+    """Tuned settings by data set, task and row of the suite; what is not there is named in an error.
+
+    Args:
+        suite: Whose rows they are for.
+        fixed: What the selection sets.
+        runs: One of each row on each data set and task, as it is without tuning.
+        folder: Where the settings are.
+    """
+    command = suite.name if suite.name in suite_names() else "FILE"
+    settings: dict[tuple[str, str, str], Tuned] = {}
+    for task in dict.fromkeys(run.spec.task for run in runs):
+        of_task = [run for run in runs if run.spec.task == task and registry.role(run.model) != "naive"]
+        wanted = [
+            Wanted(
+                dataset=run.dataset,
+                model=run.model,
+                row=run.method,
+                suite=command,
+                variant=run.variant,
+                fixed=tuple(fixed),
+                search=search_of(run.spec, searched(run.model, (*fixed, *run.variant))),
+            )
+            for run in of_task
+        ]
+        real = {run.dataset for run in of_task if not run.spec.data.synthetic}
+        found = folder.require(wanted, task, runs[0].label.profile, real=real)
         if suite.tuned:
-            check_equal(of_task)
-        files |= {(dataset, task.name, model): tuned for (dataset, model), tuned in of_task.items()}
-    return files
+            folder.check_equal(found, task)
+        settings |= {(one.dataset, task.name, one.row): tuned for one, tuned in found.items()}
+    return settings
 
 
 def _overrides(texts: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -267,28 +313,6 @@ def _recipe(
     )
     train = replace(train, precision=precision_on(device, train.precision))
     return train, _changed("train", asdict(labelled), usual)
-
-
-def precision_on(device: str, asked: Precision) -> Literal["fp32", "bf16"]:
-    """The precision of a run on a device, "auto" resolved; torch is not asked where there can be no GPU.
-
-    Raises:
-        DeviceError: If the device is not there.
-    """
-    if asked != "auto":
-        return asked
-    if device == "cpu" or (device == "auto" and not _may_have_gpu()):
-        return "fp32"
-    from bench.context import resolve_device, resolve_precision
-
-    return resolve_precision(asked, resolve_device(device))
-
-
-def _may_have_gpu() -> bool:
-    """Whether torch could find a GPU here, found out without importing it: on Linux its driver leaves a file."""
-    if sys.platform == "darwin":
-        return False
-    return sys.platform != "linux" or any(Path(file).exists() for file in DRIVER_FILES)
 
 
 def _changed(group: str, values: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,8 @@
 """Tuned settings: ``results/tuned/<data set>/<model>.toml``, written by ``tune`` and read by ``run --tuned``.
 
+A variant of a suite has a file of its own, ``<model>@<its settings>.toml``: it is tuned by itself, and never takes the
+settings that were found for the model that it is compared with.
+
 A file holds the settings that were searched and no others, so that a run with it differs from the default in nothing
 that a table would not say. It may be edited by hand; a digest of what was found shows that it was.
 """
@@ -10,9 +13,8 @@ import dataclasses
 import hashlib
 import json
 import tomllib
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Any, Final
 
 import tomli_w
@@ -20,15 +22,15 @@ from annotated_types import Ge
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from bench.catalog import registry
-from bench.config import Space
 from bench.errors import BenchError, ConfigError, StoreError, UnknownNameError
 from bench.files import atomic_write
+from bench.runs.search import Search, parts_of_stem, slug, spaces, stem
 from bench.runs.suite import first_problem, validated
 from bench.settings import TaskSettings, TrainSettings
 
-RECIPE: Final = MappingProxyType({"lr": Space(low=3e-4, high=1e-2, log=True)})
-"""What of the recipe is tuned; all else of it is the same for every model."""
 HEAD = "# {model} on {dataset}: settings for 'stbench run --tuned', found on validation. Edit them, or tune again.\n"
+BY_HAND: Final = "by hand"
+OR_ELSE: Final = "or run a suite that does not call itself equally tuned with --tuned"
 MOST_NAMED = 3  # missing files in one sentence
 
 
@@ -37,12 +39,15 @@ class Found(BaseModel):
 
     Attributes:
         fixed: What was set by hand while tuning, such as "train.epochs=2".
+        variant: What the row of the suite sets, such as "model.control=shuffled".
         asked: The target, such as "20 trials" or "600 s".
         failed: Trials that ended with an error; those whose process was killed are not among them.
         seconds: Of all finished and failed trials.
         default_mae: Validation MAE of the default settings; None if that trial did not finish.
         best_trial: Its number in the study, from 0.
         values: Digest of the settings that were found.
+        edges: The settings whose value that was found lies at the edge of its range.
+        search: What was searched, and how; None in a file of an earlier version.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -52,6 +57,7 @@ class Found(BaseModel):
     protocol: str
     profile: str
     fixed: tuple[str, ...] = ()
+    variant: tuple[str, ...] = ()
     weights: str
     synthetic: Annotated[bool, Field(validation_alias=AliasChoices("synthetic", "stand_in"))]
     asked: str
@@ -63,6 +69,8 @@ class Found(BaseModel):
     best_mae: float
     best_trial: int
     values: str
+    edges: tuple[str, ...] = ()
+    search: Search | None = None
 
 
 class Tuned(BaseModel):
@@ -79,14 +87,29 @@ class Tuned(BaseModel):
         """Whether the settings are not those that were found."""
         return self.found is None or self.found.values != digest(self.model, self.train)
 
+    @property
+    def found_with(self) -> str:
+        """What the settings are owed to: "20 trials", "600 s", or "by hand"."""
+        return BY_HAND if self.found is None or self.edited else self.found.asked
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TunedFile:
-    """What a file of tuned settings says, and of which data set and model."""
+    """What a file of tuned settings says, and of which data set and model.
+
+    Attributes:
+        slug: Of the variant; empty for the model itself.
+    """
 
     dataset: str
     model: str
     tuned: Tuned
+    slug: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of the model, with its variant."""
+        return stem(self.model, self.slug)
 
 
 def digest(model: Mapping[str, Any], train: Mapping[str, Any]) -> str:
@@ -95,17 +118,31 @@ def digest(model: Mapping[str, Any], train: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def spaces(model: str) -> dict[str, Space]:
-    """What is searched for a model, by "model.<setting>" and "train.<setting>".
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Whose tuned settings a plan wants.
 
-    Nothing for a naive baseline; and of the recipe nothing for a model that is fitted, since it takes no steps.
+    Attributes:
+        row: Of the suite's table: a model's or a variant's name.
+        suite: As ``stbench tune --suite`` knows it.
+        variant: Its own settings, such as "model.control=shuffled".
+        fixed: What is set by hand, such as "train.epochs=2".
+        search: What ``stbench tune`` would search for it now.
     """
-    if registry.role(model) == "naive":
-        return {}
-    fields = dataclasses.fields(registry.config_class(model))
-    config = {f"model.{field.name}": field.metadata["tune"] for field in fields if "tune" in field.metadata}
-    recipe = {} if registry.is_fitted(model) else RECIPE
-    return config | {f"train.{name}": space for name, space in recipe.items()}
+
+    dataset: str
+    model: str
+    row: str
+    suite: str
+    variant: tuple[str, ...]
+    fixed: tuple[str, ...]
+    search: Search
+
+    @property
+    def command(self) -> str:
+        """What finds the settings."""
+        what = f'--suite {self.suite} --variant "{self.row}"' if self.variant else f"--model {self.model}"
+        return f"stbench tune {what} --dataset {self.dataset}"
 
 
 class TunedFolder:
@@ -114,42 +151,60 @@ class TunedFolder:
     def __init__(self, results: Path) -> None:
         self._folder = results / "tuned"
 
-    def path(self, dataset: str, model: str, task: str) -> Path:
-        """``<model>.toml`` for the task short, ``<model>.<task>.toml`` for another."""
-        return self._folder / dataset / f"{model}{'' if task == 'short' else f'.{task}'}.toml"
+    def path(self, dataset: str, model: str, task: str, variant_slug: str = "") -> Path:
+        """``<model>.toml`` or ``<model>@<slug>.toml`` for the task short; with ``.<task>`` for another."""
+        return self._folder / dataset / f"{stem(model, variant_slug)}{'' if task == 'short' else f'.{task}'}.toml"
 
-    def read(self, dataset: str, model: str, task: str) -> Tuned:
+    def read(self, dataset: str, model: str, task: str, variant_slug: str = "") -> Tuned:
         """The settings in a file.
 
         Raises:
             ConfigError: If there is no file, or it does not validate.
         """
-        return _usable(self.path(dataset, model, task), model)
+        return _usable(self.path(dataset, model, task, variant_slug), model)
 
     def require(
-        self, pairs: Iterable[tuple[str, str]], task: TaskSettings, profile: str, *, real: Container[str] = ()
-    ) -> dict[tuple[str, str], Tuned]:
-        """The settings of every (data set, model); naive baselines have none and are left out.
+        self, wanted: Sequence[Wanted], task: TaskSettings, profile: str, *, real: Container[str] = ()
+    ) -> dict[Wanted, Tuned]:
+        """The settings that are wanted, each of its own file.
 
         Raises:
             ConfigError: If a file is missing or does not validate, or was found under another protocol or profile, or
                 on a synthetic data set of data that are ``real``.
         """
-        wanted = [pair for pair in pairs if registry.role(pair[1]) != "naive"]
-        missing = [pair for pair in wanted if not self.path(*pair, task.name).exists()]
+        missing = [one for one in wanted if not self._path_of(one, task).exists()]
         if missing:
-            named = ", ".join(str(self.path(*pair, task.name)) for pair in missing[:MOST_NAMED])
+            named = ", ".join(str(self._path_of(one, task)) for one in missing[:MOST_NAMED])
             more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
-            dataset, model = missing[0]
             raise ConfigError(
-                f"there are no tuned settings {named}{more}; 'stbench tune --model {model} --dataset {dataset}' with "
-                "the same task, protocol and profile finds them ('--suite NAME': those of a suite)"
+                f"there are no tuned settings {named}{more}; '{missing[0].command}' with the same task, protocol and "
+                "profile finds them ('--suite NAME': those of a suite)"
             )
-        settings = {pair: self.read(*pair, task.name) for pair in wanted}
-        for pair, tuned in settings.items():
-            _check_place(tuned, self.path(*pair, task.name), task, profile)
-            _check_data(tuned, self.path(*pair, task.name), is_real=pair[0] in real)
+        settings = {one: _usable(self._path_of(one, task), one.model) for one in wanted}
+        for one, tuned in settings.items():
+            _check_place(tuned, self._path_of(one, task), task, profile)
+            _check_data(tuned, self._path_of(one, task), is_real=one.dataset in real)
         return settings
+
+    def check_equal(self, settings: Mapping[Wanted, Tuned], task: TaskSettings) -> None:
+        """Refuse settings that were not all found by the search that is asked for, with equal effort on a data set.
+
+        Raises:
+            ConfigError: If a file was written or edited by hand, or another search found it; or if two models of a
+                data set were given different numbers of trials or seconds.
+        """
+        first: dict[str, tuple[Wanted, str]] = {}
+        for one, tuned in settings.items():
+            found = _found_by(one, tuned, self._path_of(one, task))
+            other, asked = first.setdefault(one.dataset, (one, found.asked))
+            if found.asked != asked:
+                raise ConfigError(
+                    f"on {one.dataset} {other.row} was tuned with {asked} and {one.row} with {found.asked}; tune all "
+                    f"with the same, {OR_ELSE}"
+                )
+
+    def _path_of(self, one: Wanted, task: TaskSettings) -> Path:
+        return self.path(one.dataset, one.model, task.name, slug(one.variant))
 
     def files(self) -> Iterator[TunedFile]:
         """Every file, sorted by path; those of models not installed here are left out.
@@ -160,11 +215,11 @@ class TunedFolder:
             ConfigError: If a file is not of this form.
         """
         for path in sorted(self._folder.glob("*/*.toml")):
-            model = path.name.partition(".")[0]
+            model, variant_slug = parts_of_stem(path.name)
             if model in registry.model_names():
-                yield TunedFile(dataset=path.parent.name, model=model, tuned=_parsed(path))
+                yield TunedFile(dataset=path.parent.name, model=model, slug=variant_slug, tuned=_parsed(path))
 
-    def write(self, dataset: str, model: str, task: str, tuned: Tuned) -> Path | None:
+    def write(self, dataset: str, model: str, task: str, tuned: Tuned, variant_slug: str = "") -> Path | None:
         """Write what a study found, unless the file has it already; one that was edited is kept aside.
 
         Returns:
@@ -173,13 +228,13 @@ class TunedFolder:
         Raises:
             StoreError: If the file cannot be written.
         """
-        path = self.path(dataset, model, task)
+        path = self.path(dataset, model, task, variant_slug)
         if _found_in(path) == tuned.found:
             return None
         aside = _unused(path) if _is_edited(path) else None
         try:
             with atomic_write(path) as part:
-                part.write_bytes(dumped(dataset, model, tuned).encode())
+                part.write_bytes(dumped(dataset, stem(model, variant_slug), tuned).encode())
                 if aside is not None:
                     path.replace(aside)
         except OSError as error:
@@ -224,22 +279,27 @@ def _check_names(tuned: Tuned, model: str) -> None:
             raise UnknownNameError(f"tunable setting of '{model}'", name, known)
 
 
-def check_equal(files: Mapping[tuple[str, str], Tuned]) -> None:
-    """On each data set all models must have been given the same; files that were written by hand are not asked.
+def _found_by(one: Wanted, tuned: Tuned, path: Path) -> Found:
+    """What the search that is asked for found in a file.
 
     Raises:
-        ConfigError: If they were not.
+        ConfigError: If nothing, or if another search found it.
     """
-    first: dict[str, tuple[str, str]] = {}
-    for (dataset, model), tuned in files.items():
-        if tuned.found is None:
-            continue
-        other, asked = first.setdefault(dataset, (model, tuned.found.asked))
-        if tuned.found.asked != asked:
-            raise ConfigError(
-                f"on {dataset} {other} was tuned with {asked} and {model} with {tuned.found.asked}; tune all with the "
-                "same, or run a suite that does not call itself equally tuned with --tuned"
-            )
+    found, again = tuned.found, f"'{one.command}' finds settings"
+    if found is None:
+        raise ConfigError(f"the settings {path} were written by hand; {again}, {OR_ELSE}")
+    if tuned.edited:
+        raise ConfigError(f"the settings {path} were edited by hand since they were found; {again}, {OR_ELSE}")
+    if found.search is None:
+        raise ConfigError(f"the settings {path} do not say by which search they were found; {again}, {OR_ELSE}")
+    if difference := found.search.difference(one.search):
+        fixed = [f"with {', '.join(texts)}" if texts else "without --set" for texts in (found.fixed, one.fixed)]
+        by_hand = f"; tuned {fixed[0]}, run {fixed[1]}" if sorted(found.fixed) != sorted(one.fixed) else ""
+        raise ConfigError(
+            f"the settings {path} were found by another search ({difference}{by_hand}); {again} with what this run "
+            f"sets, {OR_ELSE}"
+        )
+    return found
 
 
 def _check_place(tuned: Tuned, path: Path, task: TaskSettings, profile: str) -> None:

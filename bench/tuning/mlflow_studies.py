@@ -40,6 +40,7 @@ PARENT, KIND, KEY, TRIAL, DIGEST = (
     "stbench.study_sha256",
 )
 SETTINGS, TRIALS = "tuned.toml", "trials.json"
+ADDRESS = ("dataset", "model", "task", "slug")  # what tells where a study's files are
 LOCK_S = 30.0  # another process may be logging the same study
 STATUS = {"complete": "FINISHED", "pruned": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
 
@@ -90,15 +91,19 @@ class StudyRuns:
             self._client.set_tag(parent, DIGEST, both)
         self._client.set_terminated(parent, "FINISHED")
 
-    def finished(self) -> dict[tuple[str, str, str], Run]:
-        """By data set, model and task, sorted, the run of the study that was finished last, tagged with ``DIGEST``."""
+    def finished(self) -> dict[tuple[str, str, str, str], Run]:
+        """By data set, model, task and slug of the variant, sorted, the run of the study that was finished last.
+
+        Each is tagged with ``DIGEST``.
+        """
         runs = [run for run in self._search(f"tags.`{KIND}` = 'study'") if run.info.status == "FINISHED"]
         last = {
-            tuple(run.data.tags.get(f"stbench.{name}", "") for name in ("dataset", "model", "task")): run
+            tuple(run.data.tags.get(f"stbench.{name}", "") for name in ADDRESS): run
             for run in sorted(runs, key=ended)
             if run.data.tags.get(DIGEST)
         }
-        return {(dataset, model, task): run for (dataset, model, task), run in sorted(last.items(), key=itemgetter(0))}
+        ordered = sorted(last.items(), key=itemgetter(0))
+        return {(dataset, model, task, slug): run for (dataset, model, task, slug), run in ordered}
 
     def read(self, run: Run) -> tuple[bytes, bytes]:
         """The files of settings and of trials of a finished study.
@@ -121,7 +126,7 @@ class StudyRuns:
         if begun:
             return str(min(begun, key=lambda run: (run.info.start_time, run.info.run_id)).info.run_id)
         tags = {KIND: "study", KEY: key, **_tags(study)}
-        name = f"{study.dataset}/{study.model}/{study.task}"
+        name = f"{study.dataset}/{study.name}/{study.task}"
         made = str(self._client.create_run(self._experiment, run_name=name, tags=tags).info.run_id)
         facts = [(f"space.{name}", _space_text(study, name)) for name in study.space]
         self._log(made, facts, [])
@@ -172,7 +177,7 @@ def digest(settings: str | bytes, trials: str | bytes) -> str:
 
 
 def _tags(study: Study) -> dict[str, str]:
-    names = ("study", "dataset", "model", "task", "protocol", "profile", "weights")
+    names = ("study", *ADDRESS, "protocol", "profile", "weights")
     facts = {f"stbench.{name}": str(getattr(study, name)) for name in names}
     return facts | {
         "stbench.fixed": ", ".join(study.fixed)[:VALUE_LENGTH],

@@ -15,10 +15,13 @@ from bench.catalog.data import Catalog
 from bench.errors import BenchError, TrainingError
 from bench.runs.execution import failure_of
 from bench.runs.isolation import Home, RaisedError, call
+from bench.runs.search import search_of
 from bench.runs.tuned import Found, Tuned, digest
 from bench.runs.worker import check_code, open_task
 from bench.tuning.storage import open_storage
-from bench.tuning.studies import Job, SharedStudy, Target, Worker, grouped, is_default
+from bench.tuning.studies import Job, SharedStudy, Target, grouped, is_default
+from bench.tuning.study import edges
+from bench.tuning.worker import Worker
 
 if TYPE_CHECKING:
     import torch
@@ -102,8 +105,7 @@ class Tuner:
             TrainingError: If too many trials in a row fail.
             BenchError: If the data, the model's code or the storage cannot be used.
         """
-        run = job.run
-        journal = self._worker.folder / run.dataset / f"{run.model}.journal"
+        journal = self._worker.folder / job.run.dataset / f"{job.name}.journal"
         study = SharedStudy(job, self._target, open_storage(self._workplace.storage, journal), self._worker)
         self._tell(lambda observer: observer.looked(study))
         checked, failures = False, 0
@@ -233,6 +235,7 @@ def winner(study: SharedStudy) -> Tuned | None:
         protocol=spec.task.protocol,
         profile=job.profile,
         fixed=job.fixed,
+        variant=job.run.variant,
         weights=spec.weights,
         synthetic=spec.data.synthetic,
         asked=str(study.target),
@@ -244,6 +247,8 @@ def winner(study: SharedStudy) -> Tuned | None:
         best_mae=best.value,
         best_trial=best.number,
         values=digest(model, train),
+        edges=edges(job.scales, best.params),
+        search=search_of(spec, job.space),
     )
     return Tuned(model=model, train=train, found=outcome)
 

@@ -15,28 +15,26 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import count
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from pydantic import ValidationError
 
 from bench.config import Space
 from bench.errors import ConfigError
 from bench.records.planned import PlannedRun
 from bench.records.record import Spec
+from bench.runs.search import METHOD, searched, slug, stem
 from bench.runs.suite import first_problem
-from bench.runs.tuned import spaces
 from bench.tuning.storage import one_sentence
 from bench.tuning.study import Scale, distribution
+from bench.tuning.worker import Worker
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial, Trial
 
-METHOD: Final = "tpe, median of 5, a third of the epochs first; 2"
-"""How trials are chosen and stopped; part of a study's name."""
 STARTUP = 5  # finished trials before any is pruned
 SEED_BITS = 2**32
 
@@ -46,7 +44,7 @@ class Job:
     """What one study tunes: a run with the settings of its profile, and the space around them.
 
     Attributes:
-        fixed: What was set by hand, such as "train.epochs=2"; it is not searched.
+        fixed: What was set by hand, such as "train.epochs=2"; neither it nor what a variant sets is searched.
     """
 
     run: PlannedRun
@@ -59,8 +57,24 @@ class Job:
         spec, settings = self.run.spec, {key: asdict(space) for key, space in self.space.items()}
         text = json.dumps([METHOD, self.run.run_id, self.default, settings], sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-        parts = (self.run.dataset, self.run.model, spec.task.name, spec.task.protocol, self.profile)
+        parts = (self.run.dataset, self.name, spec.task.name, spec.task.protocol, self.profile)
         return "/".join((*parts, digest))
+
+    @cached_property
+    def draws(self) -> str:
+        """What the draws of its trials follow from: what is searched and on what, whatever code answers."""
+        task, settings = asdict(self.run.spec.task), {key: asdict(space) for key, space in self.space.items()}
+        return json.dumps([METHOD, self.run.dataset, self.name, task, self.default, settings], sort_keys=True)
+
+    @property
+    def slug(self) -> str:
+        """Of the variant; empty for the model itself."""
+        return slug(self.run.variant)
+
+    @property
+    def name(self) -> str:
+        """Of the model, with its variant."""
+        return stem(self.run.model, self.slug)
 
     @property
     def profile(self) -> str:
@@ -69,7 +83,7 @@ class Job:
     @property
     def title(self) -> str:
         """Names the study to a person."""
-        return f"{self.run.dataset} / {self.run.model}"
+        return f"{self.run.dataset} / {self.run.method}"
 
     @property
     def default(self) -> dict[str, Any]:
@@ -104,8 +118,7 @@ def grouped(values: Mapping[str, Any], group: str) -> dict[str, Any]:
 
 def job(run: PlannedRun, fixed: Sequence[str]) -> Job | None:
     """The study of a run; None if nothing of it is left to tune."""
-    held = {text.partition("=")[0].strip() for text in fixed}
-    space = {key: setting for key, setting in spaces(run.model).items() if key not in held}
+    space = searched(run.model, (*fixed, *run.variant))
     return Job(run=run, space=space, fixed=tuple(fixed)) if space else None
 
 
@@ -153,49 +166,6 @@ class Tally:
     seconds: float
     default: float | None
     best: float | None
-
-
-class Worker:
-    """A process that takes trials; alive for others as long as it holds its lock, whatever ends it."""
-
-    def __init__(self, results: Path) -> None:
-        self.folder = results / "tuning"
-        self.locks = self.folder / "locks"
-        self.locks.mkdir(parents=True, exist_ok=True)
-        self.home = _home(self.folder / "id")
-        self.name = uuid.uuid4().hex
-        self._lock = FileLock(self._file(self.name))
-
-    def __enter__(self) -> Worker:
-        self._lock.acquire()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
-        self._file(self.name).unlink(missing_ok=True)
-
-    def alive(self, name: str) -> bool:
-        """Whether the worker of this name still runs."""
-        if name == self.name:
-            return True
-        if not self._file(name).exists():
-            return False
-        try:
-            with FileLock(self._file(name)).acquire(timeout=0):
-                return False
-        except Timeout:
-            return True
-
-    def _file(self, name: str) -> Path:
-        return self.locks / f"worker-{name}.lock"
-
-
-def _home(path: Path) -> str:
-    """The name of a results folder, made once."""
-    with FileLock(path.with_name("locks") / "id.lock"):
-        if not path.exists():
-            path.write_text(uuid.uuid4().hex, encoding="ascii")
-        return path.read_text(encoding="ascii")
 
 
 class SharedStudy:
@@ -250,7 +220,7 @@ class SharedStudy:
                 self._study.enqueue_trial(self.job.default, user_attrs={"default": True})
             used = {trial.user_attrs.get("draw") for trial in kept}
             draw = next(number for number in count() if number not in used)
-            self._study.sampler = TPESampler(seed=_seed(self.job.study, draw))
+            self._study.sampler = TPESampler(seed=_seed(self.job.draws, draw))
             trial = self._study.ask(self._distributions)
             trial.set_user_attr("draw", draw)
             trial.set_user_attr("worker", self._worker.name)
@@ -342,5 +312,5 @@ def _seconds(trials: Sequence[FrozenTrial]) -> float:
     return float(sum(trial.user_attrs.get("seconds", 0.0) for trial in trials if not is_killed(trial)))
 
 
-def _seed(study: str, number: int) -> int:
-    return int.from_bytes(hashlib.sha256(f"{study} {number}".encode()).digest()[:8], "big") % SEED_BITS
+def _seed(draws: str, number: int) -> int:
+    return int.from_bytes(hashlib.sha256(f"{draws} {number}".encode()).digest()[:8], "big") % SEED_BITS

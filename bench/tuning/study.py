@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from annotated_types import Ge, Interval, MaxLen, MinLen
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
+from bench.runs.search import slug, stem
+
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
+EDGE = 0.05  # share of a range that is its edge, at either end
+FEWEST_ORDERED = 3  # choices; of two each is an end
 LARGEST = 1e30  # an error above it counts as none
 LONGEST = 200  # characters of a text
 MOST_SETTINGS = 64
@@ -58,6 +64,28 @@ class Scale(BaseModel):
         is_number = isinstance(value, int if self.whole else int | float) and not isinstance(value, bool)
         return is_number and self.low <= float(value) <= self.high
 
+    def at_edge(self, value: Choice) -> bool:
+        """Whether a value lies at an edge, so that a better one may lie beyond.
+
+        Of a range that is within ``EDGE`` of either end, on its own scale; of at least three numbers to choose from the
+        smallest and the largest. Other choices have no edge.
+        """
+        if self.choices is not None:
+            numbers = sorted({float(choice) for choice in self.choices if _is_number(choice)})
+            ordered = len(numbers) == len(self.choices) >= FEWEST_ORDERED
+            return ordered and float(value) in (numbers[0], numbers[-1])
+        low, high, own = (math.log(part) if self.log else part for part in (self.low, self.high, float(value)))
+        return high > low and not EDGE < (own - low) / (high - low) < 1 - EDGE
+
+
+def _is_number(choice: Choice) -> bool:
+    return isinstance(choice, int | float) and not isinstance(choice, bool)
+
+
+def edges(space: Mapping[str, Scale], values: Mapping[str, Choice]) -> tuple[str, ...]:
+    """The settings whose value lies at the edge of its range, sorted."""
+    return tuple(name for name, scale in sorted(space.items()) if name in values and scale.at_edge(values[name]))
+
 
 class TrialFacts(BaseModel):
     """One trial.
@@ -97,6 +125,7 @@ class Study(BaseModel):
         study: Its name in Optuna's storage.
         key: Tells it from another study of the same name.
         fixed: What was set by hand, such as "train.epochs=2".
+        variant: What the row of the suite sets, such as "model.control=shuffled".
         space: By "model.<setting>" and "train.<setting>".
     """
 
@@ -112,6 +141,7 @@ class Study(BaseModel):
     weights: Text
     synthetic: Annotated[bool, Field(validation_alias=AliasChoices("synthetic", "stand_in"))]
     fixed: tuple[Text, ...] = ()
+    variant: tuple[Text, ...] = ()
     space: Annotated[dict[Text, Scale], MaxLen(MOST_SETTINGS)]
     trials: tuple[TrialFacts, ...] = ()
 
@@ -128,6 +158,23 @@ class Study(BaseModel):
 
     def count(self, state: State) -> int:
         return sum(trial.state == state for trial in self.trials)
+
+    @property
+    def slug(self) -> str:
+        """Of the variant; empty for the model itself."""
+        return slug(self.variant)
+
+    @property
+    def name(self) -> str:
+        """Of the model, with its variant."""
+        return stem(self.model, self.slug)
+
+    @property
+    def best(self) -> TrialFacts | None:
+        """The complete trial of the lowest error, the first of equals."""
+        complete = [(trial.value, trial.number, trial) for trial in self.trials if trial.state == "complete"]
+        known = [(value, number, trial) for value, number, trial in complete if value is not None]
+        return min(known, key=lambda entry: entry[:2])[2] if known else None
 
 
 def distribution(scale: Scale) -> BaseDistribution:

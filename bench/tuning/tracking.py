@@ -15,8 +15,10 @@ from bench.tuning.trials import path_of, read_trials, studies, study_of
 
 if TYPE_CHECKING:
     from bench.tuning.studies import SharedStudy
+    from bench.tuning.study import Study
 
 NAME = re.compile(r"\w[\w-]*", re.ASCII)
+SLUG = re.compile(r"[\w+-]*", re.ASCII)  # of a variant; empty for a model itself
 
 
 class StudyTracker:
@@ -59,9 +61,9 @@ class StudyTracker:
 
         self._feed.post(log)
 
-    def finished(self, dataset: str, model: str, task: str) -> None:
+    def finished(self, dataset: str, model: str, task: str, variant_slug: str = "") -> None:
         """Complete a study from its files, whatever of it arrived so far."""
-        settings, trials = _files(self._results, dataset, model, task)
+        settings, trials = _files(self._results, dataset, model, task, variant_slug)
         study = read_trials(trials)
         texts = settings.read_text(encoding="utf-8"), trials.read_text(encoding="utf-8")
 
@@ -81,13 +83,13 @@ def sync_studies(results: Path, uri: str) -> tuple[int, int]:
         ConfigError: If a file of trials does not validate.
         TrackingError: If MLflow cannot be used.
     """
-    here = [study for study in studies(results) if _files(results, study.dataset, study.model, study.task)[0].exists()]
+    here = [study for study in studies(results) if _files(results, *_address(study))[0].exists()]
     added = present = 0
     with one_sentence(uri):
         runs = StudyRuns.open(uri, results) if here else None
         known = {key: run.data.tags[DIGEST] for key, run in runs.finished().items()} if runs else {}
         for study in here:
-            key = (study.dataset, study.model, study.task)
+            key = _address(study)
             texts = [path.read_text(encoding="utf-8") for path in _files(results, *key)]
             if known.get(key) == digest(*texts):
                 present += 1
@@ -107,7 +109,7 @@ def fetch_studies(uri: str, results: Path) -> None:
     with one_sentence(uri):
         runs = StudyRuns.open_existing(uri)
         for key, run in runs.finished().items() if runs else ():
-            if not all(NAME.fullmatch(name) for name in key):
+            if not (all(NAME.fullmatch(name) for name in key[:-1]) and SLUG.fullmatch(key[-1])):
                 raise TrackingError(f"MLflow run {run.info.run_id} is of no data set, model and task; delete it there")
             for path, text in zip(_files(results, *key), runs.read(run) if runs else (), strict=True):
                 _write(path, text)
@@ -121,5 +123,10 @@ def _write(path: Path, text: bytes) -> None:
         raise StoreError(f"{path} cannot be written ({error}); check the folder's space and rights") from error
 
 
-def _files(results: Path, dataset: str, model: str, task: str) -> tuple[Path, Path]:
-    return TunedFolder(results).path(dataset, model, task), path_of(results, dataset, model, task)
+def _address(study: Study) -> tuple[str, str, str, str]:
+    return study.dataset, study.model, study.task, study.slug
+
+
+def _files(results: Path, dataset: str, model: str, task: str, variant_slug: str) -> tuple[Path, Path]:
+    address = (dataset, model, task, variant_slug)
+    return TunedFolder(results).path(*address), path_of(results, *address)

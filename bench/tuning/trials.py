@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from bench.catalog import registry
 from bench.errors import ConfigError, StoreError
 from bench.files import atomic_write
+from bench.runs.search import parts_of_stem
 from bench.runs.suite import first_problem
 from bench.runs.tuned import TunedFolder
 from bench.tuning.studies import SharedStudy, is_default, is_killed
@@ -44,6 +45,7 @@ def study_of(shared: SharedStudy) -> Study:
         weights=spec.weights,
         synthetic=spec.data.synthetic,
         fixed=tuple(_text(text) for text in job.fixed),
+        variant=tuple(_text(text) for text in job.run.variant),
         space=job.scales,
         trials=tuple(trial_of(trial) for trial in shared.trials() if trial.state.is_finished()),
     )
@@ -65,9 +67,9 @@ def trial_of(trial: FrozenTrial) -> TrialFacts:
     )
 
 
-def path_of(results: Path, dataset: str, model: str, task: str) -> Path:
+def path_of(results: Path, dataset: str, model: str, task: str, variant_slug: str = "") -> Path:
     """The file of trials beside the file of tuned settings."""
-    return TunedFolder(results).path(dataset, model, task).with_suffix(ENDING)
+    return TunedFolder(results).path(dataset, model, task, variant_slug).with_suffix(ENDING)
 
 
 def write_trials(results: Path, study: Study) -> Path:
@@ -76,7 +78,7 @@ def write_trials(results: Path, study: Study) -> Path:
     Raises:
         StoreError: If it cannot be written.
     """
-    path = path_of(results, study.dataset, study.model, study.task)
+    path = path_of(results, study.dataset, study.model, study.task, study.slug)
     try:
         with atomic_write(path) as part:
             part.write_bytes(dumped(study).encode())
@@ -108,13 +110,13 @@ def studies(results: Path) -> Iterator[Study]:
         ConfigError: If a file does not validate, or holds the trials of another model, data set or task.
     """
     for path in sorted((results / "tuned").glob(f"*/*{ENDING}")):
-        model = path.name.partition(".")[0]
+        model, _ = parts_of_stem(path.name)
         if model not in registry.model_names() or not NAME.fullmatch(path.parent.name):
             continue
         study = read_trials(path)
-        if path_of(results, study.dataset, study.model, study.task) != path:
+        if path_of(results, study.dataset, study.model, study.task, study.slug) != path:
             raise ConfigError(
-                f"the trials {path} are of {study.dataset} / {study.model}, task {study.task}; move them to their place"
+                f"the trials {path} are of {study.dataset} / {study.name}, task {study.task}; move them to their place"
             )
         yield study
 

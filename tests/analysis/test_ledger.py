@@ -30,12 +30,29 @@ def written(tmp_path):
 
 def test_the_ledger_says_what_was_asked_used_and_found(written, tmp_path):
     markdown, _, csv = (path.read_text(encoding="utf-8") for path in written)
-    assert "| tiny / stid | 4 trials | 4 | 1 | 0 | 12 | 4.5 | 4.25 | train.epochs=2 |  |" in markdown
+    assert "| tiny / stid | 4 trials | 4 | 1 | 0 | 12 | 4.5 | 4.25 |  | train.epochs=2 |  |" in markdown
     assert "| tiny2 † / stid | 4 trials | 4 | 1 | 3 | 12 |  | 4.25 |" in markdown
     assert "† synthetic data, not the real data set" in markdown
     assert markdown.count("## Task") == 2
     assert results(tmp_path).table("tuning_ledger").csv[""]["failed"].tolist() == [0, 0, 3]
     assert csv.startswith("dataset,model,task,")
+
+
+def test_a_variant_has_a_row_of_its_own_and_the_edge_of_a_range_is_told(tmp_path):
+    folder = TunedFolder(tmp_path)
+    edges = {"variant": ("model.control=shuffled",), "edges": ("model.depth", "train.lr")}
+    folder.write("tiny", "stvfm", "short", tuned(**edges), "control-shuffled")
+    markdown = files(tmp_path)["tuning_ledger.md"].decode()
+    assert "| best | at the edge of its range | fixed |" in markdown
+    assert (
+        "| tiny / stvfm@control-shuffled | 4 trials | 4 | 1 | 0 | 12 | 4.5 | 4.25 | depth, lr | train.epochs=2 |"
+        in markdown
+    )
+    facts = results(tmp_path).table("tuning_ledger").csv[""]
+    assert (facts["variant"].tolist(), facts["edges"].tolist()) == (
+        ["model.control=shuffled"],
+        ["model.depth; train.lr"],
+    )
 
 
 def test_data_set_and_model_are_marked_at_their_names(tmp_path):

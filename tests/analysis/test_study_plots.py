@@ -36,6 +36,20 @@ def test_the_best_so_far_is_a_line_and_the_default_is_marked():
     assert set(dashed.get_ydata()) == {5.0}
 
 
+def test_a_best_trial_at_the_edge_of_a_range_is_told(tmp_path):
+    inside = {"model.dropout": 0.2, "model.width": 32, "train.lr": 2e-3}
+    figure, _ = drawn(study(4, trials=(trial(0, 5.0), trial(1, 4.0, params=inside))))
+    assert "edge" not in caption(figure)
+    figure, _ = drawn(study(4, trials=(trial(0, 5.0), trial(1, 4.0, params={**inside, "train.lr": 3e-4}))))
+    assert "At the edge of its range: lr; a better value may lie beyond." in caption(figure)
+
+
+def test_a_variant_has_a_figure_of_its_own(tmp_path):
+    figure, _ = drawn(study(variant=("model.control=shuffled",)))
+    assert figure.get_label() == "bikenyc-stid@control-shuffled"
+    assert "with model.control=shuffled" in " ".join(figure.get_suptitle().split())
+
+
 def test_a_stopped_trial_is_hollow_at_the_lowest_error_it_reached_and_a_failed_one_is_a_cross():
     stopped = trial(1, None, state="pruned", epochs=((1, 5.5), (2, 5.25), (3, 5.75)))
     _, shown = drawn(study(trials=(trial(0, 5.0), stopped, trial(2, 4.5), trial(3, None, state="failed"))))

@@ -13,7 +13,8 @@ from torch import nn
 
 from bench.errors import DeviceError
 from bench.runs.estimate import pace_key
-from bench.runs.plan import Selection, plan, plan_own, precision_on
+from bench.runs.plan import Selection, plan, plan_own
+from bench.runs.precision import precision_on
 from bench.runs.single import own_model
 from bench.runs.suite import load_suite
 
@@ -44,7 +45,7 @@ def driver(monkeypatch, tmp_path):
         file = tmp_path / "driver"
         if there:
             file.touch()
-        monkeypatch.setattr("bench.runs.plan.DRIVER_FILES", (str(file),))
+        monkeypatch.setattr("bench.runs.precision.DRIVER_FILES", (str(file),))
         monkeypatch.setattr(sys, "platform", "linux")
 
     return put

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from studies import MODEL, found, tuned
 
 from bench.analysis.results import Results
-from bench.catalog import registry
 from bench.errors import BenchError, ConfigError
 from bench.runs.plan import Selection, plan
 from bench.runs.runner import Runner
+from bench.runs.search import search_of, searched
 from bench.runs.suite import load_suite
-from bench.runs.tuned import Tuned, TunedFolder, dumped, spaces
+from bench.runs.tuned import Tuned, TunedFolder, digest, dumped
 
 BUDGET = ("train.epochs=1", "train.steps_per_epoch=2", "train.batch_size=8")
 
@@ -78,16 +80,6 @@ def test_each_task_has_a_file_of_its_own(folder):
     assert folder.read("tiny", "stid", "short").found.best_mae == 4.25
     assert folder.read("tiny", "stid", "long").found.best_mae == 9.0
     assert [(file.dataset, file.model) for file in folder.files()] == [("tiny", "stid")] * 2
-
-
-def test_a_naive_baseline_has_nothing_to_tune_and_a_model_its_own_settings_and_the_learning_rate():
-    assert spaces("last_value") == {}
-    assert sorted(spaces("stid")) == ["model.dropout", "model.layers", "model.width", "train.lr"]
-
-
-def test_a_model_that_is_fitted_has_no_learning_rate_to_tune():
-    assert registry.is_fitted("ridge")
-    assert sorted(spaces("ridge")) == ["model.penalty"]
 
 
 def test_a_tuned_run_has_the_files_values_and_another_id(folder, specs):
@@ -165,14 +157,148 @@ def test_settings_found_on_synthetic_data_are_refused_where_the_data_are(folder,
         specs("stid")
 
 
-def test_everyone_tuned_wants_that_all_were_given_the_same(folder, specs):
-    folder.write("tiny", "stid", "short", tuned())
-    folder.write("tiny", "dlinear", "short", Tuned(found=found(asked="8 trials")))
+# Everyone tuned equally
+
+
+@pytest.fixture
+def searched_by(specs):
+    """The search that ``tune`` would make of a model with these settings set."""
+
+    def search(model="stid", overrides=()):
+        (spec,) = specs(model, overrides=overrides, use=False)
+        return search_of(spec, searched(model, overrides))
+
+    return search
+
+
+def test_everyone_tuned_wants_that_all_were_given_the_same(folder, specs, searched_by):
+    folder.write("tiny", "stid", "short", tuned(search=searched_by()))
+    lines = {"fixed": (), "search": searched_by("dlinear"), "values": digest({}, {})}
+    folder.write("tiny", "dlinear", "short", Tuned(found=found(asked="8 trials", **lines)))
     with pytest.raises(ConfigError, match=r"on tiny stid was tuned with 4 trials and dlinear with 8 trials"):
         specs("stid", "dlinear", suite="everyone_tuned")
     assert len(specs("stid", "dlinear")) == 2
-    folder.write("tiny", "dlinear", "short", Tuned(found=found()))
+    folder.write("tiny", "dlinear", "short", Tuned(found=found(**lines)))
     assert len(specs("stid", "dlinear", suite="everyone_tuned")) == 2
+
+
+def test_everyone_tuned_refuses_what_was_written_or_edited_by_hand_and_others_take_it(
+    folder, specs, written, searched_by
+):
+    path = written("[model]\nwidth = 16\n")
+    with pytest.raises(
+        ConfigError, match=r"stid\.toml were written by hand; 'stbench tune --model stid --dataset tiny'"
+    ):
+        specs("stid", suite="everyone_tuned")
+    assert specs("stid")[0].tuned_with == "by hand"
+    path.unlink()
+    folder.write("tiny", "stid", "short", tuned(search=searched_by()))
+    assert specs("stid", suite="everyone_tuned")[0].tuned_with == "4 trials"
+    written(path.read_text(encoding="utf-8").replace("width = 64", "width = 16"))
+    with pytest.raises(ConfigError, match=r"stid\.toml were edited by hand since they were found; .*or run a suite"):
+        specs("stid", suite="everyone_tuned")
+    assert specs("stid")[0].tuned_with == "by hand"
+
+
+@pytest.mark.parametrize(
+    ("tuned_so", "run_so", "difference"),
+    [
+        (("train.epochs=2",), (), "another recipe.*; tuned with train.epochs=2, run without --set"),
+        ((), ("train.loss=mse",), "another recipe.*; tuned without --set, run with train.loss=mse"),
+        ((), ("model.width=16",), "another space was searched and another recipe.*run with model.width=16"),
+    ],
+)
+def test_everyone_tuned_refuses_what_another_search_found(tuned_so, run_so, difference, folder, specs, searched_by):
+    folder.write("tiny", "stid", "short", tuned(fixed=tuned_so, search=searched_by(overrides=tuned_so)))
+    with pytest.raises(ConfigError, match=rf"stid\.toml were found by another search \({difference}") as caught:
+        specs("stid", overrides=run_so, suite="everyone_tuned")
+    assert "'stbench tune --model stid --dataset tiny' finds settings" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert specs("stid", overrides=run_so)[0].tuned
+    assert specs("stid", overrides=tuned_so, suite="everyone_tuned")[0].tuned
+
+
+def test_everyone_tuned_refuses_a_file_that_does_not_say_how_it_was_found(folder, specs):
+    folder.write("tiny", "stid", "short", tuned())
+    with pytest.raises(ConfigError, match="do not say by which search they were found"):
+        specs("stid", suite="everyone_tuned")
+
+
+# Variants
+
+
+ROWS = """
+name = "mine"
+title = "Mine"
+tasks = ["short"]
+protocol = "strict"
+datasets = ["tiny"]
+models = ["last_value"]
+variants = [
+    { name = "as it is", model = "stid" },
+    { name = "a narrow one", model = "stid", settings = { width = 16 } },
+]
+"""
+
+
+@pytest.fixture
+def rows(catalog, folder, tmp_path):
+    """The settings of each row of a suite of one's own, tuned."""
+    path = tmp_path / "mine.toml"
+    path.write_text(ROWS, encoding="utf-8")
+
+    def make(**choices):
+        runs = plan(load_suite(str(path)), Selection(datasets=("tiny",), **choices), catalog, folder)
+        return {run.method: run.spec for run in runs}
+
+    return make
+
+
+def test_a_variant_takes_its_own_file_and_never_that_of_the_model_it_is_compared_with(folder, rows):
+    folder.write("tiny", "stid", "short", tuned())
+    command = r"'stbench tune --suite FILE --variant \"a narrow one\" --dataset tiny'"
+    with pytest.raises(ConfigError, match=rf"no tuned settings .*stid@width-16\.toml; {command}"):
+        rows()
+    own = Tuned(model={"layers": 3}, train={"lr": 1e-4}, found=found(values=digest({"layers": 3}, {"lr": 1e-4})))
+    folder.write("tiny", "stid", "short", own, "width-16")
+    specs = rows()
+    assert (specs["as it is"].config["width"], specs["as it is"].config["layers"], specs["as it is"].train.lr) == (
+        64,
+        1,
+        3e-3,
+    )
+    narrow = specs["a narrow one"]
+    assert (narrow.config["width"], narrow.config["layers"], narrow.train.lr) == (16, 3, 1e-4)
+    assert not specs["last_value"].tuned
+    assert [(file.name, file.tuned.train["lr"]) for file in folder.files()] == [("stid", 3e-3), ("stid@width-16", 1e-4)]
+
+
+def test_a_missing_control_is_told_with_its_suite_and_its_name(catalog, folder):
+    selection = Selection(variants=("shuffled tokens",), datasets=("tiny",))
+    with pytest.raises(ConfigError, match=r"--suite controls --variant \"shuffled tokens\" --dataset tiny"):
+        plan(load_suite("controls"), selection, catalog, folder)
+
+
+def test_settings_found_with_other_effort_or_by_hand_make_groups_and_runs_of_their_own(
+    folder, catalog, tmp_path, written
+):
+    selection = Selection(models=("stid",), datasets=("tiny",), overrides=BUDGET)
+    suite, ids = load_suite("short_term"), []
+    for settings in (tuned(), tuned(asked="8 trials", finished=8)):
+        folder.write("tiny", "stid", "short", settings)
+        runs = plan(suite, selection, catalog, folder)
+        ids.append(runs[0].run_id)
+        assert Runner(catalog, tmp_path, torch.device("cpu")).run(runs)["done"] == 1
+    written("[model]\nwidth = 64\nlayers = 1\n")
+    assert Runner(catalog, tmp_path, torch.device("cpu")).run(plan(suite, selection, catalog, folder))["done"] == 1
+    assert len(set(ids)) == 2
+    results = Results.load(tmp_path)
+    either = suite.model_copy(update={"name": "either", "tuned": None})
+    recipes = [key.recipe for key in results.groups(either)]
+    assert sorted(re.findall(r"tuned settings \(([\w ]+)\)", " ".join(recipes))) == ["4 trials", "8 trials", "by hand"]
+    equal = [key.recipe for key in results.groups(load_suite("everyone_tuned"))]
+    assert len(equal) == 2
+    assert not any("by hand" in recipe for recipe in equal)
 
 
 def test_a_record_says_that_it_is_tuned_and_no_table_mixes_it_with_others(folder, catalog, tmp_path):

@@ -16,9 +16,10 @@ from bench.runs.tuned import TunedFolder, digest
 from bench.tuning.mlflow_studies import EXPERIMENT, StudyRuns
 from bench.tuning.search import Tuner, Workplace
 from bench.tuning.storage import open_storage
-from bench.tuning.studies import SharedStudy, Target, Worker
+from bench.tuning.studies import SharedStudy, Target
 from bench.tuning.tracking import StudyTracker, fetch_studies, sync_studies
 from bench.tuning.trials import dumped, path_of, studies, study_of
+from bench.tuning.worker import Worker
 
 pytestmark = [
     pytest.mark.usefixtures("nothing_is_left_in_the_current_folder"),

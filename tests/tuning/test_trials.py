@@ -12,9 +12,10 @@ from bench.config import Space
 from bench.errors import ConfigError
 from bench.tuning.search import Tuner, Workplace
 from bench.tuning.storage import open_storage
-from bench.tuning.studies import SharedStudy, Target, Worker
+from bench.tuning.studies import SharedStudy, Target
 from bench.tuning.study import Scale, Study
 from bench.tuning.trials import dumped, path_of, read_trials, studies, study_of, write_trials
+from bench.tuning.worker import Worker
 
 
 def test_a_file_that_was_written_reads_back_as_it_was(tmp_path):
@@ -43,7 +44,7 @@ def test_a_real_study_is_told_with_every_trial_the_same_in_a_journal_and_in_a_da
     assert first.default
     assert first.value == min(value for _, value in first.epochs)
     assert first.seconds > 0
-    assert made[0].space["train.lr"] == Scale(low=3e-4, high=1e-2, log=True)
+    assert made[0].space["train.lr"] == Scale(low=1e-5, high=1e-2, log=True)
     assert [one.model_dump(exclude={"seconds"}) for one in made[0].trials] == [
         one.model_dump(exclude={"seconds"}) for one in made[1].trials
     ]

@@ -11,7 +11,7 @@ from bench.analysis.figures._style import BLUE, GREY, ORANGE, add_caption, new_f
 from bench.analysis.results import Results
 from bench.analysis.stats.importance import importance
 from bench.analysis.table import Flag, marked
-from bench.tuning.study import Choice, Scale, State, Study, TrialFacts
+from bench.tuning.study import Choice, Scale, State, Study, TrialFacts, edges
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,10 +39,13 @@ class ErrorAxis(NamedTuple):
 
 
 def draw(results: Results) -> Iterator[Figure]:
-    """A figure for each study, labelled ``<data set>-<model>``, and ``-<task>`` where the task is not short."""
+    """A figure for each study, labelled ``<data set>-<model>``, and ``-<task>`` where the task is not short.
+
+    A variant is named as its file is.
+    """
     for study in results.studies:
         figure = draw_study(study)
-        figure.set_label("-".join([study.dataset, study.model, *([study.task] if study.task != "short" else [])]))
+        figure.set_label("-".join([study.dataset, study.name, *([study.task] if study.task != "short" else [])]))
         yield figure
 
 
@@ -79,7 +82,8 @@ def _title(study: Study) -> str:
     finished = study.count("complete") + study.count("pruned")
     parts = [f"Task {study.task}", f"protocol {study.protocol}", f"profile {study.profile}"]
     parts += [f"{finished} finished trial{'s' * (finished != 1)}" + (f" ({', '.join(others)})" if others else "")]
-    parts += [f"with {', '.join(study.fixed)}"] if study.fixed else []
+    held = (*study.variant, *study.fixed)
+    parts += [f"with {', '.join(held)}"] if held else []
     return f"Which settings suit {model} on {dataset}, and has the search settled?\n{', '.join(parts)}"
 
 
@@ -260,6 +264,9 @@ def _caption(study: Study, errors: ErrorAxis, shares: Mapping[str, float] | str)
             f"{study.count('complete')} complete trials. "
         )
     text += f"{right}: the same trials by setting; ring: the best."
+    best = study.best
+    if best is not None and (names := edges(study.space, best.params)):
+        text += f" At the edge of its range: {', '.join(map(_short, names))}; a better value may lie beyond."
     if errors.cut:
         largest = max(trial.reached for trial in study.trials if trial.reached is not None)
         text += f" Trials off the scale stand at its upper end; the largest came to {largest:.3g}."

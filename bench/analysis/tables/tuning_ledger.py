@@ -7,10 +7,13 @@ from bench.analysis.results import Results
 from bench.analysis.table import Cell, Flag, Header, Table, TableFile, marked
 from bench.runs.tuned import Tuned, TunedFile
 
-COLUMNS = ("asked", "finished", "pruned", "failed", "seconds", "default", "best", "fixed", "by hand")
+COLUMNS = (
+    "asked", "finished", "pruned", "failed", "seconds", "default", "best", "at the edge of its range", "fixed",
+    "by hand",
+)  # fmt: skip
 FACTS = (
-    "task", "protocol", "profile", "fixed", "asked", "finished", "pruned", "failed", "seconds", "default_mae",
-    "best_mae", "edited", "weights", "synthetic", "study",
+    "task", "protocol", "profile", "variant", "fixed", "asked", "finished", "pruned", "failed", "seconds",
+    "default_mae", "best_mae", "edges", "edited", "weights", "synthetic", "study",
 )  # fmt: skip
 """What the CSV has of each file."""
 
@@ -45,7 +48,8 @@ def _table(heading: str, files: list[TunedFile]) -> Table:
         cells=tuple(tuple(Cell(value=text) for text in _texts(file.tuned)) for file in files),
         notes=(
             "Finished trials are complete or pruned ones; failed ones ended with an error. Seconds are those of all of "
-            "them. Default and best are validation MAE: of the default settings, and of those found.",
+            "them. Default and best are validation MAE: of the default settings, and of those found. Where a setting "
+            "that was found lies at the edge of its range, a better value may lie beyond.",
         ),
         text_flags=("synthetic",) if any(map(_synthetic, files)) else (),
     )
@@ -59,7 +63,7 @@ def _header(file: TunedFile) -> Header:
     outcome = file.tuned.found
     dataset = marked(file.dataset, ("synthetic",) if _synthetic(file) else ())
     flags: tuple[Flag, ...] = ("random_weights",) if outcome and outcome.weights == "random" else ()
-    return Header(name=f"{dataset} / {file.model}", flags=flags)
+    return Header(name=f"{dataset} / {file.name}", flags=flags)
 
 
 def _texts(tuned: Tuned) -> tuple[str, ...]:
@@ -68,10 +72,12 @@ def _texts(tuned: Tuned) -> tuple[str, ...]:
         return (*[""] * (len(COLUMNS) - 1), by_hand)
     default = "" if outcome.default_mae is None else f"{outcome.default_mae:.4g}"
     counts = (outcome.asked, str(outcome.finished), str(outcome.pruned), str(outcome.failed), f"{outcome.seconds:.0f}")
-    return *counts, default, f"{outcome.best_mae:.4g}", ", ".join(outcome.fixed), by_hand
+    edges = ", ".join(name.partition(".")[2] for name in outcome.edges)
+    return *counts, default, f"{outcome.best_mae:.4g}", edges, ", ".join(outcome.fixed), by_hand
 
 
 def _row(file: TunedFile) -> dict[str, object]:
     facts = file.tuned.found.model_dump() if file.tuned.found else {}
-    facts |= {"fixed": "; ".join(facts.get("fixed", ())), "edited": file.tuned.edited}
+    facts |= {name: "; ".join(facts.get(name, ())) for name in ("fixed", "variant", "edges")}
+    facts["edited"] = file.tuned.edited
     return {"dataset": file.dataset, "model": file.model, **{name: facts.get(name) for name in FACTS}}

@@ -1,0 +1,51 @@
+"""A process that takes trials, and how others know that it still lives."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+
+class Worker:
+    """A process that takes trials; alive for others as long as it holds its lock, whatever ends it."""
+
+    def __init__(self, results: Path) -> None:
+        self.folder = results / "tuning"
+        self.locks = self.folder / "locks"
+        self.locks.mkdir(parents=True, exist_ok=True)
+        self.home = _home(self.folder / "id")
+        self.name = uuid.uuid4().hex
+        self._lock = FileLock(self._file(self.name))
+
+    def __enter__(self) -> Worker:
+        self._lock.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+        self._file(self.name).unlink(missing_ok=True)
+
+    def alive(self, name: str) -> bool:
+        """Whether the worker of this name still runs."""
+        if name == self.name:
+            return True
+        if not self._file(name).exists():
+            return False
+        try:
+            with FileLock(self._file(name)).acquire(timeout=0):
+                return False
+        except Timeout:
+            return True
+
+    def _file(self, name: str) -> Path:
+        return self.locks / f"worker-{name}.lock"
+
+
+def _home(path: Path) -> str:
+    """The name of a results folder, made once."""
+    with FileLock(path.with_name("locks") / "id.lock"):
+        if not path.exists():
+            path.write_text(uuid.uuid4().hex, encoding="ascii")
+        return path.read_text(encoding="ascii")
