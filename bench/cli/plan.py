@@ -51,7 +51,9 @@ class Expected:
 
 
 def show_plan(suite: Suite, plan: Sequence[PlannedRun], catalog: Catalog) -> None:
-    """Print the size of a plan in one line."""
+    """Print the size of a plan in one line, and in another what cannot be known of it before weights are here."""
+    from bench.catalog.pretrained import sources_of
+
     synthetic = {run.dataset: run.spec.data.synthetic for run in plan}
     methods, seeds = {run.method for run in plan}, {run.spec.seed for run in plan}
     text = (
@@ -59,6 +61,14 @@ def show_plan(suite: Suite, plan: Sequence[PlannedRun], catalog: Catalog) -> Non
         f"{len(methods)} models and variants x {len(seeds)} seeds; data folder: {catalog.data_dir or 'none'}"
     )
     print_line(text)
+    lacking = dict.fromkeys(
+        run.method for run in plan if run.spec.weights_sha256 is None and sources_of(run.model, run.spec.config)
+    )
+    if lacking:
+        print_line(
+            f"the pre-trained weights of {', '.join(lacking)} are not here, and their digest is not known: the ids of "
+            "these runs will be others; fetch the weights first with 'stbench weights fetch', as 'stbench run' tries to"
+        )
 
 
 def expect(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from typing import Any
@@ -268,3 +269,15 @@ def test_an_id_names_everything_that_was_asked_and_survives_the_text() -> None:
     assert len({one.spec.spec_id for one in made}) == len(made)
     for one in made:
         assert parse(dump(one), "a test").spec.spec_id == one.spec.spec_id
+
+
+def test_a_specification_that_says_nothing_new_has_the_id_that_it_had_before_its_later_keys_were_there() -> None:
+    spec = record().spec
+    values = json.loads(msgspec.json.encode(spec))
+    assert (values.pop("weights_sha256"), values.pop("tuned_with")) == (None, "")
+    text = msgspec.json.encode(values, order="sorted")
+    assert spec.spec_id == hashlib.sha256(text).hexdigest()[:16]
+    for later in ({"weights_sha256": "f" * 64}, {"tuned_with": "4 trials"}):
+        other = msgspec.structs.replace(spec, **later)
+        assert other.spec_id != spec.spec_id
+        assert other.settings_id != spec.settings_id

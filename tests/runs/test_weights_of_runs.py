@@ -103,6 +103,9 @@ def test_looking_at_a_plan_downloads_nothing(command, hub, tiny, tmp_path):
         word for text in (*BUDGET, "model.weights=pretrained", "model.backbone=dino_small") for word in ("--set", text)
     ]
     where = ["--data-dir", str(tiny), "--results", str(tmp_path / "results"), "--device", "cpu"]
-    result = CliRunner().invoke(app, [*command, "--model", "stvfm", "--dataset", "tiny", *where, *sets])
+    words = [*command, "--model", "stvfm", "--dataset", "tiny", *where, *sets]
+    result = CliRunner().invoke(app, words, env={"COLUMNS": "400"})
     assert result.exit_code == 0, result.output
     assert not hub.requests
+    told = "the pre-trained weights of stvfm are not here, and their digest is not known" in result.output
+    assert told == (command[0] == "run")

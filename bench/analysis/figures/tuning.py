@@ -244,7 +244,7 @@ def _set_ticks(axis: Axes, scale: Scale) -> None:
         axis.set_xlim(-0.5, len(texts) - 0.5)
     elif scale.log:
         axis.set_xscale("log")
-        axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0) if scale.high / scale.low < 1e3 else (1.0,)))
+        axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0) if scale.high / scale.low < 1e2 else (1.0,)))
         axis.xaxis.set_minor_formatter(NullFormatter())
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axis.set_xlim(scale.low / 1.15, scale.high * 1.15)
