@@ -21,9 +21,10 @@ from bench.records.planned import PlannedRun
 from bench.records.record import Label, Spec
 from bench.runs.precision import precision_on
 from bench.runs.profiles import PROFILES, Profile
-from bench.runs.search import search_of, searched, spaces, variant_texts
-from bench.runs.suite import Method, Suite, suite_names, validated
-from bench.runs.tuned import Tuned, TunedFolder, Wanted
+from bench.runs.search import spaces, variant_texts
+from bench.runs.suite import Method, Suite, validated
+from bench.runs.tuned import Tuned, TunedFolder
+from bench.runs.wanted import wanted_by
 from bench.settings import FROM_FILE, TASKS, TaskSettings, TrainSettings, Weights
 from bench.types import DataIdentity
 
@@ -177,24 +178,11 @@ def _tuned_settings(
         runs: One of each row on each data set and task, as it is without tuning.
         folder: Where the settings are.
     """
-    command = suite.name if suite.name in suite_names() else "FILE"
     settings: dict[tuple[str, str, str], Tuned] = {}
     for task in dict.fromkeys(run.spec.task for run in runs):
         of_task = [run for run in runs if run.spec.task == task and registry.role(run.model) != "naive"]
-        wanted = [
-            Wanted(
-                dataset=run.dataset,
-                model=run.model,
-                row=run.method,
-                suite=command,
-                variant=run.variant,
-                fixed=tuple(fixed),
-                search=search_of(run.spec, searched(run.model, (*fixed, *run.variant))),
-            )
-            for run in of_task
-        ]
         real = {run.dataset for run in of_task if not run.spec.data.synthetic}
-        found = folder.require(wanted, task, runs[0].label.profile, real=real)
+        found = folder.require(wanted_by(of_task, suite, fixed), task, runs[0].label.profile, real=real)
         if suite.tuned:
             folder.check_equal(found, task)
         settings |= {(one.dataset, task.name, one.row): tuned for one, tuned in found.items()}

@@ -26,6 +26,7 @@ from bench.errors import BenchError, ConfigError, StoreError, UnknownNameError
 from bench.files import atomic_write
 from bench.runs.search import Search, parts_of_stem, slug, spaces, stem
 from bench.runs.suite import first_problem, validated
+from bench.runs.wanted import Wanted
 from bench.settings import TaskSettings, TrainSettings
 
 HEAD = "# {model} on {dataset}: settings for 'stbench run --tuned', found on validation. Edit them, or tune again.\n"
@@ -116,33 +117,6 @@ def digest(model: Mapping[str, Any], train: Mapping[str, Any]) -> str:
     """Tells tuned settings apart."""
     text = json.dumps([model, train], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """Whose tuned settings a plan wants.
-
-    Attributes:
-        row: Of the suite's table: a model's or a variant's name.
-        suite: As ``stbench tune --suite`` knows it.
-        variant: Its own settings, such as "model.control=shuffled".
-        fixed: What is set by hand, such as "train.epochs=2".
-        search: What ``stbench tune`` would search for it now.
-    """
-
-    dataset: str
-    model: str
-    row: str
-    suite: str
-    variant: tuple[str, ...]
-    fixed: tuple[str, ...]
-    search: Search
-
-    @property
-    def command(self) -> str:
-        """What finds the settings."""
-        what = f'--suite {self.suite} --variant "{self.row}"' if self.variant else f"--model {self.model}"
-        return f"stbench tune {what} --dataset {self.dataset}"
 
 
 class TunedFolder:
