@@ -9,9 +9,12 @@ from typing import Annotated, Final, Literal
 from annotated_types import Ge, Interval
 
 Protocol = Literal["strict", "unist"]
-Weights = Literal["none", "random", "pretrained"]
-FROM_FILE: Final = frozenset({"pretrained"})
-"""The weights that a run takes from a file: such a run needs the file, and its digest is part of the run."""
+Weights = Literal["none", "random", "matched", "permuted", "pretrained"]
+FROM_FILE: Final = frozenset({"pretrained", "matched", "permuted"})
+"""The weights that a run takes from a file, as they are or to draw others by: such a run needs the file, and
+its digest is part of the run."""
+RANDOM: Final = frozenset({"random", "matched", "permuted"})
+"""The weights that know nothing."""
 Precision = Literal["auto", "fp32", "bf16"]
 
 

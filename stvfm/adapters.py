@@ -59,25 +59,23 @@ def auto_patch(grid: tuple[int, int], most: int) -> int:
 
 
 class TokenAdapter(nn.Module):
-    """Temporal-aware token adapter: frames ``[B, P, C, H, W]`` to one token per patch ``[B, N, D]``."""
+    """Temporal-aware token adapter: the patches of P frames ``[B, P, N, C*p*p]`` to one token each, ``[B, N, D]``."""
 
-    def __init__(self, shape: TaskShape, patching: Patching, width: int, scale: float, *, by_channel: bool) -> None:
+    def __init__(self, shape: TaskShape, patching: Patching, width: int, *, by_channel: bool) -> None:
         super().__init__()
-        self.patching = patching
-        self.patch = nn.Linear(shape.channels * patching.patch**2, width)
+        self.patch = projection(shape.channels * patching.patch**2, width)
         self.space = embedding(patching.count, width)
         self.time = embedding(shape.history, width)
         self.slot = embedding(shape.slots_per_day, width)
         self.day = embedding(DAYS, width)
         self.mixer = TemporalMixer(shape.history, width)
         self.pool = ChannelPool(shape.history, width) if by_channel else AttentionPool(width)
-        self.scale = nn.Parameter(torch.tensor(scale))
 
-    def forward(self, frames: Tensor, clock: Tensor) -> Tensor:
+    def forward(self, patches: Tensor, clock: Tensor) -> Tensor:
         moment = self.time + self.slot[clock[..., 0]] + self.day[clock[..., 1]]  # [B, P, D]
-        tokens = self.patch(self.patching.cut(frames)) + self.space + moment[:, :, None]  # [B, P, N, D]
+        tokens = self.patch(patches) + self.space + moment[:, :, None]  # [B, P, N, D]
         pooled: Tensor = self.pool(self.mixer(tokens))
-        return self.scale * pooled
+        return pooled
 
 
 class ChannelPool(nn.Module):
@@ -108,17 +106,15 @@ class AttentionPool(nn.Module):
 class PlainTokens(nn.Module):
     """The adapter without its sense of time: one linear map of the stacked history of a patch."""
 
-    def __init__(self, shape: TaskShape, patching: Patching, width: int, scale: float) -> None:
+    def __init__(self, shape: TaskShape, patching: Patching, width: int) -> None:
         super().__init__()
-        self.patching = patching
-        self.patch = nn.Linear(shape.history * shape.channels * patching.patch**2, width)
+        self.patch = projection(shape.history * shape.channels * patching.patch**2, width)
         self.space = embedding(patching.count, width)
-        self.scale = nn.Parameter(torch.tensor(scale))
 
-    def forward(self, frames: Tensor, clock: Tensor) -> Tensor:  # noqa: ARG002 - both adapters are called the same way
-        """``[B, P, C, H, W]`` to ``[B, N, D]``."""
-        tokens: Tensor = self.patch(self.patching.cut(frames.flatten(1, 2))) + self.space
-        return self.scale * tokens
+    def forward(self, patches: Tensor, clock: Tensor) -> Tensor:  # noqa: ARG002 - both adapters are called the same way
+        """``[B, P, N, C*p*p]`` to ``[B, N, D]``."""
+        tokens: Tensor = self.patch(patches.transpose(1, 2).flatten(2)) + self.space
+        return tokens
 
 
 class TemporalMixer(nn.Module):
@@ -219,6 +215,14 @@ def amplitude(tokens: Tensor) -> Tensor:
     length: Tensor = torch.linalg.vector_norm(tokens, dim=-1, keepdim=True)
     rms: Tensor = length / tokens.shape[-1] ** 0.5
     return rms
+
+
+def projection(inputs: int, width: int) -> nn.Linear:
+    """A linear map that makes values of variance 1 of independent values of variance 1."""
+    layer = nn.Linear(inputs, width)
+    nn.init.normal_(layer.weight, std=inputs**-0.5)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 def embedding(rows: int, width: int) -> nn.Parameter:

@@ -1,11 +1,14 @@
 """Frozen vision backbones, fed with tokens instead of pixels.
 
 A backbone keeps what a vision transformer knows (prefix tokens, positions, blocks, norms) and drops what ties it to
-images (patchifier, pooling, classifier):
+images (pooling, classifier, and the patchifier where it is not asked for):
 
     hidden = norm(blocks(before([prefix ; tokens + positions])))     [B, R + N, D], the prefix dropped
 
 The positions are those of the native image, interpolated to the token grid as the library does for another image.
+
+Three kinds of random weights are controls of the pre-trained ones (``stvfm.randomness``): as an untrained model has
+them, of the size of the pre-trained ones, and the pre-trained values in another order.
 """
 
 from __future__ import annotations
@@ -14,39 +17,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
 from bench.errors import ConfigError, UnknownNameError, require
+from bench.settings import FROM_FILE, Weights
 from bench.weights import fitting, locate, read
 
+from .parts import Parts
+from .pictures import Patchifier, token_std
+from .randomness import REDRAWN, open_layer_scales
 from .zoo import BACKBONES, Architecture
 
 __all__ = ["BACKBONES", "Architecture", "Backbone", "build", "check"]
 
-Weights = Literal["pretrained", "random"]
 Grid = tuple[int, int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parts:
-    """What is kept of a vision transformer.
-
-    Attributes:
-        prefix: ``[1, R, D]``, class and register tokens with their positions added; R may be 0.
-        positions: ``[1, N, D]`` of the token grid, row by row.
-        before: What stands between the tokens and the blocks.
-        kernels: ``[D, ...]`` of the bypassed patchifier.
-    """
-
-    prefix: Tensor
-    positions: Tensor
-    before: nn.Module
-    blocks: nn.Sequential
-    norm: nn.Module
-    kernels: Tensor
 
 
 class Backbone(nn.Module):
@@ -57,20 +44,22 @@ class Backbone(nn.Module):
     Attributes:
         width: Token width D.
         blocks: The blocks used.
-        token_scale: Standard deviation of the tokens that the bypassed patchifier makes of standard normal pixels: the
-            scale at which the blocks expect their input.
+        patchifier: The model's own, where pictures are its input; else None.
+        token_scale: Standard deviation of the tokens that its patchifier makes of natural pictures: the scale at which
+            the blocks expect their input. Weights drawn by pre-trained ones have that of the pre-trained ones.
     """
 
     prefix: Tensor
     positions: Tensor
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, *, token_scale: float | None = None, pictures: bool = False) -> None:
         super().__init__()
         self.register_buffer("prefix", parts.prefix.detach().clone(), persistent=False)  # [1, R, D]
         self.register_buffer("positions", parts.positions.detach().clone(), persistent=False)  # [1, N, D]
         self.before, self.blocks, self.norm = parts.before, parts.blocks, parts.norm
         self.width: int = parts.positions.shape[-1]
-        self.token_scale = float(parts.kernels.detach().flatten(1).square().sum(1).mean().sqrt())
+        self.token_scale = token_std(parts.patchifier.weight) if token_scale is None else token_scale
+        self.patchifier = Patchifier(parts.patchifier) if pictures else None
         self.requires_grad_(requires_grad=False)
         self.eval()
 
@@ -86,7 +75,7 @@ class Backbone(nn.Module):
         return hidden[:, self.prefix.shape[1] :]
 
 
-def build(name: str, weights: Weights, tokens: Grid, depth: int) -> Backbone:
+def build(name: str, weights: Weights, tokens: Grid, depth: int, *, pictures: bool = False) -> Backbone:
     """Make a frozen backbone for a token grid.
 
     Random weights come from torch's generator, so from the run's seed; the generator is left as it was found, so that
@@ -94,14 +83,16 @@ def build(name: str, weights: Weights, tokens: Grid, depth: int) -> Backbone:
 
     Args:
         name: Key of ``BACKBONES``.
-        weights: Where the weights come from; neither ever stands in for the other.
+        weights: Where the weights come from; none ever stands in for another.
         tokens: Rows and columns of the token grid.
         depth: Blocks used, counted from the input; 0 means all.
+        pictures: Whether the patchifier is kept, to make tokens of pictures.
 
     Raises:
         UnknownNameError: If there is no such backbone.
         ConfigError: If the backbone has fewer blocks.
-        WeightsError: If the pre-trained weights are absent and unreachable, or are not this architecture's.
+        WeightsError: If the pre-trained weights are wanted, as such or to draw others by, and are absent and
+            unreachable, or not this architecture's.
     """
     architecture = _known(name)
     if not 0 <= depth <= architecture.depth:
@@ -109,14 +100,25 @@ def build(name: str, weights: Weights, tokens: Grid, depth: int) -> Backbone:
             f"depth {depth} does not fit {name}, which has {architecture.depth} blocks; 0 uses all of them"
         )
     require(architecture.library, "vision", f"the backbone '{name}'")
+    path = locate(architecture.source) if weights in FROM_FILE else None
+    with torch.random.fork_rng(devices=[]):
+        parts = _parts(architecture, path, tokens, depth or architecture.depth)
+        scale = token_std(parts.patchifier.weight)
+        parts = REDRAWN[weights](parts) if weights in REDRAWN else parts
+        return Backbone(parts, token_scale=scale, pictures=pictures)
+
+
+def _parts(architecture: Architecture, path: Path | None, tokens: Grid, depth: int) -> Parts:
+    """Of the model in a file of weights, or of an untrained one."""
     library = LIBRARIES[architecture.library]
-    path = locate(architecture.source) if weights == "pretrained" else None
-    with torch.random.fork_rng(devices=[]), torch.device("meta" if path else "cpu"):
-        model = library.make(architecture, depth or architecture.depth)
+    with torch.device("meta" if path else "cpu"):
+        model = library.make(architecture, depth)
     if path:
         tensors = fitting(path, library.rename(read(path), model), model.state_dict())
         model.to_empty(device="cpu").load_state_dict(tensors, strict=True)  # copies, and casts to float32
-    return Backbone(library.split(model, tokens))
+    else:
+        open_layer_scales(model)
+    return library.split(model, tokens)
 
 
 def check(name: str, path: Path) -> int:
@@ -183,7 +185,7 @@ def _split_timm(vit: Any, tokens: Grid) -> Parts:
         before=vit.norm_pre,
         blocks=vit.blocks,
         norm=vit.norm,
-        kernels=vit.patch_embed.proj.weight,
+        patchifier=vit.patch_embed.proj,
     )
 
 
@@ -218,7 +220,7 @@ def _split_clip(tower: Any, tokens: Grid) -> Parts:
         before=tower.ln_pre,
         blocks=nn.Sequential(*tower.transformer.resblocks),
         norm=tower.ln_post,
-        kernels=tower.conv1.weight,
+        patchifier=tower.conv1,
     )
 
 

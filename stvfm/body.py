@@ -1,6 +1,7 @@
 """What stands between the adapters: the vision backbone, frozen or tuned, or a control in its place.
 
-Every body maps tokens ``[B, N, D]`` to features ``[B, N, D]`` and has a ``width`` D and the ``token_scale`` it expects.
+Every body maps tokens ``[B, N, D]`` to features ``[B, N, D]`` and has a ``width`` D, the ``token_scale`` it expects,
+and a ``patchifier`` where the tokens are made of pictures: the backbone's own, or a random one that is frozen, too.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.utils.checkpoint import checkpoint
 
-from .backbones import BACKBONES, Backbone, build
+from .backbones import BACKBONES, Architecture, Backbone, build
 from .config import Config
+from .pictures import Patchifier
 
 
 class Identity(nn.Module):
@@ -19,9 +21,10 @@ class Identity(nn.Module):
 
     token_scale = 1.0
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, patchifier: Patchifier | None = None) -> None:
         super().__init__()
         self.width = width
+        self.patchifier = patchifier
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -34,9 +37,10 @@ class AttentionBlock(nn.Module):
 
     token_scale = 1.0
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, patchifier: Patchifier | None = None) -> None:
         super().__init__()
         self.width = width
+        self.patchifier = patchifier
         self.block = nn.TransformerEncoderLayer(
             width, heads, 4 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
         )
@@ -45,28 +49,6 @@ class AttentionBlock(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         normed: Tensor = self.norm(self.block(tokens))
         return normed
-
-
-class Shuffled(nn.Module):
-    """Control: a backbone that meets the tokens in a fixed random order, each at a wrong position.
-
-    The order is undone behind it. It is drawn with the weights, so from the run's seed, and kept out of checkpoints.
-    """
-
-    order: Tensor
-    back: Tensor
-
-    def __init__(self, backbone: Backbone, tokens: int) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.width, self.token_scale = backbone.width, backbone.token_scale
-        order = torch.randperm(tokens)
-        self.register_buffer("order", order, persistent=False)
-        self.register_buffer("back", order.argsort(), persistent=False)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        features: Tensor = self.backbone(tokens[:, self.order])
-        return features[:, self.back]
 
 
 class LowRank(nn.Module):
@@ -94,7 +76,7 @@ class Recomputed(nn.Module):
         return out
 
 
-Body = Backbone | Identity | AttentionBlock | Shuffled
+Body = Backbone | Identity | AttentionBlock
 
 
 def make_body(config: Config, tokens: tuple[int, int]) -> Body:
@@ -104,20 +86,26 @@ def make_body(config: Config, tokens: tuple[int, int]) -> Body:
         ConfigError: If the backbone has fewer blocks than ``config.depth``.
         WeightsError: If pre-trained weights are wanted and not to be had; controls without them never ask.
     """
-    facts = BACKBONES[config.backbone]
+    facts, pictures = BACKBONES[config.backbone], config.tokens == "image"
     if config.control == "identity":
-        return Identity(facts.width)
+        return Identity(facts.width, _random_patchifier(facts) if pictures else None)
     if config.control == "attention":
-        return AttentionBlock(facts.width, facts.heads)
+        return AttentionBlock(facts.width, facts.heads, _random_patchifier(facts) if pictures else None)
     weights = "random" if config.weights == "none" else config.weights  # a backbone from scratch starts there, too
-    backbone = build(config.backbone, weights, tokens, config.depth)
+    backbone = build(config.backbone, weights, tokens, config.depth, pictures=pictures)
     if config.tuning == "full" or config.control == "scratch":
         backbone.requires_grad_(requires_grad=True)
     elif config.tuning == "lora":
         add_lora(backbone.blocks, config.lora_rank)
     if config.recompute:
         backbone.blocks = nn.Sequential(*map(Recomputed, backbone.blocks))
-    return Shuffled(backbone, tokens[0] * tokens[1]) if config.control == "shuffled" else backbone
+    return backbone
+
+
+def _random_patchifier(facts: Architecture) -> Patchifier:
+    """As large as the backbone's own, and frozen as that is."""
+    convolution = nn.Conv2d(3, facts.width, facts.patch, stride=facts.patch)
+    return Patchifier(convolution.requires_grad_(requires_grad=False))
 
 
 def add_lora(blocks: nn.Module, rank: int) -> None:

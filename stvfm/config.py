@@ -15,6 +15,9 @@ class Config:
     Attributes:
         patch: Side of a patch; 0 means the smallest power of two that leaves at most 100 tokens.
         flow: Whether there is a flow branch; without it nothing is coordinated.
+        tokens: What the backbone is fed with: tokens made of the history by a trained adapter, or those that its own
+            frozen patchifier makes of the last frame, drawn as a grey picture in which a patch of the grid is a patch
+            of the picture. Nothing in front of the backbone is trained then, and no token knows the time.
         tata: Whether tokens know time; else they are one linear map of the stacked history, with the place alone.
         pool: Learned weights over time for each value of a token, or attention weights for the token as a whole.
         coordination: Prompts both ways or one way, no exchange before the head, or token-by-token fusion of the
@@ -27,11 +30,14 @@ class Config:
         dropout: Rate inside each of them.
         identity: Whether the head knows the cell.
         calendar: Whether the head knows the slot of day and day of week of the first step to forecast.
-        amplitude: Whether the head gets features times the root mean square of the token they were made of.
+        amplitude: Whether the head gets features times the root mean square of the token they were made of, as it was
+            before it was brought to the backbone's scale.
         residual: Whether the forecast is a change of the last value.
         backbone: Vision transformer.
         depth: Its blocks used, counted from the input; 0 means all.
-        weights: Pre-trained, or random as a control; "none" for the controls that have no pre-trained part.
+        weights: Pre-trained; random as a control: each tensor drawn by the mean and size of the pre-trained one
+            ("matched"), the pre-trained values in a random order ("permuted"), or an untrained model ("random"); "none"
+            for the controls that have no pre-trained part.
         control: What stands in for the backbone.
         tuning: Whether the backbone is frozen, or its attention has trained low-rank corrections, or all of it learns.
         lora_rank: Rank of the corrections.
@@ -40,6 +46,7 @@ class Config:
 
     patch: int = tunable(0, choices=(0, 1, 2, 4))
     flow: bool = True
+    tokens: Literal["adapter", "image"] = "adapter"
     tata: bool = True
     pool: Literal["channel", "attention"] = "channel"
     coordination: Literal["bilateral", "raw_from_flow", "flow_from_raw", "none", "concat"] = "bilateral"
@@ -74,8 +81,8 @@ class Config:
         "clip_base",
         "clip_large",
     ] = "vit_tiny"
-    depth: int = tunable(4, choices=(2, 4, 8, 12))
-    weights: Literal["pretrained", "random", "none"] = "random"
+    depth: int = 4
+    weights: Literal["pretrained", "matched", "permuted", "random", "none"] = "random"
     control: Literal["none", "identity", "attention", "shuffled", "scratch"] = "none"
     tuning: Literal["frozen", "lora", "full"] = "frozen"
     lora_rank: int = 8

@@ -7,8 +7,9 @@ paper's text beyond its abstract was not available to us, so this is a reading o
     per branch b in {raw, flow}, own weights:
       TATA  U_b = patches(b) W + space + step + slot of day + day of week             [B, P, N, D]
             U_b <- U_b + up(gelu(mix_P(gelu(down(norm(U_b))))))                       bottleneck, over time
-            Z_b = s_b sum_t T_bt * U_bt                                               [B, N, D], T_b [P, D]
-      VFM   E_b = norm(blocks([prefix ; Z_b + positions])), prefix dropped            [B, N, D]
+            Z_b = sum_t T_bt * U_bt                                                   [B, N, D], T_b [P, D]
+      VFM   E_b = norm(blocks([prefix ; s_b Z_b + positions])), prefix dropped        [B, N, D]
+            E_b <- E_b / rms(E_b)                                                     token by token
     BCPC    P_b = Attn(q_b, E_b) [B, m, D];  E_b <- E_b + g_b Attn(E_b, P_b')         L rounds, g_b = 0 at first
     head    V   = unpatch([a_raw E_raw ; a_flow E_flow] W_in)                         [B, H*W, K], a_b = rms(Z_b)
             V   <- V + cell + slot of day + day of week                               of the first step to forecast
@@ -18,8 +19,12 @@ paper's text beyond its abstract was not available to us, so this is a reading o
 The abstract's: two branches, the flow as a temporal difference, an adapter before the frozen backbone that embeds
 temporal context, prompts after it by which the branches condition each other. Ours: everything else, that is the
 equations, sizes and patch rule, the four kinds of embedding, the mixer and the pool over time, reading prompts from the
-features by attention, the gates, the head, and the scale s_b, which starts at that of the tokens of the bypassed
-patchifier.
+features by attention, the gates, the head, and the scale s_b, which starts at that of the tokens that the bypassed
+patchifier makes of natural pictures.
+
+With ``tokens=image`` there is no adapter: Z_b is what the backbone's own frozen patchifier makes of the last frame of a
+branch, drawn as a grey picture, over s_b, which is fixed. So the backbone sees what it was trained on, a picture, and
+nothing in front of it has to be learned; but history before the last frame is not seen.
 
 Three weaknesses of a first reading are mended here, each by a switch. One weight per step for a whole token blurs the
 steps into their mean; so each of its D values has weights of its own (``pool``). The last norm takes the size of a
@@ -28,16 +33,22 @@ token, and counts differ in size by orders of magnitude; so the head gets the ro
 the cell and the calendar (``head``, ``identity``, ``calendar``). The history still reaches a forecast through the
 tokens: around the backbone go their amplitude, one number each, and the last value (``residual``).
 
-Controls ask what the pre-trained backbone is worth. All have the model's adapters and head, the same initial weights
-(s_b apart, which starts at the scale that the body expects), the same recipe and the same budget.
+Controls ask what the pre-trained backbone is worth. All have the model's adapters and head, the same initial weights,
+the same recipe and the same budget. Each starts with tokens of the size that its body expects and hands features of the
+same size to the head: size goes around the body (a_b, from before s_b), and behind it features have a root mean square
+of 1.
 
-    weights=random  the frozen backbone as it was initialised                         equal trained parameters
-    shuffled        tokens at wrong positions, in one fixed order, undone behind      equal trained parameters
-    identity        no backbone, only a norm                                          equal trained parameters
-    attention       one trained block of the same width                               12 D^2 more, about
-    scratch         the whole backbone trained from its initial weights               all of its own more
+    weights=matched   each tensor of the backbone drawn anew, as large as it is        equal trained parameters
+    weights=permuted  the values of each tensor of the backbone in a random order      equal trained parameters
+    weights=random    the frozen backbone untrained, LayerScale set to 1               equal trained parameters
+    shuffled          patches in an order of its own for each window, undone behind    equal trained parameters
+    identity          no backbone, only a norm                                         equal trained parameters
+    attention         one trained block of the same width                              12 D^2 more, about
+    scratch           the whole backbone trained from untrained weights                all of its own more
 
-The last three load no pre-trained weights: their ``weights`` is "none", whatever was asked for.
+The last three load no pre-trained weights: their ``weights`` is "none", whatever was asked for. What each kind of
+random weights keeps of the pre-trained ones is in ``stvfm.randomness``, and why no table can undo the order in
+``stvfm.shuffling``.
 """
 
 from __future__ import annotations
@@ -51,27 +62,37 @@ from torch import Tensor, nn
 from bench.types import TaskShape, Window
 
 from .adapters import CrossPrompts, Fusion, Patching, PlainTokens, Round, TokenAdapter, amplitude, auto_patch
+from .backbones import BACKBONES
 from .body import make_body
 from .config import Config
 from .head import CellHead, LinearHead
+from .pictures import Canvas
+from .shuffling import orders
 
 MOST_TOKENS = 100
+TINY = 1e-6
 Part = TypeVar("Part", bound=nn.Module)
 
 
 class Model(nn.Module):
     """Two branches through one backbone."""
 
+    salt: Tensor
+
     def __init__(self, shape: TaskShape, config: Config) -> None:
         super().__init__()
         self.shape, self.config = shape, config
         self.patching = Patching(grid=shape.grid, patch=config.patch or auto_patch(shape.grid, MOST_TOKENS))
-        seeds = torch.randint(2**62, (5,)).tolist()
+        self.canvas = Canvas(patching=self.patching, native=BACKBONES[config.backbone].patch)
+        seeds = torch.randint(2**62, (6,)).tolist()
         self.backbone = drawn(seeds[0], lambda: make_body(config, self.patching.tokens))
         self.raw = drawn(seeds[1], self._adapter)
         self.flow = drawn(seeds[2], self._adapter) if config.flow else None
         self.rounds = drawn(seeds[3], self._rounds)
         self.head = drawn(seeds[4], self._head)
+        scale = torch.full((1 + config.flow,), self.backbone.token_scale)
+        self.scale = nn.Parameter(scale, requires_grad=config.tokens == "adapter")
+        self.register_buffer("salt", torch.tensor(seeds[5]), persistent=False)
 
     def forward(self, window: Window) -> Tensor:
         history = window.history
@@ -82,21 +103,37 @@ class Model(nn.Module):
 
     def _features(self, history: Tensor, clock: Tensor) -> Tensor:
         """Of one or both branches, ``[B, N, D]`` or ``[B, N, 2*D]``."""
-        tokens = [self.raw(history, clock)]
+        order = orders(history, self.patching.count, self.salt) if self.config.control == "shuffled" else None
+        tokens = [self._tokens(self.raw, history, clock, order)]
         if self.flow is not None:
-            tokens.append(self.flow(flow(history), clock))
-        features: list[Tensor] = list(self.backbone(torch.cat(tokens)).chunk(len(tokens)))  # one batch [2*B, N, D]
+            tokens.append(self._tokens(self.flow, flow(history), clock, order))
+        scaled = torch.cat([s * z for s, z in zip(self.scale, tokens, strict=True)])  # one batch [2*B, N, D]
+        features = list(unit(self.backbone(scaled)).chunk(len(tokens)))
         for coordinate in self.rounds:
             features = coordinate(*features)
         if self.config.amplitude:
             features = [amplitude(z) * e for z, e in zip(tokens, features, strict=True)]
-        return torch.cat(features, dim=-1)
+        joined = torch.cat(features, dim=-1)
+        return joined if order is None else joined.take_along_dim(order.argsort(dim=1)[..., None], dim=1)
 
-    def _adapter(self) -> TokenAdapter | PlainTokens:
-        width, scale = self.backbone.width, self.backbone.token_scale
+    def _tokens(self, adapter: nn.Module, frames: Tensor, clock: Tensor, order: Tensor | None) -> Tensor:
+        """Of one branch, ``[B, N, D]`` of about unit size, each of the patch that ``order`` puts at its place."""
+        if (patchifier := self.backbone.patchifier) is not None:
+            tokens: Tensor = patchifier(self.canvas.draw(frames))
+            return tokens if order is None else tokens.take_along_dim(order[..., None], dim=1)
+        patches = self.patching.cut(frames)  # [B, P, N, C*p*p]
+        if order is not None:
+            patches = patches.take_along_dim(order[:, None, :, None], dim=2)
+        adapted: Tensor = adapter(patches, clock)
+        return adapted
+
+    def _adapter(self) -> nn.Module:
+        width = self.backbone.width
+        if self.config.tokens == "image":
+            return nn.Identity()  # never called
         if not self.config.tata:
-            return PlainTokens(self.shape, self.patching, width, scale)
-        return TokenAdapter(self.shape, self.patching, width, scale, by_channel=self.config.pool == "channel")
+            return PlainTokens(self.shape, self.patching, width)
+        return TokenAdapter(self.shape, self.patching, width, by_channel=self.config.pool == "channel")
 
     def _rounds(self) -> nn.ModuleList:
         config, width = self.config, self.backbone.width
@@ -122,6 +159,11 @@ def drawn(seed: int, make: Callable[[], Part]) -> Part:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make()
+
+
+def unit(features: Tensor) -> Tensor:
+    """Features ``[B, N, D]`` with a root mean square of 1 each, whatever the last norm of a backbone has learned."""
+    return features / amplitude(features).clamp(min=TINY)
 
 
 def flow(history: Tensor) -> Tensor:

@@ -11,8 +11,9 @@ from bench.analysis.stats.comparison import Difference, Runs, Verdict, compare, 
 from bench.analysis.table import MARKS
 from bench.analysis.witnesses import Witnesses, witnesses
 from bench.runs.suite import Suite
+from bench.settings import RANDOM
 
-PREFERRED = ("pretrained", "none", "random")  # weights of a reference for a method of other weights
+PREFERRED = ("pretrained", "none", *sorted(RANDOM))  # weights of a reference for a method of other weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ class Differences:
     @property
     def name(self) -> str:
         """The reference, marked if its weights are random."""
-        return f"“{self.reference}”" + (f" {MARKS['random_weights'][0]}" if "random" in self.weights else "")
+        return f"“{self.reference}”" + (f" {MARKS['random_weights'][0]}" if RANDOM & self.weights else "")
 
     @property
     def datasets(self) -> list[DataKey]:
@@ -73,7 +74,7 @@ def differences(group: Group, suite: Suite) -> Differences | None:
     for data in dict.fromkeys(data for data, _ in usable):
         summaries = {method: cell for (other, method), cell in usable.items() if other == data}
         compared = _on_one(summaries, reference, suite.margin)
-        quotable = not (group.key.quick or data.synthetic)
+        quotable = not group.key.quick and (suite.planted or not data.synthetic)
         cells |= {(data, method): replace(cell, quotable=quotable) for method, cell in compared.items()}
     if reference is None or not cells:
         return None

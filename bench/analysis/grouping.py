@@ -105,7 +105,7 @@ def _as_method(run: Run, methods: Sequence[Method], bases: Iterable[frozenset[st
     for base in bases:
         for order, method in enumerate(methods):
             fits = method.model == spec.model and method.weights in (None, spec.weights)
-            if fits and method.changes(base) == changed:
+            if fits and method.changes(base, run.record.label.profile) == changed:
                 yield _entry(run, _key(order, method.name, spec, text(changed - base)), text(base))
                 break
 

@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 from bench.analysis.groups import DataKey, MethodKey
 from bench.analysis.table import Flag, Header
 from bench.catalog.pretrained import SHORT
-from bench.settings import FROM_FILE
+from bench.settings import FROM_FILE, RANDOM
 
 K = TypeVar("K", bound=Hashable)
 
@@ -65,9 +65,8 @@ def weights_note(keys: Collection[MethodKey]) -> str:
 
 
 def _weights_flags(key: MethodKey) -> tuple[Flag, ...]:
-    if key.weights == "random":
-        return ("random_weights",)
-    return ("unknown_weights",) if key.reads_unknown_weights else ()
+    random: tuple[Flag, ...] = ("random_weights",) if key.weights in RANDOM else ()
+    return (*random, "unknown_weights") if key.reads_unknown_weights else random
 
 
 def _without_weights(key: MethodKey) -> MethodKey:

@@ -269,7 +269,7 @@ def _kept(groups: Mapping[GroupKey, Group], suite: Suite) -> Mapping[GroupKey, G
         groups = {key: group for key, group in groups.items() if comparable_data(group, published)}
     if not suite.references:
         return groups
-    variants = {variant.name: bool(variant.named) for variant in suite.variants}
+    variants = {variant.name: bool({*variant.settings} - {"weights"}) for variant in suite.variants}
     worth = {key: group for key, group in groups.items() if _worth_a_group(group, variants)}
     runs = {key: _variant_runs(group, variants) for key, group in worth.items()}
     kept: list[GroupKey] = []

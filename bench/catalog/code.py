@@ -29,7 +29,7 @@ ROOTS: Final = ("bench.context", "bench.task", "bench.train", "bench.runs.evalua
 OURS: Final = ("bench", "baselines", "stvfm", "datasets")
 UNCOUNTED: Final = ("bench", "bench.errors")  # the public interface, lazy; and messages
 LOOKED_UP: Final = frozenset(
-    {"Config", "Model", "CARD", "read", "ROLE", "DAYS_BACK", "STOCHASTIC"}
+    {"Config", "Model", "CARD", "read", "make", "VERSION", "ROLE", "DAYS_BACK", "STOCHASTIC"}
 )  # by name, in a plug-in's file
 
 Homes = tuple[tuple[str, Path], ...]  # the folder in which each top-level package of ours lies

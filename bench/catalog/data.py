@@ -1,8 +1,9 @@
 """Data sets by name: raw files checked against their card, and kept in a canonical cache.
 
-A data set is real when any file lies in ``<data dir>/<name>/``, and synthetic otherwise; files and folders that cannot
-be read are an error and never replaced by synthetic data. A cached file is named by everything that made it: card, code
-and raw files' digests.
+A data set is real when any file lies in ``<data dir>/<name>/``, and synthetic otherwise: made by
+``datasets._synthetic``, or by the ``make`` of its own file (which then states a ``VERSION``), if it is never real.
+Files and folders that cannot be read are an error and never replaced by synthetic data. A cached file is named by
+everything that made it: card, code and raw files' digests.
 """
 
 from __future__ import annotations
@@ -196,6 +197,8 @@ class Catalog:
         if folder and self.has_real(name):
             series = module.read(folder)
             return module.CARD, series, f"{series.layout}-{READER}"
+        if hasattr(module, "make"):
+            return module.CARD, module.make(), f"{SYNTHETIC}{module.VERSION}"
         return module.CARD, _synthetic().generate(module.CARD), f"{SYNTHETIC}{_synthetic().VERSION}"
 
     def _build(self, name: str, file: Path) -> SpatioTemporalData:

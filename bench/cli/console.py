@@ -23,6 +23,7 @@ from rich.table import Table
 from bench.records.channels import told
 from bench.records.planned import PlannedRun
 from bench.records.record import FailedRun, Record
+from bench.settings import RANDOM
 
 MOST_COLUMNS = 8  # more methods than this run down the screen
 FEW_COLUMNS = 5  # data sets beside them at once
@@ -98,7 +99,7 @@ def finished_line(run: PlannedRun, record: Record) -> str:
     """One line that says how a run ended, with what a number must not be quoted without."""
     if isinstance(record, FailedRun):
         return f"[red]✗ {escape(run.title)}: {record.error.type}: {escape(record.error.message)}[/red]"
-    marks = (("synthetic", run.spec.data.synthetic), ("random weights", run.spec.weights == "random"))
+    marks = (("synthetic", run.spec.data.synthetic), ("random weights", run.spec.weights in RANDOM))
     shown = ", ".join(mark for mark, holds in marks if holds)
     suffix = f"  [yellow]{shown}[/yellow]" if shown else ""
     scores = told(record.scores["test"], record.channels)

@@ -13,6 +13,7 @@ from rich.console import Console, Group
 from bench.cli.console import ConsoleObserver, grid, print_line
 from bench.cli.options import PlanOptions, with_options
 from bench.cli.plan import announce, expect, show_expected, show_plan
+from bench.settings import RANDOM
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -123,7 +124,7 @@ def _summary(plan: list[PlannedRun], results: Path) -> Group:
     scores: dict[tuple[str, str], list[float]] = {}
     for run in plan:
         dataset = marked(run.dataset, ["synthetic"] if run.spec.data.synthetic else [])
-        method = marked(run.method, ["random_weights"] if run.spec.weights == "random" else [])
+        method = marked(run.method, ["random_weights"] if run.spec.weights in RANDOM else [])
         row = f"{dataset} {run.spec.task.name}" if several else dataset
         stored = store.has(run.dataset, run.model, run.run_id)
         record = store.read(run.dataset, run.model, run.run_id) if stored else None

@@ -22,7 +22,7 @@ from bench.records.forecast_audit import ForecastAudit
 from bench.records.inputs import Inputs
 from bench.records.plain import Whole, check, one_line
 from bench.records.upgrade import upgraded
-from bench.settings import FROM_FILE, TaskSettings, TrainSettings, Weights
+from bench.settings import FROM_FILE, RANDOM, TaskSettings, TrainSettings, Weights
 from bench.types import DataIdentity
 
 SCHEMA: Final = 4
@@ -271,7 +271,7 @@ class DoneRun(_Run, tag="done", frozen=True, kw_only=True, forbid_unknown_fields
             raise ValueError("it lacks `$.environment.device`")
 
     def __str__(self) -> str:
-        marks = ["synthetic data"] * self.spec.data.synthetic + ["random weights"] * (self.spec.weights == "random")
+        marks = ["synthetic data"] * self.spec.data.synthetic + ["random weights"] * (self.spec.weights in RANDOM)
         name = f"{self.model} on {self.dataset}" + (f" ({', '.join(marks)})" if marks else "")
         scores = told(self.scores["test"], self.channels)
         return f"{name}, seed {self.seed}: {scores} on test, {self.cost.wall_s:.3g} s"

@@ -309,8 +309,9 @@ def _changed(group: str, values: Mapping[str, Any], usual: Mapping[str, Any]) ->
 
 
 def _config_of(config: type[Any], model: str, profile: Profile, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    known = {field.name for field in dataclasses.fields(config)}
-    values = {name: value for name, value in {**profile.model, **overrides}.items() if name in known}
+    known = [field.name for field in dataclasses.fields(config)]
+    asked = {name: value for name, value in overrides.items() if name in known}
+    values = {**profile.settings_of(model, known), **asked}
     plain: dict[str, Any] = json.loads(json.dumps(asdict(validated(config, values, f"model ({model})"))))
     return plain  # as a record has it
 

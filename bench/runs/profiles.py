@@ -5,7 +5,7 @@ A profile is written out into every run's spec, so no result depends on this fil
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
@@ -19,12 +19,19 @@ class Profile:
 
     Attributes:
         model: Settings of every model that has them, in place of its defaults.
+        members: Settings of one model alone, by its name, likewise.
     """
 
     name: Literal["quick", "paper"]
     seeds: tuple[int, ...]
     train: TrainSettings
     model: Mapping[str, str]
+    members: Mapping[str, Mapping[str, str | int]]
+
+    def settings_of(self, model: str, known: Iterable[str]) -> dict[str, str | int]:
+        """What the profile sets of the settings that a model has."""
+        chosen = {**self.model, **self.members.get(model, {})}
+        return {name: chosen[name] for name in known if name in chosen}
 
 
 PROFILES: Final = MappingProxyType(
@@ -34,12 +41,14 @@ PROFILES: Final = MappingProxyType(
             seeds=(0,),
             train=TrainSettings(epochs=1, steps_per_epoch=20, batch_size=8),
             model={"weights": "random"},
+            members={},
         ),
         "paper": Profile(
             name="paper",
             seeds=(0, 1, 2, 3, 4, 5),
             train=TrainSettings(),
             model={"weights": "pretrained", "llm": "gpt2", "mae": "vit_mae_base"},
+            members={"stvfm": {"backbone": "dinov2_small", "depth": 0}},  # of a family of its paper's, and whole
         ),
     }
 )

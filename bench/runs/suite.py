@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cache, cached_property
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast
 
@@ -25,6 +26,7 @@ from pydantic import (
 from bench.catalog import registry
 from bench.errors import ConfigError, UnknownNameError
 from bench.records.record import changes
+from bench.runs.profiles import PROFILES, Profile
 from bench.runs.published import Published, load_published
 from bench.settings import Protocol, TaskSettings
 
@@ -43,29 +45,36 @@ class Method(BaseModel):
 
     @property
     def weights(self) -> str | None:
-        """What the row is about: "random", "pretrained" or "none"; None for any."""
+        """What the row is about, one of ``bench.settings.Weights``; None for any."""
         return self.settings.get("weights")
 
     @cached_property
-    def named(self) -> dict[str, str | None]:
-        """Its settings but the weights, as "model.<name>" with the value as text, or None for the model's default.
+    def named(self) -> dict[str, dict[str, str | None]]:
+        """By profile its settings but the weights, as "model.<name>" with the value as text, or None for the usual one.
 
         Raises:
             UnknownNameError, ConfigError: If the model or a setting does not exist.
         """
+        return {name: self._named(profile) for name, profile in PROFILES.items()}
+
+    def _named(self, profile: Profile) -> dict[str, str | None]:
         config = registry.config_class(self.model)
-        default = asdict(cast(Any, config()))
-        chosen = asdict(cast(Any, validated(config, self.settings, f"model ({self.name})")))
+        usual = profile.settings_of(self.model, [field.name for field in dataclasses.fields(config)])
+        default, chosen = (
+            asdict(cast(Any, validated(config, {**usual, **settings}, f"model ({self.name})")))
+            for settings in ({}, self.settings)
+        )
         return {
             f"model.{name}": None if chosen[name] == default[name] else _text(name, chosen[name])
             for name in chosen
             if name in self.settings and name != "weights"
         }
 
-    def changes(self, base: Iterable[str]) -> frozenset[str]:
-        """What a run of this row changes when all runs of its group change ``base``."""
-        shared = {change for change in base if change.partition("=")[0] not in self.named}
-        return frozenset({*shared, *(f"{name}={value}" for name, value in self.named.items() if value is not None)})
+    def changes(self, base: Iterable[str], profile: str) -> frozenset[str]:
+        """What a run of this row changes when all runs of its group, of one profile, change ``base``."""
+        named = self.named.get(profile, {})
+        shared = {change for change in base if change.partition("=")[0] not in named}
+        return frozenset({*shared, *(f"{name}={value}" for name, value in named.items() if value is not None)})
 
 
 class Suite(BaseModel):
@@ -79,6 +88,8 @@ class Suite(BaseModel):
         question: What the comparison answers.
         margin: Within which a difference from the reference does not matter, in percent of its mean absolute error.
             Declared before anything is run: the verdict "equivalent" says that a difference is smaller.
+        planted: Whether its data are synthetic on purpose, so that what is true of them is known: what is claimed of
+            them then counts.
         published: A file of ``bench/runs/published_tables/``, whose numbers are shown beside ours.
         task: Settings of the tasks, the same for all, such as ``days_back``.
         tuned: True for a suite of tuned runs, which takes no others; False for one that takes none of them; without
@@ -98,6 +109,7 @@ class Suite(BaseModel):
     references: tuple[str, ...] = ()
     question: str = ""
     margin: Annotated[float, Interval(gt=0, le=100)] = 1.0
+    planted: bool = False
     published: str = ""
     task: dict[str, Any] = {}
     tuned: bool | None = None
@@ -151,13 +163,13 @@ class Suite(BaseModel):
             UnknownNameError, ConfigError: If one does not exist, or two variants are the same.
         """
         _ = self.published_table, self.switches
-        for number, variant in enumerate(self.variants):
+        for profile, (number, variant) in product(PROFILES, enumerate(self.variants)):
+            changed = variant.changes((), profile)
             twins = (v for v in self.variants[:number] if v.model == variant.model and v.weights == variant.weights)
-            if twin := next((twin for twin in twins if twin.named == variant.named), None):
+            if twin := next((twin for twin in twins if twin.changes((), profile) == changed), None):
                 raise ConfigError(
                     f"the variants '{twin.name}' and '{variant.name}' of the suite '{self.name}' are the same"
                 )
-            _ = variant.named
 
 
 def suite_names() -> list[str]:

@@ -43,8 +43,17 @@ def test_a_run_stands_in_the_row_of_its_changes() -> None:
 
 
 def test_a_row_may_name_the_usual_value() -> None:
-    made = run("stvfm", {"model.head": "linear"}, base={"model.depth": 6})
+    made = run("stvfm", {"model.head": "linear"}, base={"model.depth": 6}, profile="quick")
     assert ("4 blocks", "model.head=linear", "model.depth=6", "") in placed(CLOSED, made)
+
+
+def test_the_usual_value_is_that_of_the_runs_own_profile() -> None:
+    """Four blocks are ST-VFM's usual depth in the quick profile; the paper profile has all of them."""
+    linear = {"model.head": "linear"}
+    for profile, changes in (("quick", linear), ("paper", {**linear, "model.depth": 4})):
+        ((name, *_),) = placed(CLOSED, run("stvfm", changes, base={}, profile=profile))
+        assert name == "4 blocks", profile
+    assert placed(CLOSED, run("stvfm", linear, base={}, profile="paper")) == []
 
 
 def test_what_the_whole_suite_was_run_with_is_shared_by_the_group() -> None:

@@ -26,9 +26,9 @@ def make(catalog, **choices):
 
 
 @pytest.mark.parametrize("name", suite_names())
-def test_every_suite_names_the_ten_data_sets_but_the_one_of_a_published_table(name):
+def test_every_suite_names_the_ten_data_sets_but_those_of_a_published_table_and_of_planted_data(name):
     named = set(load_suite(name).datasets)
-    assert named == TEN or (name == "published" and named < TEN)
+    assert named == TEN or (name == "published" and named < TEN) or load_suite(name).planted
 
 
 def test_all_suites_load():
@@ -104,6 +104,26 @@ def test_weights_follow_the_profile(catalog):
     (other,) = make(catalog, models=("stvfm",), profile="paper", seeds=(0,), overrides=("model.weights=random",))
     (without,) = make(catalog)
     assert [run.spec.weights for run in (quick, paper, other, without)] == ["random", "pretrained", "random", "none"]
+
+
+def test_the_paper_profile_has_a_whole_backbone_of_the_papers_families(catalog):
+    (quick,) = make(catalog, models=("stvfm",))
+    (paper,) = make(catalog, models=("stvfm",), profile="paper", seeds=(0,))
+    assert [(run.spec.config["backbone"], run.spec.config["depth"]) for run in (quick, paper)] == [
+        ("vit_tiny", 4),
+        ("dinov2_small", 0),
+    ]
+    assert paper.label.overrides == {}
+    (other,) = make(catalog, models=("st_llm",), profile="paper", seeds=(0,))
+    assert other.spec.config["depth"] == 6  # no other model's depth is meant
+
+
+@pytest.mark.parametrize("name", [name for name in suite_names() if load_suite(name).variants])
+@pytest.mark.parametrize("profile", ["quick", "paper"])
+def test_no_two_rows_of_a_suite_are_the_same_run(catalog, name, profile):
+    suite = load_suite(name)
+    chosen = Selection(datasets=("tiny",), profile=profile, seeds=(0,), variants=tuple(v.name for v in suite.variants))
+    assert [run.method for run in plan(suite, chosen, catalog)] == [variant.name for variant in suite.variants]
 
 
 @pytest.mark.parametrize(
@@ -188,7 +208,8 @@ def test_variants_are_rows_after_the_models(catalog):
 
 def test_nothing_pre_trained_is_run_where_weights_are_random_unless_by_name(catalog):
     pretrained = "pre-trained, frozen"
-    assert pretrained not in variants(catalog)
+    from_file = {pretrained, "matched random, frozen", "permuted, frozen"}
+    assert not from_file & {*variants(catalog)}
     assert pretrained not in variants(catalog, profile="paper", overrides=("model.weights=random",))
     assert variants(catalog, profile="paper")[pretrained].spec.weights == "pretrained"
     named = variants(catalog, variants=(pretrained,))
@@ -197,7 +218,7 @@ def test_nothing_pre_trained_is_run_where_weights_are_random_unless_by_name(cata
 
 def test_a_variant_keeps_its_settings_whatever_is_set_for_all(catalog):
     planned = variants(catalog, "ablation", overrides=("model.depth=6", "model.prompts=2"))
-    assert [planned[name].spec.config["depth"] for name in ("ST-VFM", "2 blocks", "12 blocks")] == [6, 2, 12]
+    assert [planned[name].spec.config["depth"] for name in ("ST-VFM", "2 blocks", "8 blocks")] == [6, 2, 8]
     assert {run.spec.config.get("prompts", 2) for name, run in planned.items() if "prompts" not in name} == {2}
 
 

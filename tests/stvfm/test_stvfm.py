@@ -95,10 +95,10 @@ def test_the_flow_is_the_change_since_the_step_before_and_starts_at_zero() -> No
 def test_the_token_adapter_follows_its_equations(by_channel: bool) -> None:
     shape, patching, width = task_shape((4, 5)), Patching(grid=(4, 5), patch=2), 8
     torch.manual_seed(0)
-    adapter = TokenAdapter(shape, patching, width, scale=0.5, by_channel=by_channel)
+    adapter = TokenAdapter(shape, patching, width, by_channel=by_channel)
     window = make_window(shape, batch=2)
     with torch.no_grad():
-        found = adapter(window.history, window.history_clock)
+        found = adapter(patching.cut(window.history), window.history_clock)
         for batch, token in ((0, 0), (1, 4)):
             steps = []
             for step, (slot, day) in enumerate(window.history_clock[batch].tolist()):
@@ -113,7 +113,7 @@ def test_the_token_adapter_follows_its_equations(by_channel: bool) -> None:
                 pooled = (adapter.pool.weights * tokens).sum(dim=0)
             else:
                 pooled = torch.softmax(adapter.pool.score(tokens)[:, 0], dim=0) @ tokens
-            torch.testing.assert_close(found[batch, token], 0.5 * pooled)
+            torch.testing.assert_close(found[batch, token], pooled)
 
 
 def test_a_pool_by_channel_tells_steps_apart_that_a_pool_by_token_blurs() -> None:
@@ -128,13 +128,13 @@ def test_a_pool_by_channel_tells_steps_apart_that_a_pool_by_token_blurs() -> Non
 def test_plain_tokens_are_one_linear_map_of_the_stacked_history_and_the_place() -> None:
     shape, patching = task_shape((4, 5)), Patching(grid=(4, 5), patch=2)
     torch.manual_seed(0)
-    adapter, window = PlainTokens(shape, patching, 8, scale=0.5), make_window(shape)
+    adapter, window = PlainTokens(shape, patching, 8), make_window(shape)
     with torch.no_grad():
-        found = adapter(window.history, window.history_clock)
+        found = adapter(patching.cut(window.history), window.history_clock)
         for batch, token in ((0, 0), (2, 4)):
             stacked = torch.cat([patching.cut(window.history[batch, step])[token] for step in range(shape.history)])
             wanted = adapter.patch.weight @ stacked + adapter.patch.bias + adapter.space[token]
-            torch.testing.assert_close(found[batch, token], 0.5 * wanted)
+            torch.testing.assert_close(found[batch, token], wanted)
 
 
 def test_attention_is_a_softmax_over_the_memory_in_every_head() -> None:
@@ -224,16 +224,29 @@ def test_the_amplitude_is_what_a_norm_takes_from_a_token() -> None:
     )
 
 
-def test_the_head_sees_features_as_large_as_the_tokens_of_their_branch() -> None:
+def test_the_head_sees_features_as_large_as_the_tokens_of_their_branch_before_they_were_scaled() -> None:
     model, window, seen = make_model(), make_window(task_shape()), []
     model.head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     model.backbone.register_forward_hook(lambda _, inputs, out: seen.append((inputs[0], out)))
     with torch.no_grad():
+        model.scale.copy_(torch.tensor([0.3, 2.0]))
         model(window)
-    (tokens, features), given = seen
+    (scaled, features), given = seen
     for branch, part in enumerate(given.chunk(2, dim=-1)):
         rows = slice(3 * branch, 3 * branch + 3)
-        torch.testing.assert_close(part, tokens[rows].square().mean(-1, keepdim=True).sqrt() * features[rows])
+        size = scaled[rows].square().mean(-1, keepdim=True).sqrt() / model.scale[branch]
+        direction = features[rows] / features[rows].square().mean(-1, keepdim=True).sqrt()
+        torch.testing.assert_close(part, size * direction)
+
+
+def test_an_adapter_makes_tokens_of_unit_size_of_values_of_unit_size() -> None:
+    shape, patching = task_shape((12, 12), channels=1, history=6), Patching(grid=(12, 12), patch=4)
+    torch.manual_seed(0)
+    window = make_window(shape, batch=64)
+    makers = (TokenAdapter(shape, patching, 192, by_channel=True), PlainTokens(shape, patching, 192))
+    with torch.no_grad():
+        sizes = [float(make(patching.cut(window.history), window.history_clock).std()) for make in makers]
+    assert sizes == pytest.approx([1, 1], rel=0.1)
 
 
 def test_the_trained_parameters_are_those_of_the_formula() -> None:

@@ -19,8 +19,7 @@ from bench.runs.suite import validated
 from bench.settings import TaskSettings, TrainSettings
 from bench.task import Task
 from bench.train import Trainer
-from stvfm.backbones import Backbone
-from stvfm.body import Shuffled, add_lora
+from stvfm.body import add_lora
 from stvfm.model import Config, Model
 
 
@@ -110,16 +109,26 @@ def test_controls_have_the_trained_parameters_that_the_docstring_says() -> None:
     assert size(control="scratch", depth=2) - size() == pytest.approx(2 * block, rel=0.01)
 
 
-def test_shuffled_tokens_differ_by_their_positions_alone() -> None:
-    shuffled, straight = built(control="shuffled"), built()
-    assert isinstance(shuffled.backbone, Shuffled)
-    assert isinstance(straight.backbone, Backbone)
-    assert sorted(shuffled.backbone.order.tolist()) == list(range(9)) != shuffled.backbone.order.tolist()
-    assert torch.equal(shuffled.backbone.order, built(control="shuffled").backbone.order)
-    assert not torch.allclose(forecast(shuffled), forecast(straight), atol=1e-4)
-    shuffled.backbone.backbone.positions.zero_()
-    straight.backbone.positions.zero_()
-    torch.testing.assert_close(forecast(shuffled), forecast(straight), rtol=1e-4, atol=1e-4)
+def head_input(**changes: Any) -> Tensor:
+    model, seen = built(**changes), []
+    model.head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    forecast(model)
+    (given,) = seen
+    return given
+
+
+@pytest.mark.parametrize("backbone", ["vit_tiny", "dinov2_small"])
+def test_every_arm_hands_features_of_the_same_size_to_the_head(backbone: str) -> None:
+    wanted = float(head_input(backbone=backbone).square().mean().sqrt())
+    for control in ("identity", "attention", "shuffled", "scratch"):
+        found = head_input(backbone=backbone, control=control)
+        assert float(found.square().mean().sqrt()) == pytest.approx(wanted, rel=0.01), control
+
+
+def test_every_arm_starts_with_tokens_of_the_size_that_its_body_expects() -> None:
+    for control in ("none", "identity", "attention", "shuffled", "scratch"):
+        model = built(control=control)
+        assert model.scale.tolist() == pytest.approx([model.backbone.token_scale] * 2), control
 
 
 @pytest.mark.parametrize("backbone", ["vit_tiny", "dinov2_reg_small", "siglip_base"])

@@ -11,6 +11,7 @@ from bench.analysis.figures._style import BLUE, GREY, ORANGE, add_caption, new_f
 from bench.analysis.results import Results
 from bench.analysis.stats.importance import importance
 from bench.analysis.table import Flag, marked
+from bench.settings import RANDOM
 from bench.tuning.study import Choice, Scale, State, Study, TrialFacts, edges
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def draw_study(study: Study) -> Figure:
 
 def _names(study: Study) -> tuple[str, str]:
     """Of the model and the data set, with their marks."""
-    weights: tuple[Flag, ...] = ("random_weights",) if study.weights == "random" else ()
+    weights: tuple[Flag, ...] = ("random_weights",) if study.weights in RANDOM else ()
     return marked(study.model, weights), marked(study.dataset, ("synthetic",) if study.synthetic else ())
 
 

@@ -17,6 +17,7 @@ from bench.analysis.headers import dataset_headers
 from bench.analysis.table import Cell, Flag, Header, Table
 from bench.catalog.pretrained import SHORT, is_from_unknown
 from bench.records.record import DoneRun, Environment, FailedRun, Record, changes
+from bench.settings import RANDOM
 
 STATES = ("done", "failed", "stale")
 _PATH = re.compile(r"(?<![\w.:/\\~*])(?:~|[A-Za-z]:)?(?:[\\/][^\s\\/'\",;:()]+)+[\\/]([^\s\\/'\",;:()]+)")
@@ -167,9 +168,9 @@ def _model_key(record: Record) -> tuple[str, tuple[str, ...], str, str, bool]:
 
 def _model_header(record: Record) -> Header:
     spec = record.spec
-    flags: tuple[Flag, ...] = ("random_weights",) if spec.weights == "random" else ()
+    flags: tuple[Flag, ...] = ("random_weights",) if spec.weights in RANDOM else ()
     if is_from_unknown(spec):
-        flags = ("unknown_weights",)
+        flags = (*flags, "unknown_weights")
     return Header(name=record.model + (" (tuned)" if record.spec.tuned else ""), flags=flags, naive=record.naive)
 
 

@@ -13,6 +13,7 @@ from bench.analysis.witnesses import witnesses
 from bench.catalog.pretrained import is_from_unknown
 from bench.records.record import DoneRun, Record
 from bench.runs.suite import Suite
+from bench.settings import RANDOM
 
 
 def headline(results: Results, suites: Iterable[Suite]) -> dict[str, str | Sequence[str]]:
@@ -92,7 +93,9 @@ def _warnings(finished: Sequence[DoneRun]) -> tuple[str, ...]:
     if not models:
         return ("No run is finished.",)
     weights = {record.spec.weights for record in models} - {"none"}
-    random = ["Every model with a pre-trained part started from random weights."] if weights == {"random"} else []
+    random = (
+        ["Every model with a pre-trained part started from random weights."] if weights and weights <= RANDOM else []
+    )
     if any(record.label.profile != "quick" and not record.spec.data.synthetic for record in models):
         return tuple(random)
     warnings = ["No number of this report may be quoted."]
@@ -106,7 +109,7 @@ def _warnings(finished: Sequence[DoneRun]) -> tuple[str, ...]:
 def _cautions(results: Results, finished: Sequence[DoneRun]) -> tuple[str, ...]:
     synthetic = _names({record.dataset for record in finished if record.spec.data.synthetic})
     quick = sum(record.label.profile == "quick" for record in finished)
-    random = _models(record for record in finished if record.spec.weights == "random")
+    random = _models(record for record in finished if record.spec.weights in RANDOM)
     unknown = _models(record for record in finished if is_from_unknown(record.spec))
     leaky = _models(record for record in finished if record.spec.task.leaky_scaler)
     failed = len(results.runs) - len(finished)

@@ -15,6 +15,7 @@ from bench.analysis.stats.power import MOST_SEEDS
 from bench.analysis.table import MINUS, Cell, Header, Table
 from bench.analysis.tables._columns import method_facts
 from bench.runs.suite import Suite
+from bench.settings import RANDOM
 
 EQUIVALENT = "≈"
 TESTS = ("p", "holm", "p_equivalent", "holm_equivalent")
@@ -36,7 +37,7 @@ def difference_tables(group: Group, compared: Differences, suite: Suite) -> list
         ),
         cells=tuple(_row(group, compared, method) for method in rows),
         notes=_notes(compared, suite),
-        text_flags=("random_weights",) if "random" in compared.weights else (),
+        text_flags=("random_weights",) if RANDOM & compared.weights else (),
     )
     open_ones = {key: cell for key, cell in compared.cells.items() if cell.quotable and cell.verdict == "open"}
     if not open_ones:

@@ -6,6 +6,7 @@ from bench.analysis.grouping import by
 from bench.analysis.results import Results
 from bench.analysis.table import Cell, Flag, Header, Table, TableFile, marked
 from bench.runs.tuned import Tuned, TunedFile
+from bench.settings import RANDOM
 
 COLUMNS = (
     "asked", "finished", "pruned", "failed", "seconds", "default", "best", "at the edge of its range", "fixed",
@@ -62,7 +63,7 @@ def _synthetic(file: TunedFile) -> bool:
 def _header(file: TunedFile) -> Header:
     outcome = file.tuned.found
     dataset = marked(file.dataset, ("synthetic",) if _synthetic(file) else ())
-    flags: tuple[Flag, ...] = ("random_weights",) if outcome and outcome.weights == "random" else ()
+    flags: tuple[Flag, ...] = ("random_weights",) if outcome and outcome.weights in RANDOM else ()
     return Header(name=f"{dataset} / {file.name}", flags=flags)
 
 
