@@ -94,6 +94,30 @@ def test_a_backbone_from_the_hub_is_the_published_model_and_then_needs_no_hub(na
     assert not torch.allclose(random(tokens), wanted(tokens), atol=0.01)
 
 
+@pytest.mark.parametrize("name", ["dinov2_small", "clip_base"])
+@pytest.mark.usefixtures("small")
+def test_matched_and_permuted_weights_are_drawn_by_the_file_and_fail_without_it(name: str, hub: Hub) -> None:
+    model = published(name)
+    hub.files[str(BACKBONES[name].source)] = safetensors(state_on_the_hub(name, model))
+    torch.manual_seed(0)
+    known = build(name, "pretrained", (3, 4), depth=2)
+    for weights in ("matched", "permuted"):
+        drawn = build(name, weights, (3, 4), depth=2)  # type: ignore[arg-type]
+        assert drawn.token_scale == known.token_scale
+        pairs = [(known.prefix, drawn.prefix), (known.positions, drawn.positions)]
+        pairs += zip(known.parameters(), drawn.parameters(), strict=True)
+        for old, new in pairs:
+            assert not torch.equal(old, new)
+            if weights == "permuted":
+                assert torch.equal(old.flatten().sort().values, new.flatten().sort().values)
+            else:
+                assert float(new.mean() - old.mean()) == pytest.approx(0, abs=5 * float(old.std()) / old.numel() ** 0.5)
+        assert not torch.allclose(drawn(torch.ones(1, 12, 24)), known(torch.ones(1, 12, 24)), atol=0.01)
+    other = "dino_small" if name != "clip_base" else "clip_large"
+    with pytest.raises(WeightsError):
+        build(other, "matched", (3, 4), depth=2)
+
+
 @pytest.mark.usefixtures("small")
 def test_half_precision_on_the_hub_becomes_single_precision_here(hub: Hub) -> None:
     state = state_on_the_hub("clip_base", published("clip_base"))

@@ -58,10 +58,11 @@ class Differences:
         return (f"No current run of “{self.wanted}” is there, so this does not answer the question.",)
 
     def counts(self, methods: Iterable[MethodKey]) -> dict[Verdict, int]:
-        """How often, on real data, each verdict on the reference is reached."""
+        """How often, on real data and on planted, each verdict on the reference is reached."""
         chosen = {*methods}
-        real = [cell for (data, method), cell in self.cells.items() if not data.synthetic and method in chosen]
-        return {verdict: sum(cell.verdict == verdict for cell in real) for verdict in get_args(Verdict)}
+        of_these = ((data, cell) for (data, method), cell in self.cells.items() if method in chosen)
+        counted = [cell for data, cell in of_these if cell.quotable or not data.synthetic]
+        return {verdict: sum(cell.verdict == verdict for cell in counted) for verdict in get_args(Verdict)}
 
 
 def differences(group: Group, suite: Suite) -> Differences | None:

@@ -68,6 +68,15 @@ class WindowErrors(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     square: bytes
     day: DayErrors | None = None
 
+    @property
+    def windows_per_day(self) -> int:
+        """How many windows begin in a day, by the usual distance of a window from the one before.
+
+        That is a slot, unless gaps in time leave single windows: scenes with a window each have one in their length.
+        """
+        distances = np.diff(self.starts)
+        return max(1, round(self.per_day / float(np.median(distances)))) if distances.size else self.per_day
+
     @classmethod
     def of(
         cls,

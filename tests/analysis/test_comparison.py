@@ -42,6 +42,19 @@ def one(reference, other, **facts):
     return made
 
 
+def test_scenes_with_a_window_each_are_days_of_their_own():
+    """Sixty scenes of a day are sixty days, not the five that so many windows of neighbouring slots would be."""
+    rng = np.random.default_rng(0)
+    runs = []
+    for level in (1.0, 2.0):
+        absolute = level + 0.1 * rng.random((3, 60))
+        sums = {"per_day": 12, "origins": np.arange(60) * 12 + 6, "count": np.ones(60)}
+        windows = [WindowErrors.of(absolute=row, square=row**2, **sums) for row in absolute]
+        runs.append(Runs(windows=windows))
+    (found,) = corrected(compare(runs[0], runs[1:]))
+    assert (found.days, found.verdict) == (60, "better")
+
+
 def test_a_planted_difference_is_found():
     made = one(errors(seed=1), errors(factor=1.05, seed=2))
     assert made.percent == pytest.approx(5, abs=1)

@@ -65,6 +65,13 @@ def test_pre_trained_runs_are_the_reference_of_random_ones() -> None:
     assert found["random, frozen ‡"].startswith("+4.0")
 
 
+@pytest.mark.parametrize(("weights", "row"), [("matched", "matched random, frozen"), ("permuted", "permuted, frozen")])
+def test_weights_drawn_by_pre_trained_ones_are_random_weights_in_a_row_of_their_own(weights: str, row: str) -> None:
+    made = [*controls("pretrained"), *(variant(1.05, seed=seed, weights=weights) for seed in range(3))]
+    assert [name for name in cells(made) if name.startswith(row) and "‡" in name]
+    assert "random weights" in str(made[-1])
+
+
 def test_a_method_is_compared_with_the_reference_of_its_own_weights() -> None:
     made = [variant(1.0, weights="random"), variant(2.0, weights="pretrained")]
     made += [variant(1.5, overrides={"model.flow": False}, weights=weights) for weights in ("random", "pretrained")]
@@ -92,6 +99,17 @@ def test_a_synthetic_data_set_proves_nothing() -> None:
     assert [header.text for header in table.columns][:2] == ["bikenyc", "taxibj †"]
     assert [row[1].rank for row in table.cells] == ["", "", ""]
     assert columns(table)[-1][0] == "1 / 0 / 0 / 0"
+
+
+def test_planted_data_are_judged_although_they_are_synthetic() -> None:
+    planted = CONTROLS.model_copy(update={"planted": True})
+    table = tables(controls("pretrained", synthetic=True), planted)[-1]
+    assert [row[0].rank for row in table.cells] == ["best", "best", "best"]
+    assert columns(table)[-1] == ["1 / 0 / 0 / 0", "1 / 0 / 0 / 0", "0 / 1 / 0 / 0"]
+    assert any("synthetic on purpose" in note for note in table.notes)
+    assert not any("Only real data" in note for note in table.notes)
+    quick = tables(controls("pretrained", synthetic=True, profile="quick"), planted)[-1]
+    assert {row[0].rank for row in quick.cells} == {""}
 
 
 def test_what_cannot_be_compared_says_so() -> None:

@@ -27,6 +27,19 @@ def errors(origins: list[int] = ORIGINS, day: DayErrors | None = None, scale: fl
     return WindowErrors.of(per_day=48, origins=np.array(origins), day=day, **sums)
 
 
+@pytest.mark.parametrize(
+    ("origins", "wanted"),
+    [
+        ([*range(100, 200)], 48),  # every slot has a window
+        ([*range(100, 150), *range(400, 450)], 48),  # a gap in time makes no day shorter
+        ([*range(6, 600, 12)], 4),  # scenes of 12 slots with a window each
+        ([6], 48),
+    ],
+)
+def test_windows_of_a_day_are_counted_by_their_usual_distance(origins: list[int], wanted: int) -> None:
+    assert errors(origins).windows_per_day == wanted
+
+
 def by_slot() -> DayErrors:
     return DayErrors.of(count=np.arange(48.0), absolute=np.arange(48.0) / 3)
 

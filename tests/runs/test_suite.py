@@ -216,6 +216,15 @@ def test_nothing_pre_trained_is_run_where_weights_are_random_unless_by_name(cata
     assert [(method, run.spec.weights) for method, run in named.items()] == [(pretrained, "pretrained")]
 
 
+def test_the_head_is_bare_in_every_row_of_the_suite_that_says_so(catalog):
+    rows = load_suite("controls_bare").variants
+    planned = variants(catalog, "controls_bare", variants=tuple(row.name for row in rows))
+    bare = [
+        (run.spec.config["head"], run.spec.config["identity"], run.spec.config["calendar"]) for run in planned.values()
+    ]
+    assert bare == [("linear", False, False)] * len(rows)
+
+
 def test_a_variant_keeps_its_settings_whatever_is_set_for_all(catalog):
     planned = variants(catalog, "ablation", overrides=("model.depth=6", "model.prompts=2"))
     assert [planned[name].spec.config["depth"] for name in ("ST-VFM", "2 blocks", "8 blocks")] == [6, 2, 8]

@@ -92,7 +92,7 @@ def test_a_control_without_pretrained_part_asks_for_no_weights_and_says_none(con
     assert forecast(model).isfinite().all()
 
 
-@pytest.mark.parametrize("weights", ["pretrained", "random"])
+@pytest.mark.parametrize("weights", ["pretrained", "matched", "permuted", "random"])
 @pytest.mark.parametrize("control", ["none", "shuffled"])
 def test_a_run_with_a_frozen_backbone_keeps_the_label_of_its_weights(control: str, weights: str) -> None:
     planned = validated(registry.config_class("stvfm"), {"control": control, "weights": weights}, "model (stvfm)")
@@ -123,6 +123,15 @@ def test_every_arm_hands_features_of_the_same_size_to_the_head(backbone: str) ->
     for control in ("identity", "attention", "shuffled", "scratch"):
         found = head_input(backbone=backbone, control=control)
         assert float(found.square().mean().sqrt()) == pytest.approx(wanted, rel=0.01), control
+
+
+def test_the_size_that_training_gave_to_the_last_norm_does_not_reach_the_head() -> None:
+    model, seen = built(), []
+    model.head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    forecast(model)
+    model.backbone.norm.weight.mul_(3)
+    forecast(model)
+    torch.testing.assert_close(*seen)
 
 
 def test_every_arm_starts_with_tokens_of_the_size_that_its_body_expects() -> None:
@@ -178,3 +187,26 @@ def test_recomputing_changes_neither_forecast_nor_gradient(changes: dict[str, An
         found.append([out, *(weight.grad for weight in model.parameters() if weight.grad is not None)])
     assert len(found[0]) == len(found[1]) > 20
     assert all(map(torch.equal, *found))
+
+
+@pytest.mark.parametrize("control", ["none", "identity", "attention", "shuffled", "scratch"])
+def test_with_pictures_as_tokens_nothing_in_front_of_the_backbone_is_trained(control: str) -> None:
+    model = opened(built(tokens="image", control=control, flow=False)).train()
+    out = model(make_window(task_shape()))
+    out.square().mean().backward()
+    ours = {name.partition(".")[0] for name in trained(model)}
+    assert ours == ({"backbone", "head"} if control in ("attention", "scratch") else {"head"})
+    assert forecast(model).isfinite().all()
+
+
+def test_a_picture_of_the_last_frame_is_all_that_pictures_as_tokens_tell() -> None:
+    model, window = built(tokens="image", flow=False, residual=False, calendar=False).eval(), make_window(task_shape())
+    earlier, last = window.history.clone(), window.history.clone()
+    earlier[:, :-1] += 1
+    last[:, -1] += 0.5
+    with torch.no_grad():
+        found, same, other = (
+            model(dataclasses.replace(window, history=history)) for history in (window.history, earlier, last)
+        )
+    assert torch.equal(found, same)
+    assert not torch.allclose(found, other)

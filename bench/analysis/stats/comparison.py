@@ -68,7 +68,8 @@ class Difference:
         holm, holm_equivalent: The same, corrected by Holm for all methods tested on this data set.
         tested: How many these are.
         weights: Of the reference.
-        quotable: Whether it may be claimed at all: on real data, and not in the quick profile.
+        quotable: Whether it may be claimed at all: on real data or where an effect was planted, and not in the quick
+            profile.
     """
 
     percent: float
@@ -139,7 +140,7 @@ def compare(reference: Runs, others: Sequence[Runs], *, margin: float = MARGIN) 
     base = _errors(reference)
     if not base.sum() > 0:
         return [None] * len(others)
-    per_day = reference.windows[0].per_day
+    per_day = reference.windows[0].windows_per_day
     return [
         difference(base, _errors(runs), per_day, seeded=(reference.seeded, runs.seeded), margin=margin)
         if runs.windows
@@ -156,7 +157,7 @@ def difference(
     Args:
         reference: ``[S, N]``, windows in ascending order of time, ``per_day`` of them a day; not all 0.
         other: ``[S', N]``, on the same windows.
-        per_day: Slots of a day.
+        per_day: Windows of a day.
         seeded: Whether the reference and the method depend on a seed.
         margin: Within which a difference does not matter, in percent.
     """

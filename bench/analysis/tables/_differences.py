@@ -18,6 +18,9 @@ from bench.runs.suite import Suite
 from bench.settings import RANDOM
 
 EQUIVALENT = "≈"
+PLANTED = (
+    "The data are synthetic on purpose, so that the right verdicts are known: this judges the comparison, no model."
+)
 TESTS = ("p", "holm", "p_equivalent", "holm_equivalent")
 
 
@@ -111,7 +114,7 @@ def _notes(compared: Differences, suite: Suite) -> tuple[str, ...]:
         f"{EQUIVALENT}: equivalent, since the 90 % interval lies within ± {suite.margin:g} %, the suite's margin "
         "(two one-sided tests, corrected alike). All else is open, and in round brackets stands the smallest "
         "difference, in %, that would have been found in 80 % of cases.",
-        "Only real data outside the quick profile are judged and counted.",
+        PLANTED if suite.planted else "Only real data outside the quick profile are judged and counted.",
         *([compared.witnesses.related] if compared.witnesses.related else []),
         *_lacking(compared),
     ]
