@@ -29,6 +29,8 @@ def pooled(group: Group) -> Group:
 def by_channel(group: Group) -> Group:
     """Every cell, and a cell for each channel of a data set whose channels differ in unit."""
     cuts = split_by(group)
+    if all(len(names) == 1 for names in cuts.values()):
+        return group
     cells = {
         (replace(data, channel=name), method): replace(cell, channel=channel)
         for (data, method), cell in group.cells.items()

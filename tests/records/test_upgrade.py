@@ -123,6 +123,13 @@ def test_which_weights_an_earlier_record_started_from_is_not_recorded() -> None:
         assert done(text).spec.weights_sha256 is None
 
 
+def test_an_earlier_record_knows_no_channels_and_has_its_scores_over_all_of_them() -> None:
+    for text in (DONE.encode(), old("schema", 3, text=dump(done()).decode())):
+        made = done(text)
+        assert (made.channels, made.cuts) == ([], {"": None})
+        assert "MAE 1.25, RMSE 2.5 on test" in str(made)
+
+
 def test_errors_of_windows_come_back_and_what_was_kept_later_is_none() -> None:
     made = done()
     assert made.windows.starts.tolist() == [2550, 2551, 2552]
