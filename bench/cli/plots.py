@@ -24,7 +24,8 @@ def plots(
 
     Over suites: ranks, per_horizon (error by step), efficiency (accuracy against
     cost), learning (curves), seeds (as points), maps (truth, forecast and error of
-    one window chosen by rule), daily (error by time of day). Of studies: tuning.
+    one window chosen by rule), daily (error by time of day), fractions (error by share
+    of the training windows). Of studies: tuning.
     """
     from bench.cli.output import write_figures
 

@@ -102,7 +102,8 @@ def _fit_seconds(model: Any, task: Task, context: RunContext) -> float:
     whole = task.series
     slots = min(len(whole.values), max(FITTED_SLOTS, 4 * (task.shape.history + task.shape.horizon)))
     started = context.seconds()
-    model.fit(replace(whole, values=whole.values[:slots], clock=whole.clock[:slots], mask=whole.mask[:slots]))
+    part = {name: getattr(whole, name)[:slots] for name in ("values", "clock", "mask")}
+    model.fit(replace(whole, **part, origins=whole.origins[whole.origins <= slots - task.shape.horizon]))
     return (context.seconds() - started) * len(whole.values) / slots
 
 

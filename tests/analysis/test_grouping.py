@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from records import record, results_of
 
 from bench.analysis.grouping import grouped, run_ids
-from bench.runs.suite import Method, Suite
+from bench.runs.suite import Method, Suite, load_suite
 
 VARIANTS = (
     Method(name="whole", model="stvfm"),
@@ -108,3 +109,21 @@ def test_in_a_suite_of_all_models_every_change_is_a_row_unless_it_was_made_as_a_
     assert placed(OPEN, run("stid", asked, base=asked)) == [("stid", "model.width=64", "", "train.lr=0.1")]
     assert placed(OPEN, run("stvfm", {"model.flow": False})) == []
     assert placed(OPEN, run("stvfm", {"model.flow": False}, base={"model.flow": False})) != []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"windows": "first"},
+        {"windows": "first", "equal_steps": False},
+        {"days_back": "7,1"},
+        {"days_back": "none"},
+        {"calendar": False},
+    ],
+)
+def test_runs_of_other_windows_steps_or_information_never_share_a_group(other: Settings) -> None:
+    records = [record(task="few5", seed=0), record(task="few5", seed=1, **other)]
+    groups = results_of(records).groups(load_suite("few_shot"))
+    assert len(groups) == 2
+    assert [summary.seeds for group in groups.values() for summary in group.cells.values()] == [1, 1]
+    assert len({key.title for key in groups}) == 2

@@ -57,6 +57,9 @@ def test_the_commands_make_just_the_runs_that_were_made_with_their_labels(catalo
         ("short_term", Selection(models=("stid",), datasets=("tiny",), overrides=("task.history=8",))),
         ("few_shot", Selection(models=("dlinear",), datasets=("tiny2",))),
         ("controls", Selection(variants=("no backbone", "random, frozen"), datasets=("tiny",))),
+        ("few_shot", Selection(models=("stid",), datasets=("tiny",), task="few5", protocol="unist")),
+        ("few_shot", Selection(models=("stid",), datasets=("tiny",), overrides=("task.windows=first",))),
+        ("same_information", Selection(models=("stid",), datasets=("tiny",), overrides=("task.calendar=false",))),
         ("controls", Selection(variants=("shuffled tokens",), datasets=("tiny",), overrides=("model.depth=2",))),
     ]
     planned = {run.run_id: run for name, chosen in suites for run in plan(load_suite(name), chosen, catalog)}

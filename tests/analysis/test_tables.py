@@ -220,7 +220,7 @@ def test_whatever_must_not_be_compared_stands_in_a_group_of_its_own() -> None:
 def test_each_table_holds_its_own_tasks() -> None:
     made = results([record(task=task) for task in ("short", "long", "few1", "few5")])
     assert [len(made.table(name).by_heading()) for name in ALL] == [1, 1, 2]
-    assert "first 1 % of the training windows" in markdown(made.table("few_shot"))
+    assert "last 1 % of the training windows" in markdown(made.table("few_shot"))
 
 
 def test_the_legend_explains_the_marks_that_occur_and_no_others() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from models import make_window
 
-from baselines.visionts import Config, Model
+from baselines.visionts import DAYS_BACK, Config, Model
 from bench.types import TaskShape, Window
 
 
@@ -15,4 +17,4 @@ def window_of(shape: TaskShape, batch: int = 2, seed: int = 0) -> Window:
 
 def built(shape: TaskShape, seed: int = 0, **settings: object) -> Model:
     torch.manual_seed(seed)
-    return Model(shape, Config(**settings)).eval()
+    return Model(replace(shape, days_back=DAYS_BACK), Config(**settings)).eval()

@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.analysis.groups import DataKey, Group, spread
 from bench.analysis.headers import dataset_headers, method_headers
+from bench.analysis.inputs import inputs_note
 from bench.analysis.results import Results
 from bench.analysis.table import Header, Table, TableFile
 from bench.analysis.tables._columns import column, long_rows
@@ -51,7 +52,10 @@ def _table(group: Group, data: DataKey, header: Header) -> Table:
         rows=tuple(method_headers(methods, group.naive).values()),
         columns=tuple(Header(name=f"step {step}") for step in steps),
         cells=tuple(tuple(cells[method] for cells in columns) for method in methods),
-        notes=("MAE at each step alone, means over seeds. Naive baselines in italics.",),
+        notes=(
+            "MAE at each step alone, means over seeds. Naive baselines in italics.",
+            *([read] if (read := inputs_note(group.on([data]))) else []),
+        ),
         text_flags=header.flags,
     )
 

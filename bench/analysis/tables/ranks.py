@@ -8,6 +8,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from bench.analysis.groups import GroupKey
+from bench.analysis.inputs import inputs_note
 from bench.analysis.results import Results
 from bench.analysis.standings import Standing, standing
 from bench.analysis.stats.ranking import (
@@ -41,18 +42,19 @@ def make(results: Results) -> TableFile:
     """The table of all suites that do not compare variants or lay published numbers beside."""
     import pandas as pd
 
-    standings = {key: standing(group) for key, group in results.plain_groups().items()}
+    groups = results.plain_groups()
+    standings = {key: standing(group) for key, group in groups.items()}
     rows = {key: _rows(ranked) if ranked.enough else [] for key, ranked in standings.items()}
     columns = [*(field.name for field in fields(GroupKey)), "method", *MEASURED]
     long = [{**asdict(key), **row} for key in rows for row in rows[key]]
     return TableFile(
         title="Which models lead over all data sets?",
-        tables=tuple(_table(key, ranked, rows[key]) for key, ranked in standings.items()),
+        tables=tuple(_table(key, ranked, rows[key], inputs_note(groups[key])) for key, ranked in standings.items()),
         csv={"": pd.DataFrame(long, columns=columns)},
     )
 
 
-def _table(key: GroupKey, ranked: Standing, rows: Sequence[Mapping[str, Any]]) -> Table:
+def _table(key: GroupKey, ranked: Standing, rows: Sequence[Mapping[str, Any]], read: str) -> Table:
     """Without a ranking its heading and notes alone."""
     leaderboard = sorted(rows, key=lambda row: (row["average_rank"], row["method"]))
     return Table(
@@ -62,7 +64,7 @@ def _table(key: GroupKey, ranked: Standing, rows: Sequence[Mapping[str, Any]]) -
         rows=tuple(ranked.headers[row["method"]] for row in leaderboard),
         columns=tuple(Header(name=name) for name in COLUMNS),
         cells=tuple(tuple(Cell(value=text) for text in _texts(row)) for row in leaderboard),
-        notes=_notes(ranked),
+        notes=(*_notes(ranked), *([read] if read and rows else [])),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from bench.analysis.channels import by_channel
 from bench.analysis.groups import DataKey, Group, MethodKey, Summary
 from bench.analysis.headers import dataset_headers, method_headers, weights_note
+from bench.analysis.inputs import inputs_note, inputs_of
 from bench.analysis.results import Results
 from bench.analysis.table import MARKS, Cell, Table, TableFile
 from bench.analysis.tables._columns import column, method_facts
@@ -87,6 +88,7 @@ def _notes(group: Group, suite: Suite) -> tuple[str, ...]:
         *([f"Not run: {absent}."] if absent else []),
         *([weights] if weights else []),
         *([SPLIT] if any(data.channel for data in group.datasets) else []),
+        *([read] if (read := inputs_note(group)) else []),
     )
 
 
@@ -120,6 +122,7 @@ def _rows(group: Group) -> list[dict[str, Any]]:
     for (data, method), summary in group.cells.items():
         cell = {"dataset": data.dataset, "channel": data.channel, **method_facts(method), **asdict(group.key)}
         known = {"synthetic": data.synthetic, "version": data.version, "sha256": data.sha256}
+        known |= {"inputs": inputs_of([summary])}
         for metric in METRICS:
             numbers = {"mean": summary.mean(metric), "std": summary.std(metric), "n": summary.seeds}
             flags = {*datasets[data].flags, *methods[method].flags, *summary.flags_of(metric)}

@@ -1,0 +1,98 @@
+"""How the error falls with more training data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from bench.analysis.figures._panels import BACKGROUND, Styles, highlighted, panels
+from bench.analysis.groups import DataKey, Group, GroupKey, MethodKey, Summary
+from bench.analysis.results import Results
+from bench.analysis.stats.intervals import seed_interval
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FEWEST_FRACTIONS = 3  # that make a curve
+ROOM = 0.25  # of the range of the means, above and below them
+CAPTION = (
+    "MAE on test by the share of the training windows used (logarithmic), means over seeds. Bars: 95 % t-intervals "
+    "over seeds, which say nothing of other test windows; one that leaves its panel is wider than it, and a point "
+    "without one has a single seed. All shares are trained for as many steps, or until validation stops them."
+)
+
+
+def draw(results: Results) -> Iterator[Figure]:
+    """For each suite with several fractions: the error against the fraction, a panel per data set."""
+    for suite in results.suites:
+        for groups in _by_fraction(results.groups(suite)):
+            merged, windows = _merged(groups), groups[0].key.windows
+            title = f"How does the error fall with more training data?\n{merged.key.title}, the {windows} windows"
+            labels = ("training windows, %", "MAE")
+            yield panels(merged, highlighted(merged), title, CAPTION, _draw_panel, labels)
+
+
+def _by_fraction(groups: Mapping[GroupKey, Group]) -> Iterator[list[Group]]:
+    """Groups that differ in nothing but the fraction; all windows belong to each kind of few."""
+    few: dict[GroupKey, list[Group]] = {}
+    for key, group in groups.items():
+        if key.fraction < 1:
+            few.setdefault(replace(key, task="", fraction=1.0), []).append(group)
+    for kind, members in few.items():
+        whole = replace(kind, windows="all", equal_steps=True)
+        members += [group for key, group in groups.items() if replace(key, task="") == whole]
+        if len({group.key.fraction for group in members}) >= FEWEST_FRACTIONS:
+            yield sorted(members, key=lambda group: group.key.fraction)
+
+
+def _merged(groups: list[Group]) -> Group:
+    """One group with the runs of all fractions in each cell."""
+    cells: dict[tuple[DataKey, MethodKey], Summary] = {}
+    for group in groups:
+        for at, cell in group.cells.items():
+            known = cells.get(at)
+            if cell.runs:
+                flags = dict.fromkeys((*(known.flags if known else ()), *cell.flags))
+                runs = (*(known.runs if known else ()), *cell.runs)
+                cells[at] = Summary(runs=runs, flags=tuple(flags), naive=cell.naive)
+    tasks = ", ".join(group.key.task for group in groups)
+    return Group(key=replace(groups[0].key, task=tasks, fraction=1.0), cells=cells)
+
+
+def _draw_panel(axis: Axes, cells: Mapping[MethodKey, Summary], styles: Styles) -> None:
+    shares: set[float] = set()
+    means: list[float] = []
+    for method, cell in cells.items():
+        errors = _errors(cell)
+        shares |= errors.keys()
+        means += map(fmean, errors.values())
+        _draw_line(axis, errors, styles.get(method))
+    axis.set_xscale("log")
+    axis.set_xticks(sorted(shares), [f"{share:g}" for share in sorted(shares)])
+    axis.set_xticks([], minor=True)
+    if means:
+        room = ROOM * (max(means) - min(means) or 1.0)
+        axis.set_ylim(max(0.0, min(means) - room), max(means) + room)
+
+
+def _errors(cell: Summary) -> dict[float, list[float]]:
+    """MAE of the seeds by share in percent, from the smallest share on."""
+    errors: dict[float, list[float]] = {}
+    for run in sorted(cell.runs, key=lambda run: (run.spec.task.fraction, run.seed)):
+        mae = run.score("mae")
+        if mae is not None and math.isfinite(mae):
+            errors.setdefault(100 * run.spec.task.fraction, []).append(mae)
+    return errors
+
+
+def _draw_line(axis: Axes, errors: Mapping[float, list[float]], style: Mapping[str, Any] | None) -> None:
+    means = [fmean(values) for values in errors.values()]
+    drawn = BACKGROUND if style is None else style
+    axis.plot([*errors], means, **drawn)
+    for share, values in errors.items():
+        if style is not None and len(values) > 1:
+            axis.plot([share, share], seed_interval(values), color=style["color"], linewidth=0.9, alpha=0.7)

@@ -1,0 +1,32 @@
+"""What the rows of a table were shown, in words, from what their records say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bench.analysis.groups import Group, MethodKey, Summary
+from bench.analysis.headers import method_headers
+
+UNKNOWN = "not recorded"
+
+
+def inputs_of(summaries: Iterable[Summary]) -> str:
+    """What runs read beside the history, such as "calendar, place"; " or " between those that differ."""
+    texts = {str(run.inputs) if run.inputs else UNKNOWN for summary in summaries for run in summary.runs}
+    return " or ".join(sorted(texts)) or UNKNOWN
+
+
+def inputs_note(group: Group) -> str:
+    """A sentence on what each method read, methods that read the same together; empty if no record says."""
+    headers = method_headers(group.methods)
+    alike: dict[str, list[str]] = {}
+    for method in group.methods:
+        alike.setdefault(inputs_of(_cells(group, method)), []).append(headers[method].name)
+    if not alike.keys() - {UNKNOWN}:
+        return ""
+    parts = [f"{text} - {', '.join(names)}" for text, names in sorted(alike.items())]
+    return f"Read beside the {group.key.history} steps of history: {'; '.join(parts)}."
+
+
+def _cells(group: Group, method: MethodKey) -> list[Summary]:
+    return [summary for (_, other), summary in group.cells.items() if other == method]

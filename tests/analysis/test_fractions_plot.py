@@ -1,0 +1,87 @@
+"""The figure of error against fraction: which groups make a curve, its points and its intervals."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from figures import caption, names
+from records import record, results_of
+from scipy import stats
+
+from bench.analysis.stats.intervals import seed_interval
+from bench.runs.suite import Suite
+
+TASKS = ("few1", "few10", "short")
+SUITE = Suite(name="mine", title="Mine", tasks=TASKS, protocol="strict", datasets=("bikenyc",))
+
+
+def plot(records, suite=SUITE):
+    return results_of(records, suites=[suite]).plot("fractions")
+
+
+def curve(model="stid", maes=((5.0, 6.0), (3.0, 4.0), (2.0, 2.5)), tasks=TASKS, **facts):
+    return [
+        record(model=model, task=task, seed=seed, mae=mae, **facts)
+        for task, seeds in zip(tasks, maes, strict=True)
+        for seed, mae in enumerate(seeds)
+    ]
+
+
+def lines(axis):
+    return [line.get_xydata().tolist() for line in axis.lines if len(line.get_xdata())]
+
+
+def test_the_error_stands_against_the_share_of_windows_with_an_interval_over_seeds_at_each():
+    (figure,) = plot(curve())
+    (axis,) = figure.axes
+    line, *bars = lines(axis)
+    assert line == [[1, 5.5], [10, 3.5], [100, 2.25]]
+    reach = stats.t.ppf(0.975, 1) * 0.5  # two seeds that are 1 apart
+    assert bars[0] == [[1, pytest.approx(5.5 - reach)], [1, pytest.approx(5.5 + reach)]]
+    assert [bar[0][0] for bar in bars] == [1, 10, 100]
+    assert axis.get_xscale() == "log"
+    assert [text.get_text() for text in axis.get_xticklabels()] == ["1", "10", "100"]
+
+
+def test_a_single_seed_has_a_point_and_no_interval():
+    (figure,) = plot(curve(maes=((5.0,), (3.0,), (2.0,))))
+    assert lines(figure.axes[0]) == [[[1, 5.0], [10, 3.0], [100, 2.0]]]
+
+
+def test_wide_intervals_do_not_flatten_the_curves():
+    (figure,) = plot(curve(maes=((1.0, 100.0), (3.0, 4.0), (2.0, 2.5))))
+    low, high = figure.axes[0].get_ylim()
+    assert low >= 0
+    assert high < 70
+
+
+def test_random_weights_and_synthetic_data_are_marked():
+    (figure,) = plot(curve(model="stvfm", weights="random", synthetic=True) + curve(synthetic=True))
+    assert figure.axes[0].get_title() == "bikenyc †"
+    assert names(figure) == ["stid", "stvfm ‡"]
+    assert "synthetic data" in caption(figure)
+
+
+def test_two_fractions_make_no_curve():
+    assert plot(curve()[:4]) == []
+
+
+def test_windows_from_the_begin_and_the_end_and_shorter_training_never_share_a_curve():
+    first = {"windows": "first"}
+    short = {"windows": "first", "equal_steps": False}
+    few = [record(task=task, mae=9.0, **kind) for kind in (first, short) for task in ("few1", "few10")]
+    figures = plot([*curve(maes=((5.0,), (3.0,), (2.0,))), *few])
+    assert sorted(lines(figure.axes[0])[0] for figure in figures) == [
+        [[1, 5.0], [10, 3.0], [100, 2.0]],
+        [[1, 9.0], [10, 9.0], [100, 2.0]],
+        [[1, 9.0], [10, 9.0], [100, 2.0]],
+    ]
+    assert sum("the last windows" in figure.get_suptitle().replace("\n", " ") for figure in figures) == 1
+
+
+def test_an_interval_over_seeds_is_that_of_student():
+    values = [1.0, 2.0, 4.0, 5.0]
+    wanted = stats.t.interval(0.95, 3, loc=3.0, scale=stats.sem(values))
+    assert seed_interval(values) == pytest.approx(wanted)
+    assert all(math.isnan(end) for end in seed_interval([1.0]))
