@@ -177,9 +177,7 @@ class Task:
     def _valid_mask(self) -> NDArray[np.bool_]:
         data = self._data
         present = np.ones(data.values.shape, dtype=bool) if data.mask is None else data.mask
-        valid: NDArray[np.bool_] = present & data.cell_mask
-        valid[: self.train_start] = False
-        return valid
+        return present & data.cell_mask
 
     def _fit_scaler(self) -> Scaler:
         start, stop = self.train_start, len(self._data.values) if self.settings.leaky_scaler else self.train_stop

@@ -88,6 +88,12 @@ def test_paths_lose_their_folders_and_addresses_keep_theirs(message, shown):
     assert without_paths(message) == shown
 
 
+def test_the_scaler_of_few_windows_lies_in_the_training_part_though_it_is_not_fitted_on_all_of_it():
+    run = record(task="few5")
+    audit = msgspec.structs.replace(run.audit, scaler_fitted_on=(1990, 2100))
+    assert "training part alone in all 1." in words(report([msgspec.structs.replace(run, audit=audit)]))
+
+
 def test_audits_that_show_less_are_counted():
     good, bad = record(), record(seed=1)
     split = SplitRanges(train=(0, 70), val=(70, 85), test=(85, 100))
