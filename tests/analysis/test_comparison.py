@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.stats import ttest_ind, ttest_ind_from_stats
+from statsmodels.stats.weightstats import ttost_ind
 
 from bench.analysis.stats.comparison import Runs, compare, corrected, difference
 from bench.errors import StoreError
@@ -109,11 +110,10 @@ def test_equivalence_is_two_one_sided_t_tests_of_scipy():
 
 
 def test_statsmodels_agrees_on_equivalence():
-    weightstats = pytest.importorskip("statsmodels.stats.weightstats")
     reference, other = errors(6, noise=0, seed=9), errors(6, noise=0, factor=1.001, seed=10)
     ratio, unit = other.mean() / reference.mean(), 100 / reference.mean()
     base, mine = ratio * unit * reference.mean(axis=1), unit * other.mean(axis=1)
-    p, *_ = weightstats.ttost_ind(mine + 100 * (ratio - 1), base, -1.0, 1.0, usevar="unequal")
+    p, *_ = ttost_ind(mine + 100 * (ratio - 1), base, -1.0, 1.0, usevar="unequal")
     assert one(reference, other, margin=1.0).p_equivalent == pytest.approx(p, rel=1e-6)
 
 
@@ -241,3 +241,17 @@ def test_what_cannot_be_tested_does_not_count_in_the_correction():
     first, second = corrected([tested, untested])
     assert (first.holm, first.tested) == (first.p, 1)
     assert second == untested
+
+
+def test_equivalence_is_claimed_only_after_the_correction():
+    made = one(errors(), errors(seed=1))
+    for value, wanted in ((0.02, "equivalent"), (0.03, "open")):
+        arms = [replace(made, p=0.5, p_equivalent=p) for p in (value, 0.9)]
+        assert corrected(arms)[0].verdict == wanted
+
+
+def test_among_several_methods_only_a_larger_difference_could_have_been_shown_and_more_seeds_are_needed():
+    made = difference(errors(), errors(seed=1), PER_DAY)
+    (alone,), (among, *_) = corrected([made]), corrected([made] * 5)
+    assert among.detectable > 1.1 * alone.detectable
+    assert among.seeds_for(1.0) > alone.seeds_for(1.0)

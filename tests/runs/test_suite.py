@@ -308,6 +308,8 @@ VARIANT = '[[variants]]\nname = "wide"\nmodel = "stid"\nsettings = { width = 64 
         ('name = "m"\n' + HEAD + '[task]\ndays = "1"\n', "setting task.*"),
         ('name = "m"\n' + HEAD + '[task]\ndays_back = "x"\n', "days_back='x' is neither"),
         ('name = "../m"\n' + HEAD, "name: String should match"),
+        ('name = "m"\nmargin = 0\n' + HEAD, "margin: Input should be greater than 0"),
+        ('name = "m"\nmargin = 101\n' + HEAD, "margin: Input should be less than or equal to 100"),
         ('name = "controls"\n' + HEAD, "choose another"),
     ],
 )
@@ -345,6 +347,13 @@ def test_a_protocol_set_for_a_few_shot_task_chooses_its_windows(catalog):
     assert windows(task="few5", protocol="unist") == "first"
     assert windows(task="few5", overrides=("task.protocol=unist",)) == "first"
     assert windows(task="few5", protocol="unist", overrides=("task.windows=last",)) == "last"
+
+
+def test_a_suite_declares_the_margin_of_equivalence_or_takes_one_percent(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('name = "m"\nmargin = 0.5\n' + HEAD, encoding="utf-8")
+    assert load_suite(str(path)).margin == 0.5
+    assert {suite.margin for suite in load_suites()} == {1.0}
 
 
 def test_a_model_beside_its_own_variant_is_a_row_of_its_own(tmp_path, catalog):
