@@ -25,7 +25,7 @@ from bench.records.arrays import Floats, values_of
 from bench.records.record import DoneRun
 from bench.records.store import ResultStore
 
-SIZES = (2, 3, 6)  # seeds of a method
+SIZES = (3, 6)  # seeds of a method
 ARMS = 5  # beside the reference
 HALVED = (0, 6, 24, 48)  # hours
 DAYS = (9, 27, 60)

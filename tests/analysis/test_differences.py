@@ -127,7 +127,7 @@ def test_a_data_set_without_the_reference_is_not_in_the_comparison() -> None:
 def test_a_failed_seed_is_seen_beside_the_difference() -> None:
     made = [run for run in controls("pretrained") if run.run_id != controls("pretrained")[2].run_id]
     made.append(variant(1.0, "identity", failed=True))
-    assert cells(made)["no backbone"].endswith("] ✗")
+    assert cells(made)["no backbone"].endswith("(n=2) ✗")
 
 
 def test_too_few_days_are_named() -> None:
@@ -161,6 +161,8 @@ def test_methods_that_hardly_differ_are_equivalent_and_the_margin_is_said() -> N
     assert [row[0].rank for row in table.cells] == ["", "best"]
     assert columns(table)[-1] == ["0 / 0 / 1 / 0", "1 / 0 / 0 / 0"]
     assert any("within ± 1 %, the suite's margin" in note for note in table.notes)
+    assert r"+0.1 [$-$0.1, +0.3] $\approx$" in latex("controls", file_of(made))
+    assert latex("controls", file_of(made)).isascii()
 
 
 def test_a_smaller_margin_of_the_suite_leaves_the_same_difference_open() -> None:
@@ -179,12 +181,13 @@ def test_an_open_comparison_says_what_it_could_have_shown_and_how_many_seeds_wou
     assert columns(settle) == [["38 / 148"]]
 
 
-def test_one_seed_of_a_trained_model_supports_no_claim_whatever_the_difference() -> None:
-    made = seeds_of({"none": SIX, "identity": (2.0,)})
+@pytest.mark.parametrize("number", [1, 2])
+def test_one_or_two_seeds_of_a_trained_model_support_no_claim_whatever_the_difference(number: int) -> None:
+    made = seeds_of({"none": SIX, "identity": (2.0,) * number})
     table = tables(made)[-1]
-    assert columns(table) == [["+100.0 (n=1)"], ["0 / 0 / 0 / 1"]]
-    assert "Needs seeds (n=1): a trained model with one seed supports no claim." in table.notes
-    assert columns(file_of(made).tables[-1]) == [["2 or more"]]
+    assert columns(table) == [[f"+100.0 (n={number})"], ["0 / 0 / 0 / 1"]]
+    assert "(n=k): a trained model with fewer than 3 seeds supports no claim." in table.notes
+    assert columns(file_of(made).tables[-1]) == [["3 or more"]]
 
 
 def test_seeds_of_two_methods_are_not_paired() -> None:

@@ -59,7 +59,7 @@ def test_so_many_seeds_do_find_it_in_80_of_100_simulated_studies():
 
 def test_no_number_of_seeds_helps_where_the_test_period_is_too_short():
     assert seeds_needed(replace(SEEDS_ALONE, windows=1.0), 1.0, 1) is None
-    assert seeds_needed(replace(SEEDS_ALONE, windows=1.0), 10.0, 1) == 2
+    assert seeds_needed(replace(SEEDS_ALONE, windows=1.0), 10.0, 1) == 3
     assert seeds_needed(SEEDS_ALONE, 0.001, 1) is None
     assert seeds_needed(SEEDS_ALONE, 0.5, 1) < MOST_SEEDS
 

@@ -25,6 +25,7 @@ _SIGNS = str.maketrans(
         "”": "''",
         "±": r"$\pm$",
         "→": r"$\rightarrow$",
+        "≈": r"$\approx$",
         "·": r"$\cdot$",
         "†": r"$^{\dagger}$",
         "‡": r"$^{\ddagger}$",

@@ -27,12 +27,11 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from bench.analysis.stats.lasting import FEWEST_DAYS, variance_of_mean
-from bench.analysis.stats.power import LEVEL, Uncertainty, detectable, seeds_needed
+from bench.analysis.stats.power import FEWEST_SEEDS, LEVEL, Uncertainty, detectable, seeds_needed
 from bench.analysis.stats.ranking import holm
 from bench.errors import StoreError
 from bench.records.arrays import Floats, WindowErrors, values_of
 
-FEWEST_SEEDS = 2  # of a method whose runs differ; fewer have no spread
 MARGIN = 1.0  # percent; a suite may declare another
 
 Verdict: TypeAlias = Literal["better", "worse", "equivalent", "open"]
@@ -61,7 +60,7 @@ class Difference:
         seeds: By run of the method, its own difference from the mean of the reference, in percent.
         reference_seeds: Runs of the reference.
         days: Of the test period, in whole days of windows.
-        uncertainty: Of ``percent``; None where a method with a seed has one run.
+        uncertainty: Of ``percent``; None where a method with a seed has fewer runs than ``FEWEST_SEEDS``.
         margin: Within which a difference does not matter, in percent.
         p: Of the t test that there is no difference, two-sided.
         p_equivalent: Of the two one-sided t tests that it is not within the margin.

@@ -11,7 +11,7 @@ from bench.analysis.groups import Group, GroupKey, MethodKey, Summary
 from bench.analysis.headers import dataset_headers, method_headers
 from bench.analysis.stats.comparison import Difference
 from bench.analysis.stats.lasting import FEWEST_DAYS, LASTING
-from bench.analysis.stats.power import MOST_SEEDS
+from bench.analysis.stats.power import FEWEST_SEEDS, MOST_SEEDS
 from bench.analysis.table import MINUS, Cell, Header, Table
 from bench.analysis.tables._columns import method_facts
 from bench.runs.suite import Suite
@@ -128,7 +128,7 @@ def _lacking(compared: Differences) -> list[str]:
     quotable = {key: cell for key, cell in compared.cells.items() if cell.quotable}
     few = any(cell.lacking == "seeds" for cell in quotable.values())
     short = sorted({data.dataset for (data, _), cell in quotable.items() if cell.lacking == "days"})
-    notes = ["Needs seeds (n=1): a trained model with one seed supports no claim."] if few else []
+    notes = [f"(n=k): a trained model with fewer than {FEWEST_SEEDS} seeds supports no claim."] if few else []
     if short:
         notes.append(
             f"A test period of less than {FEWEST_DAYS} days supports no claim, since noise may last: "
@@ -176,7 +176,7 @@ def _needs(difference: Difference | None, margin: float) -> Cell:
     if difference is None:
         return Cell()
     if difference.lacking:
-        return Cell(value={"seeds": "2 or more", "days": "—"}[difference.lacking])
+        return Cell(value={"seeds": f"{FEWEST_SEEDS} or more", "days": "—"}[difference.lacking])
     wanted = (difference.seeds_for(size) for size in (difference.percent, margin))
     return Cell(value=" / ".join("—" if number is None else str(number) for number in wanted))
 
