@@ -25,7 +25,6 @@ _SIGNS = str.maketrans(
         "”": "''",
         "±": r"$\pm$",
         "→": r"$\rightarrow$",
-        "≈": r"$\approx$",
         "·": r"$\cdot$",
         "†": r"$^{\dagger}$",
         "‡": r"$^{\ddagger}$",

@@ -17,7 +17,6 @@ from bench.analysis.tables._columns import method_facts
 from bench.runs.suite import Suite
 from bench.settings import RANDOM
 
-EQUIVALENT = "≈"
 PLANTED = (
     "The data are synthetic on purpose, so that the right verdicts are known: this judges the comparison, no model."
 )
@@ -111,7 +110,7 @@ def _notes(compared: Differences, suite: Suite) -> tuple[str, ...]:
         "In brackets the 95 % interval: it covers the spread of the seeds of both (which are not paired) and that of "
         f"the test windows, whose noise may last (halved in up to {LASTING:g} hours).",
         "Bold: the reference is better or worse (t test, p < 0.05 after Holm's correction on each data set). "
-        f"{EQUIVALENT}: equivalent, since the 90 % interval lies within ± {suite.margin:g} %, the suite's margin "
+        f"Equivalent: the 90 % interval lies within ± {suite.margin:g} %, the suite's margin "
         "(two one-sided tests, corrected alike). All else is open, and in round brackets stands the smallest "
         "difference, in %, that would have been found in 80 % of cases.",
         PLANTED if suite.planted else "Only real data outside the quick profile are judged and counted.",
@@ -167,7 +166,7 @@ def _text(difference: Difference) -> str:
         return f"{_signed(difference.percent)} (n={min(len(difference.seeds), difference.reference_seeds)})"
     text = f"{_signed(difference.percent)} [{', '.join(map(_signed, difference.interval))}]"
     if difference.verdict == "equivalent":
-        return f"{text} {EQUIVALENT}"
+        return f"{text} equivalent"
     shown = difference.quotable and difference.verdict == "open" and not difference.lacking
     return f"{text} open ({difference.detectable:.1f})" if shown else text
 
