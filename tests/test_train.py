@@ -16,7 +16,7 @@ from bench.context import RunContext, resolve_device
 from bench.errors import DeviceError, TrainingError
 from bench.settings import TaskSettings, TrainSettings
 from bench.task import Task
-from bench.train import Trainer, forecast_sums, physical_forecast
+from bench.train import EVALUATION_BATCH, Trainer, forecast_sums, physical_forecast
 
 CPU = torch.device("cpu")
 SHORT = TrainSettings(epochs=4, batch_size=16, steps_per_epoch=6)
@@ -66,6 +66,16 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_does_not():
         weights.append(model.linear.weight.detach().clone())
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
+
+
+def test_a_model_is_trained_in_training_mode_and_validated_in_evaluation_mode():
+    trainer, model = start(settings=replace(SHORT, epochs=2))
+    modes = []
+    model.register_forward_pre_hook(lambda module, _: modes.append((module.training, torch.is_grad_enabled())))
+    trainer.run()
+    batches = len(trainer.task.val.positions(EVALUATION_BATCH))
+    assert modes == 2 * ([(True, True)] * SHORT.steps_per_epoch + [(False, False)] * batches)
+    assert not model.training
 
 
 @pytest.mark.parametrize("killed_after", [1, 2, 3])

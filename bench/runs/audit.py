@@ -168,16 +168,15 @@ class Auditor:
     def _reason(self, found: ForecastAudit, test: Scored) -> str:
         """Which of all that a forecast may depend on it is, from probes of their own."""
         chosen, _ = max(test.batches, key=lambda batch: len(batch[0]))
-        rows = torch.linspace(0, len(chosen) - 1, min(PROBES, len(chosen)), device=chosen.device).round().long()
         if found.repeated > self.tolerance:
-            return self._unsteady(test.windows, chosen[rows], found.repeated)
+            return self._unsteady(test.windows, chosen, found.repeated)
         model, other = (copied(self.fresh).eval() for _ in range(2))
-        first = self._alone(model, test.windows, chosen[rows])
-        backwards = self._alone(other, test.windows, chosen.flip(0)).flip(0)[rows]
-        again = self._alone(model, test.windows, chosen)[rows]
+        first = self._alone(model, test.windows, chosen)
+        backwards = self._alone(other, test.windows, chosen.flip(0)).flip(0)
+        again = self._alone(model, test.windows, chosen)
         if max(difference(first, backwards), difference(first, again)) <= self.tolerance:
             together = self._ask(model, test.windows, chosen)
-            if (by := difference(first, together[rows])) > self.tolerance:
+            if (by := difference(first, together)) > self.tolerance:
                 placed = self._reordered(model, test.windows, chosen, together) > self.tolerance
                 return (PLACE if placed else STATISTICS).format(by=by, training=_still_training(self.model))
         return MEMORY.format(by=found.largest, training=_still_training(self.model))

@@ -81,6 +81,47 @@ CHEATS = {
             made="self.after = {}",
         ),
     ),
+    "reads its neighbour in one row of a batch alone": (
+        NEIGHBOURS,
+        model_text(
+            f"""
+            forecast = {LAST}
+            if len(forecast) > 6:
+                forecast = torch.cat([forecast[:5], forecast[6:7], forecast[6:]])
+            return forecast
+            """
+        ),
+    ),
+    "keeps a frame in a buffer": (
+        MEMORY + ".*buffers changed meanwhile",
+        model_text(
+            f"""
+            self.frame.copy_(window.history[0, -1].detach())
+            return {LAST}
+            """,
+            made="self.register_buffer('frame', torch.zeros(shape.channels, *shape.grid))",
+        ),
+    ),
+    "remembers a longer history in its module": (
+        MEMORY,
+        model_text(
+            """
+            for history in window.history:
+                for first, second in zip(history[:-1], history[1:]):
+                    BEFORE[second.numpy().tobytes()] = first.clone()
+            frames = [earlier(history[-1], 12) for history in window.history]
+            return repeated(torch.stack(frames)[:, None], window) + self.level
+            """,
+            top="""
+            BEFORE = {}
+
+            def earlier(frame, steps):
+                for _ in range(steps):
+                    frame = BEFORE.get(frame.numpy().tobytes(), frame)
+                return frame
+            """,
+        ),
+    ),
     "remembers the day before in its module": (
         MEMORY,
         model_text(
@@ -279,6 +320,8 @@ def test_what_cannot_be_sent_to_a_fresh_process_is_compared_with_a_copy_and_the_
     assert run(text).evaluation.audit.fresh_in == "copy"
     with pytest.raises(AuditError, match=MEMORY):
         run(CHEATS["averages what it sees in a buffer"][1], elsewhere=None)
+    less = CHEATS["remembers a longer history in its module"][1]  # only a process of its own shows it
+    assert run(less, elsewhere=None).evaluation.audit.fresh_in == "copy"
 
 
 def test_a_refusal_is_a_mistake_of_the_user(run: Run) -> None:
