@@ -21,7 +21,7 @@ MARKS: Mapping[Flag, tuple[str, str]] = {
     "unknown_weights": ("¶", "pre-trained weights whose file is unknown to us"),
     "below_naive": ("▼", "worse than the best naive baseline in this metric"),
     "stale": ("§", "stale: made by earlier code, not ranked"),
-    "random": ("≈", "random on purpose: each forecast is the mean of seeded draws"),
+    "random": ("⊕", "random on purpose: each forecast is the mean of seeded draws"),
     "mixed": ("◇", "seeds on different devices or library versions"),
     "failed": ("✗", "a run failed"),
     "missing": ("—", "not run"),

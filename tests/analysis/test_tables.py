@@ -312,8 +312,8 @@ def test_a_model_that_is_random_on_purpose_is_marked() -> None:
     made = [record(), record(model="z")]
     drawn = replace(made[1].audit, forecasts=replace(made[1].audit.forecasts, draws=5))
     text = text_of([made[0], replace(made[1], audit=drawn)])
-    assert table_rows(text)["bikenyc"] == ["1.25", "1.25 ≈"]
-    assert text.splitlines()[-1] == "≈ random on purpose: each forecast is the mean of seeded draws"
+    assert table_rows(text)["bikenyc"] == ["1.25", "1.25 ⊕"]
+    assert text.splitlines()[-1] == "⊕ random on purpose: each forecast is the mean of seeded draws"
 
 
 # Metrics ------------------------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ _SIGNS = str.maketrans(
         "▼": r"$^{\bigtriangledown}$",
         "§": r"\textsuperscript{\S}",
         "◇": r"$^{\diamond}$",
-        "≈": r"$^{\approx}$",
+        "⊕": r"$^{\oplus}$",
         "✗": r"$\times$",
         "—": "---",
         "<": r"\textless{}",
