@@ -169,7 +169,7 @@ def test_a_suite_of_tuned_runs_is_tuned_and_run_by_its_name_and_mlflow_tells_the
     both = [start("tune", *plan, "--trials", "5") for _ in range(2)]
     answers = [process.communicate()[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], answers
-    assert all("1 study, 5 trials" in answer for answer in answers)
+    assert all("2 studies, 5 trials each" in answer for answer in answers)
     assert stbench("tune", *plan, "--trials", "6").returncode == 0
     answer = stbench("run", *plan, "--no-track")
     assert answer.returncode == 0, answer.stderr
@@ -177,10 +177,10 @@ def test_a_suite_of_tuned_runs_is_tuned_and_run_by_its_name_and_mlflow_tells_the
     assert "# Mine, tuned" in table
     assert "tuned settings" in table
     assert all(name in table for name in ("shallow", "as it is", "last_value"))
-    assert "0 studies of tuning added, 1 were there" in stbench("sync", "--results", results).stdout
+    assert "0 studies of tuning added, 2 were there" in stbench("sync", "--results", results).stdout
     with closing(sqlite3.connect(results / "mlflow.db")) as connection:
         numbers = connection.execute("select value from tags where key = 'stbench.trial'").fetchall()
-    assert sorted(numbers) == [(str(number),) for number in range(6)]
+    assert sorted(numbers) == [(str(number),) for number in range(6) for _ in range(2)]
     source = ["--from", f"mlflow:sqlite:///{results / 'mlflow.db'}", "--results", other]
     assert stbench("plots", "tuning", *source).returncode == 0
     assert stbench("tables", "tuning_ledger", *source).returncode == 0
@@ -188,7 +188,7 @@ def test_a_suite_of_tuned_runs_is_tuned_and_run_by_its_name_and_mlflow_tells_the
     for path in [*other.glob("tables/*"), *other.glob("figures/*")]:
         assert path.read_bytes() == (results / path.relative_to(other)).read_bytes()
     assert sorted(path.name for path in other.glob("*/*")) == [
-        *(f"tuning-tiny-stid.{kind}" for kind in ("pdf", "png")),
+        *(f"tuning-tiny-{name}.{kind}" for name in ("stid", "stid@layers-1") for kind in ("pdf", "png")),
         *(f"tuning_ledger.{kind}" for kind in ("csv", "md", "tex")),
     ]
 
