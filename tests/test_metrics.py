@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from bench.metrics import METRICS, SHOWN, WindowSums
-from bench.train import window_sums
+from bench.scoring import window_sums
 
 SHAPE = (5, 3, 2, 2, 3)  # B, F, C, H, W
 FLOATS = st.floats(-1e3, 1e3, width=32)

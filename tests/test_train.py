@@ -14,9 +14,10 @@ from torch import nn
 
 from bench.context import RunContext, resolve_device
 from bench.errors import DeviceError, TrainingError
+from bench.scoring import EVALUATION_BATCH, forecast_sums, physical_forecast
 from bench.settings import TaskSettings, TrainSettings
 from bench.task import Task
-from bench.train import EVALUATION_BATCH, Trainer, forecast_sums, physical_forecast
+from bench.train import Trainer
 
 CPU = torch.device("cpu")
 SHORT = TrainSettings(epochs=4, batch_size=16, steps_per_epoch=6)

@@ -14,9 +14,10 @@ from builders import make_data
 from torch import Tensor, nn
 
 from bench.context import RunContext
+from bench.scoring import forecast_sums, physical_forecast
 from bench.settings import TaskSettings, TrainSettings
 from bench.task import Task
-from bench.train import Trainer, forecast_sums, make_model, physical_forecast, train_model
+from bench.train import Trainer, make_model, train_model
 from bench.types import SpatioTemporalData, TaskShape, Window
 from bench.windows import WindowSet
 

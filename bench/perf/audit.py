@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import torch
 import typer
 
@@ -26,8 +27,9 @@ from bench.runs.plan import Selection, plan
 from bench.runs.suite import load_suite
 from bench.runs.timing import trial_pace
 from bench.runs.worker import open_task
+from bench.scoring import EVALUATION_BATCH, forecast_sums
 from bench.task import Task
-from bench.train import EVALUATION_BATCH, forecast_sums, make_model, tensors_sha256
+from bench.train import make_model, tensors_sha256
 
 
 def main(
@@ -58,7 +60,7 @@ def _report(run: PlannedRun, catalog: Catalog, device: torch.device) -> None:
     shape = (sum(stop - start for start, stop in task.split.values()), task.shape.channels, *task.shape.grid)
     train = run.spec.train
     for epochs in (train.epochs, min(train.epochs, train.patience + 1)):
-        shorter = replace(run, spec=type(run.spec)(**{**_fields(run), "train": replace(train, epochs=epochs)}))
+        shorter = replace(run, spec=msgspec.structs.replace(run.spec, train=replace(train, epochs=epochs)))
         seconds = pace.on(shape[1] * task.shape.cells) * planned_work(shorter, shape, trained=pace.trained)
         trained, forecast = passes(dict(task.counts()), train, epochs if pace.trained else 0)
         typer.echo(
@@ -66,10 +68,6 @@ def _report(run: PlannedRun, catalog: Catalog, device: torch.device) -> None:
             f"{audited / seconds:.2%}; {windows} windows passed forward beside {3 * trained + forecast:.0f}, "
             f"{windows / (3 * trained + forecast):.2%}"
         )
-
-
-def _fields(run: PlannedRun) -> dict[str, object]:
-    return {name: getattr(run.spec, name) for name in run.spec.__struct_fields__}
 
 
 def _audit(run: PlannedRun, task: Task, context: RunContext) -> tuple[float, int]:
@@ -89,7 +87,7 @@ def _audit(run: PlannedRun, task: Task, context: RunContext) -> tuple[float, int
     started = context.seconds()
     tensors_sha256(model.state_dict())
     auditor = Auditor(model=model, fresh=fresh, precision=precision, context=context, elsewhere=call)
-    auditor.check(*kept, changed=False)
+    auditor.check(kept[0], kept[1], changed=False)
     probes = [len(scored.probes[0]) for scored in kept]
     batches = sum(len(positions) for positions, _ in kept[1].batches)
     return before + context.seconds() - started, 4 + sum(probes) + 2 * probes[1] + 3 * batches

@@ -26,6 +26,7 @@ from bench.catalog import registry
 from bench.catalog.data import Catalog
 from bench.metrics import METRICS, Score
 from bench.records.arrays import DayErrors, Floats, ForecastMap, WindowErrors, stored
+from bench.records.environment import Environment
 from bench.records.planned import PlannedRun
 from bench.records.record import (
     SCHEMA,
@@ -33,7 +34,6 @@ from bench.records.record import (
     Cost,
     Counts,
     DoneRun,
-    Environment,
     Epoch,
     SplitRanges,
     dump,

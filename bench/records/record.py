@@ -18,6 +18,7 @@ from bench.errors import StoreError
 from bench.metrics import Score
 from bench.records.arrays import ForecastMap, WindowErrors
 from bench.records.channels import Channel, cuts, told, value
+from bench.records.environment import Environment
 from bench.records.forecast_audit import ForecastAudit
 from bench.records.inputs import Inputs
 from bench.records.plain import Whole, check, one_line
@@ -166,35 +167,6 @@ class Epoch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=Fa
     train_loss: float
     val_mae: float
     lr: float
-
-
-class Environment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The machine and libraries; no host name, no path. A run that failed may not know its device.
-
-    Attributes:
-        device: A GPU's product name, or "cpu".
-        threads: Of torch.
-        compiled: Whether torch.compile was used.
-        libraries: Versions; "absent" for one that is not installed.
-        commit: The project's git commit, "+" behind it where files differ; None outside a checkout.
-    """
-
-    libraries: dict[str, str]
-    commit: str | None = None
-    python: str = ""
-    system: str = ""
-    device: str = ""
-    cuda: str | None = None
-    threads: Whole | None = None
-    compiled: bool = False
-
-    @property
-    def numerical(self) -> tuple[str, ...]:
-        """What of it could move a number."""
-        versions = (
-            self.libraries.get(name, "absent") for name in ("torch", "numpy", "timm", "open_clip_torch", "transformers")
-        )
-        return (self.device, self.cuda or "", str(self.compiled), *versions)
 
 
 class Failure(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -24,19 +24,10 @@ from bench.records.forecast_audit import ForecastAudit
 from bench.records.inputs import Inputs
 from bench.runs.audit import Auditor, Scored
 from bench.runs.inputs import inputs_read
+from bench.scoring import EVALUATION_BATCH, forecast_sums, physical_forecast
 from bench.settings import Precision, TrainSettings
 from bench.task import Task
-from bench.train import (
-    EVALUATION_BATCH,
-    Training,
-    comparable,
-    forecast_sums,
-    learning,
-    make_model,
-    physical_forecast,
-    tensors_sha256,
-    train_model,
-)
+from bench.train import Training, comparable, learning, make_model, tensors_sha256, train_model
 from bench.types import DatasetCard, ModelPlugin, Window
 from bench.windows import WindowSet
 

@@ -12,6 +12,7 @@ import msgspec
 
 from bench.catalog import registry
 from bench.records.channels import Channel
+from bench.records.environment import Environment
 from bench.records.planned import PlannedRun
 from bench.records.record import (
     SCHEMA,
@@ -19,7 +20,6 @@ from bench.records.record import (
     Cost,
     Counts,
     DoneRun,
-    Environment,
     Epoch,
     FailedRun,
     Failure,

@@ -26,9 +26,10 @@ from bench.runs.estimate import (
 )
 from bench.runs.execution import failure_of
 from bench.runs.isolation import RaisedError, call
+from bench.scoring import forecast_sums
 from bench.settings import TrainSettings
 from bench.task import Task
-from bench.train import Trainer, forecast_sums, learning, make_model
+from bench.train import Trainer, learning, make_model
 from bench.windows import WindowSet
 
 FITTED_SLOTS = 512  # of the series that a model is fitted to

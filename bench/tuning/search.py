@@ -205,7 +205,8 @@ def validation_mae(training: Training, model: nn.Module, task: Task, train: Trai
     Raises:
         TrainingError: If the error is not finite.
     """
-    from bench.train import comparable, forecast_sums
+    from bench.scoring import forecast_sums
+    from bench.train import comparable
 
     if training.curve:
         return min(row["val_mae"] for row in training.curve)

@@ -110,7 +110,7 @@ def test_a_file_of_the_contract_moved_with_its_importers_moves_no_digest(
     ("file", "old", "new"),
     [
         ("bench/runs/audit.py", "PROBES: Final = 8", "PROBES = 8"),
-        ("bench/train.py", "        rows = []\n", "        rows: list[Tensor] = []\n"),
+        ("bench/scoring.py", "        rows = []\n", "        rows: list[Tensor] = []\n"),
         ("bench/runs/evaluator.py", "def forward_flops(model: nn.Module,", 'def forward_flops(model: "Forecaster",'),
         ("bench/train.py", "    epoch: int = 0\n", "    epoch = 0\n"),
         ("bench/runs/evaluator.py", "    forecast_map: ForecastMap | None\n", "    forecast_map: Any\n"),
@@ -157,7 +157,7 @@ def test_an_import_that_only_annotations_and_messages_need_moves_no_digest(proje
     [
         ("bench/train.py", "losses = error.abs()", "losses = 2 * error.abs()", pairs(MODELS)),
         ("bench/train.py", "> 1]", ">= 1]", pairs(MODELS)),
-        ("bench/train.py", "clamp: bool = False", "clamp: bool = True", pairs(MODELS)),
+        ("bench/scoring.py", "clamp: bool = False", "clamp: bool = True", pairs(MODELS)),
         ("bench/train.py", ".fit(task.series)", ".fit(task.series).double()", pairs(MODELS)),
         ("bench/context.py", "torch.manual_seed(self.seed)", "torch.manual_seed(self.seed + 1)", pairs(MODELS)),
         ("bench/settings.py", "slots * 70 // 100", "slots * 71 // 100", pairs(MODELS)),
@@ -167,7 +167,7 @@ def test_an_import_that_only_annotations_and_messages_need_moves_no_digest(proje
             "@dataclass\nclass Scaler",
             pairs(MODELS),
         ),
-        ("bench/train.py", "count.clamp_min(1)", "count.clamp_min(2)", pairs(MODELS)),
+        ("bench/scoring.py", "count.clamp_min(1)", "count.clamp_min(2)", pairs(MODELS)),
         ("bench/task.py", "    def _begins", "    @staticmethod\n    def _begins", pairs(MODELS)),
         ("bench/types.py", "    history_clock: torch.Tensor\n", "", pairs(MODELS)),
         (

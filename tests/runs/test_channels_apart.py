@@ -17,9 +17,10 @@ from bench.records.arrays import values_of
 from bench.records.record import dump, parse
 from bench.runs import evaluator
 from bench.runs.evaluator import Evaluation
+from bench.scoring import forecast_sums
 from bench.settings import TaskSettings, TrainSettings
 from bench.task import Task
-from bench.train import Trainer, comparable, forecast_sums, make_model
+from bench.train import Trainer, comparable, make_model
 from bench.tuning.search import validation_mae
 from bench.types import SpatioTemporalData
 

@@ -13,7 +13,8 @@ from bench.analysis.grouping import grouped
 from bench.analysis.groups import Run
 from bench.catalog import registry
 from bench.errors import BenchError, ConfigError, UnknownNameError
-from bench.records.record import SCHEMA, Environment, FailedRun, Failure
+from bench.records.environment import Environment
+from bench.records.record import SCHEMA, FailedRun, Failure
 from bench.runs.plan import Selection, plan
 from bench.runs.suite import load_suite, load_suites, suite_names
 

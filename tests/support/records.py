@@ -11,6 +11,7 @@ import numpy as np
 
 from bench.analysis.results import Results
 from bench.records.arrays import WindowErrors
+from bench.records.environment import Environment
 from bench.records.forecast_audit import ForecastAudit
 from bench.records.record import (
     SCHEMA,
@@ -18,7 +19,6 @@ from bench.records.record import (
     Cost,
     Counts,
     DoneRun,
-    Environment,
     Epoch,
     FailedRun,
     Failure,

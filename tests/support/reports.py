@@ -12,7 +12,7 @@ import msgspec
 from records import record, results_of
 
 from bench.analysis.report import page
-from bench.records.record import Environment
+from bench.records.environment import Environment
 from bench.runs.tuned import TunedFolder
 
 HOSTILE = """<script>window.hurt = 1</script><img src=x onerror="window.hurt = 2">"'&{{ 7 * 7 }}"""

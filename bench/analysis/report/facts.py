@@ -16,7 +16,8 @@ from bench.analysis.groups import Run
 from bench.analysis.headers import dataset_headers
 from bench.analysis.table import Cell, Flag, Header, Table
 from bench.catalog.pretrained import SHORT, is_from_unknown
-from bench.records.record import DoneRun, Environment, FailedRun, Record, changes
+from bench.records.environment import Environment
+from bench.records.record import DoneRun, FailedRun, Record, changes
 from bench.settings import RANDOM
 
 STATES = ("done", "failed", "stale")
