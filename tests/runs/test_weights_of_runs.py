@@ -10,11 +10,13 @@ from hub import put, safetensors
 from typer.testing import CliRunner
 
 from bench.cli.app import app
+from bench.errors import WeightsError
 from bench.records.record import parse
 from bench.runs.plan import Selection, plan
-from bench.runs.runner import Runner, open_task
+from bench.runs.runner import Runner
 from bench.runs.session import plan_suite
 from bench.runs.suite import load_suite
+from bench.runs.worker import open_task
 from stvfm.backbones import LIBRARIES
 from stvfm.zoo import BACKBONES
 
@@ -80,8 +82,8 @@ def test_a_file_that_changed_since_the_plan_fails_its_run_in_one_sentence(planne
     assert record.error.type == "WeightsError"
     assert "are not those of the plan" in record.error.message
     assert f"wanted sha256 {run.spec.weights_sha256}, found {sha256(content(2))}" in record.error.message
-    with pytest.raises(Exception, match="are not those of the plan"):
-        open_task(run, catalog.load, CPU, test_allowed=False)
+    with pytest.raises(WeightsError, match="are not those of the plan"):
+        open_task(run, catalog, CPU, test_allowed=False)
 
 
 def test_planning_looks_and_running_fetches(hub, catalog, tmp_path):
