@@ -60,7 +60,8 @@ def _report(run: PlannedRun, catalog: Catalog, device: torch.device) -> None:
     shape = (sum(stop - start for start, stop in task.split.values()), task.shape.channels, *task.shape.grid)
     train = run.spec.train
     for epochs in (train.epochs, min(train.epochs, train.patience + 1)):
-        shorter = replace(run, spec=msgspec.structs.replace(run.spec, train=replace(train, epochs=epochs)))
+        spec = msgspec.structs.replace(run.spec, train=replace(train, epochs=epochs))
+        shorter = replace(run, spec=spec)
         seconds = pace.on(shape[1] * task.shape.cells) * planned_work(shorter, shape, trained=pace.trained)
         trained, forecast = passes(dict(task.counts()), train, epochs if pace.trained else 0)
         typer.echo(
@@ -79,18 +80,18 @@ def _audit(run: PlannedRun, task: Task, context: RunContext) -> tuple[float, int
     fresh = copied(model)
     check_model(model, task.val, precision, context)
     before = context.seconds() - started
-    kept = [Scored(windows=windows, batch_size=EVALUATION_BATCH) for windows in (task.val, task.open_test())]
-    for scored in kept:
+    val, test = (Scored(windows=windows, batch_size=EVALUATION_BATCH) for windows in (task.val, task.open_test()))
+    for scored in (val, test):
         forecast_sums(
             model.eval(), scored.windows, mape_threshold=task.mape_threshold, precision=precision, seen=scored.keep
         )
     started = context.seconds()
     tensors_sha256(model.state_dict())
     auditor = Auditor(model=model, fresh=fresh, precision=precision, context=context, elsewhere=call)
-    auditor.check(kept[0], kept[1], changed=False)
-    probes = [len(scored.probes[0]) for scored in kept]
-    batches = sum(len(positions) for positions, _ in kept[1].batches)
-    return before + context.seconds() - started, 4 + sum(probes) + 2 * probes[1] + 3 * batches
+    auditor.check(val, test, changed=False)
+    batches = sum(len(positions) for positions, _ in test.batches)
+    probed = 4 + len(val.probes[0]) + 3 * len(test.probes[0]) + 3 * batches
+    return before + context.seconds() - started, probed
 
 
 if __name__ == "__main__":
