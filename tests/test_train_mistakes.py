@@ -130,6 +130,12 @@ def test_a_run_that_is_killed_after_its_best_epoch_ends_with_the_weights_of_that
     assert same(model.state_dict(), seen[1])
 
 
+def test_the_curve_has_the_error_of_each_epoch_and_not_the_best_so_far() -> None:
+    trainer, _ = start()
+    told(trainer, 2.0, 1.0, 1.5, 1.2)
+    assert [row["val_mae"] for row in trainer.run().curve] == [2.0, 1.0, 1.5, 1.2]
+
+
 def test_patience_is_the_number_of_epochs_without_a_better_one() -> None:
     trainer, _ = start(replace(SHORT, epochs=20, patience=3))
     told(trainer, 2.0, 1.0, 1.5, 0.9, 1.0, 1.0, 1.0, 0.1)

@@ -148,6 +148,23 @@ def test_forecasts_are_scored_in_the_precision_of_the_recipe() -> None:
     assert model.kinds == {torch.float32}
 
 
+class Rising(Half):
+    """A forecast that is 1 more at every step, in units of the scaler."""
+
+    def forward(self, window: Window) -> Tensor:
+        return super().forward(window) + torch.arange(6.0).view(1, 6, 1, 1, 1)
+
+
+def test_the_map_shows_the_forecast_of_its_own_step() -> None:
+    task = Task(city(), TaskSettings(name="short"), CPU)
+    model = Rising()
+    shown = evaluate(model, task, RunContext(seed=0, device=CPU)).forecast_map
+    assert shown is not None
+    known = task._window_set(task._arrays(400), np.array([shown.origin]))
+    wanted = task.scaler.physical(model(known.window(torch.tensor([0]))))[0, shown.step - 1, 0]
+    np.testing.assert_allclose(shown.forecast_map, wanted.numpy(), rtol=1e-5)
+
+
 # Seeds and checkpoints ----------------------------------------------------------------------------------------------
 
 
