@@ -1,16 +1,17 @@
-"""A positive control: scenes in which only who recognises an object can tell what comes next.
+"""A positive control: scenes in which who recognises an object can tell what comes next.
 
 Each day is a scene of its own, 12 slots long. For its first half an object stands still in front of a textured ground:
 a ring or a star. In its second half the object is gone, and all cells stand at a level: above the middle after a ring,
 below it after a star. So the one thing to forecast is the shape.
 
-A backbone that knows pictures must help, for two reasons. First, nothing simpler tells the shapes apart: place, size,
-turn and contrast are drawn at random, the object is as often brighter than the ground as darker, and both shapes have
-the same area; so every linear function of the cells has the same mean for rings as for stars. Second, the examples are
-few: recognising shapes in any place, size and turn cannot be learned from 280 of them, but can be brought along, since
-figure and ground, round and pointed, are what models of pictures learn from pictures. Whoever does not know the shape
-has an error of about the level, whoever knows it, of the noise. A comparison that finds no difference here could not
-have found one anywhere.
+A backbone that knows pictures must help, for two reasons. First, a shape has to be seen as one: place, size, turn and
+contrast are drawn at random, the object is as often brighter than the ground as darker, and both shapes have the same
+area; so every linear function of the cells has the same mean for rings as for stars, and so have brightness and
+spread. Who has found the object can tell by its empty middle, and nobody is told that there is one. Second, the
+examples are few: finding objects and telling shapes apart is hard to learn from 280 of them, but can be brought along,
+since figure and ground, round and pointed, are what models of pictures learn from pictures. Whoever does not know the
+shape has an error of about the level, whoever knows it, of the noise. A comparison that finds no difference here could
+not have found one anywhere.
 
 Synthetic always; made by this file alone, from a fixed seed.
 """
@@ -38,6 +39,7 @@ LEVEL = 1.0
 NOISE = 0.1
 GROUND = 0.5  # standard deviation of the texture
 RADIUS = (0.22, 0.34)  # of the object, in sides of the grid
+REACH = 1.4  # of the points of a star, in radii
 CONTRAST = (1.5, 2.5)
 
 CARD = DatasetCard(
@@ -87,7 +89,7 @@ def read(folder: Path) -> RawSeries:
 def _scene(rng: np.random.Generator, *, star: bool) -> Floats:
     """One object on its ground, ``[H, W]``."""
     radius = rng.uniform(*RADIUS)
-    place = rng.uniform(1.2 * radius, 1 - 1.2 * radius, 2)
+    place = rng.uniform(REACH * radius, 1 - REACH * radius, 2)
     cover = _cover(star, radius, place, rng.uniform(0, 2 * np.pi))
     contrast = rng.choice((-1, 1)) * rng.uniform(*CONTRAST)
     return np.asarray(_ground(rng) * (1 - cover) + contrast * cover)
@@ -100,7 +102,7 @@ def _cover(star: bool, radius: float, place: Floats, turn: float) -> Floats:
     y, x = ((y + 0.5) / (rows * FINE) - place[0]) / radius, ((x + 0.5) / (columns * FINE) - place[1]) / radius
     distance, angle = np.hypot(y, x), np.arctan2(y, x) + turn
     ring = (distance > 0.6) & (distance < 1.167)
-    inside = distance < 0.95 + 0.45 * np.cos(5 * angle) if star else ring
+    inside = distance < 0.95 + (REACH - 0.95) * np.cos(5 * angle) if star else ring
     return np.asarray(inside.reshape(rows, FINE, columns, FINE).mean(axis=(1, 3)))
 
 

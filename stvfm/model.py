@@ -44,7 +44,7 @@ of 1.
     shuffled          patches in an order of its own for each window, undone behind    equal trained parameters
     identity          no backbone, only a norm                                         equal trained parameters
     attention         one trained block of the same width                              12 D^2 more, about
-    scratch           the whole backbone trained from untrained weights                all of its own more
+    scratch           all blocks of the backbone trained from untrained weights        all of its own more
 
 The last three load no pre-trained weights: their ``weights`` is "none", whatever was asked for. What each kind of
 random weights keeps of the pre-trained ones is in ``stvfm.randomness``, and why no table can undo the order in
