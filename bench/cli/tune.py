@@ -148,7 +148,10 @@ def _study(
 
 @contextmanager
 def _helpers(jobs: Sequence[Job], workplace: Workplace, target: Target, count: int) -> Iterator[None]:
-    """Further worker processes, which end by themselves when there is nothing left to take."""
+    """Further worker processes, which end by themselves when there is nothing left to take, or with an error here.
+
+    They are no daemons, since each starts a process for each of its trials.
+    """
     import multiprocessing
     import os
 
@@ -156,9 +159,17 @@ def _helpers(jobs: Sequence[Job], workplace: Workplace, target: Target, count: i
 
     context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
     arguments = (list(jobs), workplace, target, os.getpid())
-    processes = [context.Process(target=work, args=arguments, daemon=True) for _ in range(count)]
-    for process in processes:
-        process.start()
-    yield
-    for process in processes:
-        process.join()
+    processes = [context.Process(target=work, args=arguments) for _ in range(count)]
+    started = []
+    try:
+        for process in processes:
+            process.start()
+            started.append(process)
+        yield
+    except BaseException:
+        for process in started:
+            process.terminate()
+        raise
+    finally:
+        for process in started:
+            process.join()

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from bench.runs.isolation import Home
+from bench.runs.isolation import Home, call
 
 
 def doubled(number: int) -> tuple[int, int]:
@@ -35,6 +35,26 @@ def asks_for_another(number: int, home: Home) -> tuple[int, int, int]:
 
 def another_that_dies(home: Home) -> Any:
     return home.call(dies, "exit")
+
+
+def dies_while_another_works(home: Home) -> Any:
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGKILL)).start()
+    return home.call(time.sleep, 1.5)
+
+
+def gives_what_cannot_be_sent() -> object:
+    return threading.Lock()
+
+
+def helps_in_another_process(_jobs: object, workplace: Any, _target: object, _parent: int) -> None:
+    """In place of ``bench.tuning.search.work``: a file says that another process answered."""
+    doubled_here, process = call(doubled, 3)
+    (workplace.results / f"{os.getpid()}").write_text(f"{doubled_here} {process != os.getpid()}", encoding="utf-8")
+
+
+def helps_for_ever(_jobs: object, workplace: Any, _target: object, _parent: int) -> None:
+    (workplace.results / f"{os.getpid()}").touch()
+    time.sleep(3600)
 
 
 def dies(how: str) -> None:
