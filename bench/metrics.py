@@ -6,7 +6,7 @@ Squares are summed around means, so that R² is the same at any level of the val
 whose units differ.
 
 A metric is an entry of ``METRICS``: records, frames, CSV files and the tables of suites follow. One that needs a sum
-that is not there yet needs a field of ``Sums`` first, and ``bench.train.window_sums`` to fill it.
+that is not there yet needs a field of ``Sums`` first, and ``bench.scoring.window_sums`` to fill it.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, TypeVar, cast
@@ -134,7 +135,7 @@ def call(function: Callable[..., T], *arguments: object, on_row: Callable[[Row],
     try:
         value = _answer(here, on_row)
         process.join(END_S)
-    except EOFError as error:
+    except _GoneError as error:
         process.join(END_S)
         raise WorkerError(_end(process.exitcode)) from error
     finally:
@@ -143,15 +144,31 @@ def call(function: Callable[..., T], *arguments: object, on_row: Callable[[Row],
     return cast("T", value)
 
 
+class _GoneError(Exception):
+    """The process at the other end of a pipe is no longer there."""
+
+
+@contextlib.contextmanager
+def _other_end() -> Iterator[None]:
+    """Around what is done with a pipe, and nothing else: observers may raise the same errors."""
+    try:
+        yield
+    except (EOFError, OSError) as error:
+        raise _GoneError from error
+
+
 def _answer(pipe: Connection, on_row: Callable[[Row], None] | None) -> Any:
     while True:
-        kind, value = pipe.recv()
+        with _other_end():
+            kind, value = pipe.recv()
         if kind == "answer":
             return value
         if kind == "raised":
             raise RaisedError(value)
         if kind == "call":
-            pipe.send(_answered(call, *value))
+            answer = _answered(call, *value)
+            with _other_end():
+                pipe.send(answer)
         elif on_row is not None:
             on_row(value)
 
@@ -174,15 +191,26 @@ def _serve(
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         surroundings.enter()
-        answer = ("answer", function(*arguments, *([_Away(pipe)] if rows else [])))
+        answer = _packed(function(*arguments, *([_Away(pipe)] if rows else [])))
     except BaseException as error:  # noqa: BLE001 - also what a model raises to end its process
-        answer = ("raised", failure_of(error))
-    pipe.send(answer)
+        answer = ForkingPickler.dumps(("raised", failure_of(error)))
+    pipe.send_bytes(answer)
     pipe.close()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()
     os._exit(0)  # whatever threads or handlers of exit a model has left
+
+
+def _packed(answer: object) -> memoryview:
+    """An answer as ``Connection.send`` would send it."""
+    try:
+        return ForkingPickler.dumps(("answer", answer))
+    except Exception as error:
+        raise WorkerError(
+            f"the {type(answer).__name__} that the process of this run gives cannot be sent to the one that started "
+            f"it ({error}); give plain data"
+        ) from error
 
 
 def _end_with_parent() -> None:

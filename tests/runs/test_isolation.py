@@ -101,6 +101,24 @@ def test_a_process_that_dies_is_one_sentence(how: str, sentence: str) -> None:
         call(errands.dies, how)
 
 
+def test_a_worker_that_dies_while_another_process_works_for_it_is_one_sentence() -> None:
+    with pytest.raises(WorkerError, match="ended by the signal SIGKILL"):
+        call(errands.dies_while_another_works, on_row=lambda _: None)
+
+
+def test_an_answer_that_cannot_be_sent_is_said_to_be_one() -> None:
+    with pytest.raises(RaisedError, match=r"the lock that .* gives cannot be sent .*; give plain data"):
+        call(errands.gives_what_cannot_be_sent)
+
+
+def test_an_error_of_the_system_in_an_observer_is_not_taken_for_the_end_of_a_worker() -> None:
+    def no_space(_: dict[str, float]) -> None:
+        raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space left"):
+        call(errands.tells, 1, on_row=no_space)
+
+
 def test_what_a_row_raises_here_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(isolation, "END_S", 0.3)  # it does not heed SIGTERM
     told: list[int] = []
@@ -178,7 +196,7 @@ def test_flags_are_set_anew_for_a_run_and_given_back_after_it() -> None:
 # Runs of a plan
 
 HARM = """
-import bench.metrics, bench.train, bench.windows
+import bench.metrics, bench.scoring, bench.windows
 torch.set_default_dtype(torch.float64)
 torch.set_num_threads(7)
 torch.use_deterministic_algorithms(False)
@@ -186,7 +204,7 @@ torch.set_grad_enabled(False)
 torch.backends.cudnn.benchmark = True
 torch.manual_seed(1); np.random.seed(1); random.seed(1)
 os.environ["OMP_NUM_THREADS"] = "7"
-bench.train.window_sums = lambda forecast, *rest: torch.zeros(len(forecast), 6, 2, 8, dtype=torch.float64)
+bench.scoring.window_sums = lambda forecast, *rest: torch.zeros(len(forecast), 6, 2, 8, dtype=torch.float64)
 bench.metrics.FIELDS = ()
 bench.windows.WindowSet.window = None
 nn.functional.linear = lambda *args: 0
