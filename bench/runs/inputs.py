@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bench.context import RunContext
 from bench.records.inputs import Inputs
 from bench.task import Task
 from bench.types import Window
@@ -45,9 +46,8 @@ def inputs_read(model: Callable[[Window], Tensor], task: Task) -> Inputs:
 
 
 def _forecast(model: Callable[[Window], Tensor], window: Window) -> Tensor:
-    """Scaled; with the same draws each time, for a model that has some: none of them is kept."""
-    device = window.history.device
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+    """Scaled; with the same draws each time, from whatever generator: random numbers go on as if none were drawn."""
+    with RunContext(seed=0, device=window.history.device).own_random_numbers():
         return model(window).float()
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import random
+from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from builders import make_data
 from torch import nn
 
 from bench.catalog import registry
+from bench.context import RunContext
 from bench.records.inputs import Inputs
 from bench.runs.inputs import inputs_read
 from bench.settings import TaskSettings
@@ -69,21 +73,41 @@ def test_days_that_are_blank_in_every_window_are_not_read():
     assert inputs_read(model, task).days_back == ()
 
 
-class Dropping(nn.Module):
-    """The last value with Monte Carlo dropout."""
-
-    def forward(self, window):
-        return nn.functional.dropout(window.history[:, -1:].repeat(1, 6, 1, 1, 1), 0.5, training=True)
+def dropped(frame):
+    return nn.functional.dropout(frame, 0.5, training=True)
 
 
-def test_a_model_that_draws_in_evaluation_is_not_taken_for_one_that_reads_everything_and_draws_are_left_alone():
-    task = Task(make_data(slots=20 * 48), SHORT, CPU)
-    torch.manual_seed(5)
-    wanted = torch.rand(3)
-    torch.manual_seed(5)
-    found = inputs_read(Dropping(), task)
-    assert torch.equal(torch.rand(3), wanted)
-    assert not found.calendar
+def with_noise_of_numpy(frame):
+    return frame + np.random.rand()  # noqa: NPY002 - as third-party models do
+
+
+def with_noise_of_python(frame):
+    return frame + random.random()
+
+
+@dataclasses.dataclass
+class Drawing:
+    """The last value, changed at random."""
+
+    change: Callable[[torch.Tensor], torch.Tensor]
+
+    def __call__(self, window):
+        return self.change(window.history[:, -1:].repeat(1, 6, 1, 1, 1))
+
+
+def draws():
+    return torch.rand(1).item(), np.random.rand(), random.random()  # noqa: NPY002
+
+
+@pytest.mark.parametrize("change", [dropped, with_noise_of_numpy, with_noise_of_python])
+def test_a_model_that_draws_in_evaluation_is_not_taken_for_one_that_reads_everything_and_draws_are_left_alone(change):
+    task, context = Task(make_data(slots=20 * 48), SHORT, CPU), RunContext(seed=5, device=CPU)
+    context.seed_generators()
+    wanted = draws()
+    context.seed_generators()
+    seen = inputs_read(Drawing(change), task)
+    assert draws() == wanted
+    assert (seen.calendar, seen.days_back) == (False, ())
 
 
 def test_inputs_are_told_in_words():
