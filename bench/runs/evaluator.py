@@ -104,23 +104,67 @@ def run_model(
         context.begin()
         started = context.seconds()
         task = open_task()
-        model = make_model(plugin, config, task.shape, context.device)
-        fresh = copied(model)
-        if compiled:
-            model.compile()  # in place: names of weights stay, and so do checkpoints
+        model, fresh = _made(plugin, config, task, context, compiled=compiled)
         preparing = context.seconds() - started
         training = train_model(model, task, train, context, checkpoint=checkpoint, on_epoch=on_epoch)
         trained = context.seconds()
-        if learning(model) == "steps":
-            fresh.load_state_dict(model.state_dict())
-        else:
-            fresh = copied(model)  # it has forecast nothing so far
+        fresh = _trained_copy(fresh, model)
         sampling = Sampling(seed=context.seed) if getattr(plugin, "STOCHASTIC", False) else None
         evaluation = evaluate(
             model, task, context, precision=train.precision, fresh=fresh, sampling=sampling, elsewhere=elsewhere
         )
         seconds = preparing + training.seconds + context.seconds() - trained
         return RunOutcome(model=model, task=task, training=training, evaluation=evaluation, seconds=seconds)
+
+
+def _made(
+    plugin: ModelPlugin, config: Mapping[str, Any], task: Task, context: RunContext, *, compiled: bool
+) -> tuple[nn.Module, nn.Module]:
+    """A model, and a copy of it for the audit, which is not compiled."""
+    model = make_model(plugin, config, task.shape, context.device)
+    fresh = copied(model)
+    if compiled:
+        model.compile()  # in place: names of weights stay, and so do checkpoints
+    return model, fresh
+
+
+def _trained_copy(untrained: nn.Module, model: nn.Module) -> nn.Module:
+    """A copy of the trained model that has forecast nothing: one made before training, with the weights of now.
+
+    Raises:
+        ForecastError: If it has no place for them.
+    """
+    if learning(model) != "steps":
+        return copied(model)
+    try:
+        untrained.load_state_dict(model.state_dict())
+    except RuntimeError as error:
+        raise ForecastError(
+            "the model's weights and buffers after training are not those that it was built with; make all of them in "
+            "__init__, of the size that they keep"
+        ) from error
+    return untrained
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Scoring:
+    """Validation and test as they were scored.
+
+    Attributes:
+        probed: Of validation and of test, what the audit compares.
+        windows: Those of test.
+        seconds: To forecast these.
+        checkpoint: Digest of the weights before.
+        changed: Whether it is another one after.
+    """
+
+    val: WindowSums
+    test: WindowSums
+    probed: tuple[Scored, Scored]
+    windows: WindowSet
+    seconds: float
+    checkpoint: str
+    changed: bool
 
 
 def evaluate(
@@ -150,9 +194,19 @@ def evaluate(
         ForecastError: If a forecast is of the wrong kind or not finite.
         AuditError: If a forecast depends on more than its window.
     """
-    model.eval()
-    fresh = copied(model) if fresh is None else fresh
-    score = partial(
+    fresh = copied(model).eval() if fresh is None else fresh
+    score = _scorer(task, precision, batch_size, sampling)
+    scoring = _scored(model.eval(), task, context, score, batch_size)
+    auditor = Auditor(
+        model=model, fresh=fresh, precision=precision, context=context, sampling=sampling, elsewhere=elsewhere
+    )
+    audit = auditor.check(*scoring.probed, changed=scoring.changed)
+    return _measured(model, task, context, score, scoring, audit)
+
+
+def _scorer(task: Task, precision: Precision, batch_size: int, sampling: Sampling | None) -> Callable[..., WindowSums]:
+    """``forecast_sums`` as this task wants it."""
+    return partial(
         forecast_sums,
         mape_threshold=task.mape_threshold,
         clamp=task.settings.clamp,
@@ -160,6 +214,16 @@ def evaluate(
         batch_size=batch_size,
         sampling=sampling,
     )
+
+
+def _scored(
+    model: nn.Module, task: Task, context: RunContext, score: Callable[..., WindowSums], batch_size: int
+) -> _Scoring:
+    """Forecast validation and test.
+
+    Raises:
+        ForecastError: If a forecast is not finite.
+    """
     checkpoint = tensors_sha256(model.state_dict())
     scored_val = Scored(windows=task.val, batch_size=batch_size)
     val = score(model, task.val, seen=scored_val.keep)
@@ -167,21 +231,36 @@ def evaluate(
     scored_test = Scored(windows=windows, batch_size=batch_size)
     started = context.seconds()
     test = score(model, windows, seen=scored_test.keep)
-    elapsed, pooled = context.seconds() - started, not task.card.units_differ
+    seconds = context.seconds() - started
     _check_finite(val, test)
-    changed = tensors_sha256(model.state_dict()) != checkpoint
-    auditor = Auditor(
-        model=model, fresh=fresh, precision=precision, context=context, sampling=sampling, elsewhere=elsewhere
+    return _Scoring(
+        val=val,
+        test=test,
+        probed=(scored_val, scored_test),
+        windows=windows,
+        seconds=seconds,
+        checkpoint=checkpoint,
+        changed=tensors_sha256(model.state_dict()) != checkpoint,
     )
-    audit = auditor.check(scored_val, scored_test, changed=changed)
+
+
+def _measured(
+    model: nn.Module,
+    task: Task,
+    context: RunContext,
+    score: Callable[..., WindowSums],
+    scoring: _Scoring,
+    audit: ForecastAudit,
+) -> Evaluation:
+    test, windows, pooled = scoring.test, scoring.windows, not task.card.units_differ
     return Evaluation(
-        scores={name: sums.scores(pooled=pooled) for name, sums in (("test", test), ("val", val))},
+        scores={name: sums.scores(pooled=pooled) for name, sums in (("test", test), ("val", scoring.val))},
         test_values=test.count,
-        seconds=elapsed,
+        seconds=scoring.seconds,
         peak_mb=context.peak_megabytes(),
         flops=forward_flops(model, task.val),
         audit=audit,
-        checkpoint_sha256=checkpoint,
+        checkpoint_sha256=scoring.checkpoint,
         windows=window_errors(comparable(test, task), windows),
         inputs=inputs_read(model, task),
         forecast_map=forecast_map(model, windows, test, score, task.card, clamp=task.settings.clamp),
