@@ -16,10 +16,23 @@ from numpy.typing import NDArray
 
 from bench.errors import LeakError, TaskError
 from bench.settings import TaskSettings, chronological_split
-from bench.types import DatasetCard, Series, SpatioTemporalData, TaskShape
+from bench.types import DatasetCard, ModelPlugin, Series, SpatioTemporalData, TaskShape
 from bench.windows import Scaler, WindowSet, fit_scaler, origins
 
 MOST: Final = 0.5  # of the training windows
+
+
+def task_for(
+    plugin: ModelPlugin,
+    data: SpatioTemporalData,
+    settings: TaskSettings,
+    device: torch.device,
+    *,
+    test_allowed: bool = True,
+) -> Task:
+    """The task of a model, with the days before that its file asks for; else as ``Task``."""
+    days_back = getattr(plugin, "DAYS_BACK", ())
+    return Task(data, settings, device, days_back=days_back, test_allowed=test_allowed)
 
 
 class Task:

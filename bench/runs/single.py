@@ -113,16 +113,16 @@ def _planned(model: Any, selection: Selection, catalog: Catalog, device: str) ->
 def _scored(run: PlannedRun, plugin: ModelPlugin, catalog: Catalog, device: str) -> DoneRun:
     from bench.context import RunContext, resolve_device
     from bench.runs.evaluator import run_model
-    from bench.task import Task
+    from bench.task import task_for
 
     context = RunContext(seed=run.spec.seed, device=resolve_device(device))
     check_weights(run.model, run.spec.config, run.spec.weights_sha256)
-    data, days_back = catalog.load(run.dataset), getattr(plugin, "DAYS_BACK", ())
+    data = catalog.load(run.dataset)
     outcome = run_model(
         plugin,
         run.spec.config,
         run.spec.train,
-        lambda: Task(data, run.spec.task, context.device, days_back=days_back),
+        lambda: task_for(plugin, data, run.spec.task, context.device),
         context,
         elsewhere=call,
     )

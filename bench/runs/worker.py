@@ -62,14 +62,13 @@ def open_task(run: PlannedRun, catalog: Catalog, device: torch.device, *, test_a
     Raises:
         DataError, WeightsError: If its data or its weights are no longer those of the plan.
     """
-    from bench.task import Task
+    from bench.task import task_for
 
     data = catalog.load(run.dataset)
     if data.identity != run.spec.data:
         raise DataError(f"the files of '{run.dataset}' have changed since this command began; run it again")
     check_weights(run.model, run.spec.config, run.spec.weights_sha256)
-    days_back = getattr(registry.load("model", run.model), "DAYS_BACK", ())
-    return Task(data, run.spec.task, device, days_back=days_back, test_allowed=test_allowed)
+    return task_for(registry.load("model", run.model), data, run.spec.task, device, test_allowed=test_allowed)
 
 
 def _scored(work: Work, home: Home) -> DoneRun:
