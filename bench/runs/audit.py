@@ -8,7 +8,6 @@ audit before. No process can show that a model reads no file, searches no memory
 
 from __future__ import annotations
 
-import contextlib
 import math
 import pickle  # noqa: TID251 - between processes of ours, nothing from a file or a net
 from collections.abc import Callable, Sequence
@@ -21,9 +20,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bench.context import RunContext, resolve_precision
-from bench.errors import AuditError
+from bench.errors import AuditError, WorkerError
 from bench.forecast import Sampling, copied, forecasts, lone_forecast
 from bench.records.forecast_audit import ForecastAudit
+from bench.runs.sentences import APART, COUNTED, MEMORY, PLACE, RANDOM, STATISTICS
 from bench.settings import Precision
 from bench.types import Window
 from bench.windows import WindowSet
@@ -31,30 +31,6 @@ from bench.windows import WindowSet
 PROBES: Final = 8  # windows of each split
 BATCHES: Final = 3  # of those scored, that they are in
 TOLERANCE: Final = {"fp32": 1e-3, "bf16": 0.05}  # of a scaled forecast, relative where that is above 1
-
-RANDOM: Final = (
-    "the audit found randomness in evaluation: the same window forecast twice gives values that differ by {by:.2g}"
-    "{training}; turn dropout and noise off when self.training is False, or write STOCHASTIC = True into the model's "
-    "file or class, so that the mean of several seeded draws is scored"
-)
-COUNTED: Final = (
-    "the audit found memory across calls: the same window forecast twice gives values that differ by {by:.2g}, even "
-    "with the same random numbers{training}; keep nothing between forecasts, and draw from global generators only"
-)
-MEMORY: Final = (
-    "the audit found memory across calls: what was scored differs by {by:.2g} from what the same weights forecast of "
-    "the same windows afresh or once more, or the weights or buffers changed meanwhile{training}; keep nothing between "
-    "forecasts, neither in the model nor in its module"
-)
-STATISTICS: Final = (
-    "the audit found that a forecast depends on the other windows of its batch, in whatever order, as statistics of a "
-    "batch do: it differs by {by:.2g} when its window is alone{training}; normalise each window by itself, or by "
-    "statistics of training"
-)
-PLACE: Final = (
-    "the audit found that a forecast depends on its neighbours in the batch: it differs by {by:.2g} when its window is "
-    "alone, and changes with the order of the batch{training}; the rows beside it may hold its target, so read no other"
-)
 
 
 @dataclass(kw_only=True)
@@ -119,7 +95,7 @@ class Auditor:
         known = torch.cat([forecast for _, forecast in probes])
         positions = test.probes[0]
         first, again = (self._alone(self.model, test.windows, positions) for _ in range(2))
-        found = ForecastAudit(
+        audit = ForecastAudit(
             windows=len(positions),
             tolerance=self.tolerance,
             draws=self.sampling.draws if self.sampling else 0,
@@ -130,21 +106,27 @@ class Auditor:
             reordered=max(self._reordered(self.model, test.windows, *batch) for batch in test.batches),
             after_others=max(self._after_others(test.windows, *batch) for batch in test.batches),
         )
-        if found.largest > self.tolerance or changed:
-            raise AuditError(self._reason(found, test))
-        return found
+        if audit.largest > self.tolerance or changed:
+            raise AuditError(self._reason(audit, test))
+        return audit
 
     def _fresh_forecasts(self, splits: Sequence[Scored]) -> tuple[Tensor, Literal["process", "copy"]]:
-        """Of every probe alone, by the fresh copy: in a process of its own, or here where it cannot be sent to one."""
+        """Of every probe alone, by the fresh copy: in a process of its own, or here where it cannot be sent to one.
+
+        Raises:
+            AuditError: If it arrives in a fresh process and forecasts nothing there.
+        """
         windows = [
             (scored.windows.window(one), int(scored.windows.origins[one]))
             for scored in splits
             for one in torch.split(scored.probes[0], 1)
         ]
-        if self.elsewhere is not None:
-            with contextlib.suppress(Exception):  # a class of a notebook, no memory for two: then a copy must do
-                sent = pickle.dumps((self.fresh, windows))
+        if self.elsewhere is not None and (sent := _pickled((self.fresh, windows))) is not None:
+            try:
                 answer = self.elsewhere(forecasts_of_sent, sent, self.context, self.precision, self.sampling)
+            except WorkerError as error:
+                raise AuditError(APART.format(reason=error)) from error
+            if answer is not None:
                 return torch.from_numpy(answer).to(self.context.device), "process"
         model = copied(self.fresh).eval()
         return _each_alone(model, windows, self.precision, self.sampling), "copy"
@@ -165,11 +147,11 @@ class Auditor:
         self._ask(self.model, windows, (chosen + windows.horizon).clamp_max(len(windows) - 1))
         return difference(scored, self._ask(self.model, windows, chosen))
 
-    def _reason(self, found: ForecastAudit, test: Scored) -> str:
+    def _reason(self, audit: ForecastAudit, test: Scored) -> str:
         """Which of all that a forecast may depend on it is, from probes of their own."""
         chosen, _ = max(test.batches, key=lambda batch: len(batch[0]))
-        if found.repeated > self.tolerance:
-            return self._unsteady(test.windows, chosen, found.repeated)
+        if audit.repeated > self.tolerance:
+            return self._unsteady(test.windows, chosen, audit.repeated)
         model, other = (copied(self.fresh).eval() for _ in range(2))
         first = self._alone(model, test.windows, chosen)
         backwards = self._alone(other, test.windows, chosen.flip(0)).flip(0)
@@ -179,7 +161,7 @@ class Auditor:
             if (by := difference(first, together)) > self.tolerance:
                 placed = self._reordered(model, test.windows, chosen, together) > self.tolerance
                 return (PLACE if placed else STATISTICS).format(by=by, training=_still_training(self.model))
-        return MEMORY.format(by=found.largest, training=_still_training(self.model))
+        return MEMORY.format(by=audit.largest, training=_still_training(self.model))
 
     def _unsteady(self, windows: WindowSet, positions: Tensor, by: float) -> str:
         """Randomness, if the same random numbers give the same forecast, else something that is kept."""
@@ -193,12 +175,26 @@ class Auditor:
 
 def forecasts_of_sent(
     sent: bytes, context: RunContext, precision: Precision, sampling: Sampling | None
-) -> NDArray[np.float32]:
-    """What a fresh process does: forecast each window of a pickled pair of model and windows alone."""
+) -> NDArray[np.float32] | None:
+    """What a fresh process does: forecast each window of a pickled pair of model and windows alone.
+
+    None if they cannot be unpickled there, such as a class of a notebook.
+    """
     context.begin()
-    model, windows = pickle.loads(sent)  # noqa: S301 - from the process that started this one
+    try:
+        model, windows = pickle.loads(sent)  # noqa: S301 - from the process that started this one
+    except Exception:  # noqa: BLE001 - the model's file is imported, and may raise anything
+        return None
     forecast: NDArray[np.float32] = _each_alone(model.eval(), windows, precision, sampling).cpu().numpy()
     return forecast
+
+
+def _pickled(model_and_windows: object) -> bytes | None:
+    """None of what cannot be pickled, such as a class that a function has made."""
+    try:
+        return pickle.dumps(model_and_windows)
+    except Exception:  # noqa: BLE001 - pickle raises errors of many kinds, and so may a model
+        return None
 
 
 def difference(first: Tensor, second: Tensor) -> float:

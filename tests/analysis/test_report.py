@@ -117,6 +117,8 @@ def test_the_report_says_which_models_were_audited_how() -> None:
     text = words(report([msgspec.structs.replace(run, audit=audit) for run, audit in zip(made, given, strict=True)]))
     assert "In 2 of 3 finished runs the forecasts that were scored were made again" in text
     assert "in a process of its own in 1 of them. The largest difference of a scaled forecast was 0.00075." in text
+    assert "In 1 of them the fresh copy shared the process of the scored model" in text
+    assert "the scored model's process" in text.replace("&#39;", "'")
     assert "1 were of models that are random on purpose" in text
     assert "Earlier versions made 1 of the records; their models were not audited in this way." in text
     assert "It cannot show that a model reads no file" in text

@@ -98,9 +98,9 @@ def test_a_file_of_the_contract_moved_with_its_importers_moves_no_digest(
 ) -> None:
     project.move("bench/metrics.py", "bench/runs/scores.py")
     project.move("bench/train.py", "bench/runs/training.py")
-    for file in ("bench/runs/training.py", "bench/runs/evaluator.py"):
-        project.edit(file, "bench.metrics", "bench.runs.scores")
-    project.edit("bench/runs/evaluator.py", "bench.train", "bench.runs.training")
+    for old, new in (("bench.metrics", "bench.runs.scores"), ("bench.train", "bench.runs.training")):
+        for file in project.importers(old):
+            project.edit(file, f"from {old} import", f"from {new} import")
     roots = [root.replace("bench.train", "bench.runs.training") for root in code.ROOTS]
     monkeypatch.setattr(code, "ROOTS", roots)
     assert changed(project, before) == set()
@@ -125,6 +125,7 @@ def test_a_file_of_the_contract_moved_with_its_importers_moves_no_digest(
         ("bench/train.py", '"lower train.lr or look at the data"', 'f"look at {os.sep}"'),
         ("baselines/_language.py", "model.patch, or choose another model.llm", "or else"),
         ("bench/errors.py", HEAD, HEAD + "\nEDITED = 1\n"),
+        ("bench/runs/sentences.py", "the audit found", "we saw"),
         ("bench/__init__.py", '"0.1.0"', '"0.2.0"'),
         ("bench/catalog/canonical.py", HEAD, HEAD + "\nEDITED = 1\n"),
         ("bench/cli/app.py", HEAD, HEAD + "\nEDITED = 1\n"),
@@ -168,6 +169,8 @@ def test_an_import_that_only_annotations_and_messages_need_moves_no_digest(proje
             pairs(MODELS),
         ),
         ("bench/scoring.py", "count.clamp_min(1)", "count.clamp_min(2)", pairs(MODELS)),
+        ("bench/task.py", 'getattr(plugin, "DAYS_BACK", ())', "()", pairs(MODELS)),
+        ("bench/runs/audit.py", "COUNTED if kept else RANDOM", "RANDOM if kept else COUNTED", pairs(MODELS)),
         ("bench/task.py", "    def _begins", "    @staticmethod\n    def _begins", pairs(MODELS)),
         ("bench/types.py", "    history_clock: torch.Tensor\n", "", pairs(MODELS)),
         (

@@ -324,6 +324,50 @@ def test_what_cannot_be_sent_to_a_fresh_process_is_compared_with_a_copy_and_the_
     assert run(less, elsewhere=None).evaluation.audit.fresh_in == "copy"
 
 
+NOTES_OUTSIDE = model_text(
+    """
+    if not self.training:
+        for row, history in enumerate(window.history):
+            STATE[STATE["grid"], row] = history[-1]
+    return repeated(window.history[:, -1:], window) + self.level
+    """,
+    made="STATE['grid'] = shape.grid",
+    top="STATE = {}",
+)
+
+
+def test_a_model_that_forecasts_in_the_process_that_trained_it_alone_fails(run: Run) -> None:
+    with pytest.raises(AuditError, match=r"in a fresh process .* forecast nothing \(KeyError: 'grid'\)") as caught:
+        run(NOTES_OUTSIDE)
+    assert "\n" not in str(caught.value)
+    assert run(NOTES_OUTSIDE, elsewhere=None).evaluation.audit.fresh_in == "copy"
+
+
+@pytest.mark.parametrize("outside", ["import os; os._exit(7)", "os.kill(os.getpid(), 9)"])
+def test_a_model_that_ends_a_fresh_process_fails(run: Run, outside: str) -> None:
+    text = model_text(f"if not STATE:\n    {outside}\nreturn {LAST}", made="STATE.append(1)", top="STATE = []")
+    with pytest.raises(AuditError, match="in a fresh process the same weights forecast nothing"):
+        run(text)
+
+
+def test_a_class_that_a_fresh_process_cannot_import_is_compared_with_a_copy(run: Run) -> None:
+    text = model_text(f"return {LAST}") + "\nModel.__module__ = '__main__'\nsys.modules['__main__'].Model = Model\n"
+    assert run(text).evaluation.audit.fresh_in == "copy"
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        "self.register_buffer('seen', torch.zeros(1))",
+        "self.level = nn.Parameter(torch.zeros(6, 1, 1, 1))",
+    ],
+)
+def test_a_model_that_makes_tensors_while_it_is_trained_is_told_to_make_them_before(run: Run, added: str) -> None:
+    text = model_text(f"if self.training and self.level.ndim == 0:\n    {added}\nreturn {LAST}")
+    with pytest.raises(ForecastError, match="are not those that it was built with; make all of them in __init__"):
+        run(text)
+
+
 def test_a_refusal_is_a_mistake_of_the_user(run: Run) -> None:
     assert issubclass(AuditError, BenchError)
     assert issubclass(ForecastError, BenchError)

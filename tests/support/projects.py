@@ -42,6 +42,12 @@ class Project:
         self._touched.add(old)
         (self.root / old).unlink()
 
+    def importers(self, module: str) -> list[str]:
+        """The files that import names of a module."""
+        paths = (path for package in OURS for path in sorted((self.root / package).rglob("*.py")))
+        wanted = f"from {module} import"
+        return [str(path.relative_to(self.root)) for path in paths if wanted in path.read_text(encoding="utf-8")]
+
     def codes(self, datasets: Iterable[str] = DATASETS) -> Codes:
         """Of each data set and model."""
         return {(dataset, model): code_of(dataset, model) for dataset in datasets for model in registry.model_names()}

@@ -18,6 +18,7 @@ COLUMNS = (
     "largest difference",
     "allowed",
     "draws",
+    "fresh copy",
     "scaler",
     "fitted on",
     "train",
@@ -57,6 +58,11 @@ def _forecasts(audits: Sequence[ForecastAudit | None]) -> list[str]:
             f"and by a fresh copy with the same weights, in a process of its own in {apart} of them. The largest "
             f"difference of a scaled forecast was {max(audit.largest for audit in known):.2g}."
         )
+        if beside := len(known) - apart:
+            sentences.append(
+                f"In {beside} of them the fresh copy shared the process of the scored model, since no other process "
+                "could be sent its class; there the audit cannot show memory outside the model."
+            )
     if drawn := sum(audit.draws > 0 for audit in known):
         sentences.append(f"{drawn} were of models that are random on purpose, scored as the mean of seeded draws.")
     if older := len(audits) - len(known):
@@ -79,10 +85,11 @@ def _of(holds: Sequence[bool]) -> str:
 
 def _row(record: DoneRun) -> tuple[Header, tuple[Cell, ...]]:
     audit, task, forecasts = record.audit, record.spec.task, record.audit.forecasts
-    probed = ("not audited in this way", "", "", "")
+    probed = ("not audited in this way", "", "", "", "")
     if forecasts is not None:
         difference, allowed = f"{forecasts.largest:.2g}", f"{forecasts.tolerance:g}"
-        probed = (str(forecasts.windows), difference, allowed, str(forecasts.draws or 1))
+        place = "a process of its own" if forecasts.fresh_in == "process" else "the scored model's process"
+        probed = (str(forecasts.windows), difference, allowed, str(forecasts.draws or 1), place)
     tuned = " (tuned)" if record.spec.tuned else ""
     return row(
         Header(name=f"{record.dataset} / {method(record)}{tuned}"),
