@@ -29,7 +29,7 @@ def test_helpers_may_start_processes_of_their_own(workplace: Workplace, monkeypa
 
 
 def test_helpers_end_with_an_error_of_the_command(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "work", errands.helps_for_ever)
+    monkeypatch.setattr(search, "work", errands.helps_for_long)
 
     def interrupted() -> None:
         with _helpers([], workplace, TARGET, 2):
@@ -39,3 +39,4 @@ def test_helpers_end_with_an_error_of_the_command(workplace: Workplace, monkeypa
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
+    assert not list(workplace.results.glob("* ended"))

@@ -52,9 +52,11 @@ def helps_in_another_process(_jobs: object, workplace: Any, _target: object, _pa
     (workplace.results / f"{os.getpid()}").write_text(f"{doubled_here} {process != os.getpid()}", encoding="utf-8")
 
 
-def helps_for_ever(_jobs: object, workplace: Any, _target: object, _parent: int) -> None:
-    (workplace.results / f"{os.getpid()}").touch()
-    time.sleep(3600)
+def helps_for_long(_jobs: object, workplace: Any, _target: object, _parent: int) -> None:
+    """Leaves a file at its begin and another at its end."""
+    (workplace.results / f"{os.getpid()} begun").touch()
+    time.sleep(15)
+    (workplace.results / f"{os.getpid()} ended").touch()
 
 
 def dies(how: str) -> None:
