@@ -10,10 +10,11 @@ the tables.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -27,6 +28,7 @@ from bench.records.store import ResultStore
 
 SIZES = (3, 6)  # seeds of a method
 ARMS = 5  # beside the reference
+MOST_WAYS = 20_000  # of dividing runs, that all are taken
 HALVED = (0, 6, 24, 48)  # hours
 DAYS = (9, 27, 60)
 PER_DAY = (24, 48)
@@ -43,8 +45,8 @@ SOURCES: Mapping[str, tuple[float, float, float]] = {
 _LINE = "{:>5} {:>6} {:>6} {:>6} {:>6} {:>6} {:>8}  {}"
 HEAD = _LINE.format("seeds", "A/A", "any", "equal", "A/B", "any", "smallest", "runs")
 
-Draw: TypeAlias = Callable[[np.random.Generator, int], Floats]
-"""Errors ``[ARMS + 1, S, N]`` of equal methods with S seeds each."""
+Draws: TypeAlias = Callable[[int, int], Iterator[Floats]]
+"""Makes, of a number of seeds S and a number of draws, errors ``[M, S, N]`` of M equal methods for each draw."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,22 +70,22 @@ class Rates:
     detectable: float
 
 
-def rates(draw: Draw, seeds: int, per_day: int, *, planted: float, margin: float, draws: int, seed: int = 0) -> Rates:
-    """What comes of so many draws with so many seeds of each method; ``planted`` and ``margin`` are percent."""
-    rng, counts, smallest = np.random.default_rng(seed), Counter[str](), []
-    for _ in range(draws):
-        errors = draw(rng, seeds)
+def rates(drawn: Iterable[Floats], per_day: int, *, planted: float, margin: float) -> Rates:
+    """What comes of draws ``[M, S, N]`` of M equal methods, all of one M; ``planted`` and ``margin`` are percent."""
+    counts, smallest, family = Counter[str](), [], False
+    for errors in drawn:
         arms = [difference(errors[0], arm, per_day, margin=margin) for arm in errors[1:]]
         changed = difference(errors[0], errors[1] * (1 + planted / 100), per_day, margin=margin)
-        alone = verdict([arms[0]])
+        alone, family = verdict([arms[0]]), len(arms) == ARMS
         counts["single"] += alone in ("better", "worse")
         counts["equivalent"] += alone == "equivalent"
         counts["family"] += any(arm.verdict in ("better", "worse") for arm in corrected(arms))
         counts["found"] += verdict([changed]) == "better"
         counts["found_of_five"] += verdict([changed, *arms[1:]]) == "better"
         smallest.append(arms[0].detectable)
-    shares = {name: counts[name] / draws for name in ("single", "family", "equivalent", "found", "found_of_five")}
-    return Rates(**shares, detectable=float(np.median(smallest)))
+    shares = {name: counts[name] / len(smallest) for name in ("single", "equivalent", "found")}
+    of_five = {name: counts[name] / len(smallest) if family else math.nan for name in ("family", "found_of_five")}
+    return Rates(**shares, **of_five, detectable=float(np.median(smallest)))
 
 
 def verdict(differences: list[Difference]) -> Verdict:
@@ -91,19 +93,20 @@ def verdict(differences: list[Difference]) -> Verdict:
     return corrected(differences)[0].verdict
 
 
-def simulated(days: int, per_day: int, halved: float, source: tuple[float, float, float]) -> Draw:
-    """Equal methods, whose mean errors are 100, with noise that is halved in so many hours."""
+def simulated(days: int, per_day: int, halved: float, source: tuple[float, float, float]) -> Draws:
+    """A reference and its arms, whose mean errors are 100, with noise that is halved in so many hours."""
     seeds_part, time_part, both_part = source
     windows = days * per_day
     unit = NOISE / np.std(_noise(np.random.default_rng(0), (2000, windows), per_day, halved).mean(axis=1))
 
-    def draw(rng: np.random.Generator, seeds: int) -> Floats:
-        methods = ARMS + 1
-        errors = np.full((methods, seeds, windows), 100.0)
-        errors += NOISE * seeds_part * rng.normal(size=(methods, seeds, 1))
-        errors += unit * time_part * _noise(rng, (methods, 1, windows), per_day, halved) if time_part else 0
-        errors += unit * both_part * _noise(rng, (methods, seeds, windows), per_day, halved) if both_part else 0
-        return errors
+    def draw(seeds: int, draws: int) -> Iterator[Floats]:
+        rng, methods = np.random.default_rng(0), ARMS + 1
+        for _ in range(draws):
+            errors = np.full((methods, seeds, windows), 100.0)
+            errors += NOISE * seeds_part * rng.normal(size=(methods, seeds, 1))
+            errors += unit * time_part * _noise(rng, (methods, 1, windows), per_day, halved) if time_part else 0
+            errors += unit * both_part * _noise(rng, (methods, seeds, windows), per_day, halved) if both_part else 0
+            yield errors
 
     return draw
 
@@ -121,21 +124,34 @@ def _noise(rng: np.random.Generator, shape: tuple[int, ...], per_day: int, halve
     return faded
 
 
-def resampled(errors: Floats) -> Draw:
-    """Equal methods made of disjoint runs of one, ``[S, N]``; with too few runs, of runs that several share."""
+def resampled(errors: Floats) -> Draws:
+    """Equal methods made of disjoint runs of one, ``[R, N]``: a reference and its arms, or a pair where R is too small.
 
-    def draw(rng: np.random.Generator, seeds: int) -> Floats:
-        disjoint = len(errors) // seeds
-        order = rng.permutation(len(errors))[: disjoint * seeds].reshape(disjoint, seeds)
-        again = [rng.choice(len(errors), seeds, replace=False) for _ in range(ARMS + 1 - disjoint)]
-        groups: Floats = errors[np.stack([*order, *again])[: ARMS + 1]]
-        return groups
+    Arms that shared runs would err alike, and at least one of them would be called better or worse too seldom.
+    """
+
+    def draw(seeds: int, draws: int) -> Iterator[Floats]:
+        rng, methods = np.random.default_rng(0), ARMS + 1 if len(errors) >= (ARMS + 1) * seeds else 2
+        if math.perm(len(errors), methods * seeds) // math.factorial(seeds) ** methods <= MOST_WAYS:
+            yield from (errors[np.array(way)] for way in _ways(frozenset(range(len(errors))), methods, seeds))
+            return
+        for _ in range(draws):
+            yield errors[rng.permutation(len(errors))[: methods * seeds].reshape(methods, seeds)]
 
     return draw
 
 
+def _ways(runs: frozenset[int], methods: int, seeds: int) -> Iterator[tuple[tuple[int, ...], ...]]:
+    """Every way to give so many methods runs of their own."""
+    if not methods:
+        yield ()
+        return
+    for first in combinations(sorted(runs), seeds):
+        yield from ((first, *others) for others in _ways(runs - {*first}, methods - 1, seeds))
+
+
 def runs_of(results: Path) -> Iterator[tuple[str, Floats, int]]:
-    """By data set, model and settings its errors ``[S, N]`` and the slots of a day, where seeds allow two groups."""
+    """By data set, model and settings its errors ``[R, N]`` and the windows of a day, where R runs allow two groups."""
     found: dict[tuple[str, ...], list[DoneRun]] = {}
     for record in ResultStore(results).records():
         if isinstance(record, DoneRun) and not record.naive:
@@ -146,7 +162,7 @@ def runs_of(results: Path) -> Iterator[tuple[str, Floats, int]]:
     for (dataset, _, model, *_), records in found.items():
         if len(records) >= 2 * SIZES[0]:
             errors = np.stack([values_of(record.windows.absolute) for record in records])
-            yield f"{model} on {dataset}", errors, records[0].windows.per_day
+            yield f"{model} on {dataset}", errors, records[0].windows.windows_per_day
 
 
 def main(
@@ -157,25 +173,30 @@ def main(
 ) -> None:
     """Print the rates, row by row."""
     typer.echo(
-        f"Shares in % of {draws} draws. A/A: equal methods are called better or worse, alone and at least once among "
-        f"{ARMS}; or equivalent within {margin:g} %. A/B: a difference of {planted:g} % is found, alone and among "
-        f"{ARMS}. Smallest: the difference in % that the first comparison says it could have shown, median."
+        f"Shares in % of {draws} draws, or of all ways to divide the runs if these are at most {MOST_WAYS}. A/A: equal "
+        f"methods are called better or worse, alone and at least once among {ARMS}; or equivalent within {margin:g} %. "
+        f"A/B: a difference of {planted:g} % is found, alone and among {ARMS}. —: too few runs for {ARMS + 1} methods "
+        "that share none. Smallest: the difference in % that the first comparison says it could have shown, median."
     )
     typer.echo(HEAD)
     for name, draw, seeds, per_day in _of_folder(results) if results else _simulations():
-        row = rates(draw, seeds, per_day, planted=planted, margin=margin, draws=draws)
+        row = rates(draw(seeds, draws), per_day, planted=planted, margin=margin)
         shares = (row.single, row.family, row.equivalent, row.found, row.found_of_five)
-        typer.echo(_LINE.format(seeds, *(f"{100 * share:.1f}" for share in shares), f"{row.detectable:.2f}", name))
+        typer.echo(_LINE.format(seeds, *map(_percent, shares), f"{row.detectable:.2f}", name))
 
 
-def _of_folder(results: Path) -> Iterator[tuple[str, Draw, int, int]]:
+def _percent(share: float) -> str:
+    return "—" if math.isnan(share) else f"{100 * share:.1f}"
+
+
+def _of_folder(results: Path) -> Iterator[tuple[str, Draws, int, int]]:
     for name, errors, per_day in runs_of(results):
         spread = 100 * errors.mean(axis=1).std(ddof=1) / errors.mean()
         for seeds in (size for size in SIZES if 2 * size <= len(errors)):
             yield f"{name}, {len(errors)} runs, spread {spread:.2f} %", resampled(errors), seeds, per_day
 
 
-def _simulations() -> Iterator[tuple[str, Draw, int, int]]:
+def _simulations() -> Iterator[tuple[str, Draws, int, int]]:
     for halved, days, per_day, (source, parts), seeds in product(HALVED, DAYS, PER_DAY, SOURCES.items(), SIZES):
         name = f"{source}, halved in {halved} h, {days} days of {per_day}"
         yield name, simulated(days, per_day, halved, parts), seeds, per_day

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from records import record
+from msgspec.structs import replace
+from records import WINDOWS, record
 from typer.testing import CliRunner
 
 from bench.perf import claims
@@ -14,8 +15,8 @@ from bench.records.store import ResultStore
 LASTING = [(days, halved, source) for days in (9, 27) for halved in (0, 48) for source in ("time", "all")]
 
 
-def rates(draw, seeds=3, per_day=24, draws=150, **facts):
-    return claims.rates(draw, seeds, per_day, **{"planted": 2.0, "margin": 1.0, **facts}, draws=draws)
+def rates(draw, seeds=3, draws=150):
+    return claims.rates(draw(seeds, draws), 24, planted=2.0, margin=1.0)
 
 
 @pytest.mark.parametrize(("days", "halved", "source"), LASTING)
@@ -43,17 +44,32 @@ def test_six_seeds_find_a_planted_difference_that_three_do_not():
 
 def test_a_method_is_made_of_disjoint_runs_where_there_are_enough():
     runs = np.arange(36.0)[:, None] * np.ones((1, 5))
-    drawn = claims.resampled(runs)(np.random.default_rng(0), 6)
+    (drawn,) = claims.resampled(runs)(6, 1)
     assert drawn.shape == (6, 6, 5)
     assert sorted(drawn[:, :, 0].ravel()) == list(range(36))
 
 
-def test_with_too_few_runs_methods_share_some_but_never_has_one_a_run_twice():
-    runs = np.arange(9.0)[:, None] * np.ones((1, 5))
-    drawn = claims.resampled(runs)(np.random.default_rng(0), 3)[:, :, 0]
-    assert drawn.shape == (6, 3)
-    assert all(len({*method}) == 3 for method in drawn)
-    assert len({*drawn[0]} | {*drawn[1]}) == 6
+@pytest.mark.parametrize(("number", "seeds", "ways"), [(6, 3, 20), (9, 3, 1680), (12, 6, 924)])
+def test_too_few_runs_for_six_methods_make_a_pair_in_every_way_and_no_way_twice(number, seeds, ways):
+    runs = np.arange(float(number))[:, None] * np.ones((1, 5))
+    drawn = [errors[:, :, 0] for errors in claims.resampled(runs)(seeds, 1)]
+    assert {errors.shape for errors in drawn} == {(2, seeds)}
+    assert all(len({*errors.ravel()}) == 2 * seeds for errors in drawn)
+    assert len(drawn) == len({tuple(frozenset(method) for method in errors) for errors in drawn}) == ways
+
+
+def test_where_the_ways_are_many_so_many_are_drawn_as_are_wanted(monkeypatch):
+    monkeypatch.setattr(claims, "MOST_WAYS", 1679)
+    drawn = list(claims.resampled(np.arange(9.0)[:, None])(3, 40))
+    assert len(drawn) == 40
+    assert all(len({*errors.ravel()}) == 6 for errors in drawn)
+
+
+def test_nothing_is_said_of_five_comparisons_where_methods_would_share_runs():
+    errors = 100 + np.random.default_rng(0).normal(size=(18, 240))
+    few, enough = (rates(claims.resampled(errors[:number]), draws=3) for number in (6, 18))
+    assert np.isnan([few.family, few.found_of_five]).all()
+    assert not np.isnan([few.single, few.found, enough.family, enough.found_of_five]).any()
 
 
 @pytest.mark.parametrize(("halved", "kept"), [(0, 0.0), (6, 0.5 ** (1 / 6))])
@@ -74,6 +90,16 @@ def test_the_command_reads_the_seeds_of_each_model_and_no_others(tmp_path):
     assert errors.sum() == pytest.approx(sum(values_of(each.windows.absolute).sum() for each in made))
 
 
+def test_scenes_with_a_window_each_have_one_window_a_day(tmp_path):
+    store = ResultStore(tmp_path)
+    for seed in range(6):
+        made = record(seed=seed)
+        origins = [(24 * day, 24 * day + 1) for day in range(WINDOWS)]
+        store.write(replace(made, windows=replace(made.windows, origins=origins)))
+    ((_, _, per_day),) = claims.runs_of(tmp_path)
+    assert per_day == 1
+
+
 def test_the_command_prints_a_row_for_each_number_of_seeds(tmp_path):
     import typer
 
@@ -87,4 +113,5 @@ def test_the_command_prints_a_row_for_each_number_of_seeds(tmp_path):
     lines = result.output.splitlines()
     assert lines[1].split() == ["seeds", "A/A", "any", "equal", "A/B", "any", "smallest", "runs"]
     assert [line.split()[0] for line in lines[2:]] == ["3"]
+    assert lines[2].split()[2] == lines[2].split()[5] == "—"
     assert lines[2].endswith("stid on bikenyc, 6 runs, spread 0.04 %")
