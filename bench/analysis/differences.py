@@ -6,14 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
 
+import numpy as np
+
 from bench.analysis.groups import DataKey, Group, MethodKey, Summary
 from bench.analysis.stats.comparison import Difference, Runs, Verdict, compare, corrected
 from bench.analysis.table import MARKS
 from bench.analysis.witnesses import Witnesses, witnesses
+from bench.records.arrays import values_of
+from bench.records.record import DoneRun
 from bench.runs.suite import Suite
 from bench.settings import RANDOM
 
 PREFERRED = ("pretrained", "none", *sorted(RANDOM))  # weights of a reference for a method of other weights
+ROUNDING = 1e-4  # relative; errors of the same forecasts differ by less, on whatever device they were counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +62,14 @@ class Differences:
             return ()
         return (f"No current run of “{self.wanted}” is there, so this does not answer the question.",)
 
+    def on(self, data: DataKey) -> Differences:
+        """The comparisons on one data set alone."""
+        return replace(self, cells={key: cell for key, cell in self.cells.items() if key[0] == data})
+
     def counts(self, methods: Iterable[MethodKey]) -> dict[Verdict, int]:
-        """How often, on real data and on planted, each verdict on the reference is reached."""
+        """How often each verdict on the reference is reached, where one may be claimed at all."""
         chosen = {*methods}
-        of_these = ((data, cell) for (data, method), cell in self.cells.items() if method in chosen)
-        counted = [cell for data, cell in of_these if cell.quotable or not data.synthetic]
+        counted = [cell for (_, method), cell in self.cells.items() if method in chosen and cell.quotable]
         return {verdict: sum(cell.verdict == verdict for cell in counted) for verdict in get_args(Verdict)}
 
 
@@ -114,6 +122,18 @@ def _reference_of(method: MethodKey, references: Sequence[MethodKey]) -> MethodK
 
 
 def _runs(summary: Summary) -> Runs:
-    """Its runs; nothing of a naive baseline or of a model without epochs of training depends on the seed."""
-    seeded = not summary.naive and any(run.curve for run in summary.runs)
-    return Runs(windows=[run.windows for run in summary.runs], seeded=seeded)
+    """Its runs, and whether they depend on the seed: by what they are made of, or since those of several differ.
+
+    Epochs, random weights and forecasts that are drawn follow from the seed. A fit that draws shows in several runs
+    alone.
+    """
+    windows = [run.windows for run in summary.runs]
+    drawn = not summary.naive and any(map(_follows_from_seed, summary.runs))
+    first, *others = (values_of(each.absolute) for each in windows)
+    differ = any(first.shape != other.shape or not np.allclose(first, other, rtol=ROUNDING) for other in others)
+    return Runs(windows=windows, seeded=drawn or differ)
+
+
+def _follows_from_seed(run: DoneRun) -> bool:
+    forecasts = run.audit.forecasts
+    return bool(run.curve) or run.spec.weights in RANDOM or (forecasts is not None and forecasts.draws > 0)

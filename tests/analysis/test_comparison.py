@@ -205,8 +205,9 @@ def test_what_may_not_be_quoted_is_open():
     assert replace(made, quotable=False).verdict == "open"
 
 
-def test_a_single_window_has_no_interval():
-    assert one(errors()[:, :1], errors()[:, :1]).uncertainty is None
+def test_a_single_window_has_no_interval_and_lacks_days_whatever_the_number_of_seeds():
+    made = one(errors()[:, :1], errors()[:, :1])
+    assert (made.uncertainty, made.lacking, made.verdict) == (None, "days", "open")
 
 
 def test_records_are_compared_as_their_arrays_are():

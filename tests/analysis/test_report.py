@@ -6,16 +6,25 @@ import re
 
 import msgspec
 import pytest
-from records import record, suite
+from records import record, results_of, suite
 from reports import failing, hostile, report, words
 from studies import tuned
+from variants import controls, variant
 
 from bench.analysis.formats.files import write_files
 from bench.analysis.report.facts import without_paths
+from bench.analysis.report.headline import headline
 from bench.analysis.report.page import encoded
 from bench.errors import StoreError
 from bench.records.record import SplitRanges
+from bench.runs.suite import load_suite
 from bench.runs.tuned import TunedFolder
+
+
+def answers(records, suite):
+    """What the headline says of the comparison of one suite."""
+    said = headline(results_of(records, suites=[suite]), [suite])["answers"]
+    return [answer for answer in said if answer.startswith(suite.question)]
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +69,27 @@ def test_a_comparison_is_counted_on_real_data_and_its_missing_reference_is_named
     verdicts = "better in 1, worse in 0, equivalent in 0, open in 0 of 1 comparison on 1 data set (Task"
     assert f"On real data “random, frozen” is {verdicts}" in text
     assert "No current run of “pre-trained, frozen” is there, so this does not answer the question." in text
+
+
+def test_planted_data_are_judged_one_by_one_and_not_called_real():
+    made = [*controls("pretrained", dataset="shapes", synthetic=True)]
+    made += [variant(1.0, weights="pretrained", dataset="noise", synthetic=True, seed=seed) for seed in range(3)]
+    made += [variant(1.0, "identity", dataset="noise", synthetic=True, seed=seed) for seed in range(3)]
+    controls_suite = load_suite("controls")
+    planted, plain = (controls_suite.model_copy(update={"planted": answer}) for answer in (True, False))
+    (answer,) = answers(made, planted)
+    assert (
+        "On synthetic data made for it “pre-trained, frozen” is better in 0, worse in 0, equivalent in 1, open in 0 of "
+        "1 comparison on noise; better in 2, worse in 1, equivalent in 0, open in 0 of 3 comparisons on shapes (Task"
+    ) in answer
+    assert "real" not in answer
+    assert "Nothing may be claimed of “pre-trained, frozen”, since all data are synthetic (" in answers(made, plain)[0]
+
+
+def test_a_comparison_in_the_quick_profile_says_that_nothing_may_be_claimed_of_it():
+    (answer,) = answers(controls("pretrained", profile="quick"), load_suite("controls"))
+    assert "Nothing may be claimed of “pre-trained, frozen”, since the profile is quick (" in answer
+    assert "better in" not in answer
 
 
 def test_every_text_of_a_record_is_escaped():

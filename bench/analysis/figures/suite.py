@@ -79,7 +79,7 @@ def _draw_panel(axis: Axes, row_by_row: Sequence[Difference | None]) -> None:
 def _draw_row(axis: Axes, row: int, difference: Difference) -> None:
     verdict = difference.verdict
     colour, filled = COLOURS[verdict], verdict != "open"
-    if difference.lacking != "seeds":
+    if difference.uncertainty is not None:
         axis.plot(difference.interval, [row, row], color=colour, linewidth=2, solid_capstyle="butt")
     axis.plot(
         difference.percent,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from bench.analysis.differences import Differences
 from bench.analysis.groups import GroupKey
 from bench.analysis.report.facts import done
 from bench.analysis.results import Results
@@ -73,18 +74,30 @@ def _lead(key: GroupKey, ranked: Standing) -> str:
 
 
 def _answers(results: Results, suite: Suite) -> list[str]:
-    """What came of a comparison, group by group; real data alone are counted."""
-    answers = []
-    for key, compared in results.differences(suite).items():
-        counts = compared.counts(compared.methods)
-        verdicts = ", ".join(f"{verdict} in {number}" for verdict, number in counts.items())
-        text = (
-            f"{suite.question or suite.title} On real data “{compared.reference}” is {verdicts} of "
-            f"{_count(sum(counts.values()), 'comparison')} on {compared.witnesses.text} ({key.title}); equivalent: "
-            f"within ± {suite.margin:g} %."
-        )
-        answers.append(" ".join([text, *compared.caveats]))
-    return answers
+    """What came of a comparison, group by group; counted is what may be claimed at all."""
+    return [
+        " ".join([f"{suite.question or suite.title} {_outcome(key, compared, suite)}", *compared.caveats])
+        for key, compared in results.differences(suite).items()
+    ]
+
+
+def _outcome(key: GroupKey, compared: Differences, suite: Suite) -> str:
+    """Of all real data together; of planted data one by one, since what is true of them differs."""
+    if not any(cell.quotable for cell in compared.cells.values()):
+        why = "the profile is quick" if key.quick else "all data are synthetic"
+        return f"Nothing may be claimed of “{compared.reference}”, since {why} ({key.title})."
+    if suite.planted:
+        kind = "synthetic data made for it"
+        verdicts = "; ".join(f"{_verdicts(compared.on(data))} on {data.dataset}" for data in compared.datasets)
+    else:
+        kind, verdicts = "real data", f"{_verdicts(compared)} on {compared.witnesses.text}"
+    return f"On {kind} “{compared.reference}” is {verdicts} ({key.title}); equivalent: within ± {suite.margin:g} %."
+
+
+def _verdicts(compared: Differences) -> str:
+    counts = compared.counts(compared.methods)
+    verdicts = ", ".join(f"{verdict} in {number}" for verdict, number in counts.items())
+    return f"{verdicts} of {_count(sum(counts.values()), 'comparison')}"
 
 
 def _warnings(finished: Sequence[DoneRun]) -> tuple[str, ...]:

@@ -43,8 +43,9 @@ class Runs:
 
     Attributes:
         windows: Errors by run, whose seeds differ.
-        seeded: Whether the method depends on a seed: not a naive baseline, nor a model in closed form. The single run
-            of one that does not is all that there is to know; of one that does, it says nothing about the next.
+        seeded: Whether the method depends on a seed: through training by epochs, random weights, forecasts or a fit
+            that draw. The single run of one that does not (a naive baseline, a fit in closed form) is all that there is
+            to know; of one that does, it says nothing about the next.
     """
 
     windows: Sequence[WindowErrors]
@@ -60,7 +61,8 @@ class Difference:
         seeds: By run of the method, its own difference from the mean of the reference, in percent.
         reference_seeds: Runs of the reference.
         days: Of the test period, in whole days of windows.
-        uncertainty: Of ``percent``; None where a method with a seed has fewer runs than ``FEWEST_SEEDS``.
+        uncertainty: Of ``percent``; None where a method with a seed has fewer runs than ``FEWEST_SEEDS``, or there is a
+            single window.
         margin: Within which a difference does not matter, in percent.
         p: Of the t test that there is no difference, two-sided.
         p_equivalent: Of the two one-sided t tests that it is not within the margin.
@@ -93,8 +95,8 @@ class Difference:
 
     @property
     def lacking(self) -> Literal["seeds", "days", ""]:
-        """What a claim would need first: more seeds, a longer test period, or nothing."""
-        return "seeds" if self.uncertainty is None else "days" if self.days < FEWEST_DAYS else ""
+        """What a claim would need first: a longer test period, more seeds, or nothing."""
+        return "days" if self.days < FEWEST_DAYS else "seeds" if self.uncertainty is None else ""
 
     @property
     def verdict(self) -> Verdict:

@@ -146,7 +146,7 @@ def _settling(cells: Iterable[Difference]) -> tuple[str, ...]:
 
 
 def _row(group: Group, compared: Differences, method: MethodKey) -> tuple[Cell, ...]:
-    """The comparisons of one method, and how they end on real data."""
+    """The comparisons of one method, and how those end that may be claimed at all."""
     keys = [(data, method) for data in compared.datasets]
     cells = [_cell(group.cells.get(key), compared.cells.get(key)) for key in keys]
     return (*cells, Cell(value=" / ".join(map(str, compared.counts([method]).values()))))
@@ -164,6 +164,8 @@ def _cell(summary: Summary | None, difference: Difference | None) -> Cell:
 def _text(difference: Difference) -> str:
     if difference.lacking == "seeds":
         return f"{_signed(difference.percent)} (n={min(len(difference.seeds), difference.reference_seeds)})"
+    if difference.uncertainty is None:
+        return _signed(difference.percent)
     text = f"{_signed(difference.percent)} [{', '.join(map(_signed, difference.interval))}]"
     if difference.verdict == "equivalent":
         return f"{text} equivalent"
