@@ -1,9 +1,8 @@
 """Historical average: the training mean of the same slot of the week.
 
 The seasonal naive baseline of traffic forecasting; it has no paper. One mean per slot of day, day of week, channel and
-cell,
-over observed values only. Where a slot of the week was never observed, the mean of the slot of day over all days stands
-in, then the cell's mean, then the channel's.
+cell, over observed values only. Where a slot of the week was never observed, the mean of the slot of day over all days
+stands in, then the cell's mean, then the channel's.
 """
 
 from __future__ import annotations

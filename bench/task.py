@@ -73,15 +73,7 @@ class Task:
         self._days_back, self.days_hidden = _days(settings, days_back)
         self.split = chronological_split(len(data.values))
         self.test_reads = 0
-        channels, height, width = data.values.shape[1:]
-        self.shape = TaskShape(
-            history=settings.history,
-            horizon=settings.horizon,
-            channels=channels,
-            grid=(height, width),
-            slots_per_day=data.card.slots_per_day,
-            days_back=tuple(days for days in self._days_back if days not in self.days_hidden),
-        )
+        self.shape = self._shape()
         every = {name: self._split_origins(name) for name in ("train", "val", "test")}
         self._origins = {name: self._used(name, starts) for name, starts in every.items()}
         self.epoch_windows = len((every if settings.equal_steps else self._origins)["train"])
@@ -127,6 +119,17 @@ class Task:
             raise LeakError("the test targets of this run were already read; a run scores its test split once")
         self.test_reads += 1
         return self._window_set(self._arrays(len(self._data.values)), self._origins["test"])
+
+    def _shape(self) -> TaskShape:
+        channels, height, width = self._data.values.shape[1:]
+        return TaskShape(
+            history=self.settings.history,
+            horizon=self.settings.horizon,
+            channels=channels,
+            grid=(height, width),
+            slots_per_day=self._data.card.slots_per_day,
+            days_back=tuple(days for days in self._days_back if days not in self.days_hidden),
+        )
 
     def _split_origins(self, name: str) -> NDArray[np.int64]:
         bounds, settings = self.split[name], self.settings
@@ -175,8 +178,7 @@ class Task:
         """The same task for a model whose file asks for these days before; its test stays closed."""
         other = copy(self)
         other._days_back, other.days_hidden = _days(self.settings, days_back)
-        shown = tuple(days for days in other._days_back if days not in other.days_hidden)
-        other.shape, other._test_allowed = replace(self.shape, days_back=shown), False
+        other.shape, other._test_allowed = other._shape(), False
         days: dict[str, Any] = {"days_back": other._days_back, "days_hidden": other.days_hidden}
         other.train, other.val = (replace(part, **days) for part in (self.train, self.val))
         return other

@@ -129,8 +129,8 @@ class WindowSet:
         return Window(
             history=self.scaler.scaled(self.values[steps]),
             history_valid=self.valid[steps],
-            history_clock=self._told(steps),
-            horizon_clock=self._told(self._steps(chosen, 0, self.horizon)),
+            history_clock=self._clock_of(steps),
+            horizon_clock=self._clock_of(self._steps(chosen, 0, self.horizon)),
             past=past,
             past_valid=past_valid,
             past_clock=past_clock,
@@ -175,9 +175,9 @@ class WindowSet:
         known = ((slots >= self.begins[chosen, None, None]) & shown[:, None])[..., None, None, None]
         slots = slots.clamp_min(0)
         values = self.scaler.scaled(self.values[slots])  # [B, K, F, C, H, W]
-        return torch.where(known, values, 0), known & self.valid[slots], self._told(slots)
+        return torch.where(known, values, 0), known & self.valid[slots], self._clock_of(slots)
 
-    def _told(self, slots: torch.Tensor) -> torch.Tensor:
+    def _clock_of(self, slots: torch.Tensor) -> torch.Tensor:
         """What windows tell of the clock of these slots."""
         clock = self.clock[slots]
         return clock if self.calendar else torch.zeros_like(clock)

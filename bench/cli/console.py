@@ -20,7 +20,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from bench.records.channels import told
+from bench.records.channels import scores_line
 from bench.records.planned import PlannedRun
 from bench.records.record import FailedRun, Record
 from bench.settings import RANDOM
@@ -102,7 +102,7 @@ def finished_line(run: PlannedRun, record: Record) -> str:
     marks = (("synthetic", run.spec.data.synthetic), ("random weights", run.spec.weights in RANDOM))
     shown = ", ".join(mark for mark, holds in marks if holds)
     suffix = f"  [yellow]{shown}[/yellow]" if shown else ""
-    scores = told(record.scores["test"], record.channels)
+    scores = scores_line(record.scores["test"], record.channels)
     return f"[green]✓[/green] {escape(f'{run.title}: {scores}')}  [dim]{record.cost.wall_s:.1f} s[/dim]{suffix}"
 
 

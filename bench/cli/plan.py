@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from bench.catalog.data import Catalog
     from bench.records.planned import PlannedRun
+    from bench.runs.estimate import Pace
     from bench.runs.suite import Suite
 
 
@@ -90,7 +91,7 @@ def expect(
     from bench.runs import estimate, isolation
 
     store = ResultStore(results)
-    todo = [run for run in plan if force or not store.has(run.dataset, run.model, run.run_id)]
+    todo = [*plan] if force else [run for run in plan if not store.has(run.dataset, run.model, run.run_id)]
     if todo:
         isolation.warm_up()
     from bench.runs.timing import paces_with_trials
@@ -103,15 +104,24 @@ def expect(
     with bars(console) as progress:
         paces, failures = paces_with_trials(trials, known, catalog, machine, _shown_on(progress, len(trials)))
     timed = [(run, pace) for run in todo if (pace := paces.get(estimate.pace_key(run.spec)))]
-    by_data = {name: [run for run, _ in timed if run.dataset == name] for name in shapes}
     return Expected(
         order=estimate.cheapest_first(plan, paces, shapes),
         todo=todo,
-        seconds={name: estimate.total_seconds(runs, paces, shapes) for name, runs in by_data.items()},
+        seconds=_seconds([run for run, _ in timed], paces, shapes),
         unknown=len(todo) - len(timed),
         bound=any(pace.trained and run.spec.train.patience < run.spec.train.epochs for run, pace in timed),
         failures=failures,
     )
+
+
+def _seconds(
+    runs: Sequence[PlannedRun], paces: Mapping[str, Pace], shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, float]:
+    """By data set."""
+    from bench.runs import estimate
+
+    by_data = {name: [run for run in runs if run.dataset == name] for name in shapes}
+    return {name: estimate.total_seconds(some, paces, shapes) for name, some in by_data.items()}
 
 
 def _shown_on(progress: Progress, trials: int) -> Callable[[PlannedRun], None]:

@@ -37,7 +37,7 @@ def value(score: Score | None, channel: int | None) -> float | None:
     return score.overall if channel is None else score.per_channel[channel]
 
 
-def told(scores: Mapping[str, Score], channels: Sequence[Channel]) -> str:
+def scores_line(scores: Mapping[str, Score], channels: Sequence[Channel]) -> str:
     """MAE and RMSE in a line, of every cut."""
     return "; ".join(
         (f"{name}: " if name else "")

@@ -17,7 +17,7 @@ from msgspec import Struct
 from bench.errors import StoreError
 from bench.metrics import Score
 from bench.records.arrays import ForecastMap, WindowErrors
-from bench.records.channels import Channel, cuts, told, value
+from bench.records.channels import Channel, cuts, scores_line, value
 from bench.records.environment import Environment
 from bench.records.forecast_audit import ForecastAudit
 from bench.records.inputs import Inputs
@@ -245,7 +245,7 @@ class DoneRun(_Run, tag="done", frozen=True, kw_only=True, forbid_unknown_fields
     def __str__(self) -> str:
         marks = ["synthetic data"] * self.spec.data.synthetic + ["random weights"] * (self.spec.weights in RANDOM)
         name = f"{self.model} on {self.dataset}" + (f" ({', '.join(marks)})" if marks else "")
-        scores = told(self.scores["test"], self.channels)
+        scores = scores_line(self.scores["test"], self.channels)
         return f"{name}, seed {self.seed}: {scores} on test, {self.cost.wall_s:.3g} s"
 
     def _repr_pretty_(self, printer: Any, _: bool) -> None:

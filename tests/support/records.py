@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,12 +30,13 @@ from bench.records.record import (
     SplitRanges,
 )
 from bench.runs.suite import Suite, load_suites
-from bench.settings import TASKS, TrainSettings
+from bench.settings import TASKS, TaskSettings, TrainSettings
 from bench.types import DataIdentity
 
 CODE = "0123456789ab"
 WINDOWS, VALUES = 240, 2400  # test windows, and values in each
 QUALITY = {"good": 1.0, "even": 1.2, "level": 1.2, "poor": 1.5}
+LOSS_IS_NAN = Failure(type="TrainingError", message="the loss is NaN", where="train.py:1")
 NAIVE = ("last_value", "window_mean", "historical_average")
 
 
@@ -72,12 +74,10 @@ def record(
     **switches: Any,
 ) -> Any:
     """A record as the runner leaves it; MAE decides the other scores, ``switches`` are further settings of the task."""
-    version = "synthetic-1" if synthetic else "npz-1"
-    asked = {field: getattr(TASKS[task], field) for field in TASKS[task].__dataclass_fields__}
     overrides = dict(overrides or {})
     spec = Spec(
-        data=DataIdentity(name=dataset, version=version, sha256=sha256, synthetic=synthetic),
-        task=type(TASKS[task])(**{**asked, "protocol": protocol, "windows": "all", **switches}),
+        data=_data(dataset, sha256, synthetic=synthetic),
+        task=_task(task, protocol=protocol, **switches),
         model=model,
         config={"width": 32, **overrides},
         train=TrainSettings(epochs=epochs, precision="fp32"),
@@ -86,67 +86,89 @@ def record(
         weights_sha256=weights_sha256,
         tuned=tuned,
     )
-    common = {
+    label = Label(profile=profile, overrides=overrides, base=dict(overrides if base is None else base))
+    common = _common(spec, label, code, device)
+    if failed:
+        return FailedRun(**common, error=LOSS_IS_NAN)
+    return DoneRun(**common, **_outcome(mae, 3 * mae if rmse is None else rmse, epochs))
+
+
+def _common(spec: Spec, label: Label, code: str, device: str) -> dict[str, Any]:
+    return {
         "schema": SCHEMA,
         "run_id": f"{spec.spec_id}.{code}",
         "code": code,
-        "role": "naive" if model in NAIVE else "model",
+        "role": "naive" if spec.model in NAIVE else "model",
         "spec": spec,
-        "label": Label(profile=profile, overrides=overrides, base=dict(overrides if base is None else base)),
+        "label": label,
         "environment": Environment(device=device, libraries={"torch": "2"}),
     }
-    if failed:
-        error = Failure(type="TrainingError", message="the loss is NaN", where="train.py:1")
-        return FailedRun(**common, error=error)
-    return DoneRun(**common, **_outcome(mae, 3 * mae if rmse is None else rmse, epochs))
+
+
+def _data(name: str, sha256: str, *, synthetic: bool) -> DataIdentity:
+    version = "synthetic-1" if synthetic else "npz-1"
+    return DataIdentity(name=name, version=version, sha256=sha256, synthetic=synthetic)
+
+
+def _task(name: str, **switches: Any) -> TaskSettings:
+    """A task of this name on all training windows, unless these settings say otherwise."""
+    return replace(TASKS[name], **{"windows": "all", **switches})
 
 
 def _outcome(mae: float, rmse: float, epochs: int) -> dict[str, Any]:
     values = {"mae": mae, "rmse": rmse, "mape": 10 * mae, "wape": 20 * mae, "r2": 1 - mae / 100}
     scores = {name: _score(name, value) for name, value in values.items()}
-    ranges = SplitRanges(train=(0, 2100), val=(2100, 2550), test=(2550, 3000))
     known_mae, known_rmse = (value if math.isfinite(value) else 1.0 for value in (mae, rmse))
     return {
         "scores": {"test": scores, "val": scores},
         "counts": Counts(train=2000, per_epoch=2000, val=430, test=WINDOWS, test_values=WINDOWS * VALUES),
-        "cost": Cost(
-            parameters=100,
-            trainable_parameters=90,
-            flops=12345,
-            train_s=1.5,
-            wall_s=2.0,
-            work=4000.0,
-            ms_per_window=0.25,
-            windows_per_s=4000.0,
-            peak_mb=321.0,
-            epochs=epochs,
-        ),
-        "audit": Audit(
-            forecasts=ForecastAudit(
-                windows=8,
-                tolerance=1e-3,
-                draws=0,
-                fresh_in="process",
-                fresh=0.00025,
-                alone=0.000125,
-                repeated=0.0,
-                reordered=0.0005,
-                after_others=0.0,
-            ),
-            scaler="standard",
-            scaler_fitted_on=(0, 2100),
-            split=ranges,
-            origins=ranges,
-            test_reads=1,
-            best_epoch=epochs,
-            checkpoint_sha256="c" * 64,
-        ),
+        "cost": _cost(epochs),
+        "audit": _audit(epochs),
         "windows": window_errors(known_mae, known_rmse),
         "curve": [
             Epoch(epoch=epoch, train_loss=1 / epoch, val_mae=known_mae + 1 / epoch, lr=0.002)
             for epoch in range(1, epochs + 1)
         ],
     }
+
+
+def _cost(epochs: int) -> Cost:
+    return Cost(
+        parameters=100,
+        trainable_parameters=90,
+        flops=12345,
+        train_s=1.5,
+        wall_s=2.0,
+        work=4000.0,
+        ms_per_window=0.25,
+        windows_per_s=4000.0,
+        peak_mb=321.0,
+        epochs=epochs,
+    )
+
+
+def _audit(epochs: int) -> Audit:
+    ranges = SplitRanges(train=(0, 2100), val=(2100, 2550), test=(2550, 3000))
+    return Audit(
+        forecasts=ForecastAudit(
+            windows=8,
+            tolerance=1e-3,
+            draws=0,
+            fresh_in="process",
+            fresh=0.00025,
+            alone=0.000125,
+            repeated=0.0,
+            reordered=0.0005,
+            after_others=0.0,
+        ),
+        scaler="standard",
+        scaler_fitted_on=(0, 2100),
+        split=ranges,
+        origins=ranges,
+        test_reads=1,
+        best_epoch=epochs,
+        checkpoint_sha256="c" * 64,
+    )
 
 
 def _score(name: str, value: float) -> Score:
