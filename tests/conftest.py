@@ -98,6 +98,14 @@ def make_job(catalog):
     return make
 
 
+@pytest.fixture
+def workplace(tiny, tmp_path):
+    """Where studies of ``tiny`` are made, in this process."""
+    from bench.tuning.search import Workplace
+
+    return Workplace(results=tmp_path, data_dir=tiny, storage=None, device="cpu")
+
+
 @pytest.fixture(scope="session")
 def copied_project(tmp_path_factory):
     from projects import Project
@@ -155,6 +163,17 @@ def hub(no_weights, monkeypatch):
     made.server.shutdown()
     thread.join()
     made.server.server_close()
+
+
+@pytest.fixture
+def small_backbones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every architecture 24 wide and three blocks deep, so that its file is small."""
+    from dataclasses import replace
+
+    from stvfm import backbones
+
+    tiny = {name: replace(facts, width=24, depth=3, heads=2) for name, facts in backbones.BACKBONES.items()}
+    monkeypatch.setattr(backbones, "BACKBONES", tiny)
 
 
 @pytest.fixture

@@ -8,13 +8,12 @@ import re
 
 import msgspec
 import pytest
+from planned_runs import failed
 
 from bench.analysis.grouping import grouped
 from bench.analysis.groups import Run
 from bench.catalog import registry
 from bench.errors import BenchError, ConfigError, UnknownNameError
-from bench.records.environment import Environment
-from bench.records.record import SCHEMA, FailedRun, Failure
 from bench.runs.plan import Selection, plan
 from bench.runs.suite import load_suite, load_suites, suite_names
 
@@ -191,105 +190,6 @@ def test_a_suite_of_ones_own_runs_as_it_says(tmp_path, catalog):
     )
     (run,) = plan(load_suite(str(path)), Selection(), catalog)
     assert (run.dataset, run.model, run.spec.task.protocol) == ("tiny", "stid", "unist")
-
-
-# Variants -----------------------------------------------------------------------------------------------------------
-
-
-def variants(catalog, name="controls", **choices):
-    runs = plan(load_suite(name), Selection(datasets=("tiny",), **choices), catalog)
-    return {run.method: run for run in runs}
-
-
-def test_variants_are_rows_after_the_models(catalog):
-    planned = variants(catalog)
-    assert list(planned)[:4] == ["last_value", "window_mean", "historical_average", "random, frozen"]
-    assert planned["no backbone"].spec.config["control"] == "identity"
-    assert planned["no backbone"].title == "tiny / no backbone / seed 0"
-
-
-def test_nothing_pre_trained_is_run_where_weights_are_random_unless_by_name(catalog):
-    pretrained = "pre-trained, frozen"
-    from_file = {pretrained, "matched random, frozen", "permuted, frozen"}
-    assert not from_file & {*variants(catalog)}
-    assert pretrained not in variants(catalog, profile="paper", overrides=("model.weights=random",))
-    assert variants(catalog, profile="paper")[pretrained].spec.weights == "pretrained"
-    named = variants(catalog, variants=(pretrained,))
-    assert [(method, run.spec.weights) for method, run in named.items()] == [(pretrained, "pretrained")]
-
-
-def test_the_head_is_bare_in_every_row_of_the_suite_that_says_so(catalog):
-    rows = load_suite("controls_bare").variants
-    planned = variants(catalog, "controls_bare", variants=tuple(row.name for row in rows))
-    bare = [
-        (run.spec.config["head"], run.spec.config["identity"], run.spec.config["calendar"]) for run in planned.values()
-    ]
-    assert bare == [("linear", False, False)] * len(rows)
-
-
-def test_a_variant_keeps_its_settings_whatever_is_set_for_all(catalog):
-    planned = variants(catalog, "ablation", overrides=("model.depth=6", "model.prompts=2"))
-    assert [planned[name].spec.config["depth"] for name in ("ST-VFM", "2 blocks", "8 blocks")] == [6, 2, 8]
-    assert {run.spec.config.get("prompts", 2) for name, run in planned.items() if "prompts" not in name} == {2}
-
-
-def test_two_methods_that_are_one_run_are_run_once(catalog):
-    planned = variants(catalog, "ablation", overrides=("model.prompts=8",))
-    assert "8 prompts" not in planned
-    assert planned["ST-VFM"].spec.config["prompts"] == 8
-
-
-def test_a_selected_model_brings_its_variants(catalog):
-    planned = variants(catalog, models=("stvfm", "stid"))
-    assert list(planned)[:2] == ["stid", "random, frozen"]
-    assert "last_value" not in planned
-
-
-def failed(run, *, tuned):
-    """A record of a planned run, such as a suite's table is made of."""
-    return FailedRun(
-        schema=SCHEMA,
-        run_id=run.run_id,
-        code=run.code,
-        role="model",
-        spec=msgspec.structs.replace(run.spec, tuned=tuned),
-        label=run.label,
-        environment=Environment(libraries={}),
-        error=Failure(type="TrainingError", message="the loss is NaN"),
-    )
-
-
-def test_every_variant_of_every_suite_is_planned_and_finds_its_row(catalog):
-    for suite in load_suites():
-        runs = plan(suite, Selection(datasets=("tiny",), profile="paper", seeds=(0,)), catalog)
-        for run in runs:
-            ((key, group),) = grouped([Run(record=failed(run, tuned=suite.tuned is True))], suite).items()
-            ((data, method),) = group.cells
-            assert (data.dataset, key.task, key.protocol) == ("tiny", run.spec.task.name, run.spec.task.protocol)
-            assert (method.name, key.base, key.recipe) == (run.method, "", "tuned settings" if suite.tuned else "")
-        assert {variant.name for variant in suite.variants} <= {run.method for run in runs}
-
-
-@pytest.mark.parametrize(
-    ("name", "choices", "message"),
-    [
-        ("controls", {"variants": ("no backbon",)}, "did you mean 'no backbone'"),
-        ("short_term", {"variants": ("no backbone",)}, "there is no variant named 'no backbone'"),
-        ("controls", {"overrides": ("model.controll=x",)}, "did you mean 'control'"),
-    ],
-)
-def test_a_wrong_variant_is_one_sentence(catalog, name, choices, message):
-    with pytest.raises(BenchError, match=message):
-        variants(catalog, name, **choices)
-
-
-def test_what_a_whole_suite_was_run_with_is_told_from_what_makes_a_row(catalog):
-    planned = variants(catalog, "ablation", overrides=("model.depth=6", "train.epochs=3"))
-    labels = {name: run.label for name, run in planned.items()}
-    shared = {"model.depth": 6, "train.epochs": 3}
-    assert labels["without flow"].base == labels["2 blocks"].base == labels["ST-VFM"].overrides == shared
-    assert labels["without flow"].overrides == {**shared, "model.flow": False}
-    assert labels["2 blocks"].overrides == {**shared, "model.depth": 2}
 
 
 HEAD = 'title = "T"\ntasks = ["short"]\nprotocol = "strict"\ndatasets = ["tiny"]\n'

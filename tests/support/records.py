@@ -88,9 +88,8 @@ def record(
     )
     label = Label(profile=profile, overrides=overrides, base=dict(overrides if base is None else base))
     common = _common(spec, label, code, device)
-    if failed:
-        return FailedRun(**common, error=LOSS_IS_NAN)
-    return DoneRun(**common, **_outcome(mae, 3 * mae if rmse is None else rmse, epochs))
+    outcome = _outcome(mae, 3 * mae if rmse is None else rmse, epochs)
+    return FailedRun(**common, error=LOSS_IS_NAN) if failed else DoneRun(**common, **outcome)
 
 
 def _common(spec: Spec, label: Label, code: str, device: str) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.runs.tuned import Found, Tuned, TunedFolder, digest
+from bench.tuning.search import Tuner, Workplace
+from bench.tuning.studies import Job, SharedStudy, Target
 from bench.tuning.study import Scale, State, Study, TrialFacts
 from bench.tuning.trials import write_trials
 
@@ -83,3 +85,9 @@ def leave(folder: Path, made: Study, width: int = 64) -> Study:
     )
     TunedFolder(folder).write(made.dataset, made.model, made.task, settings)
     return made
+
+
+def tune(workplace: Workplace, job: Job, **target: Any) -> SharedStudy:
+    """The study of a job, made in this process."""
+    with Tuner(workplace, Target(**target), isolated=False) as tuner:
+        return tuner.tune(job, wait=True)

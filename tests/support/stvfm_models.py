@@ -9,6 +9,8 @@ from models import make_window, task_shape
 from torch import Tensor, nn
 
 from bench.types import TaskShape
+from stvfm import backbones
+from stvfm.backbones import LIBRARIES
 from stvfm.model import Config, Model
 
 BASE: dict[str, Any] = {"depth": 1, "patch": 2, "layers": 2}
@@ -47,3 +49,14 @@ def weights_of(model: Model, part: str) -> dict[str, Tensor]:
 
 def trained(model: nn.Module) -> set[str]:
     return {name for name, weight in model.named_parameters() if weight.requires_grad}
+
+
+def published(name: str) -> nn.Module:
+    """A model with weights of its own, as its authors might have trained it."""
+    facts = backbones.BACKBONES[name]
+    torch.manual_seed(5)
+    model = LIBRARIES[facts.library].make(facts, facts.depth)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(0.1 * torch.randn_like(weight))
+    return model.eval()

@@ -1,4 +1,4 @@
-"""Tuning: search spaces, validation alone, and studies that end exactly, whoever is killed and however many work."""
+"""Tuning: validation alone, and studies that end exactly, whoever is killed and however many work."""
 
 from __future__ import annotations
 
@@ -14,35 +14,21 @@ from pathlib import Path
 
 import pytest
 from conftest import BUDGET
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from studies import tune
 
 from bench.catalog import registry
-from bench.cli.tune import _jobs
-from bench.config import Space
 from bench.errors import BenchError, ConfigError, LeakError, StoreError, TrainingError
 from bench.runs.plan import Selection, plan
 from bench.runs.runner import Runner
 from bench.runs.suite import load_suite
 from bench.runs.tuned import TunedFolder
 from bench.task import Task
-from bench.tuning.search import MOST_FAILURES, Tuner, Workplace, winner
+from bench.tuning.search import MOST_FAILURES, Tuner, winner
 from bench.tuning.storage import open_storage
-from bench.tuning.studies import SharedStudy, Target, scales
-from bench.tuning.study import Scale, distribution, edges
-from bench.tuning.trials import studies, study_of, write_trials
+from bench.tuning.studies import SharedStudy, Target
 from bench.tuning.worker import Worker
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def workplace(tiny, tmp_path):
-    return Workplace(results=tmp_path, data_dir=tiny, storage=None, device="cpu")
-
-
-def tuned(workplace, job, **target):
-    with Tuner(workplace, Target(**target), isolated=False) as tuner:
-        return tuner.tune(job, wait=True)
 
 
 def opened(job, tmp_path, worker, **target):
@@ -69,36 +55,6 @@ def command(tiny, tmp_path):
     return start
 
 
-def test_declared_spaces_become_distributions_and_a_default_always_belongs():
-    spaces = {
-        "a": Space(choices=(1, 2)),
-        "b": Space(low=0.1, high=0.5),
-        "c": Space(low=1e-4, high=1e-2, log=True),
-        "d": Space(low=1, high=8),
-    }
-    searched = scales(spaces, {"a": 4, "b": 0.6, "c": 1e-3, "d": 3})
-    assert {name: distribution(scale) for name, scale in searched.items()} == {
-        "a": CategoricalDistribution((1, 2, 4)),
-        "b": FloatDistribution(0.1, 0.6),
-        "c": FloatDistribution(1e-4, 1e-2, log=True),
-        "d": IntDistribution(1, 8),
-    }
-
-
-def test_what_is_set_by_hand_is_not_searched(make_job):
-    job = make_job(overrides=(*BUDGET, "model.width=16", "train.lr=0.001"))
-    assert sorted(job.space) == ["model.dropout", "model.layers"]
-    assert job.run.spec.config["width"] == 16
-    assert make_job("last_value") is None
-
-
-def test_a_study_is_named_after_what_it_tunes_and_other_settings_start_another(make_job):
-    first, again, other = make_job(), make_job(), make_job(overrides=(*BUDGET, "train.loss=mse"))
-    assert first.study.startswith("tiny/stid/short/strict/quick/")
-    assert first.study == again.study
-    assert first.study != other.study
-
-
 def test_other_code_starts_another_study_that_draws_the_same_trials(make_job, tmp_path):
     job = make_job()
     other = replace(job, run=replace(job.run, code="f" * 12))
@@ -112,110 +68,17 @@ def test_other_code_starts_another_study_that_draws_the_same_trials(make_job, tm
     assert len({str(params) for params in drawn[0]}) == 4
 
 
-def test_what_is_searched_and_on_what_decides_the_draws(make_job):
-    job = make_job()
-    others = [
-        make_job("dlinear"),
-        replace(job, run=replace(job.run, variant=("model.width=16",))),
-        replace(job, space={name: space for name, space in job.space.items() if name != "model.width"}),
-    ]
-    assert len({job.draws, *(other.draws for other in others)}) == 1 + len(others)
-
-
-# Variants
-
-
-def test_every_control_is_a_study_by_itself_around_its_own_settings(catalog):
-    jobs = _jobs(load_suite("controls"), Selection(datasets=("tiny",), overrides=BUDGET), catalog, "cpu")
-    assert [job.name for job in jobs] == [
-        "stvfm",
-        "stvfm@control-shuffled",
-        "stvfm@control-identity+weights-none",
-        "stvfm@control-attention+weights-none",
-        "stvfm@control-scratch+weights-none",
-    ]
-    assert len({job.study for job in jobs}) == len({job.draws for job in jobs}) == len(jobs)
-    assert {job.run.spec.config["control"] for job in jobs} == {"none", "shuffled", "identity", "attention", "scratch"}
-    assert all("train.lr" in job.space for job in jobs)
-    assert jobs[1].title == "tiny / shuffled tokens"
-
-
-def test_what_a_variant_sets_is_not_searched(catalog):
-    jobs = _jobs(load_suite("ablation"), Selection(datasets=("tiny",)), catalog, "cpu")
-    held = {job.run.method: {text.partition("=")[0] for text in job.run.variant} for job in jobs}
-    assert any(held.values())
-    assert not any(held[job.run.method] & job.space.keys() for job in jobs)
-
-
-def test_the_files_of_a_variant_lie_beside_those_of_its_model_and_are_what_its_run_takes(catalog, workplace, tmp_path):
-    path = tmp_path / "mine.toml"
-    path.write_text(
-        'name = "mine"\ntitle = "Mine"\ntasks = ["short"]\nprotocol = "strict"\ndatasets = ["tiny"]\nmodels = []\n'
-        '[[variants]]\nname = "narrow"\nmodel = "stid"\nsettings = { width = 8 }\n'
-        '[[variants]]\nname = "as it is"\nmodel = "stid"\n',
-        encoding="utf-8",
-    )
-    suite, selection = load_suite(str(path)), Selection(datasets=("tiny",), overrides=BUDGET)
-    folder, lr = TunedFolder(tmp_path), {}
-    for job in _jobs(suite, selection, catalog, "cpu"):
-        study = tuned(workplace, job, trials=3)
-        best = winner(study)
-        folder.write("tiny", "stid", "short", best, job.slug)
-        write_trials(tmp_path, study_of(study))
-        lr[job.run.method] = best.train["lr"]
-        assert best.found.variant == job.run.variant
-        assert all(trial.params.get("model.width") is None for trial in study.trials()) == (job.slug == "width-8")
-    names = {path.name for path in (tmp_path / "tuned" / "tiny").iterdir()}
-    assert names == {"stid.toml", "stid.trials.json", "stid@width-8.toml", "stid@width-8.trials.json"}
-    assert [study.name for study in studies(tmp_path)] == ["stid", "stid@width-8"]
-    equal = suite.model_copy(update={"tuned": True})
-    runs = {run.method: run for run in plan(equal, selection, catalog, folder)}
-    assert {method: run.spec.train.lr for method, run in runs.items()} == lr
-    assert (runs["narrow"].spec.config["width"], runs["narrow"].spec.tuned_with) == (8, "3 trials")
-
-
-# The edge of a range
-
-
-@pytest.mark.parametrize(
-    ("scale", "edge", "inside"),
-    [
-        (Scale(low=0.0, high=1.0), (0.0, 0.05, 0.95, 1.0), (0.06, 0.5, 0.94)),
-        (Scale(low=1e-5, high=1e-2, log=True), (1e-5, 1.3e-5, 8e-3, 1e-2), (1.5e-5, 5e-4, 7e-3)),
-        (Scale(low=1, high=8, whole=True), (1, 8), (2, 7)),
-        (Scale(choices=(16, 64, 32)), (16, 64), (32,)),
-        (Scale(choices=(1, 2)), (), (1, 2)),
-        (Scale(choices=("a", "b", "c")), (), ("a", "b", "c")),
-        (Scale(choices=(True, False, 2)), (), (True, False, 2)),
-        (Scale(low=3.0, high=3.0), (), (3.0,)),
-    ],
-)
-def test_a_value_within_five_percent_of_an_end_is_at_the_edge(scale, edge, inside):
-    assert [value for value in edge if not scale.at_edge(value)] == []
-    assert [value for value in inside if scale.at_edge(value)] == []
-
-
-def test_the_edge_of_the_best_trial_is_found_with_it(make_job, workplace):
-    study = tuned(workplace, make_job(), trials=2)
-    best = study.best()
-    found = winner(study).found
-    assert found.edges == tuple(
-        name for name in sorted(best.params) if make_job().scales[name].at_edge(best.params[name])
-    )
-    assert edges(make_job().scales, {"train.lr": 1e-5, "model.layers": 2, "model.dropout": 0.2}) == ("train.lr",)
-
-
 def test_tuning_ends_at_the_trials_asked_for_begins_with_the_default_and_is_never_worse(make_job, workplace):
-    study = tuned(workplace, make_job(), trials=3)
+    study = tune(workplace, make_job(), trials=3)
     tally, best = study.tally(), winner(study)
     assert tally.finished == 3
     assert study.trials()[0].params == make_job().default
     assert best.found.best_mae <= best.found.default_mae == tally.default
-    assert states(tuned(workplace, make_job(), trials=3)) == states(study), "a finished study was not left as it was"
+    assert states(tune(workplace, make_job(), trials=3)) == states(study), "a finished study was not left as it was"
 
 
 def test_a_tuned_run_scores_on_validation_what_its_trial_scored(make_job, workplace, catalog, tmp_path):
-    best = winner(tuned(workplace, make_job(), trials=3))
+    best = winner(tune(workplace, make_job(), trials=3))
     folder = TunedFolder(tmp_path)
     folder.write("tiny", "stid", "short", best)
     selection = Selection(models=("stid",), datasets=("tiny",), overrides=BUDGET)
@@ -242,7 +105,7 @@ def test_a_trial_that_opens_test_fails_with_the_reason(make_job, workplace, monk
     monkeypatch.setattr(Tuner, "_task", remember)
     monkeypatch.setattr(registry.load("model", "stid").Model, "train", lambda self, mode=True: peek(self))
     with pytest.raises(TrainingError, match="LeakError"):
-        tuned(workplace, make_job(), trials=2)
+        tune(workplace, make_job(), trials=2)
     assert isinstance(task, Task)
     with pytest.raises(LeakError, match="validation only"):
         task.open_test()
@@ -257,14 +120,14 @@ def test_failures_do_not_count_keep_their_reason_and_stop_a_study_when_there_are
     with monkeypatch.context() as patch:
         patch.setattr(registry.load("model", "stid").Model, "__init__", broken)
         with pytest.raises(TrainingError, match=rf"{MOST_FAILURES} trials .* RuntimeError: out of memory"):
-            tuned(workplace, make_job(), trials=2)
-    tally = tuned(workplace, make_job(), trials=2).tally()
+            tune(workplace, make_job(), trials=2)
+    tally = tune(workplace, make_job(), trials=2).tally()
     assert (tally.finished, tally.failed) == (2, MOST_FAILURES)
     assert tally.default is None, "the default settings failed and were not tried again"
 
 
 def test_a_budget_of_seconds_still_finishes_the_default(make_job, workplace):
-    study = tuned(workplace, make_job(), seconds=1e-3)
+    study = tune(workplace, make_job(), seconds=1e-3)
     assert states(study) == ["COMPLETE"]
     assert study.tally().seconds > 1e-3
 
