@@ -79,7 +79,7 @@ def warm_up() -> None:
             ensure_running()
 
 
-class Home(Protocol):
+class Caller(Protocol):
     """What a function that is called in a worker may ask of the process that called it."""
 
     def row(self, row: Row) -> None:
@@ -90,8 +90,8 @@ class Home(Protocol):
 
 
 @dataclass(frozen=True)
-class Here:
-    """The home of a function that is called in this very process."""
+class DirectCaller:
+    """The caller of a function that is called in this very process."""
 
     row: Callable[[Row], None]
 
@@ -100,8 +100,8 @@ class Here:
 
 
 @dataclass(frozen=True)
-class _Away:
-    """The home of a worker, behind a pipe."""
+class _CallerBehindPipe:
+    """The caller of a worker, behind a pipe."""
 
     pipe: Connection
 
@@ -118,8 +118,8 @@ def call(function: Callable[..., T], *arguments: object, on_row: Callable[[Row],
 
     Args:
         function: One that can be pickled by its name.
-        arguments: What it is called with; a ``Home`` is added where there is ``on_row``.
-        on_row: Called here, with each row that ``function`` tells its home. What this raises ends the worker.
+        arguments: What it is called with; a ``Caller`` is added where there is ``on_row``.
+        on_row: Called here, with each row that ``function`` tells its caller. What this raises ends the worker.
 
     Raises:
         RaisedError: If the function raises whatever it may be.
@@ -191,7 +191,7 @@ def _serve(
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         surroundings.enter()
-        answer = _packed(function(*arguments, *([_Away(pipe)] if rows else [])))
+        answer = _packed(function(*arguments, *([_CallerBehindPipe(pipe)] if rows else [])))
     except BaseException as error:  # noqa: BLE001 - also what a model raises to end its process
         answer = ForkingPickler.dumps(("raised", failure_of(error)))
     pipe.send_bytes(answer)

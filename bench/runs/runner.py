@@ -20,7 +20,7 @@ from bench.records.planned import PlannedRun
 from bench.records.record import Record, parse
 from bench.records.store import ResultStore
 from bench.runs.execution import failed_record, failure_of
-from bench.runs.isolation import Here, RaisedError, call
+from bench.runs.isolation import DirectCaller, RaisedError, call
 from bench.runs.worker import Work, check_code, record_text
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class Runner:
         try:
             check_code(run)  # a worker imports the files anew, so they are those that were checked
             if not self._isolated:
-                return parse(record_text(work, Here(on_epoch)), run.title)
+                return parse(record_text(work, DirectCaller(on_epoch)), run.title)
             return parse(call(record_text, work, on_row=on_epoch), run.title)
         except RaisedError as error:
             return failed_record(run, error.failure)

@@ -14,7 +14,7 @@ from bench.errors import ConfigError, DataError
 from bench.records.planned import PlannedRun
 from bench.records.record import DoneRun, dump
 from bench.runs.execution import done_record, environment, failed_record, failure_of
-from bench.runs.isolation import Home
+from bench.runs.isolation import Caller
 
 if TYPE_CHECKING:
     import torch
@@ -38,10 +38,10 @@ class Work:
     compiled: bool = False
 
 
-def record_text(work: Work, home: Home) -> bytes:
+def record_text(work: Work, caller: Caller) -> bytes:
     """The record of a run, as ``bench.records.record.dump`` writes it; of one that raises a failed one."""
     try:
-        return dump(_scored(work, home))
+        return dump(_scored(work, caller))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a model does, the suite goes on and the reason is kept
         return dump(failed_record(work.run, failure_of(error)))
 
@@ -71,7 +71,7 @@ def open_task(run: PlannedRun, catalog: Catalog, device: torch.device, *, test_a
     return task_for(registry.load("model", run.model), data, run.spec.task, device, test_allowed=test_allowed)
 
 
-def _scored(work: Work, home: Home) -> DoneRun:
+def _scored(work: Work, caller: Caller) -> DoneRun:
     from bench.context import RunContext
     from bench.runs.evaluator import run_model
 
@@ -83,8 +83,8 @@ def _scored(work: Work, home: Home) -> DoneRun:
         lambda: open_task(run, work.catalog, work.device),
         context,
         checkpoint=work.checkpoint,
-        on_epoch=home.row,
+        on_epoch=caller.row,
         compiled=work.compiled,
-        elsewhere=home.call,
+        elsewhere=caller.call,
     )
     return done_record(run, outcome, environment(context, compiled=work.compiled))

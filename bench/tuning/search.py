@@ -14,7 +14,7 @@ from bench.catalog import registry
 from bench.catalog.data import Catalog
 from bench.errors import BenchError, TrainingError
 from bench.runs.execution import failure_of
-from bench.runs.isolation import Home, RaisedError, call
+from bench.runs.isolation import Caller, RaisedError, call
 from bench.runs.search import search_of
 from bench.runs.tuned import Found, Tuned, digest
 from bench.runs.worker import check_code, open_task
@@ -181,9 +181,9 @@ class Tuner:
         return mae_of(spec, self._task(study.job.run), self._device, on_epoch)
 
 
-def trial_mae(spec: Spec, run: PlannedRun, catalog: Catalog, device: torch.device, home: Home) -> float:
+def trial_mae(spec: Spec, run: PlannedRun, catalog: Catalog, device: torch.device, caller: Caller) -> float:
     """What a worker does: ``mae_of`` a trial of the study of ``run``."""
-    return mae_of(spec, open_task(run, catalog, device, test_allowed=False), device, home.row)
+    return mae_of(spec, open_task(run, catalog, device, test_allowed=False), device, caller.row)
 
 
 def mae_of(spec: Spec, task: Task, device: torch.device, on_epoch: Callable[[dict[str, float]], None]) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from bench.runs.isolation import Home, call
+from bench.runs.isolation import Caller, call
 
 
 def doubled(number: int) -> tuple[int, int]:
@@ -23,23 +23,23 @@ def surroundings(variable: str) -> tuple[str | None, str, int]:
     return os.environ.get(variable), str(Path.cwd()), torch.get_num_threads()
 
 
-def tells(count: int, home: Home) -> int:
+def tells(count: int, caller: Caller) -> int:
     for number in range(count):
-        home.row({"epoch": float(number)})
+        caller.row({"epoch": float(number)})
     return count
 
 
-def asks_for_another(number: int, home: Home) -> tuple[int, int, int]:
-    return (*home.call(doubled, number), os.getpid())
+def asks_for_another(number: int, caller: Caller) -> tuple[int, int, int]:
+    return (*caller.call(doubled, number), os.getpid())
 
 
-def another_that_dies(home: Home) -> Any:
-    return home.call(dies, "exit")
+def another_that_dies(caller: Caller) -> Any:
+    return caller.call(dies, "exit")
 
 
-def dies_while_another_works(home: Home) -> Any:
+def dies_while_another_works(caller: Caller) -> Any:
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGKILL)).start()
-    return home.call(time.sleep, 1.5)
+    return caller.call(time.sleep, 1.5)
 
 
 def gives_what_cannot_be_sent() -> object:
@@ -71,10 +71,10 @@ def dies(how: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL if how == "kill" else signal.SIGSEGV)
 
 
-def stays(home: Home) -> None:
+def stays(caller: Caller) -> None:
     """Says that it is there, and goes on for ever."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    home.row({"process": float(os.getpid())})
+    caller.row({"process": float(os.getpid())})
     while True:
         time.sleep(0.01)
 
