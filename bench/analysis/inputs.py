@@ -24,8 +24,13 @@ def inputs_note(group: Group) -> str:
         alike.setdefault(inputs_of(_cells(group, method)), []).append(headers[method].name)
     if not alike.keys() - {UNKNOWN}:
         return ""
-    parts = [f"{text} - {', '.join(names)}" for text, names in sorted(alike.items())]
+    parts = [f"{text} ({', '.join(_quoted(name) for name in names)})" for text, names in sorted(alike.items())]
     return f"Read beside the {group.key.history} steps of history: {'; '.join(parts)}."
+
+
+def _quoted(name: str) -> str:
+    """A name with a comma would look like two."""
+    return f"“{name}”" if "," in name else name
 
 
 def _cells(group: Group, method: MethodKey) -> list[Summary]:

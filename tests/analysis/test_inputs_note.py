@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 from records import NAIVE, record, results_of
+from variants import controls
 
 from bench.analysis.formats.markdown import markdown
 from bench.records.inputs import Inputs
@@ -27,13 +28,20 @@ def text(records, name="short_term"):
 @pytest.mark.parametrize("name", ["short_term", "per_horizon"])
 def test_rows_that_read_the_same_are_named_together(name):
     records = [reading(CALENDAR, model="stid"), reading(CALENDAR, model="ridge"), reading(NOTHING, model=NAIVE[0])]
-    wanted = "Read beside the 6 steps of history: calendar, place - ridge, stid; nothing - last_value."
+    wanted = "Read beside the 6 steps of history: calendar, place (ridge, stid); nothing (last_value)."
     assert wanted in text(records, name)
 
 
 def test_runs_that_read_different_things_and_earlier_ones_are_said_to():
     records = [reading(DAYS), reading(NOTHING, dataset="taxibj"), record(model="ridge")]
-    assert "days before (1) or nothing - stid; not recorded - ridge." in text(records)
+    assert "days before (1) or nothing (stid); not recorded (ridge)." in text(records)
+
+
+def test_a_row_whose_name_has_a_comma_is_quoted():
+    suite = load_suite("controls")
+    records = [replace(run, inputs=CALENDAR) for run in controls("pretrained")]
+    page = markdown(results_of(records, suites=[suite]).table("controls"))
+    assert "place (last_value, “pre-trained, frozen”, shuffled tokens, no backbone, one trained block)" in page
 
 
 def test_nothing_is_said_where_no_record_says_it():
@@ -46,7 +54,7 @@ def test_ranks_say_what_was_read():
         for city in range(8)
         for model, mae in (("a", 1.0), ("b", 2.0), ("c", 3.0))
     ]
-    assert "Read beside the 6 steps of history: calendar, place - a, b, c." in text(records, "ranks")
+    assert "Read beside the 6 steps of history: calendar, place (a, b, c)." in text(records, "ranks")
 
 
 def test_the_csv_of_a_suite_has_what_each_row_read():
