@@ -182,7 +182,7 @@ def forecasts_of_sent(
     """
     context.begin()
     try:
-        model, windows = pickle.loads(sent)  # noqa: S301 - from the process that started this one
+        model, windows = pickle.loads(sent)  # noqa: S301 - bytes of our own: the run that started this process made them by ``_pickled``
     except Exception:  # noqa: BLE001 - the model's file is imported, and may raise anything
         return None
     forecast: NDArray[np.float32] = _each_alone(model.eval(), windows, precision, sampling).cpu().numpy()
