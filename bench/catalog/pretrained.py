@@ -142,12 +142,12 @@ def check_weights(model: str, config: Mapping[str, Any], planned: str | None) ->
     """
     sources = sources_of(model, config)
     paths = [locate(source) for source in sources]
-    found = digest_of(sources) if paths else None
-    if found != planned:
+    present = digest_of(sources) if paths else None
+    if present != planned:
         names = ", ".join(map(str, paths or sources))
         raise WeightsError(
             f"the pre-trained weights {names} are not those of the plan (wanted sha256 {planned or 'unknown'}, found "
-            f"{found or 'none'}): they changed since this command began, or are not what is published; run it again "
+            f"{present or 'none'}): they changed since this command began, or are not what is published; run it again "
             "to use them as they are"
         )
 

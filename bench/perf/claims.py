@@ -152,14 +152,14 @@ def _ways(runs: frozenset[int], methods: int, seeds: int) -> Iterator[tuple[tupl
 
 def runs_of(results: Path) -> Iterator[tuple[str, Floats, int]]:
     """By data set, model and settings its errors ``[R, N]`` and the windows of a day, where R runs allow two groups."""
-    found: dict[tuple[str, ...], list[DoneRun]] = {}
+    alike: dict[tuple[str, ...], list[DoneRun]] = {}
     for record in ResultStore(results).records():
         if isinstance(record, DoneRun) and not record.naive:
             spec = record.spec
-            found.setdefault((spec.data.name, spec.data.sha256, spec.model, spec.settings_id, record.code), []).append(
+            alike.setdefault((spec.data.name, spec.data.sha256, spec.model, spec.settings_id, record.code), []).append(
                 record
             )
-    for (dataset, _, model, *_), records in found.items():
+    for (dataset, _, model, *_), records in alike.items():
         if len(records) >= 2 * SIZES[0]:
             errors = np.stack([values_of(record.windows.absolute) for record in records])
             yield f"{model} on {dataset}", errors, records[0].windows.windows_per_day

@@ -135,10 +135,10 @@ def cheapest_first(
 
     So there are soon many seeds of the cheap methods. Runs on data without a shape stay where they are.
     """
-    place = {name: number for number, name in enumerate(dict.fromkeys(run.dataset for run in runs))}
+    position = {name: number for number, name in enumerate(dict.fromkeys(run.dataset for run in runs))}
     return sorted(
         runs,
-        key=lambda run: (place[run.dataset], total_seconds([run], paces, shapes) if run.dataset in shapes else 0.0),
+        key=lambda run: (position[run.dataset], total_seconds([run], paces, shapes) if run.dataset in shapes else 0.0),
     )
 
 

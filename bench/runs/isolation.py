@@ -160,12 +160,12 @@ def _other_end() -> Iterator[None]:
 def _answer(pipe: Connection, on_row: Callable[[Row], None] | None) -> Any:
     while True:
         with _other_end():
-            kind, value = pipe.recv()
-        if kind == "answer":
+            message, value = pipe.recv()
+        if message == "answer":
             return value
-        if kind == "raised":
+        if message == "raised":
             raise RaisedError(value)
-        if kind == "call":
+        if message == "call":
             answer = _answered(call, *value)
             with _other_end():
                 pipe.send(answer)

@@ -73,10 +73,10 @@ def plan(
     cells = list(product(datasets, tasks, methods))
     written = partial(_run, catalog, profile=profile, overrides=overrides, device=device)
     firsts = [written(data[dataset], task, method, None) for dataset, task, method in cells]
-    found = _tuned_settings(suite, selection.overrides, firsts, tuned) if tuned else {}
+    searched_settings = _tuned_settings(suite, selection.overrides, firsts, tuned) if tuned else {}
     runs: dict[str, PlannedRun] = {}
     for first, (dataset, task, method) in zip(firsts, cells, strict=True):
-        settings = found.get((dataset, task.name, method.name))
+        settings = searched_settings.get((dataset, task.name, method.name))
         one = written(data[dataset], task, method, settings) if settings else first
         for seed in _seeds(selection.seeds or profile.seeds):
             run = replace(one, spec=structs.replace(one.spec, seed=seed))
@@ -182,10 +182,10 @@ def _tuned_settings(
     for task in dict.fromkeys(run.spec.task for run in runs):
         of_task = [run for run in runs if run.spec.task == task and registry.role(run.model) != "naive"]
         real = {run.dataset for run in of_task if not run.spec.data.synthetic}
-        found = folder.require(wanted_by(of_task, suite, fixed), task, runs[0].label.profile, real=real)
+        files = folder.require(wanted_by(of_task, suite, fixed), task, runs[0].label.profile, real=real)
         if suite.tuned:
-            folder.check_equal(found, task)
-        settings |= {(one.dataset, task.name, one.row): tuned for one, tuned in found.items()}
+            folder.check_equal(files, task)
+        settings |= {(one.dataset, task.name, one.row): tuned for one, tuned in files.items()}
     return settings
 
 

@@ -40,13 +40,13 @@ def draw(results: Results) -> Iterator[Figure]:
 
 
 def _by_fraction(groups: Mapping[GroupKey, Group]) -> Iterator[list[Group]]:
-    """Groups that differ in nothing but the fraction; all windows belong to each kind of few."""
+    """Groups that differ in nothing but the fraction; all windows belong to each of them."""
     few: dict[GroupKey, list[Group]] = {}
     for key, group in groups.items():
         if key.fraction < 1:
             few.setdefault(replace(key, task="", fraction=1.0), []).append(group)
-    for kind, members in few.items():
-        whole = replace(kind, windows="all", equal_steps=True)
+    for shared, members in few.items():
+        whole = replace(shared, windows="all", equal_steps=True)
         members += [group for key, group in groups.items() if replace(key, task="") == whole]
         if len({group.key.fraction for group in members}) >= FEWEST_FRACTIONS:
             yield sorted(members, key=lambda group: group.key.fraction)

@@ -88,8 +88,8 @@ def _row(record: DoneRun) -> tuple[Header, tuple[Cell, ...]]:
     probed = ("not audited in this way", "", "", "", "")
     if forecasts is not None:
         difference, allowed = f"{forecasts.largest:.2g}", f"{forecasts.tolerance:g}"
-        place = "a process of its own" if forecasts.fresh_in == "process" else "the scored model's process"
-        probed = (str(forecasts.windows), difference, allowed, str(forecasts.draws or 1), place)
+        copied_in = "a process of its own" if forecasts.fresh_in == "process" else "the scored model's process"
+        probed = (str(forecasts.windows), difference, allowed, str(forecasts.draws or 1), copied_in)
     tuned = " (tuned)" if record.spec.tuned else ""
     return row(
         Header(name=f"{record.dataset} / {method(record)}{tuned}"),

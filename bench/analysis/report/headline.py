@@ -87,11 +87,11 @@ def _outcome(key: GroupKey, compared: Differences, suite: Suite) -> str:
         why = "the profile is quick" if key.quick else "all data are synthetic"
         return f"Nothing may be claimed of “{compared.reference}”, since {why} ({key.title})."
     if suite.planted:
-        kind = "synthetic data made for it"
+        source = "synthetic data made for it"
         verdicts = "; ".join(f"{_verdicts(compared.on(data))} on {data.dataset}" for data in compared.datasets)
     else:
-        kind, verdicts = "real data", f"{_verdicts(compared)} on {compared.witnesses.text}"
-    return f"On {kind} “{compared.reference}” is {verdicts} ({key.title}); equivalent: within ± {suite.margin:g} %."
+        source, verdicts = "real data", f"{_verdicts(compared)} on {compared.witnesses.text}"
+    return f"On {source} “{compared.reference}” is {verdicts} ({key.title}); equivalent: within ± {suite.margin:g} %."
 
 
 def _verdicts(compared: Differences) -> str:
