@@ -61,11 +61,7 @@ def flags_kept() -> Iterator[None]:
         partial(torch.set_grad_enabled, torch.is_grad_enabled()),
         partial(torch.set_num_threads, torch.get_num_threads()),
         partial(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision()),
-        partial(
-            torch.use_deterministic_algorithms,
-            torch.are_deterministic_algorithms_enabled(),
-            warn_only=torch.is_deterministic_algorithms_warn_only_enabled(),
-        ),
+        partial(torch.set_deterministic_debug_mode, torch.get_deterministic_debug_mode()),
         *(partial(setattr, cudnn, name, getattr(cudnn, name)) for name in ("enabled", "benchmark", "allow_tf32")),
     ]
     try:
@@ -96,7 +92,7 @@ class RunContext:
         torch.set_default_device(None)
         torch.set_grad_enabled(True)
         torch.set_float32_matmul_precision("highest")
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.set_deterministic_debug_mode("warn")  # as use_deterministic_algorithms, which imports the compiler
         torch.backends.cudnn.enabled = True
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.allow_tf32 = True

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from bench.context import RunContext, flags_kept
 from bench.errors import ForecastError
@@ -23,6 +22,7 @@ from bench.records.arrays import DayErrors, ForecastMap, WindowErrors, stored
 from bench.records.forecast_audit import ForecastAudit
 from bench.records.inputs import Inputs
 from bench.runs.audit import Auditor, Scored
+from bench.runs.flops import FlopCounter
 from bench.runs.inputs import inputs_read
 from bench.scoring import EVALUATION_BATCH, forecast_sums, physical_forecast
 from bench.settings import Precision, TrainSettings
@@ -124,6 +124,7 @@ def _made(
     model = make_model(plugin, config, task.shape, context.device)
     fresh = copied(model)
     if compiled:
+        torch.use_deterministic_algorithms(True, warn_only=True)  # of the compiler, too
         model.compile()  # in place: names of weights stay, and so do checkpoints
     return model, fresh
 
@@ -343,6 +344,6 @@ def _check_finite(*splits: WindowSums) -> None:
 
 def forward_flops(model: nn.Module, windows: WindowSet) -> int:
     """Floating-point operations of one window's forecast, as torch counts them."""
-    with FlopCounterMode(display=False) as counter:  # needs the autograd graph to follow modules
+    with FlopCounter() as counter:  # with the autograd graph: without it, torch fuses layers into what has no formula
         model(windows.window(torch.zeros(1, dtype=torch.long, device=windows.origins.device)))
-    return int(counter.get_total_flops())
+    return int(counter.total)

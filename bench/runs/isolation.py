@@ -27,7 +27,7 @@ from bench.runs.execution import failure_of
 PRELOADED = (
     "bench.runs.worker",
     "bench.runs.evaluator",
-    "torch._inductor",
+    "torch._dynamo",  # by every optimizer
     "torch.utils.flop_counter",
     "bench.catalog.imports",
 )
