@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 from uuid import uuid4
 
 from filelock import FileLock
 
 NO_HARD_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK)
+NETWORK: Final = re.compile(
+    r"nfs\d?|cifs|smb\d?|smbfs|9p|afs|ceph|lustre|gpfs|beegfs|orangefs|panfs|wekafs|glusterfs"
+    r"|fuse\.(sshfs|glusterfs|cephfs|s3fs|rclone|juicefs|moosefs)"
+)
+"""Types of file systems that several machines see, as ``/proc/mounts`` names them."""
 
 
 @contextmanager
@@ -69,6 +76,25 @@ def move(source: Path, target: Path, lock: Path) -> bool:
         source.unlink()
     _sync_folder(target.parent)
     return True
+
+
+def network_file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> str | None:
+    """The type of the network file system that a path lies on, such as "nfs4"; None if it is local or not known.
+
+    Args:
+        path: A file or folder, which need not be there yet.
+        mounts: Where the system lists what is mounted; only Linux has it.
+    """
+    try:
+        lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    asked, holder, kind = path.resolve(), Path("/"), ""
+    for _, point, name, *_ in (line.split(" ") for line in lines):
+        folder = Path(re.sub(r"\\(\d{3})", lambda code: chr(int(code[1], 8)), point))
+        if asked.is_relative_to(folder) and folder.is_relative_to(holder):  # of several on one folder the last holds
+            holder, kind = folder, name
+    return kind if NETWORK.fullmatch(kind) else None
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from bench.files import atomic_write, create, move
+from bench.files import atomic_write, create, move, network_file_system
 
 
 @pytest.fixture
@@ -185,3 +185,29 @@ def test_of_processes_that_race_for_a_name_exactly_one_wins(tmp_path: Path, with
     assert (tmp_path / "target").read_text() == str(winner)
     assert (tmp_path / f"source{1 - winner}").exists()
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize(
+    ("path", "system"),
+    [
+        ("/home/ann/results", "nfs4"),
+        ("/home", "nfs4"),
+        ("/homes/results", None),
+        ("/home/scratch/results", None),
+        ("/home/my group/results", "fuse.sshfs"),
+        ("/work/results", "lustre"),
+        ("/results", None),
+    ],
+)
+def test_a_folder_on_a_network_file_system_is_told_from_a_local_one(path: str, system: str | None, tmp_path) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(
+        "/dev/sda / ext4 rw 0 0\nserver:/home /home nfs4 rw 0 0\n/dev/sdb /home/scratch xfs rw 0 0\n"
+        "ann@host: /home/my\\040group fuse.sshfs rw 0 0\n/dev/sdc /work ext4 rw 0 0\n"
+        "fast@tcp:/work /work lustre rw 0 0\n"
+    )
+    assert network_file_system(Path(path), mounts) == system
+
+
+def test_where_the_system_lists_no_mounts_no_file_system_is_known(tmp_path) -> None:
+    assert network_file_system(tmp_path, tmp_path / "absent") is None

@@ -210,25 +210,41 @@ def nothing(results: Path, source: str | None, names: Sequence[str] = ()) -> str
 def tracking_store(uri: str | None, results: Path, *, track: bool = True) -> str | None:
     """The address of MLflow: as given, else the data base in the results folder; None where nothing is tracked.
 
-    Without MLflow nothing is tracked unless an address was given; one line says so.
+    Unless an address was given, nothing is tracked without MLflow, nor into a folder that several machines see, where a
+    data base of SQLite may break; one line says so.
 
     Raises:
         MissingPackageError: If an address was given and MLflow is not installed.
     """
-    from rich.console import Console
-
     from bench.errors import is_installed, require
-    from bench.records.mlflow_store import default_uri
+    from bench.files import network_file_system
+    from bench.records.mlflow_store import default_uri, file_of
 
     if not track:
         return None
     if uri is not None:
         require("mlflow", "tracking", "--tracking-uri")
     elif not is_installed("mlflow"):
-        hint = "not tracked: MLflow is not installed (pip install 'st-vfm-bench[tracking]')"
-        Console().print(hint, style="dim", markup=False, highlight=False, soft_wrap=True)
+        _say("not tracked: MLflow is not installed (pip install 'st-vfm-bench[tracking]')")
         return None
-    return uri or default_uri(results)
+    address = uri or default_uri(results)
+    file = file_of(address)
+    system = network_file_system(file) if file else None
+    if system and uri is None:
+        _say(
+            f"not tracked: {results} lies on {system}, where MLflow's data base of SQLite may break; give "
+            "--tracking-uri the address of a server ('mlflow server'), and 'stbench sync' fills in what it lacks"
+        )
+        return None
+    if system:
+        _say(f"{file} lies on {system}, where a data base of SQLite may break; a server ('mlflow server') does not")
+    return address
+
+
+def _say(hint: str) -> None:
+    from rich.console import Console
+
+    Console().print(hint, style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 def use_weights_dir(folder: Path | None, *, make: bool = False) -> None:

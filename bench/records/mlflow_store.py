@@ -47,6 +47,12 @@ def default_uri(results: Path) -> str:
     return f"sqlite:///{results.resolve() / 'mlflow.db'}"
 
 
+def file_of(uri: str) -> Path | None:
+    """The file or folder of a store without a server; None of one that has a host."""
+    scheme, _, rest = uri.partition(":")
+    return Path(rest.removeprefix("//" if scheme.lower() == "file" else "///")) if FILES.match(uri) else None
+
+
 def shown(uri: str) -> str:
     """The address without user and password, which may themselves hold "/" and "@"; a file's address is as it was."""
     scheme, _, rest = uri.partition("://")
