@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from bench.context import RunContext, resolve_precision
 from bench.errors import ForecastError
 from bench.settings import Precision
-from bench.types import Window
+from bench.types import ModelPlugin, Window
 from bench.windows import WindowSet
 
 DRAWS: Final = 5
@@ -38,6 +38,11 @@ class Sampling:
 
     def seed_of(self, origin: int, draw: int) -> int:
         return int(np.random.SeedSequence([self.seed, origin, draw]).generate_state(1)[0])
+
+
+def sampling_of(plugin: ModelPlugin, seed: int) -> Sampling | None:
+    """How a plug-in's model is asked for forecasts in a run of this seed, in validation as on test."""
+    return Sampling(seed=seed) if getattr(plugin, "STOCHASTIC", False) else None
 
 
 def forecasts(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -10,10 +12,137 @@ from torch import Tensor
 from bench.forecast import Sampling, forecasts
 from bench.metrics import FIELDS, WindowSums
 from bench.settings import Precision
+from bench.task import Task
 from bench.types import Window
 from bench.windows import Scaler, WindowSet
 
 EVALUATION_BATCH = 64
+PROBES: Final = 8  # windows of each split that are audited alone
+BATCHES: Final = 3  # the first, the middle and the last, that they are in
+KEPT: Final = 2**22  # values of a batch that are kept; of a larger one, at some of the cells alone
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """A split as it was scored, with the few forecasts that the audit compares.
+
+    Attributes:
+        windows: Those of the split.
+        sums: Of their errors.
+        positions: Of the probes ``[K]``: single windows spread over the first, the middle and the last batch.
+        forecasts: Of the probes, scaled, ``[K, F, C, H, W]``.
+        batches: Positions ``[B]`` and scaled forecasts ``[B, F, C, cells]`` of these three batches, where kept.
+        cells: Those that batches are kept at, as places in ``[H * W]``; None for all.
+    """
+
+    windows: WindowSet
+    sums: WindowSums
+    positions: Tensor
+    forecasts: Tensor
+    batches: tuple[tuple[Tensor, Tensor], ...] = ()
+    cells: Tensor | None = None
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Sums and probes, for a checkpoint."""
+        return {"sums": torch.from_numpy(self.sums.sums), "positions": self.positions, "forecasts": self.forecasts}
+
+    @classmethod
+    def of_tensors(cls, windows: WindowSet, tensors: Mapping[str, Tensor], device: torch.device) -> Scored:
+        """The split of these windows from what ``tensors`` gave, without batches."""
+        sums = WindowSums(tensors["sums"].numpy())
+        positions, forecasts = (tensors[name].to(device) for name in ("positions", "forecasts"))
+        return cls(windows=windows, sums=sums, positions=positions, forecasts=forecasts)
+
+    def at_cells(self, forecast: Tensor) -> Tensor:
+        """Of forecasts ``[B, F, C, H, W]`` a copy of what is kept of batches."""
+        return _at(self.cells, forecast)
+
+
+def score(
+    model: Callable[[Window], Tensor],
+    windows: WindowSet,
+    task: Task,
+    *,
+    precision: Precision = "auto",
+    sampling: Sampling | None = None,
+    batch_size: int = EVALUATION_BATCH,
+    keep_batches: bool = False,
+) -> Scored:
+    """Forecast every window of a split of this task, in training and after it alike.
+
+    Args:
+        model: In evaluation mode.
+        windows: Those of the split.
+        task: Says which values count, and how.
+        precision: As for ``forecast_sums``.
+        sampling: As for ``forecast_sums``.
+        batch_size: Windows at once.
+        keep_batches: Whether to keep three batches beside the probes.
+
+    Raises:
+        ForecastError: If the model returns anything else than a forecast of each window.
+    """
+    keeper = _Keeper(windows, batch_size, whole=keep_batches)
+    sums = forecast_sums(
+        model,
+        windows,
+        mape_threshold=task.mape_threshold,
+        clamp=task.settings.clamp,
+        precision=precision,
+        batch_size=batch_size,
+        sampling=sampling,
+        seen=keeper.keep,
+    )
+    return keeper.scored(sums)
+
+
+class _Keeper:
+    """Keeps few forecasts of a split that is being scored."""
+
+    def __init__(self, windows: WindowSet, batch_size: int, *, whole: bool) -> None:
+        self.windows, self.whole = windows, whole
+        batches = windows.positions(batch_size)
+        last, parts = len(batches) - 1, range(BATCHES)
+        self.kept = {round(last * part / (BATCHES - 1)) for part in parts}  # numbers of batches
+        several = torch.cat([batches[number] for number in sorted(self.kept)])
+        spread = torch.linspace(0, len(several) - 1, min(PROBES, len(several)), device=several.device)
+        self.positions = several[spread.round().long()]
+        self.cells = _cells(windows, len(batches[0]))
+        self.seen, self.probes, self.batches = 0, list[Tensor](), list[tuple[Tensor, Tensor]]()
+
+    def keep(self, chosen: Tensor, scaled: Tensor) -> None:
+        """Called with every batch, in their order."""
+        if self.seen in self.kept:
+            self.probes.append(scaled[torch.isin(chosen, self.positions)])
+            if self.whole:
+                self.batches.append((chosen, _at(self.cells, scaled)))
+        self.seen += 1
+
+    def scored(self, sums: WindowSums) -> Scored:
+        return Scored(
+            windows=self.windows,
+            sums=sums,
+            positions=self.positions,
+            forecasts=torch.cat(self.probes),
+            batches=tuple(self.batches),
+            cells=self.cells,
+        )
+
+
+def _cells(windows: WindowSet, batch: int) -> Tensor | None:
+    """So many cells, drawn once, that a batch has few enough values at them; None if it has so at all."""
+    channels, height, width = windows.values.shape[1:]
+    count = max(1, KEPT // (batch * windows.horizon * channels))
+    if count >= height * width:
+        return None
+    drawn = torch.randperm(height * width, generator=torch.Generator().manual_seed(0))[:count]
+    return drawn.sort().values.to(windows.origins.device)
+
+
+def _at(cells: Tensor | None, forecast: Tensor) -> Tensor:
+    """A copy of ``[B, F, C, H, W]`` at these cells, ``[B, F, C, cells]``."""
+    frames = forecast.flatten(3)
+    return frames.clone() if cells is None else frames[..., cells]
 
 
 def forecast_sums(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,9 +23,9 @@ from bench.context import RunContext
 from bench.days import given_days
 from bench.errors import TrainingError
 from bench.files import atomic_write
-from bench.forecast import check_model, forecasts
+from bench.forecast import Sampling, check_model, forecasts
 from bench.metrics import WindowSums
-from bench.scoring import forecast_sums
+from bench.scoring import Scored, score
 from bench.settings import TrainSettings
 from bench.task import Task
 from bench.types import ModelPlugin, TaskShape
@@ -42,6 +42,7 @@ class Training:
         best_mae: Validation MAE after it, physical units.
         seconds: Training and validation time, summed over all sittings.
         curve: A row for each epoch.
+        val: Validation as it was scored after the best epoch; None without training by epochs.
     """
 
     epoch: int = 0
@@ -49,6 +50,7 @@ class Training:
     best_mae: float = math.inf
     seconds: float = 0.0
     curve: list[dict[str, float]] = field(default_factory=list)
+    val: Scored | None = None
 
 
 def make_model(plugin: ModelPlugin, config: Mapping[str, Any], shape: TaskShape, device: torch.device) -> nn.Module:
@@ -73,6 +75,7 @@ def train_model(
     settings: TrainSettings,
     context: RunContext,
     *,
+    sampling: Sampling | None = None,
     checkpoint: Path | None = None,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
 ) -> Training:
@@ -83,6 +86,7 @@ def train_model(
         task: Windows and series to train on.
         settings: The recipe.
         context: Seed and device.
+        sampling: How a model is validated that is random on purpose; None for any other.
         checkpoint: Where training that is stopped goes on from.
         on_epoch: Called with the row of the learning curve after each epoch.
 
@@ -96,7 +100,7 @@ def train_model(
         check_model(model, task.val, settings.precision, context)
     if how == "steps":
         task.hide_days_unknown_in_training()
-        return Trainer(model, task, settings, context).run(checkpoint, on_epoch)
+        return Trainer(model, task, settings, context, sampling).run(checkpoint, on_epoch)
     if how == "fit":
         model.fit(task.series)  # type: ignore[operator]  # a method, not a tensor
         check_model(model, task.val, settings.precision, context)
@@ -106,8 +110,15 @@ def train_model(
 class Trainer:
     """Trains one model on one task."""
 
-    def __init__(self, model: nn.Module, task: Task, settings: TrainSettings, context: RunContext) -> None:
-        self.model, self.task, self.settings, self.context = model, task, settings, context
+    def __init__(
+        self,
+        model: nn.Module,
+        task: Task,
+        settings: TrainSettings,
+        context: RunContext,
+        sampling: Sampling | None = None,
+    ) -> None:
+        self.model, self.task, self.settings, self.context, self.sampling = model, task, settings, context, sampling
         self.parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.frozen = tensors_sha256({name: p for name, p in model.named_parameters() if not p.requires_grad})
         self.optimizer = _optimizer(self.parameters, settings)
@@ -117,11 +128,14 @@ class Trainer:
         self.order = torch.Generator().manual_seed(context.seed)
         self.progress = Training()
         self.best = self._trained_part()
+        self.best_val: Scored | None = None
 
     def run(
         self, checkpoint: Path | None = None, on_epoch: Callable[[dict[str, float]], None] | None = None
     ) -> Training:
         """Train to the end, going on from ``checkpoint`` if it exists, and restore the best weights.
+
+        What comes back has validation as these weights forecast it, so that nobody need forecast it again.
 
         Raises:
             TrainingError: If the loss or the validation error is not finite.
@@ -139,12 +153,12 @@ class Trainer:
                 on_epoch(row)
         self.model.load_state_dict(self.best, strict=False)
         self.model.eval()
-        return progress
+        return replace(progress, val=self.best_val)
 
     def _epoch(self) -> dict[str, float]:
         rate = float(self.scheduler.get_last_lr()[0])
         loss = self._train_epoch()
-        mae = self._validate()
+        mae, val = self._validate()
         progress = self.progress
         progress.epoch += 1
         if not (math.isfinite(loss) and math.isfinite(mae)):
@@ -154,7 +168,7 @@ class Trainer:
             )
         if mae < progress.best_mae:
             progress.best_mae, progress.best_epoch = mae, progress.epoch
-            self.best = self._trained_part()
+            self.best, self.best_val = self._trained_part(), val
         row = {"epoch": progress.epoch, "train_loss": loss, "val_mae": mae, "lr": rate}
         progress.curve.append(row)
         return row
@@ -175,19 +189,13 @@ class Trainer:
             total += loss.detach()
         return float(total) / self.steps
 
-    def _validate(self) -> float:
-        """MAE over all validation windows, in physical units, or as ``comparable`` says."""
+    def _validate(self) -> tuple[float, Scored]:
+        """MAE over all validation windows, in physical units, or as ``comparable`` says, and what it comes from."""
         self.model.eval()
         task = self.task
-        sums = forecast_sums(
-            self.model,
-            task.val,
-            mape_threshold=task.mape_threshold,
-            clamp=task.settings.clamp,
-            precision=self.settings.precision,
-        )
-        mae = comparable(sums, task).scores()["mae"].overall
-        return math.nan if mae is None else mae
+        val = score(self.model, task.val, task, precision=self.settings.precision, sampling=self.sampling)
+        mae = comparable(val.sums, task).scores()["mae"].overall
+        return math.nan if mae is None else mae, val
 
     def _trained_part(self) -> dict[str, Tensor]:
         """A copy of what training changes: trainable parameters, and buffers such as running statistics."""
@@ -200,6 +208,7 @@ class Trainer:
             "model": self._trained_part(),
             "frozen": self.frozen,
             "best": self.best,
+            "best_val": self.best_val.tensors() if self.best_val else None,
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
             "order": self.order.get_state(),
@@ -220,7 +229,8 @@ class Trainer:
                 "run again"
             )
         self.model.load_state_dict(state["model"], strict=False)
-        self.best = state["best"]
+        self.best, best_val = state["best"], state["best_val"]
+        self.best_val = Scored.of_tensors(self.task.val, best_val, self.context.device) if best_val else None
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
         self.order.set_state(state["order"])

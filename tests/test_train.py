@@ -139,7 +139,7 @@ def test_frozen_parameters_do_not_move():
 def test_training_stops_when_validation_does_not_improve():
     trainer, _ = start(settings=replace(SHORT, epochs=50, lr=1e-12, patience=3))
     rounds = iter([2.0, 1.0, 1.5, 1.5, 1.5, 0.5])
-    trainer._validate = lambda: next(rounds)
+    trainer._validate = lambda: (next(rounds), None)
     training = trainer.run()
     assert len(training.curve) == 5
     assert training.best_epoch == 2

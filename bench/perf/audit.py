@@ -20,14 +20,14 @@ from bench.catalog.data import Catalog, resolve_data_dir
 from bench.context import RunContext, resolve_device
 from bench.forecast import check_model, copied
 from bench.records.planned import PlannedRun
-from bench.runs.audit import Auditor, Scored
+from bench.runs.audit import Auditor
 from bench.runs.estimate import passes, planned_work
 from bench.runs.isolation import call
 from bench.runs.plan import Selection, plan
 from bench.runs.suite import load_suite
 from bench.runs.timing import trial_pace
 from bench.runs.worker import open_task
-from bench.scoring import EVALUATION_BATCH, forecast_sums
+from bench.scoring import score
 from bench.task import Task
 from bench.train import make_model, tensors_sha256
 
@@ -80,17 +80,16 @@ def _audit(run: PlannedRun, task: Task, context: RunContext) -> tuple[float, int
     fresh = copied(model)
     check_model(model, task.val, precision, context)
     before = context.seconds() - started
-    val, test = (Scored(windows=windows, batch_size=EVALUATION_BATCH) for windows in (task.val, task.open_test()))
-    for scored in (val, test):
-        forecast_sums(
-            model.eval(), scored.windows, mape_threshold=task.mape_threshold, precision=precision, seen=scored.keep
-        )
+    val, test = (
+        score(model.eval(), windows, task, precision=precision, keep_batches=True)
+        for windows in (task.val, task.open_test())
+    )
     started = context.seconds()
     tensors_sha256(model.state_dict())
     auditor = Auditor(model=model, fresh=fresh, precision=precision, context=context, elsewhere=call)
     auditor.check(val, test, changed=False)
     batches = sum(len(positions) for positions, _ in test.batches)
-    probed = 4 + len(val.probes[0]) + 3 * len(test.probes[0]) + 3 * batches
+    probed = 4 + len(val.positions) + 3 * len(test.positions) + 3 * batches
     return before + context.seconds() - started, probed
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import pickle  # noqa: TID251 - between processes of ours, nothing from a file or a net
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -24,42 +24,12 @@ from bench.errors import AuditError, WorkerError
 from bench.forecast import Sampling, copied, forecasts, lone_forecast
 from bench.records.forecast_audit import ForecastAudit
 from bench.runs.sentences import APART, COUNTED, MEMORY, PLACE, RANDOM, STATISTICS
+from bench.scoring import Scored
 from bench.settings import Precision
 from bench.types import Window
 from bench.windows import WindowSet
 
-PROBES: Final = 8  # windows of each split
-BATCHES: Final = 3  # of those scored, that they are in
 TOLERANCE: Final = {"fp32": 1e-3, "bf16": 0.05}  # of a scaled forecast, relative where that is above 1
-
-
-@dataclass(kw_only=True)
-class Scored:
-    """The forecasts of the first, the middle and the last batch of a split, as they were scored.
-
-    Attributes:
-        batches: Positions ``[B]`` and scaled forecasts ``[B, F, C, H, W]``.
-    """
-
-    windows: WindowSet
-    batch_size: int
-    batches: list[tuple[Tensor, Tensor]] = field(default_factory=list)
-    _seen: int = 0
-
-    def keep(self, chosen: Tensor, scaled: Tensor) -> None:
-        """Called with every batch, in their order."""
-        last = math.ceil(len(self.windows) / self.batch_size) - 1
-        if self._seen in {round(last * part / (BATCHES - 1)) for part in range(BATCHES)}:
-            self.batches.append((chosen, scaled.clone()))
-        self._seen += 1
-
-    @property
-    def probes(self) -> tuple[Tensor, Tensor]:
-        """Positions and forecasts of single windows, spread over the batches that were kept."""
-        positions, scaled = (torch.cat(parts) for parts in zip(*self.batches, strict=True))
-        spread = torch.linspace(0, len(positions) - 1, min(PROBES, len(positions)), device=positions.device)
-        chosen = spread.round().long()
-        return positions[chosen], scaled[chosen]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,24 +57,25 @@ class Auditor:
     def check(self, val: Scored, test: Scored, changed: bool) -> ForecastAudit:
         """What the probes show; ``changed`` says that the scored model's weights or buffers are no longer the same.
 
+        Validation is compared as it was scored, in training or after it, so weights that were restored wrongly, or that
+        are not all that a trained model is, differ here.
+
         Raises:
             AuditError: If a forecast depends on more than its window.
         """
         alone, fresh_in = self._fresh_forecasts([val, test])
-        probes = [scored.probes for scored in (val, test)]
-        known = torch.cat([forecast for _, forecast in probes])
-        positions = test.probes[0]
-        first, again = (self._alone(self.model, test.windows, positions) for _ in range(2))
+        known = torch.cat((val.forecasts, test.forecasts))
+        first, again = (self._alone(self.model, test.windows, test.positions) for _ in range(2))
         audit = ForecastAudit(
-            windows=len(positions),
+            windows=len(test.positions),
             tolerance=self.tolerance,
             draws=self.sampling.draws if self.sampling else 0,
             fresh_in=fresh_in,
             fresh=difference(known, alone),
-            alone=difference(test.probes[1], first),
+            alone=difference(test.forecasts, first),
             repeated=difference(first, again),
-            reordered=max(self._reordered(self.model, test.windows, *batch) for batch in test.batches),
-            after_others=max(self._after_others(test.windows, *batch) for batch in test.batches),
+            reordered=max(self._reordered(self.model, test, *batch) for batch in test.batches),
+            after_others=max(self._after_others(test, *batch) for batch in test.batches),
         )
         if audit.largest > self.tolerance or changed:
             raise AuditError(self._reason(audit, test))
@@ -119,7 +90,7 @@ class Auditor:
         windows = [
             (scored.windows.window(one), int(scored.windows.origins[one]))
             for scored in splits
-            for one in torch.split(scored.probes[0], 1)
+            for one in torch.split(scored.positions, 1)
         ]
         if self.elsewhere is not None and (sent := _pickled((self.fresh, windows))) is not None:
             try:
@@ -138,14 +109,15 @@ class Auditor:
         with torch.inference_mode():
             return forecasts(model, windows, chosen, self.precision, self.sampling)
 
-    def _reordered(self, model: nn.Module, windows: WindowSet, chosen: Tensor, scored: Tensor) -> float:
+    def _reordered(self, model: nn.Module, test: Scored, chosen: Tensor, known: Tensor) -> float:
         order = torch.randperm(len(chosen), generator=torch.Generator().manual_seed(0)).to(chosen.device)
-        return difference(scored[order], self._ask(model, windows, chosen[order]))
+        return difference(known[order], test.at_cells(self._ask(model, test.windows, chosen[order])))
 
-    def _after_others(self, windows: WindowSet, chosen: Tensor, scored: Tensor) -> float:
+    def _after_others(self, test: Scored, chosen: Tensor, known: Tensor) -> float:
         """After windows that begin where these end, so that their histories are these windows' targets."""
+        windows = test.windows
         self._ask(self.model, windows, (chosen + windows.horizon).clamp_max(len(windows) - 1))
-        return difference(scored, self._ask(self.model, windows, chosen))
+        return difference(known, test.at_cells(self._ask(self.model, windows, chosen)))
 
     def _reason(self, audit: ForecastAudit, test: Scored) -> str:
         """Which of all that a forecast may depend on it is, from probes of their own."""
@@ -159,7 +131,7 @@ class Auditor:
         if max(difference(first, backwards), difference(first, again)) <= self.tolerance:
             together = self._ask(model, test.windows, chosen)
             if (by := difference(first, together)) > self.tolerance:
-                placed = self._reordered(model, test.windows, chosen, together) > self.tolerance
+                placed = self._reordered(model, test, chosen, test.at_cells(together)) > self.tolerance
                 return (PLACE if placed else STATISTICS).format(by=by, training=_still_training(self.model))
         return MEMORY.format(by=audit.largest, training=_still_training(self.model))
 

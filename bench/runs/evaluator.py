@@ -16,15 +16,15 @@ from torch import nn
 
 from bench.context import RunContext, flags_kept
 from bench.errors import ForecastError
-from bench.forecast import Sampling, copied
+from bench.forecast import Sampling, copied, sampling_of
 from bench.metrics import FIELDS, Score, WindowSums
 from bench.records.arrays import DayErrors, ForecastMap, WindowErrors, stored
 from bench.records.forecast_audit import ForecastAudit
 from bench.records.inputs import Inputs
-from bench.runs.audit import Auditor, Scored
+from bench.runs.audit import Auditor
 from bench.runs.flops import FlopCounter
 from bench.runs.inputs import inputs_read
-from bench.scoring import EVALUATION_BATCH, forecast_sums, physical_forecast
+from bench.scoring import EVALUATION_BATCH, Scored, physical_forecast, score
 from bench.settings import Precision, TrainSettings
 from bench.task import Task
 from bench.train import Training, comparable, learning, make_model, tensors_sha256, train_model
@@ -106,12 +106,18 @@ def run_model(
         task = open_task()
         model, fresh = _made(plugin, config, task, context, compiled=compiled)
         preparing = context.seconds() - started
-        training = train_model(model, task, train, context, checkpoint=checkpoint, on_epoch=on_epoch)
+        sampling = sampling_of(plugin, context.seed)
+        training = train_model(model, task, train, context, sampling=sampling, checkpoint=checkpoint, on_epoch=on_epoch)
         trained = context.seconds()
-        fresh = _trained_copy(fresh, model)
-        sampling = Sampling(seed=context.seed) if getattr(plugin, "STOCHASTIC", False) else None
         evaluation = evaluate(
-            model, task, context, precision=train.precision, fresh=fresh, sampling=sampling, elsewhere=elsewhere
+            model,
+            task,
+            context,
+            precision=train.precision,
+            val=training.val,
+            fresh=_trained_copy(fresh, model),
+            sampling=sampling,
+            elsewhere=elsewhere,
         )
         seconds = preparing + training.seconds + context.seconds() - trained
         return RunOutcome(model=model, task=task, training=training, evaluation=evaluation, seconds=seconds)
@@ -152,17 +158,13 @@ class _Scoring:
     """Validation and test as they were scored.
 
     Attributes:
-        probed: Of validation and of test, what the audit compares.
-        windows: Those of test.
-        seconds: To forecast these.
+        seconds: To forecast the windows of test.
         checkpoint: Digest of the weights before.
         changed: Whether it is another one after.
     """
 
-    val: WindowSums
-    test: WindowSums
-    probed: tuple[Scored, Scored]
-    windows: WindowSet
+    val: Scored
+    test: Scored
     seconds: float
     checkpoint: str
     changed: bool
@@ -175,6 +177,7 @@ def evaluate(
     *,
     precision: Precision = "auto",
     batch_size: int = EVALUATION_BATCH,
+    val: Scored | None = None,
     fresh: nn.Module | None = None,
     sampling: Sampling | None = None,
     elsewhere: Callable[..., Any] | None = None,
@@ -187,6 +190,7 @@ def evaluate(
         context: Seed and device.
         precision: What it calculates in.
         batch_size: Windows forecast at once.
+        val: Validation as training scored it with these weights; None scores it.
         fresh: A copy with the same weights that has forecast nothing; None makes one.
         sampling: How a model is asked that is random on purpose; None for any other.
         elsewhere: Calls a function in a fresh process, for the audit; None leaves it in this one.
@@ -196,49 +200,33 @@ def evaluate(
         AuditError: If a forecast depends on more than its window.
     """
     fresh = copied(model).eval() if fresh is None else fresh
-    score = _scorer(task, precision, batch_size, sampling)
-    scoring = _scored(model.eval(), task, context, score, batch_size)
+    ask = partial(score, task=task, precision=precision, sampling=sampling, batch_size=batch_size)
+    scoring = _scored(model.eval(), task, context, ask, val)
     auditor = Auditor(
         model=model, fresh=fresh, precision=precision, context=context, sampling=sampling, elsewhere=elsewhere
     )
-    audit = auditor.check(*scoring.probed, changed=scoring.changed)
-    return _measured(model, task, context, score, scoring, audit)
-
-
-def _scorer(task: Task, precision: Precision, batch_size: int, sampling: Sampling | None) -> Callable[..., WindowSums]:
-    """``forecast_sums`` as this task wants it."""
-    return partial(
-        forecast_sums,
-        mape_threshold=task.mape_threshold,
-        clamp=task.settings.clamp,
-        precision=precision,
-        batch_size=batch_size,
-        sampling=sampling,
-    )
+    audit = auditor.check(scoring.val, scoring.test, changed=scoring.changed)
+    return _measured(model, task, context, ask, scoring, audit)
 
 
 def _scored(
-    model: nn.Module, task: Task, context: RunContext, score: Callable[..., WindowSums], batch_size: int
+    model: nn.Module, task: Task, context: RunContext, ask: Callable[..., Scored], val: Scored | None
 ) -> _Scoring:
-    """Forecast validation and test.
+    """Forecast test, and validation if that was not done.
 
     Raises:
         ForecastError: If a forecast is not finite.
     """
     checkpoint = tensors_sha256(model.state_dict())
-    scored_val = Scored(windows=task.val, batch_size=batch_size)
-    val = score(model, task.val, seen=scored_val.keep)
+    val = val or ask(model, task.val)
     windows = task.open_test()
-    scored_test = Scored(windows=windows, batch_size=batch_size)
     started = context.seconds()
-    test = score(model, windows, seen=scored_test.keep)
+    test = ask(model, windows, keep_batches=True)
     seconds = context.seconds() - started
-    _check_finite(val, test)
+    _check_finite(val.sums, test.sums)
     return _Scoring(
         val=val,
         test=test,
-        probed=(scored_val, scored_test),
-        windows=windows,
         seconds=seconds,
         checkpoint=checkpoint,
         changed=tensors_sha256(model.state_dict()) != checkpoint,
@@ -249,13 +237,14 @@ def _measured(
     model: nn.Module,
     task: Task,
     context: RunContext,
-    score: Callable[..., WindowSums],
+    ask: Callable[..., Scored],
     scoring: _Scoring,
     audit: ForecastAudit,
 ) -> Evaluation:
-    test, windows, pooled = scoring.test, scoring.windows, not task.card.units_differ
+    val, test, windows = scoring.val.sums, scoring.test.sums, scoring.test.windows
+    pooled = not task.card.units_differ
     return Evaluation(
-        scores={name: sums.scores(pooled=pooled) for name, sums in (("test", test), ("val", scoring.val))},
+        scores={name: sums.scores(pooled=pooled) for name, sums in (("test", test), ("val", val))},
         test_values=test.count,
         seconds=scoring.seconds,
         peak_mb=context.peak_megabytes(),
@@ -264,7 +253,7 @@ def _measured(
         checkpoint_sha256=scoring.checkpoint,
         windows=window_errors(comparable(test, task), windows),
         inputs=inputs_read(model, task),
-        forecast_map=forecast_map(model, windows, test, score, task.card, clamp=task.settings.clamp),
+        forecast_map=forecast_map(model, windows, test, ask, task.card, clamp=task.settings.clamp),
     )
 
 
@@ -303,7 +292,7 @@ def forecast_map(
     model: Callable[[Window], torch.Tensor],
     windows: WindowSet,
     sums: WindowSums,
-    score: Callable[..., WindowSums],
+    ask: Callable[..., Scored],
     card: DatasetCard,
     *,
     clamp: bool,
@@ -313,10 +302,9 @@ def forecast_map(
     if position is None:
         return None
     one = torch.tensor([position], device=windows.origins.device)
-    forecasts: list[torch.Tensor] = []
     alone = replace(windows, origins=windows.origins[one], begins=windows.begins[one])
-    score(model, alone, seen=lambda chosen, scaled: forecasts.append(scaled))  # noqa: ARG005
-    forecast = physical_forecast(forecasts[0], windows.scaler, clamp=clamp)[0, -1, 0]
+    scaled = ask(model, alone).forecasts
+    forecast = physical_forecast(scaled, windows.scaler, clamp=clamp)[0, -1, 0]
     (target, valid), origin = windows.target(one), int(windows.origins[position])
     slot, weekday = windows.clock[origin + windows.horizon - 1].tolist()
     truth = torch.where(valid, target, math.nan)[0, -1, 0]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
     from torch import nn
 
+    from bench.forecast import Sampling
     from bench.records.planned import PlannedRun
     from bench.records.record import Spec
     from bench.settings import TrainSettings
@@ -189,35 +190,33 @@ def trial_mae(spec: Spec, run: PlannedRun, catalog: Catalog, device: torch.devic
 def mae_of(spec: Spec, task: Task, device: torch.device, on_epoch: Callable[[dict[str, float]], None]) -> float:
     """Train with these settings; validation MAE in physical units."""
     from bench.context import RunContext, flags_kept
+    from bench.forecast import sampling_of
     from bench.train import make_model, train_model
 
     with flags_kept():
         context = RunContext(seed=spec.seed, device=device)
         context.begin()
-        model = make_model(registry.load("model", spec.model), spec.config, task.shape, device)
-        training = train_model(model, task, spec.train, context, on_epoch=on_epoch)
-        return validation_mae(training, model, task, spec.train)
+        module = registry.load("model", spec.model)
+        model, sampling = make_model(module, spec.config, task.shape, device), sampling_of(module, spec.seed)
+        training = train_model(model, task, spec.train, context, sampling=sampling, on_epoch=on_epoch)
+        return validation_mae(training, model, task, spec.train, sampling)
 
 
-def validation_mae(training: Training, model: nn.Module, task: Task, train: TrainSettings) -> float:
+def validation_mae(
+    training: Training, model: nn.Module, task: Task, train: TrainSettings, sampling: Sampling | None = None
+) -> float:
     """After the best epoch of a model that was trained; any other is scored. In units as ``bench.train.comparable``.
 
     Raises:
         TrainingError: If the error is not finite.
     """
-    from bench.scoring import forecast_sums
+    from bench.scoring import score
     from bench.train import comparable
 
     if training.curve:
         return min(row["val_mae"] for row in training.curve)
-    sums = forecast_sums(
-        model.eval(),
-        task.val,
-        mape_threshold=task.mape_threshold,
-        clamp=task.settings.clamp,
-        precision=train.precision,
-    )
-    mae = comparable(sums, task).scores()["mae"].overall
+    val = score(model.eval(), task.val, task, precision=train.precision, sampling=sampling)
+    mae = comparable(val.sums, task).scores()["mae"].overall
     if mae is None:
         raise TrainingError("the validation MAE is not finite")
     return mae
