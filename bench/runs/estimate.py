@@ -154,7 +154,7 @@ def planned_work(run: PlannedRun, shape: tuple[int, ...], *, trained: bool) -> f
 
 
 def work(windows: Mapping[str, float], train: TrainSettings, epochs: int, cells: int) -> float:
-    """Units of work of a run of ``epochs`` epochs, validating after each and scoring both splits at the end."""
+    """Units of work of a run of ``epochs`` epochs, validating after each, or once without epochs, and testing."""
     trained, forecast = passes(windows, train, epochs)
     return cells * (3 * trained + forecast)
 
@@ -165,7 +165,7 @@ def passes(windows: Mapping[str, float], train: TrainSettings, epochs: int) -> t
     steps = min(train.steps_per_epoch or steps, steps)
     whole, rest = divmod(steps, math.ceil(windows["train"] / train.batch_size))  # passes over the windows, and batches
     per_epoch = whole * windows["train"] + min(windows["train"], rest * train.batch_size)
-    return epochs * per_epoch, epochs * windows["val"] + windows["val"] + windows["test"]
+    return epochs * per_epoch, max(1, epochs) * windows["val"] + windows["test"]
 
 
 def _trial_work(run: PlannedRun, shape: tuple[int, ...], *, trained: bool) -> float:
