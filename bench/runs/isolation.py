@@ -1,7 +1,8 @@
 """Calls in a worker process of their own, so that nothing a model does to its process reaches another run.
 
 A fork server that has imported torch, and no plug-in, makes a worker in some hundredths of a second; where there is no
-fork server (Windows), a worker is a new interpreter. Workers end with the process that started them.
+fork server (Windows), a worker is a new interpreter. Several work side by side, and one thread listens to all of them.
+Workers end with the process that started them.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Final, Literal, Protocol, TypeVar, cast
 
 from bench.errors import WorkerError
 from bench.records.record import Failure
@@ -32,6 +34,8 @@ PRELOADED = (
     "bench.catalog.imports",
 )
 END_S = 5.0  # for a worker that has answered, or was told to end
+_ONE_AT_A_TIME: Final = threading.Lock()
+"""multiprocessing looks after all children whenever one is started, which threads must not do at once."""
 
 T = TypeVar("T")
 Row = dict[str, float]
@@ -47,16 +51,21 @@ class RaisedError(WorkerError):
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """What a worker takes over from the process that starts it; a fork server knows that of its own start."""
+    """What a worker takes over from the process that starts it; a fork server knows that of its own start.
+
+    Attributes:
+        threads: Of its libraries, None for their own choice.
+    """
 
     variables: Mapping[str, str]
     folder: Path
     threads: int | None
 
     @classmethod
-    def here(cls) -> Surroundings:
-        torch = sys.modules.get("torch")
-        threads = torch.get_num_threads() if torch else None
+    def here(cls, threads: int | None = None) -> Surroundings:
+        """Those of this process, with as many threads as torch has here, or as are given."""
+        if threads is None and (torch := sys.modules.get("torch")):
+            threads = torch.get_num_threads()
         return cls(variables=dict(os.environ), folder=Path.cwd(), threads=threads)
 
     def enter(self) -> None:
@@ -65,8 +74,10 @@ class Surroundings:
         os.chdir(self.folder)
         if self.threads:
             import torch
+            from threadpoolctl import threadpool_limits
 
             torch.set_num_threads(self.threads)
+            threadpool_limits(self.threads, "blas")
 
 
 def warm_up() -> None:
@@ -75,7 +86,7 @@ def warm_up() -> None:
         from multiprocessing.forkserver import ensure_running
 
         _context()
-        with _without_main():
+        with _ONE_AT_A_TIME, _without_main(), _deaf():
             ensure_running()
 
 
@@ -109,12 +120,124 @@ class _CallerBehindPipe:
         self.pipe.send(("row", row))
 
     def call(self, function: Callable[..., Any], *arguments: object) -> Any:
-        self.pipe.send(("call", (function, *arguments)))
-        return _answer(self.pipe, None)
+        self.pipe.send(("call", (function, arguments)))
+        return End(*self.pipe.recv()).result()
+
+
+@dataclass(frozen=True)
+class End:
+    """How a worker ended: with an answer, with what it raised, or "died" with the reason as a sentence."""
+
+    how: Literal["answer", "raised", "died"]
+    value: Any
+
+    def result(self) -> Any:
+        """The answer.
+
+        Raises:
+            RaisedError: If the function raised whatever it may be.
+            WorkerError: If the process ended without an answer.
+        """
+        if self.how == "raised":
+            raise RaisedError(self.value)
+        if self.how == "died":
+            raise WorkerError(self.value)
+        return self.value
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Worker:
+    """A process and who wants to hear of it.
+
+    Attributes:
+        asker: The pipe of the worker that it works for; None if it works for this process.
+    """
+
+    process: Any
+    surroundings: Surroundings
+    on_end: Callable[[End], None]
+    on_row: Callable[[Row], None] | None = None
+    asker: Connection | None = None
+
+
+class Workers:
+    """Processes at work side by side, started and heard by one thread. Use it in a ``with``, which ends all of them."""
+
+    def __init__(self) -> None:
+        self._at: dict[Connection, _Worker] = {}
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._dismiss(list(self._at))
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    def start(
+        self,
+        function: Callable[..., Any],
+        *arguments: object,
+        on_end: Callable[[End], None],
+        on_row: Callable[[Row], None] | None = None,
+        threads: int | None = None,
+    ) -> None:
+        """Call a function in a fresh process.
+
+        Args:
+            function: One that can be pickled by its name.
+            arguments: What it is called with; a ``Caller`` is added where there is ``on_row``.
+            on_end: Called by ``listen``, once.
+            on_row: Called by ``listen``, with each row that ``function`` tells its caller.
+            threads: Of its libraries; None is as many as torch has here.
+        """
+        self._start(function, arguments, Surroundings.here(threads), on_end=on_end, on_row=on_row)
+
+    def listen(self, timeout: float | None = None) -> None:
+        """Wait until workers say something, for so many seconds at most, and hand it on; what that raises passes."""
+        for pipe in wait(list(self._at), timeout):
+            if pipe in self._at:  # not dismissed meanwhile with the worker that it worked for
+                self._hear(pipe)
+
+    def _start(
+        self, function: Callable[..., Any], arguments: tuple[Any, ...], surroundings: Surroundings, **heard: Any
+    ) -> None:
+        here, there = _context().Pipe()
+        rows = heard.get("on_row") is not None
+        process = _context().Process(target=_serve, args=(there, surroundings, function, arguments, rows))
+        self._at[here] = _Worker(process=process, surroundings=surroundings, **heard)
+        with _ONE_AT_A_TIME, _without_main():
+            process.start()
+        there.close()
+
+    def _hear(self, pipe: Connection) -> None:
+        worker = self._at[pipe]
+        try:
+            message, value = pipe.recv()
+        except (EOFError, OSError):
+            message, value = "died", _reason(worker.process)
+        if message == "row":
+            if worker.on_row is not None:
+                worker.on_row(value)
+        elif message == "call":
+            function, arguments = value
+            self._start(function, arguments, worker.surroundings, on_end=lambda end: _tell(pipe, end), asker=pipe)
+        else:
+            self._dismiss([other for other, known in self._at.items() if known.asker is pipe])
+            self._dismiss([pipe], answered=True)
+            worker.on_end(End(message, value))
+
+    def _dismiss(self, pipes: Sequence[Connection], *, answered: bool = False) -> None:
+        """Forget workers and see that they are gone."""
+        leaving = [self._at.pop(pipe).process for pipe in pipes]
+        for pipe in pipes:
+            pipe.close()
+        _finish([process for process in leaving if process.pid is not None], answered=answered)
 
 
 def call(function: Callable[..., T], *arguments: object, on_row: Callable[[Row], None] | None = None) -> T:
-    """Call a function in a fresh process.
+    """Call a function in a fresh process and wait for its answer.
 
     Args:
         function: One that can be pickled by its name.
@@ -125,62 +248,19 @@ def call(function: Callable[..., T], *arguments: object, on_row: Callable[[Row],
         RaisedError: If the function raises whatever it may be.
         WorkerError: If the process ends without an answer.
     """
-    here, there = _context().Pipe()
-    process = _context().Process(
-        target=_serve, args=(there, Surroundings.here(), function, arguments, on_row is not None)
-    )
-    with _without_main():
-        process.start()
-    there.close()
-    try:
-        value = _answer(here, on_row)
-        process.join(END_S)
-    except _GoneError as error:
-        process.join(END_S)
-        raise WorkerError(_end(process.exitcode)) from error
-    finally:
-        here.close()
-        _finish(process)
-    return cast("T", value)
+    ends: list[End] = []
+    with Workers() as workers:
+        workers.start(function, *arguments, on_end=ends.append, on_row=on_row)
+        while not ends:
+            workers.listen()
+    return cast("T", ends[0].result())
 
 
-class _GoneError(Exception):
-    """The process at the other end of a pipe is no longer there."""
-
-
-@contextlib.contextmanager
-def _other_end() -> Iterator[None]:
-    """Around what is done with a pipe, and nothing else: observers may raise the same errors."""
-    try:
-        yield
-    except (EOFError, OSError) as error:
-        raise _GoneError from error
-
-
-def _answer(pipe: Connection, on_row: Callable[[Row], None] | None) -> Any:
-    while True:
-        with _other_end():
-            message, value = pipe.recv()
-        if message == "answer":
-            return value
-        if message == "raised":
-            raise RaisedError(value)
-        if message == "call":
-            answer = _answered(call, *value)
-            with _other_end():
-                pipe.send(answer)
-        elif on_row is not None:
-            on_row(value)
-
-
-def _answered(function: Callable[..., Any], *arguments: object) -> tuple[str, Any]:
-    """What came of a call, to be sent."""
-    try:
-        return "answer", function(*arguments)
-    except RaisedError as error:
-        return "raised", error.failure
-    except WorkerError as error:
-        return "raised", failure_of(error)
+def _tell(pipe: Connection, end: End) -> None:
+    """Send a worker what came of its call; one that is gone has no need of it."""
+    failure = failure_of(WorkerError(end.value)) if end.how == "died" else None
+    with contextlib.suppress(OSError):
+        pipe.send(("raised", failure) if failure else (end.how, end.value))
 
 
 def _serve(
@@ -220,13 +300,26 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _finish(process: Any) -> None:
-    """End a worker that has not ended by itself."""
-    for end in (process.terminate, process.kill):
-        if process.exitcode is None:
-            end()
-            process.join(END_S)
-    process.close()
+def _reason(process: Any) -> str:
+    """Why a process is gone."""
+    with _ONE_AT_A_TIME:
+        process.join(END_S)
+        return _end(process.exitcode)
+
+
+def _finish(processes: Sequence[Any], *, answered: bool) -> None:
+    """Wait for processes that have answered; end those that have not, or do not end by themselves."""
+    ends: list[Callable[[Any], None]] = [lambda process: process.terminate(), lambda process: process.kill()]
+    with _ONE_AT_A_TIME:
+        for end in [lambda _: None, *ends] if answered else ends:
+            running = [process for process in processes if process.exitcode is None]
+            for process in running:
+                end(process)
+            latest = time.monotonic() + END_S
+            for process in running:
+                process.join(max(0.0, latest - time.monotonic()))
+        for process in processes:
+            process.close()
 
 
 def _end(code: int | None) -> str:
@@ -262,3 +355,16 @@ def _without_main() -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = main
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """What is started here never hears Ctrl-C, which is the starting process's to act on."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

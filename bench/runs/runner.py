@@ -1,34 +1,41 @@
 """Runs a plan: each run once in the store, whoever else is at work on the same results folder.
 
 A run is known by its id. What the store has is skipped; a run that another process holds is left until the end; a run
-that fails, or takes its process down, becomes a failed record with its reason, and the next one starts.
+that fails, or takes its process down twice, becomes a failed record with its reason, and the others go on.
 """
 
 from __future__ import annotations
 
 import contextlib
+import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from filelock import Timeout
+from filelock import FileLock, Timeout
 
 from bench.catalog.data import Catalog
 from bench.errors import ConfigError, WorkerError
 from bench.records.planned import PlannedRun
-from bench.records.record import Record, parse
+from bench.records.record import Failure, Record, parse
 from bench.records.store import ResultStore
 from bench.runs.execution import failed_record, failure_of
-from bench.runs.isolation import DirectCaller, RaisedError, call
-from bench.runs.worker import Work, check_code, record_text
+from bench.runs.executors import Executor
+from bench.runs.executors.direct import Direct
+from bench.runs.executors.processes import Processes
+from bench.runs.isolation import Row
+from bench.runs.worker import Work, check_code
 
 if TYPE_CHECKING:
     import torch
 
+Skipped = Literal["stored", "elsewhere"]
+PAUSE_S = 0.2  # between looks at runs that other processes hold
+
 
 class Observer(Protocol):
-    """Someone who follows a plan: the console, or MLflow."""
+    """Someone who follows a plan: the console, or MLflow. Several runs may be under way at once."""
 
     def run_started(self, run: PlannedRun) -> None: ...
 
@@ -40,30 +47,33 @@ class Observer(Protocol):
 
 
 class Runner:
-    """Executes plans on one device, into the store of one results folder.
+    """Executes plans, into the store of one results folder.
 
     Args:
         catalog: The data sets.
         results: The results folder.
-        device: Where models are trained and scored.
-        observers: Called at each step of a run.
+        device: Where models are trained and scored, one after the other.
+        observers: Called at each step of a run, in the thread that called ``run``.
         compiled: Whether to use torch.compile.
         isolated: Whether each run has a worker process of its own, so that no model reaches another one's run.
+        executor: Who makes the runs, in place of one process after the other on ``device``.
     """
 
     def __init__(
         self,
         catalog: Catalog,
         results: Path,
-        device: torch.device,
+        device: torch.device | str,
         observers: Sequence[Observer] = (),
         *,
         compiled: bool = False,
         isolated: bool = True,
+        executor: Executor | None = None,
     ) -> None:
-        self.store, self._compiled, self._isolated = ResultStore(results), compiled, isolated
+        self.store, self._compiled = ResultStore(results), compiled
+        self._executor = executor or (Processes([str(device)], threads=None) if isolated else Direct(str(device)))
         self._checkpoints = results / "checkpoints"
-        self._catalog, self._device, self._observers = catalog, device, observers
+        self._catalog, self._observers = catalog, observers
 
     def run(self, plan: Sequence[PlannedRun], *, force: bool = False) -> Counter[str]:
         """Execute what the store does not have yet; with ``force``, also what it has (the old record is kept aside).
@@ -71,75 +81,120 @@ class Runner:
         Returns:
             The number of runs that are "done", "skipped" and "failed".
         """
-        outcome, waiting = Counter(done=0, skipped=0, failed=0), deque[PlannedRun]()
-        for run in plan:
-            if force:
-                self._forget(run)
-            if not self._attempt(run, outcome, timeout=0, skipped="stored"):
-                waiting.append(run)
-        while waiting:  # another process holds these: wait, then see what it left
-            self._attempt(waiting.popleft(), outcome, timeout=-1, skipped="elsewhere")
-        return outcome
+        works = [self._work(run) for run in plan]
+        return _Driver(self.store, self._executor, self._observers).run(works, force=force)
 
-    def _attempt(
-        self, run: PlannedRun, outcome: Counter[str], *, timeout: float, skipped: Literal["stored", "elsewhere"]
-    ) -> bool:
-        """Run or skip; False if another process holds the run."""
-        if not self._stored(run):
+    def _work(self, run: PlannedRun) -> Work:
+        checkpoint = self._checkpoints / f"{run.run_id}.pt"
+        return Work(run=run, catalog=self._catalog, checkpoint=checkpoint, compiled=self._compiled)
+
+
+class _Driver:
+    """One plan being carried out: gives works to an executor and takes their records from it."""
+
+    def __init__(self, store: ResultStore, executor: Executor, observers: Sequence[Observer]) -> None:
+        self._store, self._executor, self._observers = store, executor, observers
+        self._locks: dict[str, FileLock] = {}  # by run id, of runs that are under way
+        self._again: deque[Work] = deque()  # their worker died
+        self._tried_twice: set[str] = set()
+        self._outcome = Counter(done=0, skipped=0, failed=0)
+
+    def run(self, works: Sequence[Work], *, force: bool) -> Counter[str]:
+        waiting = list(works)
+        skipped: Skipped = "stored"
+        try:
+            while waiting or self._again:
+                held: list[Work] = []
+                self._executor.run(self._given(waiting, held, skipped, force=force), self)
+                if len(held) == len(waiting):  # other processes hold these: wait, then see what they left
+                    time.sleep(PAUSE_S)
+                waiting, skipped, force = held, "elsewhere", False
+        finally:
+            for lock in self._locks.values():
+                lock.release()
+        return self._outcome
+
+    def _given(self, works: Iterable[Work], held: list[Work], skipped: Skipped, *, force: bool) -> Iterator[Work]:
+        """Those that are to be made, locked one by one; those that another process holds become ``held``."""
+        for work in works:
+            while self._again:
+                yield self._again.popleft()
+            if force:
+                self._forget(work)
+            if self._claim(work, held, skipped) and self._unchanged(work):
+                yield work
+        while self._again:
+            yield self._again.popleft()
+
+    def _claim(self, work: Work, held: list[Work], skipped: Skipped) -> bool:
+        """Whether a work is ours to make, and locked if that is for the driver to do."""
+        run = work.run
+        if not self._executor.stores and not self._stored(run):
+            lock = self._store.lock(run.run_id)
             try:
-                with self.store.lock(run.run_id).acquire(timeout=timeout):
-                    if not self._stored(run):
-                        record = self._execute(run)
-                        outcome[record.status] += 1
-                        return True
+                lock.acquire(timeout=0)
             except Timeout:
+                held.append(work)
                 return False
-        outcome["skipped"] += 1
-        self._tell(lambda observer: observer.run_skipped(run, skipped))
+            self._locks[run.run_id] = lock
+        if self._stored(run):
+            self._release(run)
+            self._outcome["skipped"] += 1
+            self._tell(lambda observer: observer.run_skipped(run, skipped))
+            return False
         return True
 
-    def _forget(self, run: PlannedRun) -> None:
+    def _forget(self, work: Work) -> None:
         """Put a stored record aside, and drop the checkpoint of an unfinished run, unless another process is at it."""
-        with contextlib.suppress(Timeout), self.store.lock(run.run_id).acquire(timeout=0):
-            self.store.retire(run.dataset, run.model, run.run_id)
-            self._checkpoint(run).unlink(missing_ok=True)
+        run = work.run
+        with contextlib.suppress(Timeout), self._store.lock(run.run_id).acquire(timeout=0):
+            self._store.retire(run.dataset, run.model, run.run_id)
+            work.checkpoint.unlink(missing_ok=True)
 
     def _stored(self, run: PlannedRun) -> bool:
-        return self.store.has(run.dataset, run.model, run.run_id)
+        return self._store.has(run.dataset, run.model, run.run_id)
 
-    def _execute(self, run: PlannedRun) -> Record:
-        self._tell(lambda observer: observer.run_started(run))
-        record = self._record(run)
-        self.store.write(record)
-        if record.status == "done":
-            self._checkpoint(run).unlink(missing_ok=True)
-        self._tell(lambda observer: observer.run_finished(run, record))
-        return record
-
-    def _record(self, run: PlannedRun) -> Record:
-        work = Work(
-            run=run,
-            catalog=self._catalog,
-            device=self._device,
-            checkpoint=self._checkpoint(run),
-            compiled=self._compiled,
-        )
-
-        def on_epoch(row: dict[str, float]) -> None:
-            self._tell(lambda observer: observer.epoch(run, row))
-
+    def _unchanged(self, work: Work) -> bool:
+        """Whether the code is that of the plan, which a worker imports anew; a run whose code changed fails."""
         try:
-            check_code(run)  # a worker imports the files anew, so they are those that were checked
-            if not self._isolated:
-                return parse(record_text(work, DirectCaller(on_epoch)), run.title)
-            return parse(call(record_text, work, on_row=on_epoch), run.title)
-        except RaisedError as error:
-            return failed_record(run, error.failure)
-        except (WorkerError, ConfigError) as error:
-            return failed_record(run, failure_of(error))
+            check_code(work.run)
+        except ConfigError as error:
+            self.begun(work)
+            self.answered(work, failure_of(error))
+            return False
+        return True
 
-    def _checkpoint(self, run: PlannedRun) -> Path:
-        return self._checkpoints / f"{run.run_id}.pt"
+    def begun(self, work: Work) -> None:
+        if work.run.run_id not in self._tried_twice:
+            self._tell(lambda observer: observer.run_started(work.run))
+
+    def row(self, work: Work, row: Row) -> None:
+        self._tell(lambda observer: observer.epoch(work.run, row))
+
+    def died(self, work: Work, reason: str) -> None:
+        """Give the work once more, which goes on from its checkpoint; the second time the run has failed."""
+        if work.run.run_id in self._tried_twice:
+            self.answered(work, failure_of(WorkerError(f"{reason}; so did a second one")))
+        else:
+            self._tried_twice.add(work.run.run_id)
+            self._again.append(work)
+
+    def answered(self, work: Work, answer: bytes | Failure | None) -> None:
+        run = work.run
+        if answer is None:
+            record = self._store.read(run.dataset, run.model, run.run_id)
+        else:
+            record = parse(answer, run.title) if isinstance(answer, bytes) else failed_record(run, answer)
+            self._store.write(record)
+        if record.status == "done":
+            work.checkpoint.unlink(missing_ok=True)
+        self._release(run)
+        self._outcome[record.status] += 1
+        self._tell(lambda observer: observer.run_finished(run, record))
+
+    def _release(self, run: PlannedRun) -> None:
+        if lock := self._locks.pop(run.run_id, None):
+            lock.release()
 
     def _tell(self, message: Callable[[Observer], None]) -> None:
         for observer in self._observers:

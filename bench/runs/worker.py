@@ -28,13 +28,14 @@ class Work:
 
     Attributes:
         checkpoint: Where training that was stopped goes on from.
+        device: "cpu" or "cuda:<number>".
         compiled: Whether to use torch.compile.
     """
 
     run: PlannedRun
     catalog: Catalog
-    device: torch.device
     checkpoint: Path
+    device: str = "cpu"
     compiled: bool = False
 
 
@@ -72,15 +73,16 @@ def open_task(run: PlannedRun, catalog: Catalog, device: torch.device, *, test_a
 
 
 def _scored(work: Work, caller: Caller) -> DoneRun:
-    from bench.context import RunContext
+    from bench.context import RunContext, resolve_device
     from bench.runs.evaluator import run_model
 
-    run, context = work.run, RunContext(seed=work.run.spec.seed, device=work.device)
+    run, device = work.run, resolve_device(work.device)
+    context = RunContext(seed=run.spec.seed, device=device)
     outcome = run_model(
         registry.load("model", run.model),
         run.spec.config,
         run.spec.train,
-        lambda: open_task(run, work.catalog, work.device),
+        lambda: open_task(run, work.catalog, device),
         context,
         checkpoint=work.checkpoint,
         on_epoch=caller.row,

@@ -1,0 +1,112 @@
+"""Where runs are carried out: in processes of this machine, or on several machines.
+
+The driver (``bench.runs.runner``) holds the plan, the store, the locks and the observers. An executor takes works from
+it, one whenever it has room, makes each in a fresh process, and tells the driver what becomes of it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+
+from bench.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from bench.records.record import Failure
+    from bench.runs.isolation import Row
+    from bench.runs.worker import Work
+
+MODULES: Final = {
+    "processes": "bench.runs.executors.processes",
+    "ray": "bench.runs.executors.on_ray",
+    "slurm": "bench.runs.executors.on_slurm",
+}
+"""By the name on the command line; each has ``make(places, **options)``."""
+THREADS: Final = 1
+"""Of a run, however many runs there are beside it: sums of floats depend on it, so scores would."""
+
+
+class Follower(Protocol):
+    """The driver, as an executor sees it: called in the thread of ``Executor.run`` alone.
+
+    What it raises, and a KeyboardInterrupt, ends ``Executor.run`` and all work at once.
+    """
+
+    def begun(self, work: Work) -> None:
+        """A worker has begun."""
+
+    def row(self, work: Work, row: Row) -> None:
+        """A worker has ended an epoch."""
+
+    def answered(self, work: Work, answer: bytes | Failure | None) -> None:
+        """The text of a record, or what kept a worker from making one; None if the record is in the store already."""
+
+    def died(self, work: Work, reason: str) -> None:
+        """A worker has ended without an answer. The driver gives the work once more, or records the failure."""
+
+
+class Executor(Protocol):
+    """Carries out works, each in a fresh process.
+
+    Attributes:
+        jobs: How many go side by side, at most.
+        stores: Whether workers lock their runs and store their records themselves, so that they may outlive the
+            driver. Else the driver holds the lock of a run from when it gives the work until it is told of its end.
+        here: The device of this machine on which the driver may work, too, "cpu" or "cuda:<number>"; None if it shall
+            only wait.
+    """
+
+    jobs: int
+    stores: bool
+    here: str | None
+
+    def run(self, works: Iterator[Work], follower: Follower) -> None:
+        """Carry out all works, each taken when there is room for it, on the device that the executor chooses.
+
+        It returns when all have ended. It may be called again, with works that were not to be had before.
+        """
+
+    def beside(self, function: Callable[..., None], *arguments: object) -> AbstractContextManager[None]:
+        """Call a function in other processes while this one goes on; for tuning, whose workers find their own work.
+
+        There are ``jobs`` of them, one less where the driver works ``here``. Each is given its device after the other
+        arguments. Leaving the context waits for their ends; leaving it with an error ends them.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """How many runs go side by side, and on what.
+
+    Attributes:
+        jobs: None is as many as fit: the GPUs times ``runs_per_gpu``, or the processor's cores by ``threads``.
+        device: "auto", "cpu", "cuda" or "cuda:<number>".
+        threads: Of each run on the processor.
+        runs_per_gpu: How many share a GPU; None is as many as ``jobs`` asks for, else one.
+    """
+
+    jobs: int | None = 1
+    device: str = "auto"
+    threads: int = THREADS
+    runs_per_gpu: int | None = None
+
+
+def make_executor(name: str, places: Places, options: Mapping[str, Any] | None = None) -> Executor:
+    """The executor of this name.
+
+    Args:
+        name: A name of ``MODULES``.
+        places: How many runs, and where.
+        options: Its own, such as the address of a cluster.
+
+    Raises:
+        UnknownNameError: If there is no such executor.
+        BenchError: If it cannot work here.
+    """
+    if name not in MODULES:
+        raise UnknownNameError("executor", name, MODULES)
+    return cast("Executor", importlib.import_module(MODULES[name]).make(places, **(options or {})))
