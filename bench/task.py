@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from bench.errors import LeakError, TaskError
+from bench.mapped import in_pieces, pieces, storage_of_its_own
 from bench.settings import TaskSettings, chronological_split
 from bench.types import DatasetCard, ModelPlugin, Series, SpatioTemporalData, TaskShape
 from bench.windows import Scaler, WindowSet, fit_scaler, origins
@@ -73,13 +74,13 @@ class Task:
         self._days_back, self.days_hidden = _days(settings, days_back)
         self.split = chronological_split(len(data.values))
         self.test_reads = 0
+        self._complete = data.mask is None and bool(data.cell_mask.all())
         self.shape = self._shape()
         every = {name: self._split_origins(name) for name in ("train", "val", "test")}
         self._origins = {name: self._used(name, starts) for name, starts in every.items()}
         self.epoch_windows = len((every if settings.equal_steps else self._origins)["train"])
         self.train_start = int(self._origins["train"][0]) - settings.history if settings.windows == "last" else 0
         self.train_stop = int(self._origins["train"][-1]) + settings.horizon
-        self._valid = self._valid_mask()
         self.scaler = self._fit_scaler()
         seen = self._arrays(self.split["val"][1])
         self.train = self._window_set(seen, self._origins["train"])
@@ -186,26 +187,32 @@ class Task:
     def _check_targets(self) -> None:
         """Every split must have a target value that counts."""
         for name, starts in self._origins.items():
-            if not self._valid[starts[0] : starts[-1] + self.settings.horizon].any():
+            first, last = int(starts[0]), int(starts[-1]) + self.settings.horizon
+            if not any(valid.any() for valid in in_pieces(self._valid(last).numpy(), first)):
                 raise TaskError(f"every target value in the {name} split of '{self._data.card.name}' is missing")
 
-    def _valid_mask(self) -> NDArray[np.bool_]:
-        data = self._data
-        present = np.ones(data.values.shape, dtype=bool) if data.mask is None else data.mask
-        return present & data.cell_mask
+    def _valid(self, stop: int) -> torch.Tensor:
+        """``[stop, C, H, W]`` bool, on the CPU: where the first slots hold a value that counts."""
+        mask, cells = self._data.mask, torch.from_numpy(self._data.cell_mask)
+        if mask is None:
+            return cells.expand(stop, *self._data.values.shape[1:])
+        valid = torch.from_numpy(storage_of_its_own(mask, 0, stop))
+        if not cells.all():
+            for piece in pieces(valid.shape):
+                valid[piece] &= cells
+        return valid
 
     def _fit_scaler(self) -> Scaler:
         start, stop = self.train_start, len(self._data.values) if self.settings.leaky_scaler else self.train_stop
         name: Literal["standard", "minmax"] = "minmax" if self.settings.leaky_scaler else "standard"
-        values, valid = self._data.values[start:stop], self._valid[start:stop]
+        values, valid = self._data.values[start:stop], self._valid(stop)[start:].numpy()
         return fit_scaler(values, valid, (start, stop), name).to(self._device)
 
     def _arrays(self, stop: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Values, validity and clock of the first ``stop`` slots, as storage of their own on the device."""
-        valid = torch.from_numpy(self._valid[:stop].copy()).to(self._device)
-        values = torch.from_numpy(self._data.values[:stop].copy()).to(self._device)
-        clock = torch.from_numpy(self._data.clock[:stop].copy()).to(self._device)
-        return torch.where(valid, values, self.scaler.center), valid, clock
+        values = torch.from_numpy(storage_of_its_own(self._data.values, 0, stop))
+        clock = torch.from_numpy(self._data.clock[:stop].copy())
+        return values.to(self._device), self._valid(stop).to(self._device), clock.to(self._device)
 
     def _window_set(
         self, arrays: tuple[torch.Tensor, torch.Tensor, torch.Tensor], chosen: NDArray[np.int64]
@@ -214,6 +221,7 @@ class Task:
         return WindowSet(
             values=values,
             valid=valid,
+            complete=self._complete,
             clock=clock,
             origins=torch.from_numpy(chosen).to(self._device),
             begins=torch.from_numpy(self._begins(chosen)).to(self._device),
@@ -237,11 +245,24 @@ class Task:
         piece = slice(self.train_start, self.train_stop)
         clock = self.train.clock[piece]
         return Series(
-            values=self.scaler.scaled(self.train.values[piece]),
+            values=self._scaled_training_part(),
             clock=clock if self.settings.calendar else torch.zeros_like(clock),
             mask=self.train.valid[piece],
             origins=self.train.origins - self.train_start,
         )
+
+    def _scaled_training_part(self) -> torch.Tensor:
+        """As storage of its own, which is scaled in place."""
+        start, stop = self.train_start, self.train_stop
+        if self._device.type == "cpu":
+            values = torch.from_numpy(storage_of_its_own(self._data.values, start, stop))
+        else:
+            values = self.train.values[start:stop].clone()
+        for piece in pieces(values.shape):
+            values[piece].sub_(self.scaler.center).div_(self.scaler.scale)
+            if not self._complete:
+                values[piece].masked_fill_(~self.train.valid[start:stop][piece], 0)
+        return values
 
 
 def _days(settings: TaskSettings, own: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from bench.moments import Seen
 from bench.settings import Protocol
 from bench.types import Segments, Window
 
@@ -78,11 +79,10 @@ def fit_scaler(
     """
     rows = []
     for channel in range(values.shape[1]):
-        seen = values[:, channel][valid[:, channel]].astype(np.float64)
-        seen = seen if seen.size else np.zeros(1)
-        low, high = float(seen.min()), float(seen.max())
+        seen = Seen(values[:, channel], valid[:, channel])
+        low, high = seen.extremes()
         if name == "standard":
-            center, scale = float(seen.mean()), float(seen.std())
+            center, scale = seen.mean_and_deviation()
         else:
             center, scale = (high + low) / 2, (high - low) / 2
         rows.append((center, scale if scale > 0 else 1.0, low, high))
@@ -95,8 +95,9 @@ class WindowSet:
     """The windows of one split over one array on one device.
 
     Attributes:
-        values: ``[T, C, H, W]`` float32, physical units, the training mean where missing.
+        values: ``[T, C, H, W]`` float32, physical units; anything where it is missing.
         valid: ``[T, C, H, W]`` bool.
+        complete: Whether all of ``valid`` is true.
         clock: ``[T, 2]`` int64.
         origins: ``[N]`` int64 on the same device, ascending.
         begins: ``[N]`` int64, where the piece without gaps begins that holds the window.
@@ -108,6 +109,7 @@ class WindowSet:
 
     values: torch.Tensor
     valid: torch.Tensor
+    complete: bool
     clock: torch.Tensor
     origins: torch.Tensor
     begins: torch.Tensor
@@ -125,10 +127,11 @@ class WindowSet:
     def window(self, chosen: torch.Tensor) -> Window:
         """Gather the inputs of the windows at positions ``chosen [B]``."""
         steps = self._steps(chosen, -self.history, 0)
+        history, valid = self.scaler.scaled(self.values[steps]), self.valid[steps]
         past, past_valid, past_clock = self._past(chosen) if self.days_back else (None, None, None)
         return Window(
-            history=self.scaler.scaled(self.values[steps]),
-            history_valid=self.valid[steps],
+            history=history if self.complete else torch.where(valid, history, 0),
+            history_valid=valid,
             history_clock=self._clock_of(steps),
             horizon_clock=self._clock_of(self._steps(chosen, 0, self.horizon)),
             past=past,
@@ -151,11 +154,12 @@ class WindowSet:
         """Gather the targets of the windows at positions ``chosen [B]``.
 
         Returns:
-            Values ``[B, F, C, H, W]`` float32 in physical units, and in the same shape False where the value is missing
-            or the cell is padding.
+            Values ``[B, F, C, H, W]`` float32 in physical units, the training mean where missing, and in the same shape
+            False where the value is missing or the cell is padding.
         """
         future = self._steps(chosen, 0, self.horizon)
-        return self.values[future], self.valid[future]
+        values, valid = self.values[future], self.valid[future]
+        return values if self.complete else torch.where(valid, values, self.scaler.center), valid
 
     def positions(self, batch_size: int) -> list[torch.Tensor]:
         """All positions in order, in batches; the last one may be short and is never dropped or padded."""
@@ -174,8 +178,8 @@ class WindowSet:
         shown = torch.tensor([days not in self.days_hidden for days in self.days_back], device=slots.device)
         known = ((slots >= self.begins[chosen, None, None]) & shown[:, None])[..., None, None, None]
         slots = slots.clamp_min(0)
-        values = self.scaler.scaled(self.values[slots])  # [B, K, F, C, H, W]
-        return torch.where(known, values, 0), known & self.valid[slots], self._clock_of(slots)
+        values, valid = self.scaler.scaled(self.values[slots]), known & self.valid[slots]  # [B, K, F, C, H, W]
+        return torch.where(valid, values, 0), valid, self._clock_of(slots)
 
     def _clock_of(self, slots: torch.Tensor) -> torch.Tensor:
         """What windows tell of the clock of these slots."""

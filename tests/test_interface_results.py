@@ -129,7 +129,7 @@ def test_a_data_set_is_loaded_by_name(tiny, tmp_path):
     data = bench.load_dataset("tiny", tiny, tmp_path / "cache")
     np.testing.assert_array_equal(data.values, make_data(slots=400).values)
     assert (data.card.name, data.identity.synthetic) == ("tiny", False)
-    assert {path.suffix for path in (tmp_path / "cache").iterdir()} == {".npz", ".json"}
+    assert {path.suffix for path in (tmp_path / "cache").iterdir()} == {".npz", ".npy", ".json"}
     with pytest.raises(BenchError, match="did you mean 'tiny"):
         bench.load_dataset("tinny", tiny, tmp_path / "cache")
 

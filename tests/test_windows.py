@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from builders import make_data
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.catalog.npy import mapped
 from bench.errors import LeakError, TaskError
 from bench.settings import TaskSettings, chronological_split
 from bench.task import Task
@@ -176,6 +178,45 @@ def test_what_training_sees_ends_where_validation_ends():
     task = Task(data, TaskSettings(name="short"), CPU)
     assert len(task.train.values) == task.split["val"][1] == 255
     assert task.train.values.untyped_storage().nbytes() == 255 * data.values[0].nbytes
+
+
+def on_disk(data, folder):
+    """The same data set, mapped."""
+    np.save(folder / "values.npy", data.values)
+    values, mask = mapped(folder / "values.npy"), data.mask
+    if mask is not None:
+        np.save(folder / "mask.npy", mask)
+        mask = mapped(folder / "mask.npy")
+    return replace(data, values=values, mask=mask)
+
+
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("padding", [False, True])
+def test_a_task_of_mapped_data_is_that_of_data_in_memory(missing, padding, tmp_path):
+    shape = make_data(slots=300).values.shape
+    mask = np.random.default_rng(0).random(shape) < 0.8 if missing else None
+    cells = np.array([[True] * 4, [True] * 4, [True, True, False, True]]) if padding else None
+    data = make_data(slots=300, mask=mask, cell_mask=cells)
+    tasks = [Task(data, TaskSettings(name="short"), CPU, days_back=(1,)) for data in (data, on_disk(data, tmp_path))]
+    for windows in zip(*((task.train, task.val, task.open_test()) for task in tasks), strict=True):
+        chosen = torch.arange(len(windows[0]))
+        for one, other in zip(*(vars(part.window(chosen)).values() for part in windows), strict=True):
+            assert torch.equal(one, other)
+        for one, other in zip(*(part.target(chosen) for part in windows), strict=True):
+            assert torch.equal(one, other)
+    for one, other in zip(*(vars(task.series).values() for task in tasks), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_what_training_sees_of_mapped_data_ends_there_too_and_is_its_own(tmp_path):
+    data = on_disk(make_data(slots=300), tmp_path)
+    task = Task(data, TaskSettings(name="short"), CPU)
+    before = data.values.copy()
+    for values, slots in ((task.train.values, 255), (task.series.values, task.train_stop)):
+        assert values.untyped_storage().nbytes() == slots * data.values[0].nbytes
+        values.fill_(9)
+    np.testing.assert_array_equal(data.values, before)
+    np.testing.assert_array_equal(np.load(tmp_path / "values.npy"), before)
 
 
 def test_a_split_too_short_is_one_sentence():

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from bench.errors import DataError
+from bench.mapped import in_pieces
 from bench.types import DataIdentity, DatasetCard, RawSeries, Segments, SpatioTemporalData
 
 if TYPE_CHECKING:
@@ -18,10 +20,44 @@ if TYPE_CHECKING:
 SYNTHETIC = "synthetic-"  # begins the version of synthetic data
 
 
-def canonical(card: DatasetCard, raw: RawSeries, version: str) -> SpatioTemporalData:
+class Growing(Protocol):
+    """An array that is filled from its first row to its last."""
+
+    def add(self, rows: NDArray[Any]) -> None:
+        """Put these rows behind those that are there."""
+
+    def whole(self) -> NDArray[Any]:
+        """The array, once it is full."""
+
+
+class InMemory:
+    """A growing array in memory."""
+
+    def __init__(self, name: str, shape: tuple[int, ...], dtype: type[np.generic]) -> None:  # noqa: ARG002
+        self._array, self._filled = np.empty(shape, dtype), 0
+
+    def add(self, rows: NDArray[Any]) -> None:
+        self._array[self._filled : self._filled + len(rows)] = rows
+        self._filled += len(rows)
+
+    def whole(self) -> NDArray[Any]:
+        return self._array
+
+
+Grow = Callable[[str, tuple[int, ...], type[np.generic]], Growing]
+"""Begins an array of this name ("values" or "mask"), shape and type."""
+
+
+def canonical(card: DatasetCard, raw: RawSeries, version: str, grow: Grow = InMemory) -> SpatioTemporalData:
     """Check a series against its card and bring it into the form that the harness computes with.
 
     A series of one channel is accepted for a card with several: UniST publishes one, and does not say which.
+
+    Args:
+        card: What is wanted.
+        raw: What was read.
+        version: Of the layout and its reader.
+        grow: Where the values and the mask are put, piece by piece.
 
     Raises:
         DataError: If shape, clock, segments or values are not what the card says.
@@ -32,7 +68,7 @@ def canonical(card: DatasetCard, raw: RawSeries, version: str) -> SpatioTemporal
     cell_mask = np.ones(card.grid, dtype=bool) if raw.cell_mask is None else np.array(raw.cell_mask, dtype=bool)
     if cell_mask.shape != card.grid or not cell_mask.any():
         raise DataError(f"{card.name} has a cell mask of shape {cell_mask.shape}; wanted {card.grid} with a cell in it")
-    values, mask = _checked_values(card, raw, cell_mask)
+    values, mask = _checked_values(card, raw, cell_mask, grow)
     clock = np.array(raw.clock, dtype=np.int64)
     sha256 = content_digest(card, values, mask, cell_mask, clock, segments)
     synthetic = version.startswith(SYNTHETIC)
@@ -83,29 +119,77 @@ def _check_clock(card: DatasetCard, clock: NDArray[Any], segments: Segments, slo
 
 
 def _checked_values(
-    card: DatasetCard, raw: RawSeries, cell_mask: NDArray[np.bool_]
+    card: DatasetCard, raw: RawSeries, cell_mask: NDArray[np.bool_], grow: Grow
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
-    with np.errstate(over="ignore"):
-        values = np.array(raw.values, dtype=np.float32, order="C")
-    values[:, :, ~cell_mask] = 0
-    if np.isinf(values).any():
-        raise DataError(
-            f"{card.name} holds infinite values, or too large ones for float32; wanted finite {_unit(card)}"
-        )
-    negative = int((values < 0).sum()) if card.nonnegative else 0
-    if negative:
-        raise DataError(
-            f"{card.name} holds {negative} negative values down to {float(np.nanmin(values)):g}; wanted none in "
-            f"{_unit(card)}: get the official file"
-        )
-    missing = np.isnan(values)
-    if card.zero_is_missing:
-        missing |= values == 0
-    missing[:, :, ~cell_mask] = False
-    if missing[:, :, cell_mask].all():
-        raise DataError(f"{card.name} holds no value at all, everything is missing: get the official file")
-    values[missing] = 0
-    return values, ~missing if missing.any() else None
+    shape, filled = raw.values.shape, 0
+    check, values, mask = _Check(card, cell_mask), grow("values", shape, np.float32), None
+    for rows in in_pieces(raw.values):
+        piece, missing = check.checked(rows)
+        values.add(piece)
+        if mask is None and missing.any():  # nothing was until here
+            mask = grow("mask", shape, np.bool_)
+            for before in _all_true((filled, *shape[1:])):
+                mask.add(before)
+        if mask is not None:
+            mask.add(~missing)
+        filled += len(rows)
+    check.finish()
+    return values.whole(), None if mask is None else mask.whole()
+
+
+def _all_true(shape: tuple[int, ...]) -> Iterator[NDArray[np.bool_]]:
+    return in_pieces(np.broadcast_to(np.True_, shape))
+
+
+@dataclass
+class _Check:
+    """Holds values against a card, piece by piece."""
+
+    card: DatasetCard
+    cell_mask: NDArray[np.bool_]
+    negative: int = 0
+    lowest: float = 0.0
+    observed: bool = False
+
+    def checked(self, rows: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Rows ``[t, C, H, W]`` as they are kept, and where they are missing.
+
+        Raises:
+            DataError: If a value is infinite.
+        """
+        card, padding = self.card, ~self.cell_mask
+        with np.errstate(over="ignore"):
+            values = np.array(rows, dtype=np.float32, order="C")
+        values[:, :, padding] = 0
+        if np.isinf(values).any():
+            raise DataError(
+                f"{card.name} holds infinite values, or too large ones for float32; wanted finite {_unit(card)}"
+            )
+        if card.nonnegative and (below := values < 0).any():
+            self.negative += int(below.sum())
+            self.lowest = min(self.lowest, float(np.nanmin(values)))
+        missing = np.isnan(values)
+        if card.zero_is_missing:
+            missing |= values == 0
+        missing[:, :, padding] = False
+        self.observed = self.observed or not missing[:, :, self.cell_mask].all()
+        values[missing] = 0
+        return values, missing
+
+    def finish(self) -> None:
+        """To be called after the last piece.
+
+        Raises:
+            DataError: If values were negative that must not be, or all of them are missing.
+        """
+        card = self.card
+        if self.negative:
+            raise DataError(
+                f"{card.name} holds {self.negative} negative values down to {self.lowest:g}; wanted none in "
+                f"{_unit(card)}: get the official file"
+            )
+        if not self.observed:
+            raise DataError(f"{card.name} holds no value at all, everything is missing: get the official file")
 
 
 def _unit(card: DatasetCard) -> str:
@@ -125,5 +209,6 @@ def content_digest(
     header += [card.units] if card.units_differ else []  # then scores are of each channel alone
     digest = hashlib.sha256(json.dumps(header).encode())
     for array in (values, clock, cell_mask, *(() if mask is None else (mask,))):
-        digest.update(np.ascontiguousarray(array).data)
+        for rows in in_pieces(array):
+            digest.update(np.ascontiguousarray(rows).data)
     return digest.hexdigest()

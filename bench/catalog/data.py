@@ -12,26 +12,18 @@ import hashlib
 import importlib
 import json
 import os
-import zipfile
-import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import IO, TYPE_CHECKING, Any, Literal
-
-import numpy as np
+from typing import Any, Literal
 
 from bench.catalog import registry
-from bench.catalog.canonical import SYNTHETIC, canonical, card_of_channels, content_digest
+from bench.catalog.cache import CacheError, build, stored, stored_identity, write
+from bench.catalog.canonical import SYNTHETIC, canonical
 from bench.catalog.code import code_digest
 from bench.catalog.raw_files import digest_of, entries, files_below, may_be_imported
-from bench.errors import ConfigError, DataError, UnknownNameError
-from bench.files import atomic_write
+from bench.errors import ConfigError, UnknownNameError
 from bench.types import DataIdentity, DatasetCard, RawSeries, SpatioTemporalData
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 READER = 1  # raised when the canonical form changes; part of every real data set's version
 DIGESTS = "digests.json"
@@ -39,11 +31,6 @@ DATA_DIR_VARIABLE = "STBENCH_DATA"
 CANONICAL_CODE = "bench.catalog.canonical"  # between any reader and the cache
 SYNTHETIC_CODE = "datasets._synthetic"
 IMPORT_CODE = "bench.catalog.imports"
-CORRUPT = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
-
-
-class CacheError(DataError):
-    """A cache that cannot be written; the data themselves may be well."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,19 +113,19 @@ class Catalog:
         """
         digests = self._digests(name)
         file = self._cache_file(name, digests)
-        identity = _stored_identity(file) or self._build(name, file).identity
+        identity = stored_identity(file) or self._build(name, file).identity
         self._remember(digests)
         return identity
 
     def load(self, name: str) -> SpatioTemporalData:
-        """The canonical data, from the cache where it is whole.
+        """The canonical data, from the cache where it is whole; its arrays are mapped, and cannot be written to.
 
         Raises:
             DataError: If raw files are there but are not what the card says.
         """
         digests = self._digests(name)
         file = self._cache_file(name, digests)
-        data = _stored(file, self.card(name)) or self._build(name, file)
+        data = stored(file, self.card(name)) or self._build(name, file)
         self._remember(digests)
         return data
 
@@ -202,9 +189,7 @@ class Catalog:
         return module.CARD, _synthetic().generate(module.CARD), f"{SYNTHETIC}{_synthetic().VERSION}"
 
     def _build(self, name: str, file: Path) -> SpatioTemporalData:
-        data = canonical(*self._read(name))
-        _write(file, lambda stream: _save(stream, data))
-        return data
+        return build(file, *self._read(name))
 
     def _cache_file(self, name: str, digests: dict[str, list[Any]]) -> Path:
         """Named by all that decides the content: raw files, card, and the code that reads or generates."""
@@ -232,68 +217,7 @@ class Catalog:
         index = self.cache / DIGESTS
         known = _remembered(index)
         if any(known.get(key) != entry for key, entry in digests.items()):
-            _write(index, lambda stream: stream.write(json.dumps(known | digests, indent=0).encode()))
-
-
-def _save(stream: IO[bytes], data: SpatioTemporalData) -> None:
-    about = {"version": data.identity.version, "sha256": data.identity.sha256}
-    arrays: dict[str, NDArray[Any]] = {
-        "about": np.array(json.dumps(about)),
-        "values": data.values,
-        "mask": np.zeros(0, dtype=bool) if data.mask is None else data.mask,
-        "cell_mask": data.cell_mask,
-        "clock": data.clock,
-        "segments": np.array(data.segments, dtype=np.int64),
-    }
-    np.savez(stream, allow_pickle=False, **arrays)
-
-
-def _stored_identity(file: Path) -> DataIdentity | None:
-    """What a cached file says of itself, or None when it is absent or broken."""
-    try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            return _identity(file, json.loads(str(archive["about"])))
-    except CORRUPT:
-        return None
-
-
-def _identity(file: Path, about: dict[str, Any]) -> DataIdentity:
-    version = str(about["version"])
-    name = file.stem.rpartition("-")[0]
-    return DataIdentity(
-        name=name, version=version, sha256=str(about["sha256"]), synthetic=version.startswith(SYNTHETIC)
-    )
-
-
-def _stored(file: Path, card: DatasetCard) -> SpatioTemporalData | None:
-    """The content of a cached file, or None when it is absent, broken or not what its digest says."""
-    try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            about = json.loads(str(archive["about"]))
-            arrays = {key: archive[key] for key in ("values", "mask", "cell_mask", "clock")}
-            segments = tuple((int(start), int(stop)) for start, stop in archive["segments"])
-        card = card_of_channels(card, arrays["values"].shape[1])
-        arrays["mask"] = arrays["mask"] if arrays["mask"].size else None
-        data = SpatioTemporalData(card=card, identity=_identity(file, about), segments=segments, **arrays)
-        sha256 = content_digest(card, data.values, data.mask, data.cell_mask, data.clock, segments)
-    except CORRUPT:
-        return None
-    return data if sha256 == data.identity.sha256 else None
-
-
-def _write(file: Path, save: Callable[[IO[bytes]], Any]) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        CacheError: If it cannot be written.
-    """
-    try:
-        with atomic_write(file) as part, part.open("wb") as stream:
-            save(stream)
-    except OSError as error:
-        raise CacheError(
-            f"{file} cannot be written: {error.strerror or error}; free space or choose another folder"
-        ) from error
+            write(index, lambda stream: stream.write(json.dumps(known | digests, indent=0).encode()))
 
 
 def _remembered(index: Path) -> dict[str, list[Any]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from hypothesis import strategies as st
 from toy_grid import CARD as TOY
 from toy_grid import the_error
 
+from bench import mapped
+from bench.catalog.cache import build
 from bench.catalog.canonical import canonical
 from bench.types import RawSeries
 
@@ -102,3 +106,55 @@ def test_the_digest_sees_every_value(t: int, c: int, r: int, w: int) -> None:
     before = canonical(CARD, series(values), "npy-1").identity.sha256
     values[t, c, r, w] = 2
     assert canonical(CARD, series(values), "npy-1").identity.sha256 != before
+
+
+def with_a_gap() -> RawSeries:
+    values = np.arange(96 * 12, dtype=np.float64).reshape(96, 2, 2, 3)
+    values[5, 1, 0, 1] = np.nan
+    return series(values, cell_mask=np.array([[True, True, False], [True, True, True]]))
+
+
+def test_the_digest_is_that_of_earlier_versions() -> None:
+    whole = series(np.arange(96 * 12, dtype=np.float64).reshape(96, 2, 2, 3))
+    digests = [canonical(CARD, raw, "npy-1").identity.sha256 for raw in (whole, with_a_gap())]
+    assert digests == [
+        "0ca93756d0fc7861d56cf013da42ac2f484159a01f93b0434995c1b20b6c405a",
+        "6cec5d64155d4e1bbc7f34b269db6af1e8fa8d5218a14ad177c228ea9c759c82",
+    ]
+
+
+@pytest.mark.parametrize("rows", [1, 5, 6, 96])
+def test_pieces_of_any_size_give_the_same(rows: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    whole = canonical(CARD, with_a_gap(), "npy-1")
+    monkeypatch.setattr(mapped, "PIECE", 12 * rows)
+    file = tmp_path / "toy-0123456789abcdef.npz"
+    for data in (canonical(CARD, with_a_gap(), "npy-1"), build(file, CARD, with_a_gap(), "npy-1")):
+        assert data.identity == whole.identity
+        np.testing.assert_array_equal(data.values, whole.values)
+        np.testing.assert_array_equal(data.mask, whole.mask)  # type: ignore[arg-type]
+
+
+def test_faults_are_counted_over_all_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mapped, "PIECE", 12)
+    values = np.ones((96, 2, 2, 3))
+    values[[3, 50, 90], 0, 1, 1] = [-2, -7, -1]
+    the_error(lambda: canonical(CARD, series(values), "npy-1"), "3 negative values down to -7")
+    nothing = np.full((96, 2, 2, 3), np.nan)
+    the_error(lambda: canonical(CARD, series(nothing), "npy-1"), "no value at all")
+    nothing[95, 1, 1, 2] = 1
+    assert canonical(CARD, series(nothing), "npy-1").mask is not None
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_large_series_is_never_in_memory_whole(missing: bool, tmp_path: Path) -> None:
+    values = np.ones((4096, 1, 64, 64), dtype=np.float32)  # 64 MiB
+    values[5::7, 0, 3] = np.nan if missing else 1
+    card, raw = replace(CARD, grid=(64, 64)), series(values)
+    tracemalloc.start()
+    try:
+        data = build(tmp_path / "toy-0123456789abcdef.npz", card, raw, "npy-1")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (data.mask is not None) == missing
+    assert peak < 0.5 * values.nbytes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import threading
 from dataclasses import replace
@@ -15,7 +16,8 @@ from catalogs import bikedc_catalog, demand, own_array, raw_file
 from projects import HEAD, Project
 from toy_grid import the_error
 
-from bench.catalog import registry
+from bench.catalog import cache, registry
+from bench.catalog.canonical import content_digest
 from bench.catalog.data import Catalog
 
 
@@ -23,6 +25,13 @@ from bench.catalog.data import Catalog
 def catalog(tmp_path: Path) -> Catalog:
     """A data folder with a whole bikedc in it."""
     return bikedc_catalog(tmp_path)
+
+
+def silent_once() -> np.ndarray:
+    """Values with an outage in slot 28."""
+    values = demand()
+    values[28] = 0
+    return values
 
 
 def cached(catalog: Catalog) -> list[Path]:
@@ -60,9 +69,7 @@ def test_what_is_cached_is_neither_read_nor_hashed_again(catalog: Catalog, monke
 
 
 def test_a_missing_mask_and_segments_survive_the_cache(catalog: Catalog) -> None:
-    values = demand()
-    values[28] = 0
-    np.save(raw_file(catalog), values)
+    np.save(raw_file(catalog), silent_once())
     for _ in range(2):
         mask = catalog.load("bikedc").mask
         assert mask is not None
@@ -93,10 +100,12 @@ def test_another_raw_file_is_another_identity(catalog: Catalog) -> None:
     np.testing.assert_array_equal(catalog.load("bikedc").values[:, 0], demand(1))
 
 
-@pytest.mark.parametrize("harm", ["truncate", "empty", "flip", "text", "digest"])
-def test_a_corrupt_cache_is_rebuilt(catalog: Catalog, harm: str) -> None:
+@pytest.mark.parametrize("part", [".npz", ".values.npy", ".mask.npy"])
+@pytest.mark.parametrize("harm", ["truncate", "empty", "flip", "text", "remove", "another array"])
+def test_a_corrupt_cache_is_rebuilt(catalog: Catalog, part: str, harm: str) -> None:
+    np.save(raw_file(catalog), silent_once())
     expected = catalog.load("bikedc")
-    (file,) = cached(catalog)
+    file = cached(catalog)[0].with_suffix(part)
     content = bytearray(file.read_bytes())
     if harm == "truncate":
         content = content[: len(content) // 2]
@@ -106,16 +115,58 @@ def test_a_corrupt_cache_is_rebuilt(catalog: Catalog, harm: str) -> None:
         content[len(content) // 2] ^= 255
     elif harm == "text":
         content = bytearray(b"not a cache")
-    file.write_bytes(content)
-    if harm == "digest":
-        with np.load(file) as archive:
-            arrays = dict(archive)
-        arrays["values"] = arrays["values"] + 1
-        np.savez(file, **arrays)
+    file.unlink()  # a map of it keeps what it shows
+    if harm == "another array":
+        np.save(file.with_suffix(".npy"), np.zeros(3))
+        file.with_suffix(".npy").rename(file)
+    elif harm != "remove":
+        file.write_bytes(content)
     found = catalog.load("bikedc")
     assert found.identity == expected.identity
     np.testing.assert_array_equal(found.values, expected.values)
+    np.testing.assert_array_equal(found.mask, expected.mask)  # type: ignore[arg-type]
     assert catalog.identity("bikedc") == expected.identity
+
+
+def test_a_cache_of_which_its_digest_is_not_true_is_rebuilt(catalog: Catalog) -> None:
+    expected = catalog.load("bikedc")
+    (file,) = cached(catalog)
+    with np.load(file) as archive:
+        arrays = dict(archive)
+    about = json.loads(str(arrays["about"]))
+    file.unlink()
+    np.savez(
+        file, **arrays | {"about": np.array(json.dumps(about | {"sha256": "0" * 64, "looks": {"values": [1, 2]}}))}
+    )
+    assert catalog.load("bikedc").identity == expected.identity
+
+
+def test_a_cache_that_looks_as_when_it_was_written_is_not_hashed_again(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected, hashed = catalog.load("bikedc").identity, []
+
+    def counted(*arrays: Any) -> str:
+        hashed.append(arrays)
+        return content_digest(*arrays)
+
+    monkeypatch.setattr(cache, "content_digest", counted)
+    assert catalog.load("bikedc").identity == expected
+    assert not hashed
+    os.utime(cached(catalog)[0].with_suffix(".values.npy"), ns=(1, 1))  # as a copy of the folder is
+    for _ in range(3):
+        assert catalog.load("bikedc").identity == expected
+    assert len(hashed) == 1
+
+
+def test_what_is_loaded_is_mapped_and_cannot_be_changed(catalog: Catalog) -> None:
+    np.save(raw_file(catalog), silent_once())
+    for _ in range(2):
+        data = catalog.load("bikedc")
+        assert data.mask is not None
+        for array in (data.values, data.mask):
+            assert isinstance(array.base, mmap.mmap)
+            assert not array.flags.writeable
 
 
 def test_a_digest_index_of_nonsense_is_ignored(catalog: Catalog) -> None:
@@ -143,7 +194,7 @@ def test_bad_raw_files_are_one_sentence_and_leave_no_cache(catalog: Catalog, val
     np.save(raw_file(catalog), values)
     the_error(lambda: catalog.identity("bikedc"), word)
     the_error(lambda: catalog.load("bikedc"), word)
-    assert not catalog.cache.exists()
+    assert not list(catalog.cache.glob("*"))
 
 
 def test_a_truncated_file_is_one_sentence_and_leaves_no_cache(catalog: Catalog) -> None:
@@ -181,7 +232,9 @@ def test_two_that_build_at_once_agree_and_leave_one_cache(catalog: Catalog) -> N
         thread.join()
     assert len(found) == 4
     assert len(set(found)) == 1
-    assert sorted(path.name for path in catalog.cache.iterdir()) == [cached(catalog)[0].name, "digests.json"]
+    (file,) = cached(catalog)
+    names = {file.name, file.with_suffix(".values.npy").name, "digests.json"}
+    assert {path.name for path in catalog.cache.iterdir()} == names
 
 
 def test_to_examine_data_needs_no_cache(catalog: Catalog, tmp_path: Path) -> None:
