@@ -13,7 +13,7 @@ import sys
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +34,8 @@ class Language(nn.Module):
         words: ``[V, D]``, the vectors of its vocabulary.
         blocks: Its blocks, in order.
     """
+
+    CAST_ONCE: Final = True
 
     def __init__(self, model: Any) -> None:
         super().__init__()

@@ -80,6 +80,7 @@ class Config:
 class Model(nn.Module):
     """The image, the auto-encoder, and the way back."""
 
+    CAST_ONCE: Final = True
     order: Tensor
 
     def __init__(self, shape: TaskShape, config: Config) -> None:

@@ -84,7 +84,10 @@ class RunContext:
     device: torch.device
 
     def begin(self) -> None:
-        """Seed every generator, and set every global flag of torch anew; kernels are deterministic ones."""
+        """Seed every generator, and set every global flag of torch anew.
+
+        Kernels are deterministic ones, and float32 is float32 in products and convolutions alike: no TF32.
+        """
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         self.seed_generators()
         torch.manual_seed(self.seed)  # of every device
@@ -95,7 +98,7 @@ class RunContext:
         torch.set_deterministic_debug_mode("warn")  # as use_deterministic_algorithms, which imports the compiler
         torch.backends.cudnn.enabled = True
         torch.backends.cudnn.benchmark = False
-        torch.backends.cudnn.allow_tf32 = True
+        torch.backends.cudnn.allow_tf32 = False
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
 

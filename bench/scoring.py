@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from bench.forecast import Sampling, forecasts
+from bench.frozen import cast_once
 from bench.metrics import FIELDS, WindowSums
 from bench.settings import Precision
 from bench.task import Task
@@ -171,7 +172,7 @@ def forecast_sums(
     Raises:
         ForecastError: If the model returns anything else than a forecast of each window.
     """
-    with torch.inference_mode():
+    with cast_once(model, windows.origins.device, precision), torch.inference_mode():
         rows = []
         for chosen in windows.positions(batch_size):
             target, valid = windows.target(chosen)

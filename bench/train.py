@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +24,7 @@ from bench.days import given_days
 from bench.errors import TrainingError
 from bench.files import atomic_write
 from bench.forecast import Sampling, check_model, forecasts
+from bench.frozen import cast_once
 from bench.metrics import WindowSums
 from bench.scoring import Scored, score
 from bench.settings import TrainSettings
@@ -178,16 +179,21 @@ class Trainer:
         self.model.train()
         windows, settings = self.task.train, self.settings
         total = torch.zeros((), device=self.context.device)
-        for chosen in windows.drawn(self.steps, settings.batch_size, self.order):
-            self.optimizer.zero_grad(set_to_none=True)
-            loss = _loss(self.model, windows, chosen, settings)
-            loss.backward()  # type: ignore[no-untyped-call]
-            if settings.clip:
-                nn.utils.clip_grad_norm_(self.parameters.values(), settings.clip)
-            self.optimizer.step()
-            self.scheduler.step()
-            total += loss.detach()
+        with cast_once(self.model, self.context.device, settings.precision):
+            for chosen in windows.drawn(self.steps, settings.batch_size, self.order):
+                total += self._step(chosen)
         return float(total) / self.steps
+
+    def _step(self, chosen: Tensor) -> Tensor:
+        """One step of training on the windows at positions ``chosen [B]``; their loss, ``[]``."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = _loss(self.model, self.task.train, chosen, self.settings)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self.settings.clip:
+            nn.utils.clip_grad_norm_(self.parameters.values(), self.settings.clip)
+        self.optimizer.step()
+        self.scheduler.step()
+        return loss.detach()
 
     def _validate(self) -> tuple[float, Scored]:
         """MAE over all validation windows, in physical units, or as ``comparable`` says, and what it comes from."""
@@ -231,6 +237,8 @@ class Trainer:
         self.model.load_state_dict(state["model"], strict=False)
         self.best, best_val = state["best"], state["best_val"]
         self.best_val = Scored.of_tensors(self.task.val, best_val, self.context.device) if best_val else None
+        for group in state["optimizer"]["param_groups"]:
+            group["fused"] = _fused(self.parameters.values())  # the checkpoint may be another device's
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
         self.order.set_state(state["order"])
@@ -275,7 +283,17 @@ def _optimizer(parameters: dict[str, nn.Parameter], settings: TrainSettings) -> 
     decayed = [p for p in parameters.values() if p.ndim > 1]
     plain = [p for p in parameters.values() if p.ndim <= 1]
     groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
-    return AdamW([g for g in groups if g["params"]], lr=settings.lr, weight_decay=settings.weight_decay)
+    return AdamW(
+        [g for g in groups if g["params"]],
+        lr=settings.lr,
+        weight_decay=settings.weight_decay,
+        fused=_fused(parameters.values()),
+    )
+
+
+def _fused(parameters: Iterable[Tensor]) -> bool | None:
+    """Whether AdamW is one kernel: on a GPU. Elsewhere torch chooses."""
+    return True if all(p.is_cuda for p in parameters) else None
 
 
 def _scheduler(optimizer: Optimizer, settings: TrainSettings, steps: int) -> LRScheduler:

@@ -49,6 +49,7 @@ class Backbone(nn.Module):
             the blocks expect their input. Weights drawn by pre-trained ones have that of the pre-trained ones.
     """
 
+    CAST_ONCE: Final = True
     prefix: Tensor
     positions: Tensor
 

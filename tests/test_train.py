@@ -11,13 +11,14 @@ import pytest
 import torch
 from builders import make_data
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
 from bench.context import RunContext, resolve_device
 from bench.errors import DeviceError, TrainingError
 from bench.scoring import EVALUATION_BATCH, forecast_sums, physical_forecast
 from bench.settings import TaskSettings, TrainSettings
 from bench.task import Task
-from bench.train import Trainer
+from bench.train import Trainer, _optimizer
 
 CPU = torch.device("cpu")
 SHORT = TrainSettings(epochs=4, batch_size=16, steps_per_epoch=6)
@@ -119,6 +120,25 @@ def test_a_checkpoint_of_other_frozen_weights_is_refused(tmp_path):
     context, task = RunContext(seed=0, device=CPU), start()[0].task
     with pytest.raises(TrainingError, match="around other frozen weights"):
         Trainer(other, task, SHORT, context).run(tmp_path / "run.pt")
+
+
+def test_the_optimizer_is_one_kernel_on_a_gpu_alone():
+    with FakeTensorMode() as fakes:
+        on_gpu = FakeTensor(fakes, torch.empty(3, 2, device="meta", requires_grad=True), torch.device("cuda", 0))
+        assert _optimizer({"weight": on_gpu}, SHORT).param_groups[0]["fused"] is True
+    assert start()[0].optimizer.param_groups[0]["fused"] is None
+
+
+def test_a_checkpoint_of_a_gpu_goes_on_here_as_one_of_this_device(tmp_path):
+    trainer, _ = start()
+    trainer.run(tmp_path / "run.pt")
+    state = torch.load(tmp_path / "run.pt", weights_only=True)
+    for group in state["optimizer"]["param_groups"]:
+        group["fused"] = True
+    torch.save(state, tmp_path / "gpu.pt")
+    other, _ = start()
+    other._load(tmp_path / "gpu.pt")
+    assert {group["fused"] for group in other.optimizer.param_groups} == {None}
 
 
 def test_a_broken_checkpoint_is_one_sentence(tmp_path):
