@@ -35,6 +35,13 @@ def origins(
     return np.concatenate(pieces) if pieces else np.empty(0, dtype=np.int64)
 
 
+def spread(count: int, most: int) -> NDArray[np.int64]:
+    """At most so many of ``count`` positions, evenly from the first to the last, ascending; all if ``most`` is 0."""
+    if not 0 < most < count:
+        return np.arange(count, dtype=np.int64)
+    return np.arange(most, dtype=np.int64) * (count - 1) // max(1, most - 1)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scaler:
     """An affine map per channel: ``scaled = (value - center) / scale``.
@@ -138,6 +145,10 @@ class WindowSet:
             past_valid=past_valid,
             past_clock=past_clock,
         )
+
+    def moved(self, steps: int) -> WindowSet:
+        """The same windows so many steps later, at most where the last one begins."""
+        return replace(self, origins=(self.origins + steps).clamp_max(self.origins[-1]))
 
     def drawn(self, count: int, batch_size: int, generator: torch.Generator) -> list[torch.Tensor]:
         """So many batches of shuffled passes, one after the other; windows fewer than a batch are a batch each time."""

@@ -114,9 +114,9 @@ class Auditor:
         return difference(known[order], test.at_cells(self._ask(model, test.windows, chosen[order])))
 
     def _after_others(self, test: Scored, chosen: Tensor, known: Tensor) -> float:
-        """After windows that begin where these end, so that their histories are these windows' targets."""
+        """After windows whose histories begin with the last frame of these and go on with their targets."""
         windows = test.windows
-        self._ask(self.model, windows, (chosen + windows.horizon).clamp_max(len(windows) - 1))
+        self._ask(self.model, windows.moved(max(1, windows.history - 1)), chosen)
         return difference(known, test.at_cells(self._ask(self.model, windows, chosen)))
 
     def _reason(self, audit: ForecastAudit, test: Scored) -> str:
