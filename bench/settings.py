@@ -37,6 +37,7 @@ class TaskSettings:
         calendar: Whether models know the slot of day and day of week; without it both are 0 for all of them.
         leaky_scaler: UniST's min-max scaler fitted over train, validation and test. A leak; for comparison only.
         clamp: Clip forecasts to the range of the values the scaler was fitted on, as UniST does.
+        scored: At most so many windows of validation, and of test, evenly from the first to the last; 0 means all.
     """
 
     name: str
@@ -50,6 +51,7 @@ class TaskSettings:
     calendar: bool = True
     leaky_scaler: bool = False
     clamp: bool = False
+    scored: Annotated[int, Ge(0)] = 0
 
     def __post_init__(self) -> None:
         """Write out which windows are used, and the days before in one form, so that equal tasks are equal values.

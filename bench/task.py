@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 
 from bench.errors import LeakError, TaskError
-from bench.mapped import in_pieces, pieces, storage_of_its_own
+from bench.mapped import pieces, storage_of_its_own
 from bench.settings import TaskSettings, chronological_split
 from bench.types import DatasetCard, ModelPlugin, Series, SpatioTemporalData, TaskShape
-from bench.windows import Scaler, WindowSet, fit_scaler, origins
+from bench.windows import Scaler, WindowSet, fit_scaler, origins, spread
 
 MOST: Final = 0.5  # of the training windows
 
@@ -77,7 +77,9 @@ class Task:
         self._complete = data.mask is None and bool(data.cell_mask.all())
         self.shape = self._shape()
         every = {name: self._split_origins(name) for name in ("train", "val", "test")}
-        self._origins = {name: self._used(name, starts) for name, starts in every.items()}
+        there = {name: self._used(name, starts) for name, starts in every.items()}
+        self._origins = {name: self._scored(name, starts) for name, starts in there.items()}
+        self._there = {f"{name}_there": len(there[name]) for name in ("val", "test")}
         self.epoch_windows = len((every if settings.equal_steps else self._origins)["train"])
         self.train_start = int(self._origins["train"][0]) - settings.history if settings.windows == "last" else 0
         self.train_stop = int(self._origins["train"][-1]) + settings.horizon
@@ -101,8 +103,9 @@ class Task:
         return self._data.card.mape_threshold
 
     def counts(self) -> dict[str, int]:
-        """Number of windows per split, and of those by which the steps of an epoch are counted."""
-        return {**{name: len(starts) for name, starts in self._origins.items()}, "per_epoch": self.epoch_windows}
+        """Number of windows per split, of those by which the steps of an epoch are counted, and of all to score."""
+        used = {name: len(starts) for name, starts in self._origins.items()}
+        return {**used, "per_epoch": self.epoch_windows, **self._there}
 
     def first_origins(self) -> dict[str, tuple[int, int]]:
         """First and last origin per split, for the audit."""
@@ -163,6 +166,10 @@ class Task:
             return starts[-count:] if windows == "last" else starts[:count]
         return starts[:count] if name == "val" and windows == "last" else starts
 
+    def _scored(self, name: str, starts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Of the origins of a split those that are trained on or scored: the same for every model."""
+        return starts if name == "train" else starts[spread(len(starts), self.settings.scored)]
+
     def hide_days_unknown_in_training(self) -> None:
         """From now on, leave those days before blank that most training windows have no values of.
 
@@ -186,9 +193,9 @@ class Task:
 
     def _check_targets(self) -> None:
         """Every split must have a target value that counts."""
+        valid = self._valid(int(self._origins["test"][-1]) + self.settings.horizon).numpy()
         for name, starts in self._origins.items():
-            first, last = int(starts[0]), int(starts[-1]) + self.settings.horizon
-            if not any(valid.any() for valid in in_pieces(self._valid(last).numpy(), first)):
+            if not any(valid[start : start + self.settings.horizon].any() for start in starts):
                 raise TaskError(f"every target value in the {name} split of '{self._data.card.name}' is missing")
 
     def _valid(self, stop: int) -> torch.Tensor:

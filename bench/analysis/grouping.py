@@ -140,6 +140,7 @@ def _entry(run: Run, method: MethodKey, base: str) -> _Entry:
         calendar=task.calendar,
         leaky_scaler=task.leaky_scaler,
         clamp=task.clamp,
+        scored=task.scored,
         profile=run.record.label.profile,
         recipe=text(recipe),
         base=base,

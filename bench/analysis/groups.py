@@ -67,6 +67,7 @@ class GroupKey:
     calendar: bool
     leaky_scaler: bool
     clamp: bool
+    scored: int
     profile: str
     recipe: str
     base: str
@@ -94,6 +95,7 @@ class GroupKey:
         parts += [] if self.calendar else ["without calendar"]
         parts += ["scaler fitted on all data (leaky)"] if self.leaky_scaler else []
         parts += ["forecasts clamped to the data's range"] if self.clamp else []
+        parts += [f"at most {self.scored} windows of a split scored"] if self.scored else []
         parts += [f"all with {shared}" for shared in (self.base, self.recipe) if shared]
         return ", ".join(parts)
 

@@ -11,13 +11,14 @@ import shlex
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import tomli_w
 
 from bench.analysis.grouping import by
 from bench.records import frame
 from bench.records.record import Record, changes
+from bench.runs.profiles import PROFILES
 from bench.settings import TASKS
 
 K = TypeVar("K", bound=Hashable)
@@ -76,7 +77,8 @@ def reproduction(runs: Iterable[Record], folder: str = "") -> list[ReproducedSui
 def _shared(run: Record) -> _Shared:
     task = run.spec.task
     known = TASKS.get(task.name)
-    usual = None if known is None else replace(known, protocol=task.protocol, windows="all")
+    given: Mapping[str, Any] = PROFILES[run.label.profile].task if run.label.profile in PROFILES else {}
+    usual = None if known is None else replace(known, protocol=task.protocol, windows="all", **given)
     switches = {name: getattr(task, name) for name in SWITCHES}
     changed = {name: value for name, value in switches.items() if value != getattr(usual, name, None)}
     return _Shared(

@@ -218,7 +218,8 @@ class Results:
 def comparable_data(group: Group, published: Published) -> list[DataKey]:
     """The real data sets of a group whose numbers can be laid beside published ones; none if it is another task."""
     names = ("task", "protocol", "history", "horizon")
-    if any(getattr(group.key, name) != getattr(published, name) for name in names) or group.key.fraction < 1:
+    other = any(getattr(group.key, name) != getattr(published, name) for name in names)
+    if other or group.key.fraction < 1 or group.key.scored:
         return []
     return [data for data in group.datasets if data.dataset in published.datasets and not data.synthetic]
 

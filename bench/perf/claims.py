@@ -70,7 +70,7 @@ class Rates:
     detectable: float
 
 
-def rates(drawn: Iterable[Floats], per_day: int, *, planted: float, margin: float) -> Rates:
+def rates(drawn: Iterable[Floats], per_day: float, *, planted: float, margin: float) -> Rates:
     """What comes of draws ``[M, S, N]`` of M equal methods, all of one M; ``planted`` and ``margin`` are percent."""
     counts, smallest, family = Counter[str](), [], False
     for errors in drawn:
@@ -150,7 +150,7 @@ def _ways(runs: frozenset[int], methods: int, seeds: int) -> Iterator[tuple[tupl
         yield from ((first, *others) for others in _ways(runs - {*first}, methods - 1, seeds))
 
 
-def runs_of(results: Path) -> Iterator[tuple[str, Floats, int]]:
+def runs_of(results: Path) -> Iterator[tuple[str, Floats, float]]:
     """By data set, model and settings its errors ``[R, N]`` and the windows of a day, where R runs allow two groups."""
     alike: dict[tuple[str, ...], list[DoneRun]] = {}
     for record in ResultStore(results).records():
@@ -189,14 +189,14 @@ def _percent(share: float) -> str:
     return "—" if math.isnan(share) else f"{100 * share:.1f}"
 
 
-def _of_folder(results: Path) -> Iterator[tuple[str, Draws, int, int]]:
+def _of_folder(results: Path) -> Iterator[tuple[str, Draws, int, float]]:
     for name, errors, per_day in runs_of(results):
         spread = 100 * errors.mean(axis=1).std(ddof=1) / errors.mean()
         for seeds in (size for size in SIZES if 2 * size <= len(errors)):
             yield f"{name}, {len(errors)} runs, spread {spread:.2f} %", resampled(errors), seeds, per_day
 
 
-def _simulations() -> Iterator[tuple[str, Draws, int, int]]:
+def _simulations() -> Iterator[tuple[str, Draws, int, float]]:
     for halved, days, per_day, (source, parts), seeds in product(HALVED, DAYS, PER_DAY, SOURCES.items(), SIZES):
         name = f"{source}, halved in {halved} h, {days} days of {per_day}"
         yield name, simulated(days, per_day, halved, parts), seeds, per_day

@@ -18,8 +18,8 @@ Size: TypeAlias = Annotated[int, Meta(ge=1, lt=2**40)]
 Floats: TypeAlias = NDArray[np.float64]
 
 RULE = (
-    "of all test windows the first whose truth has the largest total at the last step in the first channel; missing "
-    "values and cells that do not count are 0"
+    "of all test windows that are scored the first whose truth has the largest total at the last step in the first "
+    "channel; missing values and cells that do not count are 0"
 )
 """How the window of ``ForecastMap`` is chosen: by the truth alone, so that it is the same for every model."""
 
@@ -69,13 +69,13 @@ class WindowErrors(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     day: DayErrors | None = None
 
     @property
-    def windows_per_day(self) -> int:
+    def windows_per_day(self) -> float:
         """How many windows begin in a day, by the usual distance of a window from the one before.
 
-        That is a slot, unless gaps in time leave single windows: scenes with a window each have one in their length.
+        That is a slot, unless gaps in time leave single windows, as scenes with a window each do, or few are scored.
         """
         distances = np.diff(self.starts)
-        return max(1, round(self.per_day / float(np.median(distances)))) if distances.size else self.per_day
+        return self.per_day / float(np.median(distances)) if distances.size else float(self.per_day)
 
     @classmethod
     def of(

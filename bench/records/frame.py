@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 SORT = ["dataset", "model", "task", "protocol", "profile", "weights", "seed", "run_id"]
 COSTS = ("parameters", "trainable_parameters", "flops", "train_s", "wall_s", "ms_per_window", "peak_mb", "epochs")
-SWITCHES = ("fraction", "windows", "equal_steps", "days_back", "calendar", "leaky_scaler", "clamp")
+SWITCHES = ("fraction", "windows", "equal_steps", "days_back", "calendar", "leaky_scaler", "clamp", "scored")
 COLUMNS: Mapping[str, str] = {
     **dict.fromkeys(("dataset", "model", "task", "protocol", "profile", "weights"), "str"),
     "seed": "int64",
@@ -24,6 +24,7 @@ COLUMNS: Mapping[str, str] = {
     "fraction": "float64",
     **dict.fromkeys(("windows", "days_back"), "str"),
     **dict.fromkeys(("equal_steps", "calendar", "leaky_scaler", "clamp"), "bool"),
+    "scored": "int64",
     **dict.fromkeys(("device", "run_id"), "str"),
     **{f"{split}_{metric}": "float64" for split in ("test", "val") for metric in METRICS},
     **dict.fromkeys(("train_windows", "val_windows", "test_windows"), "float64"),

@@ -92,13 +92,22 @@ class Label(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Counts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Windows of each split, those by which the steps of an epoch are counted, and target values on test that count."""
+    """Windows of each split, and what else is counted.
+
+    Attributes:
+        per_epoch: Windows by which the steps of an epoch are counted.
+        val, test: Windows that are scored.
+        val_there, test_there: All that there are; 0 in records that were made before some could be left out.
+        test_values: Target values on test that count.
+    """
 
     train: Whole
     per_epoch: Whole
     val: Whole
     test: Whole
     test_values: Whole
+    val_there: Whole = 0
+    test_there: Whole = 0
 
 
 class Cost(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -66,7 +66,8 @@ def _spec_of_3(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def _counts_of_3(counts: dict[str, Any]) -> dict[str, Any]:
-    return counts | {"per_epoch": counts["train"]}
+    """All windows were scored."""
+    return counts | {"per_epoch": counts["train"], "val_there": counts["val"], "test_there": counts["test"]}
 
 
 def _from_2(old: dict[str, Any]) -> dict[str, Any]:

@@ -150,6 +150,8 @@ def planned_work(run: PlannedRun, shape: tuple[int, ...], *, trained: bool) -> f
     few = windows["train"] * task.fraction
     windows |= {"train": few, "per_epoch": windows["train"] if task.equal_steps else few}
     windows["val"] *= task.fraction if task.windows == "last" else 1
+    most = task.scored or math.inf
+    windows |= {name: min(windows[name], most) for name in ("val", "test")}
     return work(windows, run.spec.train, run.spec.train.epochs if trained else 0, math.prod(shape[2:]))
 
 
@@ -170,4 +172,4 @@ def passes(windows: Mapping[str, float], train: TrainSettings, epochs: int) -> t
 
 def _trial_work(run: PlannedRun, shape: tuple[int, ...], *, trained: bool) -> float:
     steps = TRIAL_STEPS * (3 * run.spec.train.batch_size + CHECKED_WINDOWS) if trained else 0
-    return math.prod(shape[2:]) * (steps + 1 + TRIAL_WINDOWS)
+    return math.prod(shape[2:]) * (steps + 1 + min(TRIAL_WINDOWS, run.spec.task.scored or math.inf))

@@ -66,7 +66,7 @@ def plan(
     overrides = _overrides(selection.overrides)
     methods = _methods(suite, selection, overrides["model"].get("weights", profile.model["weights"]))
     names = [selection.task] if selection.task else suite.tasks
-    tasks = [_task(name, suite, selection, overrides["task"]) for name in names]
+    tasks = [_task(name, suite, selection, {**profile.task, **suite.task, **overrides["task"]}) for name in names]
     _check_used(overrides["model"], [_written_out(row, UNTUNED, profile, overrides, device)[0] for row in methods])
     datasets = _datasets(suite, selection, catalog)
     data = {dataset: catalog.identity(dataset) for dataset in datasets}
@@ -143,7 +143,7 @@ def plan_own(
     protocol = selection.protocol or "strict"
     spec = Spec(
         data=catalog.identity(selection.datasets[0]),
-        task=_asked_task(selection.task or "short", protocol, overrides["task"]),
+        task=_asked_task(selection.task or "short", protocol, {**profile.task, **overrides["task"]}),
         model=name,
         config=chosen,
         train=train,
@@ -262,8 +262,8 @@ def _weights(config: Mapping[str, Any]) -> Weights:
     return next((known for known in get_args(Weights) if known == config.get("weights")), "none")
 
 
-def _task(name: str, suite: Suite, selection: Selection, overrides: Mapping[str, str]) -> TaskSettings:
-    return _asked_task(name, selection.protocol or suite.protocol, {**suite.task, **overrides})
+def _task(name: str, suite: Suite, selection: Selection, switches: Mapping[str, Any]) -> TaskSettings:
+    return _asked_task(name, selection.protocol or suite.protocol, switches)
 
 
 def _asked_task(name: str, protocol: str, overrides: Mapping[str, Any]) -> TaskSettings:

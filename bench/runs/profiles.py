@@ -18,6 +18,7 @@ class Profile:
     """How much a suite may spend.
 
     Attributes:
+        task: Settings of every task, in place of its own, for naive baselines too.
         model: Settings of every model that has them, in place of its defaults.
         members: Settings of one model alone, by its name, likewise.
     """
@@ -25,6 +26,7 @@ class Profile:
     name: Literal["quick", "paper"]
     seeds: tuple[int, ...]
     train: TrainSettings
+    task: Mapping[str, int]
     model: Mapping[str, str]
     members: Mapping[str, Mapping[str, str | int]]
 
@@ -39,7 +41,8 @@ PROFILES: Final = MappingProxyType(
         "quick": Profile(
             name="quick",
             seeds=(0,),
-            train=TrainSettings(epochs=1, steps_per_epoch=20, batch_size=8),
+            train=TrainSettings(epochs=1, steps_per_epoch=5, batch_size=8),
+            task={"scored": 32},
             model={"weights": "random"},
             members={},
         ),
@@ -47,6 +50,7 @@ PROFILES: Final = MappingProxyType(
             name="paper",
             seeds=(0, 1, 2, 3, 4, 5),
             train=TrainSettings(),
+            task={},
             model={"weights": "pretrained", "llm": "gpt2", "mae": "vit_mae_base"},
             members={"stvfm": {"backbone": "dinov2_small", "depth": 0}},  # of a family of its paper's, and whole
         ),

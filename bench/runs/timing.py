@@ -7,7 +7,6 @@ from copy import copy
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -30,7 +29,7 @@ from bench.scoring import forecast_sums
 from bench.settings import TrainSettings
 from bench.task import Task
 from bench.train import Trainer, learning, make_model
-from bench.windows import WindowSet
+from bench.windows import WindowSet, spread
 
 FITTED_SLOTS = 512  # of the series that a model is fitted to
 
@@ -94,7 +93,7 @@ def _pace(run: PlannedRun, task: Task, context: RunContext) -> Pace:
 
 def _few(windows: WindowSet, count: int) -> WindowSet:
     """So many windows, from the first to the last."""
-    chosen = np.unique(np.linspace(0, len(windows) - 1, count).round().astype(int)).tolist()
+    chosen = spread(len(windows), count).tolist()
     return replace(windows, origins=windows.origins[chosen], begins=windows.begins[chosen])
 
 

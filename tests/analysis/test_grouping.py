@@ -119,6 +119,8 @@ def test_in_a_suite_of_all_models_every_change_is_a_row_unless_it_was_made_as_a_
         ({}, {"days_back": "7,1"}),
         ({}, {"days_back": "none"}),
         ({}, {"calendar": False}),
+        ({}, {"scored": 32}),
+        ({"scored": 32}, {"scored": 64}),
     ],
 )
 def test_runs_of_other_windows_steps_or_information_never_share_a_group(one: Settings, other: Settings) -> None:

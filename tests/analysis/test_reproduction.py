@@ -55,6 +55,8 @@ def test_the_commands_make_just_the_runs_that_were_made_with_their_labels(catalo
         ("short_term", Selection(models=("last_value", "stid"), datasets=("tiny", "tiny2"), seeds=(0, 1))),
         ("short_term", Selection(models=("stid",), datasets=("tiny",), overrides=("train.epochs=2", "model.width=64"))),
         ("short_term", Selection(models=("stid",), datasets=("tiny",), overrides=("task.history=8",))),
+        ("short_term", Selection(models=("stid",), datasets=("tiny",), overrides=("task.scored=0",))),
+        ("short_term", Selection(models=("stid", "last_value"), datasets=("tiny",), overrides=("task.scored=7",))),
         ("few_shot", Selection(models=("dlinear",), datasets=("tiny2",))),
         ("controls", Selection(variants=("no backbone", "random, frozen"), datasets=("tiny",))),
         ("few_shot", Selection(models=("stid",), datasets=("tiny",), task="few5", protocol="unist")),

@@ -156,6 +156,14 @@ def test_a_done_record_without_a_key_that_readers_need_is_not_read(path: str) ->
     assert missing in sentence or f"it lacks `$.{path}" in sentence
 
 
+def test_a_record_that_was_made_before_windows_could_be_left_out_says_that_all_were_scored() -> None:
+    values = json.loads(dump(record(seed=3)))
+    del values["spec"]["task"]["scored"], values["counts"]["val_there"], values["counts"]["test_there"]
+    earlier = parse(json.dumps(values).encode(), "earlier")
+    assert earlier.spec.task.scored == 0
+    assert (earlier.counts.val_there, earlier.counts.test_there) == (0, 0)
+
+
 @pytest.mark.parametrize("metric", ["mae", "rmse"])
 def test_a_done_record_without_a_score_that_readers_need_cannot_be_made(metric: str) -> None:
     made = record()

@@ -158,6 +158,8 @@ def test_few_windows_of_the_schemas_before_were_the_first_ones_and_trained_for_f
 def test_all_windows_of_the_schema_before_are_those_of_today() -> None:
     assert (done().spec.task.windows, done().spec.task.equal_steps) == ("all", True)
     assert done().counts.per_epoch == 2000
+    assert done().counts.test_there == done().counts.test
+    assert done().spec.task.scored == 0
 
 
 def test_a_map_of_the_schema_before_comes_back() -> None:

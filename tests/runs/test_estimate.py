@@ -33,7 +33,7 @@ from bench.runs.timing import paces_with_trials
 from bench.settings import TrainSettings
 
 CPU = torch.device("cpu")
-BUDGET = ("train.epochs=3", "train.steps_per_epoch=5", "train.batch_size=8")
+BUDGET = ("task.scored=0", "train.epochs=3", "train.steps_per_epoch=5", "train.batch_size=8")
 
 
 @pytest.fixture
@@ -103,6 +103,16 @@ def test_few_windows_are_trained_on_as_often_as_the_steps_of_all_windows_ask_for
     assert work(windows, part, epochs=1, cells=1) == 3 * 10 + 20 + 30
     fewer_than_a_batch = windows | {"train": 5}
     assert work(fewer_than_a_batch, whole, epochs=1, cells=1) == 3 * 13 * 5 + 20 + 30
+
+
+def test_the_planned_work_of_few_scored_windows_is_that_of_its_record(catalog, tmp_path):
+    runs = plan(load_suite("short_term"), Selection(models=("stid",), datasets=("tiny",)), catalog)
+    Runner(catalog, tmp_path / "results", CPU).run(runs)
+    (record,) = ResultStore(tmp_path / "results").records()
+    counts = record.counts
+    assert (counts.val, counts.test) == (32, 32)
+    assert (counts.val_there, counts.test_there) == (55, 55)
+    assert planned_work(runs[0], catalog.load("tiny").values.shape, trained=True) == record.cost.work
 
 
 def test_the_planned_work_of_a_few_shot_run_is_that_of_its_record(catalog, tmp_path):

@@ -15,7 +15,10 @@ from bench.analysis.groups import Run
 from bench.catalog import registry
 from bench.errors import BenchError, ConfigError, UnknownNameError
 from bench.runs.plan import Selection, plan
+from bench.runs.profiles import PROFILES
 from bench.runs.suite import load_suite, load_suites, suite_names
+from bench.settings import chronological_split
+from bench.windows import spread
 
 TEN = {"taxibj", "taxinyc", "taxinyc2", "bikenyc", "bikenyc2", "tdrive", "crowd", "cellular", "trafficjn", "trafficsh"}
 
@@ -85,10 +88,29 @@ def test_a_model_setting_reaches_the_models_that_have_it(catalog):
 
 
 def test_a_naive_baseline_is_one_run_whatever_the_training_recipe(catalog):
-    (quick,) = make(catalog, models=("last_value",), overrides=("train.epochs=3",))
+    (short,) = make(catalog, models=("last_value",), overrides=("train.epochs=3", "task.scored=0"))
     (paper,) = make(catalog, models=("last_value",), profile="paper", seeds=(0,))
-    assert quick.run_id == paper.run_id
-    assert quick.label.overrides == {}
+    assert short.run_id == paper.run_id
+    assert short.label.overrides == {}
+
+
+def test_the_quick_profile_scores_few_windows_the_same_for_every_row_of_a_table(catalog):
+    quick = make(catalog, models=())
+    assert {run.spec.task.scored for run in quick} == {PROFILES["quick"].task["scored"]}
+    assert {run.spec.task.scored for run in make(catalog, models=(), profile="paper", seeds=(0,))} == {0}
+    few = make(catalog, models=("last_value", "stid"), overrides=("task.scored=7",))
+    assert {run.spec.task.scored for run in few} == {7}
+    assert not {run.run_id for run in quick} & {run.run_id for run in few}
+
+
+def test_the_few_windows_of_the_quick_profile_are_of_every_time_of_day_on_the_ten_data_sets():
+    most, quarter = PROFILES["quick"].task["scored"], 6  # hours
+    for name in TEN:
+        card = registry.load("dataset", name).CARD
+        for start, stop in list(chronological_split(card.slots).values())[1:]:
+            origins = start + spread(stop - start - 5, most)
+            hours = origins % card.slots_per_day * 24 // card.slots_per_day
+            assert set(hours // quarter) == {0, 1, 2, 3}, name
 
 
 def test_an_override_that_repeats_the_default_is_the_same_run(catalog):

@@ -11,13 +11,14 @@ from typing import Any
 
 import msgspec
 
+from bench.analysis.budget import span
 from bench.analysis.grouping import by
 from bench.analysis.groups import Run
 from bench.analysis.headers import dataset_headers
 from bench.analysis.table import Cell, Flag, Header, Table
 from bench.catalog.pretrained import SHORT, is_from_unknown
 from bench.records.environment import Environment
-from bench.records.record import DoneRun, FailedRun, Record, changes
+from bench.records.record import Counts, DoneRun, FailedRun, Record, changes
 from bench.settings import RANDOM
 
 STATES = ("done", "failed", "stale")
@@ -96,8 +97,8 @@ def models(runs: Sequence[Run]) -> Table:
             _model_header(of_key[0].record),
             code(", ".join(changed)),
             "" if weights == "none" else " ".join([weights, *([sha256[:SHORT]] if sha256 else [])]),
-            _span(record.cost.parameters for record in done(of_key)),
-            _span(record.cost.trainable_parameters for record in done(of_key)),
+            span(record.cost.parameters for record in done(of_key)),
+            span(record.cost.trainable_parameters for record in done(of_key)),
             ", ".join(map(str, sorted({run.record.seed for run in of_key}))),
             *_states(of_key),
         )
@@ -159,7 +160,14 @@ def commits(records: Iterable[Record]) -> list[str]:
 
 
 def _windows(record: DoneRun) -> str:
-    return f"{record.counts.train} / {record.counts.val} / {record.counts.test}"
+    counts = record.counts
+    scored = (f"{few} of {there}" if few < there else f"{few}" for few, there in _scored(counts))
+    return " / ".join([f"{counts.train}", *scored])
+
+
+def _scored(counts: Counts) -> Iterable[tuple[int, int]]:
+    """Windows scored and windows that there are, of validation and of test."""
+    return (counts.val, counts.val_there), (counts.test, counts.test_there)
 
 
 def _model_key(record: Record) -> tuple[str, tuple[str, ...], str, str, bool]:
@@ -183,12 +191,6 @@ def _run(record: Record, *reasons: str | Cell) -> tuple[Header, tuple[Cell, ...]
 
 def _states(runs: Sequence[Run]) -> tuple[str, str, str]:
     return str(len(done(runs))), str(len(runs) - len(done(runs))), str(sum(run.stale for run in runs))
-
-
-def _span(values: Iterable[int]) -> str:
-    """The number, or the least and the largest; empty for none."""
-    ends = sorted(set(values))
-    return " to ".join(f"{value:,}" for value in dict.fromkeys((ends[0], ends[-1]))) if ends else ""
 
 
 def _plain(value: object) -> str:

@@ -122,6 +122,7 @@ def _warnings(finished: Sequence[DoneRun]) -> tuple[str, ...]:
 def _cautions(results: Results, finished: Sequence[DoneRun]) -> tuple[str, ...]:
     synthetic = _names({record.dataset for record in finished if record.spec.data.synthetic})
     quick = sum(record.label.profile == "quick" for record in finished)
+    few = sum(record.spec.task.scored > 0 for record in finished)
     random = _models(record for record in finished if record.spec.weights in RANDOM)
     unknown = _models(record for record in finished if is_from_unknown(record.spec))
     leaky = _models(record for record in finished if record.spec.task.leaky_scaler)
@@ -129,6 +130,7 @@ def _cautions(results: Results, finished: Sequence[DoneRun]) -> tuple[str, ...]:
     cautions = {
         f"Synthetic data sets: {synthetic}.": synthetic,
         f"{quick} of {_count(len(finished), 'finished run')} are of the quick profile.": quick,
+        f"Few windows of a split were scored, evenly spread, in {few} of {_count(len(finished), 'finished run')}.": few,
         f"Random instead of pre-trained weights in some or all runs: {random}.": random,
         f"Pre-trained weights whose file is unknown to us, so that only their digest is recorded: {unknown}.": unknown,
         f"Runs with a scaler that saw the test part, for comparison with published numbers: {leaky}.": leaky,

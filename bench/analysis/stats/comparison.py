@@ -151,7 +151,12 @@ def compare(reference: Runs, others: Sequence[Runs], *, margin: float = MARGIN) 
 
 
 def difference(
-    reference: Floats, other: Floats, per_day: int, *, seeded: tuple[bool, bool] = (True, True), margin: float = MARGIN
+    reference: Floats,
+    other: Floats,
+    per_day: float,
+    *,
+    seeded: tuple[bool, bool] = (True, True),
+    margin: float = MARGIN,
 ) -> Difference:
     """The difference of a method from the reference, by their errors on each run and window.
 
@@ -169,7 +174,7 @@ def difference(
         percent=percent,
         seeds=[float(value) for value in unit * other.mean(axis=1) - 100],
         reference_seeds=len(reference),
-        days=other.shape[1] // per_day,
+        days=int(other.shape[1] // per_day),
         uncertainty=uncertainty,
         margin=margin,
         p=uncertainty.p(percent) if uncertainty else math.nan,
@@ -193,7 +198,7 @@ def _errors(runs: Runs) -> Floats:
     return np.stack([values_of(run.absolute) for run in runs.windows])
 
 
-def _uncertainty(base: Floats, other: Floats, seeded: tuple[bool, bool], per_day: int) -> Uncertainty | None:
+def _uncertainty(base: Floats, other: Floats, seeded: tuple[bool, bool], per_day: float) -> Uncertainty | None:
     """Of the difference of the means of ``[S, N]`` and ``[S', N]``, which are equal: the reference's has its ratio."""
     both = (base, other)
     if any(varies and len(runs) < FEWEST_SEEDS for varies, runs in zip(seeded, both, strict=True)):

@@ -26,12 +26,12 @@ MOST_WAVES = 24
 UPPER = 0.975
 
 
-def variance_of_mean(columns: Floats, per_day: int) -> tuple[Floats, int]:
+def variance_of_mean(columns: Floats, per_day: float) -> tuple[Floats, int]:
     """Of the means of series ``[N, K]``, one value each in ascending order of time, and the degrees of freedom.
 
     Args:
         columns: At least two rows. A gap in time is passed over as if there were none.
-        per_day: Slots of a day.
+        per_day: Rows of a day.
 
     Returns:
         The variances ``[K]``, and the number of waves that they are made of.
@@ -43,7 +43,7 @@ def variance_of_mean(columns: Floats, per_day: int) -> tuple[Floats, int]:
 
 
 @lru_cache(maxsize=64)
-def slow_waves(windows: int, per_day: int) -> tuple[Floats, Floats]:
+def slow_waves(windows: int, per_day: float) -> tuple[Floats, Floats]:
     """The cosines ``[Q, N]``, of length 1, and by how much the energy of each is raised, ``[Q]``.
 
     There are as many of them as make the interval for short-lived noise the narrowest: more waves mean more degrees of

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
+from bench.analysis.budget import budget_note
 from bench.analysis.channels import by_channel
 from bench.analysis.groups import DataKey, Group, MethodKey, Summary
 from bench.analysis.headers import dataset_headers, method_headers, weights_note
@@ -79,12 +80,14 @@ def _notes(group: Group, suite: Suite) -> tuple[str, ...]:
             "Quick profile: the budgets are small, so the ranks mean nothing and none is marked; use `--profile paper`."
         )
     names = {method.name for method in group.methods}
+    budget = budget_note(group)
     weights = weights_note(group.methods)
     absent = "; ".join(variant.name for variant in suite.variants if variant.name not in names)
     return (
         spread if seeds >= 2 else "One seed." if seeds else "No run is done.",
         "Naive baselines in italics; they are not trained.",
         ranks,
+        *([budget] if budget else []),
         *([f"Not run: {absent}."] if absent else []),
         *([weights] if weights else []),
         *([SPLIT] if any(data.channel for data in group.datasets) else []),
