@@ -13,6 +13,7 @@ from bench.cli.options import open_results
 from bench.errors import UnknownNameError
 
 if TYPE_CHECKING:
+    from bench.analysis.freshness import Written
     from bench.analysis.results import Results
 
 
@@ -34,21 +35,35 @@ def write_tables(results: Path, source: str | None, names: Sequence[str]) -> lis
 
 def write_figures(results: Path, source: str | None, names: Sequence[str]) -> list[Path]:
     """Draw figures and drop those that are no longer drawn; returns the files."""
+    from bench.analysis.formats.files import write_files
+
     with _alone(results):
         opened, chosen = _opened(results, source, names, "figures")
-        return _draw(results, opened, chosen)
+        return write_files(results / "figures", _drawn(results, opened, chosen))
 
 
 def write_both(results: Path, suites: Sequence[str]) -> list[Path]:
-    """All tables, and the figures of suites that compare, after runs; those over suites take seconds each."""
+    """All tables, and the figures of suites that compare, after runs; those over suites take seconds each.
+
+    Nothing is made where all of them are as they would be.
+    """
+    from bench.analysis.freshness import Written, made_of
+
+    with _alone(results):
+        written = Written(results, made_of(results, suites))
+        return written.files() or _write_both(results, suites, written)
+
+
+def _write_both(results: Path, suites: Sequence[str], written: Written) -> list[Path]:
     from bench.analysis.formats.files import table_files, write_files
     from bench.analysis.results import artefacts
 
-    with _alone(results):
-        opened = open_results(results, None, suites)
-        names = [suite.name for suite in opened.suites]
-        written = write_files(results / "tables", table_files(opened, [*names, *artefacts("tables")]))
-        return written + _draw(results, opened, names)
+    opened = open_results(results, None, suites)
+    names = [suite.name for suite in opened.suites]
+    files = {"tables": table_files(opened, [*names, *artefacts("tables")]), "figures": _drawn(results, opened, names)}
+    paths = [path for folder, contents in files.items() for path in write_files(results / folder, contents)]
+    written.note({f"{folder}/{name}": text for folder, contents in files.items() for name, text in contents.items()})
+    return paths
 
 
 def write_study(results: Path, dataset: str, model: str, task: str, variant_slug: str = "") -> list[Path]:
@@ -74,13 +89,12 @@ def _alone(results: Path) -> Iterator[None]:
         yield
 
 
-def _draw(results: Path, opened: Results, names: Sequence[str]) -> list[Path]:
+def _drawn(results: Path, opened: Results, names: Sequence[str]) -> dict[str, bytes | None]:
     from bench.analysis.figures._files import figure_files
-    from bench.analysis.formats.files import write_files
 
     folder = results / "figures"
     present = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    return write_files(folder, figure_files(opened, names, present=present))
+    return figure_files(opened, names, present=present)
 
 
 def _opened(

@@ -1,0 +1,163 @@
+"""After runs, tables and figures are made again exactly where they would be others, or are not as they were left."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from records import record
+
+from bench.analysis import freshness
+from bench.cli.output import write_both
+from bench.records.record import dump
+from bench.records.store import ResultStore
+
+SUITE = """
+name = "mine"
+title = "{title}"
+tasks = ["short"]
+protocol = "strict"
+models = ["stid", "last_value"]
+datasets = ["bikenyc"]
+"""
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    store = ResultStore(tmp_path / "results")
+    for seed in (0, 1):
+        store.write(record(model="stid", seed=seed))
+        store.write(record(model="last_value", seed=seed, mae=2.0))
+    return tmp_path / "results"
+
+
+def written(results: Path) -> dict[str, int]:
+    """When each table and figure was written."""
+    return {
+        path.relative_to(results).as_posix(): path.stat().st_mtime_ns
+        for folder in ("tables", "figures")
+        for path in (results / folder).glob("*")
+    }
+
+
+def contents(results: Path) -> dict[str, bytes]:
+    return {name: (results / name).read_bytes() for name in written(results)}
+
+
+def made_elsewhere(results: Path) -> dict[str, bytes]:
+    """The same artefacts, made of the same records in another folder."""
+    other = results.with_name("other")
+    shutil.copytree(results / "runs", other / "runs")
+    write_both(other, [])
+    return contents(other)
+
+
+def test_nothing_is_written_again_where_nothing_has_changed(results: Path) -> None:
+    first = write_both(results, [])
+    before = written(results)
+    assert before.keys() == {path.relative_to(results).as_posix() for path in first}
+    assert write_both(results, []) == first
+    assert written(results) == before
+
+
+def another_record(results: Path) -> None:
+    ResultStore(results).write(record(model="stid", seed=2, mae=9.0))
+
+
+def a_record_less(results: Path) -> None:
+    ResultStore(results).retire("bikenyc", "stid", record(model="stid", seed=1).run_id)
+
+
+def a_record_edited_in_place(results: Path) -> None:
+    """With as many letters as before, and its time of change set back."""
+    (path,) = (results / "runs" / "bikenyc" / "stid").glob(f"{record(model='stid').run_id}.json")
+    before, text = path.stat(), dump(record(model="stid"))
+    assert path.read_bytes() == text
+    path.write_bytes(text.replace(b"1.25", b"7.25"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+
+
+def a_table_edited(results: Path) -> None:
+    table = results / "tables" / "short_term.md"
+    before = table.stat()
+    table.write_bytes(table.read_bytes().replace(b"1", b"2"))
+    os.utime(table, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def a_table_deleted(results: Path) -> None:
+    (results / "tables" / "efficiency.csv").unlink()
+
+
+def a_table_that_must_not_be(results: Path) -> None:
+    (results / "tables" / "tuning_ledger.md").write_text("old")
+
+
+def a_figure_of_before(results: Path) -> None:
+    (results / "figures" / "controls-9.png").write_bytes(b"old")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        another_record,
+        a_record_less,
+        a_record_edited_in_place,
+        a_table_edited,
+        a_table_deleted,
+        a_table_that_must_not_be,
+        a_figure_of_before,
+    ],
+)
+def test_whatever_changed_the_artefacts_are_those_of_the_records(
+    results: Path, change: Callable[[Path], object]
+) -> None:
+    write_both(results, [])
+    before = contents(results)
+    change(results)
+    write_both(results, [])
+    assert contents(results) == made_elsewhere(results)
+    of_records = change.__name__.startswith(("another_record", "a_record"))
+    assert (contents(results) != before) == of_records
+
+
+def test_other_code_libraries_tuned_settings_or_suites_make_them_again(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite = tmp_path / "mine.toml"
+    suite.write_text(SUITE.format(title="One"))
+    (code := tmp_path / "code").mkdir()
+    (code / "table.py").write_text("a = 1")
+    monkeypatch.setattr(freshness, "OURS", (str(code),))
+    digests = [freshness.made_of(results, [str(suite)])]
+
+    def differs() -> None:
+        digests.append(freshness.made_of(results, [str(suite)]))
+        assert digests[-1] == freshness.made_of(results, [str(suite)])
+        assert len(set(digests)) == len(digests)
+
+    suite.write_text(SUITE.format(title="Two"))
+    differs()
+    (code / "table.py").write_text("a = 2")
+    differs()
+    (results / "tuned" / "bikenyc").mkdir(parents=True)
+    (results / "tuned" / "bikenyc" / "stid.toml").write_text("")
+    differs()
+    monkeypatch.setattr(freshness, "_version", lambda library: "another" if library == "matplotlib" else "one")
+    differs()
+    monkeypatch.setattr(freshness, "code_of", lambda dataset, model: f"code of {model} on {dataset}")
+    differs()
+    digests.append(freshness.made_of(results, []))
+    assert len(set(digests)) == len(digests)
+
+
+def test_a_broken_note_is_no_note(results: Path) -> None:
+    write_both(results, [])
+    before = contents(results)
+    for text in ("", "[]", "{}", '{"made_of": 1, "files": [], "there": []}'):
+        (results / freshness.FILE).write_text(text)
+        write_both(results, [])
+        assert contents(results) == before
