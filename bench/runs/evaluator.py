@@ -331,7 +331,7 @@ def _check_finite(*splits: WindowSums) -> None:
 
 
 def forward_flops(model: nn.Module, windows: WindowSet) -> int:
-    """Floating-point operations of one window's forecast, as torch counts them."""
+    """Floating-point operations of one window's forecast, as torch counts them, before any compilation."""
     with FlopCounter() as counter:  # with the autograd graph: without it, torch fuses layers into what has no formula
-        model(windows.window(torch.zeros(1, dtype=torch.long, device=windows.origins.device)))
+        model.forward(windows.window(torch.zeros(1, dtype=torch.long, device=windows.origins.device)))
     return int(counter.total)

@@ -215,6 +215,7 @@ def test_a_compiled_run_scores_as_a_plain_one_and_says_so(catalog, make_plan, tm
         runner.run([run])
         both += records(runner)
     plain, fast = both
+    assert [record.status for record in both] == ["done", "done"], both[-1]
     assert [record.environment.compiled for record in both] == [False, True]
     assert fast.score("mae") == pytest.approx(plain.score("mae"), rel=1e-3)
     assert fast.cost.flops == plain.cost.flops
