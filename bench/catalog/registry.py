@@ -155,10 +155,17 @@ def _tree(model: str) -> ast.Module:
 
 
 def _parsed(source: Path) -> ast.Module:
+    """The syntax of a file as it is now; not to be changed."""
     try:
-        return ast.parse(source.read_text(encoding="utf-8"), filename=str(source))
+        about = source.stat()
+        return _tree_of(source, (about.st_mtime_ns, about.st_size))
     except (OSError, SyntaxError, ValueError) as error:
         raise ConfigError(f"{source} cannot be read as Python: {error}") from error
+
+
+@cache
+def _tree_of(source: Path, _looks: tuple[int, int]) -> ast.Module:
+    return ast.parse(source.read_text(encoding="utf-8"), filename=str(source))
 
 
 def _config_source(source: Path) -> Path:

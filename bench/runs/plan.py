@@ -26,7 +26,7 @@ from bench.runs.suite import Method, Suite, validated
 from bench.runs.tuned import Tuned, TunedFolder
 from bench.runs.wanted import wanted_by
 from bench.settings import FROM_FILE, TASKS, TaskSettings, TrainSettings, Weights
-from bench.types import DataIdentity
+from bench.types import DataIdentity, DatasetCard
 
 S = TypeVar("S")
 UNTUNED: Final = Tuned()
@@ -67,52 +67,58 @@ def plan(
     methods = _methods(suite, selection, overrides["model"].get("weights", profile.model["weights"]))
     names = [selection.task] if selection.task else suite.tasks
     tasks = [_task(name, suite, selection, {**profile.task, **suite.task, **overrides["task"]}) for name in names]
-    _check_used(overrides["model"], [_written_out(row, UNTUNED, profile, overrides, device)[0] for row in methods])
-    datasets = _datasets(suite, selection, catalog)
-    data = {dataset: catalog.identity(dataset) for dataset in datasets}
-    cells = list(product(datasets, tasks, methods))
-    written = partial(_run, catalog, profile=profile, overrides=overrides, device=device)
-    firsts = [written(data[dataset], task, method, None) for dataset, task, method in cells]
+    written = partial(_written_out, profile=profile, overrides=overrides, device=device)
+    rows = [written(method, None) for method in methods]
+    _check_used(overrides["model"], [row.config for row in rows])
+    data = {dataset: _described(dataset, catalog) for dataset in _datasets(suite, selection, catalog)}
+    cells = list(product(data, tasks, rows))
+    firsts = [_run(*data[dataset], task, row) for dataset, task, row in cells]
     searched_settings = _tuned_settings(suite, selection.overrides, firsts, tuned) if tuned else {}
     runs: dict[str, PlannedRun] = {}
-    for first, (dataset, task, method) in zip(firsts, cells, strict=True):
-        settings = searched_settings.get((dataset, task.name, method.name))
-        one = written(data[dataset], task, method, settings) if settings else first
+    for first, (dataset, task, row) in zip(firsts, cells, strict=True):
+        settings = searched_settings.get((dataset, task.name, row.method.name))
+        one = _run(*data[dataset], task, written(row.method, settings)) if settings else first
         for seed in _seeds(selection.seeds or profile.seeds):
             run = replace(one, spec=structs.replace(one.spec, seed=seed))
             runs.setdefault(run.run_id, run)  # two methods may be one run
     return _shard(list(runs.values()), selection.shard)
 
 
-def _run(
-    catalog: Catalog,
-    data: DataIdentity,
-    task: TaskSettings,
-    method: Method,
-    tuned: Tuned | None,
-    *,
-    profile: Profile,
-    overrides: Mapping[str, Mapping[str, str]],
-    device: str,
-) -> PlannedRun:
-    """A method on a data set, with seed 0."""
-    config, train, label = _written_out(method, tuned or UNTUNED, profile, overrides, device)
+@dataclass(frozen=True, kw_only=True)
+class _Row:
+    """A method with all of its settings written out, the same on every data set."""
+
+    method: Method
+    tuned: Tuned | None
+    config: dict[str, Any]
+    train: TrainSettings
+    label: Label
+    variant: tuple[str, ...]
+    weights_sha256: str | None
+
+
+def _described(dataset: str, catalog: Catalog) -> tuple[DataIdentity, DatasetCard]:
+    return catalog.identity(dataset), catalog.card(dataset)
+
+
+def _run(data: DataIdentity, card: DatasetCard, task: TaskSettings, row: _Row) -> PlannedRun:
+    """A row on a data set, with seed 0."""
+    model, config, tuned = row.method.model, row.config, row.tuned
     spec = Spec(
         data=data,
         task=task,
-        model=method.model,
+        model=model,
         config=config,
-        train=train,
+        train=row.train,
         seed=0,
         weights=_weights(config),
-        weights_sha256=weights_digest(method.model, config),
+        weights_sha256=row.weights_sha256,
         tuned=tuned is not None,
         tuned_with=tuned.found_with if tuned else "",
     )
-    variant, card = _variant(method, profile, overrides["model"]), catalog.card(data.name)
-    label = structs.replace(label, city=card.city, source=card.source)
+    label = structs.replace(row.label, city=card.city, source=card.source)
     return PlannedRun(
-        spec=spec, code=code_of(data.name, method.model), method=method.name, label=label, variant=variant
+        spec=spec, code=code_of(data.name, model), method=row.method.name, label=label, variant=row.variant
     )
 
 
@@ -273,13 +279,13 @@ def _asked_task(name: str, protocol: str, overrides: Mapping[str, Any]) -> TaskS
 
 
 def _written_out(
-    method: Method, tuned: Tuned, profile: Profile, overrides: Mapping[str, Mapping[str, str]], device: str
-) -> tuple[dict[str, Any], TrainSettings, Label]:
-    """A method's settings, its recipe and its label.
+    method: Method, found: Tuned | None, profile: Profile, overrides: Mapping[str, Mapping[str, str]], device: str
+) -> _Row:
+    """A method's settings, its recipe and its label, with the tuned settings that were found for it.
 
     A naive baseline is not trained and has no recipe. Tuned settings are not in the label: they differ by data set.
     """
-    asked = {**overrides["model"], **method.settings}
+    tuned, asked = found or UNTUNED, {**overrides["model"], **method.settings}
     default, base, labelled, config = (
         _config_of(registry.config_class(method.model), method.model, profile, values)
         for values in ({}, overrides["model"], asked, {**tuned.model, **asked})
@@ -288,7 +294,15 @@ def _written_out(
     train, recipe = TrainSettings(precision="fp32"), dict[str, Any]()
     if registry.role(method.model) != "naive":
         train, recipe = _recipe(profile, tuned, overrides["train"], device)
-    return config, train, Label(profile=profile.name, overrides=changed | recipe, base=in_base | recipe)
+    return _Row(
+        method=method,
+        tuned=found,
+        config=config,
+        train=train,
+        label=Label(profile=profile.name, overrides=changed | recipe, base=in_base | recipe),
+        variant=_variant(method, profile, overrides["model"]),
+        weights_sha256=weights_digest(method.model, config),
+    )
 
 
 def _recipe(
