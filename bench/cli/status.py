@@ -22,7 +22,7 @@ def status(*, options: PlanOptions) -> None:
 
     suite = options.chosen_suite
     plan = options.plan(suite, options.catalog)
-    counts, reasons = plan_status(plan, ResultStore(options.results).records())
+    counts, reasons = plan_status(plan, ResultStore(options.results).glances())
     console = Console()
     texts = {key: _states(by_state) for key, by_state in counts.items()}
     console.print(grid(texts, f"{suite.title}, profile {options.profile}"))

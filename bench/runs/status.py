@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from bench.records.glance import FailedGlance, Glance
 from bench.records.planned import PlannedRun
 from bench.records.record import FailedRun, Record
 
 
 def plan_status(
-    plan: Iterable[PlannedRun], records: Iterable[Record]
+    plan: Iterable[PlannedRun], records: Iterable[Record | Glance]
 ) -> tuple[dict[tuple[str, str], Counter[str]], dict[tuple[str, str], list[str]]]:
     """Compare a plan with the records.
 
@@ -29,6 +30,6 @@ def plan_status(
         record = by_id.get(run.run_id)
         state = record.status if record else "stale" if run.spec_id in answered else "missing"
         counts.setdefault(key, Counter())[state] += 1
-        if isinstance(record, FailedRun):
+        if isinstance(record, FailedRun | FailedGlance):
             reasons.setdefault(key, {})[record.error.message] = None
     return counts, {key: list(messages) for key, messages in reasons.items()}

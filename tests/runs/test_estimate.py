@@ -160,6 +160,7 @@ def test_records_tell_the_pace_of_their_kind_on_their_grid(catalog, make_plan, t
         whole = total_seconds(make_plan(model), paces, shapes)
         assert whole == pytest.approx(sum(cost.wall_s for cost in mine), rel=0.5)
     assert paces_from_records(records, "NVIDIA H100") == {}
+    assert paces_from_records(ResultStore(tmp_path / "results").glances(), "cpu") == paces
 
 
 def test_of_each_data_set_the_runs_that_take_the_shortest_come_first(make_plan):
