@@ -14,13 +14,14 @@ from bench.records.record import DoneRun, FailedRun, dump, parse
 from bench.records.store import ResultStore
 
 
-def of_schema_3() -> bytes:
+def of_schema_3(*, failed: bool = False) -> bytes:
     """A few-shot run as the schema before had it."""
-    values = json.loads(dump(record(task="few10")))
+    values = json.loads(dump(record(task="few10", failed=failed)))
     values["schema"] = 3
     for name in ("windows", "equal_steps"):
         del values["spec"]["task"][name]
-    del values["audit"]["forecasts"], values["counts"]["per_epoch"]
+    if not failed:
+        del values["audit"]["forecasts"], values["counts"]["per_epoch"]
     return json.dumps(values).encode()
 
 
@@ -34,9 +35,9 @@ def test_a_glance_at_a_done_run_says_what_its_record_says(text: bytes) -> None:
     assert seen.environment.device == whole.environment.device
 
 
-def test_a_glance_at_a_failed_run_says_why() -> None:
-    made = record(failed=True)
-    seen = glance(dump(made), "a test")
+@pytest.mark.parametrize("text", [dump(record(failed=True)), of_schema_3(failed=True)], ids=["today", "schema 3"])
+def test_a_glance_at_a_failed_run_says_why(text: bytes) -> None:
+    seen, made = glance(text, "a test"), parse(text, "a test")
     assert isinstance(made, FailedRun)
     assert (seen.status, seen.spec, seen.error) == ("failed", made.spec, made.error)
 
