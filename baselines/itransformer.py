@@ -70,7 +70,8 @@ class Model(nn.Module):
 
     def marks(self, clock: Tensor) -> Tensor:
         """Slot of day and day of week from -0.5 to 0.5: ``[B, P, 2]`` to ``[B, 2, P]``."""
-        return (clock / clock.new_tensor((self.last_slot, DAYS - 1)) - 0.5).mT
+        slot, day = clock.unbind(-1)
+        return torch.stack((slot / self.last_slot, day / (DAYS - 1)), dim=1) - 0.5
 
 
 class Layer(nn.Module):
