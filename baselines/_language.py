@@ -74,9 +74,18 @@ class Language(nn.Module):
         return super().train(mode=False)
 
     def forward(self, tokens: Tensor, before: Any = None) -> Tensor:
-        """Vectors ``[B, N, D]`` to hidden states ``[B, N, D]``, which see what was ``remember``ed before them."""
-        hidden: Tensor = self.model(inputs_embeds=tokens, past_key_values=before, use_cache=False).last_hidden_state
+        """Vectors ``[B, N, D]`` to hidden states ``[B, N, D]``, which see what was ``remember``ed before them.
+
+        Without any memory, transformers asks the device whether several texts are packed into one, and waits.
+        """
+        memory = self._nothing() if before is None else before
+        hidden: Tensor = self.model(inputs_embeds=tokens, past_key_values=memory, use_cache=False).last_hidden_state
         return hidden
+
+    def _nothing(self) -> Any:
+        from transformers import DynamicCache
+
+        return DynamicCache(config=self.model.config)
 
     @torch.no_grad()
     def remember(self, words: Tensor, before: Any = None) -> Any:

@@ -7,6 +7,7 @@ until a batch is gathered.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -151,11 +152,19 @@ class WindowSet:
         return replace(self, origins=(self.origins + steps).clamp_max(self.origins[-1]))
 
     def drawn(self, count: int, batch_size: int, generator: torch.Generator) -> list[torch.Tensor]:
-        """So many batches of shuffled passes, one after the other; windows fewer than a batch are a batch each time."""
+        """So many batches of shuffled passes, one after the other; windows fewer than a batch are a batch each time.
+
+        ``generator`` is a CPU generator. The batches go to the device in one piece, for which nobody waits.
+        """
         batches: list[torch.Tensor] = []
         while len(batches) < count:
-            batches += self.shuffled(batch_size, generator)
-        return batches[:count]
+            batches += _cut(torch.randperm(len(self), generator=generator), batch_size)
+        chosen = batches[:count]
+        order = torch.cat(chosen)
+        if self.origins.is_cuda:
+            order = order.pin_memory()
+        order = order.to(self.origins.device, non_blocking=True)
+        return list(torch.split(order, [len(batch) for batch in chosen]))
 
     def share_with(self, days: int) -> float:
         """Share of the windows that have values of so many days before."""
@@ -176,21 +185,26 @@ class WindowSet:
         """All positions in order, in batches; the last one may be short and is never dropped or padded."""
         return _cut(torch.arange(len(self), device=self.origins.device), batch_size)
 
-    def shuffled(self, batch_size: int, generator: torch.Generator) -> list[torch.Tensor]:
-        """All positions in random order, in batches; ``generator`` is a CPU generator."""
-        order = torch.randperm(len(self), generator=generator).to(self.origins.device)
-        return _cut(order, batch_size)
-
     def _past(self, chosen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """As ``Window`` has it; every slot it reads lies before the origin, so no forecast sees its future."""
-        period = self.per_day * torch.tensor(self.days_back, device=self.origins.device)[:, None]  # [K, 1]
-        step = torch.arange(self.horizon, device=self.origins.device)
-        slots = self.origins[chosen, None, None] + step - period * (step // period + 1)  # [B, K, F]
-        shown = torch.tensor([days not in self.days_hidden for days in self.days_back], device=slots.device)
-        known = ((slots >= self.begins[chosen, None, None]) & shown[:, None])[..., None, None, None]
+        slots = self.origins[chosen, None, None] + self._past_offsets  # [B, K, F]
+        known = ((slots >= self.begins[chosen, None, None]) & self._past_shown[:, None])[..., None, None, None]
         slots = slots.clamp_min(0)
         values, valid = self.scaler.scaled(self.values[slots]), known & self.valid[slots]  # [B, K, F, C, H, W]
         return torch.where(valid, values, 0), valid, self._clock_of(slots)
+
+    @cached_property
+    def _past_offsets(self) -> torch.Tensor:
+        """Where ``past`` is seen from the origin, ``[K, F]`` int64: made once, since a device waits for each copy."""
+        period = self.per_day * torch.tensor(self.days_back)[:, None]  # [K, 1]
+        step = torch.arange(self.horizon)
+        return (step - period * (step // period + 1)).to(self.origins.device)
+
+    @cached_property
+    def _past_shown(self) -> torch.Tensor:
+        """Which of the days before are not blank in every window, ``[K]`` bool."""
+        shown = torch.tensor([days not in self.days_hidden for days in self.days_back])
+        return shown.to(self.origins.device)
 
     def _clock_of(self, slots: torch.Tensor) -> torch.Tensor:
         """What windows tell of the clock of these slots."""

@@ -156,7 +156,7 @@ def test_the_training_loss_is_the_mean_over_all_batches_of_an_epoch() -> None:
     settings = replace(SHORT, epochs=1, lr=1e-9)
     trainer, model = start(settings)
     order, losses = trainer.order.clone_state(), []
-    for chosen in trainer.task.train.shuffled(settings.batch_size, order):
+    for chosen in trainer.task.train.drawn(trainer.steps, settings.batch_size, order):
         forecast, (target, _) = model(trainer.task.train.window(chosen)).detach(), trainer.task.train.target(chosen)
         losses.append(float((forecast - trainer.task.scaler.scaled(target)).abs().mean()))
     assert trainer.run().curve[0]["train_loss"] == pytest.approx(math.fsum(losses) / len(losses), rel=1e-5)
