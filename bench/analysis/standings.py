@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """The largest complete part of a group: real data, current runs, no naive baselines among the ranked.
+    """The largest complete part of a group: current runs, on real data without naive baselines unless all take part.
 
     Attributes:
         scores: MAE at printed precision, data sets x methods; no gaps. May be too small to rank.
@@ -48,14 +48,14 @@ class Standing:
         return not self.quick and datasets >= FEWEST_DATASETS and models >= FEWEST_MODELS
 
 
-def standing(group: Group) -> Standing:
-    """What of a group can be ranked."""
+def standing(group: Group, *, everyone: bool = False) -> Standing:
+    """What of a group can be ranked; with ``everyone`` naive baselines and synthetic data sets take part, too."""
     import pandas as pd
 
-    methods = sorted({method for (_, method), cell in group.cells.items() if not cell.naive})
+    methods = sorted({method for (_, method), cell in group.cells.items() if everyone or not cell.naive})
     whole = pooled(group)
-    real = _one_version([data for data in whole.datasets if not data.synthetic], group)
-    headers = {header.name: header for header in method_headers(methods).values()}
+    real = _one_version([data for data in whole.datasets if everyone or not data.synthetic], group)
+    headers = {header.name: header for header in method_headers(methods, group.naive).values()}
     table, rmse = (
         pd.DataFrame(
             [[_score(group.cells.get((data, method)), metric) for method in methods] for data in real],
@@ -65,7 +65,7 @@ def standing(group: Group) -> Standing:
         )
         for metric in ("mae", "rmse")
     )
-    synthetic = sum(data.synthetic for data in group.datasets)
+    synthetic = 0 if everyone else sum(data.synthetic for data in group.datasets)
     left_out = [f"{synthetic} of {len(group.datasets)} data sets (synthetic)"] if synthetic else []
     left_out += [f"{data.dataset} (channels differ in unit)" for data in group.datasets if data not in whole.datasets]
     table, dropped = _complete(table)

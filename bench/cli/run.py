@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console, Group
+from rich.console import Console
 
-from bench.cli.console import ConsoleObserver, grid, print_line
+from bench.cli.console import ConsoleObserver, print_line
+from bench.cli.leaderboard import outcome_of
 from bench.cli.options import PlanOptions, with_options
 from bench.cli.plan import announce, expect, show_expected, show_plan
-from bench.settings import RANDOM
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -21,10 +19,11 @@ if TYPE_CHECKING:
 
     from bench.catalog.data import Catalog
     from bench.records.planned import PlannedRun
+    from bench.runs.suite import Suite
 
-QUICK_WARNING = (
-    "[yellow]Profile quick: budgets are tiny and ranks mean nothing.[/yellow] "
-    "For numbers to quote: [bold]stbench run --all --profile paper[/bold]"
+NEXT = (
+    "To make it real: stbench run --dataset NAME --data-dir DIR --profile laptop (a night) or paper (to quote); "
+    "your own array: stbench data import"
 )
 
 
@@ -49,11 +48,10 @@ def run(
     """
     tracked = options.prepare(track=not dry_run)
     console, suite, catalog = Console(), options.chosen_suite, options.catalog
-    quick = options.profile == "quick"
-    if quick:
-        console.print(QUICK_WARNING, soft_wrap=True)
     with console.status("reading the data sets"):
         plan = options.plan(suite, catalog, fetch=not dry_run)
+    if options.profile == "quick":
+        print_line(_quick(plan))
     show_plan(suite, plan, catalog)
     expected = expect(console, plan, catalog, options.results, options.device, force=force, thorough=dry_run)
     if dry_run:
@@ -61,9 +59,9 @@ def run(
     else:
         announce(console, expected)
         outcome = _execute(console, expected.order, catalog, options, tracked, force=force, compiled=compiled)
-        _finish(console, options, plan, outcome)
-    if quick:
-        console.print(QUICK_WARNING, soft_wrap=True)
+        _finish(console, options, suite, plan, outcome)
+    if options.profile == "quick":
+        print_line(NEXT)
     if not dry_run and outcome["failed"]:
         raise typer.Exit(1)
 
@@ -99,41 +97,25 @@ def _execute(
         )
 
 
-def _finish(console: Console, options: PlanOptions, plan: list[PlannedRun], outcome: Counter[str]) -> None:
+def _quick(plan: Sequence[PlannedRun]) -> str:
+    """What the quick profile leaves out, in a line."""
+    steps = max((run.spec.train.epochs * run.spec.train.steps_per_epoch for run in plan), default=0)
+    windows = max((run.spec.task.scored for run in plan), default=0)
+    texts = (f"at most {steps} training steps" if steps else "", f"{windows} scored windows" if windows else "")
+    return f"profile quick: {', '.join([*filter(None, texts), 'so ranks mean nothing'])}"
+
+
+def _finish(
+    console: Console, options: PlanOptions, suite: Suite, plan: Sequence[PlannedRun], outcome: Counter[str]
+) -> None:
     """Write tables and figures, and say what became of the plan."""
     from bench.cli.output import write_both
 
     written = write_both(options.results, [options.suite] if options.suite else [])
-    console.print(_summary(plan, options.results))
+    console.print(outcome_of(plan, suite, options.results), highlight=False)
     tables, figures = (", ".join(str(p) for p in written if p.suffix == ending) for ending in (".md", ".png"))
     counts = f"{outcome['done']} done, {outcome['skipped']} already there, {outcome['failed']} failed"
     text = f"{counts}; tables (also as .tex and .csv): {tables or 'none yet'}"
     text += f"; figures (also as .pdf): {figures}" if figures else ""
     print_line(text)
     print_line("all of it in one file to read: stbench report")
-
-
-def _summary(plan: list[PlannedRun], results: Path) -> Group:
-    """Mean test MAE over seeds, data sets (and tasks, if several) x methods, of this plan alone."""
-    from bench.analysis.table import MARKS, marked
-    from bench.records.record import DoneRun
-    from bench.records.store import ResultStore
-
-    store = ResultStore(results)
-    several = len({run.spec.task.name for run in plan}) > 1
-    scores: dict[tuple[str, str], list[float]] = {}
-    for run in plan:
-        dataset = marked(run.dataset, ["synthetic"] if run.spec.data.synthetic else [])
-        method = marked(run.method, ["random_weights"] if run.spec.weights in RANDOM else [])
-        row = f"{dataset} {run.spec.task.name}" if several else dataset
-        stored = store.has(run.dataset, run.model, run.run_id)
-        record = store.read(run.dataset, run.model, run.run_id) if stored else None
-        for name, channel in (record.cuts if isinstance(record, DoneRun) else {"": None}).items():
-            values = scores.setdefault((f"{row}: {name}" if name else row, method), [])
-            mae = record.score("mae", channel) if isinstance(record, DoneRun) else None
-            values += [] if mae is None else [mae]
-    shown = "".join(dataset + method for dataset, method in scores)
-    notes = ((MARKS["synthetic"][0], "synthetic data"), (MARKS["random_weights"][0], "random weights"))
-    caption = ", ".join(f"{mark} {note}" for mark, note in notes if mark in shown)
-    texts = {key: f"{fmean(values):.4g}" if values else "—" for key, values in scores.items()}
-    return grid(texts, "test MAE", caption or None)

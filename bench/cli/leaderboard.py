@@ -1,0 +1,83 @@
+"""What a plan shows when it ends: a small grid of errors, or a leaderboard where there are many methods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+
+from bench.cli.console import MOST_COLUMNS, grid, plain_table
+from bench.settings import RANDOM
+
+if TYPE_CHECKING:
+    from bench.analysis.table import Table
+    from bench.records.planned import PlannedRun
+    from bench.records.record import DoneRun
+    from bench.runs.suite import Suite
+
+
+def outcome_of(plan: Sequence[PlannedRun], suite: Suite, results: Path) -> Group:
+    """What came of this plan alone."""
+    done = _finished(plan, results)
+    if len({run.method for run in plan}) > MOST_COLUMNS and (tables := _leaderboards(done, suite)):
+        return Group(*(part for table in tables for part in _shown(table)))
+    return _grid(plan, done)
+
+
+def _finished(plan: Sequence[PlannedRun], results: Path) -> dict[str, DoneRun]:
+    """The finished records of a plan, by the id of the run."""
+    from bench.records.record import DoneRun
+    from bench.records.store import ResultStore
+
+    store = ResultStore(results)
+    there = (run for run in plan if store.has(run.dataset, run.model, run.run_id))
+    records = (store.read(run.dataset, run.model, run.run_id) for run in there)
+    return {record.run_id: record for record in records if isinstance(record, DoneRun)}
+
+
+def _leaderboards(done: Mapping[str, DoneRun], suite: Suite) -> list[Table]:
+    from bench.analysis.leaderboard import leaderboard
+    from bench.analysis.results import Results
+
+    groups = Results(done.values(), suites=[suite], code={}).groups(suite)
+    return [table for group in groups.values() if (table := leaderboard(group)) is not None]
+
+
+def _shown(table: Table) -> tuple[RenderableType, ...]:
+    """A table whose rows are numbered, with its notes and marks below."""
+    from bench.analysis.table import legend
+
+    shown = plain_table(("", table.corner, *(column.name for column in table.columns)), folded=table.corner)
+    shown.title = escape(table.heading)
+    for column in (shown.columns[0], *shown.columns[2:]):
+        column.justify = "right"
+    for number, (header, cells) in enumerate(zip(table.rows, table.cells, strict=True), start=1):
+        name = f"{header.text} (naive)" if header.naive else header.text
+        shown.add_row(str(number), escape(name), *(escape(cell.text) for cell in cells))
+    marks = legend([table])
+    return shown, escape(" ".join([*table.notes, *([f"{marks}."] if marks else [])])), ""
+
+
+def _grid(plan: Sequence[PlannedRun], done: Mapping[str, DoneRun]) -> Group:
+    """Mean test MAE over seeds, data sets (and tasks, if several) x methods."""
+    from bench.analysis.table import MARKS, marked
+
+    several = len({run.spec.task.name for run in plan}) > 1
+    scores: dict[tuple[str, str], list[float]] = {}
+    for run in plan:
+        dataset = marked(run.dataset, ["synthetic"] if run.spec.data.synthetic else [])
+        method = marked(run.method, ["random_weights"] if run.spec.weights in RANDOM else [])
+        row, record = f"{dataset} {run.spec.task.name}" if several else dataset, done.get(run.run_id)
+        for name, channel in (record.cuts if record else {"": None}).items():
+            values = scores.setdefault((f"{row}: {name}" if name else row, method), [])
+            mae = record.score("mae", channel) if record else None
+            values += [] if mae is None else [mae]
+    shown = "".join(dataset + method for dataset, method in scores)
+    notes = ((MARKS["synthetic"][0], "synthetic data"), (MARKS["random_weights"][0], "random weights"))
+    caption = ", ".join(f"{mark} {note}" for mark, note in notes if mark in shown)
+    texts = {key: f"{fmean(values):.4g}" if values else "—" for key, values in scores.items()}
+    return grid(texts, "test MAE", caption or None)
