@@ -101,7 +101,7 @@ class Tracker:
     def __init__(self, uri: str, results: Path, *, warn: Callable[[str], None]) -> None:
         self._open: dict[str, str] = {}  # our run id → MLflow's; touched by the thread alone
         self._feed = Feed(uri, lambda: MlflowStore.open(uri, results), warn=warn, lost=self._open.clear)
-        self._epochs: list[Epoch] = []
+        self._epochs: dict[str, list[Epoch]] = {}  # by our run id; several runs may be under way
         self._flushed = 0.0
 
     def __enter__(self) -> Tracker:
@@ -114,31 +114,37 @@ class Tracker:
         def start(store: MlflowStore) -> None:
             self._open[run.run_id] = store.start(run.run_id, run.spec, run.label)
 
-        self._epochs = []
+        self._epochs[run.run_id] = []
         self._feed.post(start)
 
     def epoch(self, run: PlannedRun, row: Mapping[str, Any]) -> None:
-        self._epochs.append(Epoch(**row))
+        self._epochs[run.run_id].append(Epoch(**row))
         if time.monotonic() - self._flushed < FLUSH_S:
             return
-        run_id, rows = run.run_id, self._epochs
-        self._epochs, self._flushed = [], time.monotonic()
+        waiting = {run_id: rows for run_id, rows in self._epochs.items() if rows}
+        self._epochs |= {run_id: [] for run_id in waiting}
+        self._flushed = time.monotonic()
 
         def log(store: MlflowStore) -> None:
-            if run_id in self._open:
-                store.log_epochs(self._open[run_id], rows)
+            for run_id, rows in waiting.items():
+                if run_id in self._open:
+                    store.log_epochs(self._open[run_id], rows)
 
         self._feed.post(log)
 
     def run_finished(self, run: PlannedRun, record: Record) -> None:
         """Complete the run, whatever of it arrived so far."""
         run_id = run.run_id
+        self._epochs.pop(run_id, None)
 
         def finish(store: MlflowStore) -> None:
             mlflow_id = self._open.pop(run_id, None) or store.start(run_id, record.spec, record.label)
             store.finish(mlflow_id, record)
 
         self._feed.post(finish)
+
+    def run_retried(self, run: PlannedRun, why: str) -> None:
+        """It goes on where it is in MLflow."""
 
     def run_skipped(self, run: PlannedRun, why: Literal["stored", "elsewhere"]) -> None:
         """Nothing to track."""

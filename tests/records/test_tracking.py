@@ -124,6 +124,28 @@ def test_a_killed_run_is_continued_and_its_curve_has_no_gap_and_no_double(result
     assert run.info.status == "FINISHED"
 
 
+def test_runs_side_by_side_keep_their_curves_apart(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.records.tracking.FLUSH_S", 0.0)
+    one, other = record(seed=0, epochs=3), record(seed=1, epochs=2)
+    longer = [msgspec.structs.replace(row, val_mae=row.val_mae + 100) for row in other.curve]
+    with Tracker(default_uri(results), results, warn=pytest.fail) as tracker:
+        for made in (one, other):
+            tracker.run_started(plan_of(made))
+        for mine, its in zip(one.curve, longer, strict=False):
+            tracker.epoch(plan_of(one), msgspec.structs.asdict(mine))
+            tracker.epoch(plan_of(other), msgspec.structs.asdict(its))
+        for made in (other, one):
+            tracker.run_finished(plan_of(made), made)
+
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=default_uri(results))
+    for run in mlflow_runs(default_uri(results)):
+        history = client.get_metric_history(run.info.run_id, "epoch/val_mae")
+        expected = longer if run.info.run_name.endswith("s1") else one.curve
+        assert {point.step: point.value for point in history} == {row.epoch: row.val_mae for row in expected}
+
+
 def test_sync_adds_what_is_missing_once_and_finishes_what_was_killed(results: Path) -> None:
     first, second, third = record(seed=0), record(seed=1), record(seed=2, failed=True)
     uri = default_uri(results)
