@@ -80,6 +80,11 @@ def run(
     data_dir: str | Path | None = None,
     results: str | Path = "results",
     device: str = "auto",
+    jobs: int | str = "auto",
+    threads: int = 1,
+    runs_per_gpu: int | None = None,
+    executor: str = "processes",
+    executor_options: Mapping[str, Any] | None = None,
     tuned: bool = False,
     force: bool = False,
     compiled: bool = False,
@@ -92,19 +97,24 @@ def run(
         models, variants, datasets, seeds: Only these; all of the suite and the profile if there are none.
         settings, profile, data_dir, device: As for ``evaluate``.
         task, protocol: In place of the suite's.
+        jobs, threads, runs_per_gpu, executor: As on the command line: how many runs go side by side, and where.
+        executor_options: What the executor has of its own, as on the command line.
         tuned: Whether to take each model's settings from the files that tuning leaves.
         force, compiled, observers: As for ``bench.runs.session.execute``.
 
     Raises:
         BenchError: If a name or a setting is wrong, or the data cannot be read. A run that fails is a failed record.
     """
+    from bench.runs.executors import Places, make_executor, number_of_jobs
     from bench.runs.session import execute, plan_suite, selected
     from bench.runs.suite import load_suites
 
     selection = selected(models, variants, datasets, seeds, settings, profile, task, protocol)
     (chosen,), catalog = load_suites([str(suite)]), _catalog(data_dir, Path(results))
     planned = plan_suite(chosen, selection, catalog, Path(results), device=device, tuned=tuned, fetch=True)
-    execute(planned, catalog, Path(results), device=device, force=force, compiled=compiled, observers=observers)
+    places = Places(jobs=number_of_jobs(jobs), device=device, threads=threads, runs_per_gpu=runs_per_gpu)
+    made_by = make_executor(executor, places, executor_options)
+    execute(planned, catalog, Path(results), executor=made_by, force=force, compiled=compiled, observers=observers)
     return load_results(results, [suite] if str(suite).endswith(".toml") else ())
 
 

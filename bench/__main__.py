@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 
 from bench.errors import BenchError
@@ -23,6 +24,9 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that cannot show a sign shows another
+    for sign in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        if signal.getsignal(sign) == signal.SIG_DFL:
+            signal.signal(sign, _as_ctrl_c)
     try:
         app()
     except BenchError as error:
@@ -39,6 +43,11 @@ def main() -> None:
         if stop.code == INTERRUPTED:
             Console(stderr=True).print("stopped; what is finished is kept, and the same command goes on from here")
         raise
+
+
+def _as_ctrl_c(number: int, frame: object) -> None:  # noqa: ARG001 - a handler's signature
+    """What asks the process to end ends it in order, with its workers."""
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -101,10 +102,39 @@ def network_file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> str 
 def _part_of(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{uuid4().hex}.tmp")
+    with _held(part, os.O_RDWR | os.O_CREAT):
+        try:
+            yield part
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def sweep(folders: Iterable[Path]) -> None:
+    """Remove what ``atomic_write`` and ``create`` left below these folders in processes that were killed."""
+    for part in (part for folder in folders for part in folder.rglob(".*.tmp")):
+        with suppress(OSError), _held(part, os.O_RDWR) as nobody_writes:
+            if nobody_writes:
+                part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _held(part: Path, how: int) -> Iterator[bool]:
+    """Open and lock a file, so that others see that a process is at it; False if another one is, or nobody can tell."""
+    if sys.platform == "win32":
+        yield False
+        return
+    import fcntl
+
+    handle = os.open(part, how, 0o666)
     try:
-        yield part
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locked = True
+        except OSError:
+            locked = False
+        yield locked
     finally:
-        part.unlink(missing_ok=True)
+        os.close(handle)
 
 
 def _sync(path: Path) -> None:

@@ -12,44 +12,24 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 pytest.register_assert_rewrite(
     "catalogs", "commands", "desk", "projects", "toy_grid"
 )  # so that what their checks found is told
 
-from builders import make_data
 from hub import Hub, point_at
+from tiny import make_tiny
 
 from bench.catalog.data import Catalog
 
 BUDGET = ("train.epochs=2", "train.steps_per_epoch=2", "train.batch_size=8")
-CARD = """
-name = "{name}"
-interval = 30
-grid = [3, 4]
-channels = ["in", "out"]
-start = "2020-01-06T00:00"
-title = "Tiny city"
-unit = "trips"
-"""
 
 
 @pytest.fixture
 def tiny(tmp_path):
     """A data folder with two tiny data sets of the user's own, ``tiny`` and ``tiny2``."""
-    from bench.catalog.imports import import_array
-
-    folder = tmp_path / "data"
-    folder.mkdir()
-    values = make_data(slots=400).values
-    for number, name in enumerate(("tiny", "tiny2")):
-        np.save(tmp_path / f"{name}.npy", values + number)
-        card = tmp_path / f"{name}.toml"
-        card.write_text(CARD.format(name=name), encoding="utf-8")
-        import_array(tmp_path / f"{name}.npy", card, folder)
-    return folder
+    return make_tiny(tmp_path)
 
 
 @pytest.fixture

@@ -95,6 +95,17 @@ def code_digest(modules: Iterable[str], plugins: Iterable[Plugin] = ()) -> str:
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
+def files_behind(model: str) -> list[Path]:
+    """The files of ours and of a model's package that its file imports, with itself.
+
+    Raises:
+        ConfigError: If a file cannot be read.
+        UnknownNameError: If there is no such model.
+    """
+    plugin = registry.find("model", model)
+    return list(_closure([(plugin.module, plugin.source)], _with_home(_our_homes(), plugin.module, plugin.source)))
+
+
 def file_digest(path: Path) -> str:
     """Digest of the syntax of one file, 16 hexadecimal digits.
 

@@ -53,7 +53,7 @@ class ConsoleObserver:
         self._console = console
         self._progress = bars(console)
         self._plan = self._progress.add_task("plan", total=runs, note="runs")
-        self._run: TaskID | None = None
+        self._runs: dict[str, TaskID] = {}  # by run id, of those under way
         self._stored = 0
 
     def __enter__(self) -> ConsoleObserver:
@@ -73,19 +73,19 @@ class ConsoleObserver:
 
     def run_started(self, run: PlannedRun) -> None:
         epochs = run.spec.train.epochs
-        self._run = self._progress.add_task(escape(run.title), total=epochs, note="epochs")
+        self._runs[run.run_id] = self._progress.add_task(escape(run.title), total=epochs, note="epochs")
 
-    def epoch(self, run: PlannedRun, row: Mapping[str, float]) -> None:  # noqa: ARG002 - an Observer's signature
-        if self._run is not None:
-            note = f"train loss {row['train_loss']:.4f}, validation MAE {row['val_mae']:.4g}"
-            self._progress.update(self._run, completed=row["epoch"], note=note)
+    def epoch(self, run: PlannedRun, row: Mapping[str, float]) -> None:
+        note = f"train loss {row['train_loss']:.4f}, validation MAE {row['val_mae']:.4g}"
+        self._progress.update(self._runs[run.run_id], completed=row["epoch"], note=note)
 
     def run_finished(self, run: PlannedRun, record: Record) -> None:
-        if self._run is not None:
-            self._progress.remove_task(self._run)
-            self._run = None
+        self._progress.remove_task(self._runs.pop(run.run_id))
         self._progress.advance(self._plan)
         self._console.print(finished_line(run, record), highlight=False, soft_wrap=True)
+
+    def run_retried(self, run: PlannedRun, why: str) -> None:
+        self.warn(f"{run.title} is begun again: {why}")
 
     def run_skipped(self, run: PlannedRun, why: Literal["stored", "elsewhere"]) -> None:
         self._progress.advance(self._plan)

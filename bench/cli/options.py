@@ -126,12 +126,13 @@ class PlanOptions:
 
 
 def with_options(
-    options: type[Any], *, without: Sequence[str] = ()
+    options: type[Any], *, name: str = "options", without: Sequence[str] = ()
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A command whose parameter ``options`` becomes the options that the fields of a dataclass declare.
+    """A command one of whose parameters becomes the options that the fields of a dataclass declare.
 
     Args:
         options: The dataclass; its fields are annotated as typer wants parameters.
+        name: Of the parameter.
         without: Fields that the command does not offer.
     """
     hints = get_type_hints(options, include_extras=True)
@@ -147,12 +148,12 @@ def with_options(
         @wraps(command)
         def run(**values: Any) -> None:
             chosen = options(**{parameter.name: values.pop(parameter.name) for parameter in shared})
-            command(options=chosen, **values)
+            command(**{name: chosen}, **values)
 
         signature = inspect.signature(command, eval_str=True)
         parameters = [
             *shared,
-            *(parameter for parameter in signature.parameters.values() if parameter.name != "options"),
+            *(parameter for parameter in signature.parameters.values() if parameter.name != name),
         ]
         run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

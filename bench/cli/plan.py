@@ -27,8 +27,11 @@ class Expected:
     """What of a plan is to do, and how long that may take.
 
     Attributes:
-        order: The whole plan, data set by data set, the cheapest runs first.
+        order: The whole plan: one run after the other, data set by data set, the cheapest first; side by side, the
+            longest first, behind naive baselines.
         seconds: By data set, of the runs whose pace is known.
+        jobs: How many runs go side by side.
+        span: Seconds that all of these take then.
         unknown: How many runs are in no such number.
         bound: Whether training may stop earlier, so that the numbers are upper bounds.
         failures: By method, why it could not be tried.
@@ -37,6 +40,8 @@ class Expected:
     order: Sequence[PlannedRun]
     todo: Sequence[PlannedRun]
     seconds: Mapping[str, float]
+    jobs: int
+    span: float
     unknown: int
     bound: bool
     failures: Mapping[str, str]
@@ -48,7 +53,8 @@ class Expected:
             return ""
         without = f", {self.unknown} of them not timed" if self.unknown else ""
         most = "at most " if self.bound else ""
-        return f"{most}about {duration(sum(self.seconds.values()))} on this machine{without}"
+        beside = f" with {self.jobs} runs side by side" if self.jobs > 1 else ""
+        return f"{most}about {duration(self.span)} on this machine{beside}{without}"
 
 
 def show_plan(suite: Suite, plan: Sequence[PlannedRun], catalog: Catalog) -> None:
@@ -79,6 +85,8 @@ def expect(
     results: Path,
     device: str,
     *,
+    jobs: int,
+    threads: int,
     force: bool,
     thorough: bool,
 ) -> Expected:
@@ -88,12 +96,13 @@ def expect(
     """
     from bench.context import device_name, resolve_device
     from bench.records.store import ResultStore
-    from bench.runs import estimate, isolation
+    from bench.runs import estimate, isolation, order
+    from bench.runs.preloading import large_libraries
 
     store = ResultStore(results)
     todo = [*plan] if force else [run for run in plan if not store.has(run.dataset, run.model, run.run_id)]
     if todo:
-        isolation.warm_up()
+        isolation.warm_up(large_libraries(todo))
     from bench.runs.timing import paces_with_trials
 
     machine = resolve_device(device)
@@ -102,11 +111,18 @@ def expect(
         known = estimate.paces_from_records(store.records(), device_name(machine)) if todo else {}
     trials = estimate.trials(todo, known, shapes, cheap=not thorough)
     with bars(console) as progress:
-        paces, failures = paces_with_trials(trials, known, catalog, machine, _shown_on(progress, len(trials)))
+        paces, failures = paces_with_trials(
+            trials, known, catalog, machine, _shown_on(progress, len(trials)), threads=threads
+        )
     timed = [(run, pace) for run in todo if (pace := paces.get(estimate.pace_key(run.spec)))]
+    begun = order.in_order(plan, paces, shapes, jobs)
+    missing = {run.run_id for run in todo}
+    lengths = (estimate.total_seconds([run], paces, shapes) for run in begun if run.run_id in missing)
     return Expected(
-        order=estimate.cheapest_first(plan, paces, shapes),
+        order=begun,
         todo=todo,
+        jobs=jobs,
+        span=order.span(lengths, jobs),
         seconds=_seconds([run for run, _ in timed], paces, shapes),
         unknown=len(todo) - len(timed),
         bound=any(pace.trained and run.spec.train.patience < run.spec.train.epochs for run, pace in timed),

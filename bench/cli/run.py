@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from bench.cli.console import ConsoleObserver, print_line
+from bench.cli.execution import ExecutionOptions
 from bench.cli.leaderboard import outcome_of
 from bench.cli.options import PlanOptions, with_options
 from bench.cli.plan import announce, expect, show_expected, show_plan
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from bench.catalog.data import Catalog
     from bench.records.planned import PlannedRun
+    from bench.runs.executors import Executor
     from bench.runs.suite import Suite
 
 NEXT = (
@@ -27,10 +29,12 @@ NEXT = (
 )
 
 
+@with_options(ExecutionOptions, name="execution")
 @with_options(PlanOptions)
 def run(
     *,
     options: PlanOptions,
+    execution: ExecutionOptions,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the planned runs and the time they may take; run nothing.")
     ] = False,
@@ -53,12 +57,23 @@ def run(
     if options.profile == "quick":
         print_line(_quick(plan))
     show_plan(suite, plan, catalog)
-    expected = expect(console, plan, catalog, options.results, options.device, force=force, thorough=dry_run)
+    executor = execution.open(options.device)
+    expected = expect(
+        console,
+        plan,
+        catalog,
+        options.results,
+        options.device,
+        jobs=executor.jobs,
+        threads=execution.threads,
+        force=force,
+        thorough=dry_run,
+    )
     if dry_run:
         show_expected(console, plan, expected)
     else:
         announce(console, expected)
-        outcome = _execute(console, expected.order, catalog, options, tracked, force=force, compiled=compiled)
+        outcome = _execute(console, expected.order, catalog, executor, options, tracked, force=force, compiled=compiled)
         _finish(console, options, suite, plan, outcome)
     if options.profile == "quick":
         print_line(NEXT)
@@ -70,6 +85,7 @@ def _execute(
     console: Console,
     plan: Sequence[PlannedRun],
     catalog: Catalog,
+    executor: Executor,
     options: PlanOptions,
     tracking_uri: str | None,
     *,
@@ -90,7 +106,7 @@ def _execute(
             plan,
             catalog,
             options.results,
-            device=options.device,
+            executor=executor,
             force=force,
             compiled=compiled,
             observers=observers,

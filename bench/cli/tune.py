@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
+from bench.cli.execution import ExecutionOptions
 from bench.cli.options import PlanOptions, with_options
 from bench.cli.tune_screen import TuneScreen
 from bench.errors import ConfigError, TrainingError, require
 
 if TYPE_CHECKING:
     from bench.catalog.data import Catalog
+    from bench.runs.executors import Executor
     from bench.runs.plan import Selection
     from bench.runs.suite import Suite
     from bench.tuning.search import Tuner, Workplace
@@ -25,10 +28,24 @@ if TYPE_CHECKING:
 TRIALS = 20
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrialOptions(ExecutionOptions):
+    """How many trials go side by side, and where."""
+
+    jobs: Annotated[
+        str,
+        typer.Option(
+            "--jobs", help="Trials side by side, or auto; one after the other, each is drawn from all others."
+        ),
+    ] = "1"
+
+
+@with_options(TrialOptions, name="execution")
 @with_options(PlanOptions, without=("seed", "shard", "tuned"))
 def tune(
     *,
     options: PlanOptions,
+    execution: TrialOptions,
     trials: Annotated[
         int | None, typer.Option("--trials", min=1, help=f"Finished trials per study (default: {TRIALS}).")
     ] = None,
@@ -39,7 +56,6 @@ def tune(
     storage: Annotated[
         str | None, typer.Option("--storage", help="Optuna storage of the studies, such as sqlite:///studies.db.")
     ] = None,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Worker processes per study.")] = 1,
 ) -> None:
     """Tune hyper-parameters on validation, with equal trials or seconds for every model; 'run --tuned' uses the best.
 
@@ -60,8 +76,15 @@ def tune(
     console.print(
         f"{len(jobs)} {'study' if len(jobs) == 1 else 'studies'}, {target} each, on validation alone", highlight=False
     )
-    workplace = Workplace(results=options.results, data_dir=catalog.data_dir, storage=storage, device=options.device)
-    if not _tune(console, jobs, workplace, target, workers, tracked):
+    executor = execution.open(options.device)
+    workplace = Workplace(
+        results=options.results,
+        data_dir=catalog.data_dir,
+        storage=storage,
+        device=executor.here or "cpu",
+        threads=execution.threads,
+    )
+    if not _tune(console, jobs, workplace, target, executor, tracked):
         raise typer.Exit(1)
 
 
@@ -94,10 +117,15 @@ def _jobs(suite: Suite, selection: Selection, catalog: Catalog, device: str) -> 
 
 
 def _tune(
-    console: Console, jobs: Sequence[Job], workplace: Workplace, target: Target, workers: int, tracking_uri: str | None
+    console: Console,
+    jobs: Sequence[Job],
+    workplace: Workplace,
+    target: Target,
+    executor: Executor,
+    tracking_uri: str | None,
 ) -> bool:
     """Whether every study found something."""
-    from bench.tuning.search import Tuner
+    from bench.tuning.search import Tuner, work
     from bench.tuning.tracking import StudyTracker
 
     results = workplace.results
@@ -108,8 +136,8 @@ def _tune(
         trackers = [StudyTracker(tracking_uri, results, warn=screen.warn)] if tracking_uri is not None else []
         for tracker in trackers:
             stack.enter_context(tracker)
-        tuner = stack.enter_context(Tuner(workplace, target, (screen, *trackers)))
-        stack.enter_context(_helpers(jobs, workplace, target, workers - 1))
+        tuner = stack.enter_context(Tuner(workplace, target, (screen, *trackers), takes=executor.here is not None))
+        stack.enter_context(executor.beside(work, list(jobs), workplace, target))
         for job in jobs:
             if (files := _study(job, tuner, screen, trackers, results)) is not None:
                 finished += 1
@@ -144,32 +172,3 @@ def _study(
     for tracker in trackers:
         tracker.finished(*address)
     return write_study(results, *address)
-
-
-@contextmanager
-def _helpers(jobs: Sequence[Job], workplace: Workplace, target: Target, count: int) -> Iterator[None]:
-    """Further worker processes, which end by themselves when there is nothing left to take, or with an error here.
-
-    They are no daemons, since each starts a process for each of its trials.
-    """
-    import multiprocessing
-    import os
-
-    from bench.tuning.search import work
-
-    context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
-    arguments = (list(jobs), workplace, target, os.getpid())
-    processes = [context.Process(target=work, args=arguments) for _ in range(count)]
-    started = []
-    try:
-        for process in processes:
-            process.start()
-            started.append(process)
-        yield
-    except BaseException:
-        for process in started:
-            process.terminate()
-        raise
-    finally:
-        for process in started:
-            process.join()

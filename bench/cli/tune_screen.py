@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from bench.tuning.studies import Job, SharedStudy, Tally, Target
 
 
+LOOK_S = 0.5  # between looks at trials that run elsewhere
+
+
 class TuneScreen:
     """Bars for the studies, the trials and the epochs, and one line for every trial that ended, whoever ran it."""
 
@@ -27,7 +31,8 @@ class TuneScreen:
         self._progress = bars(console)
         self._studies = self._progress.add_task("studies", total=len(jobs), note="")
         self._trials: TaskID | None = None
-        self._epochs: TaskID | None = None
+        self._running: dict[int, TaskID] = {}  # by number, of trials under way, here or elsewhere
+        self._looked = 0.0
         self._shown: set[int] = set()
         self._study = ""
 
@@ -41,21 +46,20 @@ class TuneScreen:
         self._progress.stop()
 
     def trial_started(self, study: SharedStudy, number: int) -> None:
-        self._drop(self._epochs)
-        total = study.job.run.spec.train.epochs
-        self._epochs = self._progress.add_task(f"trial {number}", total=total, note="epochs")
+        """Its bar comes with the others'."""
 
-    def epoch(self, study: SharedStudy, row: Mapping[str, float]) -> None:
-        if self._epochs is not None:
-            self._progress.update(self._epochs, completed=row["epoch"], note=f"validation MAE {row['val_mae']:.4g}")
-        if study.target.seconds is not None:
+    def epoch(self, study: SharedStudy, row: Mapping[str, float]) -> None:  # noqa: ARG002 - an Observer's signature
+        if time.monotonic() - self._looked > LOOK_S:
+            self._looked = time.monotonic()
             self._bar(study, study.tally())
+            self._bars_of_trials(study)
 
     def looked(self, study: SharedStudy) -> None:
         tally = study.tally()
         if self._study != study.job.study:
             self._open(study, tally)
         self._bar(study, tally)
+        self._bars_of_trials(study)
         for trial in study.trials():
             if trial.state.is_finished() and trial.number not in self._shown:
                 self._shown.add(trial.number)
@@ -86,9 +90,9 @@ class TuneScreen:
         self._progress.advance(self._studies)
 
     def _open(self, study: SharedStudy, tally: Tally) -> None:
-        for bar in (self._trials, self._epochs):
+        for bar in (self._trials, *self._running.values()):
             self._drop(bar)
-        self._study, self._epochs = study.job.study, None
+        self._study, self._running = study.job.study, {}
         self._shown = {trial.number for trial in study.trials() if trial.state.is_finished()}
         self._trials = self._progress.add_task(escape(study.job.title), total=_whole(self._target), note="trials")
         if self._shown:
@@ -100,6 +104,19 @@ class TuneScreen:
             best = "" if tally.best is None else f", best {tally.best:.4g}"
             note = "trials" if study.target.seconds is None else "seconds"
             self._progress.update(self._trials, completed=done, note=note + best)
+
+    def _bars_of_trials(self, study: SharedStudy) -> None:
+        """One for each trial that runs, whoever runs it."""
+        running = {trial.number: trial for trial in study.trials() if trial.state.name == "RUNNING"}
+        for number in self._running.keys() - running.keys():
+            self._drop(self._running.pop(number))
+        for number, trial in running.items():
+            if number not in self._running:
+                total = study.job.run.spec.train.epochs
+                self._running[number] = self._progress.add_task(f"trial {number}", total=total, note="epochs")
+            if (last := trial.last_step) is not None:
+                note = f"validation MAE {trial.intermediate_values[last]:.4g}"
+                self._progress.update(self._running[number], completed=last, note=note)
 
     def _drop(self, bar: TaskID | None) -> None:
         if bar is not None and bar in self._progress.task_ids:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from bench.errors import StoreError
-from bench.files import atomic_write, create, move
+from bench.files import atomic_write, create, move, sweep
 from bench.records.glance import Glance, glance
 from bench.records.record import Record, dump, parse
 
@@ -123,6 +124,21 @@ class ResultStore:
         """A lock that processes sharing this folder hold while they work on a run; it ends with its process."""
         self._locks.mkdir(parents=True, exist_ok=True)
         return FileLock(self._locks / f"{_checked(RUN_ID, run_id)}.lock")
+
+    def release(self, lock: FileLock) -> None:
+        """Give a lock that is held back, and remove its file."""
+        with suppress(OSError):  # such as on a system that removes no open file
+            Path(lock.lock_file).unlink()
+        lock.release()
+
+    def sweep(self) -> None:
+        """Remove what processes that were killed left: locks, and parts of records."""
+        sweep([self._runs])
+        for path in self._locks.glob("*.lock"):
+            lock = FileLock(path)
+            with suppress(Timeout, OSError):
+                lock.acquire(timeout=0)
+                self.release(lock)
 
     def _path(self, dataset: str, model: str, run_id: str, status: str) -> Path:
         name = _checked(RUN_ID, run_id) + (".json" if status == "done" else ".failed.json")

@@ -29,6 +29,7 @@ from bench.runs.execution import failure_of
 PRELOADED = (
     "bench.runs.worker",
     "bench.runs.evaluator",
+    "bench.runs.preloading",
     "torch._dynamo",  # by every optimizer
     "torch.utils.flop_counter",
     "bench.catalog.imports",
@@ -80,14 +81,20 @@ class Surroundings:
             threadpool_limits(self.threads, "blas")
 
 
-def warm_up() -> None:
-    """Start the fork server, which takes seconds to import torch, beside what is done meanwhile."""
+def warm_up(libraries: Sequence[str] = ()) -> None:
+    """Start the fork server, which takes seconds to import torch and these modules, beside what is done meanwhile."""
     if _method() == "forkserver":
         from multiprocessing.forkserver import ensure_running
 
+        from bench.runs.preloading import VARIABLE
+
         _context()
         with _ONE_AT_A_TIME, _without_main(), _deaf():
-            ensure_running()
+            os.environ[VARIABLE] = ",".join(libraries)
+            try:
+                ensure_running()
+            finally:
+                del os.environ[VARIABLE]
 
 
 class Caller(Protocol):
@@ -236,13 +243,19 @@ class Workers:
         _finish([process for process in leaving if process.pid is not None], answered=answered)
 
 
-def call(function: Callable[..., T], *arguments: object, on_row: Callable[[Row], None] | None = None) -> T:
+def call(
+    function: Callable[..., T],
+    *arguments: object,
+    on_row: Callable[[Row], None] | None = None,
+    threads: int | None = None,
+) -> T:
     """Call a function in a fresh process and wait for its answer.
 
     Args:
         function: One that can be pickled by its name.
         arguments: What it is called with; a ``Caller`` is added where there is ``on_row``.
         on_row: Called here, with each row that ``function`` tells its caller. What this raises ends the worker.
+        threads: Of the process's libraries; None is as many as torch has here.
 
     Raises:
         RaisedError: If the function raises whatever it may be.
@@ -250,7 +263,7 @@ def call(function: Callable[..., T], *arguments: object, on_row: Callable[[Row],
     """
     ends: list[End] = []
     with Workers() as workers:
-        workers.start(function, *arguments, on_end=ends.append, on_row=on_row)
+        workers.start(function, *arguments, on_end=ends.append, on_row=on_row, threads=threads)
         while not ends:
             workers.listen()
     return cast("T", ends[0].result())

@@ -20,14 +20,14 @@ def precision_on(device: str, asked: Precision) -> Literal["fp32", "bf16"]:
     """
     if asked != "auto":
         return asked
-    if device == "cpu" or (device == "auto" and not _may_have_gpu()):
+    if device == "cpu" or (device == "auto" and not may_have_gpu()):
         return "fp32"
     from bench.context import resolve_device, resolve_precision
 
     return resolve_precision(asked, resolve_device(device))
 
 
-def _may_have_gpu() -> bool:
+def may_have_gpu() -> bool:
     """Whether torch could find a GPU here, found out without importing it: on Linux its driver leaves a file."""
     if sys.platform == "darwin":
         return False

@@ -10,6 +10,7 @@ import contextlib
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -17,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from bench.catalog.data import Catalog
 from bench.errors import ConfigError, WorkerError
+from bench.files import sweep
 from bench.records.planned import PlannedRun
 from bench.records.record import Failure, Record, parse
 from bench.records.store import ResultStore
@@ -43,6 +45,9 @@ class Observer(Protocol):
 
     def run_finished(self, run: PlannedRun, record: Record) -> None: ...
 
+    def run_retried(self, run: PlannedRun, why: str) -> None:
+        """Its worker ended before the run did; it is begun a second time, from its checkpoint."""
+
     def run_skipped(self, run: PlannedRun, why: Literal["stored", "elsewhere"]) -> None: ...
 
 
@@ -52,26 +57,26 @@ class Runner:
     Args:
         catalog: The data sets.
         results: The results folder.
-        device: Where models are trained and scored, one after the other.
+        executor: Who makes the runs; or a device, on which they are made one after the other.
         observers: Called at each step of a run, in the thread that called ``run``.
         compiled: Whether to use torch.compile.
-        isolated: Whether each run has a worker process of its own, so that no model reaches another one's run.
-        executor: Who makes the runs, in place of one process after the other on ``device``.
+        isolated: Whether each run on a device has a process of its own, so that no model reaches another one's run.
     """
 
     def __init__(
         self,
         catalog: Catalog,
         results: Path,
-        device: torch.device | str,
+        executor: Executor | torch.device | str,
         observers: Sequence[Observer] = (),
         *,
         compiled: bool = False,
         isolated: bool = True,
-        executor: Executor | None = None,
     ) -> None:
         self.store, self._compiled = ResultStore(results), compiled
-        self._executor = executor or (Processes([str(device)], threads=None) if isolated else Direct(str(device)))
+        if not isinstance(executor, Executor):
+            executor = Processes([str(executor)], threads=None) if isolated else Direct(str(executor))
+        self._executor = executor
         self._checkpoints = results / "checkpoints"
         self._catalog, self._observers = catalog, observers
 
@@ -82,7 +87,8 @@ class Runner:
             The number of runs that are "done", "skipped" and "failed".
         """
         works = [self._work(run) for run in plan]
-        return _Driver(self.store, self._executor, self._observers).run(works, force=force)
+        driver = _Driver(self.store, self._executor, self._observers, [self._checkpoints, self._catalog.cache])
+        return driver.run(works, force=force)
 
     def _work(self, run: PlannedRun) -> Work:
         checkpoint = self._checkpoints / f"{run.run_id}.pt"
@@ -92,27 +98,40 @@ class Runner:
 class _Driver:
     """One plan being carried out: gives works to an executor and takes their records from it."""
 
-    def __init__(self, store: ResultStore, executor: Executor, observers: Sequence[Observer]) -> None:
-        self._store, self._executor, self._observers = store, executor, observers
+    def __init__(
+        self, store: ResultStore, executor: Executor, observers: Sequence[Observer], swept: Sequence[Path]
+    ) -> None:
+        self._store, self._executor, self._observers, self._swept = store, executor, observers, swept
         self._locks: dict[str, FileLock] = {}  # by run id, of runs that are under way
         self._again: deque[Work] = deque()  # their worker died
         self._tried_twice: set[str] = set()
         self._outcome = Counter(done=0, skipped=0, failed=0)
 
     def run(self, works: Sequence[Work], *, force: bool) -> Counter[str]:
-        waiting = list(works)
+        waiting, begun = list(works), False
         skipped: Skipped = "stored"
         try:
             while waiting or self._again:
                 held: list[Work] = []
-                self._executor.run(self._given(waiting, held, skipped, force=force), self)
+                given = self._given(waiting, held, skipped, force=force)
+                if (first := next(given, None)) is not None:
+                    begun = begun or self._sweep()
+                    self._executor.run(chain([first], given), self)
                 if len(held) == len(waiting):  # other processes hold these: wait, then see what they left
                     time.sleep(PAUSE_S)
                 waiting, skipped, force = held, "elsewhere", False
         finally:
             for lock in self._locks.values():
-                lock.release()
+                self._store.release(lock)
+            if begun:
+                self._sweep()
         return self._outcome
+
+    def _sweep(self) -> bool:
+        """Remove what killed processes left behind."""
+        self._store.sweep()
+        sweep(self._swept)
+        return True
 
     def _given(self, works: Iterable[Work], held: list[Work], skipped: Skipped, *, force: bool) -> Iterator[Work]:
         """Those that are to be made, locked one by one; those that another process holds become ``held``."""
@@ -147,9 +166,14 @@ class _Driver:
     def _forget(self, work: Work) -> None:
         """Put a stored record aside, and drop the checkpoint of an unfinished run, unless another process is at it."""
         run = work.run
-        with contextlib.suppress(Timeout), self._store.lock(run.run_id).acquire(timeout=0):
-            self._store.retire(run.dataset, run.model, run.run_id)
-            work.checkpoint.unlink(missing_ok=True)
+        lock = self._store.lock(run.run_id)
+        with contextlib.suppress(Timeout):
+            lock.acquire(timeout=0)
+            try:
+                self._store.retire(run.dataset, run.model, run.run_id)
+                work.checkpoint.unlink(missing_ok=True)
+            finally:
+                self._store.release(lock)
 
     def _stored(self, run: PlannedRun) -> bool:
         return self._store.has(run.dataset, run.model, run.run_id)
@@ -174,10 +198,11 @@ class _Driver:
     def died(self, work: Work, reason: str) -> None:
         """Give the work once more, which goes on from its checkpoint; the second time the run has failed."""
         if work.run.run_id in self._tried_twice:
-            self.answered(work, failure_of(WorkerError(f"{reason}; so did a second one")))
+            self.answered(work, failure_of(WorkerError(f"{reason}; and so was a second one")))
         else:
             self._tried_twice.add(work.run.run_id)
             self._again.append(work)
+            self._tell(lambda observer: observer.run_retried(work.run, reason))
 
     def answered(self, work: Work, answer: bytes | Failure | None) -> None:
         run = work.run
@@ -194,7 +219,7 @@ class _Driver:
 
     def _release(self, run: PlannedRun) -> None:
         if lock := self._locks.pop(run.run_id, None):
-            lock.release()
+            self._store.release(lock)
 
     def _tell(self, message: Callable[[Observer], None]) -> None:
         for observer in self._observers:

@@ -11,6 +11,7 @@ from bench.catalog.data import Catalog
 from bench.catalog.pretrained import fetch_unknown
 from bench.errors import ConfigError
 from bench.records.planned import PlannedRun
+from bench.runs.executors import Executor
 from bench.runs.plan import Selection, overrides_of, plan
 from bench.runs.runner import Observer, Runner
 from bench.runs.suite import Suite
@@ -81,11 +82,10 @@ def execute(
     catalog: Catalog,
     results: Path,
     *,
-    device: str = "auto",
+    executor: Executor,
     force: bool = False,
     compiled: bool = False,
     observers: Sequence[Observer] = (),
-    isolated: bool = True,
 ) -> Counter[str]:
     """Run what a results folder lacks of a plan.
 
@@ -93,22 +93,18 @@ def execute(
         planned: The plan.
         catalog: Its data sets.
         results: The results folder.
-        device: "auto", "cpu", "cuda" or "cuda:<number>".
+        executor: Who makes the runs.
         force: Whether to repeat finished runs; their old records are kept aside.
         compiled: Whether to use torch.compile.
-        observers: Called at each step of a run.
-        isolated: Whether each run has a worker process of its own.
+        observers: Called at each step of a run, in this thread.
 
     Returns:
         The number of runs that are "done", "skipped" and "failed".
 
     Raises:
-        DeviceError: If the device is not there.
         StoreError: If a record is broken or cannot be written.
     """
-    from bench.context import resolve_device
-
-    runner = Runner(catalog, results, resolve_device(device), observers, compiled=compiled, isolated=isolated)
+    runner = Runner(catalog, results, executor, observers, compiled=compiled)
     for _ in runner.store.records():
         pass  # a broken record is an error before the work, not after it
     return runner.run(planned, force=force)

@@ -41,18 +41,23 @@ def paces_with_trials(
     device: torch.device,
     on_trial: Callable[[PlannedRun], None],
     *,
+    threads: int | None = None,
     isolated: bool = True,
 ) -> tuple[dict[str, Pace], dict[str, str]]:
     """Try each run for a few steps; ``paces`` with what this found, and by method why it could not be tried.
 
     Nothing is stored, no weights are fetched, no test window is read, and random numbers go on as if nothing had been.
-    Each trial has a process of its own, if they are ``isolated``.
+    Each trial has a process of its own, with so many threads, if they are ``isolated``.
     """
     measured, failures = dict(paces), {}
     for run in runs:
         on_trial(run)
         try:
-            pace = call(trial_pace, run, catalog, device) if isolated else trial_pace(run, catalog, device)
+            pace = (
+                call(trial_pace, run, catalog, device, threads=threads)
+                if isolated
+                else trial_pace(run, catalog, device)
+            )
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a model does, the run itself will say so, too
             failure = error.failure if isinstance(error, RaisedError) else failure_of(error)
             failures[run.method] = failure.message

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -57,22 +56,20 @@ class Workplace:
     Attributes:
         storage: URL of a database; None is a journal file for each data set and model below ``results``.
         device: As on the command line.
+        threads: Of each trial; None is as many as torch has here.
     """
 
     results: Path
     data_dir: Path | None
     storage: str | None
     device: str
-
-
-class WorkerStoppedError(Exception):
-    """The process that started this worker is gone."""
+    threads: int | None = None
 
 
 class Tuner:
     """One worker: takes trials of studies and runs them, each in a process of its own if ``isolated``.
 
-    Use it in a ``with``.
+    One that does not take any waits for those of others. Use it in a ``with``.
     """
 
     def __init__(
@@ -81,13 +78,13 @@ class Tuner:
         target: Target,
         observers: Sequence[Observer] = (),
         *,
-        check: Callable[[], None] = lambda: None,
+        takes: bool = True,
         isolated: bool = True,
     ) -> None:
         from bench.context import resolve_device
 
-        self._isolated = isolated
-        self._workplace, self._target, self._observers, self._check = workplace, target, observers, check
+        self._takes, self._isolated = takes, isolated
+        self._workplace, self._target, self._observers = workplace, target, observers
         self._device = resolve_device(workplace.device)
         self._worker = Worker(workplace.results)
         self._catalog = Catalog(data_dir=workplace.data_dir, cache=workplace.results / "cache")
@@ -129,8 +126,7 @@ class Tuner:
 
     def _claim(self, study: SharedStudy, *, wait: bool) -> Trial | None:
         while True:
-            self._check()
-            trial = study.claim()
+            trial = study.claim() if self._takes else None
             if trial is not None or not wait or study.done():
                 self._tell(lambda observer: observer.looked(study))
                 return trial
@@ -150,8 +146,6 @@ class Tuner:
             value = self._objective(study, trial, started)
         except TrialPruned:
             study.prune(trial)
-        except WorkerStoppedError:
-            raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a model does, the reason is kept and the study goes on
             study.spend(trial, time.perf_counter() - started)
             reason = str(error.failure if isinstance(error, RaisedError) else failure_of(error))
@@ -170,7 +164,6 @@ class Tuner:
         last = spec.train.epochs
 
         def on_epoch(row: dict[str, float]) -> None:
-            self._check()
             trial.report(row["val_mae"], int(row["epoch"]))
             trial.set_user_attr("seconds", time.perf_counter() - started)
             self._tell(lambda observer: observer.epoch(study, row))
@@ -178,7 +171,8 @@ class Tuner:
                 raise TrialPruned
 
         if self._isolated:
-            return call(trial_mae, spec, study.job.run, self._catalog, self._device, on_row=on_epoch)
+            where = (self._catalog, self._device)
+            return call(trial_mae, spec, study.job.run, *where, on_row=on_epoch, threads=self._workplace.threads)
         return mae_of(spec, self._task(study.job.run), self._device, on_epoch)
 
 
@@ -253,15 +247,9 @@ def winner(study: SharedStudy) -> Tuned | None:
     return Tuned(model=model, train=train, found=outcome)
 
 
-def work(jobs: Sequence[Job], workplace: Workplace, target: Target, parent: int) -> None:
-    """What a further worker process does: help with each study, and end with the process that started it."""
-
-    def check() -> None:
-        if os.getppid() != parent:
-            raise WorkerStoppedError
-
-    expected = contextlib.suppress(WorkerStoppedError, KeyboardInterrupt, BenchError)
-    with expected, Tuner(workplace, target, check=check) as tuner:
+def work(jobs: Sequence[Job], workplace: Workplace, target: Target, device: str) -> None:
+    """What a further worker process does on a device: help with each study, in their order."""
+    with contextlib.suppress(BenchError), Tuner(replace(workplace, device=device), target) as tuner:
         for job in jobs:
             with contextlib.suppress(TrainingError):
                 tuner.tune(job, wait=False)

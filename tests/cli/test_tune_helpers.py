@@ -8,8 +8,7 @@ from pathlib import Path
 import errands
 import pytest
 
-from bench.cli.tune import _helpers
-from bench.tuning import search
+from bench.runs.executors.processes import Processes
 from bench.tuning.search import Workplace
 from bench.tuning.studies import Target
 
@@ -21,18 +20,16 @@ def workplace(tmp_path: Path) -> Workplace:
     return Workplace(results=tmp_path, data_dir=None, storage=None, device="cpu")
 
 
-def test_helpers_may_start_processes_of_their_own(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "work", errands.helps_in_another_process)
-    with _helpers([], workplace, TARGET, 1):
+def test_helpers_may_start_processes_of_their_own(workplace: Workplace) -> None:
+    with Processes(["cpu"] * 2, 1).beside(errands.helps_in_another_process, [], workplace, TARGET):
         pass
     assert [file.read_text() for file in workplace.results.iterdir()] == ["6 True"]
 
 
-def test_helpers_end_with_an_error_of_the_command(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "work", errands.helps_for_long)
+def test_helpers_end_with_an_error_of_the_command(workplace: Workplace) -> None:
 
     def interrupted() -> None:
-        with _helpers([], workplace, TARGET, 2):
+        with Processes(["cpu"] * 3, 1).beside(errands.helps_for_long, [], workplace, TARGET):
             while len(list(workplace.results.iterdir())) < 2:
                 time.sleep(0.02)
             raise KeyboardInterrupt

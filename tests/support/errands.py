@@ -46,13 +46,13 @@ def gives_what_cannot_be_sent() -> object:
     return threading.Lock()
 
 
-def helps_in_another_process(_jobs: object, workplace: Any, _target: object, _parent: int) -> None:
+def helps_in_another_process(_jobs: object, workplace: Any, _target: object, _device: str) -> None:
     """In place of ``bench.tuning.search.work``: a file says that another process answered."""
     doubled_here, process = call(doubled, 3)
     (workplace.results / f"{os.getpid()}").write_text(f"{doubled_here} {process != os.getpid()}", encoding="utf-8")
 
 
-def helps_for_long(_jobs: object, workplace: Any, _target: object, _parent: int) -> None:
+def helps_for_long(_jobs: object, workplace: Any, _target: object, _device: str) -> None:
     """Leaves a file at its begin and another at its end."""
     (workplace.results / f"{os.getpid()} begun").touch()
     time.sleep(15)

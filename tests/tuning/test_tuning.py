@@ -303,7 +303,7 @@ def test_a_wrong_password_is_one_sentence_without_it(command, postgres):
 def test_two_commands_with_two_workers_each_never_run_a_trial_twice(storage, command, make_job, tmp_path):
     url = f"sqlite:///{tmp_path / 'studies.db'}" if storage else None
     options = ["--storage", url] if url else []
-    both = [command("--trials", 7, "--workers", 2, *options) for _ in range(2)]
+    both = [command("--trials", 7, "--jobs", 2, *options) for _ in range(2)]
     answers = [process.communicate()[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], answers
     with Worker(tmp_path) as worker:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast, runtime_checkable
 
-from bench.errors import UnknownNameError
+from bench.errors import ConfigError, UnknownNameError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -49,6 +49,7 @@ class Follower(Protocol):
         """A worker has ended without an answer. The driver gives the work once more, or records the failure."""
 
 
+@runtime_checkable
 class Executor(Protocol):
     """Carries out works, each in a fresh process.
 
@@ -78,6 +79,23 @@ class Executor(Protocol):
         """
 
 
+def number_of_jobs(text: str | int) -> int | None:
+    """The number that a person writes; None for "auto".
+
+    Raises:
+        ConfigError: If it is neither.
+    """
+    if text == "auto":
+        return None
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise ConfigError(f"--jobs {text} is neither auto nor a whole number above 0")
+    return number
+
+
 @dataclass(frozen=True, kw_only=True)
 class Places:
     """How many runs go side by side, and on what.
@@ -85,11 +103,11 @@ class Places:
     Attributes:
         jobs: None is as many as fit: the GPUs times ``runs_per_gpu``, or the processor's cores by ``threads``.
         device: "auto", "cpu", "cuda" or "cuda:<number>".
-        threads: Of each run on the processor.
+        threads: Of the libraries of each run.
         runs_per_gpu: How many share a GPU; None is as many as ``jobs`` asks for, else one.
     """
 
-    jobs: int | None = 1
+    jobs: int | None = None
     device: str = "auto"
     threads: int = THREADS
     runs_per_gpu: int | None = None

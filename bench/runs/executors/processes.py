@@ -59,10 +59,16 @@ class Processes:
     def beside(self, function: Callable[..., None], *arguments: object) -> Iterator[None]:
         with Workers() as workers:
             for device in self._devices[1:]:
-                workers.start(function, *arguments, device, on_end=End.result, threads=self._threads)
+                workers.start(function, *arguments, device, on_end=_heed, threads=self._threads)
             yield
             while workers:
                 workers.listen()
+
+
+def _heed(end: End) -> None:
+    """One that raises is an error; one that died leaves its work to the others."""
+    if end.how == "raised":
+        end.result()
 
 
 def make(places: Places) -> Processes:

@@ -1,0 +1,263 @@
+"""Runs side by side: the same records as one after the other, and what becomes of workers that die."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hostile import install, model_text
+
+from bench.catalog import registry
+from bench.catalog.data import Catalog
+from bench.errors import ConfigError, UnknownNameError
+from bench.files import atomic_write
+from bench.records.planned import PlannedRun
+from bench.records.record import DoneRun, Record
+from bench.records.store import ResultStore
+from bench.runs.estimate import Pace, pace_key
+from bench.runs.executors import Places, make_executor, number_of_jobs, places
+from bench.runs.executors.processes import Processes
+from bench.runs.order import in_order, span
+from bench.runs.plan import Selection, plan
+from bench.runs.preloading import large_libraries
+from bench.runs.runner import Runner
+from bench.runs.suite import load_suite
+
+BUDGET = ("train.epochs=2", "train.steps_per_epoch=3", "train.batch_size=8", "train.precision=fp32")
+
+
+def planned(catalog: Catalog, *models: str, **choices: Any) -> list[PlannedRun]:
+    selection = Selection(models=models, **({"datasets": ("tiny",), "overrides": BUDGET} | choices))
+    return plan(load_suite("short_term"), selection, catalog)
+
+
+def scored(record: Record) -> tuple[object, ...]:
+    """Of a record what is no second and no megabyte."""
+    assert isinstance(record, DoneRun), record.error
+    curve = [(row.epoch, row.train_loss, row.val_mae) for row in record.curve]
+    return record.run_id, record.scores, record.windows, record.audit, record.inputs, curve, record.environment
+
+
+def left_behind(results: Path) -> list[Path]:
+    """Locks, checkpoints and parts of files."""
+    kinds = ("*.lock", "*.pt", ".*.tmp")
+    return [path for kind in kinds for path in results.rglob(kind)]
+
+
+class Recorder:
+    """An observer that notes what it is told, and does something at an epoch."""
+
+    def __init__(self, at_epoch: Callable[[PlannedRun], None] = lambda run: None) -> None:
+        self.events: list[tuple[str, str]] = []
+        self._at_epoch = at_epoch
+
+    def run_started(self, run: PlannedRun) -> None:
+        self.events.append(("started", run.title))
+
+    def epoch(self, run: PlannedRun, row: Any) -> None:
+        self.events.append((f"epoch {row['epoch']}", run.title))
+        self._at_epoch(run)
+
+    def run_finished(self, run: PlannedRun, record: Record) -> None:
+        self.events.append((record.status, run.title))
+
+    def run_retried(self, run: PlannedRun, why: str) -> None:
+        self.events.append(("retried", run.title))
+
+    def run_skipped(self, run: PlannedRun, why: str) -> None:
+        self.events.append((why, run.title))
+
+
+def test_two_side_by_side_leave_the_records_of_one_after_the_other(catalog: Catalog, tmp_path: Path) -> None:
+    runs = planned(catalog, "ridge", "stid", "dlinear", "last_value", seeds=(0, 1))
+    observer = Recorder()
+    alone = Runner(catalog, tmp_path / "alone", Processes(["cpu"], 1))
+    beside = Runner(catalog, tmp_path / "beside", Processes(["cpu", "cpu"], 1), [observer])
+    assert alone.run(runs)["done"] == beside.run(runs)["done"] == len(runs)
+    one, other = ({record.run_id: record for record in runner.store.records()} for runner in (alone, beside))
+    assert {key: scored(record) for key, record in one.items()} == {
+        key: scored(record) for key, record in other.items()
+    }
+    assert {record.environment.threads for record in other.values()} == {1}
+    open_runs = [0]
+    for what, _ in observer.events:
+        open_runs.append(open_runs[-1] + {"started": 1, "done": -1}.get(what, 0))
+    assert max(open_runs) == 2
+    for run in runs:
+        mine = [what for what, title in observer.events if title == run.title]
+        assert mine == (["started", "epoch 1", "epoch 2", "done"] if run.model in ("stid", "dlinear") else mine)
+        assert (mine[0], mine[-1]) == ("started", "done")
+
+
+@pytest.fixture
+def registered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
+    """Registers a model as an installed package would."""
+    folder = tmp_path / "packages"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+
+    def register(name: str, text: str) -> None:
+        install(folder, name, text)
+        registry._plugins.cache_clear()
+
+    yield register
+    registry._plugins.cache_clear()
+
+
+ONCE = """
+if not os.path.exists(r"{mark}"):
+    open(r"{mark}", "w").close()
+    os.kill(os.getpid(), 9)
+return window.history + self.level
+"""
+
+
+def test_a_worker_that_is_killed_costs_its_run_one_more_try(
+    catalog: Catalog, tmp_path: Path, registered: Callable[[str, str], None]
+) -> None:
+    registered("killed_once", model_text(ONCE.format(mark=tmp_path / "mark")))
+    registered("killed_always", model_text("os.kill(os.getpid(), 9)"))
+    runs = planned(catalog, "killed_once", "killed_always", "last_value")
+    observer = Recorder()
+    runner = Runner(catalog, tmp_path / "results", Processes(["cpu", "cpu"], 1), [observer])
+    assert runner.run(runs) == {"done": 2, "failed": 1, "skipped": 0}
+    (failed,) = [record for record in runner.store.records() if record.status == "failed"]
+    assert failed.model == "killed_always"
+    assert "ended by the signal SIGKILL" in failed.error.message
+    assert failed.error.message.endswith("and so was a second one")
+    told = [what for what, title in observer.events if "killed_once" in title]
+    assert told == ["started", "retried", "epoch 1", "epoch 2", "done"]
+    assert left_behind(tmp_path / "results") == []
+
+
+def test_a_worker_that_is_killed_goes_on_from_its_checkpoint(catalog: Catalog, tmp_path: Path) -> None:
+    def kill(run: PlannedRun) -> None:
+        if len(observer.events) == 3:  # started, and two epochs
+            (worker,) = multiprocessing.active_children()
+            os.kill(worker.pid or 0, signal.SIGKILL)
+
+    observer = Recorder(kill)
+    runs = planned(catalog, "stid", overrides=("train.epochs=6", *BUDGET[1:]))
+    disturbed = Runner(catalog, tmp_path / "disturbed", Processes(["cpu"], 1), [observer])
+    alone = Runner(catalog, tmp_path / "alone", Processes(["cpu"], 1))
+    assert disturbed.run(runs)["done"] == alone.run(runs)["done"] == 1
+    told = [what for what, _ in observer.events]
+    assert told[:3] == ["started", "epoch 1", "epoch 2"]
+    assert told.count("epoch 1") == told.count("retried") == 1
+    (one,), (other,) = (list(runner.store.records()) for runner in (disturbed, alone))
+    assert scored(one) == scored(other)
+
+
+def test_what_an_observer_raises_ends_all_workers_and_leaves_nothing(catalog: Catalog, tmp_path: Path) -> None:
+    workers: list[int] = []
+
+    def interrupt(run: PlannedRun) -> None:
+        if len({title for what, title in observer.events if what == "epoch 1"}) == 2:
+            workers.extend(child.pid or 0 for child in multiprocessing.active_children())
+            raise KeyboardInterrupt
+
+    observer = Recorder(interrupt)
+    runs = planned(catalog, "stid", "dlinear", overrides=("train.epochs=3000", "train.patience=3000", *BUDGET[1:]))
+    runner = Runner(catalog, tmp_path / "results", Processes(["cpu", "cpu"], 1), [observer])
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(runs)
+    assert len(workers) == 2
+    for worker in workers:
+        with pytest.raises(ProcessLookupError):
+            os.kill(worker, 0)
+    assert {path.suffix for path in left_behind(tmp_path / "results")} <= {".pt"}
+
+
+def test_what_killed_processes_left_goes_and_what_others_hold_stays(catalog: Catalog, tmp_path: Path) -> None:
+    store = ResultStore(tmp_path)
+    mine, its = (f"{digit * 16}.{digit * 12}" for digit in "12")
+    held = store.lock(mine)
+    held.acquire()
+    store.lock(its).acquire()  # and lost at once, as by a process that is killed
+    dead = tmp_path / "runs" / "a" / ".0123.tmp"
+    dead.parent.mkdir(parents=True)
+    dead.touch()
+    with atomic_write(tmp_path / "runs" / "a" / "b") as part:
+        part.touch()
+        store.sweep()
+        assert part.exists()
+    assert not dead.exists()
+    assert [path.stem for path in (tmp_path / "locks").iterdir()] == [mine]
+    store.release(held)
+    assert list((tmp_path / "locks").iterdir()) == []
+
+
+def test_jobs_are_a_number_or_auto() -> None:
+    assert [number_of_jobs(text) for text in ("auto", "3", 2)] == [None, 3, 2]
+    for text in ("0", "-1", "many"):
+        with pytest.raises(ConfigError, match="neither auto nor a whole number"):
+            number_of_jobs(text)
+    with pytest.raises(UnknownNameError, match="did you mean 'processes'"):
+        make_executor("process", Places())
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (Places(device="cpu"), ["cpu"] * 6),
+        (Places(device="cpu", threads=4), ["cpu"]),
+        (Places(device="cpu", jobs=3), ["cpu"] * 3),
+        (Places(device="auto"), ["cuda:0", "cuda:1"]),
+        (Places(device="auto", jobs=3), ["cuda:0", "cuda:1", "cuda:0"]),
+        (Places(device="cuda", runs_per_gpu=2), ["cuda:0", "cuda:1", "cuda:0", "cuda:1"]),
+        (Places(device="cuda:1", runs_per_gpu=2), ["cuda:1", "cuda:1"]),
+        (Places(device="cuda:1", jobs=1), ["cuda:1"]),
+    ],
+)
+def test_every_job_has_a_place(asked: Places, expected: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "cores", lambda: 6)
+    monkeypatch.setattr(places, "may_have_gpu", lambda: True)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    assert places.slots(asked) == expected
+
+
+def test_more_jobs_than_the_gpus_carry_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    with pytest.raises(ConfigError, match="--jobs 5 asks for more than 2 GPUs"):
+        places.slots(Places(device="cuda", jobs=5, runs_per_gpu=2))
+
+
+def test_a_container_is_asked_for_its_share_of_the_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(places, "QUOTA", tmp_path / "cpu.max")
+    assert places.cores() == 8
+    for text, cores in (("max 100000", 8), ("250000 100000", 2), ("50000 100000", 1)):
+        places.QUOTA.write_text(text, encoding="ascii")
+        assert places.cores() == cores
+
+
+def test_long_runs_begin_first_behind_naive_baselines_and_the_time_is_that_of_the_places(catalog: Catalog) -> None:
+    runs = planned(catalog, "dlinear", "last_value", "stid", datasets=("tiny", "tiny2"))
+    seconds = {"stid": 3e-6, "dlinear": 1e-6}
+    paces = {
+        pace_key(run.spec): Pace(trained=True, seconds={24: seconds[run.model]}) for run in runs if run.model in seconds
+    }
+    shapes = {"tiny": (400, 2, 3, 4), "tiny2": (4000, 2, 3, 4)}
+    begun = [(run.model, run.dataset) for run in in_order(runs, paces, shapes, 2)]
+    assert {model for model, _ in begun[:2]} == {"last_value"}
+    assert begun[2:] == [("stid", "tiny2"), ("dlinear", "tiny2"), ("stid", "tiny"), ("dlinear", "tiny")]
+    assert [run.dataset for run in in_order(runs, paces, shapes, 1)] == ["tiny"] * 3 + ["tiny2"] * 3
+    assert span([4, 3, 2, 1], 1) == 10
+    assert span([4, 3, 2, 1], 2) == 5
+    assert span([4, 1], 3) == 4
+
+
+def test_large_libraries_are_loaded_once_where_many_runs_want_them(catalog: Catalog) -> None:
+    assert large_libraries(planned(catalog, "stvfm", "stid")) == []
+    assert large_libraries(planned(catalog, "stid", seeds=range(9))) == []
+    assert large_libraries(planned(catalog, "stvfm", "visionts", seeds=range(4))) == [
+        "timm.models",
+        "transformers.modeling_utils",
+    ]
