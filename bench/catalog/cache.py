@@ -41,6 +41,14 @@ def stored_identity(file: Path) -> DataIdentity | None:
         return None
 
 
+def stored_shape(file: Path) -> tuple[int, ...] | None:
+    """The shape of the values in a cache, of whose arrays nothing is read; None if it is absent or broken."""
+    try:
+        return mapped(_beside(file, "values")).shape
+    except CORRUPT:
+        return None
+
+
 def stored(file: Path, card: DatasetCard) -> SpatioTemporalData | None:
     """The content of a cache, its large arrays mapped; None if it is absent, broken or not what its digest says."""
     try:

@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from bench.catalog import registry
-from bench.catalog.cache import CacheError, build, stored, stored_identity, write
+from bench.catalog.cache import CacheError, build, stored, stored_identity, stored_shape, write
 from bench.catalog.canonical import SYNTHETIC, canonical
 from bench.catalog.code import code_digest
 from bench.catalog.raw_files import digest_of, entries, files_below, may_be_imported
@@ -128,6 +128,15 @@ class Catalog:
         data = stored(file, self.card(name)) or self._build(name, file)
         self._remember(digests)
         return data
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape (T, C, H, W) of the values that ``load`` gives; reads a header when they are cached.
+
+        Raises:
+            DataError: If raw files are there but are not what the card says.
+        """
+        file = self._cache_file(name, self._digests(name))
+        return stored_shape(file) or self._build(name, file).values.shape
 
     def examine(self, name: str) -> DataIdentity:
         """As ``identity``, for commands that only look: a cache that cannot be written is no error.

@@ -94,25 +94,23 @@ def expect(
 
     With ``thorough`` all unknown paces are tried, else only those whose trial is cheap beside its runs.
     """
-    from bench.context import device_name, resolve_device
     from bench.records.store import ResultStore
     from bench.runs import estimate, isolation, order
+    from bench.runs.precision import name_of
     from bench.runs.preloading import large_libraries
+    from bench.runs.timing import paces_with_trials
 
     store = ResultStore(results)
     todo = [*plan] if force else [run for run in plan if not store.has(run.dataset, run.model, run.run_id)]
-    if todo:
-        isolation.warm_up(large_libraries(todo))
-    from bench.runs.timing import paces_with_trials
-
-    machine = resolve_device(device)
+    if todo and not thorough:
+        isolation.warm_up(large_libraries(todo))  # a dry run may need no process
     with console.status("reading the sizes of the data sets"):
         shapes = estimate.shapes_of(todo, catalog)
-        known = estimate.paces_from_records(store.records(), device_name(machine)) if todo else {}
+        known = estimate.paces_from_records(store.glances(), name_of(device)) if todo else {}
     trials = estimate.trials(todo, known, shapes, cheap=not thorough)
     with bars(console) as progress:
         paces, failures = paces_with_trials(
-            trials, known, catalog, machine, _shown_on(progress, len(trials)), threads=threads
+            trials, known, catalog, device, _shown_on(progress, len(trials)), threads=threads
         )
     timed = [(run, pace) for run in todo if (pace := paces.get(estimate.pace_key(run.spec)))]
     begun = order.in_order(plan, paces, shapes, jobs)

@@ -25,7 +25,7 @@ from bench.runs.estimate import passes, planned_work
 from bench.runs.isolation import call
 from bench.runs.plan import Selection, plan
 from bench.runs.suite import load_suite
-from bench.runs.timing import trial_pace
+from bench.runs.trial import trial_pace
 from bench.runs.worker import open_task
 from bench.scoring import score
 from bench.task import Task

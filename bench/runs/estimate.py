@@ -57,7 +57,7 @@ def pace_key(spec: Spec) -> str:
 
 def shapes_of(runs: Iterable[PlannedRun], catalog: Catalog) -> dict[str, tuple[int, ...]]:
     """The shapes (T, C, H, W) of the data sets of these runs, by name."""
-    return {name: catalog.load(name).values.shape for name in dict.fromkeys(run.dataset for run in runs)}
+    return {name: catalog.shape(name) for name in dict.fromkeys(run.dataset for run in runs)}
 
 
 def paces_from_records(records: Iterable[Record | Glance], device: str) -> dict[str, Pace]:

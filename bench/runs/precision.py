@@ -20,11 +20,29 @@ def precision_on(device: str, asked: Precision) -> Literal["fp32", "bf16"]:
     """
     if asked != "auto":
         return asked
-    if device == "cpu" or (device == "auto" and not may_have_gpu()):
+    if is_cpu(device):
         return "fp32"
     from bench.context import resolve_device, resolve_precision
 
     return resolve_precision(asked, resolve_device(device))
+
+
+def name_of(device: str) -> str:
+    """What a device is called in records, as ``bench.context.device_name`` has it; torch is not asked for a CPU.
+
+    Raises:
+        DeviceError: If the device is not there.
+    """
+    if is_cpu(device):
+        return "cpu"
+    from bench.context import device_name, resolve_device
+
+    return device_name(resolve_device(device))
+
+
+def is_cpu(device: str) -> bool:
+    """Whether a device, as on the command line, can only be the processor; torch is not asked."""
+    return device == "cpu" or (device == "auto" and not may_have_gpu())
 
 
 def may_have_gpu() -> bool:

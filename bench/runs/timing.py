@@ -1,44 +1,22 @@
-"""Trials: a few training steps and one batch of forecasts of a run, to see how fast such runs are on this machine."""
+"""Which runs are tried to see how fast such runs are on this machine; each trial (``bench.runs.trial``) elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from copy import copy
 from dataclasses import replace
-from typing import Any
 
-import torch
-from torch import nn
-
-from bench.catalog import registry
 from bench.catalog.data import Catalog
-from bench.context import RunContext, flags_kept
 from bench.records.planned import PlannedRun
-from bench.runs.estimate import (
-    CHECKED_WINDOWS,
-    TRIAL_STEPS,
-    TRIAL_WINDOWS,
-    Pace,
-    pace_key,
-    passes,
-    work,
-)
+from bench.runs.estimate import Pace, pace_key
 from bench.runs.execution import failure_of
 from bench.runs.isolation import RaisedError, call
-from bench.scoring import forecast_sums
-from bench.settings import TrainSettings
-from bench.task import Task
-from bench.train import Trainer, learning, make_model
-from bench.windows import WindowSet, spread
-
-FITTED_SLOTS = 512  # of the series that a model is fitted to
 
 
 def paces_with_trials(
     runs: Iterable[PlannedRun],
     paces: Mapping[str, Pace],
     catalog: Catalog,
-    device: torch.device,
+    device: str,
     on_trial: Callable[[PlannedRun], None],
     *,
     threads: int | None = None,
@@ -54,9 +32,9 @@ def paces_with_trials(
         on_trial(run)
         try:
             pace = (
-                call(trial_pace, run, catalog, device, threads=threads)
+                call(_pace_of, run, catalog, device, threads=threads)
                 if isolated
-                else trial_pace(run, catalog, device)
+                else _pace_of(run, catalog, device)
             )
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a model does, the run itself will say so, too
             failure = error.failure if isinstance(error, RaisedError) else failure_of(error)
@@ -67,71 +45,9 @@ def paces_with_trials(
     return measured, failures
 
 
-def trial_pace(run: PlannedRun, catalog: Catalog, device: torch.device) -> Pace:
-    """Seconds per unit of work of the whole run, put together from those of its parts."""
-    context = RunContext(seed=0, device=device)
-    with flags_kept(), context.own_random_numbers():
-        context.begin()
-        task = Task(catalog.load(run.dataset), run.spec.task, device, test_allowed=False)
-        return _pace(run, task, context)
+def _pace_of(run: PlannedRun, catalog: Catalog, device: str) -> Pace:
+    """In the process of a trial, which alone imports torch."""
+    from bench.context import resolve_device
+    from bench.runs.trial import trial_pace
 
-
-def _pace(run: PlannedRun, task: Task, context: RunContext) -> Pace:
-    module = registry.load("model", run.model)
-    task = task.with_days(getattr(module, "DAYS_BACK", ()))
-    config = dict(run.spec.config)
-    if run.spec.reads_weights:  # random ones are as fast, and nothing is downloaded to make a guess
-        config["weights"] = "random"
-    started = context.seconds()
-    model = make_model(module, config, task.shape, context.device).eval()
-    fixed, step, trained = context.seconds() - started, 0.0, False
-    if (how := learning(model)) == "fit":
-        fixed += _fit_seconds(model, task, context)
-    elif trained := how == "steps":
-        step = _step_seconds(model, run.spec.train, task, context)
-    windows, train, epochs = task.counts(), run.spec.train, run.spec.train.epochs if trained else 0
-    steps, forecasts = passes(windows, train, epochs)
-    seconds = fixed + steps * step + forecasts * _forward_seconds(model, train, task, context)
-    pace = seconds / work(windows, train, epochs, task.shape.cells)
-    return Pace(trained=trained, seconds={task.shape.cells * task.shape.channels: pace})
-
-
-def _few(windows: WindowSet, count: int) -> WindowSet:
-    """So many windows, from the first to the last."""
-    chosen = spread(len(windows), count).tolist()
-    return replace(windows, origins=windows.origins[chosen], begins=windows.begins[chosen])
-
-
-def _fit_seconds(model: Any, task: Task, context: RunContext) -> float:
-    """Scaled up from a part of the series."""
-    whole = task.series
-    slots = min(len(whole.values), max(FITTED_SLOTS, 4 * (task.shape.history + task.shape.horizon)))
-    started = context.seconds()
-    part = {name: getattr(whole, name)[:slots] for name in ("values", "clock", "mask")}
-    model.fit(replace(whole, **part, origins=whole.origins[whole.origins <= slots - task.shape.horizon]))
-    return (context.seconds() - started) * len(whole.values) / slots
-
-
-def _step_seconds(model: nn.Module, train: TrainSettings, task: Task, context: RunContext) -> float:
-    """Per window trained on: epochs of one step, of which the first warms up."""
-    short = copy(task)
-    short.val = _few(task.val, CHECKED_WINDOWS)
-    settings = replace(train, epochs=TRIAL_STEPS, steps_per_epoch=1, patience=TRIAL_STEPS)
-    ends: list[float] = []
-    Trainer(model, short, settings, context).run(on_epoch=lambda row: ends.append(context.seconds()))  # noqa: ARG005
-    units = 3 * min(train.batch_size, len(task.train)) + len(short.val)
-    return 3 * (ends[-1] - ends[0]) / (len(ends) - 1) / units
-
-
-def _forward_seconds(model: nn.Module, train: TrainSettings, task: Task, context: RunContext) -> float:
-    """Per window forecast: one batch, after one window to warm up."""
-    for count in (1, TRIAL_WINDOWS):
-        windows, started = _few(task.val, count), context.seconds()
-        forecast_sums(
-            model,
-            windows,
-            mape_threshold=task.mape_threshold,
-            clamp=task.settings.clamp,
-            precision=train.precision,
-        )
-    return (context.seconds() - started) / len(windows)
+    return trial_pace(run, catalog, resolve_device(device))

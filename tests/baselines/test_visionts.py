@@ -227,7 +227,7 @@ def test_a_run_has_epochs_only_if_something_is_trained_and_so_has_its_estimate(
     assert (record.cost.epochs, record.audit.best_epoch > 0) == (epochs, epochs > 0)
 
     size = estimate.shapes_of([run], catalog)
-    paces, failures = paces_with_trials([run], {}, catalog, CPU, lambda _: None, isolated=False)
+    paces, failures = paces_with_trials([run], {}, catalog, "cpu", lambda _: None, isolated=False)
     assert not failures
     for found in (estimate.paces_from_records([record], record.environment.device), paces):
         (pace,) = found.values()

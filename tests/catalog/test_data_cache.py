@@ -68,6 +68,20 @@ def test_what_is_cached_is_neither_read_nor_hashed_again(catalog: Catalog, monke
     assert catalog.load("bikedc").identity == expected
 
 
+def test_a_shape_is_told_by_a_header_and_made_anew_with_a_broken_cache(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape = catalog.shape("bikenyc")
+    assert shape == catalog.load("bikenyc").values.shape
+    with monkeypatch.context() as patched:
+        patched.setattr("bench.catalog.data.build", lambda *_: pytest.fail("made again"))
+        patched.setattr("numpy.load", lambda *_, **__: pytest.fail("an array was read"))
+        assert catalog.shape("bikenyc") == shape
+    (values,) = catalog.cache.glob("bikenyc-*.values.npy")
+    values.write_bytes(b"")
+    assert catalog.shape("bikenyc") == shape == catalog.load("bikenyc").values.shape
+
+
 def test_a_missing_mask_and_segments_survive_the_cache(catalog: Catalog) -> None:
     np.save(raw_file(catalog), silent_once())
     for _ in range(2):

@@ -51,6 +51,9 @@ class Large:
     def load(self, name):
         return make_data(slots=2000)
 
+    def shape(self, name):
+        return self.load(name).values.shape
+
 
 class Counted(nn.Module):
     """Repeats the last value, and counts the windows that it sees in training and in evaluation."""
@@ -85,7 +88,7 @@ def shape(slots, cells):
 
 
 def try_all(runs, paces=None, catalog=None):
-    return paces_with_trials(runs, paces or {}, catalog or Large(), CPU, lambda run: None, isolated=False)
+    return paces_with_trials(runs, paces or {}, catalog or Large(), "cpu", lambda run: None, isolated=False)
 
 
 def test_work_is_the_windows_times_the_cells_and_a_trained_window_counts_three_times():
