@@ -82,7 +82,7 @@ def build(file: Path, card: DatasetCard, raw: RawSeries, version: str) -> Spatio
 
             def grow(name: str, shape: tuple[int, ...], dtype: type[np.generic]) -> Growing:
                 part = files.enter_context(atomic_write(_beside(file, name)))
-                return files.enter_context(npy_file(part, shape, dtype))
+                return files.enter_context(npy_file(part, shape[1:], dtype))
 
             data = canonical(card, raw, version, grow)
         _write_rest(file, data)

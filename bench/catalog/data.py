@@ -95,7 +95,9 @@ class Catalog:
         if name in registry.dataset_names():
             card: DatasetCard = registry.load("dataset", name).CARD
             return card
-        return self._read_imported(name)[0]
+        from bench.catalog.imports import imported_card
+
+        return imported_card(self._imported_folder(name))
 
     def has_real(self, name: str) -> bool:
         """Whether any file lies in the data set's folder.
@@ -177,11 +179,14 @@ class Catalog:
     def _read_imported(self, name: str) -> tuple[DatasetCard, RawSeries]:
         from bench.catalog.imports import read_imported
 
+        return read_imported(self._imported_folder(name))
+
+    def _imported_folder(self, name: str) -> Path:
         folder = self._folder(name)
         if folder is None or name not in self._imported():
             raise UnknownNameError("data set", name, self.names())
         self._raw_files(name)  # a file that cannot be reached is named as such
-        return read_imported(folder)
+        return folder
 
     def _read(self, name: str) -> tuple[DatasetCard, RawSeries, str]:
         """Card, series and version of a data set, from its raw files or as a synthetic data set."""

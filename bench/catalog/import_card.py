@@ -50,7 +50,8 @@ from pydantic import (
 from bench.errors import ConfigError
 from bench.types import MINUTES_PER_DAY, DatasetCard
 
-CARD_FILE, DATA_FILE = "card.toml", "data.npz"
+CARD_FILE, DATA_FILE = "card.toml", "data.npy"
+BY_HAND = "data.npz"  # in place of DATA_FILE: of a folder laid out by hand, or by an earlier version
 NAME = r"^[a-z][a-z0-9_]*$"
 MIDNIGHT = datetime.fromisoformat("2024-01-01")  # of a Monday
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Callable, Generator
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,43 +15,106 @@ from numpy.typing import NDArray
 
 from bench.catalog.import_card import ImportCard, one_line
 from bench.errors import DataError
+from bench.mapped import PIECE
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def read_csv(path: Path, card: ImportCard) -> tuple[NDArray[np.float64], datetime | None]:
-    """The values in the card's layout, and the time of the first row if there is a column of times.
+class CsvFile:
+    """The values of a CSV, a piece at a time.
 
-    Raises:
-        DataError: If a cell is no number, the columns do not fit the card, or the times have a gap.
+    Attributes:
+        start: The time of the first row if there is a column of times, once a piece was read.
     """
-    import pandas as pd
 
-    try:
-        with path.open(encoding="utf-8-sig") as stream:
-            first = stream.readline().strip()
-        header = 0 if _has_header(card, _split(first, path), path) else None
-        frame = pd.read_csv(path, header=header, encoding="utf-8-sig", low_memory=False)
-    except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
-        raise DataError(
-            f"{path} cannot be read as CSV: {one_line(error)}; write one slot per row, with commas"
-        ) from error
-    start = None
-    if len(frame) and not pd.api.types.is_numeric_dtype(frame.dtypes.iloc[0]):
-        start = _check_times(frame.iloc[:, 0], card.interval, path)
-        frame = frame.iloc[:, 1:]
-    for number, (column, dtype) in enumerate(frame.dtypes.items(), start=1):
-        if not pd.api.types.is_numeric_dtype(dtype):
+    def __init__(self, path: Path, card: ImportCard, on_bytes: Callable[[int], None]) -> None:
+        """Nothing is read yet; ``on_bytes`` is told how much was after each piece."""
+        self.start: datetime | None = None
+        self._path, self._card, self._on_bytes = path, card, on_bytes
+        self._last: pd.Timestamp | None = None
+        self._columns = math.prod(card.row_shape())
+
+    def rows(self) -> Generator[NDArray[np.float64]]:
+        """The values in the card's layout.
+
+        Raises:
+            DataError: If a cell is no number, the columns do not fit the card, or the times have a gap.
+        """
+        import pandas as pd
+
+        timed = None
+        with closing(self._frames()) as frames:
+            for frame in frames:
+                if timed is None:
+                    timed = len(frame) > 0 and not pd.api.types.is_numeric_dtype(frame.dtypes.iloc[0])
+                if timed:
+                    self._check_times(frame.iloc[:, 0])
+                values = frame.iloc[:, 1:] if timed else frame
+                self._check_columns(values)
+                yield values.to_numpy(np.float64).reshape(-1, *self._card.row_shape())
+
+    def _frames(self) -> Generator[pd.DataFrame]:
+        import pandas as pd
+
+        try:
+            with self._path.open(encoding="utf-8-sig") as text:
+                first = text.readline().strip()
+            header = 0 if _has_header(self._card, _split(first, self._path), self._path) else None
+            rows = max(1, PIECE // self._columns)
+            with (
+                self._path.open("rb") as stream,
+                pd.read_csv(stream, header=header, encoding="utf-8-sig", low_memory=False, chunksize=rows) as frames,
+            ):
+                for frame in frames:
+                    yield frame
+                    self._on_bytes(stream.tell())
+        except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
             raise DataError(
-                f"{path} holds something else than numbers in value column {number} ({column}); mend the file"
+                f"{self._path} cannot be read as CSV: {one_line(error)}; write one slot per row, with commas"
+            ) from error
+
+    def _check_columns(self, frame: pd.DataFrame) -> None:
+        import pandas as pd
+
+        path, card = self._path, self._card
+        for number, (column, dtype) in enumerate(frame.dtypes.items(), start=1):
+            if not pd.api.types.is_numeric_dtype(dtype):
+                raise DataError(
+                    f"{path} holds something else than numbers in value column {number} ({column}); mend the file"
+                )
+        if frame.shape[1] != self._columns:
+            raise DataError(
+                f"{path} has {frame.shape[1]} value columns where {card.layout} of {card.row_shape()} wants "
+                f"{self._columns}; correct grid, channels or layout in the card"
             )
-    if frame.shape[1] != np.prod(card.row_shape()):
-        raise DataError(
-            f"{path} has {frame.shape[1]} value columns where {card.layout} of {card.row_shape()} wants "
-            f"{np.prod(card.row_shape())}; correct grid, channels or layout in the card"
-        )
-    return frame.to_numpy(np.float64).reshape(-1, *card.row_shape()), start
+
+    def _check_times(self, column: pd.Series[Any]) -> None:
+        """They follow each other, and the last of the piece before."""
+        import pandas as pd
+
+        path = self._path
+        try:
+            times = pd.DatetimeIndex(pd.to_datetime(column, format="ISO8601"))
+        except ValueError as error:
+            raise DataError(
+                f"{path} has a first column that is neither numbers nor ISO times: {one_line(error)}"
+            ) from error
+        if times.tz is not None or times.hasnans:
+            raise DataError(
+                f"{path} has a time that is empty or has a time zone; give local times such as 2024-01-01T00:30"
+            )
+        self.start = times[0].to_pydatetime() if self.start is None else self.start
+        known = times if self._last is None else pd.DatetimeIndex([self._last, *times])
+        self._last, step = times[-1], pd.Timedelta(minutes=self._card.interval)
+        wrong = np.flatnonzero((known[1:] - known[:-1]) != step)
+        if wrong.size:
+            at = int(wrong[0])
+            raise DataError(
+                f"{path} has a gap in time: {known[at]} is followed by {known[at + 1]} where a step of "
+                f"{self._card.interval} minutes is wanted; fill the missing rows (empty cells, and "
+                'missing = "nan" in the card) and sort them'
+            )
 
 
 def _split(line: str, path: Path) -> list[str]:
@@ -87,28 +153,3 @@ def _is_time(cell: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _check_times(column: pd.Series[Any], interval: int, path: Path) -> datetime:
-    import pandas as pd
-
-    try:
-        times = pd.DatetimeIndex(pd.to_datetime(column, format="ISO8601"))
-    except ValueError as error:
-        raise DataError(
-            f"{path} has a first column that is neither numbers nor ISO times: {one_line(error)}"
-        ) from error
-    if times.tz is not None or times.hasnans:
-        raise DataError(
-            f"{path} has a time that is empty or has a time zone; give local times such as 2024-01-01T00:30"
-        )
-    step = pd.Timedelta(minutes=interval)
-    wrong = np.flatnonzero((times[1:] - times[:-1]) != step)
-    if wrong.size:
-        at = int(wrong[0])
-        raise DataError(
-            f"{path} has a gap in time: {times[at]} is followed by {times[at + 1]} where a step of {interval} minutes "
-            'is wanted; fill the missing rows (empty cells, and missing = "nan" in the card) and sort them'
-        )
-    first: datetime = times[0].to_pydatetime()
-    return first

@@ -15,15 +15,15 @@ UNREADABLE: Final = (OSError, ValueError, KeyError, TypeError, EOFError)
 
 
 class NpyFile:
-    """An array of a known shape that is written to a file from its first row to its last.
+    """An array that is written to a file from its first row to its last.
 
     Plain writes, and not a map that is written to: on a full disk the latter ends the process.
     """
 
-    def __init__(self, path: Path, stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        self._path, self._stream, self._dtype = path, stream, dtype
-        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(stream, header)
+    def __init__(self, path: Path, stream: IO[bytes], row_shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self._path, self._stream, self._row_shape, self._dtype = path, stream, row_shape, dtype
+        self.rows = 0
+        self._write_header()
 
     def add(self, rows: NDArray[Any]) -> None:
         """Write these rows behind those that are there.
@@ -32,22 +32,35 @@ class NpyFile:
             OSError: If they cannot be written.
         """
         self._stream.write(np.ascontiguousarray(rows, dtype=self._dtype).data)
+        self.rows += len(rows)
 
     def whole(self) -> NDArray[Any]:
         """The array, mapped."""
-        self._stream.flush()
+        self.finish()
         return mapped(self._path)
+
+    def finish(self) -> None:
+        """Say in the file how many rows there are: numpy leaves room for the number."""
+        self._stream.seek(0)
+        self._write_header()
+        self._stream.flush()
+        self._stream.seek(0, 2)
+
+    def _write_header(self) -> None:
+        shape = (self.rows, *self._row_shape)
+        header = {"descr": np.lib.format.dtype_to_descr(self._dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(self._stream, header)
 
 
 @contextlib.contextmanager
-def npy_file(path: Path, shape: tuple[int, ...], dtype: type[np.generic]) -> Iterator[NpyFile]:
+def npy_file(path: Path, row_shape: tuple[int, ...], dtype: type[np.generic]) -> Iterator[NpyFile]:
     """Write an array to ``path``.
 
     Raises:
         OSError: If it cannot be written.
     """
     with path.open("wb") as stream:
-        yield NpyFile(path, stream, shape, np.dtype(dtype))
+        yield NpyFile(path, stream, row_shape, np.dtype(dtype))
 
 
 def mapped(path: Path) -> NDArray[Any]:
@@ -57,3 +70,17 @@ def mapped(path: Path) -> NDArray[Any]:
         OSError, ValueError: If the file is absent, cut off or of something else.
     """
     return np.lib.format.open_memmap(path, mode="r")
+
+
+def header_of(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether it lies column by column, and type of the array that begins here.
+
+    Raises:
+        ValueError: If none does.
+    """
+    version = np.lib.format.read_magic(stream)
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(stream)
+    if version == (2, 0):
+        return np.lib.format.read_array_header_2_0(stream)
+    raise ValueError(f"version {version} of the format is for arrays of records")

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 
 from bench.catalog import registry
@@ -119,12 +127,21 @@ def import_file(
     """
     from bench.catalog.imports import doubt_about_units, import_array, read_imported
 
-    made, folder = import_array(file, card, _data_folder(data_dir), force=force)
+    console = Console(soft_wrap=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(escape(f"reading {file.name}"), total=None)
+        made, folder = import_array(
+            file,
+            card,
+            _data_folder(data_dir),
+            force=force,
+            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
     text = (
         f"{made.name}: {_span(made)}, {_grid(made)}, {', '.join(made.channels)} → {folder}\n"
         f"  next: stbench data show {made.name} --data-dir {folder.parent}"
     )
-    console = Console(soft_wrap=True)
     console.print(f"[green]✓[/green] {escape(text)}", highlight=False)
     if doubt := doubt_about_units(made, read_imported(folder)[1].values):
         console.print(f"[yellow]![/yellow] {escape(doubt)}", highlight=False)

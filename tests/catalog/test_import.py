@@ -54,7 +54,7 @@ def test_the_card_says_everything_to_the_harness(desk: Desk) -> None:
     desk.say('start = "2024-01-05T12:00"', 'unit = "passengers"', 'title = "City bus"', "mape_threshold = 1.5")
     card, folder = import_array(desk.npy(series(1)), desk.card, desk.data)
     assert folder == desk.data / "citybus"
-    assert sorted(path.name for path in folder.iterdir()) == ["card.toml", "data.npz"]
+    assert sorted(path.name for path in folder.iterdir()) == ["card.toml", "data.npy"]
     assert list(desk.data.iterdir()) == [folder]
     read, raw = read_imported(folder)
     assert read == card
