@@ -31,11 +31,7 @@ def paces_with_trials(
     for run in runs:
         on_trial(run)
         try:
-            pace = (
-                call(_pace_of, run, catalog, device, threads=threads)
-                if isolated
-                else _pace_of(run, catalog, device)
-            )
+            pace = call(_pace_of, run, catalog, device, threads=threads) if isolated else _pace_of(run, catalog, device)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a model does, the run itself will say so, too
             failure = error.failure if isinstance(error, RaisedError) else failure_of(error)
             failures[run.method] = failure.message

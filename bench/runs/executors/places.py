@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.errors import ConfigError
 from bench.runs.executors import Places
-from bench.runs.precision import may_have_gpu
+from bench.runs.precision import is_cpu
 
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
@@ -51,7 +51,7 @@ def _quota() -> float:
 
 def _devices(name: str) -> list[str]:
     """Of "auto" and "cuda" every GPU that is visible; else the one that is meant."""
-    if name == "cpu" or (name == "auto" and not may_have_gpu()):
+    if is_cpu(name):
         return ["cpu"]
     from bench.context import resolve_device
 
