@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from bench.errors import ConfigError
 
 if TYPE_CHECKING:
     from bench.runs.executors import Executor
@@ -27,9 +30,30 @@ class ExecutionOptions:
     executor: Annotated[
         str, typer.Option("--executor", help="Where runs are made: processes of this machine, ray or slurm.")
     ] = "processes"
+    ray_address: Annotated[
+        str | None, typer.Option("--ray-address", help="Ray cluster (or $RAY_ADDRESS; default: one of this machine).")
+    ] = None
+    slurm_partition: Annotated[str | None, typer.Option("--slurm-partition", help="Slurm's partition.")] = None
+    slurm_time: Annotated[
+        int | None,
+        typer.Option("--slurm-time", min=1, help="Minutes of each job (60); a longer run is queued again and goes on."),
+    ] = None
+    slurm_gpus: Annotated[int | None, typer.Option("--slurm-gpus", min=1, help="GPUs of each run, with a GPU 1.")] = (
+        None
+    )
+    slurm_option: Annotated[
+        list[str] | None,
+        typer.Option("--slurm-option", help="Another option of sbatch, such as account=me; may be repeated."),
+    ] = None
+    slurm_local: Annotated[
+        bool, typer.Option("--slurm-local", help="Try it without Slurm, with jobs on this machine.")
+    ] = False
+    slurm_detach: Annotated[
+        bool, typer.Option("--slurm-detach", help="Queue the runs and leave; the same command then follows them.")
+    ] = False
 
-    def open(self, device: str) -> Executor:
-        """What makes the runs.
+    def open(self, device: str, say: Callable[[str], None]) -> Executor:
+        """What makes the runs; ``say`` is told in a sentence what it does.
 
         Raises:
             BenchError: If there is no such executor or device, or the numbers do not go together.
@@ -39,9 +63,43 @@ class ExecutionOptions:
         places = Places(
             jobs=number_of_jobs(self.jobs), device=device, threads=self.threads, runs_per_gpu=self.runs_per_gpu
         )
-        return make_executor(self.executor, places, self.own)
+        return make_executor(self.executor, places, self._own(say))
 
-    @property
-    def own(self) -> dict[str, Any]:
-        """The options of this executor alone."""
-        return {}
+    def _own(self, say: Callable[[str], None]) -> dict[str, Any]:
+        """The options of this executor alone.
+
+        Raises:
+            ConfigError: If one of another executor was given.
+        """
+        given = [field.name for field in fields(self) if "_" in field.name and getattr(self, field.name)]
+        for name in given:
+            executor = name.partition("_")[0]
+            if executor in ("ray", "slurm") and self.executor != executor:
+                option = f"--{name.replace('_', '-')}"
+                raise ConfigError(f"{option} is an option of --executor {executor}; give both, or neither")
+        if self.executor == "ray":
+            return {"address": self.ray_address}
+        if self.executor != "slurm":
+            return {}
+        return {
+            "partition": self.slurm_partition,
+            "minutes": self.slurm_time or 60,
+            "gpus": self.slurm_gpus,
+            "options": _pairs(self.slurm_option or ()),
+            "local": self.slurm_local,
+            "detach": self.slurm_detach,
+            "say": say,
+        }
+
+
+def _pairs(options: Iterable[str]) -> dict[str, str]:
+    """Options of sbatch by their long names.
+
+    Raises:
+        ConfigError: If one is not written NAME=VALUE.
+    """
+    split = {option: option.lstrip("-").split("=", 1) for option in options}
+    for option, parts in split.items():
+        if len(parts) != 2 or not parts[0]:
+            raise ConfigError(f"--slurm-option {option} is not understood; write NAME=VALUE, such as account=me")
+    return {parts[0]: parts[1] for parts in split.values()}

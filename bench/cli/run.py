@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -57,13 +58,13 @@ def run(
     if options.profile == "quick":
         print_line(_quick(plan))
     show_plan(suite, plan, catalog)
-    executor = execution.open(options.device)
+    executor = execution.open(options.device, partial(console.print, style="dim", highlight=False, soft_wrap=True))
     expected = expect(
         console,
         plan,
         catalog,
         options.results,
-        options.device,
+        executor.here or "cpu",
         jobs=executor.jobs,
         threads=execution.threads,
         force=force,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -76,7 +77,7 @@ def tune(
     console.print(
         f"{len(jobs)} {'study' if len(jobs) == 1 else 'studies'}, {target} each, on validation alone", highlight=False
     )
-    executor = execution.open(options.device)
+    executor = execution.open(options.device, partial(console.print, style="dim", highlight=False, soft_wrap=True))
     workplace = Workplace(
         results=options.results,
         data_dir=catalog.data_dir,

@@ -36,6 +36,14 @@ class ResultStore:
         """Whether the run is done; a failed run is not."""
         return self._path(dataset, model, run_id, "done").exists()
 
+    def failure(self, dataset: str, model: str, run_id: str) -> tuple[int, int] | None:
+        """What tells the file of a run's failed record from that of an earlier attempt; None if there is none."""
+        try:
+            about = self._path(dataset, model, run_id, "failed").stat()
+        except FileNotFoundError:
+            return None
+        return about.st_ino, about.st_mtime_ns
+
     def write(self, record: Record) -> bool:
         """Store a done or failed run; False if the run was already done, whose record then stays as it is.
 

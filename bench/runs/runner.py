@@ -77,7 +77,7 @@ class Runner:
         if not isinstance(executor, Executor):
             executor = Processes([str(executor)], threads=None) if isolated else Direct(str(executor))
         self._executor = executor
-        self._checkpoints = results / "checkpoints"
+        self._results, self._checkpoints = results, results / "checkpoints"
         self._catalog, self._observers = catalog, observers
 
     def run(self, plan: Sequence[PlannedRun], *, force: bool = False) -> Counter[str]:
@@ -91,8 +91,13 @@ class Runner:
         return driver.run(works, force=force)
 
     def _work(self, run: PlannedRun) -> Work:
-        checkpoint = self._checkpoints / f"{run.run_id}.pt"
-        return Work(run=run, catalog=self._catalog, checkpoint=checkpoint, compiled=self._compiled)
+        return Work(
+            run=run,
+            catalog=self._catalog,
+            results=self._results,
+            checkpoint=self._checkpoints / f"{run.run_id}.pt",
+            compiled=self._compiled,
+        )
 
 
 class _Driver:
@@ -171,7 +176,7 @@ class _Driver:
             lock.acquire(timeout=0)
             try:
                 self._store.retire(run.dataset, run.model, run.run_id)
-                work.checkpoint.unlink(missing_ok=True)
+                work.forget_progress()
             finally:
                 self._store.release(lock)
 
@@ -212,7 +217,7 @@ class _Driver:
             record = parse(answer, run.title) if isinstance(answer, bytes) else failed_record(run, answer)
             self._store.write(record)
         if record.status == "done":
-            work.checkpoint.unlink(missing_ok=True)
+            work.forget_progress()
         self._release(run)
         self._outcome[record.status] += 1
         self._tell(lambda observer: observer.run_finished(run, record))

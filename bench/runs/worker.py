@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,16 +27,34 @@ class Work:
     """A run to be made.
 
     Attributes:
-        checkpoint: Where training that was stopped goes on from.
+        results: The results folder.
+        checkpoint: Where training that was stopped goes on from; None keeps none.
         device: "cpu" or "cuda:<number>".
         compiled: Whether to use torch.compile.
     """
 
     run: PlannedRun
     catalog: Catalog
-    checkpoint: Path
+    results: Path
+    checkpoint: Path | None
     device: str = "cpu"
     compiled: bool = False
+
+    def placed(self, device: str) -> Work:
+        """The work for a process that may have another current folder, on a device."""
+        folder, cache = self.catalog.data_dir, self.catalog.cache
+        return replace(
+            self,
+            catalog=Catalog(data_dir=folder and folder.absolute(), cache=cache.absolute()),
+            results=self.results.absolute(),
+            checkpoint=self.checkpoint and self.checkpoint.absolute(),
+            device=device,
+        )
+
+    def forget_progress(self) -> None:
+        """Drop the checkpoint of training that was stopped."""
+        if self.checkpoint is not None:
+            self.checkpoint.unlink(missing_ok=True)
 
 
 def record_text(work: Work, caller: Caller) -> bytes:

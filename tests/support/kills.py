@@ -25,6 +25,7 @@ from tiny import make_tiny
 MODELS = ("last_value", "historical_average", "ridge", "dlinear", "stid")
 BUDGET = ("train.epochs=25", "train.patience=25", "train.steps_per_epoch=8", "train.batch_size=8")
 LIMIT_S = 900.0  # for one command
+FORK_SERVER = "multiprocessing.forkserver"
 
 
 def plan(data: Path, results: Path, *more: str) -> list[str]:
@@ -58,10 +59,27 @@ def below(process: int) -> list[int]:
     return found
 
 
-def workers_of(driver: int) -> list[int]:
-    """The processes in which runs are made: children of the fork server."""
-    children = set(below(driver))
-    return [process for process in children if parent_of(process) in children]
+def jobs_of(results: Path) -> list[int]:
+    """The processes of jobs that share a results folder, and those below them; they may outlive their driver."""
+    roots = [int(p.parent.name) for p in Path("/proc").glob("[0-9]*/cmdline") if f"{results}/slurm" in words_of(p)]
+    return sorted({process for root in roots for process in (root, *below(root))})
+
+
+def workers_of(driver: int, results: Path) -> list[int]:
+    """The processes in which runs are made, children of a fork server, and those that look after them elsewhere."""
+    found = []
+    for process in (*below(driver), *jobs_of(results)):
+        mine, parents = (words_of(Path(f"/proc/{each}/cmdline")) for each in (process, parent_of(process)))
+        if (FORK_SERVER in mine and FORK_SERVER in parents) or mine.startswith("ray::made") or "submitit" in mine:
+            found.append(process)
+    return found
+
+
+def words_of(cmdline: Path) -> str:
+    try:
+        return cmdline.read_text(errors="replace").replace("\0", " ")
+    except OSError:
+        return ""
 
 
 def parent_of(process: int) -> int:
@@ -90,8 +108,8 @@ def alive(process: int) -> bool:
 
 def left_behind(results: Path) -> list[Path]:
     """What a finished plan has no need of."""
-    kinds = ("*.lock", "*.pt", ".*.tmp", "*.failed.json", "superseded")
-    return [path for kind in kinds for path in results.rglob(kind)]
+    kinds = ("*.lock", "*.pt", ".*.tmp", "*.failed.json", "superseded", "slurm")
+    return [path for kind in kinds for path in results.rglob(kind) if path.name != ".tables.lock"]
 
 
 def tables(results: Path) -> dict[str, bytes]:
@@ -139,12 +157,12 @@ class Campaign:
         pause = chance.uniform(0.5, 6)
         while process.poll() is None and time.monotonic() < end:
             time.sleep(0.05)
-            seen |= set(below(process.pid))
+            seen |= set(below(process.pid)) - set(jobs_of(self.results))
             pause -= 0.05
             if pause > 0 or self.kills.total() >= wanted:
                 continue
             pause = chance.uniform(0.1, 2.5)
-            workers = workers_of(process.pid)
+            workers = workers_of(process.pid, self.results)
             what = chance.choices(("worker", "driver", "interrupt", "terminate"), (6, 2, 1, 1))[0]
             if what == "worker" and workers:
                 self._kill(chance.choice(workers), signal.SIGKILL, what)
@@ -175,6 +193,8 @@ class Campaign:
         """After the end of the plan."""
         if left := left_behind(self.results):
             self.broken.append(f"left behind: {sorted({path.name for path in left})}")
+        if left := gone(jobs_of(self.results)):
+            self.broken.append(f"{len(left)} processes outlived the plan")
 
 
 def main() -> None:

@@ -33,6 +33,15 @@ def slots(places: Places) -> list[str]:
     return list(islice(cycle(devices), places.jobs or most))
 
 
+def wants_gpu(device: str) -> bool:
+    """Whether runs on a cluster take GPUs: those for "cuda", and for "auto" where this machine has one, as planned."""
+    if device != "auto":
+        return device.startswith("cuda")
+    from bench.context import resolve_device
+
+    return resolve_device(device).type == "cuda"
+
+
 def cores() -> int:
     """The processor cores that this process may use, whole ones of what a container is given."""
     has_affinity = hasattr(os, "sched_getaffinity")

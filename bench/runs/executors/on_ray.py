@@ -1,0 +1,175 @@
+"""Runs as tasks of a Ray cluster. Their records come back to the driver, so the machines need no folder in common."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+from bench.errors import BenchError, ConfigError, WorkerError, require
+from bench.runs.execution import failure_of
+from bench.runs.executors import Follower, Places
+from bench.runs.executors.elsewhere import results_of
+from bench.runs.executors.places import cores, wants_gpu
+from bench.runs.executors.ray_task import BEGUN, SentCatalog, helped, made
+from bench.runs.isolation import End, Row
+from bench.runs.worker import Work
+
+QUIET: Final = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anybody outside
+    "RAY_IGNORE_UNHANDLED_ERRORS": "1",  # of streams that nobody reads to their end
+}
+TOKENS: Final = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+SENT: Final = ("STBENCH_", "OMP_WAIT_POLICY")  # how variables begin that workers elsewhere get from the driver
+
+
+class OnRay:
+    """The executor of a Ray cluster: keeps ``jobs`` tasks with it, which it gives to its machines.
+
+    Args:
+        jobs: How many runs at once.
+        device: Of each run, "cpu" or "cuda:0", as Ray numbers the GPUs of a task.
+        threads: Of each run.
+        gpus: The share of a GPU that a run takes.
+    """
+
+    here: str | None = None
+    stores = False
+
+    def __init__(self, jobs: int, device: str, threads: int, gpus: float) -> None:
+        import ray
+
+        self.jobs, self._device, self._threads = jobs, device, threads
+        needs = {"num_cpus": threads, "num_gpus": gpus, "max_retries": 0, "max_calls": 0}
+        self._task = ray.remote(**needs, num_returns="streaming")(made)
+        self._helper = ray.remote(**needs)(helped)
+        self._sent: dict[str, Any] = {}  # by data set, in Ray's store
+
+    def run(self, works: Iterator[Work], follower: Follower) -> None:
+        import ray
+
+        under_way: dict[Any, Work] = {}  # by the stream of what its task says
+        try:
+            while True:
+                while len(under_way) < self.jobs and (work := next(works, None)) is not None:
+                    under_way[self._given(work)] = work
+                if not under_way:
+                    return
+                for stream in ray.wait(list(under_way), num_returns=1)[0]:
+                    work = under_way[stream]
+                    said = _heard(stream)
+                    if isinstance(said, dict):
+                        follower.row(work, said)
+                    elif said == BEGUN:
+                        follower.begun(work)
+                    else:
+                        del under_way[stream]
+                        if not isinstance(said, End):
+                            under_way[self._given(work, self._data(work))] = work
+                        elif said.how == "died":
+                            follower.died(work, said.value)
+                        else:
+                            follower.answered(work, said.value)
+        finally:
+            for stream in under_way:
+                ray.cancel(stream, force=True)
+
+    @contextmanager
+    def beside(self, function: Callable[..., None], *arguments: object) -> Iterator[None]:
+        import ray
+
+        here, witness = Path.cwd(), results_of(arguments).absolute() / f".{uuid4().hex}.tmp"
+        given = (function, (*arguments, self._device), here, witness, _variables())
+        witness.touch()
+        tasks = [self._helper.remote(*given) for _ in range(self.jobs)]
+        try:
+            yield
+            while tasks:
+                ended, tasks = ray.wait(tasks)
+                _heed(ended[0])
+        finally:
+            witness.unlink()
+            for task in tasks:
+                ray.cancel(task, force=True)
+
+    def _given(self, work: Work, data: Sequence[Any] = ()) -> Any:
+        return self._task.remote(work.placed(self._device), list(data), self._threads, _variables())
+
+    def _data(self, work: Work) -> list[Any]:
+        """The data set of a run in Ray's store, where it is put once."""
+        import ray
+
+        name = work.run.dataset
+        if name not in self._sent:
+            self._sent[name] = ray.put(SentCatalog(work.catalog.load(name)))
+        return [self._sent[name]]  # in a list it is fetched by the task alone
+
+
+def _heard(stream: Any) -> str | Row | End:
+    """What a task says next."""
+    import ray
+
+    try:
+        said: str | Row | End = ray.get(next(stream))
+    except ray.exceptions.RayTaskError as error:
+        return End("raised", failure_of(error.cause if isinstance(error.cause, Exception) else error))
+    except (ray.exceptions.RayError, StopIteration) as error:
+        return End("died", f"the Ray worker of this run is gone ({_line(error)})")
+    return said
+
+
+def _line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
+def _heed(task: Any) -> None:
+    """A helper that raises is an error; one that died leaves its work to the others."""
+    import ray
+
+    try:
+        ray.get(task)
+    except ray.exceptions.RayTaskError as error:
+        raise (error.cause if isinstance(error.cause, BenchError) else WorkerError(_line(error))) from error
+    except ray.exceptions.RayError:
+        return
+
+
+def _variables() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith(SENT)}
+
+
+def make(places: Places, address: str | None = None) -> OnRay:
+    """Side by side on a Ray cluster: on that at an address, of ``$RAY_ADDRESS``, or else one of this machine alone.
+
+    Raises:
+        ConfigError: If it cannot be used.
+        MissingPackageError: If Ray is not installed.
+    """
+    require("ray", "ray", "--executor ray")
+    address = address or os.environ.get("RAY_ADDRESS") or "local"
+    os.environ.update(QUIET)
+    if address != "local" and (any(map(os.environ.get, TOKENS)) or (Path.home() / ".ray" / "auth_token").exists()):
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # a cluster that was begun where there is one asks for it
+    import ray  # which reads these variables once
+
+    if not ray.is_initialized():
+        _connect(address, places)
+    there, on_gpus = ray.cluster_resources(), wants_gpu(places.device)
+    share = 1 / (places.runs_per_gpu or 1) if on_gpus else 0
+    fit = int(there.get("GPU", 0) / share) if on_gpus else int(there.get("CPU", 0)) // places.threads
+    return OnRay(places.jobs or max(1, fit), "cuda:0" if on_gpus else "cpu", places.threads, share)
+
+
+def _connect(address: str, places: Places) -> None:
+    import ray
+
+    own = {"num_cpus": (places.jobs or cores()) * places.threads} if address == "local" else {}
+    try:
+        ray.init(address, include_dashboard=False, log_to_driver=False, logging_level="error", **own)
+    except Exception as error:  # Ray raises many kinds
+        raise ConfigError(
+            f"the Ray cluster at {address} cannot be used ({_line(error)}); check --ray-address"
+        ) from error

@@ -1,0 +1,197 @@
+"""Batches of jobs below ``results/slurm/``, what Slurm says of them, and how they are queued and cancelled.
+
+A batch is one array of jobs with a folder of its own, private since submitit keeps pickles in it. The batch's name is
+in the jobs' names, and ``runs.json`` in its folder is written before it is queued, so that whatever is stopped at
+whatever moment, the next command knows which runs are queued.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+from filelock import FileLock
+
+from bench.errors import BenchError
+from bench.files import atomic_write
+
+NAME: Final = "stbench-"
+GONE: Final = "GONE"
+OVER: Final = frozenset(
+    (
+        *("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "OUT_OF_MEMORY", "DEADLINE"),
+        *("NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "REVOKED", GONE),
+    )
+)
+"""States of a job that is no longer queued; ``GONE`` is ours, of one that is no longer listed."""
+REQUEUED: Final = 20  # times that a run may use up its minutes; each time it goes on from its last epoch
+IDS_A_CALL: Final = 500
+
+
+class RefusedError(BenchError):
+    """What Slurm will not queue."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What is asked of Slurm.
+
+    Attributes:
+        minutes: Of each run, before it is stopped and queued again.
+        gpus: Of each run.
+        cpus: Of each run.
+        at_once: How many jobs of a batch run side by side.
+        options: Any others of sbatch, by their long names.
+        local: Whether to try it without Slurm, with processes of this machine.
+    """
+
+    partition: str | None = None
+    minutes: int
+    gpus: int
+    cpus: int
+    at_once: int
+    options: Mapping[str, str] = field(default_factory=dict)
+    local: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """A job as Slurm lists it.
+
+    Attributes:
+        job: Its number, with that of the task behind it.
+        state: As Slurm calls it.
+        batch: The name of its folder, where its log is.
+    """
+
+    job: str
+    state: str
+    batch: str
+
+    @property
+    def over(self) -> bool:
+        return self.state in OVER
+
+
+class Queue:
+    """The jobs of one results folder."""
+
+    def __init__(self, results: Path, wishes: Wishes) -> None:
+        self._folder, self._locks, self._wishes = results.absolute() / "slurm", results / "locks", wishes
+
+    def alone(self) -> FileLock:
+        """A lock for looking and queueing, so that two commands do not queue one run."""
+        self._locks.mkdir(parents=True, exist_ok=True)
+        return FileLock(self._locks / "slurm.lock")
+
+    def look(self) -> dict[str, Seen] | None:
+        """The jobs by the ids of their runs, one that is not over before others; None if Slurm does not answer."""
+        listed = _processes(self._folder) if self._wishes.local else _jobs()
+        if listed is None:
+            return None
+        found: dict[str, Seen] = {}
+        for file in self._folder.glob("*/runs.json"):
+            for index, run_id in enumerate(_read(file)):
+                seen = listed.get((file.parent.name, index))
+                if seen is not None and (run_id not in found or found[run_id].over):
+                    found[run_id] = seen
+        return found
+
+    def submit(self, calls: Sequence[Callable[[], None]], run_ids: Sequence[str]) -> None:
+        """Queue a batch.
+
+        Raises:
+            RefusedError: If Slurm will not have it; then nothing is left of it.
+        """
+        import submitit
+        from submitit.core.utils import FailedJobError, FailedSubmissionError
+
+        folder = self._folder / uuid4().hex[:12]
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.mkdir()
+        with atomic_write(folder / "runs.json") as part:
+            part.write_text(json.dumps(list(run_ids)), encoding="utf-8")
+        try:
+            executor = submitit.AutoExecutor(folder, cluster="local" if self._wishes.local else "slurm")
+            executor.update_parameters(**self._parameters(folder.name))
+            executor.submit_array(calls)
+        except (FailedJobError, FailedSubmissionError, OSError) as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise RefusedError(" ".join(str(error).split())) from error
+
+    def cancel(self, jobs: Iterable[Seen]) -> None:
+        ids = [seen.job for seen in jobs if not seen.over]
+        if self._wishes.local:
+            for process in ids:
+                with suppress(ProcessLookupError):
+                    os.kill(int(process), signal.SIGINT)
+            return
+        for start in range(0, len(ids), IDS_A_CALL):
+            subprocess.run(["scancel", *ids[start : start + IDS_A_CALL]], check=False, capture_output=True)  # noqa: S603, S607
+
+    def tidy(self) -> None:
+        """Remove the folders of batches that have no job any more."""
+        with self.alone():
+            found = self.look()
+            busy = {seen.batch for seen in (found or {}).values() if not seen.over}
+            for folder in self._folder.glob("*/") if found is not None else ():
+                if folder.name not in busy:
+                    shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):
+                self._folder.rmdir()  # if nothing is in it
+
+    def _parameters(self, batch: str) -> dict[str, Any]:
+        wishes = self._wishes
+        common = {"name": NAME + batch, "timeout_min": wishes.minutes, "cpus_per_task": wishes.cpus}
+        if wishes.gpus:
+            common["gpus_per_node"] = wishes.gpus
+        if wishes.local:
+            return common
+        return common | {
+            "slurm_partition": wishes.partition,
+            "slurm_array_parallelism": wishes.at_once,
+            "slurm_additional_parameters": dict(wishes.options),
+        }
+
+
+def _jobs() -> dict[tuple[str, int], Seen] | None:
+    """What Slurm has of ours, by batch and place in it; None if it does not answer."""
+    command = ["squeue", "--me", "--array", "--states=all", "--noheader", "--format=%i|%T|%j"]
+    try:
+        lines = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.splitlines()  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return None
+    found = {}
+    for job, state, name in (line.split("|", 2) for line in lines):
+        if name.startswith(NAME):
+            batch = name.removeprefix(NAME)
+            found[batch, int(job.partition("_")[2] or 0)] = Seen(job=job, state=state, batch=batch)
+    return found
+
+
+def _processes(folder: Path) -> dict[tuple[str, int], Seen]:
+    """What submitit has started on this machine below a folder; each is a batch of one."""
+    found = {}
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = file.read_bytes().decode(errors="replace").split("\0")
+            if "submitit.local._local" in words and words[-2].startswith(f"{folder}/"):
+                batch = Path(words[-2]).name
+                found[batch, 0] = Seen(job=file.parent.name, state="RUNNING", batch=batch)
+    return found
+
+
+def _read(file: Path) -> list[str]:
+    try:
+        return list(json.loads(file.read_bytes()))
+    except (OSError, ValueError):  # another command is tidying
+        return []

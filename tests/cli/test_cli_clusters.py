@@ -1,0 +1,62 @@
+"""Runs from the command line on engines of several machines, with what is killed on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from commands import ROOT, environment, stbench
+from kills import gone, jobs_of, left_behind, workers_of
+
+from bench.records.record import DoneRun
+from bench.records.store import ResultStore
+
+BUDGET = ["--set", "train.epochs=12", "--set", "train.steps_per_epoch=4", "--set", "train.batch_size=8", "--no-track"]
+
+
+def scored(results):
+    """Of records what is no second and no megabyte."""
+    found = {}
+    for record in ResultStore(results).records():
+        assert isinstance(record, DoneRun), record.error
+        measured = (record.scores, record.windows, record.audit, record.inputs, record.curve, record.environment)
+        found[record.run_id] = measured
+    return found
+
+
+@pytest.fixture
+def words(tiny):
+    """What a command says of two small runs."""
+    names = ["--model", "stid", "--dataset", "tiny", "--dataset", "tiny2"]
+    return lambda results: ["run", *names, *BUDGET, "--data-dir", str(tiny), "--results", str(results)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", [["ray"], ["slurm", "--slurm-local"]], ids=["ray", "slurm"])
+def test_a_worker_that_is_killed_costs_one_more_try_and_the_records_are_those_of_one_process(words, tmp_path, executor):
+    there, here = tmp_path / "there", tmp_path / "here"
+    command = [sys.executable, "-m", "bench", *words(there), "--jobs", "2", "--executor", *executor]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True)
+    while not any(there.glob("checkpoints/*.pt")) and process.poll() is None:
+        time.sleep(0.02)
+    os.kill(workers_of(process.pid, there)[-1], signal.SIGKILL)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    assert "2 done, 0 already there, 0 failed" in output
+    assert stbench(*words(here), "--jobs", "1").returncode == 0
+    assert scored(there) == scored(here)
+    assert left_behind(there) == []
+    assert gone(jobs_of(there)) == []
+
+
+def test_an_option_of_another_executor_is_refused(words, tmp_path):
+    for option in ("--ray-address=host:1", "--slurm-time=5", "--slurm-local"):
+        result = stbench(*words(tmp_path / "results"), option)
+        assert result.returncode == 2
+        assert f"{option.partition('=')[0]} is an option of --executor {option[2:].partition('-')[0]}" in result.stderr
+    result = stbench(*words(tmp_path / "results"), "--executor", "slurm", "--slurm-local", "--slurm-option", "account")
+    assert "--slurm-option account is not understood; write NAME=VALUE, such as account=me" in result.stderr

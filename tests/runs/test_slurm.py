@@ -1,0 +1,305 @@
+"""Runs as jobs of Slurm: queued once, watched by whoever comes, told of when they end."""
+
+from __future__ import annotations
+
+import signal
+import stat
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+from clusters import Told, works
+
+from bench.errors import ConfigError, MissingPackageError
+from bench.records.store import ResultStore
+from bench.runs.execution import failed_record, failure_of
+from bench.runs.executors import Places, make_executor, on_slurm
+from bench.runs.executors.slurm_job import Job
+from bench.runs.executors.slurm_queue import Queue, RefusedError, Seen, Wishes
+
+WISHES = Wishes(minutes=60, gpus=0, cpus=1, at_once=2)
+
+
+class FakeQueue:
+    """A queue that takes ``most`` jobs, and in which each look is one step on: pending, running, over."""
+
+    def __init__(self, store=None, most=1000, runs=(), ends=lambda run_id, attempt: "COMPLETED"):
+        self.batches, self.cancelled, self._ends, self._store, self._most = [], [], ends, store, most
+        self._attempts, self._ages = {}, {}
+        self._calls = {}
+        for run_id in runs:
+            self._add(run_id, lambda: None)
+
+    def __call__(self, results, wishes):
+        return self
+
+    def alone(self):
+        import contextlib
+
+        return contextlib.nullcontext()
+
+    def _add(self, run_id, call):
+        self._ages[run_id], self._calls[run_id] = 0, call
+        self._attempts[run_id] = self._attempts.get(run_id, 0) + 1
+
+    def _state(self, run_id):
+        age = self._ages[run_id]
+        self._ages[run_id] += 1
+        if age < 2:
+            return "PENDING"
+        if age < 4:
+            return "RUNNING"
+        end = self._ends(run_id, self._attempts[run_id])
+        if age == 4 and end == "COMPLETED":
+            self._calls[run_id]()
+        return end
+
+    def look(self):
+        return {run_id: Seen(job="7_0", state=self._state(run_id), batch="b") for run_id in list(self._ages)}
+
+    def submit(self, calls, run_ids):
+        alive = sum(age < 5 for age in self._ages.values())
+        if len(run_ids) + alive > self._most:
+            raise RefusedError("QOSMaxSubmitJobPerUserLimit")
+        self.batches.append(list(run_ids))
+        for call, run_id in zip(calls, run_ids, strict=True):
+            self._add(run_id, call)
+
+    def cancel(self, jobs):
+        self.cancelled += list(jobs)
+
+    def tidy(self): ...
+
+
+@pytest.fixture
+def queue_of(monkeypatch):
+    """An executor before a fake queue, that looks without a pause."""
+
+    def make(**choices):
+        queue = FakeQueue(**choices)
+        monkeypatch.setattr(on_slurm, "Queue", queue)
+        monkeypatch.setattr(on_slurm, "PAUSES_S", (0, 0))
+        monkeypatch.setattr(on_slurm, "LATE_S", (0, 0))
+        said = []
+        return queue, on_slurm.OnSlurm(2, "cpu", WISHES, said.append), said
+
+    return make
+
+
+@pytest.fixture
+def stored(monkeypatch):
+    """Jobs that store a failed record, which is quick."""
+
+    def call(job):
+        run = job.work.run
+        ResultStore(job.work.results).write(failed_record(run, failure_of(ValueError("made by a job"))))
+
+    monkeypatch.setattr(Job, "__call__", call)
+
+
+@pytest.fixture
+def given(catalog, tmp_path):
+    return works(catalog, tmp_path / "results", "last_value", "window_mean")
+
+
+def ids(given):
+    return [work.run.run_id for work in given]
+
+
+def test_all_runs_are_queued_at_once_and_told_of_when_they_begin_and_end(queue_of, stored, given):
+    queue, executor, said = queue_of()
+    told = Told()
+    executor.run(iter(given), told)
+    assert queue.batches == [ids(given)]
+    assert said == ["4 runs are queued, 0 wait for room"]
+    for run_id in ids(given):
+        assert [event for event in told.events if event[1] == run_id] == [("begun", run_id), ("answered", run_id, None)]
+
+
+def test_what_an_earlier_command_queued_is_watched_and_not_queued_again(queue_of, stored, given):
+    first = ids(given)[:3]
+    queue, executor, said = queue_of(runs=first, ends=lambda run_id, attempt: "COMPLETED")
+    for work in given[:3]:
+        queue._calls[work.run.run_id] = Job(work, 1)
+    told = Told()
+    executor.run(iter(given), told)
+    assert queue.batches == [ids(given)[3:]]
+    assert said[0] == "3 runs are queued already, by an earlier command"
+    assert {event[1] for event in told.events if event[0] == "answered"} == set(ids(given))
+
+
+def test_a_limit_on_jobs_is_met_by_smaller_batches_and_waiting(queue_of, stored, given):
+    queue, executor, _ = queue_of(most=1)
+    told = Told()
+    executor.run(iter(given), told)
+    assert [len(batch) for batch in queue.batches] == [1, 1, 1, 1]
+    assert {event[1] for event in told.events if event[0] == "answered"} == set(ids(given))
+
+
+def test_a_queue_that_takes_not_even_one_job_is_an_error_of_one_sentence(queue_of, given):
+    _, executor, _ = queue_of(most=0)
+    with pytest.raises(ConfigError, match="Slurm does not take the jobs: QOSMaxSubmitJobPerUserLimit"):
+        executor.run(iter(given), Told())
+
+
+def test_a_job_that_ends_without_a_record_has_died_and_its_state_and_log_are_told(queue_of, stored, given):
+    bad = ids(given)[0]
+    _, executor, _ = queue_of(ends=lambda run_id, attempt: "OUT_OF_MEMORY" if run_id == bad else "COMPLETED")
+    told = Told()
+    executor.run(iter(given), told)
+    died = [event for event in told.events if event[0] == "died"]
+    assert died == [("died", bad, "the job 7_0 ended as OUT_OF_MEMORY; slurm/b has its log")]
+
+
+def test_the_failed_record_of_an_earlier_attempt_is_not_taken_for_the_answer_of_a_job(queue_of, stored, given):
+    work = given[0]
+    ResultStore(work.results).write(failed_record(work.run, failure_of(ValueError("long ago"))))
+    _, executor, _ = queue_of(ends=lambda run_id, attempt: "CANCELLED")
+    told = Told()
+    executor.run(iter([work]), told)
+    assert told.events[-1][0] == "died"
+
+
+def test_an_interrupt_cancels_what_is_queued_and_nothing_of_others(queue_of, stored, given):
+    queue, executor, _ = queue_of(runs=["0" * 16 + "." + "0" * 12], ends=lambda *_: "RUNNING")
+
+    class Interrupting(Told):
+        def begun(self, work):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        executor.run(iter(given), Interrupting())
+    assert len(queue.cancelled) == 4
+
+
+def test_detached_runs_are_queued_and_left(queue_of, given):
+    queue, executor, _ = queue_of()
+    executor.detach = True
+    told = Told()
+    executor.run(iter(given), told)
+    assert (queue.batches, told.events) == ([ids(given)], [])
+
+
+LISTED = "\n".join(
+    ("12_0|COMPLETED|stbench-aaa", "12_1|RUNNING|stbench-aaa", "13|PENDING|stbench-bbb", "14|RUNNING|mine", "")
+)
+
+
+@pytest.fixture
+def listed(monkeypatch, tmp_path):
+    """A results folder with two batches, and what squeue says."""
+    answers = [SimpleNamespace(stdout=LISTED)]
+
+    def run(command, **_):
+        if command[0] == "squeue" and isinstance(answers[-1], Exception):
+            raise answers[-1]
+        return answers[-1]
+
+    monkeypatch.setattr(subprocess, "run", run)
+    for batch, runs in (("aaa", '["one", "two"]'), ("bbb", '["one"]'), ("ccc", '["three"]')):
+        (tmp_path / "slurm" / batch).mkdir(parents=True)
+        (tmp_path / "slurm" / batch / "runs.json").write_text(runs)
+    return Queue(tmp_path, WISHES), answers
+
+
+def test_runs_are_found_in_the_queue_by_the_names_of_their_batches(listed):
+    queue, _ = listed
+    assert {run_id: (seen.job, seen.state) for run_id, seen in queue.look().items()} == {
+        "one": ("13", "PENDING"),  # and not the job that is over
+        "two": ("12_1", "RUNNING"),
+    }
+
+
+def test_a_queue_that_does_not_answer_is_not_an_empty_one(listed, tmp_path):
+    queue, answers = listed
+    answers.append(subprocess.CalledProcessError(1, "squeue"))
+    assert queue.look() is None
+    queue.tidy()
+    assert len(list((tmp_path / "slurm").glob("*/"))) == 3
+
+
+def test_folders_of_batches_without_a_job_are_removed(listed, tmp_path):
+    queue, _ = listed
+    queue.tidy()
+    assert sorted(folder.name for folder in (tmp_path / "slurm").glob("*/")) == ["aaa", "bbb"]
+
+
+def test_a_batch_that_is_refused_leaves_nothing(monkeypatch, tmp_path):
+    import submitit
+    from submitit.core.utils import FailedJobError
+
+    def refuse(*_):
+        raise FailedJobError("sbatch: error: Invalid qos\nspecification")
+
+    monkeypatch.setattr(submitit.AutoExecutor, "submit_array", refuse)
+    monkeypatch.setattr(submitit.AutoExecutor, "update_parameters", lambda *_, **parameters: None)
+    queue = Queue(tmp_path, Wishes(minutes=1, gpus=0, cpus=1, at_once=1, local=True))
+    with pytest.raises(RefusedError, match=r"^sbatch: error: Invalid qos specification$"):
+        queue.submit([print], ["one"])
+    assert list((tmp_path / "slurm").iterdir()) == []
+    assert stat.S_IMODE((tmp_path / "slurm").stat().st_mode) == 0o700
+
+
+def test_what_is_wished_becomes_what_sbatch_is_told(tmp_path):
+    wishes = Wishes(
+        partition="fast", minutes=90, gpus=1, cpus=2, at_once=8, options={"account": "me", "gres": "shard:1"}
+    )
+    parameters = Queue(tmp_path, wishes)._parameters("abc")
+    assert parameters == {
+        "name": "stbench-abc",
+        "timeout_min": 90,
+        "cpus_per_task": 2,
+        "gpus_per_node": 1,
+        "slurm_partition": "fast",
+        "slurm_array_parallelism": 8,
+        "slurm_additional_parameters": {"account": "me", "gres": "shard:1"},
+    }
+    from submitit.slurm.slurm import _make_sbatch_string
+
+    renamed = {"job_name": "stbench-abc", "time": 90, "cpus_per_task": 2, "gpus_per_node": 1, "partition": "fast"}
+    text = _make_sbatch_string("run", tmp_path, **renamed, map_count=20, array_parallelism=8)
+    assert {"#SBATCH --array=0-19%8", "#SBATCH --time=90", "#SBATCH --partition=fast"} <= set(text.splitlines())
+
+
+def test_a_cluster_that_is_not_there_or_wishes_at_odds_are_told_in_a_sentence(monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    with pytest.raises(ConfigError, match="there is no Slurm here"):
+        make_executor("slurm", Places(device="cpu"))
+    with pytest.raises(ConfigError, match="say --device cuda"):
+        make_executor("slurm", Places(device="cpu"), {"local": True, "gpus": 1})
+    with pytest.raises(ConfigError, match="--runs-per-gpu is not Slurm's way"):
+        make_executor("slurm", Places(device="cpu", runs_per_gpu=2), {"local": True})
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    with pytest.raises(MissingPackageError, match=r"--executor slurm needs submitit, .*\[slurm\]"):
+        make_executor("slurm", Places(device="cpu"))
+
+
+def test_a_job_does_not_make_again_what_is_stored(given, monkeypatch):
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr("bench.runs.executors.slurm_job.carry_out", lambda *_: pytest.fail("made again"))
+    monkeypatch.setattr(ResultStore, "has", lambda *_: True)
+    Job(given[0], 1)()
+
+
+def test_a_job_whose_process_dies_twice_stores_a_failed_record(given, monkeypatch):
+    from bench.runs.isolation import End
+
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    ends = [End("died", "the process of this run was ended by the signal SIGKILL")] * 2
+    monkeypatch.setattr("bench.runs.executors.slurm_job.carry_out", lambda *_: [ends.pop()])
+    Job(given[0], 1)()
+    run = given[0].run
+    record = ResultStore(given[0].results).read(run.dataset, run.model, run.run_id)
+    assert record.error.message.startswith("the process of this run was ended by the signal SIGKILL; ")
+    assert not ends
+
+
+def test_a_job_that_is_no_longer_listed_is_over(queue_of, given):
+    queue, executor, _ = queue_of()
+    seen = iter([{work.run.run_id: Seen(job="7", state="RUNNING", batch="b") for work in given}, {}])
+    queue.look = lambda: next(seen, {})
+    told = Told()
+    executor.run(iter(given), told)
+    assert {event[0] for event in told.events} == {"begun", "died"}
+    assert "ended as GONE" in told.events[-1][2]
