@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import platform
 import random
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Final, Literal
 
 import numpy as np
 import torch
 
 from bench.errors import DeviceError
 from bench.settings import Precision
+
+STATUS: Final = Path("/proc/self/status")
+ANEW: Final = Path("/proc/self/clear_refs")  # "5" begins the peak of the process anew
 
 
 def resolve_device(name: str) -> torch.device:
@@ -76,12 +79,36 @@ def _restore_default_device(device: torch.device) -> None:
         torch.set_default_device(None if device.type == "cpu" else device)
 
 
+def held_megabytes() -> float | None:
+    """What this process holds at the start of a run, resident; its peak is counted anew from here.
+
+    None where it is not the run's own process, and where the system does not tell (any but Linux).
+    """
+    if multiprocessing.parent_process() is None or not ANEW.exists():
+        return None
+    try:
+        ANEW.write_text("5")
+        return _megabytes("VmRSS")
+    except OSError:
+        return None
+
+
+def _megabytes(name: str) -> float:
+    (line,) = (line for line in STATUS.read_text().splitlines() if line.startswith(f"{name}:"))
+    return int(line.split()[1]) / 2**10
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunContext:
-    """One run's seed and device."""
+    """One run's seed and device.
+
+    Attributes:
+        held: As ``held_megabytes`` gives it when the run begins.
+    """
 
     seed: int
     device: torch.device
+    held: float | None = None
 
     def begin(self) -> None:
         """Seed every generator, and set every global flag of torch anew.
@@ -157,12 +184,14 @@ class RunContext:
             "torch": str(torch.__version__),
         }
 
-    def peak_megabytes(self) -> float:
-        """Peak memory: of this run on a GPU, of the whole process on a CPU."""
+    def peak_megabytes(self) -> float | None:
+        """Peak memory of this run: allocated on a GPU, or on a CPU what its process held beyond the start.
+
+        None where that is not known.
+        """
         if self.device.type == "cuda":
             return torch.cuda.max_memory_allocated(self.device) / 2**20
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak / (2**20 if sys.platform == "darwin" else 2**10)
+        return None if self.held is None else _megabytes("VmHWM") - self.held
 
 
 def device_name(device: torch.device) -> str:

@@ -6,6 +6,7 @@ once for all processes.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import mmap
 from collections.abc import Iterator
@@ -44,7 +45,8 @@ def let_go(array: NDArray[Any]) -> None:
             return
         base = base.base
     if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        base.madvise(mmap.MADV_DONTNEED)
+        with contextlib.suppress(OSError):  # a hint, no more
+            base.madvise(mmap.MADV_DONTNEED)
 
 
 def storage_of_its_own(array: NDArray[Number], start: int, stop: int) -> NDArray[Number]:

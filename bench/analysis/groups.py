@@ -183,8 +183,9 @@ class Summary:
         return [score for score in scores if score is not None]
 
     def cost(self, name: str) -> float:
-        """Mean over the runs of an item of ``bench.records.record.Cost``."""
-        return statistics.fmean(float(getattr(run.cost, name)) for run in self.runs)
+        """Mean over the runs of an item of ``bench.records.record.Cost``; NaN if one of them does not have it."""
+        costs = (getattr(run.cost, name) for run in self.runs)
+        return statistics.fmean(math.nan if cost is None else float(cost) for cost in costs)
 
     @property
     def curves(self) -> list[tuple[float, ...]]:

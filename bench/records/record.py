@@ -116,7 +116,9 @@ class Cost(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         flops: Floating-point operations to forecast one window.
         ms_per_window, windows_per_s: To forecast the test windows.
-        peak_mb: Peak memory: of this run on a GPU, of the whole process on a CPU.
+        peak_mb: Peak memory of this run: allocated on a GPU; on a CPU what its process held beyond the start, libraries
+            that it loads and the part of the data that it reads included. None where that is not known: in a process
+            that is not the run's own, and on another system than Linux.
         train_s, wall_s: Seconds of training and validation, and of everything.
         work: As ``bench.runs.estimate`` counts it.
     """
@@ -126,7 +128,7 @@ class Cost(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     flops: Whole
     ms_per_window: float
     windows_per_s: float
-    peak_mb: float
+    peak_mb: float | None
     train_s: float
     wall_s: float
     epochs: Whole

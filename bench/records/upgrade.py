@@ -49,13 +49,17 @@ def _values(text: bytes) -> Any:
 def _from_3(old: dict[str, Any]) -> dict[str, Any]:
     """Of a done record its audit and its counts are another; nothing was known of channels but their number.
 
-    Its audit replaced what lies after a window, which no model is ever given, so it says nothing of the model.
+    Its audit replaced what lies after a window, which no model is ever given, so it says nothing of the model. Its peak
+    of memory on a CPU was that of a process that had made other runs before.
     """
     new = old | {"schema": TODAY, "spec": _spec_of_3(_part(old, "spec"))}
     if old["status"] != "done":
         return new
     audit = {key: value for key, value in _part(old, "audit").items() if key != "future_perturbation"}
-    return new | {"audit": audit | {"forecasts": None}, "counts": _counts_of_3(_part(old, "counts"))}
+    cost = _part(old, "cost")
+    if _part(old, "environment").get("device") == "cpu":
+        cost = cost | {"peak_mb": None}
+    return new | {"audit": audit | {"forecasts": None}, "counts": _counts_of_3(_part(old, "counts")), "cost": cost}
 
 
 def _spec_of_3(spec: dict[str, Any]) -> dict[str, Any]:

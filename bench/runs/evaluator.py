@@ -40,7 +40,7 @@ class Evaluation:
         scores: By "test" and "val", then by metric.
         test_values: Target values on test that count.
         seconds: To forecast the test windows.
-        peak_mb: Peak memory: of this run on a GPU, of the whole process on a CPU.
+        peak_mb: Peak memory, as ``RunContext.peak_megabytes`` gives it.
         flops: Floating-point operations to forecast one window.
         audit: What the audit of the model shows.
         checkpoint_sha256: Digest of the scored weights.
@@ -51,7 +51,7 @@ class Evaluation:
     scores: dict[str, dict[str, Score]]
     test_values: int
     seconds: float
-    peak_mb: float
+    peak_mb: float | None
     flops: int
     audit: ForecastAudit
     checkpoint_sha256: str

@@ -91,11 +91,11 @@ def open_task(run: PlannedRun, catalog: Catalog, device: torch.device, *, test_a
 
 
 def _scored(work: Work, caller: Caller) -> DoneRun:
-    from bench.context import RunContext, resolve_device
+    from bench.context import RunContext, held_megabytes, resolve_device
     from bench.runs.evaluator import run_model
 
-    run, device = work.run, resolve_device(work.device)
-    context = RunContext(seed=run.spec.seed, device=device)
+    run, held, device = work.run, held_megabytes(), resolve_device(work.device)
+    context = RunContext(seed=run.spec.seed, device=device, held=held)
     outcome = run_model(
         registry.load("model", run.model),
         run.spec.config,

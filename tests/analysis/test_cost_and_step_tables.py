@@ -37,6 +37,13 @@ def test_costs_are_means_over_seeds_and_data_sets():
     assert row == ["stid", "1,234,567", "90", "15.5", "0.000012", "0.250", "321", "2"]
 
 
+def test_a_peak_of_memory_that_is_not_known_of_every_run_is_a_dash():
+    made = [costly(seed=0, cost={"peak_mb": None}), record(seed=1), record(model="b")]
+    file = table("efficiency", made)
+    assert {row[0]: row[6] for row in rows(file)[1:]} == {"stid": "—", "b": "321"}
+    assert math.isnan(dict(zip(file.csv[""]["method"], file.csv[""]["peak_mb"], strict=True))["stid"])
+
+
 def test_operations_are_counted_in_billions_and_none_is_a_zero():
     made = [costly(model=name, cost={"flops": flops}) for name, flops in {"a": 35_200_000_000, "b": 0}.items()]
     file = table("efficiency", made)

@@ -113,9 +113,18 @@ def test_a_done_record_of_the_schema_before_has_the_same_scores_and_facts() -> N
     assert (made.score("mae"), made.score("rmse"), made.score("mape"), made.score("r2")) == (1.25, 2.5, None, None)
     assert (made.role, made.naive) == ("naive", True)
     assert (made.spec.data.version, made.spec.data.synthetic) == ("synthetic-1", True)
-    assert (made.counts.test_values, made.cost.peak_mb, made.cost.work) == (72, 321.5, 4000.0)
+    assert (made.counts.test_values, made.cost.peak_mb, made.cost.work) == (72, None, 4000.0)
     assert (made.audit.test_reads, made.audit.split.test, made.audit.scaler) == (1, (2550, 3000), "standard")
     assert made.audit.forecasts is None
+
+
+def test_an_earlier_peak_of_memory_is_kept_where_it_was_that_of_the_run() -> None:
+    """On a CPU it was that of a process that had made other runs before."""
+    text = DONE.replace('"device": "cpu"', '"device": "NVIDIA H100"')
+    assert text != DONE
+    made = parse(text.encode(), "a record")
+    assert isinstance(made, DoneRun)
+    assert made.cost.peak_mb == 321.5
 
 
 def test_which_weights_an_earlier_record_started_from_is_not_recorded() -> None:

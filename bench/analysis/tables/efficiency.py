@@ -26,7 +26,8 @@ UNITS = {"flops": 1e9}
 NOTE = (
     "Means over seeds, then over the data sets that a model was run on, whose number stands last; one device. GFLOPs: "
     "billions of floating-point operations to forecast a window, as torch counts them (matrix products, convolutions "
-    "and attention; 0: none of these). Training ends when validation no longer improves, so its seconds are no speed."
+    "and attention; 0: none of these). Training ends when validation no longer improves, so its seconds are no speed. "
+    "Peak memory: allocated by the run on a GPU, on a CPU what its process held beyond the start; a dash where unknown."
 )
 
 
@@ -64,7 +65,9 @@ def _row(group: Group, method: MethodKey) -> tuple[Cell, ...]:
 
 
 def _text(name: str, value: float) -> str:
-    """Three digits, without an exponent; parameters in full."""
+    """Three digits, without an exponent; parameters in full; a dash for what is not known."""
+    if math.isnan(value):
+        return "—"
     value /= UNITS.get(name, 1)
     whole = "parameters" in name or value >= 100 or value == 0
     digits = 0 if whole else max(0, min(6, 2 - math.floor(math.log10(value))))
