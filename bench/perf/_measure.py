@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import statistics
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Annotated, TypeAlias
 import msgspec
 import typer
 
+from bench.errors import BenchError
 from bench.files import atomic_write
 
 Out: TypeAlias = Annotated[
@@ -86,6 +88,15 @@ def in_turn(rounds: int, *timed: Callable[[], float]) -> list[list[float]]:
         for place in places:
             times[place].append(timed[place]())
     return times
+
+
+def run(main: Callable[..., None]) -> None:
+    """Run a script's command; a user's mistake is one sentence and exit code 2, as of ``stbench``."""
+    try:
+        typer.run(main)
+    except BenchError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
 
 
 def report(measurement: Measurement, out: Path | None) -> None:

@@ -26,7 +26,7 @@ from bench.catalog import registry
 from bench.catalog.data import Catalog, resolve_data_dir
 from bench.context import RunContext, flags_kept
 from bench.errors import TrainingError
-from bench.perf._measure import Cell, Measurement, Out, Threads, ratio_of, report
+from bench.perf._measure import Cell, Measurement, Out, Threads, ratio_of, report, run
 from bench.scoring import EVALUATION_BATCH
 from bench.settings import TaskSettings, TrainSettings
 from bench.task import Task, task_for
@@ -275,4 +275,4 @@ def _row(model: str, threads: int, curves: Sequence[Curve]) -> dict[str, Cell]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)
