@@ -83,7 +83,7 @@ def differences(group: Group, suite: Suite) -> Differences | None:
     for data in dict.fromkeys(data for data, _ in usable):
         summaries = {method: cell for (other, method), cell in usable.items() if other == data}
         compared = _on_one(summaries, reference, suite.margin)
-        quotable = not group.key.quick and (suite.planted or not data.synthetic)
+        quotable = group.key.claims and (suite.planted or not data.synthetic)
         cells |= {(data, method): replace(cell, quotable=quotable) for method, cell in compared.items()}
     if reference is None or not cells:
         return None

@@ -17,6 +17,7 @@ import numpy as np
 from bench.analysis.table import Flag
 from bench.metrics import METRICS
 from bench.records.record import DoneRun, Record, changes
+from bench.runs.profiles import PROFILES
 from bench.settings import FROM_FILE
 
 
@@ -80,6 +81,18 @@ class GroupKey:
     @property
     def quick(self) -> bool:
         return self.profile == "quick"
+
+    @property
+    def claims(self) -> bool:
+        """Whether its profile lets anything be claimed: no small budget does."""
+        return self.profile not in PROFILES or PROFILES[self.profile].claims
+
+    @property
+    def caveat(self) -> str:
+        """What is to be said of numbers that may be shown and ranked, but of which nothing is claimed; else empty."""
+        if self.claims or self.quick:
+            return ""
+        return f"{self.profile.capitalize()} profile: training is short, so nothing is claimed; use `--profile paper`."
 
     @property
     def title(self) -> str:

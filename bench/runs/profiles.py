@@ -18,12 +18,14 @@ class Profile:
     """How much a suite may spend.
 
     Attributes:
+        claims: Whether anything may be claimed of its runs.
         task: Settings of every task, in place of its own, for naive baselines too.
         model: Settings of every model that has them, in place of its defaults.
         members: Settings of one model alone, by its name, likewise.
     """
 
-    name: Literal["quick", "paper"]
+    name: Literal["quick", "laptop", "paper"]
+    claims: bool
     seeds: tuple[int, ...]
     train: TrainSettings
     task: Mapping[str, int]
@@ -40,14 +42,30 @@ PROFILES: Final = MappingProxyType(
     {
         "quick": Profile(
             name="quick",
+            claims=False,
             seeds=(0,),
             train=TrainSettings(epochs=1, steps_per_epoch=5, batch_size=8),
             task={"scored": 32},
             model={"weights": "random"},
             members={},
         ),
+        "laptop": Profile(
+            name="laptop",
+            claims=False,
+            seeds=(0, 1, 2),
+            train=TrainSettings(epochs=10, batch_size=32),
+            task={},
+            model={"weights": "pretrained", "llm": "distilgpt2"},
+            members={
+                "stvfm": {"backbone": "dinov2_small"},  # with the four blocks of its default
+                "visionts": {"weights": "random"},  # its smallest pre-trained auto-encoder takes a CPU a day
+                "time_llm": {"depth": 2, "side": 4},
+                "st_llm": {"depth": 2, "side": 2},
+            },
+        ),
         "paper": Profile(
             name="paper",
+            claims=True,
             seeds=(0, 1, 2, 3, 4, 5),
             train=TrainSettings(),
             task={},

@@ -86,11 +86,19 @@ def test_what_agrees_is_bold_and_counted() -> None:
     assert columns(table)[-1] == ["1 / 0 / 0 / 0", "1 / 0 / 0 / 0", "0 / 1 / 0 / 0"]
 
 
-def test_the_quick_profile_claims_nothing() -> None:
-    table = tables(controls(profile="quick"))[-1]
+@pytest.mark.parametrize("profile", ["quick", "laptop"])
+def test_a_profile_of_short_training_claims_nothing(profile: str) -> None:
+    table = tables(controls("pretrained", profile=profile))[-1]
     assert {row[0].rank for row in table.cells} == {""}
     assert columns(table)[-1] == ["0 / 0 / 0 / 0"] * 3
-    assert set(file_of(controls(profile="quick")).csv["_differences"]["verdict"]) == {"open"}
+    assert set(file_of(controls("pretrained", profile=profile)).csv["_differences"]["verdict"]) == {"open"}
+
+
+def test_the_laptop_profile_says_why_it_claims_nothing_and_shows_its_intervals() -> None:
+    table = tables(controls("pretrained", profile="laptop"))[-1]
+    assert any(note.startswith("Laptop profile: training is short") for note in table.notes)
+    assert all("[" in row[0].value for row in table.cells)
+    assert not any("Laptop profile" in note for note in tables(controls("pretrained"))[-1].notes)
 
 
 def test_a_synthetic_data_set_proves_nothing() -> None:

@@ -6,7 +6,7 @@ import re
 
 import msgspec
 import pytest
-from records import record, results_of, suite
+from records import in_cities, record, results_of, suite
 from reports import failing, hostile, report, words
 from studies import tuned
 from variants import controls, variant
@@ -86,10 +86,20 @@ def test_planted_data_are_judged_one_by_one_and_not_called_real():
     assert "Nothing may be claimed of “pre-trained, frozen”, since all data are synthetic (" in answers(made, plain)[0]
 
 
-def test_a_comparison_in_the_quick_profile_says_that_nothing_may_be_claimed_of_it():
-    (answer,) = answers(controls("pretrained", profile="quick"), load_suite("controls"))
-    assert "Nothing may be claimed of “pre-trained, frozen”, since the profile is quick (" in answer
+@pytest.mark.parametrize("profile", ["quick", "laptop"])
+def test_a_comparison_in_a_profile_of_short_training_says_that_nothing_may_be_claimed_of_it(profile):
+    (answer,) = answers(controls("pretrained", profile=profile), load_suite("controls"))
+    assert f"Nothing may be claimed of “pre-trained, frozen”, since the profile is {profile} (" in answer
     assert "better in" not in answer
+
+
+def test_who_leads_in_the_laptop_profile_is_no_claim():
+    made = in_cities(15, profile="laptop")
+    (lead,) = headline(results_of(made), [load_suite("short_term")])["answers"]
+    assert lead.startswith("good has the best average rank, 1.00 (")
+    assert lead.endswith("this is no claim, since the profile is laptop.")
+    cautions = headline(results_of(made), [load_suite("short_term")])["cautions"]
+    assert "75 of 75 finished runs are of the laptop profile, whose training is short." in cautions
 
 
 def test_every_text_of_a_record_is_escaped():

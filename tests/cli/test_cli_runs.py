@@ -227,6 +227,8 @@ def test_a_dry_run_plans_and_runs_nothing(suite, tmp_path):
     answer = stbench(*suite("results"), "--dry-run")
     assert answer.returncode == 0, answer.stderr
     assert "6 of 6 runs to do, about" in answer.stdout
+    laptop = stbench("run", *suite("results")[1:11], *suite("results")[-4:], "--profile", "laptop", "--dry-run")
+    assert "18 runs = 2 data sets" in laptop.stdout, laptop.stderr
     assert not (tmp_path / "results" / "runs").exists()
 
 

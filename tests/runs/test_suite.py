@@ -140,8 +140,21 @@ def test_the_paper_profile_has_a_whole_backbone_of_the_papers_families(catalog):
     assert other.spec.config["depth"] == 6  # no other model's depth is meant
 
 
+def test_the_laptop_profile_trains_all_windows_of_three_seeds_from_weights_a_cpu_can_carry(catalog):
+    runs = make(catalog, models=(), profile="laptop")
+    assert {run.spec.seed for run in runs} == {0, 1, 2}
+    assert {run.spec.task.scored for run in runs} == {0}
+    assert {run.spec.train.steps_per_epoch for run in runs} == {0}
+    configs = {run.model: run.spec.config for run in runs}
+    weights = {model: config["weights"] for model, config in configs.items() if "weights" in config}
+    assert weights == {"stvfm": "pretrained", "time_llm": "pretrained", "st_llm": "pretrained", "visionts": "random"}
+    assert configs["stvfm"]["backbone"] == "dinov2_small"
+    (paper,) = make(catalog, models=("last_value",), profile="paper", seeds=(0,))
+    assert paper.run_id in {run.run_id for run in runs}
+
+
 @pytest.mark.parametrize("name", [name for name in suite_names() if load_suite(name).variants])
-@pytest.mark.parametrize("profile", ["quick", "paper"])
+@pytest.mark.parametrize("profile", PROFILES)
 def test_no_two_rows_of_a_suite_are_the_same_run(catalog, name, profile):
     suite = load_suite(name)
     chosen = Selection(datasets=("tiny",), profile=profile, seeds=(0,), variants=tuple(v.name for v in suite.variants))

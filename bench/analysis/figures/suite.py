@@ -98,6 +98,6 @@ def _caption(differences: Differences, margin: float) -> str:
         f"Mean absolute error, % more than {differences.name} (right: the reference is better). Bars: 95 % intervals "
         f"over seeds and test windows, whose noise may be halved in up to {LASTING:g} hours; ticks: seeds of the "
         f"method against the reference's mean. Filled circles: better or worse (p < 0.05, corrected); squares: "
-        f"equivalent, within ± {margin:g} % (shaded); empty: open, or synthetic data or the quick profile."
+        f"equivalent, within ± {margin:g} % (shaded); empty: open, or synthetic data or a profile without claims."
     )
     return " ".join((text, *differences.caveats))

@@ -64,11 +64,11 @@ def _lead(key: GroupKey, ranked: Standing) -> str:
     rank, first = min((float(rank), str(name)) for name, rank in average.items())
     rivals = len(average) - 1
     beaten = sum(p < LEVEL for pair, p in zip(corrected.index, corrected, strict=True) if first in pair)
-    claim = (
-        "the tests support this against every other model"
-        if beaten == rivals
-        else f"this is no claim: the tests tell it apart from {beaten} of {rivals} others"
-    )
+    claim = "the tests support this against every other model"
+    if not key.claims:
+        claim = f"this is no claim, since the profile is {key.profile}"
+    elif beaten < rivals:
+        claim = f"this is no claim: the tests tell it apart from {beaten} of {rivals} others"
     data = f"real data, {ranked.witnesses.text}"
     return f"{first} has the best average rank, {rank:.2f} ({key.title}, {data}); {claim}."
 
@@ -84,7 +84,7 @@ def _answers(results: Results, suite: Suite) -> list[str]:
 def _outcome(key: GroupKey, compared: Differences, suite: Suite) -> str:
     """Of all real data together; of planted data one by one, since what is true of them differs."""
     if not any(cell.quotable for cell in compared.cells.values()):
-        why = "the profile is quick" if key.quick else "all data are synthetic"
+        why = "all data are synthetic" if key.claims else f"the profile is {key.profile}"
         return f"Nothing may be claimed of “{compared.reference}”, since {why} ({key.title})."
     if suite.planted:
         source = "synthetic data made for it"
@@ -121,16 +121,17 @@ def _warnings(finished: Sequence[DoneRun]) -> tuple[str, ...]:
 
 def _cautions(results: Results, finished: Sequence[DoneRun]) -> tuple[str, ...]:
     synthetic = _names({record.dataset for record in finished if record.spec.data.synthetic})
-    quick = sum(record.label.profile == "quick" for record in finished)
+    quick, laptop = (sum(record.label.profile == name for record in finished) for name in ("quick", "laptop"))
     few = sum(record.spec.task.scored > 0 for record in finished)
     random = _models(record for record in finished if record.spec.weights in RANDOM)
     unknown = _models(record for record in finished if is_from_unknown(record.spec))
     leaky = _models(record for record in finished if record.spec.task.leaky_scaler)
-    failed = len(results.runs) - len(finished)
+    failed, all_of = len(results.runs) - len(finished), f"of {_count(len(finished), 'finished run')}"
     cautions = {
         f"Synthetic data sets: {synthetic}.": synthetic,
-        f"{quick} of {_count(len(finished), 'finished run')} are of the quick profile.": quick,
-        f"Few windows of a split were scored, evenly spread, in {few} of {_count(len(finished), 'finished run')}.": few,
+        f"{quick} {all_of} are of the quick profile.": quick,
+        f"{laptop} {all_of} are of the laptop profile, whose training is short.": laptop,
+        f"Few windows of a split were scored, evenly spread, in {few} {all_of}.": few,
         f"Random instead of pre-trained weights in some or all runs: {random}.": random,
         f"Pre-trained weights whose file is unknown to us, so that only their digest is recorded: {unknown}.": unknown,
         f"Runs with a scaler that saw the test part, for comparison with published numbers: {leaky}.": leaky,

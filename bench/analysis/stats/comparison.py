@@ -69,8 +69,8 @@ class Difference:
         holm, holm_equivalent: The same, corrected by Holm for all methods tested on this data set.
         tested: How many these are.
         weights: Of the reference.
-        quotable: Whether it may be claimed at all: on real data or where an effect was planted, and not in the quick
-            profile.
+        quotable: Whether it may be claimed at all: on real data or where an effect was planted, and in a profile that
+            allows claims.
     """
 
     percent: float

@@ -38,7 +38,7 @@ def difference_tables(group: Group, compared: Differences, suite: Suite) -> list
             Header(name="reference better / worse / equivalent / open"),
         ),
         cells=tuple(_row(group, compared, method) for method in rows),
-        notes=_notes(compared, suite),
+        notes=_notes(group.key, compared, suite),
         text_flags=("random_weights",) if RANDOM & compared.weights else (),
     )
     open_ones = {key: cell for key, cell in compared.cells.items() if cell.quotable and cell.verdict == "open"}
@@ -103,7 +103,7 @@ def _facts(difference: Difference) -> dict[str, Any]:
     }
 
 
-def _notes(compared: Differences, suite: Suite) -> tuple[str, ...]:
+def _notes(key: GroupKey, compared: Differences, suite: Suite) -> tuple[str, ...]:
     notes = [
         *compared.caveats,
         "Mean absolute error less that of the reference, in % of it: above 0 the reference is better.",
@@ -113,8 +113,9 @@ def _notes(compared: Differences, suite: Suite) -> tuple[str, ...]:
         f"Equivalent: the 90 % interval lies within ± {suite.margin:g} %, the suite's margin "
         "(two one-sided tests, corrected alike). All else is open, and in round brackets stands the smallest "
         "difference, in %, that would have been found in 80 % of cases.",
-        PLANTED if suite.planted else "Only real data outside the quick profile are judged and counted.",
+        PLANTED if suite.planted else "Only real data of a profile that allows claims are judged and counted.",
         *([compared.witnesses.related] if compared.witnesses.related else []),
+        *([key.caveat] if key.caveat else []),
         *_lacking(compared),
     ]
     if len(compared.weights) > 1:

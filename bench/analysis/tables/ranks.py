@@ -64,7 +64,7 @@ def _table(key: GroupKey, ranked: Standing, rows: Sequence[Mapping[str, Any]], r
         rows=tuple(ranked.headers[row["method"]] for row in leaderboard),
         columns=tuple(Header(name=name) for name in COLUMNS),
         cells=tuple(tuple(Cell(value=text) for text in _texts(row)) for row in leaderboard),
-        notes=(*_notes(ranked), *([read] if read and rows else [])),
+        notes=(*_notes(ranked), *([key.caveat] if key.caveat and rows else []), *([read] if read and rows else [])),
     )
 
 

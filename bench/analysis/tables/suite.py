@@ -87,6 +87,7 @@ def _notes(group: Group, suite: Suite) -> tuple[str, ...]:
         spread if seeds >= 2 else "One seed." if seeds else "No run is done.",
         "Naive baselines in italics; they are not trained.",
         ranks,
+        *([group.key.caveat] if group.key.caveat else []),
         *([budget] if budget else []),
         *([f"Not run: {absent}."] if absent else []),
         *([weights] if weights else []),
