@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from filelock import FileLock
 
+NEVER: Final = 0  # when a file was last written
 NO_HARD_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK)
 NETWORK: Final = re.compile(
     r"nfs\d?|cifs|smb\d?|smbfs|9p|afs|ceph|lustre|gpfs|beegfs|orangefs|panfs|wekafs|glusterfs"
@@ -34,6 +35,8 @@ def atomic_write(path: Path) -> Iterator[Path]:
     with _part_of(path) as part:
         yield part
         _sync(part)
+        if part.stat().st_mtime_ns == NEVER:
+            raise FileNotFoundError(errno.ENOENT, "nothing was written", str(path))
         part.replace(path)
         _sync_folder(path.parent)
 
@@ -104,6 +107,8 @@ def _part_of(path: Path) -> Iterator[Path]:
     part = path.with_name(f".{uuid4().hex}.tmp")
     with _held(part, os.O_RDWR | os.O_CREAT):
         try:
+            if part.exists():  # made to be locked
+                os.utime(part, ns=(NEVER, NEVER))
             yield part
         finally:
             part.unlink(missing_ok=True)

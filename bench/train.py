@@ -21,7 +21,7 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
 from bench.context import RunContext
 from bench.days import given_days
-from bench.errors import TrainingError
+from bench.errors import StoreError, TrainingError
 from bench.files import atomic_write
 from bench.forecast import Sampling, check_model, forecasts
 from bench.frozen import cast_once
@@ -222,7 +222,12 @@ class Trainer:
             "progress": vars(self.progress),
         }
         with atomic_write(path) as part:
-            torch.save(state, part)
+            try:
+                torch.save(state, part)
+            except RuntimeError as error:  # torch says "unexpected pos" where the disk is full
+                raise StoreError(
+                    f"the checkpoint {path} cannot be written ({error}); check the folder's space"
+                ) from error
 
     def _load(self, path: Path) -> None:
         try:

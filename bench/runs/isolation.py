@@ -332,7 +332,8 @@ def _finish(processes: Sequence[Any], *, answered: bool) -> None:
             for process in running:
                 process.join(max(0.0, latest - time.monotonic()))
         for process in processes:
-            process.close()
+            with contextlib.suppress(ValueError):  # the system has not let go of it yet
+                process.close()
 
 
 def _end(code: int | None) -> str:

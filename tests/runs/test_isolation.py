@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import errands
+import kills
 import pytest
 import torch
 from commands import ROOT, environment
@@ -31,14 +32,8 @@ BUDGET = ("train.epochs=2", "train.steps_per_epoch=3", "train.batch_size=8", "tr
 
 
 def gone(process: int) -> bool:
-    """Whether a process ends within some seconds."""
-    for _ in range(500):
-        try:
-            os.kill(process, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.02)
-    return False
+    """Whether a process ends within some seconds, whoever is told of its end."""
+    return not kills.gone([process])
 
 
 def test_a_call_gives_its_answer_from_a_process_that_is_gone_afterwards() -> None:
@@ -147,6 +142,7 @@ def test_workers_do_not_see_what_another_one_did() -> None:
 SCRIPT = """
 import os, sys, time
 import errands
+import kills
 from bench.runs.isolation import call
 call(errands.stays, on_row=lambda row: print(int(row["process"]), flush=True))
 """

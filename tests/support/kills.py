@@ -28,11 +28,12 @@ LIMIT_S = 900.0  # for one command
 FORK_SERVER = "multiprocessing.forkserver"
 
 
-def plan(data: Path, results: Path, *more: str) -> list[str]:
-    """A command that makes twenty runs on two data sets."""
-    names = [word for model in MODELS for word in ("--model", model)]
+def plan(data: Path, results: Path, *more: str, models: Sequence[str] = MODELS, seeds: int = 2) -> list[str]:
+    """A command that runs models on two data sets."""
+    names = [word for model in models for word in ("--model", model)]
+    names += [word for seed in range(seeds) for word in ("--seed", str(seed))]
     budget = [word for setting in BUDGET for word in ("--set", setting)]
-    chosen = ["--dataset", "tiny", "--dataset", "tiny2", "--seed", "0", "--seed", "1", "--no-track"]
+    chosen = ["--dataset", "tiny", "--dataset", "tiny2", "--no-track"]
     words = ["run", *chosen, *names, *budget, "--data-dir", str(data), "--results", str(results), *more]
     return [sys.executable, "-m", "bench", *words]
 
