@@ -14,8 +14,8 @@ from bench.cli.app import app
 from bench.errors import MissingPackageError, is_installed, require
 from bench.records.record import FailedRun
 from bench.records.store import ResultStore
-from bench.runs import runner
-from bench.runs.isolation import DirectCaller
+from bench.runs.executors import processes
+from bench.runs.executors.direct import Direct
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -122,7 +122,7 @@ def test_a_download_names_its_extra_and_a_folder_of_weights_needs_none(without, 
 
 def test_a_model_that_lacks_its_package_is_a_failed_run_and_the_others_go_on(without, stbench, tmp_path, monkeypatch):
     without("timm")  # in this process, so that runs must be made here, too
-    monkeypatch.setattr(runner, "call", lambda function, work, on_row: function(work, DirectCaller(on_row)))
+    monkeypatch.setattr(processes, "make", lambda places: Direct("cpu"))
     result = stbench("run", "--model", "stvfm", "--model", "last_value", "--dataset", "tiny", "--no-track")
     assert result.exit_code == 1
     records = ResultStore(tmp_path / "results").records()
