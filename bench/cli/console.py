@@ -67,10 +67,6 @@ class ConsoleObserver:
         if self._stored:
             self._console.print(f"[dim]{self._stored} runs were already in the store and were not repeated[/dim]")
 
-    def warn(self, text: str) -> None:
-        """Print a warning above the bars."""
-        self._console.print(f"[yellow]{escape(text)}[/yellow]", highlight=False, soft_wrap=True)
-
     def run_started(self, run: PlannedRun) -> None:
         epochs = run.spec.train.epochs
         self._runs[run.run_id] = self._progress.add_task(escape(run.title), total=epochs, note="epochs")
@@ -93,6 +89,11 @@ class ConsoleObserver:
             self._stored += 1
         else:
             self._console.print(f"[dim]= {escape(run.title)}: finished by another process[/dim]", highlight=False)
+
+
+def warn_on(console: Console, text: str) -> None:
+    """Print a warning, above the bars if there are any."""
+    console.print(f"[yellow]{escape(text)}[/yellow]", highlight=False, soft_wrap=True)
 
 
 def finished_line(run: PlannedRun, record: Record) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from bench.cli.console import ConsoleObserver, print_line
+from bench.cli.console import ConsoleObserver, print_line, warn_on
 from bench.cli.execution import ExecutionOptions
 from bench.cli.leaderboard import outcome_of
 from bench.cli.options import PlanOptions, with_options
@@ -17,11 +18,12 @@ from bench.cli.plan import announce, expect, show_expected, show_plan
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from bench.catalog.data import Catalog
     from bench.records.planned import PlannedRun
     from bench.runs.executors import Executor
+    from bench.runs.runner import Observer
     from bench.runs.suite import Suite
 
 NEXT = (
@@ -74,8 +76,11 @@ def run(
         show_expected(console, plan, expected)
     else:
         announce(console, expected)
-        outcome = _execute(console, expected.order, catalog, executor, options, tracked, force=force, compiled=compiled)
-        _finish(console, options, suite, plan, outcome)
+        with _tracker(console, tracked, options.results) as trackers:  # tables are there before MLflow is waited for
+            outcome = _execute(
+                console, expected.order, catalog, executor, options, trackers, force=force, compiled=compiled
+            )
+            _finish(console, options, suite, plan, outcome)
     if options.profile == "quick":
         print_line(NEXT)
     if not dry_run and outcome["failed"]:
@@ -88,21 +93,14 @@ def _execute(
     catalog: Catalog,
     executor: Executor,
     options: PlanOptions,
-    tracking_uri: str | None,
+    trackers: Sequence[Observer],
     *,
     force: bool,
     compiled: bool,
 ) -> Counter[str]:
-    from bench.runs.runner import Observer
     from bench.runs.session import execute
 
-    with ExitStack() as stack:
-        screen = stack.enter_context(ConsoleObserver(console, len(plan)))
-        observers: list[Observer] = [screen]
-        if tracking_uri is not None:
-            from bench.records.tracking import Tracker
-
-            observers.append(stack.enter_context(Tracker(tracking_uri, options.results, warn=screen.warn)))
+    with ConsoleObserver(console, len(plan)) as screen:
         return execute(
             plan,
             catalog,
@@ -110,7 +108,7 @@ def _execute(
             executor=executor,
             force=force,
             compiled=compiled,
-            observers=observers,
+            observers=[screen, *trackers],
         )
 
 
@@ -120,6 +118,18 @@ def _quick(plan: Sequence[PlannedRun]) -> str:
     windows = max((run.spec.task.scored for run in plan), default=0)
     texts = (f"at most {steps} training steps" if steps else "", f"{windows} scored windows" if windows else "")
     return f"profile quick: {', '.join([*filter(None, texts), 'so ranks mean nothing'])}"
+
+
+@contextmanager
+def _tracker(console: Console, uri: str | None, results: Path) -> Iterator[list[Observer]]:
+    """What writes to MLflow, if anything does."""
+    if uri is None:
+        yield []
+        return
+    from bench.records.tracking_process import TrackerBeside
+
+    with TrackerBeside(uri, results, warn=partial(warn_on, console)) as tracker:
+        yield [tracker]
 
 
 def _finish(

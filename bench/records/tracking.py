@@ -12,12 +12,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from bench.errors import BenchError, TrackingError
 from bench.records.mlflow_store import DIGEST, RUN_ID, MlflowStore, default_uri, digest, quiet_environment, shown
-from bench.records.planned import PlannedRun
-from bench.records.record import Epoch, Record, dump
+from bench.records.record import Epoch, Label, Record, Spec, dump
 
 __all__ = ["Feed", "Tracker", "default_uri", "one_sentence", "quiet_environment", "records_from", "shown", "sync"]
 
@@ -89,6 +88,19 @@ class Feed(Generic[S]):
             )
 
 
+class Followed(Protocol):
+    """What is asked of a planned run."""
+
+    @property
+    def run_id(self) -> str: ...
+
+    @property
+    def spec(self) -> Spec: ...
+
+    @property
+    def label(self) -> Label: ...
+
+
 class Tracker:
     """An observer of runs that writes them to MLflow; ``close`` it, or use it in a ``with``.
 
@@ -110,14 +122,14 @@ class Tracker:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def run_started(self, run: PlannedRun) -> None:
+    def run_started(self, run: Followed) -> None:
         def start(store: MlflowStore) -> None:
             self._open[run.run_id] = store.start(run.run_id, run.spec, run.label)
 
         self._epochs[run.run_id] = []
         self._feed.post(start)
 
-    def epoch(self, run: PlannedRun, row: Mapping[str, Any]) -> None:
+    def epoch(self, run: Followed, row: Mapping[str, Any]) -> None:
         self._epochs[run.run_id].append(Epoch(**row))
         if time.monotonic() - self._flushed < FLUSH_S:
             return
@@ -132,7 +144,7 @@ class Tracker:
 
         self._feed.post(log)
 
-    def run_finished(self, run: PlannedRun, record: Record) -> None:
+    def run_finished(self, run: Followed, record: Record) -> None:
         """Complete the run, whatever of it arrived so far."""
         run_id = run.run_id
         self._epochs.pop(run_id, None)
@@ -143,10 +155,10 @@ class Tracker:
 
         self._feed.post(finish)
 
-    def run_retried(self, run: PlannedRun, why: str) -> None:
+    def run_retried(self, run: Followed, why: str) -> None:
         """It goes on where it is in MLflow."""
 
-    def run_skipped(self, run: PlannedRun, why: Literal["stored", "elsewhere"]) -> None:
+    def run_skipped(self, run: Followed, why: Literal["stored", "elsewhere"]) -> None:
         """Nothing to track."""
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ import msgspec
 
 from bench.records.record import DoneRun, Label, Record, Spec
 from bench.records.tracking import Tracker
+from bench.records.tracking_process import TrackerBeside
 
 CONTROLS = (("identity", 1.1), ("attention", 1.2))
 
@@ -23,7 +24,7 @@ def plan_of(made: Record) -> Plan:
     return Plan(run_id=made.run_id, spec=made.spec, label=made.label)
 
 
-def follow(tracker: Tracker, made: Record) -> None:
+def follow(tracker: Tracker | TrackerBeside, made: Record) -> None:
     tracker.run_started(plan_of(made))
     for row in made.curve if isinstance(made, DoneRun) else ():
         tracker.epoch(plan_of(made), msgspec.to_builtins(row))

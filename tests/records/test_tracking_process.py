@@ -1,0 +1,74 @@
+"""Runs reach MLflow by a process beside them, which costs them nothing and says what is wrong."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from records import record
+from tracked import follow, plan_of
+
+from bench.records import tracking_process
+from bench.records.tracking import default_uri, records_from
+from bench.records.tracking_process import TrackerBeside
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's own, on its libraries
+
+
+@pytest.fixture
+def warnings() -> list[str]:
+    return []
+
+
+def test_what_a_process_was_told_is_in_mlflow_when_it_is_closed(tmp_path: Path, warnings: list[str]) -> None:
+    made = [record(seed=0), record(seed=1, failed=True)]
+    with TrackerBeside(default_uri(tmp_path), tmp_path, warn=warnings.append) as tracker:
+        begun = time.perf_counter()
+        for one in made:
+            follow(tracker, one)
+        assert time.perf_counter() - begun < 1  # importing MLflow takes longer
+    assert {text for text in warnings if "still writing" not in text} == set()
+    found = records_from(default_uri(tmp_path))
+    assert sorted(found, key=lambda one: one.seed) == made
+
+
+def test_two_runs_that_are_under_way_at_once_keep_their_epochs(tmp_path: Path, warnings: list[str]) -> None:
+    sent: list[object] = []
+    tracker = TrackerBeside(default_uri(tmp_path), tmp_path, warn=warnings.append)
+    tracker._send = sent.append  # type: ignore[method-assign]
+    one, other = record(seed=0), record(seed=1)
+    tracker.run_started(plan_of(one))
+    tracker.run_started(plan_of(other))
+    tracker.epoch(plan_of(other), {"epoch": 1})
+    assert sent[-1] == tracking_process.Ended(run_id=other.run_id, row={"epoch": 1})
+
+
+def test_a_tracker_that_has_nothing_to_say_starts_no_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warnings: list[str]
+) -> None:
+    monkeypatch.setattr(tracking_process.subprocess, "Popen", lambda *_, **__: pytest.fail("a process"))
+    with TrackerBeside(default_uri(tmp_path), tmp_path, warn=warnings.append) as tracker:
+        tracker.run_skipped(plan_of(record()), "stored")
+    assert (warnings, list(tmp_path.iterdir())) == ([], [])
+
+
+def test_what_does_not_work_there_is_said_here_once(tmp_path: Path, warnings: list[str]) -> None:
+    with TrackerBeside(" ", tmp_path, warn=warnings.append) as tracker:
+        for seed in (0, 1):
+            follow(tracker, record(seed=seed))
+    (warning,) = (text for text in warnings if "still writing" not in text)
+    assert "the address of MLflow is empty" in warning
+    assert "stbench sync" in warning
+
+
+def test_a_process_that_dies_stops_no_run_and_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warnings: list[str]
+) -> None:
+    monkeypatch.setattr(tracking_process, "sys", SimpleNamespace(executable="false"))
+    with TrackerBeside(default_uri(tmp_path), tmp_path, warn=warnings.append) as tracker:
+        for seed in range(50):  # more than a pipe holds
+            follow(tracker, record(seed=seed))
+    (warning,) = warnings
+    assert "stbench sync" in warning
