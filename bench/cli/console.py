@@ -81,7 +81,7 @@ class ConsoleObserver:
         self._console.print(finished_line(run, record), highlight=False, soft_wrap=True)
 
     def run_retried(self, run: PlannedRun, why: str) -> None:
-        self.warn(f"{run.title} is begun again: {why}")
+        warn_on(self._console, f"{run.title} is begun again: {why}")
 
     def run_skipped(self, run: PlannedRun, why: Literal["stored", "elsewhere"]) -> None:
         self._progress.advance(self._plan)

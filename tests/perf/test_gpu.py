@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -28,7 +29,10 @@ from bench.perf.gpu.vit import Vit, operations
 from bench.perf.gpu.workload import city, trainer_of
 
 ROOT = Path(__file__).parents[2]
-ABSENT = ("timm", "transformers", "typer", "rich", "pandas", "scipy", "matplotlib", "pydantic", "requests", "h5py")
+ABSENT = (
+    *("timm", "transformers", "typer", "rich", "pandas", "scipy", "matplotlib", "pydantic", "requests", "h5py"),
+    *("threadpoolctl", "joblib", "psutil", "tomli_w", "safetensors", "optuna", "mlflow", "ray", "open_clip"),
+)
 FEW = ("stid",)
 
 
@@ -160,3 +164,12 @@ def test_no_gpu_and_no_package_are_one_sentence(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(command, "NEEDED", ("torch", "no_such_package"))
     assert command.main([]) == 2
     assert capsys.readouterr().err.startswith("error: no_such_package must be installed")
+
+
+def test_operations_without_a_deterministic_kernel_are_named() -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warnings.warn("index_add_cuda_ does not have a deterministic implementation, but you set ...", stacklevel=1)
+        warnings.warn("something else", stacklevel=1)
+    assert numbers._undetermined(caught) == "torch warns of index_add_cuda_"
+    assert numbers._undetermined([]) == ""

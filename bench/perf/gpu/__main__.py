@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -30,28 +30,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if reason := _why_not(asked.device):
         print(f"error: {reason}", file=sys.stderr)
         return 2
-    parts = measured(asked.parts or list(PARTS), asked.device, asked.seconds)
-    print(table(parts))
-    for path in write(parts, asked.device, asked.out):
-        print(path)
+    device = "cuda:0" if asked.device == "cuda" else asked.device
+    parts: list[Part] = []
+    for part in measured(asked.parts or list(PARTS), device, asked.seconds):
+        parts.append(part)
+        written = write(parts, device, asked.out)  # anew after each, so that nothing is lost where it is stopped
+    print(table(parts), *written, sep="\n")
     return 1 if any(part.status == "failed" for part in parts) else 0
 
 
-def measured(names: Sequence[str], device: str, seconds: float) -> list[Part]:
+def measured(names: Sequence[str], device: str, seconds: float) -> Iterator[Part]:
     """Every part in a process of its own, each with its share of what time is left."""
-    ends, parts = time.time() + seconds, list[Part]()
+    ends = time.time() + seconds
     for number, name in enumerate(names):
         left = ends - time.time()
         shares = [PARTS[later][2] for later in names[number:]]
         print(f"{PARTS[name][1]} ...", flush=True)
         if left < LEAST:
-            parts.append(Part(name=name, status="skipped", seconds=0, error="no time was left; raise --seconds"))
+            part = Part(name=name, status="skipped", seconds=0, error="no time was left; raise --seconds")
         else:
-            parts.append(
-                _measured(name, device, left * shares[0] / sum(shares), max(GRACE, ends - time.time() + GRACE))
-            )
-        print(f"  {parts[-1].status} after {parts[-1].seconds:.0f} s {parts[-1].error}", flush=True)
-    return parts
+            part = _measured(name, device, left * shares[0] / sum(shares), left + GRACE)
+        print(f"  {part.status} after {part.seconds:.0f} s {part.error}", flush=True)
+        yield part
 
 
 def _measured(name: str, device: str, seconds: float, most: float) -> Part:
@@ -100,11 +100,17 @@ def _why_not(device: str) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.perf.gpu", description="Measure what a GPU does with this.")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"Of {', '.join(PARTS)}; by default all.")
-    parser.add_argument("--out", type=Path, default=Path("gpu"), help="Folder of gpu.json and gpu.md.")
+    parser.add_argument("parts", nargs="*", type=_part, metavar="PART", help=f"Of {', '.join(PARTS)}; by default all.")
+    parser.add_argument("--out", type=Path, default=Path("results/gpu"), help="Folder of gpu.json and gpu.md.")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help="What is measured.")
     parser.add_argument("--seconds", type=float, default=420, help="For all parts together, about.")
     return parser
+
+
+def _part(name: str) -> str:
+    if name not in PARTS:
+        raise argparse.ArgumentTypeError(f"there is no part '{name}'; parts are {', '.join(PARTS)}")
+    return name
 
 
 if __name__ == "__main__":

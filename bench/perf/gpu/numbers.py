@@ -70,8 +70,8 @@ def _trained(model: str, bench: Bench, data: object) -> tuple[Tensor, dict[str, 
 
 def _undetermined(caught: list[warnings.WarningMessage]) -> str:
     """The operations without a deterministic kernel, of which torch warns."""
-    texts = {str(warning.message).split(" does not have a deterministic")[0] for warning in caught}
-    found = sorted(text.split()[-1] for text in texts if len(text) < 200 and text)
+    texts = [str(warning.message).partition(" does not have a deterministic") for warning in caught]
+    found = sorted({before.split()[-1] for before, mark, _ in texts if mark})
     return f"torch warns of {', '.join(found)}" if found else ""
 
 
