@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -88,3 +90,29 @@ def test_the_example_of_a_model_is_one_short_file_that_forecasts(tmp_path, monke
     torch.testing.assert_close(model(window), last)
     torch.nn.init.constant_(model.share, 0.5)
     torch.testing.assert_close(model(window), last + 0.5 * (last - window.history[:, -2:-1]))
+
+
+@pytest.mark.slow
+def test_an_array_of_jobs_makes_the_whole_plan(tiny, tmp_path):
+    plan = ["--model", "last_value", "--model", "window_mean", "--dataset", "tiny", "--dataset", "tiny2", "--jobs", "1"]
+    folders = ["--data-dir", str(tiny), "--results", str(tmp_path / "results")]
+    task = {"SLURM_ARRAY_TASK_MIN": "3", "SLURM_ARRAY_TASK_COUNT": "2", "STBENCH": f"{sys.executable} -m bench"}
+    for number, made in (("3", 2), ("4", 4)):
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", **task, "SLURM_ARRAY_TASK_ID": number}
+        script = ["bash", "examples/slurm_array.sh", *plan, *folders]
+        answer = subprocess.run(script, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        assert len(list((tmp_path / "results").glob("runs/*/*/*.json"))) == made
+    assert not (tmp_path / "results" / "mlflow.db").exists()
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "apptainer.def"])
+def test_a_container_has_all_that_the_package_is_built_of(name):
+    text = (ROOT / "containers" / name).read_text(encoding="utf-8")
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = [package.rstrip("*") for package in build["tool"]["setuptools"]["packages"]["find"]["include"]]
+    needed = ["pyproject.toml", "constraints.txt", build["project"]["readme"], *packages]
+    needed += build["project"]["license-files"]
+    assert [file for file in needed if not re.search(rf"^(COPY .*|    ){re.escape(file)} ", text, re.MULTILINE)] == []
+    (extras,) = re.findall(r"extras=([\w,]+)", text, re.IGNORECASE)
+    assert set(extras.split(",")) <= set(build["project"]["optional-dependencies"])

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Final, Literal
 
+from bench.errors import DeviceError
 from bench.settings import Precision
 
 DRIVER_FILES: Final = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/nvmap", "/dev/dxg", "/dev/kfd")
@@ -24,7 +25,13 @@ def precision_on(device: str, asked: Precision) -> Literal["fp32", "bf16"]:
         return "fp32"
     from bench.context import resolve_device, resolve_precision
 
-    return resolve_precision(asked, resolve_device(device))
+    try:
+        return resolve_precision(asked, resolve_device(device))
+    except DeviceError as error:
+        raise DeviceError(
+            f"{error}, or, for runs that other machines make, --set train.precision=bf16 or fp32, since their GPUs "
+            "cannot be asked from here"
+        ) from error
 
 
 def name_of(device: str) -> str:

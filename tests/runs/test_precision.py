@@ -132,3 +132,11 @@ print("torch" in sys.modules)
     command = [sys.executable, "-c", program]
     answer = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
     assert (answer.returncode, answer.stdout.strip()) == (0, "False"), answer.stderr
+
+
+def test_a_plan_for_gpus_of_other_machines_says_its_precision(make_plan, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(DeviceError, match=r"runs that other machines make, --set train\.precision=bf16 or fp32"):
+        make_plan("stid", device="cuda")
+    (run,) = make_plan("stid", device="cuda", overrides=("train.precision=bf16",))
+    assert run.spec.train.precision == "bf16"

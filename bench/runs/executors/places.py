@@ -35,7 +35,7 @@ def slots(places: Places) -> list[str]:
 
 def wants_gpu(device: str) -> bool:
     """Whether runs on a cluster take GPUs: those for "cuda", and for "auto" where this machine has one, as planned."""
-    if device != "auto":
+    if device != "auto" or is_cpu(device):
         return device.startswith("cuda")
     from bench.context import resolve_device
 

@@ -1,0 +1,26 @@
+#!/bin/bash
+# A suite as an array of Slurm jobs, each of which makes its part of the plan; it needs neither submitit nor a driver.
+#
+#     sbatch examples/slurm_array.sh --suite short_term --profile paper --data-dir DIR --device cpu
+#     sbatch --array=1-8 --gres=gpu:1 examples/slurm_array.sh --suite short_term --profile paper --data-dir DIR
+#
+# All jobs share the results folder. Submit it again to go on after a time limit: what is done is not repeated, and a run
+# that was stopped goes on from its last epoch. Afterwards `stbench report` makes the report of all.
+#
+#SBATCH --job-name=stbench
+#SBATCH --array=1-20
+#SBATCH --cpus-per-task=4
+#SBATCH --mem-per-cpu=4G
+#SBATCH --time=12:00:00
+#SBATCH --output=stbench-%A_%a.log
+
+set -euo pipefail
+
+# What starts the program: in a container "apptainer exec --nv stbench.sif stbench".
+program=${STBENCH:-stbench}
+
+part=$((SLURM_ARRAY_TASK_ID - SLURM_ARRAY_TASK_MIN + 1))
+
+# MLflow is left out, since a database of SQLite may break where several jobs write to it; `stbench sync` fills it later.
+# shellcheck disable=SC2086 # the program may be several words
+exec $program run "$@" --shard "$part/$SLURM_ARRAY_TASK_COUNT" --no-track
