@@ -1,8 +1,8 @@
-# make run    install, run the whole suite in its quick profile, say where the tables are
+# make run    install, run the whole suite in its quick profile, end with a leaderboard
 # make test   install, then format check, lint, types, import contracts and tests: what CI runs
 # make unit   the fast tests alone
 # make docs   build the documentation, docs/_build/html/index.html
-# ARGS="..."  is added to 'make run', for instance ARGS="--data-dir ~/data --profile paper"
+# ARGS="..."  is added to 'make run', for instance ARGS="--data-dir ~/data --profile laptop"
 
 PYTHON ?= python3
 VENV ?= .venv

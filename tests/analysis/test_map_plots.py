@@ -79,7 +79,9 @@ def test_the_caption_says_when_what_and_by_which_rule():
     figure, _ = drawn("maps", [mapped()])
     text = caption(figure)
     assert "Step 6 of the forecast from slot 2600: Friday, 17:30, channel “start”, seed 0." in text
-    assert "the first test window whose truth has the largest total at its last step in the first channel" in text
+    assert (
+        "the first scored test window whose truth has the largest total at its last step in the first channel" in text
+    )
     assert "Light grey: no value that counts." in text
     (unknown,) = plot("maps", [mapped(weekday=None, truth=np.nan_to_num(TRUTH))])
     assert "slot 2600: 17:30," in caption(unknown)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from bench.catalog import registry
 from bench.catalog.data import Catalog
 from bench.catalog.imports import import_array
 from bench.runs.plan import Selection, plan
+from bench.runs.profiles import PROFILES
 from bench.runs.runner import Runner
 from bench.runs.suite import load_suite
 
@@ -43,6 +45,12 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 
 
 @pytest.fixture
+def own_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The quick profile without what it sets of single models."""
+    monkeypatch.setattr("bench.runs.plan.PROFILES", {"quick": replace(PROFILES["quick"], members={})})
+
+
+@pytest.fixture
 def one_thread():
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -51,7 +59,7 @@ def one_thread():
 
 
 def scores(model: str, catalog: Catalog, results: Path) -> Scores:
-    """Errors on test, in trips, of the quick profile's settings after two steps."""
+    """Errors on test, in trips, of the models' own defaults after two steps."""
     selection = Selection(models=(model,), datasets=("toy",), profile="quick", task="short", overrides=BUDGET)
     run = next(run for run in plan(load_suite("short_term"), selection, catalog) if run.method == model)
     runner = Runner(catalog, results, torch.device("cpu"), isolated=False)
@@ -68,7 +76,7 @@ def known() -> dict[str, Scores]:
 
 @pytest.mark.parametrize("model", registry.model_names())
 def test_a_model_keeps_its_numbers(
-    model: str, toy: Catalog, one_thread: None, no_weights: None, tmp_path: Path
+    model: str, toy: Catalog, own_defaults: None, one_thread: None, no_weights: None, tmp_path: Path
 ) -> None:
     found = scores(model, toy, tmp_path / "results")
     if WRITE:

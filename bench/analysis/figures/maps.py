@@ -166,8 +166,8 @@ def _caption(forecasts: Sequence[Forecast]) -> str:
     gaps = " Light grey: no value that counts." if np.isnan(shown.truth_map).any() else ""
     return (
         f"Step {shown.step} of the forecast from slot {shown.origin}: {day}{hours:02d}:{minutes:02d}, channel "
-        f"“{shown.channel}”, {which}. Chosen by rule: the first test window whose truth has the largest total at its "
-        "last step in the first channel; the best naive baseline and the best models by MAE over all test windows. "
+        f"“{shown.channel}”, {which}. Chosen by rule: the first scored test window whose truth has the largest total "
+        "at its last step in the first channel; the best naive baseline and the best models by MAE over all of these. "
         f"Colours end where {100 * QUANTILE:.0f} % of the truth's cells and of all errors do; dots: forecasts too low "
         f"by more than {100 * TOO_LOW:.0f} % of the errors' scale.{gaps}"
     )
