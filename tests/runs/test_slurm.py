@@ -112,7 +112,7 @@ def test_all_runs_are_queued_at_once_and_told_of_when_they_begin_and_end(queue_o
     told = Told()
     executor.run(iter(given), told)
     assert queue.batches == [ids(given)]
-    assert said == ["4 runs are queued, 0 wait for room"]
+    assert said == ["queued: 4, waiting for room: 0"]
     for run_id in ids(given):
         assert [event for event in told.events if event[1] == run_id] == [("begun", run_id), ("answered", run_id, None)]
 
@@ -125,7 +125,7 @@ def test_what_an_earlier_command_queued_is_watched_and_not_queued_again(queue_of
     told = Told()
     executor.run(iter(given), told)
     assert queue.batches == [ids(given)[3:]]
-    assert said[0] == "3 runs are queued already, by an earlier command"
+    assert said[0] == "queued by an earlier command: 3"
     assert {event[1] for event in told.events if event[0] == "answered"} == set(ids(given))
 
 
@@ -239,6 +239,17 @@ def test_a_batch_that_is_refused_leaves_nothing(monkeypatch, tmp_path):
         queue.submit([print], ["one"])
     assert list((tmp_path / "slurm").iterdir()) == []
     assert stat.S_IMODE((tmp_path / "slurm").stat().st_mode) == 0o700
+
+
+def test_a_job_may_use_up_its_time_as_often_as_is_said(monkeypatch, tmp_path):
+    import submitit
+
+    asked = []
+    monkeypatch.setattr(submitit.AutoExecutor, "__init__", lambda *_, **given: asked.append(given))
+    monkeypatch.setattr(submitit.AutoExecutor, "update_parameters", lambda *_, **parameters: None)
+    monkeypatch.setattr(submitit.AutoExecutor, "submit_array", lambda *_: None)
+    Queue(tmp_path, WISHES).submit([print], ["one"])
+    assert asked == [{"cluster": "slurm", "slurm_max_num_timeout": 20}]
 
 
 def test_what_is_wished_becomes_what_sbatch_is_told(tmp_path):

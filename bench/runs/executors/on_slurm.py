@@ -115,7 +115,7 @@ class _Watch:
         with self._queue.alone():
             already = self._watch(self._queue.look() or {})
             if already:
-                self._executor.say(f"{already} runs are queued already, by an earlier command")
+                self._executor.say(f"queued by an earlier command: {already}")
             while self._waiting and (batch := self._waiting[: self._room()]):
                 calls = [Job(work.placed(self._executor.device), self._executor.wishes.cpus) for work in batch]
                 try:
@@ -128,7 +128,7 @@ class _Watch:
                     self._most = len(batch) // 2
                 else:
                     queued = self._watch(self._queue.look() or {})
-                    self._executor.say(f"{queued} runs are queued, {len(self._waiting)} wait for room")
+                    self._executor.say(f"queued: {queued}, waiting for room: {len(self._waiting)}")
 
     def _room(self) -> int:
         """How many may be queued at once; without Slurm nobody else counts them."""

@@ -121,7 +121,8 @@ class Queue:
         with atomic_write(folder / "runs.json") as part:
             part.write_text(json.dumps(list(run_ids)), encoding="utf-8")
         try:
-            executor = submitit.AutoExecutor(folder, cluster="local" if self._wishes.local else "slurm")
+            cluster = "local" if self._wishes.local else "slurm"
+            executor = submitit.AutoExecutor(folder, cluster=cluster, slurm_max_num_timeout=REQUEUED)
             executor.update_parameters(**self._parameters(folder.name))
             executor.submit_array(calls)
         except (FailedJobError, FailedSubmissionError, OSError) as error:
