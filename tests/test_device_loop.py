@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -33,9 +34,9 @@ def no_digest_of_frozen_weights(monkeypatch: pytest.MonkeyPatch, no_weights: Non
     monkeypatch.setattr(train, "tensors_sha256", lambda tensors: "")
 
 
-def made(plugin: ModelPlugin, config: dict[str, object], days_back: str = "own") -> tuple[Task, nn.Module]:
+def made(plugin: ModelPlugin, config: dict[str, object], **asked: Any) -> tuple[Task, nn.Module]:
     """A task on the device, and a model for it."""
-    task = task_for(plugin, DATA, TaskSettings(name="short", days_back=days_back), DEVICE)
+    task = task_for(plugin, DATA, TaskSettings(name="short", **asked), DEVICE)
     return task, make_model(plugin, config, task.shape, CPU).to(DEVICE)
 
 
@@ -78,7 +79,13 @@ def test_no_loss_is_waited_for(loss: str, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_days_before_are_put_on_the_device_once() -> None:
-    assert training_traffic(*made(registry.load("model", "stid"), {}, "7,1")) == ([ORDER], [MEAN_LOSS])
+    assert training_traffic(*made(registry.load("model", "stid"), {}, days_back="7,1")) == ([ORDER], [MEAN_LOSS])
+
+
+def test_several_passes_over_few_windows_are_one_copy() -> None:
+    task, model = made(registry.load("model", "dlinear"), {}, fraction=0.01)
+    assert len(task.train) < STEPS * SETTINGS.batch_size
+    assert training_traffic(task, model) == ([ORDER], [MEAN_LOSS])
 
 
 class Careless(nn.Module):
