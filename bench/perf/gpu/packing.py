@@ -32,9 +32,14 @@ def packing(bench: Bench) -> None:
     """STID's runs an hour alone and with others on the card, and the time of a step of stacked seeds."""
     counts = (1, 4, 8) if bench.on_gpu else (1, 2)
     rates: dict[int, float] = {}
+    longest = 0.0
     for number, count in enumerate(counts):
-        budget = bench.share(len(counts) + 1 - number)
+        if bench.left < longest:
+            bench.skipped("STID", f"no time was left for {count} runs at once")
+            continue
+        before, budget = bench.left, bench.share(len(counts) + 1 - number)
         rates[count] = together(count, bench, budget)
+        longest = max(longest, before - bench.left)
         note = "" if count == 1 else f"{rates[count] / rates[1]:.2f} times alone"
         bench.row("STID", f"runs an hour, {count} at once", rates[count], "1/h", note)
     stacked(bench, 8 if bench.on_gpu else 2)
