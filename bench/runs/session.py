@@ -105,6 +105,7 @@ def execute(
         StoreError: If a record is broken or cannot be written.
     """
     runner = Runner(catalog, results, executor, observers, compiled=compiled)
-    for _ in runner.store.records():
-        pass  # a broken record is an error before the work, not after it
+    if force or any(not runner.store.has(run.dataset, run.model, run.run_id) for run in planned):
+        for _ in runner.store.records():
+            pass  # a broken record is an error before the work, not after it
     return runner.run(planned, force=force)
