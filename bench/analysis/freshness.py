@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.catalog import registry
-from bench.catalog.code import OURS, code_of
+from bench.catalog.code import OURS, codes_of
 from bench.files import atomic_write
 
 FILE = ".tables.json"
@@ -93,7 +93,7 @@ def _todays_code(results: Path) -> list[tuple[str, str, str]]:
     """Of each data set and model that has a folder of records."""
     models = registry.model_names()
     pairs = sorted((path.parent.name, path.name) for path in results.glob("runs/*/*") if path.name in models)
-    return [(dataset, model, code_of(dataset, model)) for dataset, model in pairs]
+    return [(*pair, code) for pair, code in codes_of(pairs).items()]
 
 
 def _version(library: str) -> str:

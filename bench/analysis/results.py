@@ -18,7 +18,7 @@ from bench.analysis.differences import Differences, differences
 from bench.analysis.grouping import grouped
 from bench.analysis.groups import DataKey, Group, GroupKey, Run
 from bench.catalog import imports, registry
-from bench.catalog.code import code_of
+from bench.catalog.code import codes_of
 from bench.errors import UnknownNameError
 from bench.records.frame import to_frame
 from bench.records.record import Record
@@ -245,7 +245,7 @@ def _todays_code(records: Iterable[Record]) -> dict[tuple[str, str], str]:
         if record.model in models
         and (record.dataset in datasets or record.spec.data.version.startswith(f"{imports.LAYOUT}-"))
     }
-    return {pair: code_of(*pair) for pair in pairs}
+    return codes_of(pairs)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import takewhile
@@ -75,8 +75,18 @@ def code_of(dataset: str, model: str) -> str:
         ConfigError: If a file cannot be read, or ``equal_code.toml`` is not valid.
         UnknownNameError: If there is no such model.
     """
-    readers = [registry.find("dataset", dataset)] if dataset in registry.dataset_names() else []
-    return code_digest(ROOTS, [*readers, registry.find("model", model)])[:12]
+    return codes_of([(dataset, model)])[dataset, model]
+
+
+def codes_of(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """``code_of`` of many data sets and models, for which each plug-in is looked at once."""
+    common, known, lines_of = _module_lines(ROOTS), registry.dataset_names(), cache(_plugin_lines)
+
+    def code(dataset: str, model: str) -> str:
+        readers = [registry.find("dataset", dataset)] if dataset in known else []
+        return _digest([common, *map(lines_of, [*readers, registry.find("model", model)])])[:12]
+
+    return {(dataset, model): code(dataset, model) for dataset, model in pairs}
 
 
 def code_digest(modules: Iterable[str], plugins: Iterable[Plugin] = ()) -> str:
@@ -85,14 +95,26 @@ def code_digest(modules: Iterable[str], plugins: Iterable[Plugin] = ()) -> str:
     Raises:
         ConfigError: If a file cannot be read, or ``equal_code.toml`` is not valid.
     """
-    equal = first_of_equals(registry.ROOT / "bench" / "catalog" / "equal_code.toml")
+    return _digest([_module_lines(modules), *map(_plugin_lines, plugins)])
+
+
+def _digest(lines: Iterable[Set[str]]) -> str:
+    return hashlib.sha256("\n".join(sorted(set().union(*lines))).encode()).hexdigest()
+
+
+def _module_lines(modules: Iterable[str]) -> Set[str]:
     homes = _our_homes()
-    lines = _lines(_closure([(name, _root(name, homes)) for name in modules], homes), equal)
-    for plugin in plugins:
-        files = _closure([(plugin.module, plugin.source)], _with_home(homes, plugin.module, plugin.source))
-        digest = files[plugin.source].digest
-        lines |= {f"{plugin.group} {equal.get(digest, digest)}", *_lines(files, equal)}
-    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+    return _lines(_closure([(name, _root(name, homes)) for name in modules], homes), _equal())
+
+
+def _plugin_lines(plugin: Plugin) -> Set[str]:
+    files = _closure([(plugin.module, plugin.source)], _with_home(_our_homes(), plugin.module, plugin.source))
+    digest, equal = files[plugin.source].digest, _equal()
+    return {f"{plugin.group} {equal.get(digest, digest)}", *_lines(files, equal)}
+
+
+def _equal() -> Mapping[str, str]:
+    return first_of_equals(registry.ROOT / "bench" / "catalog" / "equal_code.toml")
 
 
 def files_behind(model: str) -> list[Path]:

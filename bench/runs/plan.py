@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar, get_args
 from msgspec import structs
 
 from bench.catalog import registry
-from bench.catalog.code import code_of
+from bench.catalog.code import codes_of
 from bench.catalog.data import Catalog
 from bench.catalog.pretrained import weights_digest
 from bench.errors import ConfigError, UnknownNameError
@@ -70,14 +70,15 @@ def plan(
     written = partial(_written_out, profile=profile, overrides=overrides, device=device)
     rows = [written(method, None) for method in methods]
     _check_used(overrides["model"], [row.config for row in rows])
-    data = {dataset: _described(dataset, catalog) for dataset in _datasets(suite, selection, catalog)}
+    data = {name: (catalog.identity(name), catalog.card(name)) for name in _datasets(suite, selection, catalog)}
     cells = list(product(data, tasks, rows))
-    firsts = [_run(*data[dataset], task, row) for dataset, task, row in cells]
+    codes = codes_of((dataset, row.method.model) for dataset, _, row in cells)
+    firsts = [_run(*data[dataset], task, row, codes) for dataset, task, row in cells]
     searched_settings = _tuned_settings(suite, selection.overrides, firsts, tuned) if tuned else {}
     runs: dict[str, PlannedRun] = {}
     for first, (dataset, task, row) in zip(firsts, cells, strict=True):
         settings = searched_settings.get((dataset, task.name, row.method.name))
-        one = _run(*data[dataset], task, written(row.method, settings)) if settings else first
+        one = _run(*data[dataset], task, written(row.method, settings), codes) if settings else first
         for seed in _seeds(selection.seeds or profile.seeds):
             run = replace(one, spec=structs.replace(one.spec, seed=seed))
             runs.setdefault(run.run_id, run)  # two methods may be one run
@@ -97,11 +98,9 @@ class _Row:
     weights_sha256: str | None
 
 
-def _described(dataset: str, catalog: Catalog) -> tuple[DataIdentity, DatasetCard]:
-    return catalog.identity(dataset), catalog.card(dataset)
-
-
-def _run(data: DataIdentity, card: DatasetCard, task: TaskSettings, row: _Row) -> PlannedRun:
+def _run(
+    data: DataIdentity, card: DatasetCard, task: TaskSettings, row: _Row, codes: Mapping[tuple[str, str], str]
+) -> PlannedRun:
     """A row on a data set, with seed 0."""
     model, config, tuned = row.method.model, row.config, row.tuned
     spec = Spec(
@@ -117,9 +116,8 @@ def _run(data: DataIdentity, card: DatasetCard, task: TaskSettings, row: _Row) -
         tuned_with=tuned.found_with if tuned else "",
     )
     label = structs.replace(row.label, city=card.city, source=card.source)
-    return PlannedRun(
-        spec=spec, code=code_of(data.name, model), method=row.method.name, label=label, variant=row.variant
-    )
+    code = codes[data.name, model]
+    return PlannedRun(spec=spec, code=code, method=row.method.name, label=label, variant=row.variant)
 
 
 def _variant(method: Method, profile: Profile, overrides: Mapping[str, Any]) -> tuple[str, ...]:
