@@ -28,7 +28,7 @@ from bench.records.tracking import CLOSE_S, Tracker
 
 ROOT = Path(__file__).resolve().parents[2]  # of the package, wherever it is imported from
 SOON_S = 1.0  # what is waited for without a word
-NICE = 10  # how far it gives way
+NICE = 5  # how far it gives way
 
 
 class Place(Struct, frozen=True):
