@@ -100,7 +100,7 @@ def measured(command: list[str]) -> tuple[float, float, float]:
 
 def synthetic(number: int) -> Iterator[DoneRun]:
     """Records of planned runs, seed after seed, until there are so many."""
-    return islice(map(_record, _planned()), number)
+    return islice(map(record_of, _planned()), number)
 
 
 def _planned() -> Iterator[PlannedRun]:
@@ -116,7 +116,7 @@ def _planned() -> Iterator[PlannedRun]:
             seed += 1
 
 
-def _record(run: PlannedRun) -> DoneRun:
+def record_of(run: PlannedRun) -> DoneRun:
     """A record as the runner leaves it: errors that depend on data set, method and seed."""
     spec, generator = run.spec, np.random.default_rng(_number(run.run_id))
     hard, skill = 1 + _number(run.dataset) % 50, 1 + _number(run.method) % 30 / 40
