@@ -17,7 +17,7 @@ author = copyright = "the st-vfm-bench authors"  # noqa: A001 - Sphinx's name
 version = release = bench.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "performance"]  # its tables are part of performance.md
 myst_heading_anchors = 3
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True  # a field is described once, in the docstring of its class

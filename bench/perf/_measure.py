@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import statistics
 import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ Out: TypeAlias = Annotated[
 Threads: TypeAlias = Annotated[
     list[int] | None, typer.Option("--threads", min=1, help="Threads of torch, one row for each: 1 and 2 by default.")
 ]
+
+
+WIDTH = 120
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +119,7 @@ def markdown(measurement: Measurement) -> str:
     """The title, a pipe table with numbers to the right, and what it was measured on."""
     columns = list(measurement.rows[0])
     sides = ["---:" if type(measurement.rows[0][column]) in (int, float) else "---" for column in columns]
-    lines = [measurement.title, "", _line(columns), _line(sides, padded=False)]
+    lines = [*textwrap.wrap(measurement.title, WIDTH), "", _line(columns), _line(sides, padded=False)]
     lines += [_line([_text(row[column]) for column in columns]) for row in measurement.rows]
     known = machine()
     return "\n".join([*lines, "", f"Measured on {known['cores']} cores with torch {known['torch']}.", ""])

@@ -156,9 +156,9 @@ class BareLoop:
             checkpoint: Is written after each epoch.
         """
         self.model, self.settings, self.checkpoint = model, settings, checkpoint
-        self.values, self.clock = torch.from_numpy(data.values), torch.from_numpy(data.clock)
-        present = torch.from_numpy(data.cell_mask).expand(self.values.shape)
-        self.valid = present if data.mask is None else present & torch.from_numpy(data.mask)
+        self.values, self.clock = torch.tensor(data.values), torch.tensor(data.clock)
+        present = torch.tensor(data.cell_mask).expand(self.values.shape)
+        self.valid = present if data.mask is None else present & torch.tensor(data.mask)
         self.mean, self.std = task.scaler.center, task.scaler.scale
         self.scaled = torch.where(self.valid, (self.values - self.mean) / self.std, 0)
         self.train, self.val = task.train.origins, task.val.origins

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
+import bench.perf
 from bench.perf._measure import Measurement, Ratio, in_turn, markdown, ratio_of, report
 
 MADE = Measurement(
@@ -61,3 +64,12 @@ def test_a_report_is_printed_and_written_where_it_is_wanted(tmp_path, capsys):
     assert written["rows"][0]["over"] == {"median": 1.5, "low": 1.5, "high": 1.5, "pairs": 1}
     assert (written["rounds"], written["title"]) == (3, "Toys.")
     assert {"cores", "torch"} <= written.keys()
+
+
+def test_a_page_has_the_table_of_every_script_that_writes_one():
+    perf = Path(bench.perf.__file__).parent
+    scripts = {path.stem for path in perf.glob("[a-z]*.py") if "Measurement(name=" in path.read_text()}
+    page = (perf.parents[1] / "docs" / "performance.md").read_text()
+    assert scripts >= {"bare_loop", "basicts", "openstl", "first_command", "jobs"}
+    assert set(re.findall(r"\{include\} performance/(\w+)\.md", page)) == scripts
+    assert {name for name in scripts if f"python -m bench.perf.{name} " in page} == scripts
