@@ -172,7 +172,7 @@ class Campaign:
                 self._kill(process.pid, sign, what)
                 break
         try:
-            code = process.wait(30 if self.kills.total() < wanted else LIMIT_S)
+            code = process.wait(120 if self.kills.total() < wanted else LIMIT_S)
         except subprocess.TimeoutExpired:
             self.broken.append("a command did not end")
             process.kill()
@@ -181,6 +181,7 @@ class Campaign:
             self.broken.append(f"a command ended with exit code {code}")
         if left := gone(sorted(seen)):
             self.broken.append(f"{len(left)} processes outlived their command")
+        print(f"command {self.commands} ended with {code}; killed so far: {dict(self.kills)}", flush=True)
         return code
 
     def _kill(self, process: int, sign: signal.Signals, what: str) -> None:
