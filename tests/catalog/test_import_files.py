@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from desk import Desk, series
+from resident import on_linux, resident_bytes
 
-from bench.catalog.imports import import_array, read_imported
+from bench import mapped
+from bench.catalog import import_csv, imports
+from bench.catalog.imports import import_array, imported_card, read_imported
 
 # --- CSV
 
@@ -181,3 +185,90 @@ def test_a_csv_with_semicolons_is_one_short_sentence(text: str, desk: Desk) -> N
 def test_a_semicolon_in_a_quoted_name_is_no_separator(desk: Desk) -> None:
     desk.say('layout = "TN"')
     assert desk.read(desk.csv('"a;1",b,c,d,e,f\n1,2,3,4,5,6\n')).ravel().tolist() == [1, 2, 3, 4, 5, 6]
+
+
+# --- in pieces
+
+
+@pytest.fixture
+def short_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two slots a piece."""
+    monkeypatch.setattr(mapped, "PIECE", 12)
+    monkeypatch.setattr(import_csv, "PIECE", 12)
+
+
+@pytest.mark.usefixtures("short_pieces")
+@pytest.mark.parametrize("save", [np.save, np.savez, np.savez_compressed], ids=["npy", "npz", "compressed"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_an_array_comes_back_from_pieces_however_it_lies_in_its_file(
+    save: Callable[..., None], order: str, desk: Desk
+) -> None:
+    with (desk.folder / "array.bin").open("wb") as stream:
+        save(stream, np.asarray(series(1).astype(">f8"), order=order))  # type: ignore[call-overload]
+    told: list[tuple[int, int]] = []
+    _, folder = import_array(desk.folder / "array.bin", desk.card, desk.data, on_progress=lambda *far: told.append(far))
+    assert np.array_equal(read_imported(folder)[1].values, series(1))
+    assert told == [(2, 7), (4, 7), (6, 7), (7, 7)]
+
+
+@pytest.mark.usefixtures("short_pieces")
+def test_a_csv_comes_back_from_pieces_with_its_times(desk: Desk) -> None:
+    told: list[tuple[int, int]] = []
+    file = desk.csv(timed(half_hours()))
+    card, folder = import_array(file, desk.card, desk.data, on_progress=lambda *far: told.append(far))
+    assert card.start == "2024-01-05T23:00:00"
+    assert np.array_equal(read_imported(folder)[1].values, series(1))
+    assert len(told) == 4
+    assert told[-1] == (file.stat().st_size, file.stat().st_size)
+
+
+@pytest.mark.usefixtures("short_pieces")
+@pytest.mark.parametrize("lost", [1, 2, 3, 6])
+def test_a_gap_in_time_is_found_within_a_piece_and_between_two(lost: int, desk: Desk) -> None:
+    times = half_hours(8)
+    before, after = times[lost - 1], times[lost + 1]
+    del times[lost]
+    desk.refuses(desk.csv(timed(times)), f"gap in time: {before} is followed by {after}")
+
+
+@pytest.mark.usefixtures("short_pieces")
+def test_faults_are_counted_over_all_pieces(desk: Desk) -> None:
+    values = series(1) - 3
+    desk.refuses(desk.npy(values), r"negative values down to -3\.0")
+    values = series(1)
+    values[[0, 3, 6], 0, 1, 1] = np.nan
+    desk.refuses(desk.npy(values), "holds 3 NaN")
+
+
+def test_a_compressed_array_with_a_flipped_bit_is_refused(desk: Desk) -> None:
+    file = desk.folder / "array.npz"
+    np.savez(file, series(1, slots=500))
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    desk.refuses(file, "not a readable .npz or .npy of plain numbers .*CRC")
+
+
+def test_a_card_is_known_from_the_header_of_the_array(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, folder = import_array(desk.npy(series(1)), desk.card, desk.data)
+    monkeypatch.setattr(imports.NumpyFile, "rows", lambda self: pytest.fail("was read"))
+    monkeypatch.setattr(imports.NumpyFile, "whole", lambda self: pytest.fail("was read"))
+    assert imported_card(folder) == made
+
+
+@on_linux
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+def test_a_large_array_is_never_in_memory_whole(suffix: str, desk: Desk) -> None:
+    desk.card.write_text(desk.card.read_text().replace("[2, 3]", "[64, 64]"))
+    values = np.ones((4096, 1, 64, 64), dtype=np.float32)  # 64 MiB
+    file = desk.folder / f"array.{suffix}"
+    (np.save if suffix == "npy" else np.savez)(file, values)
+    before, held = resident_bytes(), []
+    tracemalloc.start()
+    try:
+        import_array(file, desk.card, desk.data, on_progress=lambda *_: held.append(resident_bytes() - before))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert max(held) < 0.6 * values.nbytes
+    assert peak < 0.6 * values.nbytes
