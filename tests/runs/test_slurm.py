@@ -223,6 +223,7 @@ def test_folders_of_batches_without_a_job_are_removed(listed, tmp_path):
     queue, _ = listed
     queue.tidy()
     assert sorted(folder.name for folder in (tmp_path / "slurm").glob("*/")) == ["aaa", "bbb"]
+    assert not list(tmp_path.rglob("*.lock"))
 
 
 def test_a_batch_that_is_refused_leaves_nothing(monkeypatch, tmp_path):
@@ -303,6 +304,7 @@ def test_a_job_whose_process_dies_twice_stores_a_failed_record(given, monkeypatc
     run = given[0].run
     record = ResultStore(given[0].results).read(run.dataset, run.model, run.run_id)
     assert record.error.message.startswith("the process of this run was ended by the signal SIGKILL; ")
+    assert not list(given[0].results.rglob("*.lock"))
     assert not ends
 
 

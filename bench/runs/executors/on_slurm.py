@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
+from uuid import uuid4
 
 from bench.errors import ConfigError, require
 from bench.files import network_file_system
@@ -71,15 +72,22 @@ class OnSlurm:
 
     @contextmanager
     def beside(self, function: Callable[..., None], *arguments: object) -> Iterator[None]:
-        queue = Queue(results_of(arguments), self.wishes)
-        names = [f"{function.__name__} {number}" for number in range(self.jobs)]
-        queue.submit([Call(function, (*arguments, self.device))] * self.jobs, names)
+        queue, batch = Queue(results_of(arguments), self.wishes), 1 if self.wishes.local else self.jobs
+        names = [f"{function.__name__} {uuid4().hex}" for _ in range(self.jobs)]
+        with queue.alone():
+            for start in range(0, self.jobs, batch):
+                some = names[start : start + batch]
+                queue.submit([Call(function, (*arguments, self.device))] * len(some), some)
         try:
             yield
-            while any(not seen.over for name, seen in (queue.look() or {}).items() if name in names):
+            while self._working(queue, names):
                 time.sleep(PAUSES_S[0])
         finally:
-            queue.cancel(seen for name, seen in (queue.look() or {}).items() if name in names)
+            queue.cancel(self._working(queue, names))
+            queue.tidy()
+
+    def _working(self, queue: Queue, names: Sequence[str]) -> list[Seen]:
+        return [seen for name, seen in (queue.look() or {}).items() if name in names and not seen.over]
 
 
 class _Watch:

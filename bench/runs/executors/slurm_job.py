@@ -29,13 +29,17 @@ class Job:
     def __call__(self) -> None:
         signal.signal(signal.SIGTERM, _leave)  # submitit would stay until it is killed
         run, store = self.work.run, ResultStore(self.work.results)
-        with store.lock(run.run_id):
+        lock = store.lock(run.run_id)
+        lock.acquire()
+        try:
             if store.has(run.dataset, run.model, run.run_id):
                 return
             record = self._record()
             store.write(record)
             if record.status == "done":
                 self.work.forget_progress()
+        finally:
+            store.release(lock)
 
     def checkpoint(self) -> Any:
         from submitit.helpers import DelayedSubmission

@@ -12,8 +12,8 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +23,7 @@ from filelock import FileLock
 
 from bench.errors import BenchError
 from bench.files import atomic_write
+from bench.records.store import ResultStore
 
 NAME: Final = "stbench-"
 GONE: Final = "GONE"
@@ -87,11 +88,18 @@ class Queue:
 
     def __init__(self, results: Path, wishes: Wishes) -> None:
         self._folder, self._locks, self._wishes = results.absolute() / "slurm", results / "locks", wishes
+        self._store = ResultStore(results)
 
-    def alone(self) -> FileLock:
-        """A lock for looking and queueing, so that two commands do not queue one run."""
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """While no other command looks and queues, so that two do not queue one run."""
         self._locks.mkdir(parents=True, exist_ok=True)
-        return FileLock(self._locks / "slurm.lock")
+        lock = FileLock(self._locks / "slurm.lock")
+        lock.acquire()
+        try:
+            yield
+        finally:
+            self._store.release(lock)
 
     def look(self) -> dict[str, Seen] | None:
         """The jobs by the ids of their runs, one that is not over before others; None if Slurm does not answer."""
