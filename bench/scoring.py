@@ -20,6 +20,7 @@ from bench.windows import Scaler, WindowSet
 EVALUATION_BATCH = 64
 PROBES: Final = 8  # windows of each split that are audited alone
 BATCHES: Final = 3  # the first, the middle and the last, that they are in
+SUMMED: Final = 2**16  # values at a time on a CPU
 KEPT: Final = 2**22  # values of a batch that are kept; of a larger one, at some of the cells alone
 
 
@@ -195,24 +196,31 @@ def window_sums(forecast: Tensor, target: Tensor, valid: Tensor, mape_threshold:
     Returns:
         ``[B, F, C, S]`` float64, the last axis as in ``bench.metrics.FIELDS``, on the same device.
     """
-    truth = torch.where(valid, target, 0).double()
-    error = torch.where(valid, forecast.double() - truth, 0)
-    count = valid.flatten(3).sum(-1)
-    mean = truth.flatten(3).sum(-1) / count.clamp_min(1)  # [B, F, C]
-    spread = torch.where(valid, truth - mean[..., None, None], 0) ** 2
-    large = valid & (truth.abs() >= mape_threshold) & (truth != 0)
-    ratio = torch.where(large, error.abs() / truth.abs().where(large, 1), 0)
+    size = max(1, len(forecast) if forecast.is_cuda else SUMMED // forecast[0].numel())
+    pieces = zip(*(torch.split(part, size) for part in (forecast, target, valid)), strict=True)
+    return torch.cat([_summed(*piece, mape_threshold=mape_threshold) for piece in pieces])
+
+
+def _summed(forecast: Tensor, target: Tensor, valid: Tensor, *, mape_threshold: float) -> Tensor:
+    """As ``window_sums``, all at once; of few windows, what is between two steps stays in a CPU's cache."""
+    counts = valid.flatten(3)  # [B, F, C, H*W]
+    truth = torch.where(counts, target.flatten(3), 0).double()
+    error = torch.where(counts, forecast.flatten(3).double() - truth, 0).abs_()
+    size = truth.abs()
+    large = counts & (size >= mape_threshold) & (truth != 0)
+    count, total = counts.sum(-1), truth.sum(-1)
+    mean = total / count.clamp_min(1)  # [B, F, C]
     parts = {
-        "count": valid.double(),
-        "absolute": error.abs(),
-        "square": error**2,
-        "target": truth,
-        "target_absolute": truth.abs(),
-        "target_spread": spread,
-        "ratio": ratio,
-        "ratio_count": large.double(),
+        "count": count.double(),
+        "absolute": error.sum(-1),
+        "square": error.square().sum(-1),
+        "target": total,
+        "target_absolute": size.sum(-1),
+        "target_spread": truth.sub_(mean[..., None]).square_().mul_(counts).sum(-1),
+        "ratio": error.div_(size).masked_fill_(~large, 0).sum(-1),
+        "ratio_count": large.sum(-1).double(),
     }
-    return torch.stack([parts[name].flatten(3).sum(-1) for name in FIELDS], dim=-1)
+    return torch.stack([parts[name] for name in FIELDS], dim=-1)
 
 
 def physical_forecast(scaled: Tensor, scaler: Scaler, *, clamp: bool) -> Tensor:

@@ -24,6 +24,20 @@ def scores(forecast, target, valid, threshold=1.0, batch=64):
     return WindowSums(torch.cat(rows).numpy()).scores()
 
 
+@pytest.mark.parametrize("pieces", [1, 2 * 36, 2**20])
+def test_sums_do_not_depend_on_how_many_windows_are_summed_at_a_time(monkeypatch, pieces):
+    drawn = np.random.default_rng(3)
+    forecast, target = (torch.from_numpy(drawn.normal(size=SHAPE).astype(np.float32)) for _ in range(2))
+    valid = torch.from_numpy(drawn.random(SHAPE) < 0.8)
+    monkeypatch.setattr("bench.scoring.SUMMED", pieces)
+    wanted = torch.stack(
+        [window_sums(forecast[row : row + 1], target[row : row + 1], valid[row : row + 1], 0.5)[0] for row in range(5)]
+    )
+    before = [part.clone() for part in (forecast, target, valid)]
+    torch.testing.assert_close(window_sums(forecast, target, valid, 0.5), wanted, rtol=0, atol=0)
+    assert all(torch.equal(part, old) for part, old in zip((forecast, target, valid), before, strict=True))
+
+
 def near(value):
     return None if value is None else pytest.approx(value, rel=1e-9, abs=1e-9)
 
