@@ -56,8 +56,8 @@ class Model(nn.Module):
 
     def forward(self, window: Window) -> Tensor:
         history = window.history
-        batch, steps, _, height, width = history.shape
-        hidden, states = history, []
+        batch, steps = history.shape[:2]
+        hidden, states = history.transpose(0, 1).flatten(0, 1), []  # [P*B, C, H, W], step by step
         for layer in self.encoder:
             hidden, state = layer(hidden, None, steps)
             states.append(state)
@@ -65,9 +65,8 @@ class Model(nn.Module):
         for layer, state in zip(self.forecaster, states, strict=True):
             hidden, _ = layer(outputs[-1] if outputs else None, state, self.horizon)
             outputs.append(hidden)
-        joined = torch.cat(outputs, dim=2).flatten(0, 1)  # [B*F, layers*D, H, W]
-        forecast: Tensor = self.head(joined)
-        return forecast.view(batch, self.horizon, -1, height, width)
+        forecast: Tensor = self.head(torch.cat(outputs, dim=1))  # [F*B, layers*D, H, W] to [F*B, C, H, W]
+        return forecast.view(self.horizon, batch, *history.shape[2:]).transpose(0, 1)
 
 
 class ConvLSTM(nn.Module):
@@ -82,32 +81,37 @@ class ConvLSTM(nn.Module):
         self.peephole = nn.Parameter(torch.zeros(3, config.width, *grid)) if config.peepholes else None
 
     def forward(self, inputs: Tensor | None, state: State | None, steps: int) -> tuple[Tensor, State]:
-        """Run ``steps`` steps over inputs ``[B, T, I, H, W]``, or without: states ``[B, T, D, H, W]`` and the last.
+        """Run ``steps`` steps over inputs ``[T*B, I, H, W]``, or without: states ``[T*B, D, H, W]`` and the last.
 
         The inputs of all steps are convolved at once, which leaves one convolution per step.
         """
         drives: Sequence[Tensor | None] = [None] * steps
         if inputs is not None and self.from_input is not None:
-            drives = self.from_input(inputs.flatten(0, 1)).view(len(inputs), steps, -1, *inputs.shape[-2:]).unbind(1)
-            if state is None:
-                zeros = inputs.new_zeros(len(inputs), self.width, *inputs.shape[-2:])
-                state = zeros, zeros
-        assert state is not None  # noqa: S101 - a layer without input starts from the encoder's state
+            drives = self.from_input(inputs).chunk(steps)
         outputs = []
         for drive in drives:
             state = self.step(drive, state)
             outputs.append(state[0])
-        return torch.stack(outputs, dim=1), state
+        assert state is not None  # noqa: S101 - there is a step
+        return torch.cat(outputs), state
 
-    def step(self, drive: Tensor | None, state: State) -> State:
-        """One cell step; ``drive`` is the convolved input ``[B, 4*D, H, W]``, gates in the order i, f, c, o."""
-        hidden, memory = state
-        gates: Tensor = self.from_hidden(hidden)
-        into, forget, candidate, out = (gates if drive is None else gates + drive).chunk(4, dim=1)
+    def step(self, drive: Tensor | None, state: State | None) -> State:
+        """One cell step; ``drive`` is the convolved input ``[B, 4*D, H, W]``, gates in the order i, f, c, o.
+
+        A state of zeros, None, is not multiplied with anything.
+        """
+        if state is None:
+            assert drive is not None and self.from_hidden.bias is not None  # noqa: S101, PT018 - a layer with input
+            into, _, candidate, out = (drive + self.from_hidden.bias[:, None, None]).chunk(4, dim=1)
+            memory = into.sigmoid() * candidate.tanh()
+        else:
+            hidden, memory = state
+            gates: Tensor = self.from_hidden(hidden)
+            into, forget, candidate, out = (gates if drive is None else gates.add_(drive)).chunk(4, dim=1)
+            if self.peephole is not None:
+                into = torch.addcmul(into, self.peephole[0], memory)
+                forget = torch.addcmul(forget, self.peephole[1], memory)
+            memory = forget.sigmoid() * memory + into.sigmoid() * candidate.tanh()
         if self.peephole is not None:
-            into = into + self.peephole[0] * memory
-            forget = forget + self.peephole[1] * memory
-        memory = forget.sigmoid() * memory + into.sigmoid() * candidate.tanh()
-        if self.peephole is not None:
-            out = out + self.peephole[2] * memory
+            out = torch.addcmul(out, self.peephole[2], memory)
         return out.sigmoid() * memory.tanh(), memory

@@ -113,6 +113,23 @@ def test_running_statistics_move_in_training_and_rest_in_evaluation(name: str) -
         assert not any(torch.equal(norm.running_mean, old) for norm, old in zip(norms, before, strict=True))
 
 
+def test_patchtst_takes_series_in_pieces_in_evaluation_and_all_at_once_in_training(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shape = task_shape()
+    model, window, taken = with_statistics(build("patchtst", shape)), make_window(shape), []
+    assert isinstance(model, patchtst.Model)
+    continued = model.continued
+    monkeypatch.setattr(model, "continued", lambda rows: taken.append(len(rows)) or continued(rows))
+    with torch.no_grad():
+        wanted = model(window)
+        monkeypatch.setattr(patchtst, "PIECE", 7)
+        torch.testing.assert_close(model(window), wanted)
+        model.train()(window)
+    whole = 3 * 2 * 6 * 5
+    assert taken == [whole, *[7] * (whole // 7), whole % 7, whole]
+
+
 @pytest.mark.parametrize("module", [patchtst, itransformer])
 def test_another_number_of_heads_divides_the_same_weights_otherwise(module: ModuleType) -> None:
     shape = task_shape()

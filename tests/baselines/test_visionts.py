@@ -147,7 +147,7 @@ def test_a_forecast_does_not_depend_on_how_many_images_are_painted_at_a_time(mon
     forecasts = []
     for pixels in (1, 7 * 16**2, 2**23):
         painted.clear()
-        monkeypatch.setattr(visionts, "PIXELS", pixels)
+        monkeypatch.setattr(visionts, "PIXELS", {"cpu": pixels})
         with torch.no_grad():
             forecasts.append(model(window))
         assert sum(painted) == 2 * 2 * 6 * 5
@@ -232,5 +232,5 @@ def test_a_run_has_epochs_only_if_something_is_trained_and_so_has_its_estimate(
     for found in (estimate.paces_from_records([record], record.environment.device), paces):
         (pace,) = found.values()
         assert pace.trained is (epochs > 0)
-        units = 12 * (epochs * (3 * 2 * 8 + 0.15 * 400) + 2 * 0.15 * 400)
+        units = 12 * (epochs * 3 * 2 * 8 + (max(1, epochs) + 1) * 0.15 * 400)
         assert estimate.total_seconds([run], found, size) == pytest.approx(pace.on(24) * units)

@@ -100,7 +100,7 @@ def test_tuning_trains_all_layer_norms_and_nothing_else_however_many_are_painted
     shape = task_shape((2, 3))
     window, gradients = window_of(shape), []
     for pixels in (2**23, 5 * 16**2):
-        monkeypatch.setattr(visionts, "PIXELS", pixels)
+        monkeypatch.setattr(visionts, "PIXELS", {"cpu": pixels})
         model = built(shape, tuning="norm").train()
         assert {name for name, _ in trained(model)} == norms(model)
         assert size_of(model) == 2 * 16 * (2 * 2 + 1) + 2 * 16 * (2 * 1 + 1)
