@@ -210,6 +210,7 @@ class Workers:
     def _start(
         self, function: Callable[..., Any], arguments: tuple[Any, ...], surroundings: Surroundings, **heard: Any
     ) -> None:
+        warm_up()
         here, there = _context().Pipe()
         rows = heard.get("on_row") is not None
         process = _context().Process(target=_serve, args=(there, surroundings, function, arguments, rows))

@@ -5,6 +5,7 @@ Imported in the fork server, this module imports the others that the variable na
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import importlib
 import os
@@ -33,6 +34,8 @@ def large_libraries(runs: Iterable[PlannedRun]) -> list[str]:
     return [module for package, module in LARGE.items() if needed[package] > FEW]
 
 
+if VARIABLE in os.environ:  # this is the fork server, whose orderly end would take a second of computing
+    atexit.register(os._exit, 0)
 for _name in filter(None, os.environ.get(VARIABLE, "").split(",")):
     with contextlib.suppress(Exception):  # a library that is broken says so to the run that needs it
         importlib.import_module(_name)
