@@ -129,6 +129,16 @@ def test_what_an_earlier_command_queued_is_watched_and_not_queued_again(queue_of
     assert {event[1] for event in told.events if event[0] == "answered"} == set(ids(given))
 
 
+def test_a_run_whose_earlier_job_is_over_is_queued_again(queue_of, stored, given):
+    queue, executor, _ = queue_of(
+        runs=ids(given), ends=lambda run_id, attempt: "COMPLETED" if attempt > 1 else "TIMEOUT"
+    )
+    queue._ages = dict.fromkeys(ids(given), 9)
+    executor.run(iter(given), told := Told())
+    assert queue.batches == [ids(given)]
+    assert {event[0] for event in told.events} == {"begun", "answered"}
+
+
 def test_a_limit_on_jobs_is_met_by_smaller_batches_and_waiting(queue_of, stored, given):
     queue, executor, _ = queue_of(most=1)
     told = Told()
