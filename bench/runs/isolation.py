@@ -29,8 +29,7 @@ from bench.runs.execution import failure_of
 PRELOADED = (
     "bench.runs.worker",
     "bench.runs.evaluator",
-    "bench.runs.preloading",
-    "torch._dynamo",  # by every optimizer
+    "bench.runs.preloaded",
     "torch.utils.flop_counter",
     "bench.catalog.imports",
 )
@@ -127,8 +126,9 @@ class _CallerBehindPipe:
         self.pipe.send(("row", row))
 
     def call(self, function: Callable[..., Any], *arguments: object) -> Any:
-        self.pipe.send(("call", (function, arguments)))
-        return End(*self.pipe.recv()).result()
+        packed = bytes(ForkingPickler.dumps((function, arguments)))  # the process between need not import what it is
+        self.pipe.send(("call", (_called, (packed,))))
+        return ForkingPickler.loads(End(*self.pipe.recv()).result())[1]
 
 
 @dataclass(frozen=True)
@@ -294,6 +294,12 @@ def _serve(
         with contextlib.suppress(Exception):
             stream.flush()
     os._exit(0)  # whatever threads or handlers of exit a model has left
+
+
+def _called(packed: bytes) -> bytes:
+    """The packed answer to a packed call."""
+    function, arguments = ForkingPickler.loads(packed)
+    return bytes(_packed(function(*arguments)))
 
 
 def _packed(answer: object) -> memoryview:

@@ -68,6 +68,12 @@ def test_status_and_a_dry_run_load_nothing_heavy(options: list[str]) -> None:
     assert (heavy, "0 of 2 runs to do" in text) == ([], True)
 
 
+def test_a_run_imports_torch_in_its_own_process_alone(options: list[str]) -> None:
+    heavy, text = loaded("run", *options[:4], *options[6:], "--set", "task.history=5", "--no-track")
+    assert "torch" not in heavy
+    assert "1 done, 0 already there, 0 failed" in text
+
+
 def test_a_dry_run_tries_how_fast_runs_are_in_other_processes(options: list[str]) -> None:
     heavy, text = loaded("run", *options, "--dry-run", "--seed", "7", "--set", "task.history=5")
     assert heavy == []
