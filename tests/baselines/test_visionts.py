@@ -232,5 +232,5 @@ def test_a_run_has_epochs_only_if_something_is_trained_and_so_has_its_estimate(
     for found in (estimate.paces_from_records([record], record.environment.device), paces):
         (pace,) = found.values()
         assert pace.trained is (epochs > 0)
-        units = 12 * (epochs * 3 * 2 * 8 + (max(1, epochs) + 1) * 0.15 * 400)
+        units = 12 * (epochs * 3 * 2 * 8 + (max(1, epochs) + 1) * run.spec.task.scored)
         assert estimate.total_seconds([run], found, size) == pytest.approx(pace.on(24) * units)
