@@ -95,7 +95,8 @@ def expect(
     With ``thorough`` all unknown paces are tried, else only those whose trial is cheap beside its runs.
     """
     from bench.records.store import ResultStore
-    from bench.runs import estimate, isolation, order
+    from bench.runs import estimate, order
+    from bench.runs.fork_server import warm_up
     from bench.runs.precision import name_of
     from bench.runs.preloading import large_libraries
     from bench.runs.timing import paces_with_trials
@@ -103,7 +104,7 @@ def expect(
     store = ResultStore(results)
     todo = [*plan] if force else [run for run in plan if not store.has(run.dataset, run.model, run.run_id)]
     if todo and not thorough:
-        isolation.warm_up(large_libraries(todo))  # a dry run may need no process
+        warm_up(large_libraries(todo))  # a dry run may need no process
     with console.status("reading the sizes of the data sets"):
         shapes = estimate.shapes_of(todo, catalog)
         known = estimate.paces_from_records(store.glances(), name_of(device)) if todo else {}

@@ -22,7 +22,7 @@ from bench.records.arrays import DayErrors, ForecastMap, WindowErrors, stored
 from bench.records.forecast_audit import ForecastAudit
 from bench.records.inputs import Inputs
 from bench.runs.audit import Auditor
-from bench.runs.flops import FlopCounter
+from bench.runs.flops import FlopCounter, counted_once
 from bench.runs.inputs import inputs_read
 from bench.scoring import EVALUATION_BATCH, Scored, physical_forecast, score
 from bench.settings import Precision, TrainSettings
@@ -86,6 +86,7 @@ def run_model(
     on_epoch: Callable[[dict[str, float]], None] | None = None,
     compiled: bool = False,
     elsewhere: Callable[..., Any] | None = None,
+    flops_file: Path | None = None,
 ) -> RunOutcome:
     """Seed, make, train or fit, and score one model.
 
@@ -99,6 +100,7 @@ def run_model(
         on_epoch: Called with the row of the learning curve after each epoch.
         compiled: Whether to use torch.compile.
         elsewhere: Calls a function in a fresh process, for the audit.
+        flops_file: Where the operations of such a model are kept, so that they are counted once.
     """
     with flags_kept():
         context.begin()
@@ -118,6 +120,7 @@ def run_model(
             fresh=_trained_copy(fresh, model),
             sampling=sampling,
             elsewhere=elsewhere,
+            flops_file=flops_file,
         )
         seconds = preparing + training.seconds + context.seconds() - trained
         return RunOutcome(model=model, task=task, training=training, evaluation=evaluation, seconds=seconds)
@@ -181,6 +184,7 @@ def evaluate(
     fresh: nn.Module | None = None,
     sampling: Sampling | None = None,
     elsewhere: Callable[..., Any] | None = None,
+    flops_file: Path | None = None,
 ) -> Evaluation:
     """Score ``model`` on validation and test, then audit it. Opens the test targets, so it works once per task.
 
@@ -194,6 +198,7 @@ def evaluate(
         fresh: A copy with the same weights that has forecast nothing; None makes one.
         sampling: How a model is asked that is random on purpose; None for any other.
         elsewhere: Calls a function in a fresh process, for the audit; None leaves it in this one.
+        flops_file: As for ``run_model``.
 
     Raises:
         ForecastError: If a forecast is of the wrong kind or not finite.
@@ -206,7 +211,8 @@ def evaluate(
         model=model, fresh=fresh, precision=precision, context=context, sampling=sampling, elsewhere=elsewhere
     )
     audit = auditor.check(scoring.val, scoring.test, changed=scoring.changed)
-    return _measured(model, task, context, ask, scoring, audit)
+    flops = counted_once(flops_file, partial(forward_flops, model, task.val))
+    return _measured(model, task, context, ask, scoring, audit, flops)
 
 
 def _scored(
@@ -240,6 +246,7 @@ def _measured(
     ask: Callable[..., Scored],
     scoring: _Scoring,
     audit: ForecastAudit,
+    flops: int,
 ) -> Evaluation:
     val, test, windows = scoring.val.sums, scoring.test.sums, scoring.test.windows
     pooled = not task.card.units_differ
@@ -248,7 +255,7 @@ def _measured(
         test_values=test.count,
         seconds=scoring.seconds,
         peak_mb=context.peak_megabytes(),
-        flops=forward_flops(model, task.val),
+        flops=flops,
         audit=audit,
         checkpoint_sha256=scoring.checkpoint,
         windows=window_errors(comparable(test, task), windows),

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
+
+from bench.files import atomic_write
 
 
 class FlopCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -36,3 +40,19 @@ class FlopCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         formula: Callable[..., int] | None = flop_registry.get(getattr(func, "_overloadpacket", func))
         self.total += formula(*args, **given, out_val=out) if formula else 0
         return out
+
+
+def counted_once(file: Path | None, count: Callable[[], int]) -> int:
+    """What ``count`` gives, kept in a file for the runs that differ in no more than their seeds or training.
+
+    A file that is broken is written anew, and one that cannot be written is done without.
+    """
+    with suppress(OSError, ValueError):
+        if file is not None:
+            return int(file.read_bytes())
+    total = count()
+    with suppress(OSError):
+        if file is not None:
+            with atomic_write(file) as part:
+                part.write_bytes(b"%d" % total)
+    return total

@@ -1,8 +1,6 @@
 """Calls in a worker process of their own, so that nothing a model does to its process reaches another run.
 
-A fork server that has imported torch, and no plug-in, makes a worker in some hundredths of a second; where there is no
-fork server (Windows), a worker is a new interpreter. Several work side by side, and one thread listens to all of them.
-Workers end with the process that started them.
+Several work side by side, and one thread listens to all of them. Workers end with the process that started them.
 """
 
 from __future__ import annotations
@@ -14,29 +12,19 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Final, Literal, Protocol, TypeVar, cast
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 from bench.errors import WorkerError
 from bench.records.record import Failure
 from bench.runs.execution import failure_of
+from bench.runs.fork_server import ONE_AT_A_TIME, context, start, warm_up
 
-PRELOADED = (
-    "bench.runs.worker",
-    "bench.runs.evaluator",
-    "bench.runs.preloaded",
-    "torch.utils.flop_counter",
-    "bench.catalog.imports",
-)
 END_S = 5.0  # for a worker that has answered, or was told to end
-_ONE_AT_A_TIME: Final = threading.Lock()
-"""multiprocessing looks after all children whenever one is started, which threads must not do at once."""
-
 T = TypeVar("T")
 Row = dict[str, float]
 
@@ -78,22 +66,6 @@ class Surroundings:
 
             torch.set_num_threads(self.threads)
             threadpool_limits(self.threads, "blas")
-
-
-def warm_up(libraries: Sequence[str] = ()) -> None:
-    """Start the fork server, which takes seconds to import torch and these modules, beside what is done meanwhile."""
-    if _method() == "forkserver":
-        from multiprocessing.forkserver import ensure_running
-
-        from bench.runs.preloading import VARIABLE
-
-        _context()
-        with _ONE_AT_A_TIME, _without_main(), _deaf():
-            os.environ[VARIABLE] = ",".join(libraries)
-            try:
-                ensure_running()
-            finally:
-                del os.environ[VARIABLE]
 
 
 class Caller(Protocol):
@@ -211,12 +183,11 @@ class Workers:
         self, function: Callable[..., Any], arguments: tuple[Any, ...], surroundings: Surroundings, **heard: Any
     ) -> None:
         warm_up()
-        here, there = _context().Pipe()
+        here, there = context().Pipe()
         rows = heard.get("on_row") is not None
-        process = _context().Process(target=_serve, args=(there, surroundings, function, arguments, rows))
+        process = context().Process(target=_serve, args=(there, surroundings, function, arguments, rows))
         self._at[here] = _Worker(process=process, surroundings=surroundings, **heard)
-        with _ONE_AT_A_TIME, _without_main():
-            process.start()
+        start(process)
         there.close()
 
     def _hear(self, pipe: Connection) -> None:
@@ -322,7 +293,7 @@ def _end_with_parent() -> None:
 
 def _reason(process: Any) -> str:
     """Why a process is gone."""
-    with _ONE_AT_A_TIME:
+    with ONE_AT_A_TIME:
         process.join(END_S)
         return _end(process.exitcode)
 
@@ -330,7 +301,7 @@ def _reason(process: Any) -> str:
 def _finish(processes: Sequence[Any], *, answered: bool) -> None:
     """Wait for processes that have answered; end those that have not, or do not end by themselves."""
     ends: list[Callable[[Any], None]] = [lambda process: process.terminate(), lambda process: process.kill()]
-    with _ONE_AT_A_TIME:
+    with ONE_AT_A_TIME:
         for end in [lambda _: None, *ends] if answered else ends:
             running = [process for process in processes if process.exitcode is None]
             for process in running:
@@ -354,38 +325,3 @@ def _end(code: int | None) -> str:
         f"the process of this run ended with exit code {code} and no word; its model, or a library it uses, ends its "
         "process, as os._exit does"
     )
-
-
-def _method() -> str:
-    return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-
-
-def _context() -> Any:
-    context = multiprocessing.get_context(_method())
-    if _method() == "forkserver":
-        context.set_forkserver_preload(list(PRELOADED))
-    return context
-
-
-@contextlib.contextmanager
-def _without_main() -> Iterator[None]:
-    """Keep multiprocessing from running the user's script again in each worker, which needs nothing of it."""
-    main, nothing = sys.modules["__main__"], ModuleType("__main__")
-    sys.modules["__main__"] = nothing
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-
-
-@contextlib.contextmanager
-def _deaf() -> Iterator[None]:
-    """What is started here never hears Ctrl-C, which is the starting process's to act on."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

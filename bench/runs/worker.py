@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from bench.catalog import registry
 from bench.catalog.code import code_of
@@ -106,5 +109,14 @@ def _scored(work: Work, caller: Caller) -> DoneRun:
         on_epoch=caller.row,
         compiled=work.compiled,
         elsewhere=caller.call,
+        flops_file=_flops_file(work),
     )
     return done_record(run, outcome, environment(context, compiled=work.compiled))
+
+
+def _flops_file(work: Work) -> Path:
+    """Where the operations of a model with these settings are kept, for runs on the same data by the same code."""
+    spec = work.run.spec
+    shapes = (spec.task.history, spec.task.horizon, spec.task.days_back, spec.data.sha256)
+    key = msgspec.json.encode((work.run.code, spec.model, spec.config, shapes), order="sorted")
+    return work.catalog.cache / "flops" / hashlib.sha256(key).hexdigest()[:24]

@@ -16,7 +16,8 @@ from bench.errors import LeakError
 from bench.records.arrays import values_of
 from bench.records.planned import PlannedRun
 from bench.records.record import Cost, dump
-from bench.runs.evaluator import evaluate
+from bench.runs import evaluator
+from bench.runs.evaluator import evaluate, forward_flops
 from bench.runs.plan import Selection, plan
 from bench.runs.runner import Runner
 from bench.runs.status import plan_status
@@ -219,3 +220,25 @@ def test_a_compiled_run_scores_as_a_plain_one_and_says_so(catalog, make_plan, tm
     assert [record.environment.compiled for record in both] == [False, True]
     assert fast.score("mae") == pytest.approx(plain.score("mae"), rel=1e-3)
     assert fast.cost.flops == plain.cost.flops
+
+
+def test_operations_are_counted_once_for_a_model_its_settings_and_shapes(catalog, make_plan, tmp_path, monkeypatch):
+    counted = []
+
+    def count(model, windows):
+        counted.append(model)
+        return forward_flops(model, windows)
+
+    monkeypatch.setattr(evaluator, "forward_flops", count)
+    runner = Runner(catalog, tmp_path, CPU, isolated=False)
+    runner.run(make_plan("dlinear", seeds=(0, 1)))
+    assert len(counted) == 1
+    runner.run(make_plan("dlinear", overrides=(*TINY_BUDGET, "model.kernel=5", "task.history=8")))
+    runner.run(make_plan("stid"))
+    assert len(counted) == 3
+    flops = [record.cost.flops for record in records(runner)]
+    assert len(set(flops)) == 3
+    for file in (catalog.cache / "flops").iterdir():
+        file.write_text("no number")
+    runner.run(make_plan("stid", seeds=(5,)))
+    assert len(counted) == 4

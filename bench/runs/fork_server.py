@@ -1,0 +1,85 @@
+"""The fork server, which makes fresh processes in some hundredths of a second.
+
+It has imported torch and what every run needs, and no plug-in. Where there is none (Windows), a process is a new
+interpreter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+from typing import Any, Final
+
+PRELOADED = (
+    "bench.runs.worker",
+    "bench.runs.evaluator",
+    "bench.runs.preloaded",
+    "torch.utils.flop_counter",
+    "bench.catalog.imports",
+)
+ONE_AT_A_TIME: Final = threading.Lock()
+"""multiprocessing looks after all children whenever one is started, which threads must not do at once."""
+
+
+def warm_up(libraries: Sequence[str] = ()) -> None:
+    """Start the fork server, which takes seconds to import torch and these modules, beside what is done meanwhile."""
+    if _method() == "forkserver":
+        from multiprocessing.forkserver import ensure_running
+
+        from bench.runs.preloading import VARIABLE
+
+        context()
+        with ONE_AT_A_TIME, _without_main(), _deaf():
+            os.environ[VARIABLE] = ",".join(libraries)
+            try:
+                ensure_running()
+            finally:
+                del os.environ[VARIABLE]
+
+
+def start(process: Any) -> None:
+    """Start a process of ``context``."""
+    with ONE_AT_A_TIME, _without_main():
+        process.start()
+
+
+def _method() -> str:
+    return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+
+
+def context() -> Any:
+    """What multiprocessing makes pipes and processes with here."""
+    made = multiprocessing.get_context(_method())
+    if _method() == "forkserver":
+        made.set_forkserver_preload(list(PRELOADED))
+    return made
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Keep multiprocessing from running the user's script again in each worker, which needs nothing of it."""
+    main, nothing = sys.modules["__main__"], ModuleType("__main__")
+    sys.modules["__main__"] = nothing
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """What is started here never hears Ctrl-C, which is the starting process's to act on."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
