@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import stat
 import subprocess
@@ -181,6 +182,21 @@ def test_an_interrupt_cancels_what_is_queued_and_nothing_of_others(queue_of, sto
     with pytest.raises(KeyboardInterrupt):
         executor.run(iter(given), Interrupting())
     assert len(queue.cancelled) == 4
+
+
+@pytest.mark.parametrize("sign", [signal.SIGHUP, signal.SIGTERM])
+def test_a_command_whose_terminal_is_closed_leaves_its_jobs(queue_of, stored, given, sign):
+    queue, executor, _ = queue_of()
+
+    class Closing(Told):
+        def begun(self, work):
+            os.kill(os.getpid(), sign)
+
+    before = signal.getsignal(sign)
+    with pytest.raises(SystemExit):
+        executor.run(iter(given), Closing())
+    assert queue.cancelled == []
+    assert signal.getsignal(sign) == before
 
 
 def test_detached_runs_are_queued_and_left(queue_of, given):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -167,9 +169,12 @@ def _connect(address: str, places: Places) -> None:
     import ray
 
     own = {"num_cpus": (places.jobs or cores()) * places.threads} if address == "local" else {}
+    heeded = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address, include_dashboard=False, log_to_driver=False, logging_level="error", **own)
     except Exception as error:  # Ray raises many kinds
         raise ConfigError(
             f"the Ray cluster at {address} cannot be used ({_line(error)}); check --ray-address"
         ) from error
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, heeded)  # which Ray would answer by aborting

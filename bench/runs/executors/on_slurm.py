@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +18,7 @@ from bench.records.store import ResultStore
 from bench.runs.executors import Follower, Places
 from bench.runs.executors.elsewhere import results_of
 from bench.runs.executors.places import wants_gpu
-from bench.runs.executors.slurm_job import Call, Job
+from bench.runs.executors.slurm_job import Call, Job, leave
 from bench.runs.executors.slurm_queue import GONE, Queue, RefusedError, Seen, Wishes
 from bench.runs.worker import Work
 
@@ -65,7 +67,8 @@ class OnSlurm:
             return
         watch = _Watch(self, waiting, follower)
         try:
-            watch.follow()
+            with _jobs_left_to_themselves():
+                watch.follow()
         except KeyboardInterrupt:
             watch.cancel()
             raise
@@ -88,6 +91,20 @@ class OnSlurm:
 
     def _working(self, queue: Queue, names: Sequence[str]) -> list[Seen]:
         return [seen for name, seen in (queue.look() or {}).items() if name in names and not seen.over]
+
+
+@contextmanager
+def _jobs_left_to_themselves() -> Iterator[None]:
+    """While a terminal that is closed, or a SIGTERM, ends the command alone; Ctrl-C is heard as ever."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {sign: signal.signal(sign, leave) for sign in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for sign, heeded in before.items():
+            signal.signal(sign, heeded)
 
 
 class _Watch:

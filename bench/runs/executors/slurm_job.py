@@ -27,7 +27,7 @@ class Job:
     threads: int
 
     def __call__(self) -> None:
-        signal.signal(signal.SIGTERM, _leave)  # submitit would stay until it is killed
+        signal.signal(signal.SIGTERM, leave)  # submitit would stay until it is killed
         run, store = self.work.run, ResultStore(self.work.results)
         lock = store.lock(run.run_id)
         lock.acquire()
@@ -75,9 +75,10 @@ class Call:
     arguments: tuple[Any, ...]
 
     def __call__(self) -> None:
-        signal.signal(signal.SIGTERM, _leave)
+        signal.signal(signal.SIGTERM, leave)
         self.function(*self.arguments)
 
 
-def _leave(*_: object) -> None:
+def leave(*_: object) -> None:
+    """What a signal does that ends a process in order."""
     sys.exit(128 + signal.SIGTERM)
