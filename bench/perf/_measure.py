@@ -13,7 +13,7 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, TypeVar
 
 import msgspec
 import typer
@@ -30,6 +30,7 @@ Threads: TypeAlias = Annotated[
 
 
 WIDTH = 120
+Taken = TypeVar("Taken")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,9 +85,9 @@ def ratio_of(numerators: Sequence[float], denominators: Sequence[float]) -> Rati
     return Ratio(median=median, low=low, high=high, pairs=len(ratios))
 
 
-def in_turn(rounds: int, *timed: Callable[[], float]) -> list[list[float]]:
-    """The times of several things, A B A B, for each of them a list; every other round they go in reverse order."""
-    times: list[list[float]] = [[] for _ in timed]
+def in_turn(rounds: int, *timed: Callable[[], Taken]) -> list[list[Taken]]:
+    """The times of several things, A B B A, for each of them a list: every other round they go in reverse order."""
+    times: list[list[Taken]] = [[] for _ in timed]
     for number in range(rounds):
         places = range(len(timed)) if number % 2 == 0 else reversed(range(len(timed)))
         for place in places:

@@ -22,8 +22,9 @@ import typer
 from torch import Tensor, nn
 
 from bench.context import flags_kept
-from bench.perf._measure import Cell, Measurement, Out, Threads, report, run
+from bench.perf._measure import Cell, Measurement, Out, Threads, in_turn, report, run
 from bench.perf._rivals import PER_DAY, Checkout, Epoch, checkout, made_data, our_epoch, quiet, row
+from bench.scoring import EVALUATION_BATCH
 from bench.settings import TaskSettings, TrainSettings, chronological_split
 from bench.types import SpatioTemporalData, TaskShape, Window
 
@@ -70,7 +71,7 @@ def main(
     for length, (name, metrics), count in product(side or (5, 14), METRICS.items(), threads or (1, 2)):
         setting = Setting(steps=steps, batch=batch, grid=(length, length))
         about: dict[str, Cell] = {"nodes": length**2, "their metrics": name, "threads": count}
-        rows.append(row(about, *compared(theirs, setting, metrics, count, rounds + 1), LEAST))
+        rows.append(row(about, *compared(theirs, setting, metrics, count, rounds + 1), least=LEAST))
     title = (
         f"STID in batches of {batch}: the time of an epoch in BasicTS ({theirs.commit or 'of no known commit'}) over "
         f"that in our trainer, median of {rounds} pairs and the middle half of them."
@@ -81,17 +82,17 @@ def main(
 
 def compared(
     theirs: Checkout, setting: Setting, metrics: Sequence[str], threads: int, epochs: int
-) -> tuple[list[Epoch], list[Epoch]]:
+) -> list[list[Epoch]]:
     """Epochs of BasicTS and of ours, in turn."""
     data, task = setting.data(), TaskSettings(name="short", history=STEPS, horizon=STEPS)
-    sides: tuple[list[Epoch], list[Epoch]] = ([], [])
     with flags_kept(), tempfile.TemporaryDirectory() as folder:
         torch.set_num_threads(threads)
         write(data, Path(folder))
-        for _ in range(epochs):
-            sides[0].append(their_epoch(theirs, setting, metrics, Path(folder)))
-            sides[1].append(our_epoch(lambda shape: Wrapped(theirs, shape), data, task, setting.recipe()))
-    return sides
+        return in_turn(
+            epochs,
+            lambda: their_epoch(theirs, setting, metrics, Path(folder)),
+            lambda: our_epoch(lambda shape: Wrapped(theirs, shape), data, task, setting.recipe()),
+        )
 
 
 def write(data: SpatioTemporalData, folder: Path) -> None:
@@ -130,7 +131,8 @@ def their_config(
         input_len=STEPS,
         output_len=STEPS,
         use_timestamps=True,
-        batch_size=setting.batch,
+        train_batch_size=setting.batch,
+        val_batch_size=EVALUATION_BATCH,
         num_epochs=1,
         test_interval=2,
         eval_after_train=False,

@@ -1,10 +1,11 @@
 """SimVP and ConvLSTM in OpenSTL and here, side by side: ``python -m bench.perf.openstl --openstl PATH``.
 
 OpenSTL's experiment, which is Lightning's trainer with OpenSTL's method, data set and callbacks, trains OpenSTL's
-model; then our trainer trains the same class on the same numbers: the same batches, optimizer, rate, loss, number of
-steps and validation windows. Both go on in turn, an epoch each. OpenSTL asks for a GPU; here Lightning is given the
-CPU. Its ConvLSTM is fed true frames now and then while it learns, which no model of ours may see; ours gets blanks in
-their place, for the same work, and its loss counts the forecast alone.
+model; our trainer trains the same class on the same numbers: the same batches, optimizer, rate, loss, number of steps,
+and validation windows, as many at once. Both go on in turn, an epoch each, and each is first in every other pair.
+OpenSTL asks for a GPU; here Lightning is given the CPU. Its ConvLSTM is fed true frames now and then while it learns,
+which no model of ours may see; ours gets blanks in their place, for the same work, and its loss counts the forecast
+alone.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ import typer
 from torch import Tensor, nn
 
 from bench.context import flags_kept
-from bench.perf._measure import Cell, Measurement, Out, Threads, report, run
+from bench.perf._measure import Cell, Measurement, Out, Threads, in_turn, report, run
 from bench.perf._rivals import CPU, Checkout, Epoch, checkout, made_data, our_epoch, quiet, row
+from bench.scoring import EVALUATION_BATCH
 from bench.settings import TaskSettings, TrainSettings
 from bench.task import Task
 from bench.types import SpatioTemporalData, TaskShape, Window
@@ -65,7 +67,7 @@ def main(
     data = made_data(slots, (SIDE, SIDE), CHANNELS)
     for method, count in product(METHODS, threads or (1, 2)):
         about: dict[str, Cell] = {"model": method, "threads": count}
-        rows.append(row(about, *compared(theirs, method, data, batch, count, rounds + 1), LEAST))
+        rows.append(row(about, *compared(theirs, method, data, batch, count, rounds + 1), least=LEAST))
     title = (
         f"Models of OpenSTL ({theirs.commit or 'of no known commit'}) on {SIDE} x {SIDE} cells in batches of {batch}: "
         f"the time of its epoch over that in our trainer, median of {rounds} pairs and the middle half of them."
@@ -76,9 +78,8 @@ def main(
 
 def compared(
     theirs: Checkout, method: str, data: SpatioTemporalData, batch: int, threads: int, epochs: int
-) -> tuple[list[Epoch], list[Epoch]]:
+) -> list[list[Epoch]]:
     """Epochs of OpenSTL and of ours, in turn."""
-    sides: tuple[list[Epoch], list[Epoch]] = ([], [])
     windows = Task(data, TASK, CPU, test_allowed=False).counts()["train"]
     recipe = TrainSettings(
         epochs=1,
@@ -92,10 +93,11 @@ def compared(
     )
     with flags_kept():
         torch.set_num_threads(threads)
-        for _ in range(epochs):
-            sides[0].append(their_epoch(theirs, method, data, recipe))
-            sides[1].append(our_epoch(lambda shape: Wrapped(theirs, method, shape), data, TASK, recipe))
-    return sides
+        return in_turn(
+            epochs,
+            lambda: their_epoch(theirs, method, data, recipe),
+            lambda: our_epoch(lambda shape: Wrapped(theirs, method, shape), data, TASK, recipe),
+        )
 
 
 def their_epoch(theirs: Checkout, method: str, data: SpatioTemporalData, recipe: TrainSettings) -> Epoch:
@@ -178,9 +180,10 @@ def _loaders(theirs: Checkout, data: SpatioTemporalData, batch: int) -> tuple[An
         every = torch.arange(len(windows))
         frames = windows.window(every).history, windows.scaler.scaled(windows.target(every)[0])
         parts[name] = dataset(*((2 * part - 1).numpy() for part in frames))
-    shared = {"batch_size": batch, "num_workers": 0, "persistent_workers": False}
-    val = loader(parts["val"], shuffle=False, **shared)
-    return loader(parts["train"], shuffle=True, is_training=True, drop_last=True, **shared), val, val
+    shared = {"num_workers": 0, "persistent_workers": False}
+    val = loader(parts["val"], batch_size=EVALUATION_BATCH, shuffle=False, **shared)
+    train = loader(parts["train"], batch_size=batch, shuffle=True, is_training=True, drop_last=True, **shared)
+    return train, val, val
 
 
 class Wrapped(nn.Module):

@@ -47,6 +47,22 @@ def test_a_command_that_fails_is_not_measured():
         jobs._seconds([sys.executable, "-c", "import sys; print('no luck', file=sys.stderr); sys.exit(3)"])
 
 
+def test_a_first_command_is_not_counted_and_medians_stand_in_the_row(monkeypatch):
+    commands, rows = [], []
+    times = iter([100.0, 4.0, 2.0, 3.0, 8.0, 5.0, 3.0])
+
+    def seconds(command):
+        commands.append(command[command.index("--jobs") + 1] if "--jobs" in command else "first")
+        return next(times)
+
+    monkeypatch.setattr(jobs, "_seconds", seconds)
+    monkeypatch.setattr(jobs, "check_equal", lambda results, runs: None)
+    monkeypatch.setattr(jobs, "report", lambda measurement, out: rows.extend(measurement.rows))
+    jobs.main(rounds=3)
+    assert commands == ["first", "1", "2", "2", "1", "1", "2"]
+    assert (rows[0]["one after the other, s"], rows[0]["side by side, s"]) == (5.0, 3.0)
+
+
 @pytest.mark.slow
 def test_the_command_compares_whole_commands(tmp_path):
     app = typer.Typer()

@@ -70,5 +70,27 @@ def test_an_array_is_as_often_in_memory_as_the_large_one_takes_more(
     for step in ("import", "stid"):
         row = bed.row(step)
         assert (row["times the array"], row["all processes"], row["anonymous"]) == (1.5, 3.0, 0.0)
+        assert row["holds"] is False
+    assert bed.row("dry run")["holds"] is None
     assert "train.steps_per_epoch=9" in bed.command("stid", "large")
     assert "--dry-run" in bed.command("dry run", "small")
+
+
+@pytest.mark.parametrize(
+    ("step", "times", "together", "holds"),
+    [
+        ("import", 1.25, 1.0, True),
+        ("import", 1.5, 1.0, False),
+        ("last_value", 1.0, 1.5, False),
+        ("stid", 1.5, 1.5, True),
+        ("stid", 1.5, 1.75, False),
+    ],
+)
+def test_what_is_wanted_holds_of_the_largest_process_and_of_all_together(
+    step: str, times: float, together: float, holds: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = iter([Peaks(), Peaks(rss=16 * times, pss=16 * together)])
+    monkeypatch.setattr(memory, "watched", lambda command: next(found))
+    bed = memory.Bed(tmp_path, 32, {"small": 10, "large": 10 + 16 * MIB // (2 * 32 * 32 * 4)}, (), 9)
+    row = bed.row(step)
+    assert (row["wanted"], row["holds"]) == (f"at most {1.6 if step == 'stid' else 1.3}", holds)

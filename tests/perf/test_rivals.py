@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from bench.errors import ConfigError, MissingPackageError, TrainingError
 from bench.perf import basicts, openstl
 from bench.perf._rivals import PER_DAY, Epoch, checkout, made_data, our_epoch, row
+from bench.scoring import EVALUATION_BATCH
 from bench.settings import TaskSettings, chronological_split
 from bench.task import Task
 from bench.windows import fit_scaler
@@ -95,6 +97,35 @@ def test_both_sides_train_for_the_same_steps_on_the_same_numbers(tmp_path):
     for epochs in ours_and_theirs:
         assert [epoch.steps for epoch in epochs] == [3, 3]
         assert all(epoch.seconds > 0 and 0.2 < epoch.loss < 2 for epoch in epochs)
+
+
+def test_each_side_is_first_in_every_other_pair(tmp_path, monkeypatch):
+    order = []
+    for side in ("their_epoch", "our_epoch"):
+        for script in (basicts, openstl):
+            monkeypatch.setattr(script, side, lambda *_, side=side: order.append(side))
+    basicts.compared(theirs(tmp_path), basicts.Setting(steps=3, batch=8, grid=(2, 2)), ["MAE"], 1, 2)
+    openstl.compared(theirs(tmp_path), "SimVP", made_data(100, (2, 2), 2), 8, 1, 2)
+    assert order == 2 * ["their_epoch", "our_epoch", "our_epoch", "their_epoch"]
+
+
+def test_both_validate_as_many_windows_at_once_whatever_the_batch_of_training(tmp_path):
+    found, sizes = theirs(tmp_path), {}
+    config = basicts.their_config(
+        found, basicts.Setting(steps=3, batch=8, grid=(2, 2)), ["MAE"], tmp_path, tmp_path, basicts.Clock()
+    )
+    assert (config.train_batch_size, config.val_batch_size) == (8, EVALUATION_BATCH)
+
+    def loader(dataset, *, batch_size, shuffle, **_):
+        sizes[shuffle] = batch_size
+
+    openstl._loaders(made_of(TaxibjDataset=lambda *frames: frames, create_loader=loader), made_data(100, (2, 2), 2), 8)
+    assert sizes == {True: 8, False: EVALUATION_BATCH}
+
+
+def made_of(**named):
+    """A checkout of which every module has these."""
+    return SimpleNamespace(module=lambda _: SimpleNamespace(**named))
 
 
 def test_their_model_gets_the_same_in_both(tmp_path):

@@ -40,7 +40,7 @@ class BasicTSLauncher:
 
         tell("on_epoch_start", epoch=1)
         origins = torch.arange(length, len(values) - cfg.output_len + 1)
-        for chosen in origins[torch.randperm(len(origins))].split(cfg.batch_size)[:-1]:
+        for chosen in origins[torch.randperm(len(origins))].split(cfg.train_batch_size)[:-1]:
             past, future = chosen[:, None] + torch.arange(-length, 0), chosen[:, None] + torch.arange(cfg.output_len)
             loss = (model(values[past], times[past]) - values[future]).abs().mean()
             optimizer.zero_grad()
