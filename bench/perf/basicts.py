@@ -71,7 +71,8 @@ def main(
     for length, (name, metrics), count in product(side or (5, 14), METRICS.items(), threads or (1, 2)):
         setting = Setting(steps=steps, batch=batch, grid=(length, length))
         about: dict[str, Cell] = {"nodes": length**2, "their metrics": name, "threads": count}
-        rows.append(row(about, *compared(theirs, setting, metrics, count, rounds + 1), least=LEAST))
+        their_epochs, ours = compared(theirs, setting, metrics, count, rounds + 1)
+        rows.append(row(about, their_epochs, ours, LEAST))
     title = (
         f"STID in batches of {batch}: the time of an epoch in BasicTS ({theirs.commit or 'of no known commit'}) over "
         f"that in our trainer, median of {rounds} pairs and the middle half of them."

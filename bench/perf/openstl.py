@@ -67,7 +67,8 @@ def main(
     data = made_data(slots, (SIDE, SIDE), CHANNELS)
     for method, count in product(METHODS, threads or (1, 2)):
         about: dict[str, Cell] = {"model": method, "threads": count}
-        rows.append(row(about, *compared(theirs, method, data, batch, count, rounds + 1), least=LEAST))
+        their_epochs, ours = compared(theirs, method, data, batch, count, rounds + 1)
+        rows.append(row(about, their_epochs, ours, LEAST))
     title = (
         f"Models of OpenSTL ({theirs.commit or 'of no known commit'}) on {SIDE} x {SIDE} cells in batches of {batch}: "
         f"the time of its epoch over that in our trainer, median of {rounds} pairs and the middle half of them."
