@@ -10,18 +10,20 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.context import flags_kept
 from bench.perf.gpu import __main__ as command
 from bench.perf.gpu import graphs, harness, memory, numbers, packing
-from bench.perf.gpu.harness import bare_epoch
+from bench.perf.gpu.harness import adamw, bare_epoch
 from bench.perf.gpu.memory import arithmetic
 from bench.perf.gpu.part import PARTS
 from bench.perf.gpu.report import Part, table, write
@@ -86,6 +88,33 @@ def test_the_bare_loop_learns_as_the_trainer_does(bench: Bench) -> None:
     assert other[3] < other[0]
 
 
+def test_the_bare_loop_has_the_optimizer_of_the_trainer(bench: Bench) -> None:
+    trainer = trainer_of("stid", city(bench), bench, steps=1)
+    trained = [weight for weight in trainer.model.parameters() if weight.requires_grad]
+    ours, other = (
+        [({*map(id, group["params"])}, group["weight_decay"]) for group in optimizer.param_groups]
+        for optimizer in (trainer.optimizer, adamw(trained, trainer.settings, trainer.context.device))
+    )
+    assert ours == other
+    assert ours[0][1] > 0
+
+
+def test_the_bare_loop_casts_frozen_weights_once_an_epoch_too(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = trainer_of("dlinear", city(bench), bench, steps=2, precision="bf16")
+    order: list[str] = []
+
+    @contextmanager
+    def cast(model: nn.Module, device: torch.device, precision: str) -> Iterator[None]:
+        model.register_forward_hook(lambda *_: order.append("step"))
+        order.append(precision)
+        yield
+        order.append("given back")
+
+    monkeypatch.setattr(harness, "cast_once", cast)
+    bare_epoch(trainer)()
+    assert order == ["bf16", "step", "step", "given back"]
+
+
 def test_the_arithmetic_counts_the_array_once_and_a_trained_weight_five_times(bench: Bench) -> None:
     trainer = trainer_of("dlinear", city(bench), bench, steps=1)
     windows = trainer.task.train
@@ -105,12 +134,16 @@ def test_the_operations_of_a_vit_are_those_that_torch_counts() -> None:
     with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):  # others are not counted on a CPU
         model(torch.zeros(3, 20, 48))
     assert counter.get_total_flops() == 3 * operations(48, 2, 20)
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+        model(torch.zeros(3, 20, 48, requires_grad=True)).sum().backward()
+    assert counter.get_total_flops() == 3 * operations(48, 2, 20, backward=True)
 
 
 def test_what_was_measured_before_an_error_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    part = command._measured("seeds", "no device", 60, 60)
+    part = command._measured("machine", "no device", 60, 60)  # its facts are known before the device is used
     assert part.status == "failed"
+    assert [row.measure for row in part.rows] == ["python", "torch", "device"]
     assert "no device" in part.error.lower()
     assert "\n" not in part.error
 

@@ -53,9 +53,14 @@ class Vit(nn.Module):
         return out
 
 
-def operations(width: int, depth: int, tokens: int) -> float:
-    """Of one image forward: 24 N D² in products with weights and 4 N² D in attention, for each block."""
-    return depth * (24.0 * tokens * width**2 + 4.0 * tokens**2 * width)
+def operations(width: int, depth: int, tokens: int, *, backward: bool = False) -> float:
+    """Of one image: forward 24 N D² in products with weights and 4 N² D in attention, for each block.
+
+    On the way back a product with a frozen weight has one gradient, as much work as itself; one between tokens, in
+    attention, has two. What a kernel calculates once more is not counted.
+    """
+    linear, attention = 24.0 * tokens * width**2, 4.0 * tokens**2 * width
+    return depth * (2 * linear + 3 * attention if backward else linear + attention)
 
 
 def vit(bench: Bench) -> None:
@@ -73,7 +78,7 @@ def vit(bench: Bench) -> None:
             each_time = median_seconds(work, bench, budget)
             with cast_once(model, torch.device(bench.device), "bf16"):
                 once = median_seconds(work, bench, budget)
-            rate = (2 if backward else 1) * batch * operations(width, depth, TOKENS) / once
+            rate = batch * operations(width, depth, TOKENS, backward=backward) / once
             bench.row(f"{name}, {way}", "images", batch / once, "1/s", f"batch {batch}, {TOKENS} tokens")
             bench.row(f"{name}, {way}", "share of the measured bf16 peak", 100 * rate / peak, "%")
             bench.row(f"{name}, {way}", "weights cast each time over once", each_time / once, "times")
