@@ -10,6 +10,7 @@ import contextlib
 import math
 import mmap
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -52,16 +53,30 @@ def let_go(array: NDArray[Any]) -> None:
 def storage_of_its_own(array: NDArray[Number], start: int, stop: int) -> NDArray[Number]:
     """Rows ``start`` to ``stop`` as an array behind which there is nothing else, and which may be written to.
 
-    Of a whole file that is mapped it is a private map of these rows: what is written stays in this process. Of anything
-    else it is a copy.
+    Of a whole file that is mapped it is a private map of the pages that hold these rows, zero before and behind them:
+    what is written stays in this process. Of anything else it is a copy.
 
     Raises:
         DataError: If the file is no longer there.
     """
     if not (isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap) and array.filename):
         return np.array(array[start:stop])
-    offset = array.offset + start * array.strides[0]
+    first, last = (array.offset + row * array.strides[0] for row in (start, stop))
     try:
-        return np.memmap(array.filename, array.dtype, "c", offset, (stop - start, *array.shape[1:]))
+        begin, pages = _private_pages(Path(array.filename), first, last)
     except (OSError, ValueError) as error:
         raise DataError(f"{array.filename} was removed while it was in use ({error}); run the command again") from error
+    for outside in (slice(0, first - begin), slice(last - begin, len(pages))):
+        pages[outside] = bytes(outside.stop - outside.start)
+    return np.ndarray((stop - start, *array.shape[1:]), array.dtype, pages, first - begin)
+
+
+def _private_pages(file: Path, first: int, last: int) -> tuple[int, mmap.mmap]:
+    """The whole pages of a file that hold its bytes from ``first`` to ``last``, and the byte that they begin at.
+
+    A system maps whole pages, whatever length it is asked for: what is left out of the length can be read all the same.
+    """
+    begin, end = first - first % mmap.ALLOCATIONGRANULARITY, last + -last % mmap.PAGESIZE
+    with file.open("rb") as stream:
+        end = max(last, min(end, file.stat().st_size))  # behind the end of a file a page is zero
+        return begin, mmap.mmap(stream.fileno(), end - begin, access=mmap.ACCESS_COPY, offset=begin)

@@ -1,7 +1,8 @@
 """A task: one data set, one split, one horizon — and the only holder of test targets.
 
-Training code sees ``train``, ``val`` and ``series``, which live in an array that ends where validation ends. The array
-that goes on into the test period is built by ``open_test``, which the evaluator may call once.
+Training code sees ``train``, ``val`` and ``series``, which live in arrays that end where validation ends, or the
+training part: in the pages of memory that hold a mapped one there is nothing else. The arrays that go on into the test
+period are built by ``open_test``, which the evaluator may call once, from data that no tensor shares memory with.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ class Task:
     @property
     def cell_mask(self) -> torch.Tensor:
         """``[H, W]`` bool, False on padding cells."""
-        return torch.from_numpy(self._data.cell_mask).to(self._device)
+        return self._cells().to(self._device)
 
     @property
     def card(self) -> DatasetCard:
@@ -196,11 +197,14 @@ class Task:
         valid = self._valid(int(self._origins["test"][-1]) + self.settings.horizon).numpy()
         for name, starts in self._origins.items():
             if not any(valid[start : start + self.settings.horizon].any() for start in starts):
-                raise TaskError(f"every target value in the {name} split of '{self._data.card.name}' is missing")
+                few = len(starts) < self._there.get(f"{name}_there", 0)
+                where = f"{len(starts)} scored windows of the {name} split" if few else f"{name} split"
+                todo = "; raise task.scored or take another data set" if few else ""
+                raise TaskError(f"every target value in the {where} of '{self._data.card.name}' is missing{todo}")
 
     def _valid(self, stop: int) -> torch.Tensor:
         """``[stop, C, H, W]`` bool, on the CPU: where the first slots hold a value that counts."""
-        mask, cells = self._data.mask, torch.from_numpy(self._data.cell_mask)
+        mask, cells = self._data.mask, self._cells()
         if mask is None:
             return cells.expand(stop, *self._data.values.shape[1:])
         valid = torch.from_numpy(storage_of_its_own(mask, 0, stop))
@@ -208,6 +212,9 @@ class Task:
             for piece in pieces(valid.shape):
                 valid[piece] &= cells
         return valid
+
+    def _cells(self) -> torch.Tensor:
+        return torch.from_numpy(self._data.cell_mask.copy())  # the data set keeps its own: no model can reach it
 
     def _fit_scaler(self) -> Scaler:
         start, stop = self.train_start, len(self._data.values) if self.settings.leaky_scaler else self.train_stop
@@ -248,13 +255,16 @@ class Task:
 
     @property
     def series(self) -> Series:
-        """The training part, scaled, for models that are fitted in closed form."""
+        """The training part, scaled, for models that are fitted in closed form.
+
+        All of it is storage of its own: a model may write to it, and nothing that is scored changes.
+        """
         piece = slice(self.train_start, self.train_stop)
         clock = self.train.clock[piece]
         return Series(
             values=self._scaled_training_part(),
-            clock=clock if self.settings.calendar else torch.zeros_like(clock),
-            mask=self.train.valid[piece],
+            clock=clock.clone() if self.settings.calendar else torch.zeros_like(clock),
+            mask=self.train.valid[piece].clone(),
             origins=self.train.origins - self.train_start,
         )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import beside
 from resident import on_linux, resident_bytes
 from toy_grid import the_error
 
@@ -55,8 +56,21 @@ def test_storage_of_its_own_ends_where_it_was_asked_to_and_keeps_what_is_written
     assert own.shape == (97, 2, 32, 32)
     assert (own[4].max(), own[5].min(), own[96].min()) == (1, 7, 8)
     assert values[:200].max() == 1
-    assert len(own.base) - own.offset % 4096 <= own.nbytes + 4096  # type: ignore[attr-defined, arg-type]
     assert storage_of_its_own(values, 8, 9).max() == 1
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.bool_])
+@pytest.mark.parametrize(("start", "stop"), [(0, 5), (3, 5), (4, 30), (0, 100), (7, 100)])
+def test_nothing_lies_before_and_behind_storage_of_its_own_up_to_the_end_of_its_page(
+    dtype: type[np.generic], start: int, stop: int, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "values.npy", np.ones((100, 3, 5, 11), dtype=dtype))
+    own = storage_of_its_own(mapped_file(tmp_path / "values.npy"), start, stop)
+    before, behind = beside(own)
+    assert own.all()
+    assert before.size + behind.size > 0
+    assert not before.any()
+    assert not behind.any()
 
 
 def test_storage_of_its_own_of_an_array_in_memory_or_of_a_view_is_a_copy(values: np.ndarray) -> None:

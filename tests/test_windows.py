@@ -11,11 +11,16 @@ import torch
 from builders import make_data
 from hypothesis import given
 from hypothesis import strategies as st
+from pages import beside
+from torch import nn
 
 from bench.catalog.npy import mapped
+from bench.context import RunContext
 from bench.errors import LeakError, TaskError
-from bench.settings import TaskSettings, chronological_split
+from bench.scoring import score
+from bench.settings import TaskSettings, TrainSettings, chronological_split
 from bench.task import Task
+from bench.train import train_model
 from bench.windows import fit_scaler, origins
 
 CPU = torch.device("cpu")
@@ -178,7 +183,9 @@ def test_what_training_sees_ends_where_validation_ends():
     data = make_data(slots=300)
     task = Task(data, TaskSettings(name="short"), CPU)
     assert len(task.train.values) == task.split["val"][1] == 255
-    assert task.train.values.untyped_storage().nbytes() == 255 * data.values[0].nbytes
+    for tensor in (task.train.values, task.train.valid, task.train.clock, *vars(task.series).values()):
+        for array in (data.values, data.cell_mask, data.clock):
+            assert not np.may_share_memory(tensor.numpy(), array)
 
 
 def on_disk(data, folder):
@@ -189,6 +196,29 @@ def on_disk(data, folder):
         np.save(folder / "mask.npy", mask)
         mask = mapped(folder / "mask.npy")
     return replace(data, values=values, mask=mask)
+
+
+def arrays_of(data):
+    return [data.values, data.cell_mask, data.clock, *([] if data.mask is None else [data.mask])]
+
+
+class Scribbler(nn.Module):
+    """Repeats the last value; where it ``writes``, its fit has written into every tensor of the series."""
+
+    def __init__(self, *, writes):
+        super().__init__()
+        self.writes = writes
+
+    def fit(self, series):
+        if self.writes:
+            series.values.fill_(1e6)
+            series.mask.logical_not_()
+            series.mask[::2] = False
+            series.clock.zero_()
+            series.origins.zero_()
+
+    def forward(self, window):
+        return window.history[:, -1:].expand(-1, window.horizon_clock.shape[1], -1, -1, -1)
 
 
 @pytest.mark.parametrize("missing", [False, True])
@@ -210,14 +240,36 @@ def test_a_task_of_mapped_data_is_that_of_data_in_memory(missing, padding, tmp_p
 
 
 def test_what_training_sees_of_mapped_data_ends_there_too_and_is_its_own(tmp_path):
-    data = on_disk(make_data(slots=300), tmp_path)
+    mask = np.ones((300, 2, 3, 4), dtype=bool)
+    mask[0] = False
+    data = on_disk(make_data(slots=300, mask=mask), tmp_path)
     task = Task(data, TaskSettings(name="short"), CPU)
     before = data.values.copy()
-    for values, slots in ((task.train.values, 255), (task.series.values, task.train_stop)):
-        assert values.untyped_storage().nbytes() == slots * data.values[0].nbytes
+    for tensor in (task.train.values, task.train.valid, task.series.values):
+        behind = beside(tensor.numpy())[1]
+        assert behind.size > 0
+        assert not behind.any()
+    for values in (task.train.values, task.series.values):
         values.fill_(9)
     np.testing.assert_array_equal(data.values, before)
     np.testing.assert_array_equal(np.load(tmp_path / "values.npy"), before)
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_fit_may_write_to_all_of_its_series_and_no_score_changes(missing, tmp_path):
+    mask = np.random.default_rng(0).random(make_data(slots=300).values.shape) < 0.8 if missing else None
+    in_memory = make_data(slots=300, mask=mask)
+    for data in (in_memory, on_disk(in_memory, tmp_path)):
+        before = [np.array(array) for array in arrays_of(data)]
+        outcomes = []
+        for fitted in (Scribbler(writes=False), Scribbler(writes=True)):
+            task = Task(data, TaskSettings(name="short"), CPU)
+            train_model(fitted, task, TrainSettings(precision="fp32"), RunContext(seed=0, device=CPU))
+            outcomes.append([score(fitted, part, task).sums.sums for part in (task.val, task.open_test())])
+        for one, other in zip(*outcomes, strict=True):
+            np.testing.assert_array_equal(one, other)
+        for one, other in zip(before, arrays_of(data), strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 def test_a_split_too_short_is_one_sentence():
