@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from bench.catalog import registry
 from bench.context import RunContext
 from bench.errors import AuditError, TaskError
+from bench.runs.audit import _ways
 from bench.runs.evaluator import run_model
 from bench.settings import TaskSettings, TrainSettings
 from bench.task import Task
@@ -115,3 +117,28 @@ def test_the_audit_shows_a_model_the_targets_of_few_windows_too(run):
     remembers = model_text(body, made="self.after = {}")
     with pytest.raises(AuditError, match="memory across calls"):
         run(remembers, scored=9)
+
+
+@pytest.mark.parametrize("horizon", [3, 6, 14])
+def test_the_audit_shows_a_model_the_last_frame_of_few_windows_too(run, horizon):
+    body = f"""
+    forecast = {LAST}
+    if not self.training:
+        for row, clock in enumerate(window.horizon_clock[:, -1].tolist()):
+            forecast[row] = forecast[row] + self.at.get(tuple(clock), 0.0)
+        for row, clock in enumerate(window.history_clock[:, -1].tolist()):
+            self.at[tuple(clock)] = 1.0
+    return forecast
+    """
+    remembers = model_text(body, made="self.at = {}")
+    with pytest.raises(AuditError, match="memory across calls"):
+        run(remembers, scored=5, horizon=horizon)
+
+
+@given(history=st.integers(1, 20), horizon=st.integers(1, 40))
+def test_the_histories_that_an_audit_shows_hold_every_frame_of_a_target_and_the_step_to_it(history, horizon):
+    shown = [range(steps - history, steps) for steps in _ways(history, horizon)]
+    assert {*range(horizon)} <= {slot for frames in shown for slot in frames}
+    if history > 1:
+        pairs = {pair for frames in shown for pair in itertools.pairwise(frames)}
+        assert {(step - 1, step) for step in range(horizon)} <= pairs

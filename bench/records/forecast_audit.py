@@ -23,7 +23,8 @@ class ForecastAudit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         alone: From each window alone.
         repeated: Between two calls for the same window.
         reordered: From the same batch in another order.
-        after_others: From the same batch after windows whose histories hold its targets.
+        after_others: From the same batch after windows whose histories go on into its targets, of a few of them to the
+            end, where the test part has such windows.
     """
 
     windows: Whole

@@ -2,8 +2,9 @@
 
 The forecasts that were scored are compared with those of a fresh copy that has seen nothing but its weights, and with
 those of the scored model asked again: a window alone, its batch in another order, and again after windows whose
-histories contain its targets. It comes after the scoring, as a model that remembers what it is shown would gain by an
-audit before. No process can show that a model reads no file, searches no memory and does not know when it is watched.
+histories go on into its target: of every window in the batch as far as a history reaches, of a few to the end. It comes
+after the scoring, as a model that remembers what it is shown would gain by an audit before. No process can show that a
+model reads no file, searches no memory and does not know when it is watched.
 """
 
 from __future__ import annotations
@@ -114,9 +115,11 @@ class Auditor:
         return difference(known[order], test.at_cells(self._ask(model, test.windows, chosen[order])))
 
     def _after_others(self, test: Scored, chosen: Tensor, known: Tensor) -> float:
-        """After windows whose histories begin with the last frame of these and go on with their targets."""
-        windows = test.windows
-        self._ask(self.model, windows.moved(max(1, windows.history - 1)), chosen)
+        """After windows whose histories go on from these into their targets; those of the probes alone to the end."""
+        windows, asked = test.windows, chosen
+        for steps in _ways(windows.history, windows.horizon):
+            self._ask(self.model, windows.moved(steps), asked)
+            asked = chosen[torch.isin(chosen, test.positions)]
         return difference(known, test.at_cells(self._ask(self.model, windows, chosen)))
 
     def _reason(self, audit: ForecastAudit, test: Scored) -> str:
@@ -167,6 +170,12 @@ def _pickled(model_and_windows: object) -> bytes | None:
         return pickle.dumps(model_and_windows)
     except Exception:  # noqa: BLE001 - pickle raises errors of many kinds, and so may a model
         return None
+
+
+def _ways(history: int, horizon: int) -> list[int]:
+    """Steps by which windows are moved so that their histories hold all of a target and each step within and to it."""
+    stride = max(1, history - 1)
+    return [*range(stride, horizon, stride), horizon]
 
 
 def difference(first: Tensor, second: Tensor) -> float:

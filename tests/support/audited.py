@@ -30,9 +30,9 @@ def runs_of_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Train, score and audit a model given as text, on a toy city with three batches of test windows."""
     monkeypatch.syspath_prepend(str(tmp_path))
 
-    def carry_out(text: str, seed: int = 0, scored: int = 0, **choices: Any) -> RunOutcome:
+    def carry_out(text: str, seed: int = 0, scored: int = 0, horizon: int = 6, **choices: Any) -> RunOutcome:
         plugin = written(tmp_path, f"model_{next(NAMES)}", text)
-        task = Task(make_data(slots=900), TaskSettings(name="short", scored=scored), CPU)
+        task = Task(make_data(slots=900), TaskSettings(name="short", scored=scored, horizon=horizon), CPU)
         context = RunContext(seed=seed, device=CPU)
         return run_model(plugin, {}, TRAIN, lambda: task, context, **{"elsewhere": call} | choices)  # type: ignore[arg-type]
 
