@@ -12,7 +12,7 @@ import contextlib
 import json
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -56,6 +56,7 @@ def stored(file: Path, card: DatasetCard) -> SpatioTemporalData | None:
             about = json.loads(str(archive["about"]))
             small = {key: archive[key] for key in ("cell_mask", "clock")}
             segments = tuple((int(start), int(stop)) for start, stop in archive["segments"])
+        looks = _looks_now(file, about)  # before the files are mapped, so that they are not younger ones
         values = mapped(_beside(file, "values"))
         data = SpatioTemporalData(
             card=card_of_channels(card, values.shape[1]),
@@ -65,7 +66,7 @@ def stored(file: Path, card: DatasetCard) -> SpatioTemporalData | None:
             segments=segments,
             **small,
         )
-        return data if about["looks"] == _looks(file, data) or _verified(file, data) else None
+        return data if about["looks"] == looks or _verified(file, data, about, looks) else None
     except CORRUPT:
         return None
 
@@ -79,13 +80,15 @@ def build(file: Path, card: DatasetCard, raw: RawSeries, version: str) -> Spatio
     """
     try:
         with contextlib.ExitStack() as files:
+            parts: dict[str, Path] = {}
 
             def grow(name: str, shape: tuple[int, ...], dtype: type[np.generic]) -> Growing:
-                part = files.enter_context(atomic_write(_beside(file, name)))
-                return files.enter_context(npy_file(part, shape[1:], dtype))
+                parts[name] = files.enter_context(atomic_write(_beside(file, name)))
+                return files.enter_context(npy_file(parts[name], shape[1:], dtype))
 
             data = canonical(card, raw, version, grow)
-        _write_rest(file, data)
+            looks = _looks(parts)  # which stay as they get their names; another process may take these at any time
+        _write_rest(file, data, looks)
     except OSError as error:
         raise not_written(file, error) from error
     if (found := stored(file, card)) is None:
@@ -115,26 +118,31 @@ def _beside(file: Path, name: str) -> Path:
     return file.with_suffix(f".{name}.npy")
 
 
-def _looks(file: Path, data: SpatioTemporalData) -> dict[str, list[int]]:
-    """Size and time of change of each file of a large array."""
-    names = ("values",) if data.mask is None else ("values", "mask")
-    stats = {name: _beside(file, name).stat() for name in names}
+Looks = dict[str, list[int]]
+"""Size and time of change of each file of a large array."""
+
+
+def _looks(files: Mapping[str, Path]) -> Looks:
+    stats = {name: file.stat() for name, file in files.items()}
     return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
 
 
-def _verified(file: Path, data: SpatioTemporalData) -> bool:
-    """Whether the content is what its digest says; where it is, how it looks now is noted, if that can be."""
-    looks = _looks(file, data)
+def _looks_now(file: Path, about: Mapping[str, Any]) -> Looks:
+    return _looks({name: _beside(file, name) for name in about["looks"]})
+
+
+def _verified(file: Path, data: SpatioTemporalData, about: Mapping[str, Any], looks: Looks) -> bool:
+    """Whether the content is what its digest says; where it is, how it looked before is noted, if that can be."""
     sha256 = content_digest(data.card, data.values, data.mask, data.cell_mask, data.clock, data.segments)
-    if sha256 == data.identity.sha256 and looks == _looks(file, data):
+    if sha256 == data.identity.sha256 and looks == _looks_now(file, about):
         with contextlib.suppress(CacheError):
-            _write_rest(file, data)
+            _write_rest(file, data, looks)
     return sha256 == data.identity.sha256
 
 
-def _write_rest(file: Path, data: SpatioTemporalData) -> None:
+def _write_rest(file: Path, data: SpatioTemporalData, looks: Looks) -> None:
     identity = data.identity
-    about = {"version": identity.version, "sha256": identity.sha256, "looks": _looks(file, data)}
+    about = {"version": identity.version, "sha256": identity.sha256, "looks": looks}
     arrays: dict[str, NDArray[Any]] = {
         "about": np.array(json.dumps(about)),
         "cell_mask": data.cell_mask,

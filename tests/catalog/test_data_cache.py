@@ -19,6 +19,8 @@ from toy_grid import the_error
 from bench.catalog import cache, registry
 from bench.catalog.canonical import content_digest
 from bench.catalog.data import Catalog
+from bench.catalog.npy import mapped
+from bench.types import SpatioTemporalData
 
 
 @pytest.fixture
@@ -249,6 +251,44 @@ def test_two_that_build_at_once_agree_and_leave_one_cache(catalog: Catalog) -> N
     (file,) = cached(catalog)
     names = {file.name, file.with_suffix(".values.npy").name, "digests.json"}
     assert {path.name for path in catalog.cache.iterdir()} == names
+
+
+def test_a_file_that_another_process_puts_in_place_meanwhile_is_held_against_the_digest(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected, written, others = catalog.load("bikedc"), cache._write_rest, []
+    (file,) = cached(catalog)
+
+    def overtaken(rest: Path, data: SpatioTemporalData, looks: Any) -> None:
+        if not others:
+            others.append(rest)
+            np.save(rest.with_name("other.npy"), np.zeros_like(data.values))
+            rest.with_name("other.npy").replace(rest.with_suffix(".values.npy"))
+        written(rest, data, looks)
+
+    monkeypatch.setattr(cache, "_write_rest", overtaken)
+    file.unlink()
+    the_error(lambda: catalog.load("bikedc"), "is not as it was written a moment ago")
+    np.testing.assert_array_equal(catalog.load("bikedc").values, expected.values)
+
+
+def test_a_file_that_is_replaced_while_it_is_hashed_is_not_noted_as_hashed(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = catalog.load("bikedc")
+    values = cached(catalog)[0].with_suffix(".values.npy")
+    os.utime(values, ns=(1, 1))
+
+    def mapped_first(file: Path) -> np.ndarray:
+        found = mapped(file)
+        np.save(file.with_name("other.npy"), np.zeros_like(found))
+        file.with_name("other.npy").replace(file)
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cache, "mapped", mapped_first)
+        np.testing.assert_array_equal(catalog.load("bikedc").values, expected.values)
+    np.testing.assert_array_equal(catalog.load("bikedc").values, expected.values)
 
 
 def test_to_examine_data_needs_no_cache(catalog: Catalog, tmp_path: Path) -> None:
