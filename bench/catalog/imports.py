@@ -193,8 +193,10 @@ def _imported(folder: Path) -> tuple[ImportCard, NumpyFile]:
     _, card = read_card(folder / CARD_FILE)
     if card.name != folder.name:
         raise ConfigError(f"{folder / CARD_FILE} names '{card.name}', but its folder is '{folder.name}'; rename one")
-    file = folder / DATA_FILE
-    return card, NumpyFile.of(file if file.exists() else folder / BY_HAND, card)
+    file, by_hand = folder / DATA_FILE, folder / BY_HAND
+    if file.exists() and by_hand.exists():
+        raise DataError(f"{folder} holds both {DATA_FILE} and {BY_HAND}; move away the one that is not meant")
+    return card, NumpyFile.of(file if file.exists() else by_hand, card)
 
 
 def _with_start(text: str, card: ImportCard, start: datetime | None, file: Path) -> tuple[str, ImportCard]:

@@ -16,10 +16,11 @@ import pytest
 from desk import MINIMAL, Desk, series
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from toy_grid import the_error
 
 from bench.catalog import import_card
 from bench.catalog.import_card import ImportCard
-from bench.catalog.imports import import_array, read_imported
+from bench.catalog.imports import import_array, imported_card, read_imported
 from bench.errors import ConfigError
 
 DATA = Path(os.environ.get("STBENCH_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
@@ -86,6 +87,13 @@ def test_a_folder_laid_out_by_hand_is_read_in_its_own_layout(tmp_path: Path) -> 
     (folder / "card.toml").write_text(MINIMAL + 'layout = "TN"\nkey = "flow"\n')
     np.savez(folder / "data.npz", flow=series(1).reshape(7, 6), other=np.zeros(3))
     assert np.array_equal(read_imported(folder)[1].values, series(1))
+
+
+def test_a_folder_with_two_arrays_is_refused(desk: Desk) -> None:
+    _, folder = import_array(desk.npy(series(1)), desk.card, desk.data)
+    np.savez(folder / "data.npz", data=series(1))
+    for read in (read_imported, imported_card):
+        the_error(lambda read=read: read(folder), "holds both data.npy and data.npz", "move away")
 
 
 def test_a_folder_whose_card_names_another_data_set_is_refused(desk: Desk) -> None:
