@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from transformers import ViTMAEConfig, ViTMAEForPreTraining
 
 DAYS_BACK: Final = (7, 6, 5, 4, 3, 2, 1)
-PIXELS: Final = MappingProxyType({"cuda": 2**23, "cpu": 2**18})  # painted at a time; a CPU's cache is small
+PIXELS: Final = MappingProxyType({"cpu": 2**18, "gpu": 2**23})  # painted at a time; a CPU's cache is small
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +111,8 @@ class Model(nn.Module):
             seen = window.history[:, :, None]  # [B, P, 1, C, H, W]
         places = (seen.shape[0], *seen.shape[3:])
         series = seen.permute(0, 3, 4, 5, 2, 1).flatten(0, 3)  # [N, rows, columns], N = B*C*H*W
-        chunks = series.chunk(-(-len(series) * self.canvas.image**2 // PIXELS[seen.device.type]))
+        pixels = PIXELS["cpu" if seen.device.type == "cpu" else "gpu"]
+        chunks = series.chunk(-(-len(series) * self.canvas.image**2 // pixels))
         if torch.is_grad_enabled() and self.config.tuning == "norm":  # else all activations are kept
             forecasts = [checkpoint(self._forecast, chunk, use_reentrant=False) for chunk in chunks]
         else:

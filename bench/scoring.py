@@ -106,16 +106,17 @@ class _Keeper:
         batches = windows.positions(batch_size)
         last, parts = len(batches) - 1, range(BATCHES)
         self.kept = {round(last * part / (BATCHES - 1)) for part in parts}  # numbers of batches
-        several = torch.cat([batches[number] for number in sorted(self.kept)])
-        spread = torch.linspace(0, len(several) - 1, min(PROBES, len(several)), device=several.device)
-        self.positions = several[spread.round().long()]
+        several = {number: batches[number] for number in sorted(self.kept)}
+        rows = _probes([len(batch) for batch in several.values()])
+        self.rows = {number: row.to(windows.origins.device) for number, row in zip(several, rows, strict=True)}
+        self.positions = torch.cat([batch[self.rows[number]] for number, batch in several.items()])
         self.cells = _cells(windows, len(batches[0]))
         self.seen, self.probes, self.batches = 0, list[Tensor](), list[tuple[Tensor, Tensor]]()
 
     def keep(self, chosen: Tensor, scaled: Tensor) -> None:
         """Called with every batch, in their order."""
         if self.seen in self.kept:
-            self.probes.append(scaled[torch.isin(chosen, self.positions)])
+            self.probes.append(scaled[self.rows[self.seen]])  # a mask of a device would have to be waited for
             if self.whole:
                 self.batches.append((chosen, _at(self.cells, scaled)))
         self.seen += 1
@@ -129,6 +130,16 @@ class _Keeper:
             batches=tuple(self.batches),
             cells=self.cells,
         )
+
+
+def _probes(sizes: list[int]) -> list[Tensor]:
+    """Of batches of these sizes the rows that are probed, spread over all of them, on the CPU."""
+    spread = torch.linspace(0, sum(sizes) - 1, min(PROBES, sum(sizes))).round().long()
+    first, rows = 0, []
+    for size in sizes:
+        rows.append(spread[(spread >= first) & (spread < first + size)] - first)
+        first += size
+    return rows
 
 
 def _cells(windows: WindowSet, batch: int) -> Tensor | None:

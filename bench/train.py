@@ -1,8 +1,8 @@
 """One training loop and one default recipe for every neural model.
 
 L1 on standardised values, AdamW, one-cycle or cosine learning rate with warm-up, gradient clipping, early stopping on
-validation MAE, best weights restored. The loop never waits for the device inside an epoch, and a run that was killed
-goes on from its last epoch.
+validation MAE, best weights restored. The loop never waits for the device while an epoch trains, and a run
+that was killed goes on from its last epoch.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from bench import train
 from bench.catalog import registry
 from bench.context import RunContext
 from bench.forecast import forecasts
+from bench.scoring import _Keeper
 from bench.settings import TaskSettings, TrainSettings
 from bench.task import Task, task_for
 from bench.train import Trainer, learning, make_model
@@ -57,6 +58,17 @@ def forecasting_traffic(task: Task, model: nn.Module) -> tuple[list[str], list[s
         for chosen in task.val.positions(64):
             forecasts(model.eval(), task.val, chosen, "fp32")
     return traffic.copies, traffic.waits
+
+
+def test_the_few_forecasts_that_a_scoring_keeps_are_not_waited_for() -> None:
+    task, _ = made(registry.load("model", "dlinear"), {})
+    keeper = _Keeper(task.val, 8, whole=True)
+    scaled = torch.empty(8, 6, 2, 4, 4, device=DEVICE)
+    with watched() as traffic:
+        for chosen in task.val.positions(8):
+            keeper.keep(chosen, scaled[: len(chosen)])
+    assert len(keeper.batches) == 3
+    assert (traffic.copies, traffic.waits) == ([], [])
 
 
 def gradient_models() -> list[str]:
