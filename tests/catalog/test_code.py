@@ -109,7 +109,7 @@ def test_a_file_of_the_contract_moved_with_its_importers_moves_no_digest(
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        ("bench/runs/audit.py", "PROBES: Final = 8", "PROBES = 8"),
+        ("bench/scoring.py", "PROBES: Final = 8", "PROBES = 8"),
         ("bench/scoring.py", "        rows = []\n", "        rows: list[Tensor] = []\n"),
         ("bench/runs/evaluator.py", "def forward_flops(model: nn.Module,", 'def forward_flops(model: "Forecaster",'),
         ("bench/train.py", "    epoch: int = 0\n", "    epoch = 0\n"),
@@ -120,7 +120,7 @@ def test_a_file_of_the_contract_moved_with_its_importers_moves_no_digest(
             "        row: dict[str, float]\n        progress.epoch += 1\n",
         ),
         ("bench/types.py", "    import torch\n", "    import torch\n    from bench.weights import Source\n"),
-        ("bench/context.py", '"""One run\'s seed and device."""', '"""Other words."""\n\n    # a remark'),
+        ("bench/context.py", '"""One run\'s seed and device.\n', '# a remark\n    """Other words.\n'),
         ("bench/metrics.py", "        total = _added", '        """More\n        words."""\n\n        total = _added'),
         ("bench/train.py", '"lower train.lr or look at the data"', 'f"look at {os.sep}"'),
         ("baselines/_language.py", "model.patch, or choose another model.llm", "or else"),
@@ -179,7 +179,7 @@ def test_an_import_that_only_annotations_and_messages_need_moves_no_digest(proje
             "lr: float = 1e-3",
             pairs(MODELS),
         ),
-        ("bench/runs/audit.py", "PROBES: Final = 8", "PROBES: Final = 9", pairs(MODELS)),
+        ("bench/scoring.py", "PROBES: Final = 8", "PROBES: Final = 9", pairs(MODELS)),
         ("bench/forecast.py", "DRAWS: Final = 5", "DRAWS: Final = 6", pairs(MODELS)),
         ("bench/runs/evaluator.py", "import numpy as np\n", "import torch as np\n", pairs(MODELS)),
         ("bench/records/arrays.py", HEAD, HEAD + "\nEDITED = 1\n", pairs(MODELS)),
