@@ -110,6 +110,7 @@ class _Driver:
         self._locks: dict[str, FileLock] = {}  # by run id, of runs that are under way
         self._again: deque[Work] = deque()  # their worker died
         self._tried_twice: set[str] = set()
+        self._started: set[str] = set()  # of these the observers know
         self._outcome = Counter(done=0, skipped=0, failed=0)
 
     def run(self, works: Sequence[Work], *, force: bool) -> Counter[str]:
@@ -188,22 +189,24 @@ class _Driver:
         try:
             check_code(work.run)
         except ConfigError as error:
-            self.begun(work)
             self.answered(work, failure_of(error))
             return False
         return True
 
     def begun(self, work: Work) -> None:
-        if work.run.run_id not in self._tried_twice:
+        """Tell of a run that has started, once; a cluster may tell of its end alone."""
+        if work.run.run_id not in self._started:
+            self._started.add(work.run.run_id)
             self._tell(lambda observer: observer.run_started(work.run))
 
     def row(self, work: Work, row: Row) -> None:
+        self.begun(work)
         self._tell(lambda observer: observer.epoch(work.run, row))
 
     def died(self, work: Work, reason: str) -> None:
         """Give the work once more, which goes on from its checkpoint; the second time the run has failed."""
         if work.run.run_id in self._tried_twice:
-            self.answered(work, failure_of(WorkerError(f"{reason}; and so was a second one")))
+            self.answered(work, failure_of(WorkerError(f"{reason}; a second try ended alike")))
         else:
             self._tried_twice.add(work.run.run_id)
             self._again.append(work)
@@ -219,6 +222,7 @@ class _Driver:
         if record.status == "done":
             work.forget_progress()
         self._release(run)
+        self.begun(work)
         self._outcome[record.status] += 1
         self._tell(lambda observer: observer.run_finished(run, record))
 

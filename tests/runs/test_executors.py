@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 import os
 import signal
@@ -11,22 +12,26 @@ from typing import Any
 
 import pytest
 from hostile import install, model_text
+from rich.console import Console
 
 from bench.catalog import registry
 from bench.catalog.data import Catalog
+from bench.cli.console import ConsoleObserver
 from bench.errors import ConfigError, UnknownNameError
 from bench.files import atomic_write
 from bench.records.planned import PlannedRun
 from bench.records.record import DoneRun, Record
 from bench.records.store import ResultStore
 from bench.runs.estimate import Pace, pace_key
-from bench.runs.executors import Places, make_executor, number_of_jobs, places
+from bench.runs.execution import failure_of
+from bench.runs.executors import Follower, Places, make_executor, number_of_jobs, places
 from bench.runs.executors.processes import Processes
 from bench.runs.order import in_order, span
 from bench.runs.plan import Selection, plan
 from bench.runs.preloading import large_libraries
 from bench.runs.runner import Runner
 from bench.runs.suite import load_suite
+from bench.runs.worker import Work
 
 BUDGET = ("train.epochs=2", "train.steps_per_epoch=3", "train.batch_size=8", "train.precision=fp32")
 
@@ -129,7 +134,7 @@ def test_a_worker_that_is_killed_costs_its_run_one_more_try(
     (failed,) = [record for record in runner.store.records() if record.status == "failed"]
     assert failed.model == "killed_always"
     assert "ended by the signal SIGKILL" in failed.error.message
-    assert failed.error.message.endswith("and so was a second one")
+    assert failed.error.message.endswith("; a second try ended alike")
     told = [what for what, title in observer.events if "killed_once" in title]
     assert told == ["started", "retried", "epoch 1", "epoch 2", "done"]
     assert left_behind(tmp_path / "results") == []
@@ -171,6 +176,41 @@ def test_what_an_observer_raises_ends_all_workers_and_leaves_nothing(catalog: Ca
         with pytest.raises(ProcessLookupError):
             os.kill(worker, 0)
     assert {path.suffix for path in left_behind(tmp_path / "results")} <= {".pt"}
+
+
+class Silent:
+    """An executor that tells of no beginning: the first try of each run dies, or none does."""
+
+    here, jobs, stores = None, 1, False
+
+    def __init__(self, *, dies: bool, rows: bool) -> None:
+        self._dies, self._rows = dies, rows
+
+    def run(self, works: Iterator[Work], follower: Follower) -> None:
+        dead: set[str] = set()
+        for work in works:
+            if self._dies and work.run.run_id not in dead:
+                dead.add(work.run.run_id)
+                follower.died(work, "its machine is gone")
+                continue
+            if self._rows:
+                follower.row(work, {"epoch": 1.0, "train_loss": 1.0, "val_mae": 1.0})
+            follower.answered(work, failure_of(ValueError("made elsewhere")))
+
+    def beside(self, function: Callable[..., None], *arguments: object) -> Any:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("dies", [False, True])
+@pytest.mark.parametrize("rows", [False, True])
+def test_a_run_of_whose_beginning_nobody_told_is_started_once_for_observers(
+    catalog: Catalog, tmp_path: Path, dies: bool, rows: bool
+) -> None:
+    seen, runs = Recorder(), planned(catalog, "last_value", "window_mean")
+    with ConsoleObserver(Console(file=io.StringIO()), len(runs)) as screen:
+        outcome = Runner(catalog, tmp_path, Silent(dies=dies, rows=rows), [screen, seen]).run(runs)
+    assert outcome["failed"] == len(runs)
+    assert [name for name, _ in seen.events].count("started") == len(runs)
 
 
 def test_what_killed_processes_left_goes_and_what_others_hold_stays(catalog: Catalog, tmp_path: Path) -> None:

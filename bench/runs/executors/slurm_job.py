@@ -64,7 +64,7 @@ class Job:
                     return parse(said.value, run.title)
                 else:
                     return failed_record(run, said.value)
-        return failed_record(run, failure_of(WorkerError(f"{reason}; so did a second one")))
+        return failed_record(run, failure_of(WorkerError(f"{reason}; a second try ended alike")))
 
 
 @dataclass(frozen=True)
