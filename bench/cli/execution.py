@@ -19,7 +19,11 @@ class ExecutionOptions:
     """How many runs go side by side, and where."""
 
     jobs: Annotated[
-        str, typer.Option("--jobs", help="Runs side by side: a number, or auto for as many as there are cores or GPUs.")
+        str,
+        typer.Option(
+            "--jobs",
+            help="Runs side by side: a number, or auto for as many as fit; on Slurm of each array, auto for all.",
+        ),
     ] = "auto"
     threads: Annotated[
         int, typer.Option("--threads", min=1, help="Threads of each run on the processor; scores depend on it.")
@@ -36,14 +40,12 @@ class ExecutionOptions:
     slurm_partition: Annotated[str | None, typer.Option("--slurm-partition", help="Slurm's partition.")] = None
     slurm_time: Annotated[
         int | None,
-        typer.Option("--slurm-time", min=1, help="Minutes of each job (60); a longer run is queued again and goes on."),
+        typer.Option("--slurm-time", min=3, help="Minutes of each job (60); a longer run is queued again and goes on."),
     ] = None
-    slurm_gpus: Annotated[int | None, typer.Option("--slurm-gpus", min=1, help="GPUs of each run, with a GPU 1.")] = (
-        None
-    )
+    slurm_gpus: Annotated[int | None, typer.Option("--slurm-gpus", min=1, help="GPUs of each run (1 on a GPU).")] = None
     slurm_option: Annotated[
         list[str] | None,
-        typer.Option("--slurm-option", help="Another option of sbatch, such as account=me; may be repeated."),
+        typer.Option("--slurm-option", help="Another option of sbatch, account=me or exclusive; may be repeated."),
     ] = None
     slurm_local: Annotated[
         bool, typer.Option("--slurm-local", help="Try it without Slurm, with jobs on this machine.")
@@ -92,14 +94,14 @@ class ExecutionOptions:
         }
 
 
-def _pairs(options: Iterable[str]) -> dict[str, str]:
-    """Options of sbatch by their long names.
+def _pairs(options: Iterable[str]) -> dict[str, str | bool]:
+    """Options of sbatch by their long names; True for one that takes no value.
 
     Raises:
-        ConfigError: If one is not written NAME=VALUE.
+        ConfigError: If one is written neither NAME=VALUE nor NAME.
     """
     split = {option: option.lstrip("-").split("=", 1) for option in options}
     for option, parts in split.items():
-        if len(parts) != 2 or not parts[0]:
+        if not parts[0]:
             raise ConfigError(f"--slurm-option {option} is not understood; write NAME=VALUE, such as account=me")
-    return {parts[0]: parts[1] for parts in split.values()}
+    return {name: value[0] if value else True for name, *value in split.values()}

@@ -80,7 +80,11 @@ def run(
             outcome = _execute(
                 console, expected.order, catalog, executor, options, trackers, force=force, compiled=compiled
             )
-            _finish(console, options, suite, plan, outcome)
+            if queued := len(plan) - outcome.total():  # with --slurm-detach
+                again = "the same command without --force" if force else "the same command"
+                print_line(f"{queued} queued; {again} follows them and writes the tables")
+            else:
+                _finish(console, options, suite, plan, outcome)
     if options.profile == "quick":
         print_line(NEXT)
     if not dry_run and outcome["failed"]:

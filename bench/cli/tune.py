@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -40,8 +40,13 @@ class TrialOptions(ExecutionOptions):
         ),
     ] = "1"
 
+    def open(self, device: str, say: Callable[[str], None]) -> Executor:
+        if self.executor == "slurm" and self.jobs == "auto" and not self.slurm_local:
+            raise ConfigError("--jobs auto is no number of trials on Slurm; give one, such as --jobs 4")
+        return super().open(device, say)
 
-@with_options(TrialOptions, name="execution")
+
+@with_options(TrialOptions, name="execution", without=("slurm_detach",))
 @with_options(PlanOptions, without=("seed", "shard", "tuned"))
 def tune(
     *,
@@ -138,9 +143,9 @@ def _tune(
         for tracker in trackers:
             stack.enter_context(tracker)
         tuner = stack.enter_context(Tuner(workplace, target, (screen, *trackers), takes=executor.here is not None))
-        stack.enter_context(executor.beside(work, list(jobs), workplace, target))
+        at_work = stack.enter_context(executor.beside(work, list(jobs), workplace, target))
         for job in jobs:
-            if (files := _study(job, tuner, screen, trackers, results)) is not None:
+            if (files := _study(job, tuner, at_work, screen, trackers, results)) is not None:
                 finished += 1
                 written |= dict.fromkeys(files)
     for name, ending in (("ledger", ".md"), ("figures", ".png")):
@@ -150,7 +155,12 @@ def _tune(
 
 
 def _study(
-    job: Job, tuner: Tuner, screen: TuneScreen, trackers: Sequence[StudyTracker], results: Path
+    job: Job,
+    tuner: Tuner,
+    at_work: Callable[[], bool],
+    screen: TuneScreen,
+    trackers: Sequence[StudyTracker],
+    results: Path,
 ) -> list[Path] | None:
     """Finish one study and write what it found; returns the ledger and its figure, or None if it found nothing."""
     from bench.cli.output import write_study
@@ -159,7 +169,7 @@ def _study(
     from bench.tuning.trials import study_of, write_trials
 
     try:
-        study = tuner.tune(job, wait=True)
+        study = tuner.tune(job, wait=True, at_work=at_work)
     except TrainingError as error:
         screen.failed(str(error))
         return None

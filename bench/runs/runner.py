@@ -218,7 +218,8 @@ class _Driver:
             record = self._store.read(run.dataset, run.model, run.run_id)
         else:
             record = parse(answer, run.title) if isinstance(answer, bytes) else failed_record(run, answer)
-            self._store.write(record)
+            if not self._store.write(record):  # another process, or a job believed to be lost, was there first
+                record = self._store.read(run.dataset, run.model, run.run_id)
         if record.status == "done":
             work.forget_progress()
         self._release(run)

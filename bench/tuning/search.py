@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bench.catalog import registry
 from bench.catalog.data import Catalog
-from bench.errors import BenchError, TrainingError
+from bench.errors import TrainingError
 from bench.runs.execution import failure_of
 from bench.runs.isolation import Caller, RaisedError, call
 from bench.runs.search import search_of
@@ -96,18 +96,23 @@ class Tuner:
     def __exit__(self, *_: object) -> None:
         self._worker.__exit__(None, None, None)
 
-    def tune(self, job: Job, *, wait: bool) -> SharedStudy:
+    def tune(self, job: Job, *, wait: bool, at_work: Callable[[], bool] = lambda: True) -> SharedStudy:
         """Run trials until all that are wanted are finished; without ``wait``, until others are at work on the rest.
 
+        Args:
+            job: What is tuned.
+            wait: Whether to wait for others' trials.
+            at_work: Asked meanwhile whether any others are there; what it raises passes.
+
         Raises:
-            TrainingError: If too many trials in a row fail.
+            TrainingError: If too many trials in a row fail, or nobody is left to take those that are wanted.
             BenchError: If the data, the model's code or the storage cannot be used.
         """
         journal = self._worker.folder / job.run.dataset / f"{job.name}.journal"
         study = SharedStudy(job, self._target, open_storage(self._workplace.storage, journal), self._worker)
         self._tell(lambda observer: observer.looked(study))
         checked, failures = False, 0
-        while (trial := self._claim(study, wait=wait)) is not None:
+        while (trial := self._claim(study, at_work if wait else None)) is not None:
             if not checked:
                 check_code(job.run)  # what was edited ends the study
                 self._task(job.run)  # and so do data that changed
@@ -124,13 +129,17 @@ class Tuner:
         for observer in self._observers:
             message(observer)
 
-    def _claim(self, study: SharedStudy, *, wait: bool) -> Trial | None:
+    def _claim(self, study: SharedStudy, at_work: Callable[[], bool] | None) -> Trial | None:
+        """A trial to run; None if there is none, with ``at_work`` not before those of others are done."""
         while True:
+            helped = at_work is not None and at_work()  # before the study is looked at, which they may just have ended
             trial = study.claim() if self._takes else None
-            if trial is not None or not wait or study.done():
+            if trial is not None or at_work is None or study.done():
                 self._tell(lambda observer: observer.looked(study))
                 return trial
             self._tell(lambda observer: observer.looked(study))
+            if not (helped or self._takes or study.under_way()):
+                raise TrainingError(_deserted(study))
             time.sleep(PAUSE_S)
 
     def _task(self, run: PlannedRun) -> Task:
@@ -247,9 +256,19 @@ def winner(study: SharedStudy) -> Tuned | None:
     return Tuned(model=model, train=train, found=outcome)
 
 
+def _deserted(study: SharedStudy) -> str:
+    """That nobody works on a study any more, and what its last failed trial said."""
+    reasons = [reason for trial in study.trials() if (reason := trial.user_attrs.get("reason"))]
+    last = f" (the last failed trial said: {reasons[-1]})" if reasons else ""
+    return (
+        f"{study.job.title} has {study.tally().finished} finished trials of {study.target}, and nobody is at work on "
+        f"it any more{last}; the same command goes on with it"
+    )
+
+
 def work(jobs: Sequence[Job], workplace: Workplace, target: Target, device: str) -> None:
     """What a further worker process does on a device: help with each study, in their order."""
-    with contextlib.suppress(BenchError), Tuner(replace(workplace, device=device), target) as tuner:
+    with Tuner(replace(workplace, device=device), target) as tuner:
         for job in jobs:
             with contextlib.suppress(TrainingError):
                 tuner.tune(job, wait=False)

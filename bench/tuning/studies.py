@@ -282,6 +282,10 @@ class SharedStudy:
             return self.tally().finished >= self.target.trials
         return self.spent() and not any(trial.state.name == "RUNNING" for trial in self.trials())
 
+    def under_way(self) -> bool:
+        """Whether a worker that lives has a trial, of this command or of another one."""
+        return len(self._dead()) < self.tally().running
+
     def best(self) -> FrozenTrial | None:
         """The complete trial of the lowest validation MAE, the first of equals."""
         complete = [trial for trial in self.trials() if trial.state.name == "COMPLETE"]

@@ -7,11 +7,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 
 import pytest
 from commands import ROOT, environment, stbench
 from kills import gone, jobs_of, left_behind, workers_of
+from typer.testing import CliRunner
 
+from bench.cli.app import app
+from bench.cli.execution import _pairs
+from bench.cli.tune import TrialOptions
+from bench.errors import ConfigError
 from bench.records.record import DoneRun
 from bench.records.store import ResultStore
 
@@ -58,5 +64,26 @@ def test_an_option_of_another_executor_is_refused(words, tmp_path):
         result = stbench(*words(tmp_path / "results"), option)
         assert result.returncode == 2
         assert f"{option.partition('=')[0]} is an option of --executor {option[2:].partition('-')[0]}" in result.stderr
-    result = stbench(*words(tmp_path / "results"), "--executor", "slurm", "--slurm-local", "--slurm-option", "account")
-    assert "--slurm-option account is not understood; write NAME=VALUE, such as account=me" in result.stderr
+    result = stbench(*words(tmp_path / "results"), "--executor", "slurm", "--slurm-local", "--slurm-option", "=me")
+    assert "--slurm-option =me is not understood; write NAME=VALUE, such as account=me" in result.stderr
+
+
+def test_an_option_of_sbatch_may_have_no_value() -> None:
+    assert _pairs(["exclusive", "--mem-per-cpu=4G"]) == {"exclusive": True, "mem-per-cpu": "4G"}
+
+
+def test_on_slurm_tuning_wants_a_number_of_trials_side_by_side_and_a_command_that_stays(tmp_path) -> None:
+    with pytest.raises(ConfigError, match="give one, such as --jobs 4"):
+        TrialOptions(executor="slurm", jobs="auto").open("cpu", print)
+    result = CliRunner().invoke(app, ["tune", "--all", "--executor", "slurm", "--slurm-detach"])
+    assert result.exit_code == 2
+    assert "No such option" in result.output
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_detached_runs_are_told_of_instead_of_tables(words, tmp_path, monkeypatch, force) -> None:
+    monkeypatch.setattr("bench.cli.run._execute", lambda *_, **__: Counter(done=0, skipped=1, failed=0))
+    monkeypatch.setattr("bench.cli.run._finish", lambda *_: pytest.fail("tables"))
+    given = ["--executor", "slurm", "--slurm-local", "--slurm-detach", *(["--force"] if force else [])]
+    output = CliRunner().invoke(app, [*words(tmp_path), *given]).output
+    assert f"1 queued; the same command{' without --force' if force else ''} follows them" in output

@@ -10,7 +10,7 @@ import pytest
 from clusters import works
 
 from bench.errors import ConfigError, MissingPackageError
-from bench.runs.executors import Places, make_executor
+from bench.runs.executors import Places, make_executor, on_ray
 from bench.runs.executors.ray_task import BEGUN, WANTS_DATA, SentCatalog, helped, made
 from bench.runs.isolation import End
 from bench.runs.worker import record_text
@@ -87,6 +87,71 @@ def test_a_machine_with_other_code_says_so_in_one_sentence(task, told):
 def test_tuning_without_a_results_folder_in_common_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="all machines must share a results folder for tuning"):
         helped(print, (), tmp_path, tmp_path / "absent" / "witness", {})
+
+
+@pytest.mark.parametrize(("asked", "expected"), [(Places(threads=3), 6), (Places(jobs=2, threads=3), 6)])
+def test_a_cluster_of_this_machine_has_the_cores_of_its_jobs_and_no_more(monkeypatch, asked, expected):
+    given = {}
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=lambda address, **own: given.update(own)))
+    monkeypatch.setattr(on_ray, "cores", lambda: 8)
+    on_ray._connect("local", asked)
+    assert given["num_cpus"] == expected
+
+
+class FakeRay(SimpleNamespace):
+    """Helpers of which one is still at work, one has died, and those of ``raised`` have raised an error."""
+
+    def __init__(self, raised=()):
+        class RayError(Exception): ...
+
+        class RayTaskError(RayError):
+            cause = ConfigError("node2 does not see the folder")
+
+        super().__init__(exceptions=SimpleNamespace(RayError=RayError, RayTaskError=RayTaskError))
+        self.over, self.raised, self.cancelled = [], raised, []
+
+    def remote(self, **_):
+        names = iter("abc")
+        return lambda function: SimpleNamespace(remote=lambda *_: next(names))
+
+    def wait(self, tasks, timeout=None):
+        over = [task for task in tasks if task in self.over]
+        return (over[:1], [task for task in tasks if task not in over[:1]])
+
+    def get(self, task):
+        raise self.exceptions.RayTaskError if task in self.raised else self.exceptions.RayError
+
+    def cancel(self, task, force):
+        self.cancelled.append(task)
+
+
+def helpers(monkeypatch, tmp_path, ray):
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    return on_ray.OnRay(2, "cpu", 1, 0).beside(print, SimpleNamespace(results=tmp_path))
+
+
+def test_helpers_that_are_killed_leave_nobody_at_work(monkeypatch, tmp_path):
+    ray = FakeRay()
+    with helpers(monkeypatch, tmp_path, ray) as at_work:
+        assert at_work()
+        ray.over.append("a")
+        assert at_work()
+        ray.over.append("b")
+        assert not at_work()
+
+
+def test_what_a_helper_raises_is_told_at_once_and_ends_the_others(monkeypatch, tmp_path):
+    ray = FakeRay(raised="a")
+
+    def ask():
+        with helpers(monkeypatch, tmp_path, ray) as at_work:
+            ray.over.append("a")
+            at_work()
+
+    with pytest.raises(ConfigError, match="node2 does not see the folder"):
+        ask()
+    assert ray.cancelled == ["b"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_ray_the_extra_is_named(monkeypatch):

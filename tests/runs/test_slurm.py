@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import stat
-import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
 from clusters import Told, works
@@ -17,7 +14,7 @@ from bench.records.store import ResultStore
 from bench.runs.execution import failed_record, failure_of
 from bench.runs.executors import Places, make_executor, on_slurm
 from bench.runs.executors.slurm_job import Job
-from bench.runs.executors.slurm_queue import Queue, RefusedError, Seen, Wishes
+from bench.runs.executors.slurm_queue import RefusedError, Seen, Wishes
 
 WISHES = Wishes(minutes=60, gpus=0, cpus=1, at_once=2)
 
@@ -28,6 +25,7 @@ class FakeQueue:
     def __init__(self, store=None, most=1000, runs=(), ends=lambda run_id, attempt: "COMPLETED"):
         self.batches, self.cancelled, self._ends, self._store, self._most = [], [], ends, store, most
         self._attempts, self._ages = {}, {}
+        self.silent, self.looks, self.tidied = (), 0, 0  # of which looks there is no answer
         self._calls = {}
         for run_id in runs:
             self._add(run_id, lambda: None)
@@ -57,6 +55,9 @@ class FakeQueue:
         return end
 
     def look(self):
+        self.looks += 1
+        if self.looks in self.silent:
+            return None
         return {run_id: Seen(job="7_0", state=self._state(run_id), batch="b") for run_id in list(self._ages)}
 
     def submit(self, calls, run_ids):
@@ -66,11 +67,13 @@ class FakeQueue:
         self.batches.append(list(run_ids))
         for call, run_id in zip(calls, run_ids, strict=True):
             self._add(run_id, call)
+        return [Seen(job="7_0", state="PENDING", batch="b") for _ in run_ids]
 
     def cancel(self, jobs):
         self.cancelled += list(jobs)
 
-    def tidy(self): ...
+    def tidy(self):
+        self.tidied += 1
 
 
 @pytest.fixture
@@ -207,97 +210,60 @@ def test_detached_runs_are_queued_and_left(queue_of, given):
     assert (queue.batches, told.events) == ([ids(given)], [])
 
 
-LISTED = "\n".join(
-    ("12_0|COMPLETED|stbench-aaa", "12_1|RUNNING|stbench-aaa", "13|PENDING|stbench-bbb", "14|RUNNING|mine", "")
-)
+@pytest.mark.parametrize("silent", [(1, 2, 3), (2, 3, 4, 5)], ids=["at first", "after the batch is queued"])
+def test_a_queue_that_does_not_answer_is_waited_for_and_nothing_is_queued_twice(
+    queue_of, stored, given, silent, monkeypatch
+):
+    monkeypatch.setattr(on_slurm, "SILENT_S", 0)
+    queue, executor, said = queue_of()
+    queue.silent = silent
+    executor.run(iter(given), told := Told())
+    assert queue.batches == [ids(given)]
+    assert {event[0] for event in told.events} == {"begun", "answered"}
+    assert [text for text in said if "squeue does not answer" in text] == [said[silent[0] - 1]]
 
 
-@pytest.fixture
-def listed(monkeypatch, tmp_path):
-    """A results folder with two batches, and what squeue says."""
-    answers = [SimpleNamespace(stdout=LISTED)]
+def test_a_job_that_is_over_at_the_first_look_is_not_queued_again(queue_of, stored, given):
+    queue, executor, _ = queue_of()
+    submit = queue.submit
 
-    def run(command, **_):
-        if command[0] == "squeue" and isinstance(answers[-1], Exception):
-            raise answers[-1]
-        return answers[-1]
+    def quick(calls, run_ids):
+        seen = submit(calls, run_ids)
+        queue._ages = dict.fromkeys(run_ids, 9)
+        for call in calls:
+            call()
+        return seen
 
-    monkeypatch.setattr(subprocess, "run", run)
-    for batch, runs in (("aaa", '["one", "two"]'), ("bbb", '["one"]'), ("ccc", '["three"]')):
-        (tmp_path / "slurm" / batch).mkdir(parents=True)
-        (tmp_path / "slurm" / batch / "runs.json").write_text(runs)
-    return Queue(tmp_path, WISHES), answers
-
-
-def test_runs_are_found_in_the_queue_by_the_names_of_their_batches(listed):
-    queue, _ = listed
-    assert {run_id: (seen.job, seen.state) for run_id, seen in queue.look().items()} == {
-        "one": ("13", "PENDING"),  # and not the job that is over
-        "two": ("12_1", "RUNNING"),
-    }
+    queue.submit = quick
+    executor.run(iter(given), told := Told())
+    assert queue.batches == [ids(given)]
+    assert [event[0] for event in told.events] == ["begun", "answered"] * 4
 
 
-def test_a_queue_that_does_not_answer_is_not_an_empty_one(listed, tmp_path):
-    queue, answers = listed
-    answers.append(subprocess.CalledProcessError(1, "squeue"))
-    assert queue.look() is None
-    queue.tidy()
-    assert len(list((tmp_path / "slurm").glob("*/"))) == 3
+def test_an_interrupt_while_the_queue_does_not_answer_cancels_what_is_known_and_says_so(queue_of, stored, given):
+    queue, executor, said = queue_of()
+
+    class Interrupting(Told):
+        def begun(self, work):
+            queue.silent = range(1000)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        executor.run(iter(given), Interrupting())
+    assert len(queue.cancelled) == 4
+    assert "squeue --me" in said[-1]
 
 
-def test_folders_of_batches_without_a_job_are_removed(listed, tmp_path):
-    queue, _ = listed
-    queue.tidy()
-    assert sorted(folder.name for folder in (tmp_path / "slurm").glob("*/")) == ["aaa", "bbb"]
-    assert not list(tmp_path.rglob("*.lock"))
+def test_the_log_that_a_retry_names_is_kept_to_the_end_of_the_command(queue_of, stored, given):
+    queue, executor, _ = queue_of(ends=lambda run_id, attempt: "COMPLETED" if attempt > 1 else "TIMEOUT")
+    executor.run(iter(given), Told())
+    executor.run(iter(given), Told())
+    assert queue.tidied == 1
 
 
-def test_a_batch_that_is_refused_leaves_nothing(monkeypatch, tmp_path):
-    import submitit
-    from submitit.core.utils import FailedJobError
-
-    def refuse(*_):
-        raise FailedJobError("sbatch: error: Invalid qos\nspecification")
-
-    monkeypatch.setattr(submitit.AutoExecutor, "submit_array", refuse)
-    monkeypatch.setattr(submitit.AutoExecutor, "update_parameters", lambda *_, **parameters: None)
-    queue = Queue(tmp_path, Wishes(minutes=1, gpus=0, cpus=1, at_once=1, local=True))
-    with pytest.raises(RefusedError, match=r"^sbatch: error: Invalid qos specification$"):
-        queue.submit([print], ["one"])
-    assert list((tmp_path / "slurm").iterdir()) == []
-    assert stat.S_IMODE((tmp_path / "slurm").stat().st_mode) == 0o700
-
-
-def test_a_job_may_use_up_its_time_as_often_as_is_said(monkeypatch, tmp_path):
-    import submitit
-
-    asked = []
-    monkeypatch.setattr(submitit.AutoExecutor, "__init__", lambda *_, **given: asked.append(given))
-    monkeypatch.setattr(submitit.AutoExecutor, "update_parameters", lambda *_, **parameters: None)
-    monkeypatch.setattr(submitit.AutoExecutor, "submit_array", lambda *_: None)
-    Queue(tmp_path, WISHES).submit([print], ["one"])
-    assert asked == [{"cluster": "slurm", "slurm_max_num_timeout": 20}]
-
-
-def test_what_is_wished_becomes_what_sbatch_is_told(tmp_path):
-    wishes = Wishes(
-        partition="fast", minutes=90, gpus=1, cpus=2, at_once=8, options={"account": "me", "gres": "shard:1"}
-    )
-    parameters = Queue(tmp_path, wishes)._parameters("abc")
-    assert parameters == {
-        "name": "stbench-abc",
-        "timeout_min": 90,
-        "cpus_per_task": 2,
-        "gpus_per_node": 1,
-        "slurm_partition": "fast",
-        "slurm_array_parallelism": 8,
-        "slurm_additional_parameters": {"account": "me", "gres": "shard:1"},
-    }
-    from submitit.slurm.slurm import _make_sbatch_string
-
-    renamed = {"job_name": "stbench-abc", "time": 90, "cpus_per_task": 2, "gpus_per_node": 1, "partition": "fast"}
-    text = _make_sbatch_string("run", tmp_path, **renamed, map_count=20, array_parallelism=8)
-    assert {"#SBATCH --array=0-19%8", "#SBATCH --time=90", "#SBATCH --partition=fast"} <= set(text.splitlines())
+def test_without_a_number_jobs_of_this_machine_are_as_many_as_its_cores(monkeypatch):
+    monkeypatch.setattr(on_slurm, "cores", lambda: 6)
+    assert make_executor("slurm", Places(device="cpu", threads=2), {"local": True}).jobs == 3
 
 
 def test_a_cluster_that_is_not_there_or_wishes_at_odds_are_told_in_a_sentence(monkeypatch):
@@ -336,7 +302,7 @@ def test_a_job_whose_process_dies_twice_stores_a_failed_record(given, monkeypatc
 
 def test_a_job_that_is_no_longer_listed_is_over(queue_of, given):
     queue, executor, _ = queue_of()
-    seen = iter([{work.run.run_id: Seen(job="7", state="RUNNING", batch="b") for work in given}, {}])
+    seen = iter([{}, {work.run.run_id: Seen(job="7", state="RUNNING", batch="b") for work in given}, {}])
     queue.look = lambda: next(seen, {})
     told = Told()
     executor.run(iter(given), told)

@@ -52,3 +52,23 @@ def test_a_trial_whose_process_dies_is_a_failed_trial_with_its_reason(
             tuner.tune(make_job("dies_in_trials"), wait=True)
     finally:
         registry._plugins.cache_clear()
+
+
+def test_a_study_that_nobody_works_on_any_more_is_not_waited_for(
+    make_job: Callable[[], Job], workplace: Workplace
+) -> None:
+    with (
+        Tuner(workplace, Target(trials=2), takes=False) as tuner,
+        pytest.raises(TrainingError, match="0 finished trials of 2 trials, and nobody is at work on it any more"),
+    ):
+        tuner.tune(make_job(), wait=True, at_work=lambda: False)
+
+
+def test_what_was_finished_by_those_who_have_left_is_taken(make_job: Callable[[], Job], workplace: Workplace) -> None:
+    def last_one() -> bool:
+        with Tuner(workplace, Target(trials=1), isolated=False) as helper:
+            helper.tune(make_job(), wait=False)
+        return False
+
+    with Tuner(workplace, Target(trials=1), takes=False) as tuner:
+        assert tuner.tune(make_job(), wait=True, at_work=last_one).done()

@@ -71,8 +71,10 @@ class Executor(Protocol):
         It returns when all have ended. It may be called again, with works that were not to be had before.
         """
 
-    def beside(self, function: Callable[..., None], *arguments: object) -> AbstractContextManager[None]:
+    def beside(self, function: Callable[..., None], *arguments: object) -> AbstractContextManager[Callable[[], bool]]:
         """Call a function in other processes while this one goes on; for tuning, whose workers find their own work.
+
+        The context gives what says whether any of them is still at work, and raises what one of them raised.
 
         There are ``jobs`` of them, one less where the driver works ``here``. Each is given its device after the other
         arguments. Leaving the context waits for their ends; leaving it with an error ends them.

@@ -26,6 +26,6 @@ class Direct:
             caller = DirectCaller(partial(follower.row, work))
             follower.answered(work, record_text(replace(work, device=self.here or "cpu"), caller))
 
-    def beside(self, function: Callable[..., None], *arguments: object) -> AbstractContextManager[None]:  # noqa: ARG002
+    def beside(self, function: Callable[..., None], *arguments: object) -> AbstractContextManager[Callable[[], bool]]:  # noqa: ARG002
         """There is nobody beside it."""
-        return nullcontext()
+        return nullcontext(lambda: False)

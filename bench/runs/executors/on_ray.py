@@ -80,18 +80,24 @@ class OnRay:
                 ray.cancel(stream, force=True)
 
     @contextmanager
-    def beside(self, function: Callable[..., None], *arguments: object) -> Iterator[None]:
+    def beside(self, function: Callable[..., None], *arguments: object) -> Iterator[Callable[[], bool]]:
         import ray
 
         here, witness = Path.cwd(), results_of(arguments).absolute() / f".{uuid4().hex}.tmp"
         given = (function, (*arguments, self._device), here, witness, _variables())
         witness.touch()
         tasks = [self._helper.remote(*given) for _ in range(self.jobs)]
+
+        def at_work(timeout: float | None = 0) -> bool:
+            for task in ray.wait(list(tasks), timeout=timeout)[0] if tasks else ():
+                tasks.remove(task)
+                _heed(task)
+            return bool(tasks)
+
         try:
-            yield
-            while tasks:
-                ended, tasks = ray.wait(tasks)
-                _heed(ended[0])
+            yield at_work
+            while at_work(None):
+                pass
         finally:
             witness.unlink()
             for task in tasks:
@@ -168,7 +174,8 @@ def make(places: Places, address: str | None = None) -> OnRay:
 def _connect(address: str, places: Places) -> None:
     import ray
 
-    own = {"num_cpus": (places.jobs or cores()) * places.threads} if address == "local" else {}
+    jobs = places.jobs or max(1, cores() // places.threads)
+    own = {"num_cpus": jobs * places.threads} if address == "local" else {}
     heeded = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address, include_dashboard=False, log_to_driver=False, logging_level="error", **own)

@@ -8,22 +8,23 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import uuid4
 
-from bench.errors import ConfigError, require
+from bench.errors import ConfigError, WorkerError, require
 from bench.files import network_file_system
 from bench.records.store import ResultStore
 from bench.runs.executors import Follower, Places
 from bench.runs.executors.elsewhere import results_of
-from bench.runs.executors.places import wants_gpu
+from bench.runs.executors.places import cores, wants_gpu
 from bench.runs.executors.slurm_job import Call, Job, leave
 from bench.runs.executors.slurm_queue import GONE, Queue, RefusedError, Seen, Wishes
 from bench.runs.worker import Work
 
 PAUSES_S: Final = (1.0, 15.0)  # between looks at the queue, at first and later
-LATE_S: Final = (1.0, 15.0)  # what a job wrote may be seen so much later, on a disk and on a network file system
+LATE_S: Final = (1.0, 75.0)  # what a job wrote may be seen so much later, on a disk and on a network file system
+SILENT_S: Final = 180.0  # without an answer of squeue, until a person is told
 BATCH: Final = 1000  # jobs in an array, which sites limit; Slurm's own limit is 1001
 
 
@@ -58,6 +59,8 @@ class OnSlurm:
     wishes: Wishes
     say: Callable[[str], None]
     detach: bool = False
+    begun: bool = field(default=False, init=False)  # whether anything was queued or followed yet
+    died: bool = field(default=False, init=False)  # whether any job left no record, so that its log is kept
     here: str | None = field(default=None, init=False)
     stores: bool = field(default=True, init=False)
 
@@ -74,23 +77,64 @@ class OnSlurm:
             raise
 
     @contextmanager
-    def beside(self, function: Callable[..., None], *arguments: object) -> Iterator[None]:
-        queue, batch = Queue(results_of(arguments), self.wishes), 1 if self.wishes.local else self.jobs
-        names = [f"{function.__name__} {uuid4().hex}" for _ in range(self.jobs)]
-        with queue.alone():
-            for start in range(0, self.jobs, batch):
-                some = names[start : start + batch]
-                queue.submit([Call(function, (*arguments, self.device))] * len(some), some)
+    def beside(self, function: Callable[..., None], *arguments: object) -> Iterator[Callable[[], bool]]:
+        helpers = _Helpers(Queue(results_of(arguments), self.wishes))
         try:
-            yield
-            while self._working(queue, names):
+            helpers.queue(Call(function, (*arguments, self.device)), self.jobs, 1 if self.wishes.local else self.jobs)
+            yield helpers.at_work
+            while helpers.at_work():
                 time.sleep(PAUSES_S[0])
         finally:
-            queue.cancel(self._working(queue, names))
-            queue.tidy()
+            helpers.leave()
 
-    def _working(self, queue: Queue, names: Sequence[str]) -> list[Seen]:
-        return [seen for name, seen in (queue.look() or {}).items() if name in names and not seen.over]
+
+class _Helpers:
+    """The jobs of ``OnSlurm.beside``."""
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue, self._names, self._jobs = queue, list[str](), dict[str, Seen]()  # by their names
+        self._begun = self._looked = time.monotonic()
+
+    def queue(self, call: Call, jobs: int, batch: int) -> None:
+        self._names = [f"{call.function.__name__} {uuid4().hex}" for _ in range(jobs)]
+        with self._queue.alone():
+            for some in (self._names[start : start + batch] for start in range(0, jobs, batch)):
+                self._jobs |= zip(some, self._submitted([call] * len(some), some), strict=True)
+
+    def at_work(self) -> bool:
+        """Whether any job is not over; asked often, it looks at the queue seldom.
+
+        Raises:
+            WorkerError: If what a job called raised an error.
+        """
+        now = time.monotonic()
+        if now - self._looked >= min(PAUSES_S[1], PAUSES_S[0] + (now - self._begun) / 60):
+            self._looked = now
+            self._look()
+            for batch in {seen.batch for seen in self._jobs.values() if seen.over}:
+                if error := self._queue.error(batch):
+                    raise WorkerError(error)
+        return any(not seen.over for seen in self._jobs.values())
+
+    def leave(self) -> None:
+        """Cancel what is not over, and leave no folder."""
+        found = self._queue.look()
+        self._queue.cancel(seen for name, seen in (found or self._jobs).items() if name in self._names)
+        self._queue.tidy()
+
+    def _submitted(self, calls: Sequence[Call], names: Sequence[str]) -> list[Seen]:
+        try:
+            return self._queue.submit(calls, names)
+        except RefusedError as error:
+            raise ConfigError(f"Slurm does not take the jobs: {error}") from error
+
+    def _look(self) -> None:
+        found = self._queue.look()
+        if found is None:
+            return
+        for name, known in self._jobs.items():
+            if not known.over:
+                self._jobs[name] = found.get(name, replace(known, state=GONE))
 
 
 @contextmanager
@@ -114,46 +158,58 @@ class _Watch:
         self._executor, self._follower = executor, follower
         self._waiting, self._watched = list(works), dict[str, _Watched]()
         self._queue, self._store = Queue(works[0].results, executor.wishes), ResultStore(works[0].results)
-        self._died, self._late = False, LATE_S[network_file_system(works[0].results) is not None]
+        self._late = LATE_S[network_file_system(works[0].results) is not None]
+        self._heard, self._complained = time.monotonic(), False
         self._most = executor.jobs if executor.wishes.local else BATCH  # in an array
 
     def follow(self) -> None:
         started, under_way = time.monotonic(), -1
-        self._queue.tidy()
+        if not self._executor.begun:  # later its logs are of runs that died
+            self._queue.tidy()
+        self._executor.begun = True
         while self._waiting or self._watched:
-            if self._waiting and len(self._watched) != under_way:
-                self._submit()
+            if self._waiting and len(self._watched) != under_way and self._submit():
                 under_way = len(self._watched)
-            if self._executor.detach:
-                return
+                if self._executor.detach:
+                    return
             time.sleep(min(PAUSES_S[1], PAUSES_S[0] + (time.monotonic() - started) / 60))
             self._look()
-        if not self._died:
+        if not self._executor.died:
             self._queue.tidy()
 
     def cancel(self) -> None:
         ours = {*self._watched, *(work.run.run_id for work in self._waiting)}
-        self._queue.cancel(seen for run_id, seen in (self._queue.look() or {}).items() if run_id in ours)
+        found = self._queue.look()
+        if found is None:
+            found = {run_id: watched.seen for run_id, watched in self._watched.items()}
+            self._executor.say("Slurm does not say what is queued; look with 'squeue --me' whether jobs are left")
+        self._queue.cancel(seen for run_id, seen in found.items() if run_id in ours)
 
-    def _submit(self) -> None:
-        """Queue what is not queued yet, as far as Slurm lets us."""
+    def _submit(self) -> bool:
+        """Queue what is not queued yet, as far as Slurm lets us; False if it does not answer."""
         with self._queue.alone():
-            already = self._watch(self._queue.look() or {})
-            if already:
+            found = self._found()
+            if found is None:  # what is queued is not known, so nothing may be queued
+                return False
+            if already := self._watch(found):
                 self._executor.say(f"queued by an earlier command: {already}")
             while self._waiting and (batch := self._waiting[: self._room()]):
                 calls = [Job(work.placed(self._executor.device), self._executor.wishes.cpus) for work in batch]
+                before = [self._failure(work) for work in batch]
                 try:
-                    self._queue.submit(calls, [work.run.run_id for work in batch])
+                    queued = self._queue.submit(calls, [work.run.run_id for work in batch])
                 except RefusedError as error:
                     if len(batch) == 1 and not self._watched:
                         raise ConfigError(f"Slurm does not take the jobs: {error}") from error
                     if len(batch) == 1:
-                        return  # a limit on jobs: those that end make room
+                        break  # a limit on jobs: those that end make room
                     self._most = len(batch) // 2
                 else:
-                    queued = self._watch(self._queue.look() or {})
-                    self._executor.say(f"queued: {queued}, waiting for room: {len(self._waiting)}")
+                    for work, failure, seen in zip(batch, before, queued, strict=True):
+                        self._watched[work.run.run_id] = _Watched(work, failure, seen)
+                    self._waiting = self._waiting[len(batch) :]
+                    self._executor.say(f"queued: {len(batch)}, waiting for room: {len(self._waiting)}")
+        return True
 
     def _room(self) -> int:
         """How many may be queued at once; without Slurm nobody else counts them."""
@@ -169,16 +225,28 @@ class _Watch:
         self._waiting = [work for work in self._waiting if work.run.run_id not in self._watched]
         return len(new)
 
+    def _found(self) -> dict[str, Seen] | None:
+        """What is queued; None if Slurm does not answer, which is told if it lasts. It is asked again."""
+        found, now = self._queue.look(), time.monotonic()
+        if found is not None:
+            self._heard, self._complained = now, False
+        elif now - self._heard >= SILENT_S and not self._complained:
+            self._complained = True
+            self._executor.say("squeue does not answer; until it does nothing more is queued, and what is goes on")
+        return found
+
     def _look(self) -> None:
-        found = self._queue.look()
-        if found is None:  # Slurm does not answer; it is asked again
+        found = self._found()
+        if found is None:
             return
         for run_id, watched in list(self._watched.items()):
             watched.seen = found.get(run_id, Seen(job=watched.seen.job, state=GONE, batch=watched.seen.batch))
             if not watched.begun and watched.seen.state != "PENDING":
                 watched.begun = True
                 self._follower.begun(watched.work)
-            if watched.seen.over and self._ended(watched):
+            if not watched.seen.over:
+                watched.over_since = None
+            elif self._ended(watched):
                 del self._watched[run_id]
 
     def _ended(self, watched: _Watched) -> bool:
@@ -191,7 +259,7 @@ class _Watch:
         if time.monotonic() - watched.over_since < self._late:
             return False
         seen = watched.seen
-        self._died = True
+        self._executor.died = True
         self._follower.died(watched.work, f"the job {seen.job} ended as {seen.state}; slurm/{seen.batch} has its log")
         return True
 
@@ -205,7 +273,7 @@ def make(
     partition: str | None = None,
     minutes: int = 60,
     gpus: int | None = None,
-    options: Mapping[str, str] | None = None,
+    options: Mapping[str, str | bool] | None = None,
     local: bool = False,
     detach: bool = False,
     say: Callable[[str], None] = lambda _: None,
@@ -231,7 +299,7 @@ def make(
         minutes=minutes,
         gpus=(gpus or 1) if on_gpus else 0,
         cpus=places.threads,
-        at_once=places.jobs or BATCH,
+        at_once=places.jobs or (max(1, cores() // places.threads) if local else BATCH),
         options=options or {},
         local=local,
     )

@@ -56,11 +56,16 @@ class Processes:
                 workers.listen()
 
     @contextmanager
-    def beside(self, function: Callable[..., None], *arguments: object) -> Iterator[None]:
+    def beside(self, function: Callable[..., None], *arguments: object) -> Iterator[Callable[[], bool]]:
         with Workers() as workers:
+
+            def at_work() -> bool:
+                workers.listen(0)
+                return len(workers) > 0
+
             for device in self._devices[1:]:
                 workers.start(function, *arguments, device, on_end=_heed, threads=self._threads)
-            yield
+            yield at_work
             while workers:
                 workers.listen()
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
-from bench.errors import ConfigError, WorkerError
+from bench.errors import BenchError, ConfigError, WorkerError
 from bench.records.record import Record, parse
 from bench.records.store import ResultStore
 from bench.runs.execution import failed_record, failure_of
 from bench.runs.executors.elsewhere import carry_out
 from bench.runs.worker import Work, check_code
+
+ERROR: Final = "error.txt"
+"""In the folder of a batch, what a function raised in a job of it."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +47,7 @@ class Job:
             store.release(lock)
 
     def checkpoint(self) -> Any:
-        from submitit.helpers import DelayedSubmission
-
-        return DelayedSubmission(self)
+        return _once_more(self)
 
     def _record(self) -> Record:
         """The record, of a process that died twice a failed one."""
@@ -69,14 +72,27 @@ class Job:
 
 @dataclass(frozen=True)
 class Call:
-    """A function called in a job."""
+    """A function called in a job; what it raises of ours is left beside the job's log, where the driver looks."""
 
     function: Callable[..., None]
     arguments: tuple[Any, ...]
 
     def __call__(self) -> None:
         signal.signal(signal.SIGTERM, leave)
-        self.function(*self.arguments)
+        try:
+            self.function(*self.arguments)
+        except BenchError as error:
+            (Path(os.environ["SUBMITIT_FOLDER"]) / ERROR).write_text(str(error), encoding="utf-8")
+            raise
+
+    def checkpoint(self) -> Any:
+        return _once_more(self)
+
+
+def _once_more(call: Callable[[], None]) -> Any:
+    from submitit.helpers import DelayedSubmission
+
+    return DelayedSubmission(call)
 
 
 def leave(*_: object) -> None:

@@ -21,9 +21,10 @@ from uuid import uuid4
 
 from filelock import FileLock
 
-from bench.errors import BenchError
+from bench.errors import BenchError, ConfigError
 from bench.files import atomic_write
 from bench.records.store import ResultStore
+from bench.runs.executors.slurm_job import ERROR
 
 NAME: Final = "stbench-"
 GONE: Final = "GONE"
@@ -51,7 +52,7 @@ class Wishes:
         gpus: Of each run.
         cpus: Of each run.
         at_once: How many jobs of a batch run side by side.
-        options: Any others of sbatch, by their long names.
+        options: Any others of sbatch, by their long names; True is one that takes no value.
         local: Whether to try it without Slurm, with processes of this machine.
     """
 
@@ -60,7 +61,7 @@ class Wishes:
     gpus: int
     cpus: int
     at_once: int
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str | bool] = field(default_factory=dict)
     local: bool = False
 
 
@@ -114,17 +115,18 @@ class Queue:
                     found[run_id] = seen
         return found
 
-    def submit(self, calls: Sequence[Callable[[], None]], run_ids: Sequence[str]) -> None:
-        """Queue a batch.
+    def submit(self, calls: Sequence[Callable[[], None]], run_ids: Sequence[str]) -> list[Seen]:
+        """Queue a batch, and say as what jobs.
 
         Raises:
+            ConfigError: If the folder of all batches belongs to somebody else.
             RefusedError: If Slurm will not have it; then nothing is left of it.
         """
         import submitit
         from submitit.core.utils import FailedJobError, FailedSubmissionError
 
         folder = self._folder / uuid4().hex[:12]
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._own_folder()
         folder.mkdir()
         with atomic_write(folder / "runs.json") as part:
             part.write_text(json.dumps(list(run_ids)), encoding="utf-8")
@@ -132,10 +134,28 @@ class Queue:
             cluster = "local" if self._wishes.local else "slurm"
             executor = submitit.AutoExecutor(folder, cluster=cluster, slurm_max_num_timeout=REQUEUED)
             executor.update_parameters(**self._parameters(folder.name))
-            executor.submit_array(calls)
+            jobs = executor.submit_array(calls)
         except (FailedJobError, FailedSubmissionError, OSError) as error:
             shutil.rmtree(folder, ignore_errors=True)
             raise RefusedError(" ".join(str(error).split())) from error
+        return [Seen(job=str(job.job_id), state="PENDING", batch=folder.name) for job in jobs]
+
+    def error(self, batch: str) -> str:
+        """What a function raised in a job of a batch; empty if nothing."""
+        try:
+            return (self._folder / batch / ERROR).read_text(encoding="utf-8")
+        except OSError:
+            return ""
+
+    def _own_folder(self) -> None:
+        """The folder of all batches, private, since what lies in it is executed."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self._folder.lstat().st_uid != os.getuid() or self._folder.is_symlink():
+            raise ConfigError(
+                f"{self._folder} belongs to another user or is a link, and jobs are read from it; give a --results of "
+                "your own"
+            )
+        self._folder.chmod(0o700)
 
     def cancel(self, jobs: Iterable[Seen]) -> None:
         ids = [seen.job for seen in jobs if not seen.over]

@@ -1,0 +1,118 @@
+"""Batches of jobs of Slurm: their folders, what is found of them in the queue, what sbatch is told."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from types import SimpleNamespace
+
+import pytest
+
+from bench.errors import ConfigError
+from bench.runs.executors.slurm_queue import Queue, RefusedError, Wishes
+
+WISHES = Wishes(minutes=60, gpus=0, cpus=1, at_once=2)
+LISTED = "\n".join(
+    ("12_0|COMPLETED|stbench-aaa", "12_1|RUNNING|stbench-aaa", "13|PENDING|stbench-bbb", "14|RUNNING|mine", "")
+)
+
+
+@pytest.fixture
+def listed(monkeypatch, tmp_path):
+    """A results folder with two batches, and what squeue says."""
+    answers = [SimpleNamespace(stdout=LISTED)]
+
+    def run(command, **_):
+        if command[0] == "squeue" and isinstance(answers[-1], Exception):
+            raise answers[-1]
+        return answers[-1]
+
+    monkeypatch.setattr(subprocess, "run", run)
+    for batch, runs in (("aaa", '["one", "two"]'), ("bbb", '["one"]'), ("ccc", '["three"]')):
+        (tmp_path / "slurm" / batch).mkdir(parents=True)
+        (tmp_path / "slurm" / batch / "runs.json").write_text(runs)
+    return Queue(tmp_path, WISHES), answers
+
+
+def test_runs_are_found_in_the_queue_by_the_names_of_their_batches(listed):
+    queue, _ = listed
+    assert {run_id: (seen.job, seen.state) for run_id, seen in queue.look().items()} == {
+        "one": ("13", "PENDING"),  # and not the job that is over
+        "two": ("12_1", "RUNNING"),
+    }
+
+
+def test_a_queue_that_does_not_answer_is_not_an_empty_one(listed, tmp_path):
+    queue, answers = listed
+    answers.append(subprocess.CalledProcessError(1, "squeue"))
+    assert queue.look() is None
+    queue.tidy()
+    assert len(list((tmp_path / "slurm").glob("*/"))) == 3
+
+
+def test_folders_of_batches_without_a_job_are_removed(listed, tmp_path):
+    queue, _ = listed
+    queue.tidy()
+    assert sorted(folder.name for folder in (tmp_path / "slurm").glob("*/")) == ["aaa", "bbb"]
+    assert not list(tmp_path.rglob("*.lock"))
+
+
+def test_a_batch_that_is_refused_leaves_nothing(monkeypatch, tmp_path):
+    import submitit
+    from submitit.core.utils import FailedJobError
+
+    def refuse(*_):
+        raise FailedJobError("sbatch: error: Invalid qos\nspecification")
+
+    monkeypatch.setattr(submitit.AutoExecutor, "submit_array", refuse)
+    monkeypatch.setattr(submitit.AutoExecutor, "update_parameters", lambda *_, **parameters: None)
+    queue = Queue(tmp_path, Wishes(minutes=1, gpus=0, cpus=1, at_once=1, local=True))
+    with pytest.raises(RefusedError, match=r"^sbatch: error: Invalid qos specification$"):
+        queue.submit([print], ["one"])
+    assert list((tmp_path / "slurm").iterdir()) == []
+    assert stat.S_IMODE((tmp_path / "slurm").stat().st_mode) == 0o700
+
+
+def test_a_job_may_use_up_its_time_as_often_as_is_said(monkeypatch, tmp_path):
+    import submitit
+
+    asked = []
+    monkeypatch.setattr(submitit.AutoExecutor, "__init__", lambda *_, **given: asked.append(given))
+    monkeypatch.setattr(submitit.AutoExecutor, "update_parameters", lambda *_, **parameters: None)
+    monkeypatch.setattr(submitit.AutoExecutor, "submit_array", lambda *_: [SimpleNamespace(job_id="7_0")])
+    (seen,) = Queue(tmp_path, WISHES).submit([print], ["one"])
+    assert (seen.job, seen.over) == ("7_0", False)
+    assert asked == [{"cluster": "slurm", "slurm_max_num_timeout": 20}]
+
+
+def test_what_is_wished_becomes_what_sbatch_is_told(tmp_path):
+    wishes = Wishes(
+        partition="fast", minutes=90, gpus=1, cpus=2, at_once=8, options={"account": "me", "gres": "shard:1"}
+    )
+    parameters = Queue(tmp_path, wishes)._parameters("abc")
+    assert parameters == {
+        "name": "stbench-abc",
+        "timeout_min": 90,
+        "cpus_per_task": 2,
+        "gpus_per_node": 1,
+        "slurm_partition": "fast",
+        "slurm_array_parallelism": 8,
+        "slurm_additional_parameters": {"account": "me", "gres": "shard:1"},
+    }
+    from submitit.slurm.slurm import _make_sbatch_string
+
+    renamed = {"job_name": "stbench-abc", "time": 90, "cpus_per_task": 2, "gpus_per_node": 1, "partition": "fast"}
+    text = _make_sbatch_string("run", tmp_path, **renamed, map_count=20, array_parallelism=8)
+    assert {"#SBATCH --array=0-19%8", "#SBATCH --time=90", "#SBATCH --partition=fast"} <= set(text.splitlines())
+
+
+def test_a_folder_of_jobs_that_belongs_to_somebody_else_is_refused_and_ones_own_is_private(tmp_path, monkeypatch):
+    (tmp_path / "slurm").mkdir(mode=0o777)
+    monkeypatch.setattr(os, "getuid", lambda: -1)
+    with pytest.raises(ConfigError, match="belongs to another user"):
+        Queue(tmp_path, WISHES).submit([print], ["one"])
+    monkeypatch.undo()
+    assert list((tmp_path / "slurm").iterdir()) == []
+    Queue(tmp_path, WISHES)._own_folder()
+    assert stat.S_IMODE((tmp_path / "slurm").stat().st_mode) == 0o700
