@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from bench import train
 from bench.catalog import registry
-from bench.context import RunContext
+from bench.context import RunContext, flags_kept
 from bench.forecast import forecasts
 from bench.scoring import _Keeper
 from bench.settings import TaskSettings, TrainSettings
@@ -27,6 +28,14 @@ DATA = make_data(slots=480, grid=(4, 4))
 STEPS = 2
 SETTINGS = TrainSettings(epochs=3, steps_per_epoch=STEPS, batch_size=4, precision="fp32")
 ORDER, MEAN_LOSS = "aten._to_copy.default", "aten._local_scalar_dense.default"
+
+
+@pytest.fixture(autouse=True)
+def any_kernel() -> Iterator[None]:
+    """Whatever another test has asked torch for: this device has no kernels, and torch would warn of those of a GPU."""
+    with flags_kept():
+        torch.set_deterministic_debug_mode("default")
+        yield
 
 
 @pytest.fixture(autouse=True)
