@@ -213,6 +213,18 @@ def test_a_run_of_whose_beginning_nobody_told_is_started_once_for_observers(
     assert [name for name, _ in seen.events].count("started") == len(runs)
 
 
+def test_a_run_that_another_process_has_finished_is_no_failure(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run,) = planned(catalog, "last_value")
+    Runner(catalog, tmp_path, "cpu", isolated=False).run([run])
+    seen, asked = Recorder(), iter([False, False])
+    real = ResultStore.has
+    monkeypatch.setattr(ResultStore, "has", lambda store, *run: next(asked, None) is None and real(store, *run))
+    outcome = Runner(catalog, tmp_path, Silent(dies=False, rows=False), [seen]).run([run])
+    assert outcome == {"done": 1, "skipped": 0, "failed": 0}
+
+
 def test_what_killed_processes_left_goes_and_what_others_hold_stays(catalog: Catalog, tmp_path: Path) -> None:
     store = ResultStore(tmp_path)
     mine, its = (f"{digit * 16}.{digit * 12}" for digit in "12")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from types import SimpleNamespace
 
 import pytest
 from clusters import Told, works
@@ -252,6 +253,26 @@ def test_an_interrupt_while_the_queue_does_not_answer_cancels_what_is_known_and_
         executor.run(iter(given), Interrupting())
     assert len(queue.cancelled) == 4
     assert "squeue --me" in said[-1]
+
+
+def test_a_job_that_begins_again_has_all_the_time_to_show_its_record_once_more(queue_of, stored, given, monkeypatch):
+    (work, *_), now = given, [0.0]
+    queue, executor, _ = queue_of()
+    sleep = lambda _: now.append(now[-1] + 10)  # noqa: E731
+    monkeypatch.setattr(on_slurm, "time", SimpleNamespace(monotonic=lambda: now[-1], sleep=sleep))
+    monkeypatch.setattr(on_slurm, "LATE_S", (15, 15))
+    states = ["RUNNING", "NODE_FAIL", "RUNNING", "COMPLETED", "COMPLETED"]
+
+    def look():
+        if not queue.batches:
+            return {}
+        if len(states) == 1:
+            Job(work, 1)()
+        return {work.run.run_id: Seen(job="7", state=states.pop(0), batch="b")}
+
+    queue.look = look
+    executor.run(iter([work]), told := Told())
+    assert [event[0] for event in told.events] == ["begun", "answered"]
 
 
 def test_the_log_that_a_retry_names_is_kept_to_the_end_of_the_command(queue_of, stored, given):
