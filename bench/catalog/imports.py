@@ -61,8 +61,6 @@ def import_array(
         DataError: If the array cannot be read or is not what the card says.
     """
     text, card = read_card(card_file)
-    if not file.is_file():
-        raise DataError(f"there is no file {file}; give the path of an .npz, .npy or .csv")
     folder = data_dir / card.name
     _check_free(card.name, folder, force)
     source = _opened(file, card, on_progress)
@@ -169,6 +167,8 @@ class _NumpySource:
 
 
 def _opened(file: Path, card: ImportCard, on_progress: Callable[[int, int], None]) -> CsvFile | _NumpySource:
+    if not file.is_file():
+        raise DataError(f"there is no file {file}; give the path of an .npz, .npy or .csv")
     if file.suffix.lower() == ".csv":
         size = file.stat().st_size
         return CsvFile(file, card, lambda done: on_progress(done, size))

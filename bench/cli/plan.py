@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bench.catalog.data import Catalog
     from bench.records.planned import PlannedRun
     from bench.runs.estimate import Pace
+    from bench.runs.executors import Executor
     from bench.runs.suite import Suite
 
 
@@ -83,9 +84,8 @@ def expect(
     plan: Sequence[PlannedRun],
     catalog: Catalog,
     results: Path,
-    device: str,
+    executor: Executor,
     *,
-    jobs: int,
     threads: int,
     force: bool,
     thorough: bool,
@@ -95,13 +95,13 @@ def expect(
     With ``thorough`` all unknown paces are tried, else only those whose trial is cheap beside its runs.
     """
     from bench.records.store import ResultStore
-    from bench.runs import estimate, order
+    from bench.runs import estimate
     from bench.runs.fork_server import warm_up
     from bench.runs.precision import name_of
     from bench.runs.preloading import large_libraries
     from bench.runs.timing import paces_with_trials
 
-    store = ResultStore(results)
+    store, device = ResultStore(results), executor.here or "cpu"
     todo = [*plan] if force else [run for run in plan if not store.has(run.dataset, run.model, run.run_id)]
     if todo and not thorough:
         warm_up(large_libraries(todo))  # a dry run may need no process
@@ -113,6 +113,20 @@ def expect(
         paces, failures = paces_with_trials(
             trials, known, catalog, device, _shown_on(progress, len(trials)), threads=threads
         )
+    return _expected(plan, todo, paces, shapes, executor.jobs, failures)
+
+
+def _expected(
+    plan: Sequence[PlannedRun],
+    todo: Sequence[PlannedRun],
+    paces: Mapping[str, Pace],
+    shapes: Mapping[str, tuple[int, ...]],
+    jobs: int,
+    failures: Mapping[str, str],
+) -> Expected:
+    """The order of a plan, and how long what is to do of it takes at these paces."""
+    from bench.runs import estimate, order
+
     timed = [(run, pace) for run in todo if (pace := paces.get(estimate.pace_key(run.spec)))]
     begun = order.in_order(plan, paces, shapes, jobs)
     missing = {run.run_id for run in todo}

@@ -55,22 +55,10 @@ def run(
     """
     tracked = options.prepare(track=not dry_run)
     console, suite, catalog = Console(), options.chosen_suite, options.catalog
-    with console.status("reading the data sets"):
-        plan = options.plan(suite, catalog, fetch=not dry_run)
-    if options.profile == "quick":
-        print_line(_quick(plan))
-    show_plan(suite, plan, catalog)
+    plan = _planned(console, options, suite, catalog, fetch=not dry_run)
     executor = execution.open(options.device, partial(console.print, style="dim", highlight=False, soft_wrap=True))
     expected = expect(
-        console,
-        plan,
-        catalog,
-        options.results,
-        executor.here or "cpu",
-        jobs=executor.jobs,
-        threads=execution.threads,
-        force=force,
-        thorough=dry_run,
+        console, plan, catalog, options.results, executor, threads=execution.threads, force=force, thorough=dry_run
     )
     if dry_run:
         show_expected(console, plan, expected)
@@ -89,6 +77,18 @@ def run(
         print_line(NEXT)
     if not dry_run and outcome["failed"]:
         raise typer.Exit(1)
+
+
+def _planned(
+    console: Console, options: PlanOptions, suite: Suite, catalog: Catalog, *, fetch: bool
+) -> list[PlannedRun]:
+    """The plan, of which the size is printed."""
+    with console.status("reading the data sets"):
+        plan = options.plan(suite, catalog, fetch=fetch)
+    if options.profile == "quick":
+        print_line(_quick(plan))
+    show_plan(suite, plan, catalog)
+    return plan
 
 
 def _execute(

@@ -69,29 +69,36 @@ def tune(
     Exit code 0: all done. 1: a study found nothing or failed. 2: the command or its data are wrong.
     """
     from bench.tuning.search import Workplace
-    from bench.tuning.studies import Target
 
     require("optuna", "tuning", "stbench tune")
-    if trials is not None and budget_s is not None:
-        raise ConfigError("--trials and --budget-s are two ways to say how much every model gets; give one of them")
+    target = _target(trials, budget_s)
     tracked = options.prepare()
     catalog, console = options.catalog, Console()
     with console.status("reading the data sets"):
         jobs = _jobs(options.chosen_suite, options.selection, catalog, options.device)
-    target = Target(seconds=budget_s) if budget_s is not None else Target(trials=trials or TRIALS)
     console.print(
         f"{len(jobs)} {'study' if len(jobs) == 1 else 'studies'}, {target} each, on validation alone", highlight=False
     )
     executor = execution.open(options.device, partial(console.print, style="dim", highlight=False, soft_wrap=True))
+    device = executor.here or "cpu"
     workplace = Workplace(
-        results=options.results,
-        data_dir=catalog.data_dir,
-        storage=storage,
-        device=executor.here or "cpu",
-        threads=execution.threads,
+        results=options.results, data_dir=catalog.data_dir, storage=storage, device=device, threads=execution.threads
     )
     if not _tune(console, jobs, workplace, target, executor, tracked):
         raise typer.Exit(1)
+
+
+def _target(trials: int | None, seconds: float | None) -> Target:
+    """How much every model gets.
+
+    Raises:
+        ConfigError: If that is said twice.
+    """
+    from bench.tuning.studies import Target
+
+    if trials is not None and seconds is not None:
+        raise ConfigError("--trials and --budget-s are two ways to say how much every model gets; give one of them")
+    return Target(seconds=seconds) if seconds is not None else Target(trials=trials or TRIALS)
 
 
 def _jobs(suite: Suite, selection: Selection, catalog: Catalog, device: str) -> list[Job]:

@@ -111,17 +111,8 @@ def run_model(
         sampling = sampling_of(plugin, context.seed)
         training = train_model(model, task, train, context, sampling=sampling, checkpoint=checkpoint, on_epoch=on_epoch)
         trained = context.seconds()
-        evaluation = evaluate(
-            model,
-            task,
-            context,
-            precision=train.precision,
-            val=training.val,
-            fresh=_trained_copy(fresh, model),
-            sampling=sampling,
-            elsewhere=elsewhere,
-            flops_file=flops_file,
-        )
+        measure = partial(evaluate, val=training.val, sampling=sampling, elsewhere=elsewhere, flops_file=flops_file)
+        evaluation = measure(model, task, context, precision=train.precision, fresh=_trained_copy(fresh, model))
         seconds = preparing + training.seconds + context.seconds() - trained
         return RunOutcome(model=model, task=task, training=training, evaluation=evaluation, seconds=seconds)
 

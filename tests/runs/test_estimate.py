@@ -281,7 +281,8 @@ def printed(catalog, runs, results, *, terminal=False, force=False, thorough=Tru
     """What is printed before the first run."""
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=200)
-    announce(console, expect(console, runs, catalog, results, "cpu", jobs=1, threads=1, force=force, thorough=thorough))
+    executor = SimpleNamespace(here="cpu", jobs=1)
+    announce(console, expect(console, runs, catalog, results, executor, threads=1, force=force, thorough=thorough))
     return out.getvalue()
 
 
