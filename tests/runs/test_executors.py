@@ -268,7 +268,7 @@ def test_jobs_are_a_number_or_auto() -> None:
 )
 def test_every_job_has_a_place(asked: Places, expected: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(places, "cores", lambda: 6)
-    monkeypatch.setattr(places, "may_have_gpu", lambda: True)
+    monkeypatch.setattr("bench.runs.precision.may_have_gpu", lambda: True)
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     assert places.slots(asked) == expected

@@ -224,6 +224,15 @@ def test_a_queue_that_does_not_answer_is_waited_for_and_nothing_is_queued_twice(
     assert [text for text in said if "squeue does not answer" in text] == [said[silent[0] - 1]]
 
 
+def test_what_is_queued_already_is_not_queued_again_since_the_queue_does_not_answer(queue_of, stored, given):
+    queue, executor, _ = queue_of(runs=ids(given))
+    for work in given:
+        queue._calls[work.run.run_id] = Job(work, 1)
+    queue.silent = (1, 2, 3)
+    executor.run(iter(given), Told())
+    assert queue.batches == []
+
+
 def test_a_job_that_is_over_at_the_first_look_is_not_queued_again(queue_of, stored, given):
     queue, executor, _ = queue_of()
     submit = queue.submit
