@@ -45,6 +45,9 @@ def evaluate(
 ) -> DoneRun:
     """Train or fit one model on one data set, score it once on test, and return the record.
 
+    It is made in this process, with as many threads as torch has here; scores depend on them a little, and
+    ``bench.run`` takes one: ``torch.set_num_threads(1)`` makes them the same.
+
     Args:
         model: A registered name; or a class of ``torch.nn.Module`` that maps a ``bench.types.Window`` to a forecast
             ``[B, F, C, H, W]``, scaled as the window is, made by ``Model(shape)`` or ``Model(shape, config)`` with a
@@ -105,16 +108,16 @@ def run(
     Raises:
         BenchError: If a name or a setting is wrong, or the data cannot be read. A run that fails is a failed record.
     """
-    from bench.runs.executors import Places, make_executor, number_of_jobs
+    from bench.runs.executors import Asked, Places, number_of_jobs
     from bench.runs.session import execute, plan_suite, selected
     from bench.runs.suite import load_suites
 
+    places = Places(jobs=number_of_jobs(jobs), device=device, threads=threads, runs_per_gpu=runs_per_gpu)
+    asked = Asked(name=executor, places=places, options=executor_options or {})
     selection = selected(models, variants, datasets, seeds, settings, profile, task, protocol)
     (chosen,), catalog = load_suites([str(suite)]), _catalog(data_dir, Path(results))
     planned = plan_suite(chosen, selection, catalog, Path(results), device=device, tuned=tuned, fetch=True)
-    places = Places(jobs=number_of_jobs(jobs), device=device, threads=threads, runs_per_gpu=runs_per_gpu)
-    made_by = make_executor(executor, places, executor_options)
-    execute(planned, catalog, Path(results), executor=made_by, force=force, compiled=compiled, observers=observers)
+    execute(planned, catalog, Path(results), executor=asked, force=force, compiled=compiled, observers=observers)
     return load_results(results, [suite] if str(suite).endswith(".toml") else ())
 
 

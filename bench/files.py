@@ -116,10 +116,22 @@ def _part_of(path: Path) -> Iterator[Path]:
 
 def sweep(folders: Iterable[Path]) -> None:
     """Remove what ``atomic_write`` and ``create`` left below these folders in processes that were killed."""
-    for part in (part for folder in folders for part in folder.rglob(".*.tmp")):
+    walked = (found for folder in folders for found in os.walk(folder))
+    names = ((Path(folder), name) for folder, _, files in walked for name in files)
+    for part in (folder / name for folder, name in names if name.startswith(".") and name.endswith(".tmp")):
         with suppress(OSError), _held(part, os.O_RDWR) as nobody_writes:
             if nobody_writes:
                 part.unlink(missing_ok=True)
+
+
+@contextmanager
+def held_file(path: Path) -> Iterator[Path]:
+    """An empty file of a hidden name that ``sweep`` leaves alone so long as this process lives; it goes at the end."""
+    with _held(path, os.O_RDWR | os.O_CREAT):
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import typer
 from bench.errors import ConfigError
 
 if TYPE_CHECKING:
-    from bench.runs.executors import Executor
+    from bench.runs.executors import Asked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,18 +54,18 @@ class ExecutionOptions:
         bool, typer.Option("--slurm-detach", help="Queue the runs and leave; the same command then follows them.")
     ] = False
 
-    def open(self, device: str, say: Callable[[str], None]) -> Executor:
-        """What makes the runs; ``say`` is told in a sentence what it does.
+    def asked(self, device: str, say: Callable[[str], None]) -> Asked:
+        """What is to make the runs; ``say`` is told in a sentence what it does. Nothing is connected to yet.
 
         Raises:
-            BenchError: If there is no such executor or device, or the numbers do not go together.
+            BenchError: If there is no such executor, or a number is none.
         """
-        from bench.runs.executors import Places, make_executor, number_of_jobs
+        from bench.runs.executors import Asked, Places, number_of_jobs
 
         places = Places(
             jobs=number_of_jobs(self.jobs), device=device, threads=self.threads, runs_per_gpu=self.runs_per_gpu
         )
-        return make_executor(self.executor, places, self._own(say))
+        return Asked(name=self.executor, places=places, options=self._own(say))
 
     def _own(self, say: Callable[[str], None]) -> dict[str, Any]:
         """The options of this executor alone.

@@ -28,8 +28,7 @@ class Expected:
     """What of a plan is to do, and how long that may take.
 
     Attributes:
-        order: The whole plan: one run after the other, data set by data set, the cheapest first; side by side, the
-            longest first, behind naive baselines.
+        paces: As far as they are known; None where other machines make the runs, so that nothing was tried here.
         seconds: By data set, of the runs whose pace is known.
         jobs: How many runs go side by side.
         span: Seconds that all of these take then.
@@ -38,7 +37,7 @@ class Expected:
         failures: By method, why it could not be tried.
     """
 
-    order: Sequence[PlannedRun]
+    paces: Mapping[str, Pace] | None
     todo: Sequence[PlannedRun]
     seconds: Mapping[str, float]
     jobs: int
@@ -84,7 +83,7 @@ def expect(
     plan: Sequence[PlannedRun],
     catalog: Catalog,
     results: Path,
-    executor: Executor,
+    executor: Executor | None,
     *,
     threads: int,
     force: bool,
@@ -92,7 +91,8 @@ def expect(
 ) -> Expected:
     """How long the missing runs will take: from earlier records, else from short trials, which a bar shows.
 
-    With ``thorough`` all unknown paces are tried, else only those whose trial is cheap beside its runs.
+    With ``thorough`` all unknown paces are tried, else only those whose trial is cheap beside its runs. Without
+    an executor that works here nothing is known.
     """
     from bench.records.store import ResultStore
     from bench.runs import estimate
@@ -101,8 +101,13 @@ def expect(
     from bench.runs.preloading import large_libraries
     from bench.runs.timing import paces_with_trials
 
-    store, device = ResultStore(results), executor.here or "cpu"
+    store = ResultStore(results)
     todo = [*plan] if force else [run for run in plan if not store.has(run.dataset, run.model, run.run_id)]
+    if executor is None or executor.here is None:
+        return Expected(
+            paces=None, todo=todo, jobs=1, span=0.0, seconds={}, unknown=len(todo), bound=False, failures={}
+        )
+    device = executor.here
     if todo and not thorough:
         warm_up(large_libraries(todo))  # a dry run may need no process
     with console.status("reading the sizes of the data sets"):
@@ -132,7 +137,7 @@ def _expected(
     missing = {run.run_id for run in todo}
     lengths = (estimate.total_seconds([run], paces, shapes) for run in begun if run.run_id in missing)
     return Expected(
-        order=begun,
+        paces=paces,
         todo=todo,
         jobs=jobs,
         span=order.span(lengths, jobs),
@@ -170,10 +175,11 @@ def show_expected(console: Console, plan: Sequence[PlannedRun], expected: Expect
     table = Table("data set", "runs", "in the store", "time for the rest", title="plan")
     for name in dict.fromkeys(run.dataset for run in plan):
         planned, rest = (sum(run.dataset == name for run in runs) for runs in (plan, expected.todo))
-        time = f"about {duration(expected.seconds[name])}" if rest else "—"
+        seconds = expected.seconds.get(name)
+        time = "—" if not rest else f"about {duration(seconds)}" if seconds else "not known"
         table.add_row(name, str(planned), str(planned - rest), time)
     console.print(table)
-    time = f", {expected.time}" if expected.todo else ""
+    time = f", {expected.time}" if expected.todo and expected.time else ""
     console.print(f"{len(expected.todo)} of {len(plan)} runs to do{time}; nothing was run", highlight=False)
     for method, reason in expected.failures.items():
         text = f"[yellow]not in the estimate: {escape(method)}: {escape(reason)}[/yellow]"

@@ -18,11 +18,12 @@ from bench.cli.plan import announce, expect, show_expected, show_plan
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from bench.catalog.data import Catalog
     from bench.records.planned import PlannedRun
-    from bench.runs.executors import Executor
+    from bench.runs.estimate import Pace
+    from bench.runs.executors import Asked, Executor
     from bench.runs.runner import Observer
     from bench.runs.suite import Suite
 
@@ -55,8 +56,9 @@ def run(
     """
     tracked = options.prepare(track=not dry_run)
     console, suite, catalog = Console(), options.chosen_suite, options.catalog
+    asked = execution.asked(options.device, partial(console.print, style="dim", highlight=False, soft_wrap=True))
+    executor = asked.made() if asked.here else None  # another one is connected to when there is something to make
     plan = _planned(console, options, suite, catalog, fetch=not dry_run)
-    executor = execution.open(options.device, partial(console.print, style="dim", highlight=False, soft_wrap=True))
     expected = expect(
         console, plan, catalog, options.results, executor, threads=execution.threads, force=force, thorough=dry_run
     )
@@ -66,7 +68,15 @@ def run(
         announce(console, expected)
         with _tracker(console, tracked, options.results) as trackers:  # tables are there before MLflow is waited for
             outcome = _execute(
-                console, expected.order, catalog, executor, options, trackers, force=force, compiled=compiled
+                console,
+                plan,
+                catalog,
+                executor or asked,
+                options,
+                trackers,
+                force=force,
+                compiled=compiled,
+                paces=expected.paces,
             )
             if queued := len(plan) - outcome.total():  # with --slurm-detach
                 again = "the same command without --force" if force else "the same command"
@@ -95,12 +105,13 @@ def _execute(
     console: Console,
     plan: Sequence[PlannedRun],
     catalog: Catalog,
-    executor: Executor,
+    executor: Executor | Asked,
     options: PlanOptions,
     trackers: Sequence[Observer],
     *,
     force: bool,
     compiled: bool,
+    paces: Mapping[str, Pace] | None,
 ) -> Counter[str]:
     from bench.runs.session import execute
 
@@ -112,6 +123,7 @@ def _execute(
             executor=executor,
             force=force,
             compiled=compiled,
+            paces=paces,
             observers=[screen, *trackers],
         )
 
@@ -121,7 +133,8 @@ def _quick(plan: Sequence[PlannedRun]) -> str:
     steps = max((run.spec.train.epochs * run.spec.train.steps_per_epoch for run in plan), default=0)
     windows = max((run.spec.task.scored for run in plan), default=0)
     texts = (f"at most {steps} training steps" if steps else "", f"{windows} scored windows" if windows else "")
-    return f"profile quick: {', '.join([*filter(None, texts), 'so ranks mean nothing'])}"
+    limits = ", ".join(filter(None, texts))
+    return f"profile quick: {limits}, so ranks mean nothing" if limits else "profile quick: ranks mean nothing"
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from bench.errors import ConfigError, TrainingError, require
 
 if TYPE_CHECKING:
     from bench.catalog.data import Catalog
-    from bench.runs.executors import Executor
+    from bench.runs.executors import Asked, Executor
     from bench.runs.plan import Selection
     from bench.runs.suite import Suite
     from bench.tuning.search import Tuner, Workplace
@@ -35,15 +35,13 @@ class TrialOptions(ExecutionOptions):
 
     jobs: Annotated[
         str,
-        typer.Option(
-            "--jobs", help="Trials side by side, or auto; one after the other, each is drawn from all others."
-        ),
+        typer.Option("--jobs", help="Trials side by side, or auto; with 1, each trial knows all before it."),
     ] = "1"
 
-    def open(self, device: str, say: Callable[[str], None]) -> Executor:
+    def asked(self, device: str, say: Callable[[str], None]) -> Asked:
         if self.executor == "slurm" and self.jobs == "auto" and not self.slurm_local:
             raise ConfigError("--jobs auto is no number of trials on Slurm; give one, such as --jobs 4")
-        return super().open(device, say)
+        return super().asked(device, say)
 
 
 @with_options(TrialOptions, name="execution", without=("slurm_detach",))
@@ -68,18 +66,21 @@ def tune(
     A study that was interrupted resumes. What --set fixes is not searched.
     Exit code 0: all done. 1: a study found nothing or failed. 2: the command or its data are wrong.
     """
+    from bench.records.store import ResultStore
     from bench.tuning.search import Workplace
 
     require("optuna", "tuning", "stbench tune")
     target = _target(trials, budget_s)
     tracked = options.prepare()
     catalog, console = options.catalog, Console()
+    asked = execution.asked(options.device, partial(console.print, style="dim", highlight=False, soft_wrap=True))
     with console.status("reading the data sets"):
         jobs = _jobs(options.chosen_suite, options.selection, catalog, options.device)
     console.print(
         f"{len(jobs)} {'study' if len(jobs) == 1 else 'studies'}, {target} each, on validation alone", highlight=False
     )
-    executor = execution.open(options.device, partial(console.print, style="dim", highlight=False, soft_wrap=True))
+    ResultStore(options.results).sweep()
+    executor = asked.made()
     device = executor.here or "cpu"
     workplace = Workplace(
         results=options.results, data_dir=catalog.data_dir, storage=storage, device=device, threads=execution.threads

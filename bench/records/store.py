@@ -29,7 +29,7 @@ class ResultStore:
     """The records below one results folder; safe for several processes at once."""
 
     def __init__(self, results: Path) -> None:
-        self._runs = results / "runs"
+        self._results, self._runs = results, results / "runs"
         self._locks = results / "locks"
 
     def has(self, dataset: str, model: str, run_id: str) -> bool:
@@ -140,9 +140,9 @@ class ResultStore:
         lock.release()
 
     def sweep(self) -> None:
-        """Remove what processes that were killed left: locks, and parts of records."""
-        sweep([self._runs])
-        for path in self._locks.glob("*.lock"):
+        """Remove what processes that were killed left below the results folder: parts of files, and locks."""
+        sweep([self._results])
+        for path in (*self._locks.glob("*.lock"), *self._results.glob("tuning/locks/worker-*.lock")):
             lock = FileLock(path)
             with suppress(Timeout, OSError):
                 lock.acquire(timeout=0)

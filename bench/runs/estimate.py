@@ -60,12 +60,12 @@ def shapes_of(runs: Iterable[PlannedRun], catalog: Catalog) -> dict[str, tuple[i
     return {name: catalog.shape(name) for name in dict.fromkeys(run.dataset for run in runs)}
 
 
-def paces_from_records(records: Iterable[Record | Glance], device: str) -> dict[str, Pace]:
-    """By ``pace_key`` the median over runs that were finished on a device of this name."""
+def paces_from_records(records: Iterable[Record | Glance], device: str | None) -> dict[str, Pace]:
+    """By ``pace_key`` the median over runs that were finished on a device of this name; None is any."""
     seconds: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     trained = {}
     for record in records:
-        if isinstance(record, DoneRun | DoneGlance) and record.environment.device == device:
+        if isinstance(record, DoneRun | DoneGlance) and device in (None, record.environment.device):
             key, cost, train = pace_key(record.spec), record.cost, record.spec.train
             windows = {name: getattr(record.counts, name) for name in ("train", "per_epoch", "val", "test")}
             cells = round(cost.work / work(windows, train, cost.epochs, cells=1))

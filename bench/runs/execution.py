@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import traceback
 from importlib.metadata import PackageNotFoundError, version
@@ -90,6 +92,12 @@ def failure_of(error: BaseException) -> Failure:
         message=message.encode("utf-8", "replace").decode(),
         where=f"{Path(places[-1].filename).name}:{places[-1].lineno}" if places else "",
     )
+
+
+def full_disk(failure: Failure) -> bool:
+    """Whether a run failed since there was no space to write to, or none that its user may take."""
+    words = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "PytorchStreamWriter failed writing file")
+    return any(word in failure.message for word in words)
 
 
 def _common(run: PlannedRun) -> dict[str, Any]:

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from filelock import FileLock, Timeout
 
 from bench.catalog.data import Catalog
-from bench.errors import ConfigError, WorkerError
+from bench.errors import ConfigError, StoreError, WorkerError
 from bench.files import sweep
 from bench.records.planned import PlannedRun
 from bench.records.record import Failure, Record, parse
 from bench.records.store import ResultStore
-from bench.runs.execution import failed_record, failure_of
+from bench.runs.execution import failed_record, failure_of, full_disk
 from bench.runs.executors import Executor
 from bench.runs.executors.direct import Direct
 from bench.runs.executors.processes import Processes
@@ -87,7 +87,7 @@ class Runner:
             The number of runs that are "done", "skipped" and "failed".
         """
         works = [self._work(run) for run in plan]
-        driver = _Driver(self.store, self._executor, self._observers, [self._checkpoints, self._catalog.cache])
+        driver = _Driver(self.store, self._executor, self._observers, [self._catalog.cache])
         return driver.run(works, force=force)
 
     def _work(self, run: PlannedRun) -> Work:
@@ -97,6 +97,18 @@ class Runner:
             results=self._results,
             checkpoint=self._checkpoints / f"{run.run_id}.pt",
             compiled=self._compiled,
+        )
+
+
+def _refuse_full_disk(record: Record) -> None:
+    """A run that found no space says nothing of its model, and the next one would find none either.
+
+    Raises:
+        StoreError: If the disk of a worker is full; it ends all of them.
+    """
+    if record.status == "failed" and full_disk(record.error):
+        raise StoreError(
+            f"a disk is full ({record.error}); what is done is kept: make room, then the same command goes on"
         )
 
 
@@ -115,13 +127,14 @@ class _Driver:
 
     def run(self, works: Sequence[Work], *, force: bool) -> Counter[str]:
         waiting, begun = list(works), False
+        self._sweep()
         skipped: Skipped = "stored"
         try:
             while waiting or self._again:
                 held: list[Work] = []
                 given = self._given(waiting, held, skipped, force=force)
                 if (first := next(given, None)) is not None:
-                    begun = begun or self._sweep()
+                    begun = True
                     self._executor.run(chain([first], given), self)
                 if len(held) == len(waiting):  # other processes hold these: wait, then see what they left
                     time.sleep(PAUSE_S)
@@ -133,11 +146,10 @@ class _Driver:
                 self._sweep()
         return self._outcome
 
-    def _sweep(self) -> bool:
+    def _sweep(self) -> None:
         """Remove what killed processes left behind."""
         self._store.sweep()
         sweep(self._swept)
-        return True
 
     def _given(self, works: Iterable[Work], held: list[Work], skipped: Skipped, *, force: bool) -> Iterator[Work]:
         """Those that are to be made, locked one by one; those that another process holds become ``held``."""
@@ -218,6 +230,7 @@ class _Driver:
             record = self._store.read(run.dataset, run.model, run.run_id)
         else:
             record = parse(answer, run.title) if isinstance(answer, bytes) else failed_record(run, answer)
+            _refuse_full_disk(record)
             if not self._store.write(record):  # another process, or a job believed to be lost, was there first
                 record = self._store.read(run.dataset, run.model, run.run_id)
         if record.status == "done":

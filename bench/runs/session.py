@@ -11,8 +11,15 @@ from bench.catalog.data import Catalog
 from bench.catalog.pretrained import fetch_unknown
 from bench.errors import ConfigError
 from bench.records.planned import PlannedRun
-from bench.runs.executors import Executor
+from bench.records.store import ResultStore
+from bench.runs.estimate import Pace, paces_from_records, shapes_of
+from bench.runs.executors import Asked, Executor
+from bench.runs.executors.processes import Processes
+from bench.runs.fork_server import warm_up
+from bench.runs.order import in_order
 from bench.runs.plan import Selection, overrides_of, plan
+from bench.runs.precision import name_of
+from bench.runs.preloading import large_libraries
 from bench.runs.runner import Observer, Runner
 from bench.runs.suite import Suite
 from bench.runs.tuned import TunedFolder
@@ -82,20 +89,22 @@ def execute(
     catalog: Catalog,
     results: Path,
     *,
-    executor: Executor,
+    executor: Executor | Asked,
     force: bool = False,
     compiled: bool = False,
+    paces: Mapping[str, Pace] | None = None,
     observers: Sequence[Observer] = (),
 ) -> Counter[str]:
-    """Run what a results folder lacks of a plan.
+    """Run what a results folder lacks of a plan, in the order of ``bench.runs.order.in_order``.
 
     Args:
         planned: The plan.
         catalog: Its data sets.
         results: The results folder.
-        executor: Who makes the runs.
+        executor: Who makes the runs; one that is not made yet is made if there are any.
         force: Whether to repeat finished runs; their old records are kept aside.
         compiled: Whether to use torch.compile.
+        paces: How fast runs are, by ``bench.runs.estimate.pace_key``; None is what the records tell.
         observers: Called at each step of a run, in this thread.
 
     Returns:
@@ -104,8 +113,15 @@ def execute(
     Raises:
         StoreError: If a record is broken or cannot be written.
     """
-    runner = Runner(catalog, results, executor, observers, compiled=compiled)
-    if force or any(not runner.store.has(run.dataset, run.model, run.run_id) for run in planned):
-        for _ in runner.store.records():
-            pass  # a broken record is an error before the work, not after it
-    return runner.run(planned, force=force)
+    store = ResultStore(results)
+    todo = [run for run in planned if force or not store.has(run.dataset, run.model, run.run_id)]
+    if isinstance(executor, Asked):  # where nothing is to do nothing is connected to
+        executor = executor.made() if todo else Processes(["cpu"], executor.places.threads)
+    if todo:
+        if isinstance(executor, Processes):
+            warm_up(large_libraries(todo))
+        device = executor.here and name_of(executor.here)
+        measured = paces_from_records(store.records(), device)  # a broken record is an error before the work
+        shapes = shapes_of(todo, catalog)
+        planned = in_order(planned, measured if paces is None else paces, shapes, executor.jobs)
+    return Runner(catalog, results, executor, observers, compiled=compiled).run(planned, force=force)

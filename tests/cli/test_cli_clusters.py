@@ -59,6 +59,24 @@ def test_a_worker_that_is_killed_costs_one_more_try_and_the_records_are_those_of
     assert gone(jobs_of(there)) == []
 
 
+def test_a_plan_for_a_cluster_is_looked_at_without_it_and_says_no_time_of_this_machine(words, tmp_path):
+    for executor in (["slurm"], ["ray", "--ray-address", "nowhere:1"]):
+        result = stbench(*words(tmp_path / "results"), "--dry-run", "--executor", *executor)
+        assert result.returncode == 0, result.stderr
+        assert "2 of 2 runs to do; nothing was run" in result.stdout
+        assert "this machine" not in result.stdout
+        assert "not known" in result.stdout
+
+
+def test_a_name_or_number_that_is_none_is_told_before_any_data_are_read(tmp_path):
+    for option, message in (("--jobs=x", "--jobs x is neither"), ("--executor=x", "no executor named 'x'")):
+        for command in ("run", "tune"):
+            words = ("--dataset", "nothing", "--no-track", "--results", str(tmp_path / "results"), option)
+            result = stbench(command, *words)
+            assert result.returncode == 2
+            assert message in result.stderr
+
+
 def test_an_option_of_another_executor_is_refused(words, tmp_path):
     for option in ("--ray-address=host:1", "--slurm-time=5", "--slurm-local"):
         result = stbench(*words(tmp_path / "results"), option)
@@ -74,7 +92,7 @@ def test_an_option_of_sbatch_may_have_no_value() -> None:
 
 def test_on_slurm_tuning_wants_a_number_of_trials_side_by_side_and_a_command_that_stays(tmp_path) -> None:
     with pytest.raises(ConfigError, match="give one, such as --jobs 4"):
-        TrialOptions(executor="slurm", jobs="auto").open("cpu", print)
+        TrialOptions(executor="slurm", jobs="auto").asked("cpu", print)
     result = CliRunner().invoke(app, ["tune", "--all", "--executor", "slurm", "--slurm-detach"])
     assert result.exit_code == 2
     assert "No such option" in result.output

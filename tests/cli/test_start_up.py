@@ -12,6 +12,7 @@ from commands import ROOT, environment
 from records import record
 
 from bench.catalog.data import Catalog
+from bench.cli import run as run_command
 from bench.records.store import ResultStore
 from bench.runs.plan import Selection, plan
 from bench.runs.suite import load_suite
@@ -78,3 +79,13 @@ def test_a_dry_run_tries_how_fast_runs_are_in_other_processes(options: list[str]
     heavy, text = loaded("run", *options, "--dry-run", "--seed", "7", "--set", "task.history=5")
     assert heavy == []
     assert "2 of 2 runs to do, about" in text
+
+
+def test_the_line_of_the_quick_profile_names_the_limits_that_there_are(tiny: Path, tmp_path: Path) -> None:
+    def line(*overrides: str) -> str:
+        catalog = Catalog(data_dir=tiny, cache=tmp_path / "cache")
+        selection = Selection(models=("stid",), datasets=("tiny",), overrides=overrides)
+        return run_command._quick(plan(load_suite("short_term"), selection, catalog))
+
+    assert line() == "profile quick: at most 5 training steps, 20 scored windows, so ranks mean nothing"
+    assert line("task.scored=0", "train.steps_per_epoch=0") == "profile quick: ranks mean nothing"

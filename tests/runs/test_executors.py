@@ -17,14 +17,14 @@ from rich.console import Console
 from bench.catalog import registry
 from bench.catalog.data import Catalog
 from bench.cli.console import ConsoleObserver
-from bench.errors import ConfigError, UnknownNameError
-from bench.files import atomic_write
+from bench.errors import ConfigError, StoreError, UnknownNameError
+from bench.files import atomic_write, held_file
 from bench.records.planned import PlannedRun
 from bench.records.record import DoneRun, Record
 from bench.records.store import ResultStore
 from bench.runs.estimate import Pace, pace_key
 from bench.runs.execution import failure_of
-from bench.runs.executors import Follower, Places, make_executor, number_of_jobs, places
+from bench.runs.executors import Asked, Follower, Places, make_executor, number_of_jobs, places
 from bench.runs.executors.processes import Processes
 from bench.runs.order import in_order, span
 from bench.runs.plan import Selection, plan
@@ -140,6 +140,18 @@ def test_a_worker_that_is_killed_costs_its_run_one_more_try(
     assert left_behind(tmp_path / "results") == []
 
 
+def test_a_full_disk_in_a_worker_ends_the_command_and_leaves_no_failed_run(
+    catalog: Catalog, tmp_path: Path, registered: Callable[[str, str], None]
+) -> None:
+    registered("full", model_text("raise OSError(28, os.strerror(28), 'x')"))
+    runs = sorted(planned(catalog, "full", "last_value"), key=lambda run: run.model == "full")
+    runner = Runner(catalog, tmp_path / "results", Processes(["cpu"], 1))
+    with pytest.raises(StoreError, match=r"a disk is full .*No space left.*; what is done is kept: make room"):
+        runner.run(runs)
+    assert [record.model for record in runner.store.records()] == ["last_value"]
+    assert left_behind(tmp_path / "results") == []
+
+
 def test_a_worker_that_is_killed_goes_on_from_its_checkpoint(catalog: Catalog, tmp_path: Path) -> None:
     def kill(run: PlannedRun) -> None:
         if len(observer.events) == 3:  # started, and two epochs
@@ -231,14 +243,20 @@ def test_what_killed_processes_left_goes_and_what_others_hold_stays(catalog: Cat
     held = store.lock(mine)
     held.acquire()
     store.lock(its).acquire()  # and lost at once, as by a process that is killed
-    dead = tmp_path / "runs" / "a" / ".0123.tmp"
-    dead.parent.mkdir(parents=True)
-    dead.touch()
-    with atomic_write(tmp_path / "runs" / "a" / "b") as part:
+    folders = [tmp_path / name for name in ("runs/a", "tables", "figures", "tuned/b", "tuning/locks", ".")]
+    dead = [folder / ".0123.tmp" for folder in folders] + [tmp_path / "tuning" / "locks" / "worker-1.lock"]
+    for file in dead:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    (tmp_path / "tuning" / "locks" / "id.lock").touch()
+    with held_file(tmp_path / ".4567.tmp") as witness, atomic_write(tmp_path / "runs" / "a" / "b") as part:
         part.touch()
-        store.sweep()
+        Runner(catalog, tmp_path, Processes(["cpu"], 1)).run([])  # a command with nothing to do
         assert part.exists()
-    assert not dead.exists()
+        assert witness.exists()
+    assert not witness.exists()
+    assert [file for file in dead if file.exists()] == []
+    assert (tmp_path / "tuning" / "locks" / "id.lock").exists()
     assert [path.stem for path in (tmp_path / "locks").iterdir()] == [mine]
     store.release(held)
     assert list((tmp_path / "locks").iterdir()) == []
@@ -246,7 +264,7 @@ def test_what_killed_processes_left_goes_and_what_others_hold_stays(catalog: Cat
 
 def test_jobs_are_a_number_or_auto() -> None:
     assert [number_of_jobs(text) for text in ("auto", "3", 2)] == [None, 3, 2]
-    for text in ("0", "-1", "many"):
+    for text in ("0", "-1", "many", 2.5):
         with pytest.raises(ConfigError, match="neither auto nor a whole number"):
             number_of_jobs(text)
     with pytest.raises(UnknownNameError, match="did you mean 'processes'"):
@@ -281,6 +299,35 @@ def test_more_jobs_than_the_gpus_carry_are_refused(monkeypatch: pytest.MonkeyPat
         places.slots(Places(device="cuda", jobs=5, runs_per_gpu=2))
 
 
+def test_shares_of_a_gpu_are_refused_where_runs_take_none() -> None:
+    for name in ("processes", "ray"):
+        with pytest.raises(ConfigError, match="--runs-per-gpu 2 shares GPUs among runs, which with --device cpu"):
+            make_executor(name, Places(device="cpu", runs_per_gpu=2))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ({"jobs": 0}, "jobs is 0, wanted"),
+        ({"threads": 0}, "threads is 0, wanted"),
+        ({"threads": None}, "threads is None, wanted"),
+        ({"threads": 1.5}, "threads is 1.5, wanted"),
+        ({"runs_per_gpu": True}, "runs_per_gpu is True, wanted"),
+    ],
+)
+def test_a_number_that_is_none_is_refused(numbers: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Places(**numbers)
+
+
+def test_an_option_that_an_executor_does_not_have_is_refused_with_those_it_has() -> None:
+    Asked(name="slurm", places=Places(), options={"minutes": 60})
+    with pytest.raises(ConfigError, match="no executor option 'time'; those of 'slurm' are partition, minutes, gpus"):
+        Asked(name="slurm", places=Places(), options={"time": 60})
+    with pytest.raises(ConfigError, match="no executor option 'places'; 'processes' has none"):
+        make_executor("processes", Places(), {"places": Places()})
+
+
 def test_a_container_is_asked_for_its_share_of_the_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
     monkeypatch.setattr(places, "QUOTA", tmp_path / "cpu.max")
@@ -291,7 +338,8 @@ def test_a_container_is_asked_for_its_share_of_the_cores(tmp_path: Path, monkeyp
 
 
 def test_long_runs_begin_first_behind_naive_baselines_and_the_time_is_that_of_the_places(catalog: Catalog) -> None:
-    runs = planned(catalog, "dlinear", "last_value", "stid", datasets=("tiny", "tiny2"))
+    whole = (*BUDGET, "task.scored=0")
+    runs = planned(catalog, "dlinear", "last_value", "stid", datasets=("tiny", "tiny2"), overrides=whole)
     seconds = {"stid": 3e-6, "dlinear": 1e-6}
     paces = {
         pace_key(run.spec): Pace(trained=True, seconds={24: seconds[run.model]}) for run in runs if run.model in seconds

@@ -7,8 +7,9 @@ it, one whenever it has room, makes each in a fresh process, and tells the drive
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast, runtime_checkable
 
 from bench.errors import ConfigError, UnknownNameError
@@ -90,7 +91,7 @@ def number_of_jobs(text: str | int) -> int | None:
     if text == "auto":
         return None
     try:
-        number = int(text)
+        number = int(str(text))
     except ValueError:
         number = 0
     if number < 1:
@@ -107,6 +108,9 @@ class Places:
         device: "auto", "cpu", "cuda" or "cuda:<number>".
         threads: Of the libraries of each run.
         runs_per_gpu: How many share a GPU; None is as many as ``jobs`` asks for, else one.
+
+    Raises:
+        ConfigError: If one of the numbers is none above 0.
     """
 
     jobs: int | None = None
@@ -114,19 +118,63 @@ class Places:
     threads: int = THREADS
     runs_per_gpu: int | None = None
 
+    def __post_init__(self) -> None:
+        for name, number in (("jobs", self.jobs), ("threads", self.threads), ("runs_per_gpu", self.runs_per_gpu)):
+            if not (number is None and name != "threads") and (type(number) is not int or number < 1):
+                raise ConfigError(f"{name} is {number!r}, wanted a whole number above 0")
 
-def make_executor(name: str, places: Places, options: Mapping[str, Any] | None = None) -> Executor:
-    """The executor of this name.
 
-    Args:
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """An executor that was asked for and is not made yet: it connects to nothing and starts nothing.
+
+    Attributes:
         name: A name of ``MODULES``.
         places: How many runs, and where.
         options: Its own, such as the address of a cluster.
 
     Raises:
         UnknownNameError: If there is no such executor.
+        ConfigError: If it has no option of such a name.
+    """
+
+    name: str
+    places: Places
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.name not in MODULES:
+            raise UnknownNameError("executor", self.name, MODULES)
+        known = list(inspect.signature(self._make).parameters)[1:]
+        for option in self.options:
+            if option not in known:
+                names = f"those of '{self.name}' are {', '.join(known)}" if known else f"'{self.name}' has none"
+                raise ConfigError(f"there is no executor option '{option}'; {names}")
+
+    @property
+    def here(self) -> bool:
+        """Whether it works on this machine alone, so that making it connects to nothing."""
+        return self.name == "processes"
+
+    def made(self) -> Executor:
+        """The executor, connected to where it works.
+
+        Raises:
+            BenchError: If it cannot work here.
+        """
+        return cast("Executor", self._make(self.places, **self.options))
+
+    @property
+    def _make(self) -> Callable[..., Any]:
+        made_by: Callable[..., Any] = importlib.import_module(MODULES[self.name]).make
+        return made_by
+
+
+def make_executor(name: str, places: Places, options: Mapping[str, Any] | None = None) -> Executor:
+    """The executor of this name, as ``Asked`` describes it.
+
+    Raises:
+        UnknownNameError: If there is no such executor.
         BenchError: If it cannot work here.
     """
-    if name not in MODULES:
-        raise UnknownNameError("executor", name, MODULES)
-    return cast("Executor", importlib.import_module(MODULES[name]).make(places, **(options or {})))
+    return Asked(name=name, places=places, options=options or {}).made()

@@ -12,10 +12,11 @@ from typing import Any, Final
 from uuid import uuid4
 
 from bench.errors import BenchError, ConfigError, WorkerError, require
+from bench.files import held_file
 from bench.runs.execution import failure_of
 from bench.runs.executors import Follower, Places
 from bench.runs.executors.elsewhere import results_of
-from bench.runs.executors.places import cores, wants_gpu
+from bench.runs.executors.places import cores, refuse_shares, wants_gpu
 from bench.runs.executors.ray_task import BEGUN, SentCatalog, helped, made
 from bench.runs.isolation import End, Row
 from bench.runs.worker import Work
@@ -85,23 +86,22 @@ class OnRay:
 
         here, witness = Path.cwd(), results_of(arguments).absolute() / f".{uuid4().hex}.tmp"
         given = (function, (*arguments, self._device), here, witness, _variables())
-        witness.touch()
-        tasks = [self._helper.remote(*given) for _ in range(self.jobs)]
+        with held_file(witness):
+            tasks = [self._helper.remote(*given) for _ in range(self.jobs)]
 
-        def at_work(timeout: float | None = 0) -> bool:
-            for task in ray.wait(list(tasks), timeout=timeout)[0] if tasks else ():
-                tasks.remove(task)
-                _heed(task)
-            return bool(tasks)
+            def at_work(timeout: float | None = 0) -> bool:
+                for task in ray.wait(list(tasks), timeout=timeout)[0] if tasks else ():
+                    tasks.remove(task)
+                    _heed(task)
+                return bool(tasks)
 
-        try:
-            yield at_work
-            while at_work(None):
-                pass
-        finally:
-            witness.unlink()
-            for task in tasks:
-                ray.cancel(task, force=True)
+            try:
+                yield at_work
+                while at_work(None):
+                    pass
+            finally:
+                for task in tasks:
+                    ray.cancel(task, force=True)
 
     def _given(self, work: Work, data: Sequence[Any] = ()) -> Any:
         return self._task.remote(work.placed(self._device), list(data), self._threads, _variables())
@@ -157,6 +157,8 @@ def make(places: Places, address: str | None = None) -> OnRay:
         MissingPackageError: If Ray is not installed.
     """
     require("ray", "ray", "--executor ray")
+    if not (on_gpus := wants_gpu(places.device)):
+        refuse_shares(places)
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     os.environ.update(QUIET)
     if address != "local" and (any(map(os.environ.get, TOKENS)) or (Path.home() / ".ray" / "auth_token").exists()):
@@ -165,7 +167,7 @@ def make(places: Places, address: str | None = None) -> OnRay:
 
     if not ray.is_initialized():
         _connect(address, places)
-    there, on_gpus = ray.cluster_resources(), wants_gpu(places.device)
+    there = ray.cluster_resources()
     share = 1 / (places.runs_per_gpu or 1) if on_gpus else 0
     fit = int(there.get("GPU", 0) / share) if on_gpus else int(there.get("CPU", 0)) // places.threads
     return OnRay(places.jobs or max(1, fit), "cuda:0" if on_gpus else "cpu", places.threads, share)

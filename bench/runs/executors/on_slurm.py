@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import uuid4
 
-from bench.errors import ConfigError, WorkerError, require
+from bench.errors import ConfigError, StoreError, WorkerError, require
 from bench.files import network_file_system
 from bench.records.store import ResultStore
 from bench.runs.executors import Follower, Places
@@ -72,7 +72,7 @@ class OnSlurm:
         try:
             with _jobs_left_to_themselves():
                 watch.follow()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, StoreError):
             watch.cancel()
             raise
 

@@ -19,10 +19,11 @@ def slots(places: Places) -> list[str]:
 
     Raises:
         DeviceError: If the device is not there.
-        ConfigError: If more jobs are asked for than the GPUs have places.
+        ConfigError: If more jobs are asked for than the GPUs have places, or shares of a GPU where runs have none.
     """
     devices = _devices(places.device)
     if devices == ["cpu"]:
+        refuse_shares(places)
         return devices * (places.jobs or max(1, cores() // places.threads))
     most = len(devices) * (places.runs_per_gpu or ceil((places.jobs or 1) / len(devices)))
     if places.jobs is not None and places.jobs > most:
@@ -31,6 +32,19 @@ def slots(places: Places) -> list[str]:
             f"carry, {most}; leave one of the two out"
         )
     return list(islice(cycle(devices), places.jobs or most))
+
+
+def refuse_shares(places: Places) -> None:
+    """Where runs take no GPU.
+
+    Raises:
+        ConfigError: If several were to share one.
+    """
+    if places.runs_per_gpu is not None:
+        raise ConfigError(
+            f"--runs-per-gpu {places.runs_per_gpu} shares GPUs among runs, which with --device {places.device} take "
+            "none here; leave it out, or say --device cuda where there is one"
+        )
 
 
 def wants_gpu(device: str) -> bool:
