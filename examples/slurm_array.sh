@@ -19,8 +19,11 @@ set -euo pipefail
 # What starts the program: in a container "apptainer exec --nv stbench.sif stbench".
 program=${STBENCH:-stbench}
 
-part=$((SLURM_ARRAY_TASK_ID - SLURM_ARRAY_TASK_MIN + 1))
+if [ "$SLURM_ARRAY_TASK_MIN" -ne 1 ] || [ "$SLURM_ARRAY_TASK_MAX" -ne "$SLURM_ARRAY_TASK_COUNT" ]; then
+    echo "the array must be --array=1-N, whose N parts make the plan; to make some again, submit all of it again" >&2
+    exit 2
+fi
 
 # MLflow is left out, since a database of SQLite may break where several jobs write to it; `stbench sync` fills it later.
 # shellcheck disable=SC2086 # the program may be several words
-exec $program run "$@" --shard "$part/$SLURM_ARRAY_TASK_COUNT" --no-track
+exec $program run "$@" --shard "$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT" --no-track

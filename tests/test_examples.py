@@ -96,14 +96,33 @@ def test_the_example_of_a_model_is_one_short_file_that_forecasts(tmp_path, monke
 def test_an_array_of_jobs_makes_the_whole_plan(tiny, tmp_path):
     plan = ["--model", "last_value", "--model", "window_mean", "--dataset", "tiny", "--dataset", "tiny2", "--jobs", "1"]
     folders = ["--data-dir", str(tiny), "--results", str(tmp_path / "results")]
-    task = {"SLURM_ARRAY_TASK_MIN": "3", "SLURM_ARRAY_TASK_COUNT": "2", "STBENCH": f"{sys.executable} -m bench"}
-    for number, made in (("3", 2), ("4", 4)):
+    task = {f"SLURM_ARRAY_TASK_{name}": number for name, number in (("MIN", "1"), ("MAX", "2"), ("COUNT", "2"))}
+    task["STBENCH"] = f"{sys.executable} -m bench"
+    for number, made in (("1", 2), ("2", 4)):
         environment = {**os.environ, "OMP_NUM_THREADS": "1", **task, "SLURM_ARRAY_TASK_ID": number}
         script = ["bash", "examples/slurm_array.sh", *plan, *folders]
         answer = subprocess.run(script, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         assert answer.returncode == 0, answer.stdout + answer.stderr
         assert len(list((tmp_path / "results").glob("runs/*/*/*.json"))) == made
     assert not (tmp_path / "results" / "mlflow.db").exists()
+
+
+@pytest.mark.parametrize("array", ["3 7 2", "0 1 2", "1 5 3"])
+def test_an_array_that_would_leave_a_part_of_the_plan_out_is_refused(array):
+    numbers = dict(zip(("MIN", "MAX", "COUNT"), array.split(), strict=True), ID=array[0])
+    environment = {**os.environ, "STBENCH": "echo", **{f"SLURM_ARRAY_TASK_{name}": it for name, it in numbers.items()}}
+    script = ["bash", "examples/slurm_array.sh"]
+    answer = subprocess.run(script, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert "the array must be --array=1-N" in answer.stderr
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "apptainer.def"])
+def test_a_container_takes_torch_alone_from_an_index_of_its_own(name):
+    text = (ROOT / "containers" / name).read_text(encoding="utf-8")
+    (line,) = [line for line in text.splitlines() if "--index-url" in line]
+    assert "pip install --no-deps" in line  # the index has other versions of what torch needs
+    assert line.endswith(" torch torchvision")
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", "apptainer.def"])

@@ -340,3 +340,14 @@ def test_a_metric_that_is_added_is_a_grid_and_rows_of_the_csv(monkeypatch: pytes
 def with_skill(made: Any, value: float) -> Any:
     score = Score(overall=value, per_step=[value] * 6, per_channel=[value] * 2)
     return replace(made, scores={split: {**scores, "skill": score} for split, scores in made.scores.items()})
+
+
+def test_runs_of_different_numbers_of_threads_are_told_in_a_note():
+    def notes(*threads):
+        made = [record(model=name) for name in ("stid", "dlinear", "ridge")]
+        places = [replace(run.environment, threads=count) for run, count in zip(made, threads, strict=True)]
+        runs = [replace(run, environment=place) for run, place in zip(made, places, strict=True)]
+        return " ".join(results_of(runs).table("short_term").tables[0].notes)
+
+    assert "The runs had 1 or 4 threads, on which scores depend a little." in notes(4, 1, None)
+    assert "threads" not in notes(1, 1, None)

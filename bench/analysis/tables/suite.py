@@ -91,9 +91,19 @@ def _notes(group: Group, suite: Suite) -> tuple[str, ...]:
         *([budget] if budget else []),
         *([f"Not run: {absent}."] if absent else []),
         *([weights] if weights else []),
+        *([threads] if (threads := _threads_note(group)) else []),
         *([SPLIT] if any(data.channel for data in group.datasets) else []),
         *([read] if (read := inputs_note(group)) else []),
     )
+
+
+def _threads_note(group: Group) -> str:
+    """Where not all runs had as many threads: sums of floats are made in another order by each number of them."""
+    runs = [run for cell in group.cells.values() for run in cell.runs]
+    known = {number for run in runs if (number := run.environment.threads) is not None}
+    if len(known) < 2:
+        return ""
+    return f"The runs had {' or '.join(map(str, sorted(known)))} threads, on which scores depend a little."
 
 
 def _most_seeds(group: Group) -> int:
