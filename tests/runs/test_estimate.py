@@ -308,7 +308,7 @@ def test_nothing_is_said_where_nothing_is_known_and_what_is_left_out_is_said(cat
     runs = make_plan("last_value", "stid", datasets=("tiny",))
     assert printed(catalog, runs[:1], tmp_path, thorough=False) == ""
     monkeypatch.setattr(registry.load("model", "stid").Model, "forward", lambda *_: 1 / 0)
-    monkeypatch.setattr("bench.runs.timing.call", lambda function, *arguments: function(*arguments))
+    monkeypatch.setattr("bench.runs.timing.call", lambda function, *arguments, **_: function(*arguments))
     assert "1 of them not timed" in printed(catalog, runs, tmp_path)
 
 
