@@ -61,7 +61,7 @@ def brute_force(forecast, target, valid, threshold):
     }
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     forecast=hnp.arrays(np.float32, SHAPE, elements=FLOATS),
     target=hnp.arrays(np.float32, SHAPE, elements=FLOATS),
@@ -133,7 +133,7 @@ def test_one_float32_apart_is_no_constant_target():
     assert scores(target, target, np.ones_like(target, dtype=bool))["r2"].overall == 1
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(
     forecast=hnp.arrays(np.float32, SHAPE, elements=FLOATS),
     target=hnp.arrays(np.float32, SHAPE, elements=FLOATS),

@@ -127,7 +127,7 @@ def test_a_suite_of_variants_ends_in_its_own_table_and_figure(tmp_path, tiny):
     assert "tiny / wide / seed 1" in answer.stdout
     text = (tmp_path / "results" / "tables" / "mine.md").read_text(encoding="utf-8")
     assert "Does width help? Difference from “narrow”." in text
-    assert "all with train.epochs=4, train.steps_per_epoch=4" in text
+    assert "all with train.batch_size=8, train.epochs=4, train.steps_per_epoch=4" in text
     status = stbench("status", *plan)
     assert all(name in status.stdout for name in ("narrow", "wide", "3 done"))
     one = stbench("run", *plan, "--no-track", "--variant", "wide", "--seed", "0")

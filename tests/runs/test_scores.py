@@ -187,8 +187,8 @@ def test_a_checkpoint_serves_one_spec_under_one_code(catalog: Catalog, tmp_path:
     (run, other_seed), runner = plan(load_suite("short_term"), selection, catalog), Runner(catalog, tmp_path, CPU)
     other_code = replace(run, code="f" * 12)
     assert run.spec == other_code.spec
-    assert len({runner._checkpoint(each) for each in (run, other_seed, other_code)}) == 3
-    assert runner._checkpoint(run) == runner._checkpoint(replace(run))
+    assert len({runner._work(each).checkpoint for each in (run, other_seed, other_code)}) == 3
+    assert runner._work(run).checkpoint == runner._work(replace(run)).checkpoint
 
 
 def test_the_rate_of_the_recipe_is_the_rate_of_the_run(catalog: Catalog, tmp_path: Path) -> None:
