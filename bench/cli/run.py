@@ -78,11 +78,7 @@ def run(
                 compiled=compiled,
                 paces=expected.paces,
             )
-            if queued := len(plan) - outcome.total():  # with --slurm-detach
-                again = "the same command without --force" if force else "the same command"
-                print_line(f"{queued} queued; {again} follows them and writes the tables")
-            else:
-                _finish(console, options, suite, plan, outcome)
+            _finish(console, options, suite, plan, outcome, force=force)
     if options.profile == "quick":
         print_line(NEXT)
     if not dry_run and outcome["failed"]:
@@ -150,11 +146,21 @@ def _tracker(console: Console, uri: str | None, results: Path) -> Iterator[list[
 
 
 def _finish(
-    console: Console, options: PlanOptions, suite: Suite, plan: Sequence[PlannedRun], outcome: Counter[str]
+    console: Console,
+    options: PlanOptions,
+    suite: Suite,
+    plan: Sequence[PlannedRun],
+    outcome: Counter[str],
+    *,
+    force: bool,
 ) -> None:
-    """Write tables and figures, and say what became of the plan."""
+    """Write tables and figures, and say what became of the plan; of runs that are only queued say so."""
     from bench.cli.output import write_both
 
+    if queued := len(plan) - outcome.total():  # with --slurm-detach
+        again = "the same command without --force" if force else "the same command"
+        print_line(f"{queued} queued; {again} follows them and writes the tables")
+        return
     written = write_both(options.results, [options.suite] if options.suite else [])
     console.print(outcome_of(plan, suite, options.results), highlight=False)
     tables, figures = (", ".join(str(p) for p in written if p.suffix == ending) for ending in (".md", ".png"))
