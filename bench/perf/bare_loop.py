@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 import typer
 from torch import Tensor, nn
@@ -27,7 +28,6 @@ from bench.catalog import registry
 from bench.catalog.data import Catalog, resolve_data_dir
 from bench.context import RunContext, flags_kept
 from bench.errors import TrainingError
-from bench.mapped import storage_of_its_own
 from bench.perf._measure import Cell, Measurement, Out, Threads, ratio_of, report, run
 from bench.scoring import EVALUATION_BATCH
 from bench.settings import TaskSettings, TrainSettings
@@ -86,13 +86,13 @@ def main(
 def first_slots(data: SpatioTemporalData, count: int) -> SpatioTemporalData:
     """A data set that ends sooner, so that its epochs are short and its splits keep their proportions.
 
-    What is mapped is mapped again, as in a run, and not cut out of the map.
+    Its arrays are in memory, also where those of the whole one are mapped.
     """
     if not 0 < count < len(data.values):
         return data
     segments = tuple((start, min(stop, count)) for start, stop in data.segments if start < count)
-    mask = None if data.mask is None else storage_of_its_own(data.mask, 0, count)
-    values = storage_of_its_own(data.values, 0, count)
+    mask = None if data.mask is None else np.array(data.mask[:count])
+    values = np.array(data.values[:count])
     return replace(data, values=values, mask=mask, clock=data.clock[:count], segments=segments)
 
 

@@ -101,7 +101,7 @@ def test_on_slurm_tuning_wants_a_number_of_trials_side_by_side_and_a_command_tha
 @pytest.mark.parametrize("force", [False, True])
 def test_detached_runs_are_told_of_instead_of_tables(words, tmp_path, monkeypatch, force) -> None:
     monkeypatch.setattr("bench.cli.run._execute", lambda *_, **__: Counter(done=0, skipped=1, failed=0))
-    monkeypatch.setattr("bench.cli.run._finish", lambda *_: pytest.fail("tables"))
+    monkeypatch.setattr("bench.cli.output.write_both", lambda *_: pytest.fail("tables"))
     given = ["--executor", "slurm", "--slurm-local", "--slurm-detach", *(["--force"] if force else [])]
     output = CliRunner().invoke(app, [*words(tmp_path), *given]).output
     assert f"1 queued; the same command{' without --force' if force else ''} follows them" in output
