@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile import install, model_text
+from hostile import model_text
 from rich.console import Console
 
-from bench.catalog import registry
 from bench.catalog.data import Catalog
 from bench.cli.console import ConsoleObserver
 from bench.errors import ConfigError, StoreError, UnknownNameError
@@ -97,21 +96,6 @@ def test_two_side_by_side_leave_the_records_of_one_after_the_other(catalog: Cata
         mine = [what for what, title in observer.events if title == run.title]
         assert mine == (["started", "epoch 1", "epoch 2", "done"] if run.model in ("stid", "dlinear") else mine)
         assert (mine[0], mine[-1]) == ("started", "done")
-
-
-@pytest.fixture
-def registered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
-    """Registers a model as an installed package would."""
-    folder = tmp_path / "packages"
-    folder.mkdir()
-    monkeypatch.syspath_prepend(str(folder))
-
-    def register(name: str, text: str) -> None:
-        install(folder, name, text)
-        registry._plugins.cache_clear()
-
-    yield register
-    registry._plugins.cache_clear()
 
 
 ONCE = """

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import errands
@@ -14,9 +14,8 @@ import kills
 import pytest
 import torch
 from commands import ROOT, environment
-from hostile import install, model_text
+from hostile import model_text
 
-from bench.catalog import registry
 from bench.catalog.data import Catalog
 from bench.context import RunContext, flags_kept
 from bench.errors import WorkerError
@@ -214,21 +213,6 @@ ENDS = {
     "crashes": "os.kill(os.getpid(), 11)",
     "interrupts": "raise KeyboardInterrupt",
 }
-
-
-@pytest.fixture
-def registered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
-    """Registers a model as an installed package would."""
-    folder = tmp_path / "packages"
-    folder.mkdir()
-    monkeypatch.syspath_prepend(str(folder))
-
-    def register(name: str, text: str) -> None:
-        install(folder, name, text)
-        registry._plugins.cache_clear()
-
-    yield register
-    registry._plugins.cache_clear()
 
 
 def planned(catalog: Catalog, *models: str) -> list[object]:
