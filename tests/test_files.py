@@ -195,7 +195,7 @@ def test_of_processes_that_race_for_a_name_exactly_one_wins(tmp_path: Path, with
         ("/homes/results", None),
         ("/home/scratch/results", None),
         ("/home/my group/results", "fuse.sshfs"),
-        ("/work/results", "lustre"),
+        ("/fast/results", "lustre"),
         ("/results", None),
     ],
 )
@@ -203,8 +203,8 @@ def test_a_folder_on_a_network_file_system_is_told_from_a_local_one(path: str, s
     mounts = tmp_path / "mounts"
     mounts.write_text(
         "/dev/sda / ext4 rw 0 0\nserver:/home /home nfs4 rw 0 0\n/dev/sdb /home/scratch xfs rw 0 0\n"
-        "ann@host: /home/my\\040group fuse.sshfs rw 0 0\n/dev/sdc /work ext4 rw 0 0\n"
-        "fast@tcp:/work /work lustre rw 0 0\n"
+        "ann@host: /home/my\\040group fuse.sshfs rw 0 0\n/dev/sdc /fast ext4 rw 0 0\n"
+        "disks@tcp:/fast /fast lustre rw 0 0\n"
     )
     assert network_file_system(Path(path), mounts) == system
 
