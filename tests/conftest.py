@@ -19,11 +19,10 @@ pytest.register_assert_rewrite(
 )  # so that what their checks found is told
 
 from hub import Hub, point_at
+from studies import BUDGET
 from tiny import make_tiny
 
 from bench.catalog.data import Catalog
-
-BUDGET = ("train.epochs=2", "train.steps_per_epoch=2", "train.batch_size=8")
 
 
 @pytest.fixture

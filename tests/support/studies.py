@@ -11,6 +11,7 @@ from bench.tuning.studies import Job, SharedStudy, Target
 from bench.tuning.study import Scale, State, Study, TrialFacts
 from bench.tuning.trials import write_trials
 
+BUDGET = ("train.epochs=2", "train.steps_per_epoch=2", "train.batch_size=8")
 MODEL, TRAIN = {"width": 64, "layers": 1, "dropout": 1e-05}, {"lr": 0.003}
 SPACE = {
     "model.dropout": Scale(low=0.0, high=0.4),

@@ -13,8 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import BUDGET
-from studies import tune
+from studies import BUDGET, tune
 
 from bench.catalog import registry
 from bench.errors import BenchError, ConfigError, LeakError, StoreError, TrainingError

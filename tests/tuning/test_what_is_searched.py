@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from conftest import BUDGET
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from studies import tune
+from studies import BUDGET, tune
 
 from bench.cli.tune import _jobs
 from bench.config import Space
