@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import bench
-from bench.catalog.imports import import_array
+from bench.catalog.importing import import_array
 from bench.runs.suite import load_suites
 from bench.types import TaskShape, Window
 

@@ -17,7 +17,7 @@ from bench.analysis.channels import pooled
 from bench.analysis.differences import Differences, differences
 from bench.analysis.grouping import grouped
 from bench.analysis.groups import DataKey, Group, GroupKey, Run
-from bench.catalog import imports, registry
+from bench.catalog import imported, registry
 from bench.catalog.code import codes_of
 from bench.errors import UnknownNameError
 from bench.records.frame import to_frame
@@ -243,7 +243,7 @@ def _todays_code(records: Iterable[Record]) -> dict[tuple[str, str], str]:
         (record.dataset, record.model)
         for record in records
         if record.model in models
-        and (record.dataset in datasets or record.spec.data.version.startswith(f"{imports.LAYOUT}-"))
+        and (record.dataset in datasets or record.spec.data.version.startswith(f"{imported.LAYOUT}-"))
     }
     return codes_of(pairs)
 

@@ -30,7 +30,7 @@ DIGESTS = "digests.json"
 DATA_DIR_VARIABLE = "STBENCH_DATA"
 CANONICAL_CODE = "bench.catalog.canonical"  # between any reader and the cache
 SYNTHETIC_CODE = "datasets._synthetic"
-IMPORT_CODE = "bench.catalog.imports"
+IMPORT_CODE = "bench.catalog.imported"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,7 @@ class Catalog:
         if name in registry.dataset_names():
             card: DatasetCard = registry.load("dataset", name).CARD
             return card
-        from bench.catalog.imports import imported_card
+        from bench.catalog.imported import imported_card
 
         return imported_card(self._imported_folder(name))
 
@@ -177,7 +177,7 @@ class Catalog:
         return [path.name for path in folders if path.name not in registered and may_be_imported(path)]
 
     def _read_imported(self, name: str) -> tuple[DatasetCard, RawSeries]:
-        from bench.catalog.imports import read_imported
+        from bench.catalog.imported import read_imported
 
         return read_imported(self._imported_folder(name))
 

@@ -125,7 +125,8 @@ def import_file(
     zero_is_missing, mape_threshold, unit (or one for each channel), title, city, source, domain, licence, citation,
     homepage.
     """
-    from bench.catalog.imports import doubt_about_units, import_array, read_imported
+    from bench.catalog.imported import doubt_about_units, read_imported
+    from bench.catalog.importing import import_array
 
     console = Console(soft_wrap=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())

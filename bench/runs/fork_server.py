@@ -21,7 +21,7 @@ PRELOADED = (
     "bench.runs.evaluator",
     "bench.runs.preloaded",
     "torch.utils.flop_counter",
-    "bench.catalog.imports",
+    "bench.catalog.imported",
 )
 ONE_AT_A_TIME: Final = threading.Lock()
 """multiprocessing looks after all children whenever one is started, which threads must not do at once."""

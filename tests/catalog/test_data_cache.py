@@ -310,7 +310,7 @@ def test_to_examine_data_needs_no_cache(catalog: Catalog, tmp_path: Path) -> Non
         ("datasets/_formats.py", {"taxibj", "bikedc"}),
         ("datasets/_io.py", {"taxibj", "bikedc"}),
         ("datasets/_unist.py", {"taxibj"}),
-        ("bench/catalog/imports.py", {"citybus"}),
+        ("bench/catalog/imported.py", {"citybus"}),
         ("bench/catalog/import_card.py", {"citybus"}),
     ],
 )

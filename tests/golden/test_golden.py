@@ -18,7 +18,7 @@ from builders import make_data
 
 from bench.catalog import registry
 from bench.catalog.data import Catalog
-from bench.catalog.imports import import_array
+from bench.catalog.importing import import_array
 from bench.runs.plan import Selection, plan
 from bench.runs.profiles import PROFILES
 from bench.runs.runner import Runner

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.catalog.imports import import_array, read_imported
+from bench.catalog.imported import read_imported
+from bench.catalog.importing import import_array
 from bench.errors import BenchError, DataError
 
 MINIMAL = 'name = "citybus"\ninterval = 30\ngrid = [2, 3]\n'

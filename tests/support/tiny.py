@@ -20,7 +20,7 @@ unit = "trips"
 
 def make_tiny(scratch: Path) -> Path:
     """The folder ``data``, with ``tiny`` and ``tiny2``."""
-    from bench.catalog.imports import import_array
+    from bench.catalog.importing import import_array
 
     folder = scratch / "data"
     folder.mkdir()

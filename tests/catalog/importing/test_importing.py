@@ -20,7 +20,8 @@ from toy_grid import the_error
 
 from bench.catalog import import_card
 from bench.catalog.import_card import ImportCard
-from bench.catalog.imports import import_array, imported_card, read_imported
+from bench.catalog.imported import imported_card, read_imported
+from bench.catalog.importing import import_array
 from bench.errors import ConfigError
 
 DATA = Path(os.environ.get("STBENCH_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")

@@ -14,8 +14,9 @@ from desk import Desk, series
 from resident import on_linux, resident_bytes
 
 from bench import mapped
-from bench.catalog import import_csv, imports
-from bench.catalog.imports import import_array, imported_card, read_imported
+from bench.catalog import numpy_files
+from bench.catalog.imported import imported_card, read_imported
+from bench.catalog.importing import import_array, wide_csv
 
 # --- CSV
 
@@ -194,7 +195,7 @@ def test_a_semicolon_in_a_quoted_name_is_no_separator(desk: Desk) -> None:
 def short_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two slots a piece."""
     monkeypatch.setattr(mapped, "PIECE", 12)
-    monkeypatch.setattr(import_csv, "PIECE", 12)
+    monkeypatch.setattr(wide_csv, "PIECE", 12)
 
 
 @pytest.mark.usefixtures("short_pieces")
@@ -251,8 +252,8 @@ def test_a_compressed_array_with_a_flipped_bit_is_refused(desk: Desk) -> None:
 
 def test_a_card_is_known_from_the_header_of_the_array(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     made, folder = import_array(desk.npy(series(1)), desk.card, desk.data)
-    monkeypatch.setattr(imports.NumpyFile, "rows", lambda self: pytest.fail("was read"))
-    monkeypatch.setattr(imports.NumpyFile, "whole", lambda self: pytest.fail("was read"))
+    monkeypatch.setattr(numpy_files.NumpyFile, "rows", lambda self: pytest.fail("was read"))
+    monkeypatch.setattr(numpy_files.NumpyFile, "whole", lambda self: pytest.fail("was read"))
     assert imported_card(folder) == made
 
 

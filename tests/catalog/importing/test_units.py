@@ -11,7 +11,8 @@ from toy_grid import CARD, CLOCK, counts, the_error
 
 from bench.catalog.canonical import canonical
 from bench.catalog.data import Catalog
-from bench.catalog.imports import doubt_about_units, import_array, read_imported
+from bench.catalog.imported import doubt_about_units, read_imported
+from bench.catalog.importing import import_array
 from bench.errors import ConfigError
 from bench.types import DatasetCard, RawSeries
 
