@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -18,7 +19,8 @@ from bench.types import Window
 from bench.windows import Scaler, WindowSet
 
 EVALUATION_BATCH = 64
-PROBES: Final = 8  # windows of each split that are audited alone
+PROBES: Final = 8  # windows of each split that are audited alone,
+PROBED: Final = 4  # or one of so many of few windows
 BATCHES: Final = 3  # the first, the middle and the last, that they are in
 SUMMED: Final = 2**16  # values at a time on a CPU
 KEPT: Final = 2**22  # values of a batch that are kept; of a larger one, at some of the cells alone
@@ -134,7 +136,8 @@ class _Keeper:
 
 def _probes(sizes: list[int]) -> list[Tensor]:
     """Of batches of these sizes the rows that are probed, spread over all of them, on the CPU."""
-    spread = torch.linspace(0, sum(sizes) - 1, min(PROBES, sum(sizes))).round().long()
+    there = sum(sizes)
+    spread = torch.linspace(0, there - 1, min(PROBES, math.ceil(there / PROBED))).round().long()
     first, rows = 0, []
     for size in sizes:
         rows.append(spread[(spread >= first) & (spread < first + size)] - first)

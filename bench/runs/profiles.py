@@ -54,6 +54,7 @@ PROFILES: Final = MappingProxyType(
                 "predrnn": {"width": 16},
                 "simvp": {"hidden": 64},
                 "st_llm": {"side": 2},
+                "stvfm": {"depth": 3},
                 "time_llm": {"side": 4},
             },
         ),
