@@ -12,7 +12,10 @@ except for ``start``, whose default is that the calendar is unknown, and ``heade
     layout = "TCHW"                 # or THWC, THW, TNC, TN; N counts the cells row by row
     key = ""                        # the array's name in an .npz that holds several
     header = true                   # whether a CSV begins with one; asked for only where its first line leaves it open
-    missing = "none"                # or "nan": NaN marks a missing value instead of being an error
+    missing = "none"                # or what marks a missing value: a list such as [-1, "NA", "nan", ""]
+    gaps = "error"                  # or "missing": slots that the file leaves out are missing values
+    time_zone = ""                  # of the times in the file, such as "Europe/Paris" or "+01:00", where it matters
+    time_format = ""                # of the times in the file, such as "%d/%m/%Y %H:%M", where they are not ISO
     nonnegative = true              # a negative value is an error
     zero_is_missing = false         # a zero means that the sensor was silent
     mape_threshold = 10.0           # MAPE counts only targets of at least this size, and never a target of 0
@@ -25,12 +28,17 @@ except for ``start``, whose default is that the calendar is unknown, and ``heade
     citation = ""
     homepage = ""
 
+A number in ``missing`` marks the values that are equal to it, ``""`` an empty cell, and ``"nan"`` NaN in any of its
+usual spellings; ``missing = "nan"`` is short for ``["nan", ""]``. With a ``time_zone``, times are put into its standard
+(winter) time all year, so that each day has as many slots as the next.
+
 A CSV has one slot per row, its values in the order of the layout, and may begin with a header line and with a column
 of ISO times; the card's ``start`` may then be left out.
 """
 
 from __future__ import annotations
 
+import math
 import tomllib
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -52,8 +60,27 @@ from bench.types import MINUTES_PER_DAY, DatasetCard
 
 CARD_FILE, DATA_FILE = "card.toml", "data.npy"
 BY_HAND = "data.npz"  # in place of DATA_FILE: of a folder laid out by hand, or by an earlier version
+ZONE = r"^([+-][0-9]{2}:[0-9]{2}|[A-Za-z][A-Za-z0-9_+/-]*)?$"
 NAME = r"^[a-z][a-z0-9_]*$"
 MIDNIGHT = datetime.fromisoformat("2024-01-01")  # of a Monday
+
+
+def _marks(value: object) -> object:
+    """``missing`` of a card as a list: the words ``none`` and ``nan`` are short for one."""
+    lists: dict[object, tuple[object, ...]] = {"none": (), "nan": ("nan", "")}
+    marks = lists.get(value) if isinstance(value, str) else value
+    if not isinstance(marks, list | tuple) or any(isinstance(mark, bool) for mark in marks):
+        raise ValueError('write "none", "nan", or a list of what marks a missing value, such as [-1, "NA", "nan", ""]')
+    return tuple(map(_mark, marks))
+
+
+def _mark(mark: object) -> object:
+    """A number in quotes is that number, and a NaN is the word for it."""
+    try:
+        number = float(mark)  # type: ignore[arg-type]  # what is no number is told so
+    except (TypeError, ValueError):
+        return mark.strip() if isinstance(mark, str) else mark
+    return "nan" if math.isnan(number) else number
 
 
 def _no_number(value: object) -> object:
@@ -76,7 +103,10 @@ class ImportCard(BaseModel):
     layout: Literal["TCHW", "THWC", "THW", "TNC", "TN"] = "TCHW"
     key: Annotated[str, Field(pattern=r"^[^/\\]*$")] = ""
     header: bool | None = None
-    missing: Literal["none", "nan"] = "none"
+    missing: Annotated[tuple[float | str, ...], BeforeValidator(_marks)] = ()
+    gaps: Literal["error", "missing"] = "error"
+    time_zone: Annotated[str, Field(pattern=ZONE)] = ""
+    time_format: str = ""
     nonnegative: bool = True
     zero_is_missing: bool = False
     mape_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0
@@ -114,6 +144,11 @@ class ImportCard(BaseModel):
         """The numbers of the channels that make the data set, in the array's order."""
         wanted = self.use_channels or self.channels
         return [number for number, name in enumerate(self.channels) if name in wanted]
+
+    @property
+    def may_miss_values(self) -> bool:
+        """Whether a value of the data set may be NaN."""
+        return bool(self.missing) or self.gaps == "missing"
 
     def row_shape(self) -> tuple[int, ...]:
         """Shape of one slot in the declared layout."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.catalog.import_card import BY_HAND, CARD_FILE, DATA_FILE, ImportCard, read_card
+from bench.catalog.missing import MissingMarks
 from bench.catalog.numpy_files import NumpyFile
 from bench.clock import clock_from
 from bench.errors import ConfigError, DataError
@@ -31,7 +32,10 @@ def read_imported(folder: Path) -> tuple[DatasetCard, RawSeries]:
         DataError: If the array cannot be read or is not what the card says.
     """
     card, file = _imported(folder)
-    values, checks = in_grid(card, file.whole()), Checks(card, file.path)
+    array, checks = file.whole(), Checks(card, file.path)
+    if file.path.name == BY_HAND and card.missing:
+        array = MissingMarks(card, file.path).as_nan(array)
+    values = in_grid(card, array)
     for rows in in_pieces(values):
         checks.add(to_float32(rows))
     checks.finish()
@@ -71,7 +75,8 @@ class Checks:
     """Holds values against what a card says of them, piece by piece."""
 
     def __init__(self, card: ImportCard, path: Path) -> None:
-        self._card, self._path, self._gaps, self._lowest = card, path, 0, 0.0
+        self._card, self._path, self._values, self._gaps, self._negative = card, path, 0, 0, 0
+        self._lowest, self._nearest = 0.0, -np.inf
 
     def add(self, values: NDArray[np.float32]) -> None:
         """Look at a piece.
@@ -83,8 +88,11 @@ class Checks:
             raise DataError(
                 f"{self._path} holds infinite values, or some too large for float32; remove them or change the unit"
             )
+        negative = values[values < 0]
+        self._values, self._negative = self._values + values.size, self._negative + negative.size
         self._gaps += int(np.isnan(values).sum())
-        self._lowest = min(self._lowest, float(np.nanmin(values, initial=0)))
+        self._lowest = min(self._lowest, float(negative.min(initial=0)))
+        self._nearest = max(self._nearest, float(negative.max(initial=-np.inf)))
 
     def finish(self) -> None:
         """To be called after the last piece.
@@ -92,12 +100,24 @@ class Checks:
         Raises:
             DataError: If values are missing or negative that must not be.
         """
-        if self._gaps and self._card.missing == "none":
+        if self._gaps and not self._card.may_miss_values:
             raise DataError(f'{self._path} holds {self._gaps} NaN; fill them, or say missing = "nan" in the card')
-        if self._card.nonnegative and self._lowest < 0:
-            raise DataError(
-                f"{self._path} holds negative values down to {self._lowest}; say nonnegative = false in the card"
+        if self._card.nonnegative and self._negative:
+            raise DataError(f"{self._path} holds {self._negatives()}")
+
+    def _negatives(self) -> str:
+        """How many there are and what to do; if all are one value, it may be a mark and no measurement."""
+        share = f"{self._negative} negative values ({100 * self._negative / self._values:.2g} %)"
+        if self._lowest < self._nearest:
+            return (
+                f"{share} down to {self._lowest:g}; say nonnegative = false in the card if they were measured, or name "
+                f"what marks a missing value, as missing = [{self._lowest:g}]"
             )
+        share = share.replace("values", "value") if self._negative == 1 else f"{share}, all of them"
+        return (
+            f"{share} {self._lowest:g}; say missing = [{self._lowest:g}] in the card if that marks a missing value, "
+            "or nonnegative = false if it was measured"
+        )
 
 
 def in_grid(card: ImportCard, array: NDArray[Any]) -> NDArray[Any]:

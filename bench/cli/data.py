@@ -129,6 +129,7 @@ def import_file(
     from bench.catalog.importing import import_array
 
     console = Console(soft_wrap=True)
+    notes: list[str] = []
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(escape(f"reading {file.name}"), total=None)
@@ -138,12 +139,15 @@ def import_file(
             _data_folder(data_dir),
             force=force,
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+            on_note=notes.append,
         )
     text = (
         f"{made.name}: {_span(made)}, {_grid(made)}, {', '.join(made.channels)} → {folder}\n"
         f"  next: stbench data show {made.name} --data-dir {folder.parent}"
     )
     console.print(f"[green]✓[/green] {escape(text)}", highlight=False)
+    for note in notes:
+        console.print(escape(f"  {note}"), highlight=False)
     if doubt := doubt_about_units(made, read_imported(folder)[1].values):
         console.print(f"[yellow]![/yellow] {escape(doubt)}", highlight=False)
 

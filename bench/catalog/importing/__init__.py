@@ -11,21 +11,20 @@ It checks the array and its card and writes ``<data dir>/<name>/card.toml`` and 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from bench.catalog import registry
 from bench.catalog.import_card import BY_HAND, CARD_FILE, DATA_FILE, ImportCard, read_card
-from bench.catalog.imported import Checks, in_grid, to_float32
+from bench.catalog.imported import Checks, in_grid
+from bench.catalog.importing.source import NumpySource, Source
 from bench.catalog.importing.wide_csv import CsvFile
+from bench.catalog.missing import MissingMarks
 from bench.catalog.npy import npy_file
 from bench.catalog.numpy_files import NumpyFile, check_shape
 from bench.errors import ConfigError, DataError
@@ -39,6 +38,7 @@ def import_array(
     *,
     force: bool = False,
     on_progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
+    on_note: Callable[[str], None] = lambda note: None,  # noqa: ARG005
 ) -> tuple[DatasetCard, Path]:
     """Check an array and its card and put both into ``<data_dir>/<name>/``, wholly or not at all.
 
@@ -48,6 +48,7 @@ def import_array(
         data_dir: Folder of all data sets; made if it does not exist.
         force: Replace an import of the same name.
         on_progress: Told how much of how much was read, after each piece.
+        on_note: Told in a sentence what was decided in reading, once all was read.
 
     Returns:
         The card and the folder.
@@ -65,12 +66,15 @@ def import_array(
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".import-") as scratch:
             new = Path(scratch) / "new"
             new.mkdir()
-            slots = _copy(source, card, file, new / DATA_FILE)
+            marks = MissingMarks(card, file)
+            slots = _copy(source, card, marks, file, new / DATA_FILE)
             text, card = _with_start(text, card, source.start, file)
             (new / CARD_FILE).write_text(text, encoding="utf-8")
             _put(new, folder, Path(scratch) / "old")
     except OSError as error:
         raise DataError(f"{folder} cannot be written: {error.strerror or error}; choose another --data-dir") from error
+    for note in filter(None, (*source.notes, marks.note())):
+        on_note(note)
     return card.card(slots), folder
 
 
@@ -86,41 +90,26 @@ def _check_free(name: str, folder: Path, force: bool) -> None:
         raise ConfigError(f"{folder} exists already; add --force to replace it, or choose another name in the card")
 
 
-@dataclass
-class _NumpySource:
-    """An ``.npz`` or ``.npy`` as a source of rows; no times stand in it."""
-
-    file: NumpyFile
-    on_progress: Callable[[int, int], None]
-    start: datetime | None = None
-
-    def rows(self) -> Generator[NDArray[Any]]:
-        done, slots = 0, self.file.shape[0]
-        with closing(self.file.rows()) as pieces:
-            for rows in pieces:
-                yield rows
-                done += len(rows)
-                self.on_progress(done, slots)
-
-
-def _opened(file: Path, card: ImportCard, on_progress: Callable[[int, int], None]) -> CsvFile | _NumpySource:
+def _opened(file: Path, card: ImportCard, on_progress: Callable[[int, int], None]) -> Source:
     if not file.is_file():
         raise DataError(f"there is no file {file}; give the path of an .npz, .npy or .csv")
     if file.suffix.lower() == ".csv":
         size = file.stat().st_size
         return CsvFile(file, card, lambda done: on_progress(done, size))
-    return _NumpySource(NumpyFile.of(file, card), on_progress)
+    return NumpySource(NumpyFile.of(file, card), on_progress)
 
 
-def _copy(source: CsvFile | _NumpySource, card: ImportCard, file: Path, target: Path) -> int:
+def _copy(source: Source, card: ImportCard, marks: MissingMarks, file: Path, target: Path) -> int:
     """Check a source and write it as float32 in its own layout; the number of its slots."""
     checks = Checks(card, file)
     with npy_file(target, card.row_shape(), np.float32) as array, closing(source.rows()) as pieces:
         for rows in pieces:
-            values = to_float32(rows)
+            marks.count(in_grid(card, rows))
+            values = marks.as_nan(rows)
             checks.add(in_grid(card, values))
             array.add(values)
         check_shape(card, (array.rows, *card.row_shape()), file)
+        marks.finish()
         checks.finish()
         array.finish()
         return array.rows

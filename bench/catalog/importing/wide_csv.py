@@ -8,12 +8,13 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.catalog.import_card import ImportCard, one_line
+from bench.catalog.importing.times import TimeAxis
 from bench.errors import DataError
 from bench.mapped import PIECE
 
@@ -32,7 +33,8 @@ class CsvFile:
         """Nothing is read yet; ``on_bytes`` is told how much was after each piece."""
         self.start: datetime | None = None
         self._path, self._card, self._on_bytes = path, card, on_bytes
-        self._last: pd.Timestamp | None = None
+        self.notes: list[str] = []
+        self._times = TimeAxis(card, path)
         self._columns = math.prod(card.row_shape())
 
     def rows(self) -> Generator[NDArray[np.float64]]:
@@ -48,11 +50,14 @@ class CsvFile:
             for frame in frames:
                 if timed is None:
                     timed = len(frame) > 0 and not pd.api.types.is_numeric_dtype(frame.dtypes.iloc[0])
-                if timed:
-                    self._check_times(frame.iloc[:, 0])
                 values = frame.iloc[:, 1:] if timed else frame
                 self._check_columns(values)
-                yield values.to_numpy(np.float64).reshape(-1, *self._card.row_shape())
+                rows = values.to_numpy(np.float64).reshape(-1, *self._card.row_shape())
+                if timed:
+                    yield from self._times.filled(frame.iloc[:, 0], rows)
+                    self.start, self.notes = self._times.start, self._times.notes
+                else:
+                    yield rows
 
     def _frames(self) -> Generator[pd.DataFrame]:
         import pandas as pd
@@ -87,33 +92,6 @@ class CsvFile:
             raise DataError(
                 f"{path} has {frame.shape[1]} value columns where {card.layout} of {card.row_shape()} wants "
                 f"{self._columns}; correct grid, channels or layout in the card"
-            )
-
-    def _check_times(self, column: pd.Series[Any]) -> None:
-        """They follow each other, and the last of the piece before."""
-        import pandas as pd
-
-        path = self._path
-        try:
-            times = pd.DatetimeIndex(pd.to_datetime(column, format="ISO8601"))
-        except ValueError as error:
-            raise DataError(
-                f"{path} has a first column that is neither numbers nor ISO times: {one_line(error)}"
-            ) from error
-        if times.tz is not None or times.hasnans:
-            raise DataError(
-                f"{path} has a time that is empty or has a time zone; give local times such as 2024-01-01T00:30"
-            )
-        self.start = times[0].to_pydatetime() if self.start is None else self.start
-        known = times if self._last is None else pd.DatetimeIndex([self._last, *times])
-        self._last, step = times[-1], pd.Timedelta(minutes=self._card.interval)
-        wrong = np.flatnonzero((known[1:] - known[:-1]) != step)
-        if wrong.size:
-            at = int(wrong[0])
-            raise DataError(
-                f"{path} has a gap in time: {known[at]} is followed by {known[at + 1]} where a step of "
-                f"{self._card.interval} minutes is wanted; fill the missing rows (empty cells, and "
-                'missing = "nan" in the card) and sort them'
             )
 
 

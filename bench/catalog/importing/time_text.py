@@ -1,0 +1,254 @@
+"""Times as people write them, read where they mean one thing."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.catalog.import_card import ImportCard
+from bench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ISO: Final = (
+    r"^(?P<year>\d{4})[-/](?P<month>\d{1,2})[-/](?P<day>\d{1,2})"
+    r"(?:[T ]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?P<fraction>\.\d{1,6})?\d*)?)?"
+    r"\s*(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})?$"
+)
+NUMBERS_FIRST: Final = re.compile(r"^(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})(?:,?([T ]+)(.*))?$")
+UTC: Final = ("Z", "UTC", "GMT", "+00:00", "+0000", "+00", "-00:00")
+LIKE: Final = "2024-03-01T00:30"
+
+Times = NDArray[np.datetime64]
+
+
+def is_time(cell: str) -> bool:
+    """Whether a cell looks like a time or a date, in whatever order."""
+    cell = cell.strip()
+    return bool(re.match(ISO, cell) or NUMBERS_FIRST.match(cell) or re.match(r"^\d{1,4}[-/. ][A-Za-z]{3,9}\b", cell))
+
+
+class Clock:
+    """Reads times into local ones without a zone, a piece at a time."""
+
+    def __init__(self, card: ImportCard, file: Path) -> None:
+        self._card, self._file = card, file
+        self._rows = 0
+        self._offset: str | None = None  # of all times so far, if they have one
+        self._zone = _Zone(card.time_zone, file) if card.time_zone else None
+
+    def read(self, cells: pd.Series[Any] | NDArray[Any]) -> Times:
+        """Local times ``[rows]``, or those of the card's ``time_zone``.
+
+        Raises:
+            DataError: If one is empty, can be read in no way or in two, or has a zone that the card must explain.
+        """
+        import pandas as pd
+
+        column = pd.Series(cells).reset_index(drop=True)
+        if isinstance(column.dtype, pd.DatetimeTZDtype):
+            times = self._from_instants(column.dt.tz_convert("UTC").dt.tz_localize(None), str(column.dtype.tz))
+        elif pd.api.types.is_datetime64_dtype(column.dtype):
+            times = self._local(self._whole(column))
+        else:
+            times = self._from_texts(column.astype("string").str.strip().fillna(""))
+        self._rows += len(column)
+        return times
+
+    def note(self) -> str:
+        """A sentence on what was made of zones; empty if there were none."""
+        if self._card.time_zone:
+            return f"times are those of {self._card.time_zone}, in standard time all year"
+        return f"times are taken as written, at {self._offset} from UTC" if self._offset else ""
+
+    def _from_texts(self, texts: pd.Series[Any]) -> Times:
+        self._refuse(texts, texts == "", "is empty; give each row a time")
+        if self._card.time_format:
+            return self._of_format(texts)
+        parts = texts.str.extract(ISO)
+        wrong = parts["year"].isna()
+        if wrong.any():
+            self._unreadable(texts, int(wrong.to_numpy().argmax()))
+        self._refuse(texts, parts["hour"].str.zfill(2) == "24", "has an hour 24; write 00:00 of the next day")
+        clock = [parts[name].fillna("0").str.zfill(2) for name in ("month", "day", "hour", "minute", "second")]
+        iso = parts["year"] + "-" + clock[0] + "-" + clock[1] + "T" + clock[2] + ":" + clock[3] + ":" + clock[4]
+        times = self._moments(texts, (iso + parts["fraction"].fillna("")).to_list())
+        return self._zoned(texts, times, parts["zone"])
+
+    def _moments(self, texts: pd.Series[Any], iso: list[str]) -> Times:
+        try:
+            return np.array(iso, dtype="datetime64[us]")
+        except ValueError:
+            for row, text in enumerate(iso):
+                try:
+                    np.datetime64(text, "us")
+                except ValueError:
+                    self._fail(texts, row, "is no day and time of the calendar; correct it")
+            raise
+
+    def _zoned(self, texts: pd.Series[Any], times: Times, zones: pd.Series[Any]) -> Times:
+        """Times with the zones written behind them, if there are any."""
+        if zones.isna().all():
+            if self._offset is not None:
+                self._fail(texts, 0, "has no time zone, but times before it have one; write all alike")
+            return self._local(times)
+        self._refuse(texts, zones.isna(), "has no time zone, but others have one; write all alike")
+        if self._zone is None:
+            return self._as_written(texts, times, zones)
+        self._offset = str(zones.iloc[-1])
+        minutes = zones.map({zone: _minutes(zone) for zone in zones.unique()}).to_numpy("timedelta64[m]")
+        return self._zone.from_utc(times - minutes)
+
+    def _as_written(self, texts: pd.Series[Any], times: Times, zones: pd.Series[Any]) -> Times:
+        first = str(zones.iloc[0]) if self._offset is None else self._offset
+        others = zones != first
+        remedy = 'say time_zone = "Europe/Paris" or the like in the card, and times are put into its standard time'
+        self._refuse(texts, others, f"has another time zone than those before it, which have {first}; {remedy}")
+        if first in UTC:
+            self._fail(texts, 0, f'has the time zone of UTC, and local time is wanted; {remedy} ("UTC" keeps it)')
+        self._offset = first
+        return times
+
+    def _of_format(self, texts: pd.Series[Any]) -> Times:
+        import pandas as pd
+
+        form = self._card.time_format
+        try:
+            column = pd.to_datetime(texts, format=form, errors="coerce", utc="%z" in form)
+        except ValueError as error:
+            raise DataError(
+                f"time_format = '{form}' cannot be used ({error}); write it as %d/%m/%Y %H:%M is written"
+            ) from error
+        self._refuse(texts, column.isna(), f"is not of the time_format '{form}'; correct the card or the time")
+        if isinstance(column.dtype, pd.DatetimeTZDtype):
+            return self._from_instants(column.dt.tz_localize(None), "an offset")
+        return self._local(self._whole(column))
+
+    def _from_instants(self, column: pd.Series[Any], zone: str) -> Times:
+        """From times in UTC, of a column that says so."""
+        if self._zone is None:
+            raise DataError(
+                f"{self._file} has times with the time zone {zone}; say time_zone in the card, such as "
+                '"Europe/Paris" or "UTC", and times are put into its standard time'
+            )
+        return self._zone.from_utc(self._whole(column))
+
+    def _local(self, times: Times) -> Times:
+        return times if self._zone is None else self._zone.from_local(times)
+
+    def _whole(self, column: pd.Series[Any]) -> Times:
+        self._refuse(column, column.isna(), "is empty; give each row a time")
+        return column.to_numpy("datetime64[us]")
+
+    def _refuse(self, texts: pd.Series[Any], wrong: pd.Series[Any], why: str) -> None:
+        if wrong.any():
+            self._fail(texts, int(wrong.fillna(False).to_numpy(bool).argmax()), why)
+
+    def _fail(self, texts: pd.Series[Any], row: int, why: str) -> NoReturn:
+        import pandas as pd
+
+        text = texts.iloc[row]
+        shown = "no time" if pd.isna(text) or text == "" else f"the time '{text}'"
+        raise DataError(f"{self._file} has {shown} in row {self._rows + row + 1}, which {why}")
+
+    def _unreadable(self, texts: pd.Series[Any], row: int) -> NoReturn:
+        """Say what to do about a time that is not ISO."""
+        text = str(texts.iloc[row])
+        if match := NUMBERS_FIRST.match(text):
+            firsts, seconds = ({int(found[at]) for found in map(NUMBERS_FIRST.match, texts) if found} for at in (1, 3))
+            self._fail(texts, row, _which_first(match, max(firsts) > 12, max(seconds) > 12))
+        if re.match(r"^1\d{9}(\d{3})?(\.\d*)?$", text):
+            self._fail(texts, row, f"counts seconds since 1970; write it as {LIKE}")
+        if re.match(r"^(19|20)\d{6}(\d{2}){0,3}$", text):
+            form = "%Y%m%d%H%M%S"[: 6 + len(text) - 8]
+            self._fail(texts, row, f'is not written as {LIKE}; say time_format = "{form}" in the card')
+        remedy = f'write it as {LIKE}, or say time_format = "%d %b %Y %H:%M" or the like in the card'
+        self._fail(texts, row, f"is no ISO time; {remedy}")
+
+
+class _Zone:
+    """A time zone whose standard time is used all year."""
+
+    def __init__(self, name: str, file: Path) -> None:
+        from zoneinfo import ZoneInfo
+
+        self._name, self._file = name, file
+        self._last: np.datetime64 | None = None
+        self._offset: np.timedelta64 | None = None
+        if name[0] in "+-":
+            self._zone: timezone | ZoneInfo = timezone(timedelta(minutes=_minutes(name)))
+            return
+        try:
+            self._zone = ZoneInfo(name)
+        except (OSError, ValueError, LookupError) as error:
+            raise DataError(
+                f"there is no time zone '{name}' on this machine; write one such as Europe/Paris, or +01:00, as "
+                "time_zone in the card"
+            ) from error
+
+    def from_utc(self, times: Times) -> Times:
+        return times + self._standard(times)
+
+    def from_local(self, times: Times) -> Times:
+        """From local times, of which the hour that a change of the clock repeats is told by its order."""
+        import pandas as pd
+
+        if isinstance(self._zone, timezone):
+            return times
+        index = pd.DatetimeIndex(times)
+        early, late = (
+            index.tz_localize(self._zone, ambiguous=np.full(len(index), summer), nonexistent="NaT").tz_convert("UTC")
+            for summer in (True, False)
+        )
+        if early.hasnans:
+            at = int(early.isna().argmax())
+            raise DataError(
+                f"{self._file} has the time {index[at]}, which a change of the clock leaves out in {self._name}; "
+                "correct time_zone in the card or the time"
+            )
+        instants, later = (zoned.tz_localize(None).to_numpy("datetime64[us]") for zoned in (early, late))
+        for row in np.flatnonzero(instants != later):
+            before = instants[row - 1] if row else self._last
+            if before is not None and instants[row] <= before:
+                instants[row] = later[row]
+        self._last = instants[-1] if len(instants) else self._last
+        return self.from_utc(instants)
+
+    def _standard(self, times: Times) -> np.timedelta64:
+        """How far its winter time is from UTC, in the year of the first time."""
+        if self._offset is None:
+            year = int(times[0].astype("datetime64[Y]").astype(int)) + 1970
+            offsets = [datetime(year, month, 1, tzinfo=self._zone).utcoffset() for month in (1, 7)]
+            self._offset = np.timedelta64(min(offset for offset in offsets if offset is not None), "m")
+        return self._offset
+
+
+def _minutes(zone: str) -> int:
+    """How far a zone such as ``+01:00`` is ahead of UTC."""
+    if zone in UTC:
+        return 0
+    digits = zone[1:].replace(":", "").ljust(4, "0")
+    return (-1 if zone[0] == "-" else 1) * (60 * int(digits[:2]) + int(digits[2:]))
+
+
+def _which_first(match: re.Match[str], day_first: bool, month_first: bool) -> str:
+    """What to do about 01/03/2024, whose first number is the day in some countries and the month in others."""
+    first, sign, second, year, _, clock = match.groups(default="")
+    time = {0: "", 1: " %H:%M", 2: " %H:%M:%S"}[min(2, clock.count(":"))] if clock else ""
+    if re.search(r"[AaPp][Mm]", clock):
+        time = time.replace("%H", "%I") + " %p"
+    of_year = "%Y" if len(year) == 4 else "%y"
+    forms = [f"{form}{sign}{of_year}{time}" for form in (f"%d{sign}%m", f"%m{sign}%d")]
+    if day_first != month_first:
+        form = forms[0] if day_first else forms[1]
+        return f'is not written as {LIKE}; say time_format = "{form}" in the card'
+    return (
+        f'may be day {first} of month {second} or the reverse; say time_format = "{forms[0]}" in the card if the day '
+        f'comes first, or "{forms[1]}", or write it as {LIKE}'
+    )

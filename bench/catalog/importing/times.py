@@ -1,0 +1,174 @@
+"""The times of a file, of whatever format: one after another at the card's interval, or what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.catalog.import_card import ImportCard
+from bench.catalog.importing.time_text import Clock
+from bench.errors import DataError
+from bench.mapped import pieces
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LONGEST_GAP: Final = timedelta(days=366)  # a longer one is a wrong date
+NIGHT: Final = range(4)  # the hours at which clocks are changed
+MINUTE: Final = np.timedelta64(1, "m")
+
+Times = NDArray[np.datetime64]
+
+
+class TimeAxis:
+    """Times that come a piece at a time, in order, and the slots that they stand for.
+
+    Every format has one: ``filled`` for rows with a time each, or ``read`` and ``slots`` for tables in which a time
+    stands in many rows.
+
+    Attributes:
+        start: The first time, once one was read: local, or that of the card's ``time_zone``.
+        missing: How many slots had no row.
+    """
+
+    def __init__(self, card: ImportCard, file: Path) -> None:
+        self.start: datetime | None = None
+        self.missing = 0
+        self._card, self._file, self._clock = card, file, Clock(card, file)
+        self._last: np.datetime64 | None = None
+        self._rows = self._slots = 0  # so far
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences on what was decided, for the person who imports."""
+        gaps = f"{self.missing} slots have no row and are missing values" if self.missing else ""
+        return [note for note in (self._clock.note(), gaps) if note]
+
+    def read(self, cells: pd.Series[Any] | NDArray[Any]) -> Times:
+        """Times ``[rows]`` as they stand in the file: texts, or datetimes with or without a zone.
+
+        Raises:
+            DataError: If one is empty or can be read in no way or in two.
+        """
+        return self._clock.read(cells)
+
+    def slots(self, times: Times) -> NDArray[np.int64]:
+        """The slots of times ``[rows]`` that go on from those before, each later than the last; the first slot is 0.
+
+        Raises:
+            DataError: If a time comes again, is earlier or lies between two slots, or one is left out and the card does
+                not say ``gaps = "missing"``.
+        """
+        if not times.size:
+            return np.empty(0, np.int64)
+        first = self._last is None
+        known = times if self._last is None else np.concatenate([[self._last], times])
+        self._check_order(known)
+        steps = self._steps(known)
+        self._check_gaps(known, steps)
+        if first:
+            self.start = times[0].astype("datetime64[us]").item()
+            steps = np.concatenate([[1], steps])
+        slots = self._slots - 1 + np.cumsum(steps)
+        self.missing += int((steps - 1).sum())
+        self._last, self._rows, self._slots = times[-1], self._rows + len(times), int(slots[-1]) + 1
+        return slots
+
+    def filled(self, cells: pd.Series[Any] | NDArray[Any], rows: NDArray[Any]) -> Generator[NDArray[Any]]:
+        """The rows of a piece, ``[n, ...]`` with a time each, and rows of NaN where slots are left out.
+
+        Raises:
+            DataError: As ``read`` and ``slots``.
+        """
+        done, before = 0, self._slots
+        slots = self.slots(self.read(cells))
+        gaps = np.flatnonzero(np.diff(slots, prepend=before - 1) > 1)
+        for gap in map(int, gaps):
+            yield rows[done:gap]
+            empty = int(slots[gap]) - (int(slots[gap - 1]) + 1 if gap else before)
+            kind = rows.dtype if rows.dtype.kind == "f" else np.dtype(np.float64)
+            for piece in pieces((empty, *rows.shape[1:])):
+                yield np.full((piece.stop - piece.start, *rows.shape[1:]), np.nan, kind)
+            done = gap
+        yield rows[done:]
+
+    def _check_order(self, known: Times) -> None:
+        """Each is later than the one before, and a whole number of steps later."""
+        apart = np.diff(known)
+        if (back := np.flatnonzero(apart <= np.timedelta64(0))).size:
+            raise DataError(f"{self._file} {self._backwards(known, int(back[0]))}")
+        odd = np.flatnonzero(apart % (self._card.interval * MINUTE) != np.timedelta64(0))
+        if odd.size:
+            at = int(odd[0])
+            other = apart[at] / MINUTE
+            remedy = f"say interval = {other:g} in the card" if (apart == apart[at]).all() else "correct that time"
+            raise DataError(
+                f"{self._file} has a time that is no step of {self._card.interval} minutes after the one before: "
+                f"{_said(known[at])} is followed by {_said(known[at + 1])} (row {self._row(at)}); {remedy}"
+            )
+
+    def _steps(self, known: Times) -> NDArray[np.int64]:
+        """How many slots each is later than the one before."""
+        return (np.diff(known) // (self._card.interval * MINUTE)).astype(np.int64)
+
+    def _check_gaps(self, known: Times, steps: NDArray[np.int64]) -> None:
+        gaps = np.flatnonzero(steps > 1)
+        if not gaps.size:
+            return
+        at = int(gaps[0]) if self._card.gaps == "error" else int(steps.argmax())
+        before, after = known[at], known[at + 1]
+        text = (
+            f"{self._file} has a gap in time: {_said(before)} is followed by {_said(after)} (row "
+            f"{self._row(at)}) where a step of {self._card.interval} minutes is wanted"
+        )
+        if after - before > np.timedelta64(LONGEST_GAP):
+            raise DataError(f"{text}; that is more than a year, so correct the time or import the parts one by one")
+        if self._card.gaps == "missing":
+            return
+        if after - before == 60 * MINUTE + self._card.interval * MINUTE and _at_night(before, after):
+            raise DataError(
+                f"{text}, which may be the hour that a change of the clock leaves out; {self._remedy_of_zone()}, or "
+                'say gaps = "missing"'
+            )
+        raise DataError(f'{text}; say gaps = "missing" in the card if what was left out is missing, or fill the rows')
+
+    def _backwards(self, known: Times, at: int) -> str:
+        before, after, row = known[at], known[at + 1], self._row(at)
+        if before - after == (60 - self._card.interval) * MINUTE and _at_night(before, after):
+            return (
+                f"goes back in time from {_said(before)} to {_said(after)} (row {row}), which may be the hour that a "
+                f"change of the clock repeats; {self._remedy_of_zone()}, or make one hour of the two"
+            )
+        if before == after:
+            return (
+                f"has the time {_said(after)} twice (rows {row - 1} and {row}); leave one row for each time, or, if "
+                "each row is one cell of a slot, bring the cells of a slot into one row"
+            )
+        return f"is not in order of time: {_said(before)} is followed by {_said(after)} (row {row}); sort the rows"
+
+    def _remedy_of_zone(self) -> str:
+        if self._card.time_zone:
+            return "correct the time_zone in the card"
+        return (
+            'say where the clock stood, such as time_zone = "Europe/Paris", in the card, and times are put into its '
+            "standard time"
+        )
+
+    def _row(self, at: int) -> int:
+        """The number of the row, from 1 and without header, of the later of two times."""
+        return self._rows + at + (2 if self._last is None else 1)
+
+
+def _said(time: np.datetime64) -> str:
+    return str(time.astype("datetime64[us]").item())
+
+
+def _at_night(*times: np.datetime64) -> bool:
+    """Whether clocks may have been changed between these times."""
+    moments: list[datetime] = [time.astype("datetime64[us]").item() for time in times]
+    return any(moment.weekday() == 6 and moment.hour in NIGHT for moment in moments)
