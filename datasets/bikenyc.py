@@ -13,7 +13,7 @@ PIECES = ("bike_volume_train.npz", "bike_volume_test.npz")
 
 CARD = DatasetCard(
     name="bikenyc",
-    title="NYC-Bike (10 x 20)",
+    title="BikeNYC",
     city="New York City",
     source="Citi Bike",
     domain="bike flow",

@@ -13,7 +13,7 @@ FILE = "NYC14_M16x8_T60_NewEnd.h5"
 
 CARD = DatasetCard(
     name="bikenyc2",
-    title="NYC-Bike (16 x 8)",
+    title="BikeNYC2",
     city="New York City",
     source="Citi Bike",
     domain="bike flow",

@@ -13,7 +13,7 @@ PIECES = ("volume_train.npz", "volume_test.npz")
 
 CARD = DatasetCard(
     name="taxinyc",
-    title="NYC-Taxi (10 x 20)",
+    title="TaxiNYC",
     city="New York City",
     source="NYC Taxi and Limousine Commission",
     domain="taxi flow",

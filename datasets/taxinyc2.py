@@ -17,7 +17,7 @@ DIGESTS = {
 
 CARD = DatasetCard(
     name="taxinyc2",
-    title="NYC-Taxi (16 x 12)",
+    title="TaxiNYC2",
     city="New York City",
     source="NYC Taxi and Limousine Commission",
     domain="taxi flow",

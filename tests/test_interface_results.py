@@ -165,7 +165,7 @@ def test_results_and_tables_say_what_they_are(tiny, tmp_path):
     assert repr(results) == "Results(1 runs: 1 done, 0 stale; 0 studies)"
     shown = results.table("short_term")._repr_markdown_()
     assert shown == str(results.table("short_term"))
-    assert "| *last_value* |" in shown
+    assert "| *Last value* |" in shown
 
 
 def test_a_run_on_data_that_are_not_registered_here_is_not_stale():

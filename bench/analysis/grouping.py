@@ -11,8 +11,9 @@ from typing import TypeVar
 from bench.analysis.groups import DataKey, Group, GroupKey, MethodKey, Run, Summary, text
 from bench.analysis.table import Flag
 from bench.catalog.pretrained import known_as
+from bench.catalog.titles import model_title
 from bench.metrics import METRICS
-from bench.records.record import DoneRun, Record, Spec
+from bench.records.record import DoneRun, Record
 from bench.runs.suite import Method, Suite
 from bench.runs.tuned import BY_HAND
 
@@ -96,7 +97,7 @@ def _entries(runs: Iterable[Run], suite: Suite) -> Iterator[_Entry]:
             yield from _as_method(run, methods, bases)
         elif record.label.overrides == record.label.base:
             changed = text(_of_model(run.changed))
-            yield _entry(run, _key(0, record.model, record.spec, changed), "")
+            yield _entry(run, _key(0, record.model, record, changed), "")
 
 
 def _as_method(run: Run, methods: Sequence[Method], bases: Iterable[frozenset[str]]) -> Iterator[_Entry]:
@@ -106,11 +107,12 @@ def _as_method(run: Run, methods: Sequence[Method], bases: Iterable[frozenset[st
         for order, method in enumerate(methods):
             fits = method.model == spec.model and method.weights in (None, spec.weights)
             if fits and method.changes(base, run.record.label.profile) == changed:
-                yield _entry(run, _key(order, method.name, spec, text(changed - base)), text(base))
+                yield _entry(run, _key(order, method.name, run.record, text(changed - base)), text(base))
                 break
 
 
-def _key(order: int, name: str, spec: Spec, changed: str) -> MethodKey:
+def _key(order: int, name: str, record: Record, changed: str) -> MethodKey:
+    spec = record.spec
     return MethodKey(
         order=order,
         name=name,
@@ -119,6 +121,7 @@ def _key(order: int, name: str, spec: Spec, changed: str) -> MethodKey:
         weights=spec.weights,
         weights_sha256=spec.weights_sha256 or "",
         weights_are=known_as(spec),
+        title=model_title(spec.model, record.label.model_title) if name == spec.model else "",
     )
 
 

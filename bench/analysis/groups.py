@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from bench.analysis.table import Flag
+from bench.catalog.titles import dataset_title
 from bench.metrics import METRICS
 from bench.records.record import DoneRun, Record, changes
 from bench.runs.profiles import PROFILES
@@ -35,7 +36,8 @@ class Run:
     @cached_property
     def data(self) -> DataKey:
         data = self.record.spec.data
-        return DataKey(data.name, data.synthetic, data.version, data.sha256)
+        title = dataset_title(data.name, self.record.label.dataset_title)
+        return DataKey(data.name, data.synthetic, data.version, data.sha256, title=title)
 
     @cached_property
     def changed(self) -> frozenset[str]:
@@ -119,6 +121,7 @@ class DataKey:
 
     Attributes:
         channel: The channel that is meant alone, with its unit; empty for all together.
+        title: What readers see in place of its name.
     """
 
     dataset: str
@@ -126,6 +129,7 @@ class DataKey:
     version: str
     sha256: str
     channel: str = ""
+    title: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, order=True)
@@ -139,6 +143,7 @@ class MethodKey:
         settings: Digest of all settings, where runs of one name must be told apart by it; else empty.
         weights_sha256: Of the pre-trained weights that its runs start from; empty for none, and where it was not kept.
         weights_are: What these weights are; empty if they are unknown to us.
+        title: What readers see in place of its name.
     """
 
     order: int
@@ -149,6 +154,7 @@ class MethodKey:
     settings: str = ""
     weights_sha256: str = ""
     weights_are: str = ""
+    title: str = field(default="", compare=False)
 
     @property
     def reads_unknown_weights(self) -> bool:

@@ -11,6 +11,7 @@ from typing import Literal, TypeVar
 from bench.analysis.groups import DataKey, MethodKey
 from bench.analysis.table import Flag, Header
 from bench.catalog.pretrained import SHORT
+from bench.catalog.titles import model_title
 from bench.settings import FROM_FILE, RANDOM
 
 K = TypeVar("K", bound=Hashable)
@@ -19,15 +20,26 @@ K = TypeVar("K", bound=Hashable)
 def dataset_headers(keys: Collection[DataKey]) -> dict[DataKey, Header]:
     """With version and digest where one name has several, and with the channel where one is meant alone."""
     count = Counter((key.dataset, key.synthetic, key.channel) for key in keys)
-    several = {key for key in keys if count[key.dataset, key.synthetic, key.channel] > 1}
-    return {
-        key: Header(
-            name=key.dataset
-            + (f" ({key.version}, {key.sha256[:6]})" if key in several else "")
-            + (f": {key.channel}" if key.channel else ""),
+    titles = told_apart({key.dataset: key.title for key in keys})
+    headers = {}
+    for key in keys:
+        several = count[key.dataset, key.synthetic, key.channel] > 1
+        details = (f" ({key.version}, {key.sha256[:6]})" if several else "") + (
+            f": {key.channel}" if key.channel else ""
+        )
+        headers[key] = Header(
+            name=titles[key.dataset] + details,
+            machine=key.dataset + details,
             flags=("synthetic",) if key.synthetic else (),
         )
-        for key in keys
+    return headers
+
+
+def told_apart(titles: Mapping[str, str]) -> dict[str, str]:
+    """What readers see by name: the title, with the name behind it where another has the same; the name without one."""
+    count = Counter(title for title in titles.values() if title)
+    return {
+        name: (f"{title} ({name})" if count[title] > 1 else title) if title else name for name, title in titles.items()
     }
 
 
@@ -38,6 +50,7 @@ def method_headers(keys: Collection[MethodKey], naive: Container[MethodKey] = ()
     for key in keys:
         weights.setdefault(_without_weights(key), set()).add(key.weights)
         files.setdefault(replace(_without_weights(key), weights=key.weights), set()).add(key.weights_sha256)
+    titles = told_apart({key.name: key.title for key in keys})
     headers = {}
     for key in keys:
         details = [key.changes] if key.changes and key.name == key.model else []
@@ -45,8 +58,10 @@ def method_headers(keys: Collection[MethodKey], naive: Container[MethodKey] = ()
         if len(files[replace(_without_weights(key), weights=key.weights)]) > 1:
             details += [f"weights {key.weights_sha256[:SHORT] or 'not recorded'}"]
         details += [f"settings {key.settings}"] if key.settings else []
+        behind = f" ({', '.join(details)})" if details else ""
         headers[key] = Header(
-            name=key.name + (f" ({', '.join(details)})" if details else ""),
+            name=titles[key.name] + behind,
+            machine=key.name + behind,
             flags=_weights_flags(key),
             naive=key in naive,
         )
@@ -56,7 +71,11 @@ def method_headers(keys: Collection[MethodKey], naive: Container[MethodKey] = ()
 def weights_note(keys: Collection[MethodKey]) -> str:
     """Which pre-trained weights methods start from, in a sentence; empty if none does."""
     used = {
-        (key.model, f"sha256 {key.weights_sha256[:SHORT]}" if key.weights_sha256 else "not recorded", key.weights_are)
+        (
+            key.title or model_title(key.model),
+            f"sha256 {key.weights_sha256[:SHORT]}" if key.weights_sha256 else "not recorded",
+            key.weights_are,
+        )
         for key in keys
         if key.weights in FROM_FILE
     }

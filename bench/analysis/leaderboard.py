@@ -46,7 +46,7 @@ def leaderboard(group: Group) -> Table | None:
 
 
 def _notes(group: Group, ranked: Standing) -> Iterator[str]:
-    names, synthetic = list(map(str, ranked.scores.index)), _synthetic(group, ranked)
+    names, synthetic = list(ranked.titles.values()), _synthetic(group, ranked)
     on = names[0] if len(names) == 1 else f"{len(names)} data sets"
     seeds = max(cell.seeds for cell in group.cells.values())
     means = f", means over {seeds} seeds" if seeds > 1 else ""
@@ -67,7 +67,7 @@ def _synthetic(group: Group, ranked: Standing) -> int:
 
 def _seconds(group: Group) -> dict[str, float]:
     """Of a run, mean over data sets, by the name of the method; of those that have finished runs."""
-    names = {method: header.name for method, header in method_headers(group.methods, group.naive).items()}
+    names = {method: header.plain for method, header in method_headers(group.methods, group.naive).items()}
     seconds: dict[str, list[float]] = {}
     for (_, method), cell in group.cells.items():
         if cell.runs:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bench.analysis.channels import pooled
 from bench.analysis.groups import DataKey, Group, Summary
-from bench.analysis.headers import decimals, method_headers
+from bench.analysis.headers import decimals, method_headers, told_apart
 from bench.analysis.stats.ranking import FEWEST_DATASETS, FEWEST_MODELS
 from bench.analysis.table import Header
 from bench.analysis.witnesses import Witnesses, witnesses
@@ -29,6 +29,7 @@ class Standing:
         naive: The best naive baseline's MAE by data set; NaN without one.
         witnesses: The data sets, and which of them are related.
         headers: By method, in the scores' order.
+        titles: What readers see in place of the names of data sets, by these.
         left_out: Who and what does not take part, each with its reason.
         quick: Whether it is of the quick profile.
     """
@@ -39,6 +40,7 @@ class Standing:
     naive: pd.Series[float]
     witnesses: Witnesses
     headers: Mapping[str, Header]
+    titles: Mapping[str, str]
     left_out: tuple[str, ...]
     quick: bool
 
@@ -55,7 +57,8 @@ def standing(group: Group, *, everyone: bool = False) -> Standing:
     methods = sorted({method for (_, method), cell in group.cells.items() if everyone or not cell.naive})
     whole = pooled(group)
     real = _one_version([data for data in whole.datasets if everyone or not data.synthetic], group)
-    headers = {header.name: header for header in method_headers(methods, group.naive).values()}
+    headers = {header.plain: header for header in method_headers(methods, group.naive).values()}
+    titles = told_apart({data.dataset: data.title for data in group.datasets})
     table, rmse = (
         pd.DataFrame(
             [[_score(group.cells.get((data, method)), metric) for method in methods] for data in real],
@@ -67,8 +70,9 @@ def standing(group: Group, *, everyone: bool = False) -> Standing:
     )
     synthetic = 0 if everyone else sum(data.synthetic for data in group.datasets)
     left_out = [f"{synthetic} of {len(group.datasets)} data sets (synthetic)"] if synthetic else []
-    left_out += [f"{data.dataset} (channels differ in unit)" for data in group.datasets if data not in whole.datasets]
-    table, dropped = _complete(table)
+    units = (data for data in group.datasets if data not in whole.datasets)
+    left_out += [f"{titles[data.dataset]} (channels differ in unit)" for data in units]
+    table, dropped = _complete(table, {name: header.name for name, header in headers.items()} | titles)
     beside = rmse.loc[table.index, table.columns]
     naive = {data.dataset: _best_naive(group, data) for data in real}
     return Standing(
@@ -78,6 +82,7 @@ def standing(group: Group, *, everyone: bool = False) -> Standing:
         naive=pd.Series(naive, dtype=float).reindex(table.index),
         witnesses=witnesses(run for cell in group.cells.values() for run in cell.runs if run.dataset in table.index),
         headers={name: headers[name] for name in table.columns},
+        titles={name: titles[name] for name in table.index},
         left_out=(*left_out, *dropped),
         quick=group.key.quick,
     )
@@ -90,20 +95,22 @@ def _printed(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame([row.round(decimals(float(row.min()))) for _, row in table.iterrows()], columns=table.columns)
 
 
-def _complete(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Leave out the method or the data set with the largest share of gaps, a method if alike, until there are none."""
+def _complete(table: pd.DataFrame, named: Mapping[str, str]) -> tuple[pd.DataFrame, list[str]]:
+    """Leave out the method or the data set with the largest share of gaps, a method if alike, until there are none.
+
+    Who was left out, and why, is said with the names that readers see, ``named`` by those of machines.
+    """
     dropped = []
     while table.isna().to_numpy().any():
         methods, data = table.isna().mean(), table.isna().mean(axis=1)
         if methods.max() >= data.max():
             name = str(methods.idxmax())
-            dropped.append(f"{name} (current runs on {int(table[name].count())} of {len(table)} data sets)")
+            dropped.append(f"{named[name]} (current runs on {int(table[name].count())} of {len(table)} data sets)")
             table = table.drop(columns=[name])
         else:
             where = int(data.to_numpy().argmax())
-            dropped.append(
-                f"{table.index[where]} (current runs of {int(table.iloc[where].count())} of {table.shape[1]} models)"
-            )
+            known = int(table.iloc[where].count())
+            dropped.append(f"{named[str(table.index[where])]} (current runs of {known} of {table.shape[1]} models)")
             table = table.iloc[[row for row in range(len(table)) if row != where]]
     return table, dropped
 

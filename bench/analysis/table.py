@@ -34,18 +34,33 @@ class Header:
     """The name of a row or a column.
 
     Attributes:
+        name: As readers see it.
         flags: Keys of ``MARKS`` that hold for all of its cells.
         naive: Whether it names a naive baseline.
+        machine: As commands and CSV files have it, where that is another.
+        over: What it shares with its neighbours and stands above them once, such as a data set above several metrics.
     """
 
     name: str
     flags: tuple[Flag, ...] = ()
     naive: bool = False
+    machine: str = ""
+    over: str = ""
 
     @property
     def text(self) -> str:
         """With its marks."""
         return marked(self.name, self.flags)
+
+    @property
+    def whole(self) -> str:
+        """The name alone, with what stands above it in front."""
+        return f"{self.over}: {self.name}" if self.over else self.name
+
+    @property
+    def plain(self) -> str:
+        """The name that a machine knows."""
+        return self.machine or self.name
 
 
 @dataclass(frozen=True, kw_only=True)

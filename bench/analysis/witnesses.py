@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 
+from bench.analysis.headers import told_apart
 from bench.catalog import registry
+from bench.catalog.titles import dataset_title
 from bench.records.record import Record
 
 
@@ -24,9 +26,11 @@ class Witnesses:
 
     Attributes:
         families: By its members what these share.
+        titles: What readers see in place of the names.
     """
 
     families: Mapping[tuple[str, ...], tuple[str, ...]]
+    titles: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -41,20 +45,25 @@ class Witnesses:
     @property
     def related(self) -> str:
         """Who is related to whom, in a sentence; empty if nobody is."""
-        shared = [f"{_listed(names)} ({', '.join(by)})" for names, by in self.families.items() if len(names) > 1]
+        named = {names: _listed([self.titles.get(name, name) for name in names]) for names in self.families}
+        shared = [f"{named[names]} ({', '.join(by)})" for names, by in self.families.items() if len(names) > 1]
         text = f"Related, and so no independent witnesses: {'; '.join(shared)}."
         return text if shared else ""
 
 
 def witnesses(records: Iterable[Record]) -> Witnesses:
     """The families of the data sets of these records."""
-    origins = {record.dataset: origin(record) for record in records}
+    known = {record.dataset: record for record in records}
+    origins = {name: origin(record) for name, record in known.items()}
+    titles = told_apart({name: dataset_title(name, record.label.dataset_title) for name, record in known.items()})
     families: list[list[str]] = []
     for name in sorted(origins):
         kin = [family for family in families if any(_related(origins[name], origins[other]) for other in family)]
         families = [family for family in families if family not in kin]
         families.append([name, *(other for family in kin for other in family)])
-    return Witnesses({tuple(sorted(family)): _shared(family, origins) for family in sorted(map(sorted, families))})
+    return Witnesses(
+        {tuple(sorted(family)): _shared(family, origins) for family in sorted(map(sorted, families))}, titles
+    )
 
 
 def origin(record: Record) -> Origin:
@@ -80,5 +89,5 @@ def _shared(names: Iterable[str], origins: Mapping[str, Origin]) -> tuple[str, .
     return tuple(sorted({value for value in values if values.count(value) > 1}))
 
 
-def _listed(names: tuple[str, ...]) -> str:
+def _listed(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"

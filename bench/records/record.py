@@ -82,6 +82,9 @@ class Label(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         overrides: Settings that are not the profile's, by "model.<name>" or "train.<name>".
         base: Those of them that all models were run with.
         city, source: Of the data set, as its card says; empty where it does not, and in records of earlier schemas.
+        dataset_title, model_title: What readers see in place of their names, where neither is known to who reads the
+            record; empty in records that were made before they were kept.
+        interval: Minutes of a slot; 0 in records that were made before it was kept.
     """
 
     profile: str
@@ -89,6 +92,9 @@ class Label(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     base: dict[str, Any] = {}
     city: str = ""
     source: str = ""
+    dataset_title: str = ""
+    model_title: str = ""
+    interval: Whole = 0
 
 
 class Counts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

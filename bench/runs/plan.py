@@ -16,6 +16,7 @@ from bench.catalog import registry
 from bench.catalog.code import codes_of
 from bench.catalog.data import Catalog
 from bench.catalog.pretrained import weights_digest
+from bench.catalog.titles import model_title
 from bench.errors import ConfigError, UnknownNameError
 from bench.records.planned import PlannedRun
 from bench.records.record import Label, Spec
@@ -115,9 +116,21 @@ def _run(
         tuned=tuned is not None,
         tuned_with=tuned.found_with if tuned else "",
     )
-    label = structs.replace(row.label, city=card.city, source=card.source)
+    label = _named(row.label, card, model)
     code = codes[data.name, model]
     return PlannedRun(spec=spec, code=code, method=row.method.name, label=label, variant=row.variant)
+
+
+def _named(label: Label, card: DatasetCard, model: str) -> Label:
+    """With what readers want to know of the data set and call it and the model."""
+    return structs.replace(
+        label,
+        city=card.city,
+        source=card.source,
+        dataset_title=card.title,
+        model_title=model_title(model),
+        interval=card.interval,
+    )
 
 
 def _variant(method: Method, profile: Profile, overrides: Mapping[str, Any]) -> tuple[str, ...]:
@@ -155,7 +168,7 @@ def plan_own(
         weights=_weights(chosen),
     )
     card = catalog.card(selection.datasets[0])
-    label = Label(profile=profile.name, overrides=changed, base=changed, city=card.city, source=card.source)
+    label = _named(Label(profile=profile.name, overrides=changed, base=changed), card, name)
     return PlannedRun(spec=spec, code=code, method=name, label=label)
 
 

@@ -84,5 +84,5 @@ def test_frame_csv_and_report_hold_the_digest():
     assert set(csv["weights_sha256"]) == {"", FILE, OTHER}
     assert set(csv.loc[csv["weights_sha256"] == FILE, "flags"]) == {"unknown_weights"}
     facts = models(results_of(made).runs)
-    assert [row[1].value for row in facts.cells] == ["", "pretrained eeeeeeee", "pretrained ffffffff"]
+    assert [row[2].value for row in facts.cells] == ["", "pretrained eeeeeeee", "pretrained ffffffff"]
     assert [header.text for header in facts.rows] == ["stid", "stvfm ¶", "stvfm ¶"]

@@ -44,8 +44,8 @@ def test_many_methods_are_a_leaderboard_of_one_line_each_at_80_columns(tmp_path:
     places = [line.split() for line in lines if line.split()[:1] and line.split()[0].isdecimal()]
     assert [int(place[0]) for place in places] == [*range(1, 19)]
     assert places[0][1] == "a_model_with_a_rather_long_name_00"
-    assert places[-1][1:3] == ["stvfm", "‡"]
-    assert any("historical_average (naive)" in line for line in lines)
+    assert places[-1][1:3] == ["ST-VFM", "‡"]
+    assert any("Historical average (naive)" in line for line in lines)
     text = " ".join(" ".join(lines).split())
     assert "10 synthetic †" in text
     assert "‡ random instead of pre-trained weights." in text

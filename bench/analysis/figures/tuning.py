@@ -11,6 +11,7 @@ from bench.analysis.figures._style import BLUE, GREY, ORANGE, add_caption, new_f
 from bench.analysis.results import Results
 from bench.analysis.stats.importance import importance
 from bench.analysis.table import Flag, marked
+from bench.catalog.titles import dataset_title, model_title
 from bench.settings import RANDOM
 from bench.tuning.study import Choice, Scale, State, Study, TrialFacts, edges
 
@@ -73,7 +74,9 @@ def draw_study(study: Study) -> Figure:
 def _names(study: Study) -> tuple[str, str]:
     """Of the model and the data set, with their marks."""
     weights: tuple[Flag, ...] = ("random_weights",) if study.weights in RANDOM else ()
-    return marked(study.model, weights), marked(study.dataset, ("synthetic",) if study.synthetic else ())
+    return marked(model_title(study.model), weights), marked(
+        dataset_title(study.dataset), ("synthetic",) if study.synthetic else ()
+    )
 
 
 def _title(study: Study) -> str:

@@ -17,6 +17,7 @@ from bench.analysis.groups import Run
 from bench.analysis.headers import dataset_headers
 from bench.analysis.table import Cell, Flag, Header, Table
 from bench.catalog.pretrained import SHORT, is_from_unknown
+from bench.catalog.titles import model_title
 from bench.records.environment import Environment
 from bench.records.record import Counts, DoneRun, FailedRun, Record, changes
 from bench.settings import RANDOM
@@ -77,6 +78,7 @@ def datasets(runs: Sequence[Run]) -> Table:
     rows = [
         row(
             header,
+            code(key.dataset),
             "synthetic" if key.synthetic else "real",
             code(key.version),
             code(key.sha256),
@@ -85,7 +87,7 @@ def datasets(runs: Sequence[Run]) -> Table:
         )
         for header, (key, of_key) in zip(dataset_headers(groups).values(), groups.items(), strict=True)
     ]
-    columns = ("data", "version", "sha256", "windows: train / validation / test", *STATES)
+    columns = ("name", "data", "version", "sha256", "windows: train / validation / test", *STATES)
     return table("data", "Data sets", "data set", columns, rows)
 
 
@@ -95,6 +97,7 @@ def models(runs: Sequence[Run]) -> Table:
     rows = [
         row(
             _model_header(of_key[0].record),
+            code(of_key[0].record.model),
             code(", ".join(changed)),
             "" if weights == "none" else " ".join([weights, *([sha256[:SHORT]] if sha256 else [])]),
             span(record.cost.parameters for record in done(of_key)),
@@ -104,7 +107,7 @@ def models(runs: Sequence[Run]) -> Table:
         )
         for (_, changed, weights, sha256, _), of_key in groups.items()
     ]
-    columns = ("changed", "weights", "parameters", "trained", "seeds", *STATES)
+    columns = ("name", "changed", "weights", "parameters", "trained", "seeds", *STATES)
     return table("models", "Models", "model", columns, rows)
 
 
@@ -180,7 +183,8 @@ def _model_header(record: Record) -> Header:
     flags: tuple[Flag, ...] = ("random_weights",) if spec.weights in RANDOM else ()
     if is_from_unknown(spec):
         flags = (*flags, "unknown_weights")
-    return Header(name=record.model + (" (tuned)" if record.spec.tuned else ""), flags=flags, naive=record.naive)
+    title = model_title(record.model, record.label.model_title)
+    return Header(name=title + (" (tuned)" if record.spec.tuned else ""), flags=flags, naive=record.naive)
 
 
 def _run(record: Record, *reasons: str | Cell) -> tuple[Header, tuple[Cell, ...]]:

@@ -12,6 +12,7 @@ from bench.analysis.standings import Standing, standing
 from bench.analysis.stats.ranking import LEVEL, average_ranks, pairwise
 from bench.analysis.witnesses import witnesses
 from bench.catalog.pretrained import is_from_unknown
+from bench.catalog.titles import dataset_title, model_title
 from bench.records.record import DoneRun, Record
 from bench.runs.suite import Suite
 from bench.settings import RANDOM
@@ -70,7 +71,7 @@ def _lead(key: GroupKey, ranked: Standing) -> str:
     elif beaten < rivals:
         claim = f"this is no claim: the tests tell it apart from {beaten} of {rivals} others"
     data = f"real data, {ranked.witnesses.text}"
-    return f"{first} has the best average rank, {rank:.2f} ({key.title}, {data}); {claim}."
+    return f"{ranked.headers[first].name} has the best average rank, {rank:.2f} ({key.title}, {data}); {claim}."
 
 
 def _answers(results: Results, suite: Suite) -> list[str]:
@@ -88,7 +89,9 @@ def _outcome(key: GroupKey, compared: Differences, suite: Suite) -> str:
         return f"Nothing may be claimed of “{compared.reference}”, since {why} ({key.title})."
     if suite.planted:
         source = "synthetic data made for it"
-        verdicts = "; ".join(f"{_verdicts(compared.on(data))} on {data.dataset}" for data in compared.datasets)
+        verdicts = "; ".join(
+            f"{_verdicts(compared.on(data))} on {data.title or data.dataset}" for data in compared.datasets
+        )
     else:
         source, verdicts = "real data", f"{_verdicts(compared)} on {compared.witnesses.text}"
     return f"On {source} “{compared.reference}” is {verdicts} ({key.title}); equivalent: within ± {suite.margin:g} %."
@@ -120,7 +123,7 @@ def _warnings(finished: Sequence[DoneRun]) -> tuple[str, ...]:
 
 
 def _cautions(results: Results, finished: Sequence[DoneRun]) -> tuple[str, ...]:
-    synthetic = _names({record.dataset for record in finished if record.spec.data.synthetic})
+    synthetic = _names({_dataset(record) for record in finished if record.spec.data.synthetic})
     quick, laptop = (sum(record.label.profile == name for record in finished) for name in ("quick", "laptop"))
     few = sum(record.spec.task.scored > 0 for record in finished)
     random = _models(record for record in finished if record.spec.weights in RANDOM)
@@ -142,7 +145,11 @@ def _cautions(results: Results, finished: Sequence[DoneRun]) -> tuple[str, ...]:
 
 
 def _models(records: Iterable[Record]) -> str:
-    return _names({record.model for record in records})
+    return _names({model_title(record.model, record.label.model_title) for record in records})
+
+
+def _dataset(record: Record) -> str:
+    return dataset_title(record.dataset, record.label.dataset_title)
 
 
 def _names(names: Iterable[str]) -> str:

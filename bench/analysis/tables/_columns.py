@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from bench.analysis.groups import Group, MethodKey, Summary
+from bench.analysis.groups import DataKey, Group, MethodKey, Summary
 from bench.analysis.headers import best_two, decimals, method_headers
 from bench.analysis.table import MINUS, Cell
 
@@ -49,8 +49,13 @@ def long_rows(group: Group, **more: str) -> Iterator[tuple[dict[str, Any], Summa
     """What a CSV says first of each cell, ``more`` behind the group's own facts, and the cell."""
     headers = method_headers(group.methods)
     for (data, method), summary in group.cells.items():
-        facts = {"dataset": data.dataset, "synthetic": data.synthetic, "method": headers[method].name}
+        facts = {"dataset": data.dataset, "synthetic": data.synthetic, "method": headers[method].plain}
         yield {**asdict(group.key), **more, **facts, "naive": summary.naive}, summary
+
+
+def data_facts(data: DataKey) -> dict[str, Any]:
+    """What tells a data set from others."""
+    return {name: value for name, value in asdict(data).items() if name != "title"}
 
 
 def method_facts(method: MethodKey) -> dict[str, str]:

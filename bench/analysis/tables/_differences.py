@@ -13,7 +13,7 @@ from bench.analysis.stats.comparison import Difference
 from bench.analysis.stats.lasting import FEWEST_DAYS, LASTING
 from bench.analysis.stats.power import FEWEST_SEEDS, MOST_SEEDS
 from bench.analysis.table import MINUS, Cell, Header, Table
-from bench.analysis.tables._columns import method_facts
+from bench.analysis.tables._columns import data_facts, method_facts
 from bench.runs.suite import Suite
 from bench.settings import RANDOM
 
@@ -69,7 +69,7 @@ def difference_rows(key: GroupKey, compared: Differences) -> list[dict[str, Any]
     return [
         {
             **asdict(key),
-            **asdict(data),
+            **data_facts(data),
             **method_facts(method),
             "reference": compared.reference,
             "reference_weights": difference.weights,
@@ -127,7 +127,7 @@ def _lacking(compared: Differences) -> list[str]:
     """What cannot be tested at all, and why."""
     quotable = {key: cell for key, cell in compared.cells.items() if cell.quotable}
     few = any(cell.lacking == "seeds" for cell in quotable.values())
-    short = sorted({data.dataset for (data, _), cell in quotable.items() if cell.lacking == "days"})
+    short = sorted({data.title or data.dataset for (data, _), cell in quotable.items() if cell.lacking == "days"})
     notes = [f"(n=k): a trained model with fewer than {FEWEST_SEEDS} seeds supports no claim."] if few else []
     if short:
         notes.append(

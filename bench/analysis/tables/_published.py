@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 from bench.analysis.groups import DataKey, Group, Summary
+from bench.analysis.headers import dataset_headers, told_apart
 from bench.analysis.results import comparable_data
 from bench.analysis.table import Cell, Header, Table
+from bench.catalog.titles import model_title
 from bench.metrics import METRICS, SHOWN
 from bench.runs.published import Published
 
@@ -19,21 +21,23 @@ def published_tables(group: Group, published: Published) -> list[Table]:
 def _table(group: Group, published: Published, metric: str) -> Table:
     datasets = comparable_data(group, published)
     rows: dict[str, list[Cell]] = {}
+    titles = told_apart({key.name: key.title for key in group.methods})
     for name in published.mae:
+        title = titles.get(name) or model_title(name)
         ours = [_summary(group, data, name) for data in datasets]
         if any(ours):
-            rows[name] = [
+            rows[title] = [
                 _ours(summary, metric, published.value(metric, name, data.dataset))
                 for data, summary in zip(datasets, ours, strict=True)
             ]
         theirs = [published.value(metric, name, data.dataset) for data in datasets]
-        rows[f"{name}, published"] = [Cell(value=f"{value:g}") for value in theirs]
+        rows[f"{title}, published"] = [Cell(value=f"{value:g}") for value in theirs]
     return Table(
         key=metric,
         heading=f"Beside published numbers. {group.key.title}",
         corner=METRICS[metric].label,
         rows=tuple(Header(name=name) for name in rows),
-        columns=tuple(Header(name=data.dataset) for data in datasets),
+        columns=tuple(dataset_headers(datasets).values()),
         cells=tuple(map(tuple, rows.values())),
         notes=(
             f"Published: {published.source}.",

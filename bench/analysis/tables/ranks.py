@@ -112,7 +112,7 @@ def _notes(ranked: Standing) -> tuple[str, ...]:
     if not ranked.enough:
         few = f"No ranking: it takes {FEWEST_DATASETS} real data sets on which {FEWEST_MODELS} models have current runs"
         return (f"{few}; there are {n} with {k}.", *left_out)
-    names = ", ".join(map(str, ranked.scores.index))
+    names = ", ".join(ranked.titles.values())
     related = [f"{ranked.witnesses.related} {TOO_SURE}"] if ranked.witnesses.related else []
     tested = [_tested(ranked)] if k >= FRIEDMAN_MODELS else []
     data = f"MAE, means over seeds, on {ranked.witnesses.text}: {names}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bench.analysis.grouping import by
 from bench.analysis.results import Results
 from bench.analysis.table import Cell, Flag, Header, Table, TableFile, marked
+from bench.catalog.titles import dataset_title, model_title
 from bench.runs.tuned import Tuned, TunedFile
 from bench.settings import RANDOM
 
@@ -62,9 +63,10 @@ def _synthetic(file: TunedFile) -> bool:
 
 def _header(file: TunedFile) -> Header:
     outcome = file.tuned.found
-    dataset = marked(file.dataset, ("synthetic",) if _synthetic(file) else ())
+    dataset = marked(dataset_title(file.dataset), ("synthetic",) if _synthetic(file) else ())
     flags: tuple[Flag, ...] = ("random_weights",) if outcome and outcome.weights in RANDOM else ()
-    return Header(name=f"{dataset} / {file.name}", flags=flags)
+    model = model_title(file.name)
+    return Header(name=f"{dataset} / {model}", machine=f"{file.dataset} / {file.name}", flags=flags)
 
 
 def _texts(tuned: Tuned) -> tuple[str, ...]:

@@ -1,0 +1,66 @@
+"""What readers see in place of a registered name, declared once by each plug-in.
+
+A model's title is what stands before the colon in the first line of its file's docstring ("STID: an MLP per cell …"); a
+data set's is the ``title`` of its card. Machine names stay in commands, files and CSV.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from bench.catalog import registry
+from bench.errors import BenchError
+
+LONGEST = 30  # letters before the colon that are still a name and no sentence
+
+
+def model_title(name: str, recorded: str = "") -> str:
+    """Of a registered model by its file, of any other as its record has it; else its name."""
+    return _of_file(name) or _in_line(recorded) or name
+
+
+def dataset_title(name: str, recorded: str = "") -> str:
+    """Of a data set of ours by its card, of any other as its record has it; else its name."""
+    return _of_card(name) or _in_line(recorded) or name
+
+
+@cache
+def step_of(dataset: str) -> int:
+    """Minutes of a slot as the card of a data set of ours has it; 0 for any other."""
+    try:
+        return int(registry.load("dataset", dataset).CARD.interval) if dataset in registry.dataset_names() else 0
+    except BenchError:
+        return 0
+
+
+@cache
+def _of_file(model: str) -> str:
+    """Empty where there is no such file, or no name before a colon in it."""
+    try:
+        if model not in registry.model_names():
+            return ""
+        plugin, first = registry.find("model", model), registry.describe(model)
+    except BenchError:
+        return ""
+    title, colon, _ = first.partition(":")
+    if not colon or not 0 < len(title) <= LONGEST:
+        return ""
+    family = f"{plugin.source.stem}_"
+    if plugin.preset and not model.startswith(family):
+        return ""
+    return f"{title} ({model.removeprefix(family).replace('_', ' ')})" if plugin.preset else title
+
+
+@cache
+def _of_card(dataset: str) -> str:
+    try:
+        known = dataset in registry.dataset_names()
+        return _in_line(registry.load("dataset", dataset).CARD.title) if known else ""
+    except BenchError:
+        return ""
+
+
+def _in_line(text: str) -> str:
+    """Without line breaks, and without anything that no reader would see."""
+    return "".join(letter for letter in re.sub(r"\s+", " ", text).strip() if letter.isprintable())
