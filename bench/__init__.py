@@ -13,6 +13,7 @@ Nothing heavy is imported before it is needed.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,7 +130,8 @@ def load_results(results: str | Path = "results", suites: Iterable[str | Path] =
         suites: TOML files of suites, beside those that come with the project.
 
     Raises:
-        BenchError: If there is no such folder, or a record or a suite is broken; the message names it.
+        BenchError: If there is no such folder, or a suite is broken; the message names it. A file that is no record
+            which can be read is left out, with a warning that names it.
     """
     from bench.analysis.results import Results
     from bench.runs.suite import load_suites
@@ -137,7 +139,10 @@ def load_results(results: str | Path = "results", suites: Iterable[str | Path] =
     if not Path(results).is_dir():
         raise ConfigError(f"there is no folder {results}; 'stbench run' or bench.run makes results")
     files = [str(file) for file in suites]
-    return Results.load(Path(results), [*load_suites(), *(load_suites(files) if files else ())])
+    loaded = Results.load(Path(results), [*load_suites(), *(load_suites(files) if files else ())])
+    for sentence in loaded.unread:
+        warnings.warn(f"left out: {sentence}", stacklevel=2)
+    return loaded
 
 
 def list_models() -> list[str]:

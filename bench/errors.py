@@ -77,6 +77,18 @@ class StoreError(BenchError):
     """A result record or results folder that cannot be read or written."""
 
 
+class RecordError(StoreError):
+    """A file where records are that is none which can be read here.
+
+    Attributes:
+        what: The sentence without its remedy.
+    """
+
+    def __init__(self, what: str, remedy: str = "'stbench run' makes it again") -> None:
+        super().__init__(f"{what}; {remedy}")
+        self.what = what
+
+
 class TrackingError(BenchError):
     """An MLflow store that cannot be read; writing to one never fails a run."""
 

@@ -16,11 +16,12 @@ from typing import Any
 from bench.catalog import registry
 from bench.catalog.code import OURS, codes_of
 from bench.files import atomic_write
+from bench.records.store import SET_ASIDE, SUPERSEDED
 
 FILE = ".tables.json"
 LIBRARIES = ("matplotlib", "numpy", "pandas", "scipy", "pillow")
 FOLDERS = ("tables", "figures")  # of a results folder
-UNREAD = ("__pycache__", "superseded")  # folders that nothing is read from
+UNREAD = ("__pycache__", SET_ASIDE, SUPERSEDED)  # folders that nothing is read from
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ class Results:
         studies: Of tuning.
         suites: Whose tables are made.
         tuned: The files of tuned settings.
+        unread: A sentence for each file that is no record which can be read, and so is left out.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Results:
         tuned: Sequence[TunedFile] = (),
         *,
         code: Mapping[tuple[str, str], str] | None = None,
+        unread: Sequence[str] = (),
     ) -> None:
         """Mark runs as stale that today's code would not have made.
 
@@ -66,6 +68,7 @@ class Results:
             tuned: The files of tuned settings.
             code: Today's digest by (data set, model), for tests; those of the registered models if it is None. A run
                 of a pair that is not known, such as of a plug-in that is not installed here, is not stale.
+            unread: A sentence for each file that is no record.
         """
         ordered = sorted(records, key=_order)
         known = _todays_code(ordered) if code is None else code
@@ -74,28 +77,32 @@ class Results:
             for record in ordered
         )
         self.studies, self.suites, self.tuned = tuple(studies), tuple(suites), tuple(tuned)
+        self.unread = tuple(unread)
         self._groups: dict[str, Mapping[GroupKey, Group]] = {}
         self._differences: dict[str, Mapping[GroupKey, Differences]] = {}
 
     def __repr__(self) -> str:
         done = sum(run.record.status == "done" for run in self.runs)
         stale = sum(run.stale for run in self.runs)
-        return f"Results({len(self.runs)} runs: {done} done, {stale} stale; {len(self.studies)} studies)"
+        unread = f"; {len(self.unread)} left out that cannot be read" if self.unread else ""
+        return f"Results({len(self.runs)} runs: {done} done, {stale} stale; {len(self.studies)} studies{unread})"
 
     @classmethod
     def load(cls, results: Path, suites: Sequence[Suite] | None = None) -> Results:
         """From a results folder; without ``suites``, for those that come with the project.
 
         Raises:
-            StoreError, ConfigError: If a record, a study or a file of tuned settings is broken; the message names it.
+            ConfigError: If a study or a file of tuned settings is broken; the message names it.
         """
+        unread: list[str] = []
         with _collector_paused():
-            records = list(ResultStore(results).records())
+            records = list(ResultStore(results).records(lambda error: unread.append(str(error))))
         return cls(
             records,
             list(studies(results)),
             load_suites() if suites is None else suites,
             list(TunedFolder(results).files()),
+            unread=unread,
         )
 
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 
 from bench.cli.console import MOST_COLUMNS, grid, plain_table
+from bench.errors import StoreError
 from bench.settings import RANDOM
 
 if TYPE_CHECKING:
@@ -33,10 +35,13 @@ def _finished(plan: Sequence[PlannedRun], results: Path) -> dict[str, DoneRun]:
     from bench.records.record import DoneRun
     from bench.records.store import ResultStore
 
-    store = ResultStore(results)
-    there = (run for run in plan if store.has(run.dataset, run.model, run.run_id))
-    records = (store.read(run.dataset, run.model, run.run_id) for run in there)
-    return {record.run_id: record for record in records if isinstance(record, DoneRun)}
+    store, done = ResultStore(results), {}
+    for run in plan:
+        with suppress(StoreError):  # it is not there, or is no record
+            record = store.read(run.dataset, run.model, run.run_id)
+            if isinstance(record, DoneRun):
+                done[record.run_id] = record
+    return done
 
 
 def _leaderboards(done: Mapping[str, DoneRun], suite: Suite) -> list[Table]:

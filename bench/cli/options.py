@@ -37,6 +37,7 @@ WeightsDir = Annotated[
     Path | None,
     typer.Option("--weights-dir", help="Folder of pre-trained weights, laid out as the hub (or $STBENCH_WEIGHTS)."),
 ]
+MOST_NAMED = 5  # files that cannot be read
 Names = Annotated[list[str] | None, typer.Argument(help="Names, as 'list' has them.", show_default=False)]
 
 
@@ -186,12 +187,27 @@ def open_results(results: Path, source: str | None, names: Sequence[str] = ()) -
     files = [name for name in names if name.endswith(".toml")]
     suites = [*load_suites(), *(load_suites(files) if files else ())]
     if source is None:
-        return Results.load(results, suites)
+        loaded = Results.load(results, suites)
+        say_unread(loaded.unread)
+        return loaded
     if not source.startswith("mlflow:"):
         raise ConfigError(
             f"--from {source} is not understood; write mlflow:URI, such as mlflow:sqlite:///results/mlflow.db"
         )
     return Results.from_mlflow(source.removeprefix("mlflow:"), suites, watch=_with_bar)
+
+
+def say_unread(sentences: Sequence[str]) -> None:
+    """Warn of files that are no records, of the first few by name."""
+    from rich.console import Console
+
+    from bench.cli.console import warn_on
+
+    console = Console(stderr=True)
+    for sentence in sentences[:MOST_NAMED]:
+        warn_on(console, f"left out: {sentence}")
+    if len(sentences) > MOST_NAMED:
+        warn_on(console, f"left out: {len(sentences) - MOST_NAMED} more files that are no records")
 
 
 def nothing(results: Path, source: str | None, names: Sequence[str] = ()) -> str:

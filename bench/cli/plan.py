@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench.cli.console import bars, duration, print_line
+from bench.cli.options import say_unread
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -112,7 +113,11 @@ def expect(
         warm_up(large_libraries(todo))  # a dry run may need no process
     with console.status("reading the sizes of the data sets"):
         shapes = estimate.shapes_of(todo, catalog)
-        known = estimate.paces_from_records(store.glances(), name_of(device)) if todo else {}
+        unread: list[str] = []
+        glances = store.glances(lambda error: unread.append(str(error)))
+        known = estimate.paces_from_records(glances, name_of(device)) if todo else {}
+    if thorough:  # else it is said of what is left out of the tables
+        say_unread(unread)
     trials = estimate.trials(todo, known, shapes, cheap=not thorough)
     with bars(console) as progress:
         paces, failures = paces_with_trials(

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from bench.cli.console import grid
-from bench.cli.options import PlanOptions, with_options
+from bench.cli.options import PlanOptions, say_unread, with_options
 
 COLOURS = {"done": "green", "stale": "yellow", "failed": "red", "missing": "dim"}
 
@@ -22,7 +22,10 @@ def status(*, options: PlanOptions) -> None:
 
     suite = options.chosen_suite
     plan = options.plan(suite, options.catalog)
-    counts, reasons = plan_status(plan, ResultStore(options.results).glances())
+    unread: list[str] = []
+    glances = ResultStore(options.results).glances(lambda error: unread.append(str(error)))
+    counts, reasons = plan_status(plan, glances)
+    say_unread(unread)
     console = Console()
     texts = {key: _states(by_state) for key, by_state in counts.items()}
     console.print(grid(texts, f"{suite.title}, profile {options.profile}"))

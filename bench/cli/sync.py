@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.cli.console import print_line
-from bench.cli.options import ResultsDir, TrackingUri
+from bench.cli.options import ResultsDir, TrackingUri, say_unread
 from bench.errors import require
 
 
@@ -18,7 +18,10 @@ def sync(results: ResultsDir = Path("results"), tracking_uri: TrackingUri = None
 
     require("mlflow", "tracking", "stbench sync")
     uri = tracking_uri or default_uri(results)
-    added, present = tracking.sync(ResultStore(results).records(), uri, results)
+    unread: list[str] = []
+    records = ResultStore(results).records(lambda error: unread.append(str(error)))
+    added, present = tracking.sync(records, uri, results)
+    say_unread(unread)
     print_line(f"{added} runs added, {present} were there: {tracking.shown(uri)}")
     added, present = sync_studies(results, uri)
     if added or present:

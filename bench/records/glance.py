@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from bench.errors import StoreError
+from bench.errors import RecordError
 from bench.metrics import Score
 from bench.records.plain import one_line
 from bench.records.record import Cost, Counts, Failure, Spec
@@ -67,12 +67,12 @@ def glance(text: bytes, source: object) -> Glance:
     """What is asked of the record in a text; one of an earlier schema is brought up to date.
 
     Raises:
-        StoreError: If the text is no JSON, or what is asked of it is not there.
+        RecordError: If the text is no JSON, or what is asked of it is not there.
     """
     try:
         return _decoded(text)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise StoreError(f"{source} is not a result record ({one_line(error)}); move it away and run again") from error
+        raise RecordError(f"{source} is not a result record ({one_line(error)})") from error
 
 
 def _decoded(text: bytes) -> Glance:

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from bench.errors import StoreError
+from bench.errors import RecordError, StoreError
 from bench.metrics import Score
 from bench.records.arrays import ForecastMap, WindowErrors
 from bench.records.channels import Channel, cuts, scores_line, value
@@ -317,7 +317,7 @@ def parse(text: bytes, source: object) -> Record:
     """The record in a text; that of an earlier schema is brought up to date. ``source`` names it in errors.
 
     Raises:
-        StoreError: If the text is no record.
+        RecordError: If the text is no record.
     """
     try:
         record = _decoded(text)
@@ -325,7 +325,7 @@ def parse(text: bytes, source: object) -> Record:
         check({"config": spec.config, "task": vars(spec.task), "train": vars(spec.train)}, "$.spec", level=1)
         check({"overrides": label.overrides, "base": label.base}, "$.label", level=1)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise StoreError(f"{source} is not a result record ({one_line(error)}); move it away and run again") from error
+        raise RecordError(f"{source} is not a result record ({one_line(error)})") from error
     return record
 
 

@@ -2,10 +2,14 @@
 
 A record appears whole or not at all and never replaces another: two processes may race for a run, and one of them wins.
 A failed run leaves ``<run id>.failed.json``, which a later attempt replaces and a finished run removes.
+
+A file that is no record which can be read here (cut off, foreign, of a newer version) stops nobody: its run counts as
+not done, and once it was made again the file is kept in ``set-aside/`` beside its place.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -15,14 +19,17 @@ from typing import TypeVar
 
 from filelock import FileLock, Timeout
 
-from bench.errors import StoreError
+from bench.errors import RecordError, StoreError
 from bench.files import atomic_write, create, move, sweep
 from bench.records.glance import Glance, glance
 from bench.records.record import Record, dump, parse
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 RUN_ID = re.compile(r"[0-9a-f]{16}\.[0-9a-f]{12}")
+SET_ASIDE, SUPERSEDED = "set-aside", "superseded"  # folders beside records, which nothing is read from
 R = TypeVar("R", Record, Glance)
+Unread = Callable[[StoreError], None]
+"""Told of a file that is no record which can be read."""
 
 
 class ResultStore:
@@ -33,8 +40,15 @@ class ResultStore:
         self._locks = results / "locks"
 
     def has(self, dataset: str, model: str, run_id: str) -> bool:
-        """Whether the run is done; a failed run is not."""
-        return self._path(dataset, model, run_id, "done").exists()
+        """Whether the run is done, by a record that can be read; a failed run is not."""
+        done = self._path(dataset, model, run_id, "done")
+        return os.path.lexists(done) and _trouble(done) is None
+
+    def trouble(self, dataset: str, model: str, run_id: str) -> str | None:
+        """Why the done record of a run cannot be read, and where it is kept; None if it can, or there is none."""
+        done = self._path(dataset, model, run_id, "done")
+        what = _trouble(done)
+        return what and f"{what}; once the run is done, the file is kept in {done.parent / SET_ASIDE}"
 
     def failure(self, dataset: str, model: str, run_id: str) -> tuple[int, int] | None:
         """What tells the file of a run's failed record from that of an earlier attempt; None if there is none."""
@@ -47,6 +61,8 @@ class ResultStore:
     def write(self, record: Record) -> bool:
         """Store a done or failed run; False if the run was already done, whose record then stays as it is.
 
+        A file in its place that is no record is set aside.
+
         Raises:
             StoreError: If the record has a value that none can hold, or cannot be written.
         """
@@ -54,12 +70,14 @@ class ResultStore:
         done, failed = (self._path(record.dataset, record.model, record.run_id, s) for s in ("done", "failed"))
         try:
             if record.status == "failed":
-                if done.exists():
+                if self.has(record.dataset, record.model, record.run_id):
                     return False
+                self._clear(failed)
                 with atomic_write(failed) as part:
                     part.write_bytes(text)
                 return True
-            created = create(done, text, self._locks / "store.lock")
+            created = self._create(done, text)
+            self._clear(failed)
             failed.unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(
@@ -79,27 +97,32 @@ class ResultStore:
             raise StoreError(f"there is no record {done}; 'stbench status' lists what the store has")
         return record
 
-    def records(self) -> Iterator[Record]:
+    def records(self, unread: Unread | None = None) -> Iterator[Record]:
         """Every done run, and every failed run that is not done since, sorted by path.
 
         A record that another process takes away meanwhile is left out, a failure that it mends comes as a done run.
 
-        Raises:
-            StoreError: If a file is broken; the message names it.
-        """
-        return self._each(parse)
+        Args:
+            unread: Told of each file that is no record; such files are left out. Without it the first one is an error.
 
-    def glances(self) -> Iterator[Glance]:
+        Raises:
+            StoreError: If a file is broken and there is no ``unread``; the message names it.
+        """
+        return self._each(parse, unread)
+
+    def glances(self, unread: Unread | None = None) -> Iterator[Glance]:
         """What planning asks of each record of ``records``, in a third of the time; what it does not ask may be broken.
 
         Raises:
-            StoreError: If a file is broken; the message names it.
+            StoreError: If a file is broken and there is no ``unread``; the message names it.
         """
-        return self._each(glance)
+        return self._each(glance, unread)
 
-    def _each(self, read: Callable[[bytes, object], R]) -> Iterator[R]:
+    def _each(self, read: Callable[[bytes, object], R], unread: Unread | None) -> Iterator[R]:
         for run in sorted({path.with_name(_run_id(path)) for path in self._runs.glob("*/*/*.json")}):
-            record = _either(run.with_name(f"{run.name}.json"), run.with_name(f"{run.name}.failed.json"), read)
+            record = _either(
+                run.with_name(f"{run.name}.json"), run.with_name(f"{run.name}.failed.json"), read, unread or _refuse
+            )
             if record is not None:
                 yield record
 
@@ -110,23 +133,40 @@ class ResultStore:
             Where the record is now, or None if the run was not done.
         """
         done = self._path(dataset, model, run_id, "done")
-        folder = done.parent / "superseded"
-        if not done.exists():
-            return None
-        try:
-            folder.mkdir(exist_ok=True)
-            names = (folder / f"{run_id}.{number}.json" for number in count(1))
-            return next(name for name in names if move(done, name, self._locks / "store.lock"))
-        except OSError as error:
-            raise StoreError(
-                f"the record {done} cannot be moved to {folder} ({error}); check the folder's rights"
-            ) from error
+        return self._put_aside(done, SUPERSEDED) if done.exists() else None
 
     def retire_spec(self, dataset: str, model: str, spec_id: str) -> None:
         """Move the done records of a specification to ``superseded/``, whichever code answered it."""
         folder = self._runs / _checked(NAME, dataset) / _checked(NAME, model)
         for run_id in sorted({_run_id(path) for path in folder.glob(f"{spec_id}.*.json")}):
             self.retire(dataset, model, run_id)
+
+    def _create(self, done: Path, text: bytes) -> bool:
+        """Store a done record; False if there is one already that can be read."""
+        lock = self._locks / "store.lock"
+        if create(done, text, lock):
+            return True
+        if _trouble(done) is None:
+            return False
+        self._put_aside(done, SET_ASIDE)
+        return create(done, text, lock)
+
+    def _clear(self, failed: Path) -> None:
+        """Set a file aside that is in the place of a failed record and is none."""
+        if _trouble(failed) is not None:
+            self._put_aside(failed, SET_ASIDE)
+
+    def _put_aside(self, path: Path, name: str) -> Path:
+        """Move a file to a folder beside it, where nothing is replaced."""
+        folder, stem = path.parent / name, path.name.removesuffix(".json")
+        try:
+            folder.mkdir(exist_ok=True)
+            places = (folder / f"{stem}.{number}.json" for number in count(1))
+            return next(place for place in places if move(path, place, self._locks / "store.lock"))
+        except OSError as error:
+            raise StoreError(
+                f"the record {path} cannot be moved to {folder} ({error}); check the folder's rights"
+            ) from error
 
     def lock(self, run_id: str) -> FileLock:
         """A lock that processes sharing this folder hold while they work on a run; it ends with its process."""
@@ -157,22 +197,50 @@ def _run_id(path: Path) -> str:
     return path.name.removesuffix(".json").removesuffix(".failed")
 
 
-def _either(done: Path, failed: Path, read: Callable[[bytes, object], R]) -> R | None:
+def _refuse(error: StoreError) -> None:
+    raise error
+
+
+def _either(done: Path, failed: Path, read: Callable[[bytes, object], R], unread: Unread = _refuse) -> R | None:
     """The done record, else the failed one; the done one is looked for again, as a retry may end in between."""
-    records = (_load(path, read) for path in (done, failed, done))
-    return next((record for record in records if record is not None), None)
+    broken: list[Path] = []
+    for path in (done, failed, done):
+        if path in broken:
+            continue
+        try:
+            record = _load(path, read)
+        except StoreError as error:
+            broken.append(path)
+            unread(error)
+        else:
+            if record is not None:
+                return record
+    return None
+
+
+def _trouble(path: Path) -> str | None:
+    """Why a file is no record that can be read, without a remedy; None if it is one, or there is none."""
+    try:
+        _load(path, parse)
+    except RecordError as error:
+        return error.what
+    except StoreError as error:
+        return str(error)
+    return None
 
 
 def _load(path: Path, read: Callable[[bytes, object], R]) -> R | None:
     """The record in a file; None if there is no such file (any more)."""
     try:
+        if not path.is_file() and os.path.lexists(path):  # a pipe would be waited for
+            raise RecordError(f"{path} is no file", "move it away")
         record = read(path.read_bytes(), path)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise StoreError(f"the record {path} cannot be read ({error}); check the folder's rights") from error
     if (record.dataset, record.model, record.run_id) != (path.parent.parent.name, path.parent.name, _run_id(path)):
-        raise StoreError(f"{path} holds the record of run {record.run_id}, which belongs elsewhere; move it away")
+        raise RecordError(f"{path} holds the record of run {record.run_id}, which belongs elsewhere", "move it away")
     return record
 
 

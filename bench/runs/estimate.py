@@ -10,6 +10,7 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -66,16 +67,30 @@ def paces_from_records(records: Iterable[Record | Glance], device: str | None) -
     trained = {}
     for record in records:
         if isinstance(record, DoneRun | DoneGlance) and device in (None, record.environment.device):
-            key, cost, train = pace_key(record.spec), record.cost, record.spec.train
-            windows = {name: getattr(record.counts, name) for name in ("train", "per_epoch", "val", "test")}
-            cells = round(cost.work / work(windows, train, cost.epochs, cells=1))
-            channels = len(record.scores["test"]["mae"].per_channel)
-            seconds[key][cells * channels].append(cost.wall_s / cost.work)
-            trained[key] = cost.epochs > 0
+            with suppress(ArithmeticError, LookupError, ValueError):  # numbers that are of no run tell no pace
+                values, pace = _measured(record)
+                key = pace_key(record.spec)
+                seconds[key][values].append(pace)
+                trained[key] = record.cost.epochs > 0
     return {
         key: Pace(trained=trained[key], seconds={size: statistics.median(times) for size, times in by_size.items()})
         for key, by_size in seconds.items()
     }
+
+
+def _measured(record: DoneRun | DoneGlance) -> tuple[int, float]:
+    """The values of a frame (cells times channels), and the seconds per unit of work.
+
+    Raises:
+        ArithmeticError, LookupError, ValueError: If the record's numbers are not those of a run.
+    """
+    cost = record.cost
+    windows = {name: getattr(record.counts, name) for name in ("train", "per_epoch", "val", "test")}
+    cells = round(cost.work / work(windows, record.spec.train, cost.epochs, cells=1))
+    values, pace = cells * len(record.scores["test"]["mae"].per_channel), cost.wall_s / cost.work
+    if values < 1 or not 0 < pace < math.inf:
+        raise ValueError(f"{pace} s for a unit of work on {values} values")
+    return values, pace
 
 
 def trials(

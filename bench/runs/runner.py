@@ -46,7 +46,7 @@ class Observer(Protocol):
     def run_finished(self, run: PlannedRun, record: Record) -> None: ...
 
     def run_retried(self, run: PlannedRun, why: str) -> None:
-        """Its worker ended before the run did; it is begun a second time, from its checkpoint."""
+        """It is begun again: its worker ended before it did, or what is in the place of its record is none."""
 
     def run_skipped(self, run: PlannedRun, why: Literal["stored", "elsewhere"]) -> None: ...
 
@@ -179,6 +179,8 @@ class _Driver:
             self._outcome["skipped"] += 1
             self._tell(lambda observer: observer.run_skipped(run, skipped))
             return False
+        if trouble := self._store.trouble(run.dataset, run.model, run.run_id):
+            self._tell(lambda observer: observer.run_retried(run, trouble))
         return True
 
     def _forget(self, work: Work) -> None:

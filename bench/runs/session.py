@@ -111,7 +111,7 @@ def execute(
         The number of runs that are "done", "skipped" and "failed".
 
     Raises:
-        StoreError: If a record is broken or cannot be written.
+        StoreError: If a record cannot be written.
     """
     store = ResultStore(results)
     todo = [run for run in planned if force or not store.has(run.dataset, run.model, run.run_id)]
@@ -121,7 +121,7 @@ def execute(
         if isinstance(executor, Processes):
             warm_up(large_libraries(todo))
         device = executor.here and name_of(executor.here)
-        measured = paces_from_records(store.records(), device)  # a broken record is an error before the work
-        shapes = shapes_of(todo, catalog)
-        planned = in_order(planned, measured if paces is None else paces, shapes, executor.jobs)
+        if paces is None:
+            paces = paces_from_records(store.glances(lambda _: None), device)  # what is no record says nothing of time
+        planned = in_order(planned, paces, shapes_of(todo, catalog), executor.jobs)
     return Runner(catalog, results, executor, observers, compiled=compiled).run(planned, force=force)

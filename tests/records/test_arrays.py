@@ -75,7 +75,7 @@ def refusal(key: str, change: Any) -> str:
     """The one sentence with which a record is refused that has these values in place of its own."""
     values = json.loads(dump(with_arrays(windows=errors(), forecast_map=forecast_map())))
     values[key] = {name: value for name, value in (values[key] | change).items() if value != "absent"}
-    with pytest.raises(StoreError, match=r"run 7 is not a result record .* move it away and run again") as caught:
+    with pytest.raises(StoreError, match=r"run 7 is not a result record .* 'stbench run' makes it again") as caught:
         parse(json.dumps(values).encode(), "run 7")
     assert str(caught.value).isprintable()
     return str(caught.value)

@@ -6,10 +6,12 @@ import io
 import random
 from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 from builders import make_data
+from records import record
 from rich.console import Console
 from torch import nn
 
@@ -164,6 +166,31 @@ def test_records_tell_the_pace_of_their_kind_on_their_grid(catalog, make_plan, t
         assert whole == pytest.approx(sum(cost.wall_s for cost in mine), rel=0.5)
     assert paces_from_records(records, "NVIDIA H100") == {}
     assert paces_from_records(ResultStore(tmp_path / "results").glances(), "cpu") == paces
+
+
+def with_cost(made, **change):
+    return msgspec.structs.replace(made, cost=msgspec.structs.replace(made.cost, **change))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"work": 0.0},
+        {"work": -1.0},
+        {"wall_s": 0.0},
+        {"wall_s": 1e300, "work": 1e-300},
+        {"work": 1e308, "wall_s": 1e-300},
+        {"epochs": -1},
+    ],
+)
+def test_a_record_whose_numbers_are_of_no_run_tells_no_pace(change):
+    made = with_cost(record(), work=1e6)
+    odd = with_cost(made, **change)
+    known = paces_from_records([made], None)
+    assert known
+    assert paces_from_records([odd, made], None) == known
+    counts = msgspec.structs.replace(made.counts, train=0, per_epoch=0, val=0, test=0)
+    assert paces_from_records([msgspec.structs.replace(made, counts=counts)], None) == {}
 
 
 def test_of_each_data_set_the_runs_that_take_the_shortest_come_first(make_plan):

@@ -44,6 +44,9 @@ class Recorder:
     def run_finished(self, run, record):
         self.events.append(("finished", record.status))
 
+    def run_retried(self, run, why):
+        self.events.append(("retried", why))
+
     def run_skipped(self, run, why):
         self.events.append(("skipped", why))
 
@@ -178,6 +181,22 @@ def test_force_repeats_a_run_and_keeps_the_old_record_aside(runner, make_plan, t
     (second,) = records(runner)
     assert second.scores == first.scores
     assert len(list((tmp_path / "results").glob("runs/tiny/stid/superseded/*.json"))) == 1
+
+
+def test_a_record_that_cannot_be_read_stops_nobody_and_is_made_again(runner, make_plan, tmp_path):
+    runs = make_plan("last_value", "window_mean")
+    runner.run(runs)
+    first, second = (tmp_path / "results" / "runs" / "tiny" / run.model / f"{run.run_id}.json" for run in runs)
+    kept = second.read_bytes()
+    first.write_bytes(first.read_bytes()[:999])
+    (observer,) = runner._observers
+    observer.events.clear()
+    assert runner.run(runs) == {"done": 1, "skipped": 1, "failed": 0}
+    (again,) = [text for event, text in observer.events if event == "retried"]
+    assert again.startswith(f"{first} is not a result record (Input data was truncated); once the run is done")
+    assert [path.stat().st_size for path in first.parent.glob("set-aside/*.json")] == [999]
+    assert second.read_bytes() == kept
+    assert sorted(record.model for record in records(runner)) == ["last_value", "window_mean"]
 
 
 def test_status_tells_done_stale_failed_and_missing_apart(runner, make_plan):
