@@ -12,6 +12,10 @@ except for ``start``, whose default is that the calendar is unknown, and ``heade
     layout = "TCHW"                 # or THWC, THW, TNC, TN; N counts the cells row by row
     key = ""                        # the array's name in an .npz that holds several
     header = true                   # whether a CSV begins with one; asked for only where its first line leaves it open
+    columns = ""                    # how a table names its columns of values, such as "{channel}_{row}_{col}"
+    skip_columns = []               # names of columns of a table that are left out
+    time_columns = []               # the name of its column of times, or those of its columns of dates and times of day
+    decimal = ""                    # "." or ",", where a CSV leaves it open
     missing = "none"                # or what marks a missing value: a list such as [-1, "NA", "nan", ""]
     gaps = "error"                  # or "missing": slots that the file leaves out are missing values
     time_zone = ""                  # of the times in the file, such as "Europe/Paris" or "+01:00", where it matters
@@ -32,14 +36,22 @@ A number in ``missing`` marks the values that are equal to it, ``""`` an empty c
 usual spellings; ``missing = "nan"`` is short for ``["nan", ""]``. With a ``time_zone``, times are put into its standard
 (winter) time all year, so that each day has as many slots as the next.
 
-A CSV has one slot per row, its values in the order of the layout, and may begin with a header line and with a column
-of ISO times; the card's ``start`` may then be left out.
+A CSV has one slot per row, and may have a header line and a column of ISO times; the card's ``start`` may then be left
+out. Its columns are matched by their names where these are a row and a column, as ``r3c7``, ``3_7`` or ``in_3_7``, or
+number the cells row by row, as ``node12``; other names are taken in the order of the layout. ``columns`` says what they
+mean: a pattern of ``{row}`` and ``{col}``, or ``{cell}``, and ``{channel}``; ``"in order"``; or the place of each::
+
+    [columns]
+    "Station A" = [0, 3]            # row and column, from 0
+    "Station B" = [1, 2]            # or [1, 2, "in"] where there are several channels
 """
 
 from __future__ import annotations
 
 import math
+import re
 import tomllib
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -60,6 +72,7 @@ from bench.types import MINUTES_PER_DAY, DatasetCard
 
 CARD_FILE, DATA_FILE = "card.toml", "data.npy"
 BY_HAND = "data.npz"  # in place of DATA_FILE: of a folder laid out by hand, or by an earlier version
+IN_ORDER = "in order"  # of ``columns``: the names of columns mean nothing
 ZONE = r"^([+-][0-9]{2}:[0-9]{2}|[A-Za-z][A-Za-z0-9_+/-]*)?$"
 NAME = r"^[a-z][a-z0-9_]*$"
 MIDNIGHT = datetime.fromisoformat("2024-01-01")  # of a Monday
@@ -83,6 +96,25 @@ def _mark(mark: object) -> object:
     return "nan" if math.isnan(number) else number
 
 
+def _columns(value: object) -> object:
+    """``columns`` of a card: empty, in order, a pattern, or a table of places."""
+    if isinstance(value, Mapping):
+        for name, place in value.items():
+            if not (
+                isinstance(place, list | tuple) and len(place) in (2, 3) and all(type(n) is int for n in place[:2])
+            ):
+                raise ValueError(f'write the place of "{name}" as [row, column] or [row, column, "channel"]')
+        return value
+    if not isinstance(value, str):
+        raise ValueError('write a pattern such as "r{row}c{col}", or "in order"')
+    parts = re.findall(r"\{([^{}]*)\}", value)
+    if value not in ("", IN_ORDER) and sorted({*parts} - {"channel"}) not in (["cell"], ["col", "row"]):
+        raise ValueError('write {row} and {col}, or {cell}, and {channel}, such as "{channel}_{row}_{col}"')
+    if len({*parts}) < len(parts):
+        raise ValueError("write each part once")
+    return value
+
+
 def _no_number(value: object) -> object:
     if isinstance(value, int | float):
         raise ValueError("write a date-time such as 2024-01-01T00:00")
@@ -103,6 +135,10 @@ class ImportCard(BaseModel):
     layout: Literal["TCHW", "THWC", "THW", "TNC", "TN"] = "TCHW"
     key: Annotated[str, Field(pattern=r"^[^/\\]*$")] = ""
     header: bool | None = None
+    columns: Annotated[str | dict[str, tuple[int | str, ...]], BeforeValidator(_columns)] = ""
+    skip_columns: tuple[str, ...] = ()
+    time_columns: Annotated[tuple[str, ...], Field(max_length=2)] = ()
+    decimal: Literal["", ".", ","] = ""
     missing: Annotated[tuple[float | str, ...], BeforeValidator(_marks)] = ()
     gaps: Literal["error", "missing"] = "error"
     time_zone: Annotated[str, Field(pattern=ZONE)] = ""
@@ -137,7 +173,23 @@ class ImportCard(BaseModel):
             raise ValueError(
                 f"use_channels names {min(strangers)!r}, which is none of channels = {list(self.channels)}"
             )
+        self._check_places()
         return self
+
+    def _check_places(self) -> None:
+        """Places that ``columns`` gives one by one lie in the grid and have a channel of the card."""
+        if isinstance(self.columns, str):
+            needs = len(self.channels) > 1 and self.columns not in ("", IN_ORDER)
+            if needs and "{channel}" not in self.columns:
+                raise ValueError(f"columns = '{self.columns}' has no {{channel}}, but there are several channels")
+            return
+        for name, (row, column, *channel) in self.columns.items():
+            inside = 0 <= int(row) < self.grid[0] and 0 <= int(column) < self.grid[1]
+            if not inside or {*channel} - {*self.channels} or len(channel) < (len(self.channels) > 1):
+                raise ValueError(
+                    f'columns puts "{name}" at {[row, column, *channel]}, which is no cell of grid = '
+                    f"{list(self.grid)}, counted from 0, with channels = {list(self.channels)}"
+                )
 
     @property
     def used(self) -> list[int]:

@@ -10,6 +10,7 @@ It checks the array and its card and writes ``<data dir>/<name>/card.toml`` and 
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
@@ -93,7 +94,7 @@ def _check_free(name: str, folder: Path, force: bool) -> None:
 def _opened(file: Path, card: ImportCard, on_progress: Callable[[int, int], None]) -> Source:
     if not file.is_file():
         raise DataError(f"there is no file {file}; give the path of an .npz, .npy or .csv")
-    if file.suffix.lower() == ".csv":
+    if re.search(r"\.(csv|tsv|txt)(\.gz)?$", file.name.lower()):
         size = file.stat().st_size
         return CsvFile(file, card, lambda done: on_progress(done, size))
     return NumpySource(NumpyFile.of(file, card), on_progress)

@@ -212,7 +212,7 @@ class _Zone:
                 f"{self._file} has the time {index[at]}, which a change of the clock leaves out in {self._name}; "
                 "correct time_zone in the card or the time"
             )
-        instants, later = (zoned.tz_localize(None).to_numpy("datetime64[us]") for zoned in (early, late))
+        instants, later = (np.array(zoned.tz_localize(None), "datetime64[us]") for zoned in (early, late))
         for row in np.flatnonzero(instants != later):
             before = instants[row - 1] if row else self._last
             if before is not None and instants[row] <= before:

@@ -1,41 +1,53 @@
-"""A CSV with one slot per row, with or without a header and a first column of ISO times."""
+"""A CSV with one slot per row: its columns by their names, its times, and what marks missing values."""
 
 from __future__ import annotations
 
-import math
+import io
 import re
-from collections.abc import Callable, Generator
-from contextlib import closing
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.catalog.import_card import ImportCard, one_line
+from bench.catalog.importing.column_names import Order, order_of
+from bench.catalog.importing.csv_header import NUMBER, Columns, columns_of
+from bench.catalog.importing.csv_lines import CsvLines, Line, csv_lines
 from bench.catalog.importing.times import TimeAxis
+from bench.catalog.missing import NAN
 from bench.errors import DataError
 from bench.mapped import PIECE
 
 if TYPE_CHECKING:
     import pandas as pd
 
+THOUSANDS: Final = r"[+-]?[1-9]\d{0,2}(?:[.,]\d{3})+"
+HOUR: Final = r"^\d{1,2}$"
+
 
 class CsvFile:
     """The values of a CSV, a piece at a time.
 
     Attributes:
+        card: The user's, whose layout the rows have.
         start: The time of the first row if there is a column of times, once a piece was read.
+        notes: Sentences on what was decided, once all was read.
     """
 
     def __init__(self, path: Path, card: ImportCard, on_bytes: Callable[[int], None]) -> None:
         """Nothing is read yet; ``on_bytes`` is told how much was after each piece."""
         self.start: datetime | None = None
-        self._path, self._card, self._on_bytes = path, card, on_bytes
         self.notes: list[str] = []
-        self._times = TimeAxis(card, path)
-        self._columns = math.prod(card.row_shape())
+        self.card = card
+        self._path, self._on_bytes = path, on_bytes
+        self._decimal: str = card.decimal
+        self._left_out = Counter[str]()
+        self._counted: int | None = None  # the last number of a column that counts the rows
 
     def rows(self) -> Generator[NDArray[np.float64]]:
         """The values in the card's layout.
@@ -43,91 +55,164 @@ class CsvFile:
         Raises:
             DataError: If a cell is no number, the columns do not fit the card, or the times have a gap.
         """
-        import pandas as pd
-
-        timed = None
-        with closing(self._frames()) as frames:
-            for frame in frames:
-                if timed is None:
-                    timed = len(frame) > 0 and not pd.api.types.is_numeric_dtype(frame.dtypes.iloc[0])
-                values = frame.iloc[:, 1:] if timed else frame
-                self._check_columns(values)
-                rows = values.to_numpy(np.float64).reshape(-1, *self._card.row_shape())
-                if timed:
-                    yield from self._times.filled(frame.iloc[:, 0], rows)
-                    self.start, self.notes = self._times.start, self._times.notes
+        axis = TimeAxis(self.card, self._path)
+        with csv_lines(self._path, self._on_bytes) as (lines, tell):
+            columns = columns_of(lines, self.card, self._path)
+            order = order_of(columns.names, len(columns.cells), self.card, self._path)
+            rows = self._rows(lines, columns)
+            while block := list(islice(rows, max(1, PIECE // len(columns.cells)))):
+                values = self._values(block, lines, columns, order)
+                if columns.times:
+                    yield from axis.filled(self._times(block, lines, columns), values)
+                    self.start = axis.start
                 else:
-                    yield rows
+                    yield values
+                tell()
+        self.notes = [*columns.notes, order.note, *self._left_out_notes(), *axis.notes]
 
-    def _frames(self) -> Generator[pd.DataFrame]:
-        import pandas as pd
+    def _rows(self, lines: CsvLines, columns: Columns) -> Generator[Line]:
+        """The lines that are slots, each with as many cells as the others."""
+        rows, count, spaced = iter(lines.rows), 0, False
+        if columns.header:
+            next(rows)
+        for line in rows:
+            if columns.header and line.text == columns.header:
+                self._left_out["a header that comes again"] += 1
+            elif columns.times and lines.is_empty(line.text):
+                self._left_out["a row of empty cells"] += 1
+            else:
+                self._check_width(line, lines, columns)
+                count += 1
+                spaced = line.after_blank if count == 2 else spaced
+                if count > 1 and line.after_blank != spaced and not columns.times:
+                    self._fail(
+                        f"has blank lines, such as that before line {line.number}, which may be slots without values; "
+                        "remove them, or write separators between empty cells there"
+                    )
+                yield line
 
-        try:
-            with self._path.open(encoding="utf-8-sig") as text:
-                first = text.readline().strip()
-            header = 0 if _has_header(self._card, _split(first, self._path), self._path) else None
-            rows = max(1, PIECE // self._columns)
-            with (
-                self._path.open("rb") as stream,
-                pd.read_csv(stream, header=header, encoding="utf-8-sig", low_memory=False, chunksize=rows) as frames,
-            ):
-                for frame in frames:
-                    yield frame
-                    self._on_bytes(stream.tell())
-        except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
-            raise DataError(
-                f"{self._path} cannot be read as CSV: {one_line(error)}; write one slot per row, with commas"
-            ) from error
-
-    def _check_columns(self, frame: pd.DataFrame) -> None:
-        import pandas as pd
-
-        path, card = self._path, self._card
-        for number, (column, dtype) in enumerate(frame.dtypes.items(), start=1):
-            if not pd.api.types.is_numeric_dtype(dtype):
-                raise DataError(
-                    f"{path} holds something else than numbers in value column {number} ({column}); mend the file"
-                )
-        if frame.shape[1] != self._columns:
-            raise DataError(
-                f"{path} has {frame.shape[1]} value columns where {card.layout} of {card.row_shape()} wants "
-                f"{self._columns}; correct grid, channels or layout in the card"
+    def _check_width(self, line: Line, lines: CsvLines, columns: Columns) -> None:
+        width = lines.width(line.text)
+        if width != columns.width:
+            self._fail(
+                f"has {width} {'cell' if width == 1 else 'cells'} in line {line.number} where the rows before have "
+                f"{columns.width}; write one cell for each column, and leave it empty where a value is missing"
             )
+        if columns.empty and any(lines.cells(line)[-columns.empty :]):
+            self._fail(f"has a value in line {line.number} in a column without a name; give that column a name")
+
+    def _values(self, block: Sequence[Line], lines: CsvLines, columns: Columns, order: Order) -> NDArray[np.float64]:
+        if columns.numbering is not None and not columns.times:
+            self._check_numbering(block, lines, columns.numbering)
+        decimal = self._decimal_of(block, lines, columns)
+        try:
+            frame = self._read(block, lines, columns.cells, np.float64, decimal)
+        except ValueError as error:  # pandas' own errors are ValueErrors
+            self._refuse_cell(block, lines, columns, decimal, error)
+        return frame.to_numpy()[:, order.columns].reshape(-1, *self.card.row_shape())
+
+    def _read(
+        self, block: Sequence[Line], lines: CsvLines, wanted: Sequence[int], kind: type, decimal: str = "."
+    ) -> pd.DataFrame:
+        """Some columns of a block, in the order of ``wanted``."""
+        import pandas as pd
+
+        return pd.read_csv(
+            io.StringIO("\n".join(line.text for line in block)),
+            sep=lines.separator,
+            header=None,
+            names=range(lines.width(block[0].text)),
+            usecols=sorted(wanted),
+            index_col=False,
+            dtype=kind,
+            na_values=[] if kind is str else self._marks(),
+            keep_default_na=False,
+            decimal=decimal,
+            skipinitialspace=True,
+            skip_blank_lines=False,
+        )[list(wanted)]
+
+    def _marks(self) -> list[str]:
+        """The texts that the card names as missing, in every spelling."""
+        texts = {mark for mark in self.card.missing if isinstance(mark, str)}
+        spelt = {way(word) for word in NAN for way in (str.lower, str.upper, str.title)} | {"NaN", "<NA>"}
+        return sorted(texts | (spelt if "nan" in texts else set()))
+
+    def _times(self, block: Sequence[Line], lines: CsvLines, columns: Columns) -> pd.Series[Any]:
+        frame = self._read(block, lines, columns.times, str)
+        date = frame[columns.times[0]].str.strip()
+        if len(columns.times) == 1:
+            return date
+        clock = frame[columns.times[1]].str.strip()
+        return date + " " + clock.where(~clock.str.match(HOUR), clock + ":00")
+
+    def _decimal_of(self, block: Sequence[Line], lines: CsvLines, columns: Columns) -> str:
+        """The sign in decimals: the comma needs another separator, and evidence that it is no mark of thousands."""
+        if self._decimal or lines.separator == ",":
+            return self._decimal or "."
+        cells = [cells[n] for cells in map(lines.cells, block) for n in columns.cells]
+        sign = "," if any("," in cell for cell in cells) else "."
+        marked = [cell for cell in cells if sign in cell]
+        if marked and (sign == "," or lines.separator == ";") and all(re.fullmatch(THOUSANDS, cell) for cell in marked):
+            self._fail(
+                f"has numbers such as {marked[0]}, which may be {marked[0].replace(sign, '')} or "
+                f"{marked[0].replace(sign, 'point')}".replace("point", ".")
+                + f'; say decimal = "{sign}" in the card if the sign begins decimals, or write thousands without a sign'
+            )
+        self._decimal = sign if marked else ""
+        return sign
+
+    def _check_numbering(self, block: Sequence[Line], lines: CsvLines, column: int) -> None:
+        numbers = [lines.cells(line)[column] for line in block]
+        for line, number in zip(block, numbers, strict=True):
+            count = int(number) if number.isdecimal() else None
+            if count is None or (self._counted is not None and count != self._counted + 1):
+                self._fail(
+                    f"has a first column that has no name and does not count the rows: '{number}' in line "
+                    f"{line.number} follows '{self._counted}'; give the column a name if it holds values or times, or "
+                    "bring back the rows that were removed"
+                )
+            self._counted = count
+
+    def _refuse_cell(
+        self, block: Sequence[Line], lines: CsvLines, columns: Columns, decimal: str, error: ValueError
+    ) -> NoReturn:
+        """Say which cell is no number, and what to do."""
+        marks, number = set(self._marks()), re.compile(NUMBER.replace("@", re.escape(decimal)))
+        wrong = [
+            (line, column, cell)
+            for line in block
+            for cells in [lines.cells(line)]
+            for column, cell in zip(columns.cells, (cells[n] for n in columns.cells), strict=True)
+            if cell not in marks and not number.fullmatch(cell)
+        ]
+        if not wrong:
+            self._fail(f"cannot be read as CSV: {one_line(error)}; write one slot per row, with commas")
+        line, column, cell = wrong[0]
+        same = sum(other == cell for _, _, other in wrong)
+        name = columns.names[columns.cells.index(column)] if columns.names else column + 1
+        times = f", and {same} times in all," if same > 1 else ""
+        self._fail(f"{_shown(cell)} in line {line.number}, column '{name}'{times} {self._remedy(cell, decimal)}")
+
+    def _remedy(self, cell: str, decimal: str) -> str:
+        if re.search(r"\d[.,]\d", cell):
+            if re.fullmatch(rf"{THOUSANDS}([.,]\d+)?", cell):
+                return "which is no number; write numbers without a sign between thousands, and 1.5 for one and a half"
+            if decimal == "." and "," in cell:
+                return "which has a decimal comma; separate cells with semicolons, or write a point"
+            return "where other numbers have a comma; write all alike" if "." in cell else "which is no number"
+        mark = "nan" if cell.lower() in NAN else cell
+        named = ", ".join([*(f'"{m}"' if isinstance(m, str) else f"{m:g}" for m in self.card.missing), f'"{mark}"'])
+        return f"which is no number; say missing = [{named}] in the card if it marks a missing value, or mend the file"
+
+    def _left_out_notes(self) -> list[str]:
+        return [
+            f"{what} was left out" + (f" {count} times" if count > 1 else "") for what, count in self._left_out.items()
+        ]
+
+    def _fail(self, what: str) -> NoReturn:
+        raise DataError(f"{self._path} {what}")
 
 
-def _split(line: str, path: Path) -> list[str]:
-    """The cells of the first line; outside quotes, a semicolon in it is the mark of another dialect."""
-    if ";" in re.sub('"[^"]*"', "", line):
-        raise DataError(f"{path} has semicolons in its first line; write it with commas, and with points in decimals")
-    return line.split(",")
-
-
-def _has_header(card: ImportCard, cells: list[str], path: Path) -> bool:
-    first, *rest = (cell.strip().strip('"') for cell in cells)
-    if card.header is not None:
-        return card.header
-    if not all(map(_is_number, rest)) or not (_is_number(first) or _is_time(first)):
-        return True
-    names = [cell for cell in (first, *rest) if cell]
-    if len(rest) > 1 and all(map(str.isdecimal, names)) and len(set(names)) == len(names):
-        raise DataError(
-            f"{path} begins with whole numbers that are all different: these may be names of columns or the first "
-            "slot; say header = true or header = false in the card"
-        )
-    return False
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell or "nan")
-    except ValueError:
-        return cell == "NA"
-    return True
-
-
-def _is_time(cell: str) -> bool:
-    try:
-        datetime.fromisoformat(cell)
-    except ValueError:
-        return False
-    return True
+def _shown(cell: str) -> str:
+    return f"has '{cell[:40]}'" if cell else "has an empty cell"
