@@ -127,6 +127,7 @@ def import_file(
     """
     from bench.catalog.imported import doubt_about_units, read_imported
     from bench.catalog.importing import import_array
+    from bench.catalog.importing.summary import doubts, facts_of, text_of
 
     console = Console(soft_wrap=True)
     notes: list[str] = []
@@ -141,15 +142,24 @@ def import_file(
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
             on_note=notes.append,
         )
-    text = (
-        f"{made.name}: {_span(made)}, {_grid(made)}, {', '.join(made.channels)} → {folder}\n"
-        f"  next: stbench data show {made.name} --data-dir {folder.parent}"
-    )
+    text = f"{made.name}: {_span(made)}, {_grid(made)}, {', '.join(made.channels)} → {folder}"
     console.print(f"[green]✓[/green] {escape(text)}", highlight=False)
     for note in notes:
-        console.print(escape(f"  {note}"), highlight=False)
-    if doubt := doubt_about_units(made, read_imported(folder)[1].values):
+        console.print(escape(f"  • {note}"), highlight=False)
+    series = read_imported(folder)[1]
+    facts = facts_of(made, series)
+    console.print(escape(text_of(made, facts, blocks=_can_show(console, "▁█"))), highlight=False)
+    for doubt in filter(None, (doubt_about_units(made, series.values), *doubts(facts))):
         console.print(f"[yellow]![/yellow] {escape(doubt)}", highlight=False)
+    console.print(escape(f"next: stbench data show {made.name} --data-dir {folder.parent}"), highlight=False)
+
+
+def _can_show(console: Console, signs: str) -> bool:
+    try:
+        signs.encode(console.encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 def _listed(catalog: Catalog, name: str) -> tuple[str, ...]:

@@ -140,9 +140,10 @@ class TimeAxis:
     def _backwards(self, known: Times, at: int) -> str:
         before, after, row = known[at], known[at + 1], self._row(at)
         if before - after == (60 - self._card.interval) * MINUTE and _at_night(before, after):
+            what = f"the time {_said(after)} twice" if before == after else f"{_said(after)} after {_said(before)}"
             return (
-                f"goes back in time from {_said(before)} to {_said(after)} (row {row}), which may be the hour that a "
-                f"change of the clock repeats; {self._remedy_of_zone()}, or make one hour of the two"
+                f"has {what} (rows {row - 1} and {row}), which may be the hour that a change of the clock repeats; "
+                f"{self._remedy_of_zone()}, or make one hour of the two"
             )
         if before == after:
             return (
