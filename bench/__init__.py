@@ -25,10 +25,19 @@ if TYPE_CHECKING:
     from bench.catalog.data import Catalog
     from bench.records.record import DoneRun
     from bench.runs.runner import Observer
-    from bench.types import SpatioTemporalData
+    from bench.types import DatasetCard, SpatioTemporalData
 
 __version__ = "0.1.0"
-__all__ = ["BenchError", "evaluate", "list_datasets", "list_models", "load_dataset", "load_results", "run"]
+__all__ = [
+    "BenchError",
+    "evaluate",
+    "import_data",
+    "list_datasets",
+    "list_models",
+    "load_dataset",
+    "load_results",
+    "run",
+]
 
 
 def evaluate(
@@ -120,6 +129,35 @@ def run(
     planned = plan_suite(chosen, selection, catalog, Path(results), device=device, tuned=tuned, fetch=True)
     execute(planned, catalog, Path(results), executor=asked, force=force, compiled=compiled, observers=observers)
     return load_results(results, [suite] if str(suite).endswith(".toml") else ())
+
+
+def import_data(
+    data: Any,
+    card: Mapping[str, Any] | str | Path,
+    data_dir: str | Path | None = None,
+    *,
+    times: Any = None,
+    force: bool = False,
+    on_note: Callable[[str], None] = lambda note: None,  # noqa: ARG005
+) -> DatasetCard:
+    """Put data of one's own into the data folder, as ``stbench data import`` does, and return the card.
+
+    Args:
+        data: The path of a file; a numpy array, or a mapping of names to arrays; a pandas DataFrame, with a line for
+            each time and cell or a row for each time; or an xarray DataArray or Dataset.
+        card: Its keys, or the path of a TOML file; "Import your own" in the documents has all keys.
+        data_dir: Folder of raw data, made if it does not exist; None is ``$STBENCH_DATA``, else ``./data``.
+        times: Of the slots of a numpy array, ``[T]`` datetimes or ISO texts.
+        force: Replace an earlier import of the same name.
+        on_note: Told in a sentence what was decided in reading, such as how many sensors lie on how many cells.
+
+    Raises:
+        BenchError: If the card does not validate, its name is taken, or the data are not what it says.
+    """
+    from bench.catalog.data import data_folder
+    from bench.catalog.importing.from_python import import_data
+
+    return import_data(data, card, data_folder(_path(data_dir)), times=times, force=force, on_note=on_note)[0]
 
 
 def load_results(results: str | Path = "results", suites: Iterable[str | Path] = ()) -> Results:

@@ -68,14 +68,16 @@ def test_every_extra_that_a_sentence_names_brings_the_package():
     folders = ("bench", "baselines", "stvfm", "datasets")
     texts = [path.read_text(encoding="utf-8") for folder in folders for path in (ROOT / folder).rglob("*.py")]
     asked = {pair for text in texts for pair in re.findall(r'require\("(\w+)", "(\w+)"', text)}
-    assert {extra for _, extra in asked} == {"vision", "llm", "tuning", "tracking", "ray", "slurm"}
+    assert {extra for _, extra in asked} == {"vision", "llm", "tuning", "tracking", "ray", "slurm", "formats"}
     for package, extra in asked:
         assert DISTRIBUTIONS.get(package, package) in named(PROJECT["optional-dependencies"][extra])
 
 
 def test_the_core_lists_no_package_of_an_extra():
     extras = PROJECT["optional-dependencies"]
-    heavy = set().union(*(named(extras[name]) for name in ("vision", "llm", "tuning", "tracking", "ray", "slurm")))
+    heavy = set().union(
+        *(named(extras[name]) for name in ("vision", "llm", "tuning", "tracking", "ray", "slurm", "formats"))
+    )
     assert not heavy & named(PROJECT["dependencies"])
 
 

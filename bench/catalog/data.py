@@ -65,6 +65,11 @@ def resolve_data_dir(option: Path | None) -> Path | None:
     return asked
 
 
+def data_folder(option: Path | None) -> Path:
+    """The data folder, which need not be there yet: a first download or import has to begin somewhere."""
+    return option or Path(os.environ.get(DATA_DIR_VARIABLE) or "data")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Catalog:
     """All data sets that can be named, real or synthetic.

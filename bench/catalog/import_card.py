@@ -9,8 +9,6 @@ except for ``start``, whose default is that the calendar is unknown, and ``heade
     start = "2024-01-01T00:00"      # local time of the first slot
     channels = ["value"]            # names, in the array's order
     use_channels = []               # names of those that make the data set, if not all do
-    layout = "TCHW"                 # or THWC, THW, TNC, TN; N counts the cells row by row
-    key = ""                        # the array's name in an .npz that holds several
     header = true                   # whether a CSV begins with one; asked for only where its first line leaves it open
     columns = ""                    # how a table names its columns of values, such as "{channel}_{row}_{col}"
     skip_columns = []               # names of columns of a table that are left out
@@ -31,6 +29,8 @@ except for ``start``, whose default is that the calendar is unknown, and ``heade
     licence = ""
     citation = ""
     homepage = ""
+
+``bench.catalog.import_layout`` shows the keys that say how the values lie in the file.
 
 A number in ``missing`` marks the values that are equal to it, ``""`` an empty cell, and ``"nan"`` NaN in any of its
 usual spellings; ``missing = "nan"`` is short for ``["nan", ""]``. With a ``time_zone``, times are put into its standard
@@ -54,10 +54,11 @@ import tomllib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -67,6 +68,7 @@ from pydantic import (
     model_validator,
 )
 
+from bench.catalog.import_layout import LONG, FileLayout, sizes
 from bench.errors import ConfigError
 from bench.types import MINUTES_PER_DAY, DatasetCard
 
@@ -121,7 +123,7 @@ def _no_number(value: object) -> object:
     return value
 
 
-class ImportCard(BaseModel):
+class ImportCard(FileLayout):
     """What a user says of an array; see the module's docstring."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -132,8 +134,6 @@ class ImportCard(BaseModel):
     start: Annotated[NaiveDatetime, BeforeValidator(_no_number)] | None = None
     channels: Annotated[tuple[str, ...], Field(min_length=1)] = ("value",)
     use_channels: tuple[str, ...] = ()
-    layout: Literal["TCHW", "THWC", "THW", "TNC", "TN"] = "TCHW"
-    key: Annotated[str, Field(pattern=r"^[^/\\]*$")] = ""
     header: bool | None = None
     columns: Annotated[str | dict[str, tuple[int | str, ...]], BeforeValidator(_columns)] = ""
     skip_columns: tuple[str, ...] = ()
@@ -165,8 +165,15 @@ class ImportCard(BaseModel):
             )
         if len(set(self.channels)) < len(self.channels):
             raise ValueError(f"channels = {list(self.channels)} names one twice")
-        if "C" not in self.layout and len(self.channels) > 1:
+        if len(self.keys) > 1 and len(self.keys) != len(self.channels):
+            raise ValueError(f"key = {list(self.keys)} names {len(self.keys)} for {len(self.channels)} channels")
+        if "C" not in self.layout and len(self.channels) > 1 and len(self.keys) < 2 and self.layout != LONG:
             raise ValueError(f"layout {self.layout} has no C, but there are {len(self.channels)} channels")
+        cells = self.grid[0] * self.grid[1]
+        if isinstance(self.nodes, int) and self.nodes > cells:
+            raise ValueError(f"nodes = {self.nodes} are more than the {cells} cells of grid = {list(self.grid)}")
+        if self.empty_cells and max(self.empty_cells) >= cells:
+            raise ValueError(f"empty_cells names cell {max(self.empty_cells)}, but {cells} cells end at {cells - 1}")
         if not isinstance(self.unit, str) and len(self.unit) != len(self.channels):
             raise ValueError(f"unit = {list(self.unit)} names {len(self.unit)} for {len(self.channels)} channels")
         if strangers := {*self.use_channels} - {*self.channels}:
@@ -204,9 +211,15 @@ class ImportCard(BaseModel):
 
     def row_shape(self) -> tuple[int, ...]:
         """Shape of one slot in the declared layout."""
-        H, W = self.grid
-        sizes = {"C": len(self.channels), "H": H, "W": W, "N": H * W}
-        return tuple(sizes[letter] for letter in self.layout[1:])
+        nodes = self.nodes if isinstance(self.nodes, int) else 0
+        return sizes(self.layout.replace("T", ""), len(self.channels), self.grid, nodes)
+
+    @property
+    def empty(self) -> NDArray[np.bool_]:
+        """``[H, W]``, True in cells where nothing is measured."""
+        empty = np.zeros(self.grid[0] * self.grid[1], dtype=bool)
+        empty[list(self.empty_cells)] = True
+        return empty.reshape(self.grid)
 
     def card(self, slots: int) -> DatasetCard:
         """The same facts in the form that the harness knows."""
@@ -241,16 +254,27 @@ def read_card(path: Path) -> tuple[str, ImportCard]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        return text, ImportCard.model_validate(tomllib.loads(text))
+        keys = tomllib.loads(text)
     except OSError as error:
         raise ConfigError(f"the card {path} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # not UTF-8, or not TOML
+        raise ConfigError(f"the card {path} is not TOML: {one_line(error)}; correct it") from error
+    return text, card_from(keys, f"the card {path}")
+
+
+def card_from(keys: Mapping[str, Any], where: str) -> ImportCard:
+    """A card of these keys.
+
+    Raises:
+        ConfigError: If it does not validate.
+    """
+    try:
+        return ImportCard.model_validate(dict(keys))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         value = f", found {first['input']!r}" if key and first["type"] != "missing" else ""
-        raise ConfigError(f"the card {path} is wrong: {key} {first['msg']}{value}; correct it") from error
-    except ValueError as error:  # not UTF-8, or not TOML
-        raise ConfigError(f"the card {path} is not TOML: {one_line(error)}; correct it") from error
+        raise ConfigError(f"{where} is wrong: {key} {first['msg']}{value}; correct it") from error
 
 
 def one_line(error: BaseException) -> str:

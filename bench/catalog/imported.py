@@ -39,8 +39,9 @@ def read_imported(folder: Path) -> tuple[DatasetCard, RawSeries]:
     for rows in in_pieces(values):
         checks.add(to_float32(rows))
     checks.finish()
-    series = RawSeries(values=values, clock=clock_from(card.start, card.interval, len(values)), layout=LAYOUT)
-    return card.card(len(values)), series
+    clock = clock_from(card.start, card.interval, len(values))
+    cell_mask = ~card.empty if card.empty_cells else None
+    return card.card(len(values)), RawSeries(values=values, clock=clock, layout=LAYOUT, cell_mask=cell_mask)
 
 
 def imported_card(folder: Path) -> DatasetCard:
@@ -51,7 +52,7 @@ def imported_card(folder: Path) -> DatasetCard:
         DataError: If the array cannot be found or is not of the shape that the card says.
     """
     card, file = _imported(folder)
-    return card.card(file.shape[0])
+    return card.card(file.shape[card.layout.index("T")])
 
 
 def doubt_about_units(card: DatasetCard, values: NDArray[Any]) -> str:
@@ -84,6 +85,8 @@ class Checks:
         Raises:
             DataError: If a value is infinite.
         """
+        if self._card.empty_cells:
+            values = values[:, :, ~self._card.empty]
         if np.isinf(values).any():
             raise DataError(
                 f"{self._path} holds infinite values, or some too large for float32; remove them or change the unit"
@@ -122,9 +125,8 @@ class Checks:
 
 def in_grid(card: ImportCard, array: NDArray[Any]) -> NDArray[Any]:
     """From the declared layout to ``[T, C, H, W]``, a view of the array where its channels allow it."""
-    if card.layout in ("TN", "TNC"):
-        array = array.reshape(len(array), *card.grid, *array.shape[2:])
-    array = np.moveaxis(array, -1, 1) if card.layout.endswith("C") else array
+    letters = [letter for letter in "TCHWN" if letter in card.layout]
+    array = array.transpose([card.layout.index(letter) for letter in letters])
     array = array.reshape(len(array), len(card.channels), *card.grid)
     first, *_, last = used = [card.used[0], *card.used]
     step = max(1, (last - first) // max(1, len(card.used) - 1))

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,22 +44,36 @@ class NumpyFile:
         Raises:
             DataError: If there is none, or it holds no plain numbers or is not of the shape that the card says.
         """
-        with _told(path), path.open("rb") as stream:
-            member = ""
-            is_zip = stream.read(2) == b"PK"
-            stream.seek(0)
-            if is_zip:
-                with zipfile.ZipFile(stream) as archive:
-                    member = _member(path, card, archive)
-                    with archive.open(member) as inner:
-                        shape, by_column, dtype = header_of(inner)
-            else:
-                shape, by_column, dtype = header_of(stream)
-            if dtype.hasobject:
-                raise ValueError("an array of objects")
-        found = cls(path=path, member=member, shape=shape, dtype=dtype, by_column=by_column)
+        arrays = cls.all_of(path)
+        found = arrays[_key(path, card, [*arrays])]
         found._check(card)
         return found
+
+    @classmethod
+    def all_of(cls, path: Path) -> dict[str, NumpyFile]:
+        """Every array of a file by its name; that of an ``.npy`` is named by "".
+
+        Raises:
+            DataError: If it cannot be read.
+        """
+        with told(path), path.open("rb") as stream:
+            is_zip = stream.read(2) == b"PK"
+            stream.seek(0)
+            if not is_zip:
+                return {"": cls._of_header(path, "", stream)}
+            with zipfile.ZipFile(stream) as archive:
+                members = [member for member in archive.namelist() if member.endswith(".npy")]
+                return {member.removesuffix(".npy"): cls._of_member(path, member, archive) for member in members}
+
+    @classmethod
+    def _of_member(cls, path: Path, member: str, archive: zipfile.ZipFile) -> NumpyFile:
+        with archive.open(member) as stream:
+            return cls._of_header(path, member, stream)
+
+    @classmethod
+    def _of_header(cls, path: Path, member: str, stream: IO[bytes]) -> NumpyFile:
+        shape, by_column, dtype = header_of(stream)
+        return cls(path=path, member=member, shape=shape, dtype=dtype, by_column=by_column)
 
     def rows(self) -> Generator[NDArray[Any]]:
         """The array a piece at a time, as it is stored.
@@ -67,7 +81,7 @@ class NumpyFile:
         Raises:
             DataError: If it cannot be read to its end.
         """
-        with _told(self.path):
+        with told(self.path):
             if self.member and not self.by_column:
                 yield from self._rows_of_member()
             else:
@@ -79,7 +93,7 @@ class NumpyFile:
         Raises:
             DataError: If it cannot be read.
         """
-        with _told(self.path):
+        with told(self.path):
             if not self.member:
                 return mapped(self.path)
             with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as stream:
@@ -96,6 +110,8 @@ class NumpyFile:
                 raise ValueError("it is longer than its header says")
 
     def _check(self, card: ImportCard) -> None:
+        if self.dtype.hasobject:
+            raise unreadable(self.path, "an array of objects")
         if self.dtype.kind not in "biuf":
             raise DataError(f"{self.path} holds {self.dtype} where plain numbers are wanted; convert it to float32")
         check_shape(card, self.shape, self.path)
@@ -107,31 +123,33 @@ def check_shape(card: ImportCard, shape: tuple[int, ...], path: Path) -> None:
     Raises:
         DataError: If it is another one, or the array is empty.
     """
-    if shape[1:] != card.row_shape() or not shape or not shape[0]:
-        wanted = ", ".join(["T", *map(str, card.row_shape())])
+    time, row = card.layout.index("T"), card.row_shape()
+    if (*shape[:time], *shape[time + 1 :]) != row or len(shape) <= time or not shape[time]:
+        wanted = ", ".join([*map(str, row[:time]), "T", *map(str, row[time:])])
         raise DataError(f"{path} has shape {shape} where {card.layout} wants ({wanted}); correct the card or the file")
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
+def told(path: Path) -> Iterator[None]:
     """Around what is read of a file."""
     try:
         yield
     except BROKEN as error:
-        raise DataError(
-            f"{path} is not a readable .npz or .npy of plain numbers ({one_line(error)}); it may be cut off or hold "
-            "Python objects, so write it again with numpy.savez"
-        ) from error
+        raise unreadable(path, one_line(error)) from error
 
 
-def _member(path: Path, card: ImportCard, archive: zipfile.ZipFile) -> str:
-    keys = [name.removesuffix(".npy") for name in archive.namelist()]
-    return f"{_key(path, card, keys)}.npy"
+def unreadable(path: Path, why: str) -> DataError:
+    return DataError(
+        f"{path} is not a readable .npz or .npy of plain numbers ({why}); it may be cut off or hold Python objects, so "
+        "write it again with numpy.savez"
+    )
 
 
 def _key(path: Path, card: ImportCard, keys: list[str]) -> str:
-    if card.key in keys:
-        return card.key
+    if len(card.keys) > 1:
+        raise DataError(f"{path} is read as one array, but the card names {len(card.keys)}; import it first")
+    if keys == [""] or card.key in keys:
+        return "" if keys == [""] else str(card.key)
     if card.key or len(keys) != 1:
         wanted = f"'{card.key}'" if card.key else "one array only"
         raise DataError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -93,9 +92,9 @@ def fetch(
     """Download and read the files that have a stable address; say where to get the others."""
     if everything == bool(names):
         raise ConfigError("fetch wants names of data sets, or --all; 'stbench data list' shows the names")
-    from bench.catalog.data import Catalog
+    from bench.catalog.data import Catalog, data_folder
 
-    folder = _data_folder(data_dir)
+    folder = data_folder(data_dir)
     catalog = Catalog(data_dir=folder, cache=results / "cache")
     _check_known(catalog, names or ())
     _make(folder)
@@ -113,7 +112,9 @@ def fetch(
 
 @app.command("import")
 def import_file(
-    file: Annotated[Path, typer.Argument(help="An .npz, .npy or .csv.")],
+    file: Annotated[
+        Path, typer.Argument(help="What holds the values: .csv, .npz, .parquet, .h5, .nc, .zarr and others.")
+    ],
     card: Annotated[Path, typer.Option("--card", help="TOML card: name, interval, grid, and whatever else is known.")],
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier import of the same name.")] = False,
     data_dir: DataDir = None,
@@ -121,10 +122,12 @@ def import_file(
     """Import your own array, described by a TOML card, as a data set.
 
     The smallest card: name = "citybus", interval = 30 (minutes), grid = [10, 20] (rows, columns). Also start, channels,
-    use_channels, layout (TCHW, THWC, THW, TNC or TN), key, header (of a CSV), missing ("none" or "nan"), nonnegative,
+    use_channels, layout (T, H and W or N, and C, in any order; or long), key, times, nodes, absent, counts_from,
+    empty_cells, dims, header (of a CSV), missing ("none" or "nan"), nonnegative,
     zero_is_missing, mape_threshold, unit (or one for each channel), title, city, source, domain, licence, citation,
     homepage.
     """
+    from bench.catalog.data import data_folder
     from bench.catalog.imported import doubt_about_units, read_imported
     from bench.catalog.importing import import_array
     from bench.catalog.importing.summary import doubts, facts_of, text_of
@@ -137,7 +140,7 @@ def import_file(
         made, folder = import_array(
             file,
             card,
-            _data_folder(data_dir),
+            data_folder(data_dir),
             force=force,
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
             on_note=notes.append,
@@ -230,11 +233,6 @@ def _verify_files(catalog: Catalog, name: str, table: Table) -> bool:
     version = escape(identity.version)
     table.add_row(title, "[dim]all[/dim]", "", identity.sha256[:12], f"[green]readable[/green], {version}")
     return all(finding.status != "changed" for finding in findings)
-
-
-def _data_folder(option: Path | None) -> Path:
-    """The data folder, which need not be there yet: a first download or import has to begin somewhere."""
-    return option or Path(os.environ.get("STBENCH_DATA") or "data")
 
 
 def _make(folder: Path) -> None:

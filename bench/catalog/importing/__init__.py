@@ -10,7 +10,6 @@ It checks the array and its card and writes ``<data dir>/<name>/card.toml`` and 
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
@@ -18,16 +17,17 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+import tomli_w
 from pydantic import ValidationError
 
 from bench.catalog import registry
 from bench.catalog.import_card import BY_HAND, CARD_FILE, DATA_FILE, ImportCard, read_card
 from bench.catalog.imported import Checks, in_grid
-from bench.catalog.importing.source import NumpySource, Source
-from bench.catalog.importing.wide_csv import CsvFile
+from bench.catalog.importing.array_files import imported_card
+from bench.catalog.importing.formats import Errand, opened
+from bench.catalog.importing.source import Source
 from bench.catalog.missing import MissingMarks
 from bench.catalog.npy import npy_file
-from bench.catalog.numpy_files import NumpyFile, check_shape
 from bench.errors import ConfigError, DataError
 from bench.types import DatasetCard
 
@@ -44,7 +44,7 @@ def import_array(
     """Check an array and its card and put both into ``<data_dir>/<name>/``, wholly or not at all.
 
     Args:
-        file: ``.npz``, ``.npy`` or ``.csv``.
+        file: Of a kind that ``bench.catalog.importing.formats`` names.
         card_file: TOML, as in the module's docstring.
         data_dir: Folder of all data sets; made if it does not exist.
         force: Replace an import of the same name.
@@ -59,24 +59,45 @@ def import_array(
         DataError: If the array cannot be read or is not what the card says.
     """
     text, card = read_card(card_file)
+
+    def open_file(scratch: Path) -> Source:
+        return opened(Errand(file, card, card_file.parent, scratch, on_progress))
+
+    return import_source(open_file, file, text, card, data_dir, force=force, on_note=on_note)
+
+
+def import_source(
+    open_source: Callable[[Path], Source],
+    where: Path,
+    text: str,
+    card: ImportCard,
+    data_dir: Path,
+    *,
+    force: bool,
+    on_note: Callable[[str], None],
+) -> tuple[DatasetCard, Path]:
+    """As ``import_array``, from what ``open_source`` opens, given a folder for what is as large as the array.
+
+    ``where`` is what is read, for messages, and ``text`` the card's.
+    """
     folder = data_dir / card.name
     _check_free(card.name, folder, force)
-    source = _opened(file, card, on_progress)
+    source = open_source(data_dir)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".import-") as scratch:
             new = Path(scratch) / "new"
             new.mkdir()
-            marks = MissingMarks(card, file)
-            slots = _copy(source, card, marks, file, new / DATA_FILE)
-            text, card = _with_start(text, card, source.start, file)
+            marks = MissingMarks(source.card, where)
+            slots = _copy(source, marks, where, new / DATA_FILE)
+            text, stored = _stored(text, card, source, where)
             (new / CARD_FILE).write_text(text, encoding="utf-8")
             _put(new, folder, Path(scratch) / "old")
     except OSError as error:
         raise DataError(f"{folder} cannot be written: {error.strerror or error}; choose another --data-dir") from error
     for note in filter(None, (*source.notes, marks.note())):
         on_note(note)
-    return card.card(slots), folder
+    return stored.card(slots), folder
 
 
 def _check_free(name: str, folder: Path, force: bool) -> None:
@@ -91,29 +112,40 @@ def _check_free(name: str, folder: Path, force: bool) -> None:
         raise ConfigError(f"{folder} exists already; add --force to replace it, or choose another name in the card")
 
 
-def _opened(file: Path, card: ImportCard, on_progress: Callable[[int, int], None]) -> Source:
-    if not file.is_file():
-        raise DataError(f"there is no file {file}; give the path of an .npz, .npy or .csv")
-    if re.search(r"\.(csv|tsv|txt)(\.gz)?$", file.name.lower()):
-        size = file.stat().st_size
-        return CsvFile(file, card, lambda done: on_progress(done, size))
-    return NumpySource(NumpyFile.of(file, card), on_progress)
-
-
-def _copy(source: Source, card: ImportCard, marks: MissingMarks, file: Path, target: Path) -> int:
-    """Check a source and write it as float32 in its own layout; the number of its slots."""
-    checks = Checks(card, file)
-    with npy_file(target, card.row_shape(), np.float32) as array, closing(source.rows()) as pieces:
+def _copy(source: Source, marks: MissingMarks, where: Path, target: Path) -> int:
+    """Check a source and write it as ``[T, C, H, W]`` float32; the number of its slots."""
+    card, checks = source.card, None
+    shape = (len(card.used), *card.grid)
+    with npy_file(target, shape, np.float32) as array, closing(source.rows()) as pieces:
         for rows in pieces:
-            marks.count(in_grid(card, rows))
-            values = marks.as_nan(rows)
-            checks.add(in_grid(card, values))
+            checks = checks or Checks(_stored_card(source.card), where)
+            grid = in_grid(card, rows)
+            marks.count(grid)
+            values = marks.as_nan(grid)
+            checks.add(values)
             array.add(values)
-        check_shape(card, (array.rows, *card.row_shape()), file)
+        if checks is None or not array.rows:
+            raise DataError(f"{where} holds no slot; give a file with values")
         marks.finish()
         checks.finish()
         array.finish()
         return array.rows
+
+
+def _stored_card(card: ImportCard) -> ImportCard:
+    return imported_card(card, card.empty_cells)
+
+
+def _stored(text: str, card: ImportCard, source: Source, where: Path) -> tuple[str, ImportCard]:
+    """What a card says of the array as it was written: the user's own text where that holds of it."""
+    same = _stored_card(source.card) == card
+    text, stored = _with_start(text, card, source.start, where)
+    if same:
+        return text, stored
+    stored = _stored_card(source.card).model_copy(update={"start": stored.start})
+    facts = stored.model_dump(exclude_defaults=True)
+    asked = "".join(f"# {line}".rstrip() + "\n" for line in text.splitlines())
+    return f"{tomli_w.dumps(facts)}\n# Imported from {where.name} with this card:\n{asked}", stored
 
 
 def _with_start(text: str, card: ImportCard, start: datetime | None, file: Path) -> tuple[str, ImportCard]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import closing
-from dataclasses import dataclass, field
+from collections.abc import Generator
 from datetime import datetime
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from bench.catalog.numpy_files import NumpyFile
+from bench.catalog.import_card import ImportCard
 
 
 class Source(Protocol):
@@ -20,35 +18,24 @@ class Source(Protocol):
     into NaN, and leaves numbers that mark missing values as they are.
 
     Attributes:
+        card: What the rows are: the user's, or one of the ``[t, C, H, W]`` that was made of them.
         start: Local time of the first slot if the file has times, known once a piece was read.
         notes: Sentences on what was decided in reading, for the person who imports; whole once all was read.
     """
 
-    start: datetime | None
-    notes: list[str]
+    @property
+    def card(self) -> ImportCard: ...
+
+    @property
+    def start(self) -> datetime | None: ...
+
+    @property
+    def notes(self) -> list[str]: ...
 
     def rows(self) -> Generator[NDArray[Any]]:
-        """The values, a piece of consecutive slots at a time, in the card's layout.
+        """The values, a piece of consecutive slots at a time, as ``card`` says.
 
         Raises:
             DataError: If the file is not what the card says.
         """
         ...
-
-
-@dataclass
-class NumpySource:
-    """An ``.npz`` or ``.npy``; no times stand in it."""
-
-    file: NumpyFile
-    on_progress: Callable[[int, int], None]
-    start: datetime | None = None
-    notes: list[str] = field(default_factory=list)
-
-    def rows(self) -> Generator[NDArray[Any]]:
-        done, slots = 0, self.file.shape[0]
-        with closing(self.file.rows()) as pieces:
-            for rows in pieces:
-                yield rows
-                done += len(rows)
-                self.on_progress(done, slots)

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_grid import the_error
 
-from bench.catalog import import_card
+from bench.catalog import import_card, import_layout
 from bench.catalog.import_card import ImportCard
 from bench.catalog.imported import imported_card, read_imported
 from bench.catalog.importing import import_array
@@ -73,9 +73,11 @@ def test_the_clock_turns_the_day_and_the_week(desk: Desk) -> None:
 
 
 def test_the_example_in_the_docstring_is_a_card_and_shows_the_defaults() -> None:
-    text = re.search(r"can be::\n\n((?:    .*\n)+)", import_card.__doc__ or "")
-    assert text is not None
-    example = tomllib.loads(textwrap.dedent(text.group(1)))
+    example = {}
+    for module in (import_card, import_layout):
+        text = re.search(r"::\n\n((?:    .*\n|\n)+)", module.__doc__ or "")
+        assert text is not None
+        example |= tomllib.loads(textwrap.dedent(text.group(1)))
     card = ImportCard.model_validate(example)
     assert set(example) == set(ImportCard.model_fields)
     least = ImportCard.model_validate({key: example[key] for key in ("name", "interval", "grid", "start", "header")})
@@ -111,7 +113,7 @@ def test_a_folder_whose_card_names_another_data_set_is_refused(desk: Desk) -> No
     ("line", "pattern"),
     [
         ('colour = "red"', "colour .*not permitted"),
-        ('layout = "HWTC"', "layout .*found 'HWTC'"),
+        ('layout = "HWTQ"', "layout .*found 'HWTQ'"),
         ('start = "soon"', "start .*found 'soon'"),
         ("start = 20240101", "start .*date-time such as"),
         ('start = "2024-01-01T00:00Z"', "start .*timezone"),

@@ -1,0 +1,112 @@
+"""Which reader a file gets, by its suffix: what is not read is refused before any reader looks at a byte."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.catalog.import_card import ImportCard
+from bench.catalog.import_layout import LONG
+from bench.catalog.importing.array_files import named_arrays
+from bench.catalog.importing.hdf5 import hdf5_source, is_netcdf
+from bench.catalog.importing.labelled import netcdf_source, zarr_source
+from bench.catalog.importing.long_table import LongTable, is_long
+from bench.catalog.importing.numpy_arrays import numpy_arrays
+from bench.catalog.importing.source import Source
+from bench.catalog.importing.tables import LIBCITY, ParquetTable, TextTable
+from bench.catalog.importing.wide_csv import CsvFile
+from bench.catalog.importing.wide_table import SensorCsv, WideTable
+from bench.errors import DataError
+
+NUMPY: Final = (".npz", ".npy")
+TEXTS: Final = (".csv", ".tsv", ".txt")
+HDF5: Final = (".h5", ".hdf5", ".hdf")
+NETCDF: Final = (".nc", ".nc4", ".cdf")
+PARQUET: Final = (".parquet", ".pq")
+ZARR: Final = ".zarr"
+READ: Final = (*NUMPY, *TEXTS, *(f"{suffix}.gz" for suffix in TEXTS), *PARQUET, *HDF5, *NETCDF, ZARR, *LIBCITY)
+ADVICE: Final = {
+    ".geo": "give the .grid or .dyna file, and name the .geo as nodes in the card",
+    ".pkl": "it could run code; write the array with numpy.savez",
+    ".pickle": "it could run code; write the array with numpy.savez",
+    ".mat": "write the array with numpy.savez(file, **scipy.io.loadmat(mat))",
+    ".xlsx": "save the sheet as CSV",
+    ".zip": "unpack it first",
+}
+
+
+@dataclass(frozen=True)
+class Errand:
+    """What every reader is told.
+
+    Attributes:
+        folder: Of the card, beside which files lie that it names.
+        scratch: A folder for what is as large as the array.
+    """
+
+    file: Path
+    card: ImportCard
+    folder: Path
+    scratch: Path
+    on_progress: Callable[[int, int], None]
+
+
+def opened(errand: Errand) -> Source:
+    """The source of rows that a file is.
+
+    Raises:
+        DataError: If there is no such file, it is of a kind that is not read, or not what the card says.
+    """
+    file, card = errand.file, errand.card
+    suffix = suffix_of(file)
+    _check_there(file, suffix)
+    common = (card, errand.folder, errand.on_progress)
+    if suffix in NUMPY:
+        return named_arrays(numpy_arrays(file), card, file, errand.folder, errand.on_progress)
+    if suffix == ZARR:
+        return zarr_source(file, *common)
+    if suffix in NETCDF or (suffix in HDF5 and is_netcdf(file)):
+        return netcdf_source(file, *common)
+    if suffix in HDF5:
+        return hdf5_source(file, *common)
+    return _table(errand, suffix)
+
+
+def suffix_of(file: Path) -> str:
+    """The suffix, in small letters, with that before ``.gz``."""
+    suffixes = [suffix.lower() for suffix in file.suffixes[-2:]]
+    return "".join(suffixes) if suffixes[-1:] == [".gz"] else "".join(suffixes[-1:])
+
+
+def _check_there(file: Path, suffix: str) -> None:
+    if suffix not in READ:
+        kind = f"'{suffix}'" if suffix else f"a file without a suffix, as {file.name},"
+        advice = ADVICE.get(suffix, "convert it, or rename it if it is one of these")
+        raise DataError(f"{kind} is not read; {', '.join(READ[:-1])} and {READ[-1]} are: {advice}")
+    if not (file.is_dir() if suffix == ZARR else file.is_file()):
+        what = "Zarr folder" if suffix == ZARR else "file"
+        raise DataError(f"there is no {what} {file}; give the path of what is to be imported")
+
+
+def _is_long(table: ParquetTable | TextTable, card: ImportCard) -> bool:
+    if isinstance(table, ParquetTable):
+        return is_long(table.columns, card)
+    try:
+        return is_long(table.columns, card)
+    except DataError:  # the reader of wide tables says what is wrong
+        return False
+
+
+def _table(errand: Errand, suffix: str) -> Source:
+    file, card = errand.file, errand.card
+    table = ParquetTable(file) if suffix in PARQUET else TextTable(file, card)
+    if card.layout == LONG or suffix in LIBCITY or _is_long(table, card):
+        return LongTable(table, card, errand.folder, errand.scratch, errand.on_progress)
+    if suffix in PARQUET:
+        return WideTable(table, card, errand.folder, errand.on_progress)
+    size = file.stat().st_size
+    if card.nodes:
+        return SensorCsv(file, card, errand.folder, lambda done: errand.on_progress(done, size))
+    return CsvFile(file, card, lambda done: errand.on_progress(done, size))

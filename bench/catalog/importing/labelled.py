@@ -1,0 +1,198 @@
+"""Arrays with named dimensions, as xarray holds them: NetCDF, Zarr, and a DataArray or Dataset from Python."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from bench.catalog.import_card import ImportCard, one_line
+from bench.catalog.importing.array_files import named_arrays, source
+from bench.catalog.importing.arrays import ArraySource, Indexed, Reported, checked
+from bench.catalog.importing.stamps import stamps
+from bench.errors import DataError, is_installed, require
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+LETTERS: Final = {"time": "T", "row": "H", "column": "W", "node": "N", "channel": "C"}
+USUAL: Final = {
+    "time": ("time", "date", "datetime", "timestamp", "valid_time", "t"),
+    "row": ("row", "y", "lat", "latitude", "row_id"),
+    "column": ("column", "x", "lon", "longitude", "lng", "column_id", "col"),
+    "node": ("node", "sensor", "station", "location"),
+    "channel": ("channel", "variable", "band", "feature"),
+}
+UNREADABLE: Final = (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError, ImportError)
+Progress = Callable[[int, int], None]
+
+
+def netcdf_source(path: Path, card: ImportCard, folder: Path, on_progress: Progress) -> ArraySource:
+    """What a card means in a NetCDF file, or in an HDF5 file that is one.
+
+    Raises:
+        MissingPackageError: If xarray or what it reads NetCDF with is not installed.
+        DataError: If the file cannot be read or is not what the card says.
+    """
+    require("xarray", "formats", f"{path}, a NetCDF file,")
+    if not is_installed("h5netcdf"):
+        require("netCDF4", "formats", f"{path}, a NetCDF file,")
+    import xarray as xr
+
+    with _told(path, "NetCDF"):
+        data = xr.open_dataset(path, cache=False)
+    return labelled_source(data, card, path, folder, on_progress)
+
+
+def zarr_source(path: Path, card: ImportCard, folder: Path, on_progress: Progress) -> ArraySource:
+    """What a card means in a Zarr store: with named dimensions as xarray writes it, or of plain arrays.
+
+    Raises:
+        MissingPackageError: If xarray or zarr is not installed.
+        DataError: If the store cannot be read or is not what the card says.
+    """
+    for package in ("zarr", "xarray"):
+        require(package, "formats", f"{path}, a Zarr store,")
+    import xarray as xr
+    import zarr
+
+    with _told(path, "Zarr"):
+        store: Any = zarr.open(str(path), mode="r")
+        arrays = {"": store} if isinstance(store, zarr.Array) else dict(store.arrays())
+        if "" not in arrays and arrays and all(map(_names_dimensions, arrays.values())):
+            data = xr.open_dataset(path, engine="zarr", cache=False, consolidated=False)
+            return labelled_source(data, card, path, folder, on_progress)
+        plain = {name: Reported(Indexed(array), partial(_told, path, "Zarr")) for name, array in arrays.items()}
+    return named_arrays(plain, card, path, folder, on_progress)
+
+
+def labelled_source(
+    data: xr.Dataset | xr.DataArray, card: ImportCard, where: Path, folder: Path, on_progress: Progress
+) -> ArraySource:
+    """What a card means in a Dataset, or a DataArray.
+
+    Raises:
+        DataError: If dimensions or variables are not what the card says.
+    """
+    arrays = [_squeezed(array, card) for array in _variables(data, card, where)]
+    first = arrays[0]
+    if other := [array for array in arrays if array.dims != first.dims]:
+        raise DataError(
+            f"{where} has '{first.name}' along {_listed(first.dims)} and '{other[0].name}' along "
+            f"{_listed(other[0].dims)}, which are no channels of one; import them one by one"
+        )
+    names = _dimensions(first, card, where)
+    letters = "".join(LETTERS[names[str(dim)]] for dim in first.dims)
+    inverse = {part: dim for dim, part in names.items()}
+    nodes = first.sizes[inverse["node"]] if "node" in inverse else 0
+    readable = [Reported(Indexed(array), partial(_told, where, "an array")) for array in arrays]
+    letters = checked(readable, letters, card, where, nodes=nodes)
+    return source(
+        readable,
+        letters,
+        card,
+        where,
+        folder,
+        on_progress,
+        times=_times(first, inverse["time"], card, where),
+        names=_labels(first, inverse["node"]) if nodes else None,
+    )
+
+
+def _variables(data: xr.Dataset | xr.DataArray, card: ImportCard, where: Path) -> Sequence[xr.DataArray]:
+    import xarray as xr
+
+    if isinstance(data, xr.DataArray):
+        return [data]
+    held = [str(name) for name in data.data_vars]
+    if lost := [key for key in card.keys if key not in held]:
+        raise DataError(f"{where} holds {_listed(held)} where '{lost[0]}' is wanted; correct key in the card")
+    if not card.keys:
+        deep = [name for name in held if data[name].ndim > 1]
+        held = deep if len(deep) == 1 else held
+    names = card.keys or ([*card.channels] if {*card.channels} <= {*held} else held)
+    if len(names) != 1 and len(names) != len(card.channels):
+        raise DataError(
+            f"{where} holds {_listed(held)}; name one of them as key in the card, or several as a list, one for each "
+            "channel"
+        )
+    return [data[name] for name in names]
+
+
+def _squeezed(array: xr.DataArray, card: ImportCard) -> xr.DataArray:
+    """Without dimensions of size 1 that stand for nothing, such as a height."""
+    meant = {*_stated(card).values(), *(name for names in USUAL.values() for name in names)}
+    return array.squeeze([dim for dim in array.dims if array.sizes[dim] == 1 and str(dim).lower() not in meant])
+
+
+def _stated(card: ImportCard) -> dict[str, str]:
+    return {part: name.lower() for part, name in card.dims.model_dump().items() if name}
+
+
+def _dimensions(array: xr.DataArray, card: ImportCard, where: Path) -> dict[str, str]:
+    """What each dimension is, by the card or by its usual name."""
+    stated, names = _stated(card), [str(dim) for dim in array.dims]
+    parts = {}
+    for name in names:
+        found = [part for part, said in stated.items() if said == name.lower()]
+        usual = [part for part, known in USUAL.items() if name.lower() in known and part not in stated]
+        parts[name] = (found or usual or [""])[0]
+    kinds = {*parts.values()}
+    if (
+        len(kinds) < len(names)
+        or "" in kinds
+        or kinds - {"channel"} not in ({"time", "row", "column"}, {"time", "node"})
+    ):
+        raise DataError(
+            f"{where} has '{array.name}' along {_listed(names)}; say under [dims] in the card which of them are time, "
+            "row and column, or time and node, and channel if there is one"
+        )
+    return parts
+
+
+def _times(array: xr.DataArray, dim: str, card: ImportCard, where: Path) -> Any:
+    """Times of the slots; None if the dimension has none."""
+    if dim not in array.coords:
+        return None
+    times = array[dim].to_index()
+    if times.dtype.kind == "M":
+        return times.to_series().reset_index(drop=True)
+    if times.dtype.kind in "iu":
+        numbered = (np.asarray(times) == np.arange(len(times))).all()
+        return None if numbered else stamps(np.asarray(times), card, where, dim)
+    if "cftime" in type(times).__module__ or "cftime" in type(times[0]).__module__:
+        raise DataError(
+            f"{where} has times of the calendar '{times[0].calendar}', which is none of days as they were; convert them"
+        )
+    return np.asarray(times).astype(np.str_)
+
+
+def _labels(array: xr.DataArray, dim: str) -> list[str] | None:
+    return [str(label) for label in array[dim].values.tolist()] if dim in array.coords else None
+
+
+def _names_dimensions(array: Any) -> bool:
+    named = getattr(array.metadata, "dimension_names", None)
+    return "_ARRAY_DIMENSIONS" in array.attrs or bool(named and all(named)) or array.ndim == 0
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(map(str, names)) or "nothing"
+
+
+@contextmanager
+def _told(path: Path, kind: str) -> Iterator[None]:
+    """Around what is read by a library, whose warnings are of how files are written."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except UNREADABLE as error:
+        raise DataError(
+            f"{path} cannot be read as {kind} ({one_line(error)[:200]}); it may be cut off or not be what its name says"
+        ) from error

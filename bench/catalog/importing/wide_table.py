@@ -1,0 +1,138 @@
+"""Wide tables: of Parquet or a data frame, with a row for each slot; and columns of any that are sensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.catalog.import_card import IN_ORDER, ImportCard
+from bench.catalog.importing.array_files import imported_card
+from bench.catalog.importing.column_names import order_of
+from bench.catalog.importing.csv_header import columns_of
+from bench.catalog.importing.csv_lines import csv_lines
+from bench.catalog.importing.long_table import USUAL, Table
+from bench.catalog.importing.nodes import Canvas, canvas_of
+from bench.catalog.importing.times import TimeAxis
+from bench.catalog.importing.wide_csv import CsvFile
+from bench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+INDEX: Final = ("__index_level_0__", "index")  # how an index without a name is called in a file
+
+
+@dataclass
+class WideTable:
+    """A wide table as a source of rows: its columns are cells by their names, or sensors if the card says nodes."""
+
+    table: Table
+    asked: ImportCard
+    folder: Path
+    on_progress: Callable[[int, int], None]
+    card: ImportCard = field(init=False)
+
+    def __post_init__(self) -> None:
+        names, where = list(self.table.columns), self.table.where
+        self._time = _time_column(names, self.asked)
+        self._values = [name for name in names if name != self._time and name not in self.asked.skip_columns]
+        self._axis = TimeAxis(self.asked, where)
+        self._canvas: Canvas | None = None
+        if self.asked.nodes:
+            self._canvas = _canvas(self._values, self.asked, self.folder, where)
+            self.card = imported_card(self.asked, (*self.asked.empty_cells, *self._canvas.empty))
+        else:
+            order = order_of(self._values, len(self._values), self.asked, where)
+            self._values, self._note = [self._values[column] for column in order.columns], order.note
+            self.card = self.asked
+
+    @property
+    def start(self) -> datetime | None:
+        return self._axis.start
+
+    @property
+    def notes(self) -> list[str]:
+        return [self._canvas.note() if self._canvas else self._note, *self._axis.notes]
+
+    def rows(self) -> Generator[NDArray[Any]]:
+        """The values, as ``card`` says.
+
+        Raises:
+            DataError: If the table is not what the card says.
+        """
+        for frame, share in self.table.frames(self.table.columns, ()):
+            numbers = _numbers(frame[self._values], self.table.where)
+            if self._canvas:
+                values = self._canvas.spread(numbers[:, None])
+            else:
+                values = numbers.reshape(-1, *self.asked.row_shape())
+            yield from self._axis.filled(frame[self._time], values) if self._time else [values]
+            self.on_progress(round(1000 * share), 1000)
+
+
+class SensorCsv:
+    """A CSV with one slot per row, whose columns are sensors.
+
+    Attributes:
+        card: What the rows are: ``[t, 1, H, W]``.
+    """
+
+    def __init__(self, path: Path, card: ImportCard, folder: Path, on_bytes: Callable[[int], None]) -> None:
+        """Its first lines are read; ``on_bytes`` is told how much was after each piece."""
+        with csv_lines(path, lambda _: None) as (lines, _):
+            columns = columns_of(lines, card, path)
+        names = columns.names or [str(number) for number in range(len(columns.cells))]
+        self._canvas = _canvas(names, card, folder, path)
+        self.card = imported_card(card, (*card.empty_cells, *self._canvas.empty))
+        flat = {"grid": (1, len(names)), "layout": "TN", "columns": IN_ORDER, "nodes": ""}
+        self._file = CsvFile(path, card.model_copy(update=flat), on_bytes)
+
+    @property
+    def start(self) -> datetime | None:
+        return self._file.start
+
+    @property
+    def notes(self) -> list[str]:
+        return [self._canvas.note(), *(note for note in self._file.notes if "columns are taken" not in note)]
+
+    def rows(self) -> Generator[NDArray[Any]]:
+        """The values ``[t, 1, H, W]``.
+
+        Raises:
+            DataError: If the file is not what the card says.
+        """
+        for rows in self._file.rows():
+            yield self._canvas.spread(rows[:, None])
+
+
+def _canvas(names: Sequence[str], card: ImportCard, folder: Path, where: Path) -> Canvas:
+    if len(card.channels) > 1:
+        raise DataError(
+            f"{where} has a column for each sensor, but the card names {len(card.channels)} channels; give a long "
+            "table, with a line for each time and sensor and a column for each channel"
+        )
+    return canvas_of(card, folder, len(names), names, where)
+
+
+def _time_column(names: Sequence[str], card: ImportCard) -> str:
+    """The column of times; empty if there is none."""
+    stated = (card.dims.time,) if card.dims.time else card.time_columns or (*USUAL["time"], *INDEX)
+    return next((name for name in names if name in stated or name.lower() in stated), "")
+
+
+def _numbers(frame: pd.DataFrame, where: Path) -> NDArray[Any]:
+    import pandas as pd
+
+    for name, dtype in frame.dtypes.items():
+        if not pd.api.types.is_numeric_dtype(dtype):
+            raise DataError(
+                f"{where} has a column '{name}' of {dtype} where numbers are wanted; say in the card "
+                f'skip_columns = ["{name}"] if it does not count, or time_columns = ["{name}"] if it holds the times'
+            )
+    return frame.to_numpy(np.float64, na_value=np.nan)
