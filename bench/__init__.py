@@ -59,10 +59,11 @@ def evaluate(
     ``bench.run`` takes one: ``torch.set_num_threads(1)`` makes them the same.
 
     Args:
-        model: A registered name; or a class of ``torch.nn.Module`` that maps a ``bench.types.Window`` to a forecast
-            ``[B, F, C, H, W]``, scaled as the window is, made by ``Model(shape)`` or ``Model(shape, config)`` with a
-            dataclass ``Model.Config``; or any such map that is fitted already, which is left as it is.
-        dataset: A registered name, or a data set of one's own in the data folder.
+        model: A registered name, or the path of a model's file; a class of ``torch.nn.Module`` that maps a
+            ``bench.types.Window`` to a forecast ``[B, F, C, H, W]``, scaled as the window is, made by ``Model(shape)``
+            or ``Model(shape, config)`` with a dataclass ``Model.Config``; or any such map that is fitted already, which
+            is left as it is.
+        dataset: A registered name, a data set of one's own in the data folder, or the path of a data set's file.
         settings: In place of the defaults, by "model.<name>", "train.<name>" or "task.<name>".
         profile, task, protocol, device: As on the command line.
         seed: Of everything random.
@@ -72,11 +73,12 @@ def evaluate(
     Raises:
         BenchError: If a name or a setting is wrong, or the data cannot be read. What the model raises passes through.
     """
-    from bench.runs.session import selected
+    from bench.runs.session import selected, with_files
     from bench.runs.single import evaluate_model
 
-    selection = selected((), (), (dataset,), (seed,), settings, profile, task, protocol)
-    return evaluate_model(model, selection, _path(data_dir), _path(results), device)
+    with with_files([model] if isinstance(model, str) else [], [dataset]) as (models, datasets):
+        selection = selected((), (), datasets, (seed,), settings, profile, task, protocol)
+        return evaluate_model(models[0] if models else model, selection, _path(data_dir), _path(results), device)
 
 
 def run(
@@ -107,7 +109,8 @@ def run(
 
     Args:
         suite: A name, or the path of a TOML file.
-        models, variants, datasets, seeds: Only these; all of the suite and the profile if there are none.
+        models, variants, datasets, seeds: Only these; all of the suite and the profile if there are none. A model or a
+            data set is a name, or the path of its file, such as "./mine.py".
         settings, profile, data_dir, device: As for ``evaluate``.
         task, protocol: In place of the suite's.
         jobs, threads, runs_per_gpu, executor: As on the command line: how many runs go side by side, and where.
@@ -119,16 +122,17 @@ def run(
         BenchError: If a name or a setting is wrong, or the data cannot be read. A run that fails is a failed record.
     """
     from bench.runs.executors import Asked, Places, number_of_jobs
-    from bench.runs.session import execute, plan_suite, selected
+    from bench.runs.session import execute, plan_suite, selected, with_files
     from bench.runs.suite import load_suites
 
     places = Places(jobs=number_of_jobs(jobs), device=device, threads=threads, runs_per_gpu=runs_per_gpu)
     asked = Asked(name=executor, places=places, options=executor_options or {})
-    selection = selected(models, variants, datasets, seeds, settings, profile, task, protocol)
-    (chosen,), catalog = load_suites([str(suite)]), _catalog(data_dir, Path(results))
-    planned = plan_suite(chosen, selection, catalog, Path(results), device=device, tuned=tuned, fetch=True)
-    execute(planned, catalog, Path(results), executor=asked, force=force, compiled=compiled, observers=observers)
-    return load_results(results, [suite] if str(suite).endswith(".toml") else ())
+    with with_files(models, datasets) as (model_names, dataset_names):
+        selection = selected(model_names, variants, dataset_names, seeds, settings, profile, task, protocol)
+        (chosen,), catalog = load_suites([str(suite)]), _catalog(data_dir, Path(results))
+        planned = plan_suite(chosen, selection, catalog, Path(results), device=device, tuned=tuned, fetch=True)
+        execute(planned, catalog, Path(results), executor=asked, force=force, compiled=compiled, observers=observers)
+        return load_results(results, [suite] if str(suite).endswith(".toml") else ())
 
 
 def import_data(

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.catalog import registry
-from bench.catalog.code import OURS, codes_of
+from bench.catalog.code import codes_of
+from bench.catalog.own_files import OURS
 from bench.files import atomic_write
 from bench.records.store import SET_ASIDE, SUPERSEDED
 

@@ -21,18 +21,19 @@ from typing import Final
 
 from bench.catalog import registry
 from bench.catalog.equal_code import first_of_equals
-from bench.catalog.registry import Plugin
+from bench.catalog.own_files import OURS, is_beside
+from bench.catalog.plugins import Plugin
 from bench.catalog.syntax import names_in, syntax_of
 from bench.errors import BenchError, ConfigError
 
 ROOTS: Final = ("bench.context", "bench.task", "bench.train", "bench.runs.evaluator")
-OURS: Final = ("bench", "baselines", "stvfm", "datasets")
 UNCOUNTED: Final = ("bench", "bench.errors", "bench.runs.sentences")  # the public interface, lazy; and messages
 LOOKED_UP: Final = frozenset(
     {"Config", "Model", "CARD", "read", "make", "VERSION", "ROLE", "DAYS_BACK", "STOCHASTIC"}
 )  # by name, in a plug-in's file
 
-Homes = tuple[tuple[str, Path], ...]  # the folder in which each top-level package of ours lies
+Homes = tuple[tuple[str, Path], ...]
+"""The folder in which each top-level package of ours lies; by "" that of whatever lies beside a user's own file."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def _module_lines(modules: Iterable[str]) -> Set[str]:
 
 
 def _plugin_lines(plugin: Plugin) -> Set[str]:
-    files = _closure([(plugin.module, plugin.source)], _with_home(_our_homes(), plugin.module, plugin.source))
+    files = _files_of(plugin)
     digest, equal = files[plugin.source].digest, _equal()
     return {f"{plugin.group} {equal.get(digest, digest)}", *_lines(files, equal)}
 
@@ -124,8 +125,26 @@ def files_behind(model: str) -> list[Path]:
         ConfigError: If a file cannot be read.
         UnknownNameError: If there is no such model.
     """
-    plugin = registry.find("model", model)
-    return list(_closure([(plugin.module, plugin.source)], _with_home(_our_homes(), plugin.module, plugin.source)))
+    return list(_files_of(registry.find("model", model)))
+
+
+def own_files_behind(plugin: Plugin) -> list[Path]:
+    """The files of a plug-in's own package, or of a user's own file and what it imports beside it; none of ours.
+
+    Raises:
+        ConfigError: If a file cannot be read.
+    """
+    ours = [registry.ROOT / name for name in OURS]
+    return [path for path in _files_of(plugin) if not any(path.is_relative_to(folder) for folder in ours)]
+
+
+def _files_of(plugin: Plugin) -> dict[Path, File]:
+    """A plug-in's file and what it imports of ours and of its own."""
+    homes = _our_homes()
+    if plugin.root is None:
+        return _closure([(plugin.module, plugin.source)], _with_home(homes, plugin.module, plugin.source))
+    module = plugin.module.partition(".")[2]  # as it is called within the package of its folder
+    return _closure([(module, plugin.source)], (*homes, ("", plugin.root)))
 
 
 def file_digest(path: Path) -> str:
@@ -160,8 +179,11 @@ def _root(module: str, homes: Homes) -> Path:
 
 def _path(module: str, homes: Homes) -> Path | None:
     """The file of a module that is ours and counts."""
-    folder = dict(homes).get(module.partition(".")[0])
-    if folder is None or module in UNCOUNTED:
+    known, first = dict(homes), module.partition(".")[0]
+    folder = known.get(first)
+    if folder is None and "" in known and is_beside(known[""], first):
+        folder = known[""]
+    if folder is None or not module or module in UNCOUNTED:
         return None
     stem = folder.joinpath(*module.split("."))
     return next((path for path in (stem.with_name(f"{stem.name}.py"), stem / "__init__.py") if path.is_file()), None)

@@ -1,7 +1,9 @@
-"""Models and data sets by name: a file in ``baselines/``, ``stvfm/`` or ``datasets/``, or an entry point.
+"""Models and data sets by name: files of the project, entry points, and files of the user's own.
 
-Listing names reads folders and package metadata only. A plug-in's module is imported when it is used, and its
-``Config`` can be read without importing it.
+Files of the project are those in ``baselines/``, ``stvfm/`` and ``datasets/``; ``bench.catalog.own_files`` says how
+the user's own are found. Listing names reads folders and package metadata, and of the user's own files their syntax. A
+plug-in's module is imported when it is used, and its ``Config`` can be read without importing it. What is wrong with
+one is said where it is used, and keeps nobody from using the others.
 """
 
 from __future__ import annotations
@@ -9,47 +11,33 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import os
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, make_dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import field, fields, make_dataclass, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, get_type_hints
 
+from bench.catalog import own_files
+from bench.catalog.own_files import OwnFile
+from bench.catalog.plugins import NOUNS, WANTED, Group, Plugin, declared, looks, parsed, presets
 from bench.errors import BenchError, ConfigError, UnknownNameError
 
 ROOT = Path(__file__).resolve().parents[2]
-Group = Literal["model", "dataset"]
 CONFIG_MODULES = ("__future__", "dataclasses", "typing", "bench.config")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plugin:
-    """Where one registered name lives.
-
-    Attributes:
-        module: Import name.
-        source: The file that declares ``Config`` and ``Model``, or ``CARD`` and ``read``.
-        preset: Settings of a model in place of its defaults, where its file registers several names.
-    """
-
-    group: Group
-    name: str
-    module: str
-    source: Path
-    preset: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 def model_names() -> list[str]:
     """Registered models, sorted."""
-    return sorted(_plugins("model"))
+    return sorted(_known("model"))
 
 
 def dataset_names() -> list[str]:
     """Registered data sets, sorted; a user's imported arrays are not among them (see ``bench.catalog.data``)."""
-    return sorted(_plugins("dataset"))
+    return sorted(_known("dataset"))
 
 
 def find(group: Group, name: str) -> Plugin:
@@ -57,11 +45,48 @@ def find(group: Group, name: str) -> Plugin:
 
     Raises:
         UnknownNameError: With the nearest known name.
+        ConfigError: If it cannot be used.
     """
-    plugins = _plugins(group)
+    plugins = _known(group)
     if name not in plugins:
-        raise UnknownNameError("model" if group == "model" else "data set", name, plugins)
+        raise UnknownNameError(NOUNS[group], name, plugins, *own_files.useless_entries())
+    if plugins[name].problem:
+        raise ConfigError(plugins[name].problem)
     return plugins[name]
+
+
+def problem_of(group: Group, name: str) -> str:
+    """Why a model cannot be planned, or a data set has no card, in a sentence; empty if it can, and has one."""
+    try:
+        if group == "model":
+            config_class(name), role(name)
+        else:
+            load(group, name)
+    except BenchError as error:
+        return str(error)
+    return ""
+
+
+def named(group: Group, texts: Iterable[str]) -> tuple[tuple[str, ...], tuple[OwnFile, ...]]:
+    """The names for texts of which some are paths of files, and these files, which are to be listed.
+
+    Raises:
+        ConfigError: If a path is that of no Python file, or of one that declares none of the group.
+    """
+    names: list[str] = []
+    files: list[OwnFile] = []
+    for text in texts:
+        if not own_files.is_path(text):
+            names.append(text)
+            continue
+        file = own_files.names_the_file(text)
+        found = [plugin.name for plugin in declared(file) if plugin.group == group]
+        if not found:
+            wanted = " and no ".join(WANTED[group])
+            raise ConfigError(f"{file.path} defines no {wanted}, so it is no {NOUNS[group]}'s file")
+        names += found
+        files.append(file)
+    return tuple(names), tuple(files)
 
 
 def load(group: Group, name: str) -> ModuleType:
@@ -72,17 +97,19 @@ def load(group: Group, name: str) -> ModuleType:
     """
     plugin = find(group, name)
     try:
-        module = importlib.import_module(plugin.module)
+        module = _imported(plugin)
     except BenchError:
         raise
     except (Exception, SystemExit) as error:
         raise ConfigError(
             f"{group} '{name}' cannot be imported from {plugin.source}: {type(error).__name__}: {error}"
         ) from error
-    wanted = ("Config", "Model") if group == "model" else ("CARD", "read")
-    missing = [attribute for attribute in wanted if not hasattr(module, attribute)]
+    missing = [attribute for attribute in WANTED[group] if not hasattr(module, attribute)]
     if missing:
-        raise ConfigError(f"{plugin.source} defines no {' and no '.join(missing)}; a {group} file needs both {wanted}")
+        raise ConfigError(
+            f"{plugin.source} defines no {' and no '.join(missing)}; a {NOUNS[group]}'s file needs both "
+            f"{' and '.join(WANTED[group])}"
+        )
     if group == "dataset" and module.CARD.name != name:
         raise ConfigError(
             f"{plugin.source} is registered as '{name}', but its card says '{module.CARD.name}': agree on one"
@@ -90,7 +117,6 @@ def load(group: Group, name: str) -> ModuleType:
     return module
 
 
-@cache
 def config_class(model: str) -> type[Any]:
     """The model's ``Config`` dataclass, read from its class statement alone, so without importing torch.
 
@@ -98,11 +124,16 @@ def config_class(model: str) -> type[Any]:
         ConfigError: If the file has no ``Config``, or it uses names that are not available here.
     """
     plugin = find("model", model)
-    source = _config_source(plugin.source)
-    wanted = [node for node in _parsed(source).body if _is_config(node) or _feeds_config(node)]
+    source = _config_source(plugin)
+    return _config_in(source, plugin, looks(source))
+
+
+@cache
+def _config_in(source: Path, plugin: Plugin, _looks: tuple[int, int]) -> type[Any]:
+    wanted = [node for node in parsed(source).body if _is_config(node) or _feeds_config(node)]
     if not any(_is_config(node) for node in wanted):
         raise ConfigError(f"{source} defines no class Config at its top level")
-    module = ModuleType(f"_stbench_config_{model}")
+    module = ModuleType(f"_stbench_config_{plugin.name}")
     sys.modules[module.__name__] = module  # dataclasses looks its own module up
     try:
         exec(compile(ast.Module(wanted, []), str(source), "exec"), module.__dict__)  # noqa: S102 - the plug-in's own code
@@ -151,29 +182,18 @@ def is_fitted(model: str) -> bool:
 
 
 def _tree(model: str) -> ast.Module:
-    return _parsed(find("model", model).source)
+    return parsed(find("model", model).source)
 
 
-def _parsed(source: Path) -> ast.Module:
-    """The syntax of a file as it is now; not to be changed."""
-    try:
-        about = source.stat()
-        return _tree_of(source, (about.st_mtime_ns, about.st_size))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ConfigError(f"{source} cannot be read as Python: {error}") from error
-
-
-@cache
-def _tree_of(source: Path, _looks: tuple[int, int]) -> ast.Module:
-    return ast.parse(source.read_text(encoding="utf-8"), filename=str(source))
-
-
-def _config_source(source: Path) -> Path:
+def _config_source(plugin: Plugin) -> Path:
     """The file with the class statement of ``Config``: the model's own, or one beside it that it is imported from."""
-    for node in _parsed(source).body:
-        if isinstance(node, ast.ImportFrom) and node.level == 1 and any(name.name == "Config" for name in node.names):
-            return source.with_name(f"{node.module}.py")
-    return source
+    for node in parsed(plugin.source).body:
+        if isinstance(node, ast.ImportFrom) and node.module and any(name.name == "Config" for name in node.names):
+            if node.level == 1:
+                return plugin.source.with_name(f"{node.module}.py")
+            if node.level == 0 and plugin.root and own_files.is_beside(plugin.root, node.module.partition(".")[0]):
+                return plugin.root.joinpath(*node.module.split(".")).with_suffix(".py")
+    return plugin.source
 
 
 def _is_config(node: ast.stmt) -> bool:
@@ -184,23 +204,49 @@ def _feeds_config(node: ast.stmt) -> bool:
     return isinstance(node, ast.ImportFrom) and node.module in CONFIG_MODULES
 
 
+def _known(group: Group) -> Mapping[str, Plugin]:
+    """The registered ones and those in files of the user's own, as they are now."""
+    if not os.environ.get(own_files.VARIABLE):
+        return _plugins(group)
+    plugins = dict(_plugins(group))
+    for file in own_files.own_files():
+        for plugin in declared(file):
+            if plugin.group == group:
+                plugins[plugin.name] = _beside_other(plugin, plugins.get(plugin.name))
+    return plugins
+
+
 @cache
-def _plugins(group: Group) -> dict[str, Plugin]:
+def _plugins(group: Group) -> Mapping[str, Plugin]:
+    """Those of the project and of installed packages."""
     plugins = _local_models() if group == "model" else _plugins_of("dataset", "datasets")
     for entry in entry_points(group=f"stbench.{group}s"):
         plugin = _from_entry_point(group, entry)
-        if plugin.name in plugins:
-            raise ConfigError(
-                f"the {group} '{plugin.name}' is registered twice, by {plugins[plugin.name].source} and by "
-                f"{plugin.source}; rename one"
-            )
-        plugins[plugin.name] = plugin
+        plugins[plugin.name] = _beside_other(plugin, plugins.get(plugin.name))
     return plugins
+
+
+def _beside_other(plugin: Plugin, other: Plugin | None) -> Plugin:
+    """A plug-in, of which nobody could tell which is meant if another one has its name."""
+    if other is None or other.source == plugin.source:
+        return plugin
+    problem = (
+        f"the {NOUNS[plugin.group]} '{plugin.name}' is registered twice, by {other.source} and by {plugin.source}; "
+        "rename one"
+    )
+    return replace(plugin, problem=problem)
+
+
+def _imported(plugin: Plugin) -> ModuleType:
+    if plugin.root is None:
+        return importlib.import_module(plugin.module)
+    own_files.importable(plugin.root)
+    return importlib.import_module(plugin.module)
 
 
 def _local_models() -> dict[str, Plugin]:
     source = _package_folder("stvfm") / "model.py"
-    plugins = [preset for plugin in _plugins_of("model", "baselines").values() for preset in _presets(plugin)]
+    plugins = [preset for plugin in _plugins_of("model", "baselines").values() for preset in presets(plugin)]
     return {
         **{plugin.name: plugin for plugin in plugins},
         "stvfm": Plugin(group="model", name="stvfm", module="stvfm.model", source=source),
@@ -214,17 +260,6 @@ def _plugins_of(group: Group, package: str) -> dict[str, Plugin]:
         for path in sorted(_package_folder(package).glob("*.py"))
         if not path.name.startswith("_")
     }
-
-
-def _presets(plugin: Plugin) -> list[Plugin]:
-    """The plug-ins of a model's file: one, or as many as its ``PRESETS`` name, each with settings of its own."""
-    if "PRESETS" not in plugin.source.read_text(encoding="utf-8", errors="replace"):
-        return [plugin]
-    for node in _parsed(plugin.source).body:
-        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "PRESETS" and node.value:
-            presets: dict[str, dict[str, Any]] = ast.literal_eval(node.value)
-            return [replace(plugin, name=name, preset=values) for name, values in presets.items()]
-    return [plugin]
 
 
 def _package_folder(package: str) -> Path:
@@ -250,5 +285,6 @@ def _from_entry_point(group: Group, entry: EntryPoint) -> Plugin:
     except ImportError:
         spec = None
     if spec is None or spec.origin is None:
-        raise ConfigError(f"the entry point '{entry.name}' names the module '{entry.module}', which is not installed")
+        problem = f"the entry point '{entry.name}' names the module '{entry.module}', which is not installed"
+        return Plugin(group=group, name=entry.name, module=entry.module, source=Path(entry.module), problem=problem)
     return Plugin(group=group, name=entry.name, module=entry.module, source=Path(spec.origin))

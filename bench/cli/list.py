@@ -12,6 +12,8 @@ from rich.table import Table
 
 from bench.cli.weights import pretrained
 
+UNUSABLE = "cannot be used: {problem}"
+
 
 def list_names(
     what: Annotated[
@@ -19,20 +21,39 @@ def list_names(
     ] = None,
 ) -> None:
     """List what is registered: models, data sets, suites, pre-trained backbones."""
-    from bench.catalog import registry
+    from bench.catalog import own_files, registry
     from bench.runs import suite
 
     console = Console()
     if what in (None, "models"):
-        _print_pairs(console, "models", ((name, registry.describe(name)) for name in registry.model_names()))
+        _print_pairs(console, "models", ((name, _model(name)) for name in registry.model_names()))
     if what in (None, "datasets"):
-        cards = ((name, registry.load("dataset", name).CARD) for name in registry.dataset_names())
-        _print_pairs(console, "data sets", ((name, f"{card.title}, {card.city}") for name, card in cards))
+        _print_pairs(console, "data sets", ((name, _dataset(name)) for name in registry.dataset_names()))
     if what in (None, "suites"):
         _print_pairs(console, "suites", ((name, suite.load_suite(name).title) for name in suite.suite_names()))
     if what in (None, "backbones"):
         facts = ((name, f"model.{row.setting}, {row.size}, {row.licence}") for name, row in pretrained().items())
         _print_pairs(console, "backbones", facts)
+    for sentence in own_files.useless_entries():
+        console.print(sentence, style="yellow", markup=False, highlight=False)
+
+
+def _model(name: str) -> str:
+    """What a model is, or why it cannot be used."""
+    from bench.catalog import registry
+
+    problem = registry.problem_of("model", name)
+    return UNUSABLE.format(problem=problem) if problem else registry.describe(name)
+
+
+def _dataset(name: str) -> str:
+    """What a data set is, or why it cannot be used."""
+    from bench.catalog import registry
+
+    if problem := registry.problem_of("dataset", name):
+        return UNUSABLE.format(problem=problem)
+    card = registry.load("dataset", name).CARD
+    return f"{card.title}, {card.city}"
 
 
 def _print_pairs(console: Console, title: str, pairs: Iterable[tuple[str, str]]) -> None:

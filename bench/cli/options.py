@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
@@ -51,11 +51,16 @@ class PlanOptions:
     suite: Annotated[
         str | None, typer.Option("--suite", help="A suite's name, or the path of a suite's TOML file.")
     ] = None
-    model: Annotated[list[str] | None, typer.Option("--model", help="Only this model; may be repeated.")] = None
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", help="Only this model, a name or a file such as ./mine.py; may be repeated."),
+    ] = None
     variant: Annotated[
         list[str] | None, typer.Option("--variant", help="Only this variant of the suite; may be repeated.")
     ] = None
-    dataset: Annotated[list[str] | None, typer.Option("--dataset", help="Only this data set; may be repeated.")] = None
+    dataset: Annotated[
+        list[str] | None, typer.Option("--dataset", help="Only this data set, a name or a file; may be repeated.")
+    ] = None
     seed: Annotated[
         list[int] | None, typer.Option("--seed", min=0, max=2**32 - 1, help="Only this seed; may be repeated.")
     ] = None
@@ -106,9 +111,9 @@ class PlanOptions:
         from bench.runs.plan import Selection
 
         return Selection(
-            models=tuple(self.model or ()),
+            models=known_names("model", self.model or ()),
             variants=tuple(self.variant or ()),
-            datasets=tuple(self.dataset or ()),
+            datasets=known_names("dataset", self.dataset or ()),
             seeds=tuple(self.seed or ()),
             profile=self.profile,
             protocol=self.protocol,
@@ -161,6 +166,19 @@ def with_options(
         return run
 
     return decorate
+
+
+def known_names(group: Literal["model", "dataset"], texts: Iterable[str]) -> tuple[str, ...]:
+    """Names for names and paths of files, which this process and those that it starts know from now on.
+
+    Raises:
+        ConfigError: If a path is that of no Python file, or of one that declares none of the group.
+    """
+    from bench.catalog import own_files, registry
+
+    names, files = registry.named(group, texts)
+    own_files.list_also(files)
+    return names
 
 
 def open_catalog(data_dir: Path | None, results: Path) -> Catalog:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -12,12 +14,16 @@ from rich.table import Table
 from bench.cli.options import DataDir, ResultsDir, open_catalog
 
 
-def show(name: str, data_dir: DataDir = None, results: ResultsDir = Path("results")) -> None:
+def show(
+    name: Annotated[str, typer.Argument(help="A name, or the path of a file such as ./mine.py.")],
+    data_dir: DataDir = None,
+    results: ResultsDir = Path("results"),
+) -> None:
     """Show a model's settings with their search space, or a data set's card."""
     from bench.catalog import registry
     from bench.errors import UnknownNameError
 
-    catalog = open_catalog(data_dir, results)
+    catalog, name = open_catalog(data_dir, results), _name_of(name)
     if name in registry.model_names():
         table = Table("setting", "default", "search space", title=f"{name}: {registry.describe(name)}")
         for field in dataclasses.fields(registry.config_class(name)):
@@ -30,3 +36,22 @@ def show(name: str, data_dir: DataDir = None, results: ResultsDir = Path("result
     else:
         raise UnknownNameError("model or data set", name, [*registry.model_names(), *catalog.names()])
     Console().print(table)
+
+
+def _name_of(text: str) -> str:
+    """The name of what a file of the user's own declares, if the text is its path; else the text.
+
+    Raises:
+        ConfigError: If it declares nothing.
+    """
+    from bench.catalog import own_files
+    from bench.catalog.plugins import declared
+    from bench.errors import ConfigError
+
+    if not own_files.is_path(text):
+        return text
+    file = own_files.names_the_file(text)
+    own_files.list_also([file])
+    for plugin in declared(file):
+        return plugin.name
+    raise ConfigError(f"{file.path} defines neither Config and Model nor CARD and read, so there is nothing to show")

@@ -19,6 +19,7 @@ from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, cast
 
+from bench.catalog import own_files
 from bench.errors import WorkerError
 from bench.records.record import Failure
 from bench.runs.execution import failure_of
@@ -54,12 +55,13 @@ class Surroundings:
         """Those of this process, with as many threads as torch has here, or as are given."""
         if threads is None and (torch := sys.modules.get("torch")):
             threads = torch.get_num_threads()
-        return cls(variables=dict(os.environ), folder=Path.cwd(), threads=threads)
+        return cls(variables={**os.environ, **own_files.variables()}, folder=Path.cwd(), threads=threads)
 
     def enter(self) -> None:
         os.environ.clear()
         os.environ.update(self.variables)
         os.chdir(self.folder)
+        own_files.importable()  # what another process sends may be of a class in such a file
         if self.threads:
             import torch
             from threadpoolctl import threadpool_limits

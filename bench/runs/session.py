@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bench.catalog import own_files, registry
 from bench.catalog.data import Catalog
+from bench.catalog.plugins import Group
 from bench.catalog.pretrained import fetch_unknown
 from bench.errors import ConfigError
 from bench.records.planned import PlannedRun
@@ -39,7 +42,7 @@ def selected(
 
     Raises:
         ConfigError: If a text or a number stands where several are wanted, or a setting is no number, text or truth
-            value.
+            value; or a model or data set is the path of a file that cannot be one.
     """
     asked = {"models": models, "variants": variants, "datasets": datasets, "seeds": seeds}
     for name, several in asked.items():
@@ -57,6 +60,26 @@ def selected(
         protocol=protocol,
         overrides=overrides_of(settings or {}),
     )
+
+
+@contextmanager
+def with_files(
+    models: Iterable[str | Path], datasets: Iterable[str | Path]
+) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """The names of models and data sets of which some are given by the paths of their files, which are known meanwhile.
+
+    Raises:
+        ConfigError: If a text stands where several are wanted, or a path is not that of such a file.
+    """
+    texts: dict[Group, Iterable[str | Path]] = {"model": models, "dataset": datasets}
+    for group, several in texts.items():
+        if isinstance(several, str) or not isinstance(several, Iterable):
+            raise ConfigError(f"{group}s is {several!r}, wanted a list; write {group}s=[{several!r}]")
+    (model_names, model_files), (dataset_names, dataset_files) = (
+        registry.named(group, [str(text) for text in several]) for group, several in texts.items()
+    )
+    with own_files.listed((*model_files, *dataset_files)):
+        yield model_names, dataset_names
 
 
 def plan_suite(

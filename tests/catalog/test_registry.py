@@ -14,10 +14,10 @@ from bench.errors import ConfigError, UnknownNameError
 @pytest.fixture(autouse=True)
 def fresh_registry():
     registry._plugins.cache_clear()
-    registry.config_class.cache_clear()
+    registry._config_in.cache_clear()
     yield
     registry._plugins.cache_clear()
-    registry.config_class.cache_clear()
+    registry._config_in.cache_clear()
 
 
 @pytest.fixture
@@ -74,7 +74,8 @@ def test_a_model_from_an_entry_point_is_listed(third_party):
 def test_a_name_registered_twice_is_an_error(third_party):
     third_party("stbench.models", "stid", "", module="second_stid")
     with pytest.raises(ConfigError, match="registered twice"):
-        registry.model_names()
+        registry.find("model", "stid")
+    assert registry.find("model", "dlinear")
 
 
 def test_a_plugin_without_a_model_is_one_sentence(third_party):
@@ -97,8 +98,9 @@ def test_a_role_that_is_computed_is_an_error(third_party):
 
 def test_an_entry_point_in_an_absent_package_is_one_sentence(declare):
     declare("stbench.models", "lost", "no_such_package.model")
+    assert "lost" in registry.model_names()
     with pytest.raises(ConfigError, match=r"names the module 'no_such_package.model', which is not installed"):
-        registry.model_names()
+        registry.load("model", "lost")
 
 
 def test_a_file_that_is_no_python_is_one_sentence(third_party):

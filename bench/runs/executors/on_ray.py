@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
+from bench.catalog import own_files
 from bench.errors import BenchError, ConfigError, WorkerError, require
 from bench.files import held_file
 from bench.runs.execution import failure_of
@@ -146,7 +147,8 @@ def _heed(task: Any) -> None:
 
 
 def _variables() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name.startswith(SENT)}
+    ours = {name: value for name, value in os.environ.items() if name.startswith(SENT)}
+    return {**ours, **own_files.variables()}
 
 
 def make(places: Places, address: str | None = None) -> OnRay:
