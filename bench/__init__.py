@@ -103,6 +103,7 @@ def run(
     tuned: bool = False,
     force: bool = False,
     compiled: bool = False,
+    traceback: bool = False,
     observers: Sequence[Observer] = (),
 ) -> Results:
     """Run what a results folder lacks of a suite, and return everything that the folder holds.
@@ -116,6 +117,7 @@ def run(
         jobs, threads, runs_per_gpu, executor: As on the command line: how many runs go side by side, and where.
         executor_options: What the executor has of its own, as on the command line.
         tuned: Whether to take each model's settings from the files that tuning leaves.
+        traceback: Whether to print the traceback of a run that fails; a log beside its record has it, too.
         force, compiled, observers: As for ``bench.runs.session.execute``.
 
     Raises:
@@ -124,7 +126,9 @@ def run(
     from bench.runs.executors import Asked, Places, number_of_jobs
     from bench.runs.session import execute, plan_suite, selected, with_files
     from bench.runs.suite import load_suites
+    from bench.runs.tracebacks import Tracebacks
 
+    observers = [*observers, *([Tracebacks(Path(results))] if traceback else [])]
     places = Places(jobs=number_of_jobs(jobs), device=device, threads=threads, runs_per_gpu=runs_per_gpu)
     asked = Asked(name=executor, places=places, options=executor_options or {})
     with with_files(models, datasets) as (model_names, dataset_names):

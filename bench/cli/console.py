@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
@@ -23,6 +24,7 @@ from rich.table import Table
 from bench.records.channels import scores_line
 from bench.records.planned import PlannedRun
 from bench.records.record import FailedRun, Record
+from bench.records.store import ResultStore
 from bench.settings import RANDOM
 
 MOST_COLUMNS = 8  # more methods than this run down the screen
@@ -49,8 +51,18 @@ def bars(console: Console) -> Progress:
 class ConsoleObserver:
     """Follows a plan on a terminal; without a terminal it prints the lines and no bars."""
 
-    def __init__(self, console: Console, runs: int) -> None:
-        self._console = console
+    def __init__(
+        self, console: Console, runs: int, store: ResultStore | None = None, *, traceback: bool = False
+    ) -> None:
+        """Follow so many runs.
+
+        Args:
+            console: To print on.
+            runs: Of the plan.
+            store: Where the logs of failed runs are; None names no log.
+            traceback: Whether to print the log of a failed run, too.
+        """
+        self._console, self._store, self._traceback = console, store, traceback
         self._progress = bars(console)
         self._plan = self._progress.add_task("plan", total=runs, note="runs")
         self._runs: dict[str, TaskID] = {}  # by run id, of those under way
@@ -78,7 +90,13 @@ class ConsoleObserver:
     def run_finished(self, run: PlannedRun, record: Record) -> None:
         self._progress.remove_task(self._runs.pop(run.run_id))
         self._progress.advance(self._plan)
-        self._console.print(finished_line(run, record), highlight=False, soft_wrap=True)
+        line, log = finished_line(run, record), None
+        if isinstance(record, FailedRun) and self._store is not None:
+            log = self._store.log(record)
+            line += f"  [dim]whole error: {escape(str(log))}[/dim]"
+        self._console.print(line, highlight=False, soft_wrap=True)
+        if log is not None and self._traceback:
+            print_log(self._console, log)
 
     def run_retried(self, run: PlannedRun, why: str) -> None:
         warn_on(self._console, f"{run.title} is begun again: {why}")
@@ -89,6 +107,13 @@ class ConsoleObserver:
             self._stored += 1
         else:
             self._console.print(f"[dim]= {escape(run.title)}: finished by another process[/dim]", highlight=False)
+
+
+def print_log(console: Console, log: Path) -> None:
+    """Print the log of something that failed, if it is there."""
+    if log.is_file():
+        text = log.read_text(encoding="utf-8", errors="replace")
+        console.print(text.rstrip(), markup=False, highlight=False, soft_wrap=True)
 
 
 def warn_on(console: Console, text: str) -> None:

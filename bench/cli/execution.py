@@ -50,6 +50,9 @@ class ExecutionOptions:
     slurm_local: Annotated[
         bool, typer.Option("--slurm-local", help="Try it without Slurm, with jobs on this machine.")
     ] = False
+    traceback: Annotated[
+        bool, typer.Option("--traceback", help="Print the whole traceback of a model's error, which its log holds.")
+    ] = False
     slurm_detach: Annotated[
         bool, typer.Option("--slurm-detach", help="Queue the runs and leave; the same command then follows them.")
     ] = False

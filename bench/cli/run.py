@@ -76,6 +76,7 @@ def run(
                 trackers,
                 force=force,
                 compiled=compiled,
+                traceback=execution.traceback,
                 paces=expected.paces,
             )
             _finish(console, options, suite, plan, outcome, force=force)
@@ -107,11 +108,13 @@ def _execute(
     *,
     force: bool,
     compiled: bool,
+    traceback: bool,
     paces: Mapping[str, Pace] | None,
 ) -> Counter[str]:
+    from bench.records.store import ResultStore
     from bench.runs.session import execute
 
-    with ConsoleObserver(console, len(plan)) as screen:
+    with ConsoleObserver(console, len(plan), ResultStore(options.results), traceback=traceback) as screen:
         return execute(
             plan,
             catalog,

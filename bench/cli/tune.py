@@ -85,7 +85,7 @@ def tune(
     workplace = Workplace(
         results=options.results, data_dir=catalog.data_dir, storage=storage, device=device, threads=execution.threads
     )
-    if not _tune(console, jobs, workplace, target, executor, tracked):
+    if not _tune(console, jobs, workplace, target, executor, tracked, traceback=execution.traceback):
         raise typer.Exit(1)
 
 
@@ -137,16 +137,18 @@ def _tune(
     target: Target,
     executor: Executor,
     tracking_uri: str | None,
+    *,
+    traceback: bool,
 ) -> bool:
     """Whether every study found something."""
-    from bench.tuning.search import Tuner, work
+    from bench.tuning.search import Tuner, log_of, work
     from bench.tuning.tracking import StudyTracker
 
     results = workplace.results
     written: dict[Path, None] = {}
     finished = 0
     with ExitStack() as stack:
-        screen = stack.enter_context(TuneScreen(console, jobs, target))
+        screen = stack.enter_context(TuneScreen(console, jobs, target, partial(log_of, results), traceback=traceback))
         trackers = [StudyTracker(tracking_uri, results, warn=screen.warn)] if tracking_uri is not None else []
         for tracker in trackers:
             stack.enter_context(tracker)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 
-from bench.cli.console import bars, duration
+from bench.cli.console import bars, duration, print_log
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -26,8 +26,25 @@ LOOK_S = 0.5  # between looks at trials that run elsewhere
 class TuneScreen:
     """Bars for the studies, the trials and the epochs, and one line for every trial that ended, whoever ran it."""
 
-    def __init__(self, console: Console, jobs: Sequence[Job], target: Target) -> None:
-        self._console, self._target = console, target
+    def __init__(
+        self,
+        console: Console,
+        jobs: Sequence[Job],
+        target: Target,
+        log_of: Callable[[Job, int], Path],
+        *,
+        traceback: bool = False,
+    ) -> None:
+        """Follow these studies to this target.
+
+        Args:
+            console: To print on.
+            jobs: The studies.
+            target: Of each of them.
+            log_of: Where the log of a trial of a study is, by its number, if it failed.
+            traceback: Whether to print the log of a failed trial, too.
+        """
+        self._console, self._target, self._log_of, self._traceback = console, target, log_of, traceback
         self._progress = bars(console)
         self._studies = self._progress.add_task("studies", total=len(jobs), note="")
         self._trials: TaskID | None = None
@@ -63,7 +80,10 @@ class TuneScreen:
         for trial in study.trials():
             if trial.state.is_finished() and trial.number not in self._shown:
                 self._shown.add(trial.number)
-                self._print(_line(study.job.title, trial))
+                log = self._log_of(study.job, trial.number)
+                self._print(_line(study.job.title, trial) + _named(log, trial))
+                if self._traceback and trial.state.name == "FAIL":
+                    print_log(self._console, log)
 
     def warn(self, text: str) -> None:
         """Print a warning above the bars."""
@@ -148,6 +168,11 @@ def _line(title: str, trial: FrozenTrial) -> str:
         return f"[yellow]|[/yellow] {head}: stopped after epoch {trial.last_step}  {tail}"
     reason = trial.user_attrs.get("reason", "its process ended before it did; it does not count")
     return f"[red]✗[/red] {head}: {escape(reason)}  {tail}"
+
+
+def _named(log: Path, trial: FrozenTrial) -> str:
+    """The log of a trial that failed."""
+    return f"  [dim]whole error: {escape(str(log))}[/dim]" if trial.state.name == "FAIL" and log.is_file() else ""
 
 
 def _short(value: object) -> str:

@@ -12,7 +12,7 @@ from itertools import product
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from bench.errors import RecordError, StoreError
 from bench.metrics import Score
@@ -187,11 +187,16 @@ class Epoch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=Fa
 
 
 class Failure(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Why a run failed, with the file and line that raised."""
+    """Why a run failed, with the file and line that raised.
+
+    Attributes:
+        traceback: On its way from the process that raised to a log (``bench.records.failure_log``); no record has it.
+    """
 
     type: str
     message: str
     where: str = ""
+    traceback: str | UnsetType = UNSET
 
     def __str__(self) -> str:
         return f"{self.type}: {self.message}"

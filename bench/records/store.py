@@ -1,7 +1,8 @@
 """Records on disk: ``results/runs/<data set>/<model>/<run id>.json``, one file per run.
 
 A record appears whole or not at all and never replaces another: two processes may race for a run, and one of them wins.
-A failed run leaves ``<run id>.failed.json``, which a later attempt replaces and a finished run removes.
+A failed run leaves ``<run id>.failed.json``, which a later attempt replaces and a finished run removes, and beside it a
+log with the traceback.
 
 A file that is no record which can be read here (cut off, foreign, of a newer version) stops nobody: its run counts as
 not done, and once it was made again the file is kept in ``set-aside/`` beside its place.
@@ -21,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from bench.errors import RecordError, StoreError
 from bench.files import atomic_write, create, move, sweep
+from bench.records.failure_log import without_traceback, write_log
 from bench.records.glance import Glance, glance
 from bench.records.record import Record, dump, parse
 
@@ -66,7 +68,7 @@ class ResultStore:
         Raises:
             StoreError: If the record has a value that none can hold, or cannot be written.
         """
-        text = dump(record)
+        text, log = dump(without_traceback(record)), self.log(record)
         done, failed = (self._path(record.dataset, record.model, record.run_id, s) for s in ("done", "failed"))
         try:
             if record.status == "failed":
@@ -75,15 +77,21 @@ class ResultStore:
                 self._clear(failed)
                 with atomic_write(failed) as part:
                     part.write_bytes(text)
+                write_log(log, f"{record.model} on {record.dataset}, seed {record.seed}", record.error)
                 return True
             created = self._create(done, text)
             self._clear(failed)
             failed.unlink(missing_ok=True)
+            log.unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(
                 f"the record {done} cannot be written ({error}); check the folder's space and rights"
             ) from error
         return created
+
+    def log(self, record: Record) -> Path:
+        """Where the whole error of a failed run is."""
+        return self._path(record.dataset, record.model, record.run_id, "failed").with_suffix(".log")
 
     def read(self, dataset: str, model: str, run_id: str) -> Record:
         """The run's record, the failed one if it is not done.

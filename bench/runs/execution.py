@@ -15,6 +15,7 @@ import msgspec
 from bench.catalog import registry
 from bench.records.channels import Channel
 from bench.records.environment import Environment
+from bench.records.failure_log import traceback_of
 from bench.records.planned import PlannedRun
 from bench.records.record import (
     SCHEMA,
@@ -91,6 +92,7 @@ def failure_of(error: BaseException) -> Failure:
         type=type(error).__name__,
         message=message.encode("utf-8", "replace").decode(),
         where=f"{Path(places[-1].filename).name}:{places[-1].lineno}" if places else "",
+        traceback=traceback_of(error),
     )
 
 

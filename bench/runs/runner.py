@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from bench.catalog.data import Catalog
 from bench.errors import ConfigError, StoreError, WorkerError
 from bench.files import sweep
+from bench.records.failure_log import without_traceback
 from bench.records.planned import PlannedRun
 from bench.records.record import Failure, Record, parse
 from bench.records.store import ResultStore
@@ -235,6 +236,7 @@ class _Driver:
             _refuse_full_disk(record)
             if not self._store.write(record):  # another process, or a job believed to be lost, was there first
                 record = self._store.read(run.dataset, run.model, run.run_id)
+        record = without_traceback(record)
         if record.status == "done":
             work.forget_progress()
         self._release(run)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from bench.catalog import registry
 from bench.catalog.data import Catalog
 from bench.errors import TrainingError
+from bench.records.failure_log import write_log
 from bench.runs.execution import failure_of
 from bench.runs.isolation import Caller, RaisedError, call
 from bench.runs.search import search_of
@@ -157,9 +158,11 @@ class Tuner:
             study.prune(trial)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a model does, the reason is kept and the study goes on
             study.spend(trial, time.perf_counter() - started)
-            reason = str(error.failure if isinstance(error, RaisedError) else failure_of(error))
-            study.fail(trial, reason)
-            return reason
+            failure = error.failure if isinstance(error, RaisedError) else failure_of(error)
+            title = f"{study.job.title} / trial {trial.number}"
+            write_log(log_of(self._workplace.results, study.job, trial.number), title, failure)
+            study.fail(trial, str(failure))
+            return str(failure)
         else:
             study.spend(trial, time.perf_counter() - started)
             study.finish(trial, value)
@@ -183,6 +186,11 @@ class Tuner:
             where = (self._catalog, self._device)
             return call(trial_mae, spec, study.job.run, *where, on_row=on_epoch, threads=self._workplace.threads)
         return mae_of(spec, self._task(study.job.run), self._device, on_epoch)
+
+
+def log_of(results: Path, job: Job, trial: int) -> Path:
+    """Where the whole error of a failed trial is, in a results folder."""
+    return results / "tuning" / job.run.dataset / f"{job.name}.trial-{trial}.failed.log"
 
 
 def trial_mae(spec: Spec, run: PlannedRun, catalog: Catalog, device: torch.device, caller: Caller) -> float:

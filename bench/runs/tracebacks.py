@@ -1,0 +1,31 @@
+"""Prints the whole traceback of each run that fails, for scripts and notebooks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from bench.records.planned import PlannedRun
+from bench.records.record import FailedRun, Record
+from bench.records.store import ResultStore
+
+
+class Tracebacks:
+    """An observer that prints, to standard error, the log beside each failed record."""
+
+    def __init__(self, results: Path) -> None:
+        self._store = ResultStore(results)
+
+    def run_started(self, run: PlannedRun) -> None: ...
+
+    def epoch(self, run: PlannedRun, row: Mapping[str, float]) -> None: ...
+
+    def run_retried(self, run: PlannedRun, why: str) -> None: ...
+
+    def run_skipped(self, run: PlannedRun, why: Literal["stored", "elsewhere"]) -> None: ...
+
+    def run_finished(self, run: PlannedRun, record: Record) -> None:  # noqa: ARG002 - an Observer's signature
+        if isinstance(record, FailedRun) and (log := self._store.log(record)).is_file():
+            print(log.read_text(encoding="utf-8", errors="replace"), file=sys.stderr)

@@ -1,0 +1,90 @@
+"""Models and data sets in files of the user's own, in runs: in other processes, and when the file is gone later."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hostile import model_text
+
+import bench
+from bench.analysis.formats.files import table_files
+from bench.catalog import own_files
+from bench.errors import ConfigError
+from bench.records.record import DoneRun, FailedRun
+from bench.records.store import ResultStore
+
+SMALL = {"train.epochs": 1, "train.steps_per_epoch": 2, "train.batch_size": 8}
+GOOD = '"""Mine."""\n' + model_text(
+    "return parts.kept(repeated(window.history[:, -1:], window)) + self.level", top="import parts"
+)
+BAD = model_text("raise ValueError('odd ' + str(self.level.item()))")
+DATA = """
+from builders import make_card, make_data
+from bench.types import RawSeries
+
+CARD = make_card(name="harbour", slots=400)
+VERSION = 1
+
+def read(folder): ...
+
+def make():
+    data = make_data(slots=400)
+    return RawSeries(values=data.values, clock=data.clock, layout="made")
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with files of the user's own; the variable lists nothing."""
+    monkeypatch.delenv(own_files.VARIABLE, raising=False)
+    home = tmp_path / "home"
+    home.mkdir()
+    for name, text in {"mine": GOOD, "parts": "def kept(x): return x\n", "bad": BAD, "harbour": DATA}.items():
+        (home / f"{name}.py").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(home)
+    return home
+
+
+def test_files_are_run_in_processes_of_their_own_and_shown_when_they_are_gone(folder: Path) -> None:
+    made = bench.run(
+        models=["./mine.py", Path("./bad.py"), "last_value"],
+        datasets=["./harbour.py"],
+        seeds=[0],
+        settings=SMALL,
+        results="results",
+        jobs=2,
+    )
+    assert own_files.VARIABLE not in os.environ
+    records = {record.model: record for record in ResultStore(folder / "results").records()}
+    mine, bad = records["mine"], records["bad"]
+    assert isinstance(mine, DoneRun)
+    assert mine.audit.forecasts is not None
+    assert mine.audit.forecasts.fresh_in == "process"
+    assert isinstance(bad, FailedRun)
+    assert bad.error.message == "odd 0.0"
+    assert f'{folder}/bad.py", line' in ResultStore(folder / "results").log(bad).read_text(encoding="utf-8")
+    before = table_files(made, ["short_term", "ranks"])
+    for path in folder.glob("*.py"):
+        path.unlink()
+    again = bench.load_results("results")
+    assert table_files(again, ["short_term", "ranks"]) == before
+    assert not [run for run in again.runs if run.stale]
+
+
+def test_a_file_is_scored_in_this_process_as_by_its_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_path = bench.evaluate("./mine.py", "./harbour.py", settings=SMALL)
+    monkeypatch.setenv(own_files.VARIABLE, ".")
+    by_name = bench.evaluate("mine", "harbour", settings=SMALL)
+    assert by_path.model == "mine"
+    assert (by_path.run_id, by_path.scores) == (by_name.run_id, by_name.scores)
+
+
+def test_a_path_of_no_file_is_one_sentence(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"gone.py is not there"):
+        bench.run(models=["./gone.py"], datasets=["bikenyc"], results=folder / "results")
+    with pytest.raises(ConfigError, match=r"harbour.py defines no Config and no Model, so it is no model's file"):
+        bench.evaluate("./harbour.py", "bikenyc")
+    with pytest.raises(ConfigError, match=r"mine.py defines no CARD and no read, so it is no data set's file"):
+        bench.evaluate("./mine.py", "./mine.py")
