@@ -11,61 +11,23 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import re
-import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final, Literal
 
+from bench.disguise import POINTER
 from bench.errors import HubUnreachableError, WeightsError, is_installed, require
-from bench.known_weights import revision_of
+from bench.hub import SHA256
+from bench.hub import Source as Source
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from bench.download import Progress
+
 FOLDER_VARIABLE: Final = "STBENCH_WEIGHTS"
-ANSWER_S: Final = 3.0  # the hub's time to answer, per connection
-SILENCE: Final = "the hub does not answer"
-REACH_S: Final = 7.0  # and altogether, redirects and name servers included
-NAME: Final = re.compile(r"[A-Za-z0-9_][\w.-]*")
-SHA256: Final = re.compile(r"[0-9a-f]{64}")
 NORM: Final = re.compile(r"(^|[._])(norm|ln_|layer_?norm)", re.IGNORECASE)  # in the name of a tensor
-POINTER: Final = b"version https://git-lfs.github.com/spec/"  # begins the text that Git LFS keeps in place of a file
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """One file of a repository on the hub.
-
-    Attributes:
-        repository: ``owner/name``, or ``name`` alone.
-        file: Path within it, with forward slashes.
-        revision: Branch, tag or commit; if it is left out, the commit that ``known_weights.toml`` pins, else "main".
-
-    Raises:
-        WeightsError: If the repository or the file is not a plain name or path.
-    """
-
-    repository: str
-    file: str
-    revision: str = ""
-
-    def __post_init__(self) -> None:
-        parts = self.repository.split("/")
-        if len(parts) > 2 or not all(map(NAME.fullmatch, [*parts, *self.file.split("/")])):
-            raise WeightsError(
-                f"'{self.repository}' and '{self.file}' do not name a file on the hub as owner/name, path"
-            )
-        object.__setattr__(self, "revision", self.revision or revision_of(self.repository))
-
-    def __str__(self) -> str:
-        return f"{self.repository}/{self.file}"
-
-    def within(self, folder: Path) -> Path:
-        """Its path in a weights folder."""
-        return folder / PurePosixPath(self.repository) / PurePosixPath(self.file)
 
 
 def weights_folder() -> Path | None:
@@ -99,27 +61,28 @@ def locate(source: Source) -> Path:
     return local[0] if local else fetch(source)
 
 
-def fetch(source: Source, folder: Path | None = None) -> Path:
+def fetch(source: Source, folder: Path | None = None, progress: Progress | None = None) -> Path:
     """Download a file into a weights folder, or into the hub's cache; a broken download is continued.
 
+    A file is kept only if it is what the hub says of it, and whole.
+
+    Args:
+        source: The file.
+        folder: The weights folder; the hub's cache if it is None.
+        progress: Told how many bytes of how many are here; a bar on the terminal if it is None.
+
     Raises:
-        WeightsError: Within seconds if the hub does not answer (``HubUnreachableError``) or has no such file, or if the
-            download breaks off.
+        WeightsError: Within seconds if the hub does not answer (``HubUnreachableError``) or has no such file; if the
+            download breaks off, or what came is not the file.
     """
     require("huggingface_hub", "vision", f"the download of {source}")
-    from huggingface_hub import hf_hub_download
+    from bench.hub import HubError, download_from_hub, url_of
 
-    _check_reachable(source)
-    target = None if folder is None else folder / PurePosixPath(source.repository)
     try:
-        path = hf_hub_download(
-            source.repository, source.file, revision=source.revision, local_dir=target, etag_timeout=ANSWER_S
-        )
-    except Exception as error:  # the client, its transports and the disk have no error in common
-        reason = f"the download failed ({type(error).__name__}: {str(error).partition(chr(10))[0]})"
-        raise WeightsError(_absence(source, reason)) from error
-    refuse_pointer(Path(path))
-    return Path(path)
+        return download_from_hub(source, folder, check_complete, progress)
+    except HubError as error:
+        kind = HubUnreachableError if error.unreachable else WeightsError
+        raise kind(_absence(source, str(error), url_of(source))) from error
 
 
 def is_pointer(path: Path) -> bool:
@@ -148,14 +111,18 @@ def refuse_pointer(path: Path) -> None:
         )
 
 
-def check_complete(path: Path) -> None:
+def check_complete(path: Path, name: str = "") -> None:
     """Refuse a file that is not all there, by its headers alone; of other files than safetensors only pointers.
+
+    Args:
+        path: The file.
+        name: What it is called on the hub, if it has another name here.
 
     Raises:
         WeightsError: If it is a pointer of Git LFS, or no complete safetensors file.
     """
     refuse_pointer(path)
-    if path.suffix == ".safetensors":
+    if PurePosixPath(name or path.name).suffix == ".safetensors":
         from safetensors import SafetensorError, safe_open
 
         try:
@@ -263,50 +230,11 @@ def _incomplete(path: Path, error: Exception) -> str:
     return f"{path} is not a complete safetensors file ({error}); delete it and fetch it again"
 
 
-def _check_reachable(source: Source) -> None:
-    """Ask the hub for one byte, since its client asks again for minutes where nobody answers.
-
-    The question has a thread of its own: no time limit of a library covers a name server that is silent.
-    """
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE:
-        raise HubUnreachableError(_absence(source, "HF_HUB_OFFLINE is set"))
-    answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-    threading.Thread(target=lambda: answers.put(_refusal(_url(source))), daemon=True).start()
-    try:
-        reason = answers.get(timeout=REACH_S)
-    except queue.Empty:
-        reason = SILENCE
-    if reason:
-        raise (HubUnreachableError if reason.startswith(SILENCE) else WeightsError)(_absence(source, reason))
-
-
-def _refusal(url: str) -> str | None:
-    """Why the hub does not give this file, or None if it does."""
-    import requests
-    from huggingface_hub import get_token
-
-    token = get_token()
-    question = {"Range": "bytes=0-0", **({"Authorization": f"Bearer {token}"} if token else {})}
-    try:
-        with requests.get(url, headers=question, timeout=ANSWER_S, stream=True) as answer:
-            return None if answer.ok else f"the hub answers with status {answer.status_code}"
-    except requests.RequestException as error:
-        return f"{SILENCE} ({type(error).__name__})"
-
-
-def _url(source: Source) -> str:
-    from huggingface_hub import hf_hub_url
-
-    return hf_hub_url(source.repository, source.file, revision=source.revision)
-
-
-def _absence(source: Source, reason: str) -> str:
+def _absence(source: Source, reason: str, url: str) -> str:
     folder = weights_folder()
     target = source.within(folder or Path("DIR"))
     return (
         f"the pre-trained weights {source} are neither in the weights folder ({folder or 'none is set'}) nor in the "
-        f"hub's cache and cannot be fetched, because {reason}; download {_url(source)} to {target}"
+        f"hub's cache and cannot be fetched, because {reason}; download {url} to {target}"
         f"{'' if folder else ' and say --weights-dir DIR'}, or choose weights=random where a control is meant"
     )

@@ -13,7 +13,8 @@ import pytest
 import torch
 from hub import Hub, point_at, put, safetensors
 
-from bench import weights
+from bench import connection, download, patience, weights
+from bench import hub as hub_of_weights
 from bench.errors import WeightsError
 from bench.weights import (
     FOLDER_VARIABLE,
@@ -30,6 +31,8 @@ from bench.weights import (
 from stvfm.backbones import BACKBONES, build
 
 SOURCE = Source(repository="someone/model", file="model.safetensors")
+WHOLE = safetensors({"a": torch.zeros(100)})
+NEWER = safetensors({"a": torch.ones(100)})
 pytestmark = pytest.mark.usefixtures("no_weights")
 
 
@@ -39,14 +42,14 @@ pytestmark = pytest.mark.usefixtures("no_weights")
 def test_the_folder_comes_before_the_cache_and_the_cache_before_the_hub(
     hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    hub.files[str(SOURCE)] = b"of the hub"
+    hub.files[str(SOURCE)] = WHOLE
     assert find(SOURCE) is None
-    assert locate(SOURCE).read_bytes() == b"of the hub"
+    assert locate(SOURCE).read_bytes() == WHOLE
     assert hub.requests
 
     hub.requests.clear()
-    hub.files[str(SOURCE)] = b"newer"
-    assert locate(SOURCE).read_bytes() == b"of the hub"
+    hub.files[str(SOURCE)] = NEWER
+    assert locate(SOURCE).read_bytes() == WHOLE
     assert find(SOURCE)[1] == "cache"
 
     put(tmp_path / "weights" / "someone" / "model" / "model.safetensors", b"of the folder")
@@ -57,19 +60,19 @@ def test_the_folder_comes_before_the_cache_and_the_cache_before_the_hub(
 
 
 def test_a_file_fetched_into_a_folder_is_found_there_and_nowhere_else(hub: Hub, folder: Path) -> None:
-    hub.files[str(SOURCE)] = b"of the hub"
+    hub.files[str(SOURCE)] = WHOLE
     path = fetch(SOURCE, folder)
     assert path == folder / "someone" / "model" / "model.safetensors"
-    assert (find(SOURCE)[0], path.read_bytes()) == (path, b"of the hub")
+    assert (find(SOURCE)[0], path.read_bytes()) == (path, WHOLE)
     os.environ.pop(FOLDER_VARIABLE)
     assert find(SOURCE) is None
 
 
 @pytest.mark.parametrize("where", ["cache", "folder"])
 def test_the_hubs_digest_is_known_of_a_file_that_its_client_fetched(hub: Hub, folder: Path, where: str) -> None:
-    hub.files[str(SOURCE)] = b"of the hub"
+    hub.files[str(SOURCE)] = WHOLE
     path = fetch(SOURCE, folder if where == "folder" else None)
-    assert recorded_sha256(SOURCE, path) == hashlib.sha256(b"of the hub").hexdigest()
+    assert recorded_sha256(SOURCE, path) == hashlib.sha256(WHOLE).hexdigest()
     assert recorded_sha256(SOURCE, put(folder / "other" / "model.safetensors", b"by hand")) is None
 
 
@@ -101,7 +104,7 @@ def assert_refused(reason: str) -> None:
         build("vit_tiny", "pretrained", (2, 2), depth=1)
     text, source = str(caught.value), BACKBONES["vit_tiny"].source
     assert str(source) in text
-    assert weights._url(source) in text
+    assert hub_of_weights.url_of(source) in text
     assert f"to {source.within(weights.weights_folder() or Path('DIR'))}" in text
     assert "\n" not in text
     assert ". " not in text
@@ -109,7 +112,7 @@ def assert_refused(reason: str) -> None:
 
 @pytest.mark.timeout(30)
 def test_a_hub_that_swallows_packets_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights, "ANSWER_S", 0.3)
+    monkeypatch.setattr(hub_of_weights, "ANSWER_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         point_at(monkeypatch, f"http://127.0.0.1:{silent.getsockname()[1]}")
         assert_refused(r"the hub does not answer \(ReadTimeout\)")
@@ -117,7 +120,7 @@ def test_a_hub_that_swallows_packets_is_one_sentence(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.timeout(30)
 def test_a_hub_whose_storage_swallows_packets_is_one_sentence(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights, "ANSWER_S", 0.3)
+    monkeypatch.setattr(hub_of_weights, "ANSWER_S", 0.3)
     hub.files[str(BACKBONES["vit_tiny"].source)] = b"behind a redirect"
     with socket.create_server(("127.0.0.1", 0)) as silent:
         hub.storage = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -128,7 +131,7 @@ def test_a_hub_whose_storage_swallows_packets_is_one_sentence(hub: Hub, monkeypa
 @pytest.mark.timeout(30)
 def test_a_name_server_that_swallows_packets_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
-    monkeypatch.setattr(weights, "REACH_S", 0.3)
+    monkeypatch.setattr(hub_of_weights, "REACH_S", 0.3)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: release.wait(20) and [])
     point_at(monkeypatch, "http://hub.invalid")
     assert_refused("because the hub does not answer;")
@@ -146,10 +149,13 @@ def test_a_hub_that_does_not_know_the_file_is_one_sentence(hub: Hub) -> None:
     assert_refused("the hub answers with status 404")
 
 
-def test_a_hub_that_fails_in_the_middle_is_one_sentence(hub: Hub, folder: Path) -> None:
+def test_a_hub_that_fails_in_the_middle_is_one_sentence(
+    hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "BACKOFF", 0.0)
     hub.files[str(BACKBONES["vit_tiny"].source)] = b"begun"
     hub.broken = True
-    assert_refused(r"the download failed \(HfHubHTTPError: Server error '500 Internal Server Error' for url")
+    assert_refused("because the hub's copy answered 500 Internal Server Error, not the file;")
     assert len(hub.requests) > 1
 
 
@@ -175,7 +181,6 @@ def test_tensors_are_read_as_they_were_written_and_headers_without_their_values(
     assert all(tensor.is_meta for tensor in headers.values())
 
 
-WHOLE = safetensors({"a": torch.zeros(100)})
 BROKEN = {
     "empty": b"",
     "cut in the header": WHOLE[:20],
@@ -209,10 +214,90 @@ def test_a_pointer_of_git_lfs_is_called_that_by_whatever_meets_it(folder: Path, 
     )
 
 
-def test_a_pointer_that_the_hub_serves_is_no_weights(hub: Hub, folder: Path) -> None:
+# What the hub gives is kept only if it is what the hub says of it
+
+
+def kept(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*") if path.is_file() and ".cache" not in path.parts)
+
+
+HEADER_THAT_LIES = (2**62).to_bytes(8, "little") + b"{}"
+TENSOR_THAT_LIES = WHOLE.replace(b"[0,400]", b"[0,900]")
+FALSE = {
+    "a Git LFS pointer": POINTER,
+    "a web page": b"<!DOCTYPE html><html>please log in</html>",
+    "nothing": b"",
+    "not a complete safetensors file": HEADER_THAT_LIES,
+    "not a complete safetensors": TENSOR_THAT_LIES,
+    "not a complete": WHOLE[:-1],
+}
+
+
+@pytest.mark.parametrize("where", ["cache", "folder"])
+@pytest.mark.parametrize(("says", "content"), FALSE.items())
+def test_what_is_no_whole_file_is_refused_before_it_is_kept(
+    hub: Hub, folder: Path, tmp_path: Path, says: str, content: bytes, where: str
+) -> None:
+    hub.files[str(SOURCE)] = content
+    with pytest.raises(WeightsError, match=f"because what the hub gave is {says}.*, and was not kept;") as caught:
+        fetch(SOURCE, folder if where == "folder" else None)
+    assert "\n" not in str(caught.value)
+    assert kept(tmp_path) == []
+    assert find(SOURCE) is None
+    hub.files[str(SOURCE)] = WHOLE
+    assert fetch(SOURCE, folder if where == "folder" else None).read_bytes() == WHOLE
+
+
+@pytest.mark.parametrize("where", ["cache", "folder"])
+def test_a_digest_that_the_hub_states_is_compared(hub: Hub, folder: Path, tmp_path: Path, where: str) -> None:
+    hub.files[str(SOURCE)] = WHOLE
+    hub.digests[str(SOURCE)] = "a" * 64
+    with pytest.raises(WeightsError, match=r"is not what the hub says of it \(sha256 .* where aaaaaaaaaaaa… is"):
+        fetch(SOURCE, folder if where == "folder" else None)
+    assert kept(tmp_path) == []
+
+
+@pytest.mark.parametrize("where", ["cache", "folder"])
+def test_a_small_file_without_a_digest_of_ours_is_not_kept_either_if_it_is_a_pointer(
+    hub: Hub, folder: Path, tmp_path: Path, where: str
+) -> None:
     hub.files[str(SOURCE)] = POINTER
+    hub.digests[str(SOURCE)] = "b" * 40  # of Git, as of a file that lies in the repository itself
     with pytest.raises(WeightsError, match="is a Git LFS pointer"):
+        fetch(SOURCE, folder if where == "folder" else None)
+    assert not {"model.safetensors", "b" * 40} & {*kept(tmp_path)}
+    assert find(SOURCE) is None
+
+
+@pytest.mark.parametrize("where", ["cache", "folder"])
+def test_a_download_that_broke_off_goes_on_in_a_later_command(
+    hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.setattr(download, "PAUSE_S", 0.0)
+    hub.files[str(SOURCE)] = WHOLE
+    hub.cuts = [100, 50, 0, 0, 0, 0]
+    with pytest.raises(WeightsError, match="the hub's copy broke off 6 times; run the same command again to go on;"):
+        fetch(SOURCE, folder if where == "folder" else None)
+    hub.cuts, hub.ranges = [], []
+    path = fetch(SOURCE, folder if where == "folder" else None)
+    assert path.read_bytes() == WHOLE
+    assert "bytes=150-" in hub.ranges
+    assert recorded_sha256(SOURCE, path) == hashlib.sha256(WHOLE).hexdigest()
+    assert not [name for name in kept(folder) if name.startswith(".")]
+
+
+def test_a_hub_that_sends_too_slowly_is_given_up(hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "SLOW", (0.0, 10**9))
+    hub.files[str(SOURCE)] = WHOLE
+    with pytest.raises(WeightsError, match="the hub's copy sends fewer than 1000000000 bytes in 0 seconds; run"):
         fetch(SOURCE, folder)
+
+
+def test_a_bar_or_a_listener_is_told_how_much_is_here(hub: Hub, folder: Path) -> None:
+    hub.files[str(SOURCE)] = WHOLE
+    steps: list[tuple[int, int | None]] = []
+    fetch(SOURCE, folder, lambda done, total: steps.append((done, total)))
+    assert (steps[0], steps[-1]) == ((0, len(WHOLE)), (len(WHOLE), len(WHOLE)))
 
 
 @pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)

@@ -126,6 +126,8 @@ def test_a_file_of_the_contract_moved_with_its_importers_moves_no_digest(
         ("baselines/_language.py", "model.patch, or choose another model.llm", "or else"),
         ("bench/errors.py", HEAD, HEAD + "\nEDITED = 1\n"),
         ("bench/runs/sentences.py", "the audit found", "we saw"),
+        ("bench/download.py", HEAD, HEAD + "\nEDITED = 1\n"),
+        ("bench/hub.py", HEAD, HEAD + "\nEDITED = 1\n"),
         ("bench/__init__.py", '"0.1.0"', '"0.2.0"'),
         ("bench/catalog/canonical.py", HEAD, HEAD + "\nEDITED = 1\n"),
         ("bench/cli/app.py", HEAD, HEAD + "\nEDITED = 1\n"),
