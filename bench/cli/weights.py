@@ -85,7 +85,9 @@ def fetch(
     for name, facts in _chosen(names).items():
         for source in facts.sources:
             try:
-                console.print(f"[green]✓[/green] {name}: {_fetched(source, folder)}", highlight=False)
+                console.print(
+                    f"[green]✓[/green] {name}: {escape(_fetched(name, facts.checker, source, folder))}", highlight=False
+                )
             except HubUnreachableError:  # it will not answer for the others
                 _print_problems(console, problems)
                 raise
@@ -101,27 +103,28 @@ def _print_problems(console: Console, problems: list[str]) -> None:
         console.print(f"[red]✗[/red] {escape(problem)}", highlight=False)
 
 
-def _fetched(source: Source, folder: Path | None) -> str:
+def _fetched(name: str, checker: str, source: Source, folder: Path | None) -> str:
     """Where a file is now, and whether it was there before; what is no whole file is replaced.
 
     Raises:
-        WeightsError: If it cannot be had, or what was had is not the whole file, or not the published one.
+        WeightsError: If it cannot be had, or if ``verify`` would find something wrong with it.
     """
-    from bench.weights import check_complete, find
     from bench.weights import fetch as download
+    from bench.weights import find
 
     path, where = find(source) or (None, "")
     here = path if folder is None or where == "folder" else None
     wrong = _what_is_wrong(here) if here else ""
-    if here and not wrong:
-        return f"already in {here}"
-    try:
-        fetched = download(source, folder)
-    except WeightsError as error:
-        raise type(error)(f"{wrong}; fetching it again failed: {error}" if wrong else str(error)) from error
-    check_complete(fetched)
-    _known(source, fetched)
-    return str(fetched)
+    found = here
+    if found is None or wrong:
+        try:
+            found = download(source, folder)
+        except WeightsError as error:
+            raise type(error)(f"{wrong}; fetching it again failed: {error}" if wrong else str(error)) from error
+    answer = _verified(name, checker, source, found)
+    if answer.wrong:
+        raise WeightsError(answer.text.removeprefix(f"{name}: "))
+    return f"already in {found}" if found == here and not wrong else str(found)
 
 
 def _what_is_wrong(path: Path) -> str:

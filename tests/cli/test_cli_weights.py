@@ -69,6 +69,9 @@ def test_fetch_fills_the_folder_once_and_verify_finds_what_changed_since(hub: Hu
 
     path.write_bytes(content[:-4] + b"\0\0\0\1")
     assert row(answer("verify", code=1), "dino_small").endswith("changed")
+    text = answer("fetch", "dino_small", code=1)
+    assert f"✗ dino_small: {path} is not the file that was fetched; delete it and fetch it again" in text
+    assert "✓" not in text
     path.write_bytes(content[:-4])
     assert "is not a complete safetensors file" in answer("verify", code=1)
     (path.parent / ".cache/huggingface/download/model.safetensors.metadata").unlink()
@@ -89,6 +92,7 @@ def test_verify_says_known_or_not_these_where_digests_of_a_file_are_known(
     assert "✓ dino_small: model.safetensors is known (as a package carries it), sha256 " in text
 
     known.popitem()
+    assert "✗ dino_small: " in answer("fetch", "dino_small", code=1)
     text = answer("verify", "dino_small", code=1)
     assert row(text, "dino_small").endswith("not these")
     assert (
@@ -165,13 +169,23 @@ def test_an_unknown_name_is_answered_with_the_nearest(command: str) -> None:
         answer(command, "clip_bas")
 
 
+@pytest.mark.usefixtures("small_backbones")
+def test_fetch_is_content_with_nothing_that_verify_calls_broken(hub: Hub, folder: Path) -> None:
+    path = put(BACKBONES["mae_base"].source.within(folder), safetensors({"a": torch.zeros(1)}))
+    assert row(answer("verify", code=1), "mae_base").endswith("broken")
+    text = answer("fetch", "mae_base", code=1)
+    assert "✓" not in text
+    assert f"✗ mae_base: {path} is not what its name says" in text
+
+
+@pytest.mark.usefixtures("small_backbones")
 def test_a_weights_folder_that_is_not_there_is_an_error_unless_it_is_to_be_filled(hub: Hub, tmp_path: Path) -> None:
     absent = tmp_path / "absent"
     with pytest.raises(BenchError, match="is not a folder"):
         answer("list", "--weights-dir", absent)
-    hub.files[str(BACKBONES["mae_base"].source)] = content = safetensors({"a": torch.zeros(1)})
-    answer("fetch", "mae_base", "--weights-dir", absent)
-    assert BACKBONES["mae_base"].source.within(absent).read_bytes() == content
+    hub.files[str(BACKBONES["dino_base"].source)] = content = safetensors(published("dino_base").state_dict())
+    answer("fetch", "dino_base", "--weights-dir", absent)
+    assert BACKBONES["dino_base"].source.within(absent).read_bytes() == content
 
 
 def test_listing_weights_imports_nothing_heavy(tmp_path: Path) -> None:
