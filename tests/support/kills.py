@@ -177,7 +177,7 @@ class Campaign:
             self.broken.append("a command did not end")
             process.kill()
             code = process.wait()
-        if code not in (0, 1, 130, -signal.SIGKILL):
+        if code not in (0, 1, 130, 128 + signal.SIGTERM, -signal.SIGKILL):
             self.broken.append(f"a command ended with exit code {code}")
         if left := gone(sorted(seen)):
             self.broken.append(f"{len(left)} processes outlived their command")
