@@ -253,7 +253,8 @@ def _split(name: str, core: str, card: ImportCard) -> tuple[str, re.Match[str]] 
     """The words before or behind the numbers of a name, in small letters, and the numbers."""
     text, label = name.strip().lower(), ""
     for channel in sorted(map(str.lower, card.channels), key=len, reverse=True):
-        rest = re.sub(rf"^{re.escape(channel)}[{BETWEEN}]+|[{BETWEEN}]+{re.escape(channel)}$", "", text)
+        own = re.escape(channel)
+        rest = re.sub(rf"^{own}(?![a-z0-9])[{BETWEEN}]*|[{BETWEEN}]*(?<![a-z0-9]){own}$", "", text)
         if rest != text:
             text, label = rest, channel
             break

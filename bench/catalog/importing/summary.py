@@ -17,7 +17,7 @@ BLOCKS: Final = ("░▒▓█", "▁▂▃▄▅▆▇█")  # of a map and of 
 LETTERS: Final = (".:*#", "_.-=+*%#")  # where a terminal has no blocks
 MOST_ROWS, MOST_COLUMNS = 12, 30  # of a map
 MOST_BINS = 48  # of a profile
-MOST_CHANNELS, FEW = 16, 3  # that have a line, and a picture
+MOST_CHANNELS, FEW = 12, 3  # that have a line, and a picture
 
 Grid = NDArray[np.float64]
 

@@ -81,7 +81,7 @@ def test_text_fits_into_80_columns_with_long_names_and_large_grids(grid: tuple[i
     card, folder = import_array(desk.npy(values), desk.card, desk.data)
     printed = text_of(card, facts_of(card, read_imported(folder)[1]))
     assert max(map(len, printed.splitlines())) <= 80
-    assert "and 4 more" in printed
+    assert "and 8 more" in printed
     assert len(printed.splitlines()) < 75
 
 
