@@ -123,9 +123,9 @@ def import_file(
 
     The smallest card: name = "citybus", interval = 30 (minutes), grid = [10, 20] (rows, columns). Also start, channels,
     use_channels, layout (T, H and W or N, and C, in any order; or long), key, times, nodes, absent, counts_from,
-    empty_cells, dims, header (of a CSV), missing ("none" or "nan"), nonnegative,
-    zero_is_missing, mape_threshold, unit (or one for each channel), title, city, source, domain, licence, citation,
-    homepage.
+    empty_cells, dims, header, columns, skip_columns, time_columns, decimal, missing (such as [-1, "nan"]),
+    gaps ("error" or "missing"), time_zone, time_format, nonnegative, zero_is_missing, mape_threshold, unit (or one for
+    each channel), title, city, source, domain, licence, citation, homepage.
     """
     from bench.catalog.data import data_folder
     from bench.catalog.imported import doubt_about_units, read_imported

@@ -59,7 +59,7 @@ def facts_of(card: DatasetCard, series: RawSeries) -> list[ChannelFacts]:
     for rows in in_pieces(series.values):
         clock = series.clock[done : done + len(rows)]
         for tally, values in zip(tallies, rows.swapaxes(0, 1), strict=True):
-            tally.add(np.ascontiguousarray(values), clock)
+            tally.add(np.where(values == 0, np.nan, values) if card.zero_is_missing else values.copy(), clock)
         done += len(rows)
     named = zip(card.channels, card.units, tallies, strict=True)
     return [tally.facts(name, unit) for name, unit, tally in named]

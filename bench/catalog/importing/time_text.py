@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ISO: Final = (
-    r"^(?P<year>\d{4})[-/](?P<month>\d{1,2})[-/](?P<day>\d{1,2})"
-    r"(?:[T ]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?P<fraction>\.\d{1,6})?\d*)?)?"
-    r"\s*(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})?$"
+    r"^(?P<year>\d{4})[-/](?P<month>\d{1,2})(?:[-/](?P<day>\d{1,2})"
+    r"(?:[T ]+(?P<hour>\d{1,2})(?::(?P<minute>\d{2})(?::(?P<second>\d{2})(?P<fraction>\.\d{1,6})?\d*)?)?)?"
+    r"\s*(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})?)?$"
 )
 NUMBERS_FIRST: Final = re.compile(r"^(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})(?:,?([T ]+)(.*))?$")
 UTC: Final = ("Z", "UTC", "GMT", "+00:00", "+0000", "+00", "-00:00")
@@ -76,8 +76,9 @@ class Clock:
         if wrong.any():
             self._unreadable(texts, int(wrong.to_numpy().argmax()))
         self._refuse(texts, parts["hour"].str.zfill(2) == "24", "has an hour 24; write 00:00 of the next day")
-        clock = [parts[name].fillna("0").str.zfill(2) for name in ("month", "day", "hour", "minute", "second")]
-        iso = parts["year"] + "-" + clock[0] + "-" + clock[1] + "T" + clock[2] + ":" + clock[3] + ":" + clock[4]
+        day = parts["year"] + "-" + parts["month"].str.zfill(2) + "-" + parts["day"].fillna("1").str.zfill(2)
+        hour, minute, second = (parts[name].fillna("0").str.zfill(2) for name in ("hour", "minute", "second"))
+        iso = day + "T" + hour + ":" + minute + ":" + second
         times = self._moments(texts, (iso + parts["fraction"].fillna("")).to_list())
         return self._zoned(texts, times, parts["zone"])
 

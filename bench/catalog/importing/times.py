@@ -14,11 +14,13 @@ from bench.catalog.import_card import ImportCard
 from bench.catalog.importing.time_text import Clock
 from bench.errors import DataError
 from bench.mapped import pieces
+from bench.types import MINUTES_PER_DAY
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LONGEST_GAP: Final = timedelta(days=366)  # a longer one is a wrong date
+ALL_ALIKE: Final = 3  # gaps in a row, and no other steps, mean another interval
 NIGHT: Final = range(4)  # the hours at which clocks are changed
 MINUTE: Final = np.timedelta64(1, "m")
 
@@ -46,8 +48,9 @@ class TimeAxis:
     @property
     def notes(self) -> list[str]:
         """Sentences on what was decided, for the person who imports."""
-        gaps = f"{self.missing} slots have no row and are missing values" if self.missing else ""
-        return [note for note in (self._clock.note(), gaps) if note]
+        one = self.missing == 1
+        gaps = f"{self.missing} {'slot has' if one else 'slots have'} no row; the values there are missing"
+        return [note for note in (self._clock.note(), gaps if self.missing else "") if note]
 
     def read(self, cells: pd.Series[Any] | NDArray[Any]) -> Times:
         """Times ``[rows]`` as they stand in the file: texts, or datetimes with or without a zone.
@@ -105,12 +108,17 @@ class TimeAxis:
         odd = np.flatnonzero(apart % (self._card.interval * MINUTE) != np.timedelta64(0))
         if odd.size:
             at = int(odd[0])
-            other = apart[at] / MINUTE
-            remedy = f"say interval = {other:g} in the card" if (apart == apart[at]).all() else "correct that time"
+            remedy = self._remedy_of_step(apart, "correct that time")
             raise DataError(
                 f"{self._file} has a time that is no step of {self._card.interval} minutes after the one before: "
                 f"{_said(known[at])} is followed by {_said(known[at + 1])} (row {self._row(at)}); {remedy}"
             )
+
+    def _remedy_of_step(self, apart: NDArray[np.timedelta64], other: str) -> str:
+        """The interval to be stated if all are equally far apart, or another remedy."""
+        minutes = float(apart[0] / MINUTE)
+        fits = minutes.is_integer() and MINUTES_PER_DAY % minutes == 0
+        return f"say interval = {minutes:g} in the card" if fits and (apart == apart[0]).all() else other
 
     def _steps(self, known: Times) -> NDArray[np.int64]:
         """How many slots each is later than the one before."""
@@ -126,6 +134,8 @@ class TimeAxis:
             f"{self._file} has a gap in time: {_said(before)} is followed by {_said(after)} (row "
             f"{self._row(at)}) where a step of {self._card.interval} minutes is wanted"
         )
+        if self._last is None and len(steps) >= ALL_ALIKE and (steps == steps[0]).all():
+            raise DataError(f"{text}, as everywhere; {self._remedy_of_step(np.diff(known), 'correct interval')}")
         if after - before > np.timedelta64(LONGEST_GAP):
             raise DataError(f"{text}; that is more than a year, so correct the time or import the parts one by one")
         if self._card.gaps == "missing":

@@ -204,5 +204,5 @@ def test_an_array_of_numpy_has_its_times_beside_it(tmp_path: Path) -> None:
     assert made.values.tobytes() == reference(data).tobytes()
     assert notes == [
         "5 sensors lie on 2 x 3 cells; 1 cell is empty and counts in nothing",
-        "1 slots have no row and are missing values",
+        "1 slot has no row; the values there are missing",
     ]

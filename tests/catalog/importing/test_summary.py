@@ -129,3 +129,9 @@ def test_a_channel_that_never_changes_or_is_all_missing_is_doubted(desk: Desk) -
     assert "all values of 'in' are 3" in same
     assert "all values of 'out' are missing" in absent
     assert text_of(*known(desk, values, 'channels = ["in", "out"]'))
+
+
+def test_a_zero_that_means_a_silent_sensor_is_missing_in_all_that_is_shown(desk: Desk) -> None:
+    card, (channel,) = known(desk, rhythm(), "zero_is_missing = true")
+    assert (channel.missing, channel.zeros, channel.lowest) == (12, 0, 1)
+    assert "missing  2.1 % (12 of 576 values)" in text_of(card, [channel])

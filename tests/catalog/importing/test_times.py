@@ -31,7 +31,7 @@ def texts(*times: str) -> pd.Series:
 @given(data=st.data())
 def test_gaps_are_filled_alike_in_pieces_and_at_once(data: st.DataObject) -> None:
     steps = data.draw(st.lists(st.sampled_from([1, 1, 1, 2, 5]), min_size=1, max_size=12))
-    slots = np.cumsum([0, *steps])
+    slots = np.cumsum([0, 1, *steps])
     times = np.datetime64("2024-03-01T00:00", "m") + slots * np.timedelta64(60, "m")
     rows = np.arange(1.0, len(slots) + 1)[:, None]
     wanted = np.full((slots[-1] + 1, 1), np.nan)
