@@ -79,14 +79,15 @@ def labelled_source(
     Raises:
         DataError: If dimensions or variables are not what the card says.
     """
-    arrays = [_squeezed(array, card) for array in _variables(data, card, where)]
+    whole = _variables(data, card, where)
+    arrays = [_squeezed(array, card) for array in whole]
     first = arrays[0]
     if other := [array for array in arrays if array.dims != first.dims]:
         raise DataError(
             f"{where} has '{first.name}' along {_listed(first.dims)} and '{other[0].name}' along "
             f"{_listed(other[0].dims)}, which are no channels of one; import them one by one"
         )
-    names = _dimensions(first, card, where)
+    names = _dimensions(first, _listed(whole[0].dims), card, where)
     letters = "".join(LETTERS[names[str(dim)]] for dim in first.dims)
     inverse = {part: dim for dim, part in names.items()}
     nodes = first.sizes[inverse["node"]] if "node" in inverse else 0
@@ -134,7 +135,7 @@ def _stated(card: ImportCard) -> dict[str, str]:
     return {part: name.lower() for part, name in card.dims.model_dump().items() if name}
 
 
-def _dimensions(array: xr.DataArray, card: ImportCard, where: Path) -> dict[str, str]:
+def _dimensions(array: xr.DataArray, all_names: str, card: ImportCard, where: Path) -> dict[str, str]:
     """What each dimension is, by the card or by its usual name."""
     stated, names = _stated(card), [str(dim) for dim in array.dims]
     parts = {}
@@ -149,7 +150,7 @@ def _dimensions(array: xr.DataArray, card: ImportCard, where: Path) -> dict[str,
         or kinds - {"channel"} not in ({"time", "row", "column"}, {"time", "node"})
     ):
         raise DataError(
-            f"{where} has '{array.name}' along {_listed(names)}; say under [dims] in the card which of them are time, "
+            f"{where} has '{array.name}' along {all_names}; say under [dims] in the card which of them are time, "
             "row and column, or time and node, and channel if there is one"
         )
     return parts

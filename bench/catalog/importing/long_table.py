@@ -10,8 +10,8 @@ import math
 import mmap
 import os
 import tempfile
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -48,7 +48,7 @@ class Table(Protocol):
     @property
     def where(self) -> Path: ...
 
-    def frames(self, columns: Sequence[str], texts: Sequence[str]) -> Iterator[tuple[pd.DataFrame, float]]:
+    def frames(self, columns: Sequence[str], texts: Sequence[str]) -> Generator[tuple[pd.DataFrame, float]]:
         """These columns, those of ``texts`` as they are written, and which share of the table is read behind."""
 
 
@@ -151,7 +151,9 @@ class LongTable:
 
     @property
     def notes(self) -> list[str]:
-        absent = f"{self._absent} times and cells have no line; they are {self._named_absent()}" if self._absent else ""
+        many = self._absent > 1
+        what = f"{self._absent} times and cells have no line and are" if many else "1 time and cell has no line and is"
+        absent = f"{what} {self.asked.absent}" if self._absent else ""
         return [note for note in (self._canvas.note() if self._canvas else "", *self._axis.notes, absent) if note]
 
     def rows(self) -> Generator[NDArray[Any]]:
@@ -182,11 +184,12 @@ class LongTable:
         wanted = [columns.time, *(columns.place if len(columns.place) == 1 else ())]
         moments: dict[Any, None] = {}
         names: dict[str, int] = {}
-        for frame, share in self.table.frames(wanted, wanted):
-            moments |= dict.fromkeys(frame[columns.time].unique().tolist())
-            for name in _names(frame[columns.place[0]]).unique() if len(columns.place) == 1 else ():
-                names.setdefault(name, len(names))
-            self.on_progress(round(500 * share), 1000)
+        with closing(self.table.frames(wanted, wanted)) as frames:
+            for frame, share in frames:
+                moments |= dict.fromkeys(frame[columns.time].unique().tolist())
+                for name in _names(frame[columns.place[0]]).unique() if len(columns.place) == 1 else ():
+                    names.setdefault(name, len(names))
+                self.on_progress(round(500 * share), 1000)
         if not moments:
             raise DataError(f"{self.table.where} holds a header and no line; give the file with its lines")
         if "" in names:
@@ -209,22 +212,33 @@ class LongTable:
         """Each value where it belongs; no place has two."""
         columns, texts = self.columns, [self.columns.time, *(self.columns.place if names else ())]
         wanted = [columns.time, *columns.place, *columns.channels]
-        for frame, share in self.table.frames(wanted, texts):
-            slots = frame[columns.time].map(slot_of).to_numpy(np.int64)
-            cells = self._cells(frame, names)
-            at = slots * seen.shape[1] + cells
-            twice = np.zeros(len(at), dtype=bool) if len(np.unique(at)) == len(at) else _repeated(at)
-            twice |= seen[slots, cells]
-            if twice.any():
-                line = frame.iloc[int(np.argmax(twice))]
-                where = " and ".join(f"{name} {line[name]}" for name in (columns.time, *columns.place))
-                raise DataError(f"{self.table.where} has two lines for {where}; leave one of them")
-            seen[slots, cells] = True
-            with np.errstate(over="ignore"):
-                for number, name in enumerate(columns.channels):
-                    values[slots, number, cells] = _numbers(frame[name], self.table.where)
-            _write_back(values, seen)
-            self.on_progress(round(500 + 500 * share), 1000)
+        with closing(self.table.frames(wanted, texts)) as frames:
+            for frame, share in frames:
+                self._put_lines(frame, values, seen, slot_of, names)
+                self.on_progress(round(500 + 500 * share), 1000)
+
+    def _put_lines(
+        self,
+        frame: pd.DataFrame,
+        values: NDArray[np.float32],
+        seen: NDArray[np.bool_],
+        slot_of: dict[Any, int],
+        names: dict[str, int],
+    ) -> None:
+        columns = self.columns
+        slots = frame[columns.time].map(slot_of).to_numpy(np.int64)
+        cells = self._cells(frame, names)
+        at = slots * seen.shape[1] + cells
+        twice = _repeated(at) | seen[slots, cells]
+        if twice.any():
+            line = frame.iloc[int(np.argmax(twice))]
+            where = " and ".join(f"{name} {line[name]}" for name in (columns.time, *columns.place))
+            raise DataError(f"{self.table.where} has two lines for {where}; leave one of them")
+        seen[slots, cells] = True
+        with np.errstate(over="ignore"):
+            for number, name in enumerate(columns.channels):
+                values[slots, number, cells] = _numbers(frame[name], self.table.where)
+        _write_back(values, seen)
 
     def _cells(self, frame: pd.DataFrame, names: dict[str, int]) -> NDArray[np.int64]:
         if self._canvas:
@@ -274,9 +288,6 @@ class LongTable:
     def _named(self, cell: int) -> str:
         row, column = divmod(cell, self.asked.grid[1])
         return f"row {row + self.asked.counts_from}, column {column + self.asked.counts_from}"
-
-    def _named_absent(self) -> str:
-        return {"missing": "missing values", "zero": "zeros"}.get(self.asked.absent, "an error")
 
 
 def _repeated(numbers: NDArray[np.int64]) -> NDArray[np.bool_]:

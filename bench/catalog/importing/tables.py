@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -46,7 +46,7 @@ class TextTable:
         with _told(self.where, "a table"), open_unpacked(self.where) as stream:
             return [str(name) for name in pd.read_csv(stream, sep=self._mark, nrows=0, encoding="utf-8-sig").columns]
 
-    def frames(self, columns: Sequence[str], texts: Sequence[str]) -> Iterator[tuple[pd.DataFrame, float]]:
+    def frames(self, columns: Sequence[str], texts: Sequence[str]) -> Generator[tuple[pd.DataFrame, float]]:
         """As ``Table`` says.
 
         Raises:
@@ -58,7 +58,7 @@ class TextTable:
         marks = [mark for mark in self.card.missing if isinstance(mark, str)]
         values = [name for name in columns if name not in texts]
         with _told(self.where, "a table"), self.where.open("rb") as file, open_unpacked(self.where, file) as stream:
-            for frame in pd.read_csv(
+            frames = pd.read_csv(
                 stream,
                 sep=self._mark,
                 decimal=self.card.decimal or ("," if self._mark == ";" else "."),
@@ -69,9 +69,11 @@ class TextTable:
                 encoding="utf-8-sig",
                 chunksize=LINES,
                 low_memory=False,
-            ):
-                lines = frame.assign(**{name: frame[name].fillna("") for name in texts})
-                yield self._local(lines), file.tell() / size
+            )
+            with frames:
+                for frame in frames:
+                    lines = frame.assign(**{name: frame[name].fillna("") for name in texts})
+                    yield self._local(lines), file.tell() / size
 
     def _local(self, frame: pd.DataFrame) -> pd.DataFrame:
         """LibCity writes a Z behind times that are local."""
@@ -98,7 +100,7 @@ class ParquetTable:
     def columns(self) -> Sequence[str]:
         return [str(name) for name in self._file.schema_arrow.names]
 
-    def frames(self, columns: Sequence[str], texts: Sequence[str]) -> Iterator[tuple[pd.DataFrame, float]]:  # noqa: ARG002
+    def frames(self, columns: Sequence[str], texts: Sequence[str]) -> Generator[tuple[pd.DataFrame, float]]:  # noqa: ARG002
         """As ``Table`` says; what has a type keeps it.
 
         Raises:
@@ -132,7 +134,7 @@ class FrameTable:
     def columns(self) -> Sequence[str]:
         return list(self._flat.columns)
 
-    def frames(self, columns: Sequence[str], texts: Sequence[str]) -> Iterator[tuple[pd.DataFrame, float]]:  # noqa: ARG002
+    def frames(self, columns: Sequence[str], texts: Sequence[str]) -> Generator[tuple[pd.DataFrame, float]]:  # noqa: ARG002
         """As ``Table`` says; what has a type keeps it."""
         lines = max(1, len(self._flat))
         for first in range(0, lines, LINES):

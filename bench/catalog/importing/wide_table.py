@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -66,14 +67,15 @@ class WideTable:
         Raises:
             DataError: If the table is not what the card says.
         """
-        for frame, share in self.table.frames(self.table.columns, ()):
-            numbers = _numbers(frame[self._values], self.table.where)
-            if self._canvas:
-                values = self._canvas.spread(numbers[:, None])
-            else:
-                values = numbers.reshape(-1, *self.asked.row_shape())
-            yield from self._axis.filled(frame[self._time], values) if self._time else [values]
-            self.on_progress(round(1000 * share), 1000)
+        with closing(self.table.frames(self.table.columns, ())) as frames:
+            for frame, share in frames:
+                numbers = _numbers(frame[self._values], self.table.where)
+                if self._canvas:
+                    values = self._canvas.spread(numbers[:, None])
+                else:
+                    values = numbers.reshape(-1, *self.asked.row_shape())
+                yield from self._axis.filled(frame[self._time], values) if self._time else [values]
+                self.on_progress(round(1000 * share), 1000)
 
 
 class SensorCsv:
@@ -107,8 +109,9 @@ class SensorCsv:
         Raises:
             DataError: If the file is not what the card says.
         """
-        for rows in self._file.rows():
-            yield self._canvas.spread(rows[:, None])
+        with closing(self._file.rows()) as pieces:
+            for rows in pieces:
+                yield self._canvas.spread(rows[:, None])
 
 
 def _canvas(names: Sequence[str], card: ImportCard, folder: Path, where: Path) -> Canvas:

@@ -1,0 +1,2 @@
+geo_id,type,coordinates
+7,Point,"[-118.4, 34.2]"
