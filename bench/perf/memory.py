@@ -1,15 +1,19 @@
 """How often an array stands in memory: ``python -m bench.perf.memory --gigabytes 1.15``.
 
-Makes a large data set and one of the same grid with few slots, and gives both to the same commands: an import, a dry
-run, a run of each model. What the large one takes more, over what its array is larger, is how many times the array was
-in memory at once, which must be at most as often as ``MOST`` says. The peaks are those of the process that held most
-(RSS, mapped files included), of all processes together, where what they share counts once (PSS), and of what lies in no
-file (anonymous). Linux alone tells them.
+Makes a large data set and one of the same grid with few slots, and gives both to the same commands: an import of each
+kind of file, a dry run, a run of each model. ``--gigabytes 4 --kind npy --kind h5 last_value stid`` measures imports
+and runs of 4 GB; the disk must hold five times as much.
+
+What the large one takes more, over what its array is larger, is how many times the array was in memory at once, which
+must be at most as often as ``MOST`` says. The peaks are those of the process that held most (RSS, mapped files
+included), of all processes together, where what they share counts once (PSS), and of what lies in no file (anonymous).
+Linux alone tells them.
 """
 
 from __future__ import annotations
 
 import math
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,6 +29,7 @@ import typer
 from bench.catalog import registry
 from bench.catalog.npy import npy_file
 from bench.mapped import pieces
+from bench.perf._large_files import KINDS, written_as
 from bench.perf._measure import Cell, Measurement, Out, report
 
 MODELS: Final = ("last_value", "window_mean", "historical_average", "dlinear", "stid")
@@ -53,6 +58,9 @@ class Peaks:
 def main(
     models: Annotated[list[str] | None, typer.Argument(help="Registered models.")] = None,
     gigabytes: Annotated[float, typer.Option(help="Size of the array.")] = 1.15,
+    kinds: Annotated[
+        list[str] | None, typer.Option("--kind", help=f"Kinds of files to import: {', '.join(KINDS)}; npy unless said.")
+    ] = None,
     cells: Annotated[int, typer.Option(min=1, help="Rows and columns of its grid.")] = 64,
     steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 100,
     batch: Annotated[int, typer.Option(min=1, help="Windows per step.")] = 64,
@@ -65,7 +73,8 @@ def main(
     budget = (f"train.batch_size={batch}", f"task.scored={scored}", "train.epochs=1")
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         bed = Bed(Path(scratch), cells, {"small": SMALL, "large": slots}, budget, steps)
-        rows = [bed.row("import"), bed.row("dry run"), *(bed.row(model) for model in models or MODELS)]
+        imports = [bed.row(f"import {kind}") for kind in kinds or ["npy"]]
+        rows = [*imports, bed.row("dry run"), *(bed.row(model) for model in models or MODELS)]
     title = (
         f"Peak memory over an array of {gigabytes:g} GB ({slots} slots of 2 x {cells} x {cells}), beyond a small one's."
     )
@@ -85,7 +94,7 @@ class Bed:
 
     def row(self, step: str) -> dict[str, Cell]:
         """Peaks of the large array, and how many times it was in memory."""
-        small, large = (watched(self.command(step, name)) for name in ("small", "large"))
+        small, large = (self.peaks(step, name) for name in ("small", "large"))
         more = 4 * math.prod(self.row_shape) * (self.slots["large"] - self.slots["small"]) / 2**20
         most = most_of(step)
         times = ((large.rss - small.rss) / more, (large.pss - small.pss) / more)
@@ -101,21 +110,22 @@ class Bed:
             "holds": None if most is None else max(times) <= most,
         }
 
+    def peaks(self, step: str, name: str) -> Peaks:
+        """Peaks of a command, whose own file of the array, if it wants one, is removed again."""
+        kind = step.removeprefix("import ")
+        file = written_as(kind, self.folder / f"{name}.npy") if kind in KINDS else None
+        try:
+            return watched(self.command(step, name))
+        finally:
+            if file and kind != "npy":
+                shutil.rmtree(file) if file.is_dir() else file.unlink()
+
     def command(self, step: str, name: str) -> list[str]:
         data = self.folder / "data"
         stbench = [sys.executable, "-m", "bench"]
-        if step == "import":
-            card = str(self.folder / f"{name}.toml")
-            return [
-                *stbench,
-                "data",
-                "import",
-                str(self.folder / f"{name}.npy"),
-                "--card",
-                card,
-                "--data-dir",
-                str(data),
-            ]
+        if step.startswith("import "):
+            file, card = (str(self.folder / f"{name}.{end}") for end in (step.removeprefix("import "), "toml"))
+            return [*stbench, "data", "import", file, "--card", card, "--data-dir", str(data), "--force"]
         model = MODELS[0] if step == "dry run" else step
         steps = self.steps if name == "large" else min(4, self.steps)  # the small one tells what a step takes
         settings = (*self.budget, f"train.steps_per_epoch={steps}")
@@ -127,8 +137,10 @@ class Bed:
 
 def most_of(step: str) -> float | None:
     """How many times the array may be in memory in a command; nothing is asked of a dry run, which reads none."""
-    if step in ("import", "dry run"):
-        return MOST.get(step)
+    if step == "dry run":
+        return None
+    if step.startswith("import "):
+        return MOST["import"]
     return MOST["naive" if registry.role(step) == "naive" else "trained"]
 
 

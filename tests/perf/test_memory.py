@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from resident import on_linux
 
+from bench.catalog.importing import import_array
 from bench.perf import memory
+from bench.perf._large_files import KINDS, written_as
 from bench.perf.memory import Peaks, higher, watched, write_counts
 
 MIB = 2**20
@@ -67,7 +69,7 @@ def test_an_array_is_as_often_in_memory_as_the_large_one_takes_more(
 
     monkeypatch.setattr(memory, "watched", peaks)
     bed = memory.Bed(tmp_path, 32, {"small": 10, "large": 10 + 20 * MIB // (2 * 32 * 32 * 4)}, (), 9)
-    for step in ("import", "stid"):
+    for step in ("import npy", "stid"):
         row = bed.row(step)
         assert (row["times the array"], row["all processes"], row["anonymous"]) == (1.5, 3.0, 0.0)
         assert row["holds"] is False
@@ -79,8 +81,8 @@ def test_an_array_is_as_often_in_memory_as_the_large_one_takes_more(
 @pytest.mark.parametrize(
     ("step", "times", "together", "holds"),
     [
-        ("import", 1.25, 1.0, True),
-        ("import", 1.5, 1.0, False),
+        ("import npy", 1.25, 1.0, True),
+        ("import h5", 1.5, 1.0, False),
         ("last_value", 1.0, 1.5, False),
         ("stid", 1.5, 1.5, True),
         ("stid", 1.5, 1.75, False),
@@ -94,3 +96,22 @@ def test_what_is_wanted_holds_of_the_largest_process_and_of_all_together(
     bed = memory.Bed(tmp_path, 32, {"small": 10, "large": 10 + 16 * MIB // (2 * 32 * 32 * 4)}, (), 9)
     row = bed.row(step)
     assert (row["wanted"], row["holds"]) == (f"at most {1.6 if step == 'stid' else 1.3}", holds)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_of_each_kind_holds_the_array_and_is_imported(kind: str, tmp_path: Path) -> None:
+    write_counts(tmp_path / "small.npy", (40, 2, 4, 4))
+    file = written_as(kind, tmp_path / "small.npy")
+    assert file.suffix == f".{kind}"
+    (tmp_path / "small.toml").write_text(memory.CARD.format(name="small", cells=4))
+    _, folder = import_array(file, tmp_path / "small.toml", tmp_path / "data")
+    np.testing.assert_array_equal(np.load(folder / "data.npy"), np.load(tmp_path / "small.npy"))
+
+
+def test_the_files_of_an_import_are_removed_behind_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = []
+    monkeypatch.setattr(memory, "watched", lambda command: there.append(Path(command[5]).exists()) or Peaks())
+    bed = memory.Bed(tmp_path, 4, {"small": 10, "large": 20}, (), 9)
+    bed.row("import zarr")
+    assert there == [True, True]
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".npy", ".npy", ".toml", ".toml"]

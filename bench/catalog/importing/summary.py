@@ -54,7 +54,8 @@ class ChannelFacts:
 
 def facts_of(card: DatasetCard, series: RawSeries) -> list[ChannelFacts]:
     """What each channel of a data set holds, read a piece at a time."""
-    tallies = [_Tally(card) for _ in card.channels]
+    cells = np.ones(card.grid, dtype=bool) if series.cell_mask is None else series.cell_mask
+    tallies = [_Tally(card, cells) for _ in card.channels]
     done = 0
     for rows in in_pieces(series.values):
         clock = series.clock[done : done + len(rows)]
@@ -115,8 +116,8 @@ def _stands_apart(channel: ChannelFacts, value: float, beside: float) -> bool:
 class _Tally:
     """Counts and sums of one channel, over all pieces."""
 
-    def __init__(self, card: DatasetCard) -> None:
-        self._per_day = card.slots_per_day
+    def __init__(self, card: DatasetCard, cells: NDArray[np.bool_]) -> None:
+        self._per_day, self._cells = card.slots_per_day, cells
         self._low, self._high = _Extreme(), _Extreme()
         self._below = -np.inf
         self._missing = self._zeros = 0
@@ -125,8 +126,9 @@ class _Tally:
         self._profile, self._in_profile = np.zeros(bins), np.zeros(bins, np.int64)
 
     def add(self, values: NDArray[np.float32], clock: NDArray[np.int64]) -> None:
+        values = np.where(self._cells, values, np.float32(np.nan))
         here = ~np.isnan(values)
-        self._missing += values.size - int(here.sum())
+        self._missing += len(values) * int(self._cells.sum()) - int(here.sum())
         self._zeros += int((values == 0).sum())
         known = values[here]
         self._low.add(known)
