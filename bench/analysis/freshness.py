@@ -13,8 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from bench.analysis.known_code import known_codes
 from bench.catalog import registry
-from bench.catalog.code import codes_of
 from bench.catalog.own_files import OURS
 from bench.files import atomic_write
 from bench.records.store import SET_ASIDE, SUPERSEDED
@@ -93,9 +93,8 @@ def _looks(folder: Path) -> list[tuple[str, int, int, int]]:
 
 def _todays_code(results: Path) -> list[tuple[str, str, str]]:
     """Of each data set and model that has a folder of records."""
-    models = registry.model_names()
-    pairs = sorted((path.parent.name, path.name) for path in results.glob("runs/*/*") if path.name in models)
-    return [(*pair, code) for pair, code in codes_of(pairs).items()]
+    pairs = sorted((path.parent.name, path.name) for path in results.glob("runs/*/*"))
+    return [(*pair, code) for pair, code in known_codes(pairs).items()]
 
 
 def _version(library: str) -> str:

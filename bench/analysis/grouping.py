@@ -106,7 +106,7 @@ def _as_method(run: Run, methods: Sequence[Method], bases: Iterable[frozenset[st
     for base in bases:
         for order, method in enumerate(methods):
             fits = method.model == spec.model and method.weights in (None, spec.weights)
-            if fits and method.changes(base, run.record.label.profile) == changed:
+            if fits and method.made(changed, base, run.record.label.profile, spec.config):
                 yield _entry(run, _key(order, method.name, run.record, text(changed - base)), text(base))
                 break
 

@@ -17,8 +17,8 @@ from bench.analysis.channels import pooled
 from bench.analysis.differences import Differences, differences
 from bench.analysis.grouping import grouped
 from bench.analysis.groups import DataKey, Group, GroupKey, Run
+from bench.analysis.known_code import known_codes
 from bench.catalog import imported, registry
-from bench.catalog.code import codes_of
 from bench.errors import UnknownNameError
 from bench.records.frame import to_frame
 from bench.records.record import Record
@@ -245,14 +245,13 @@ def _order(record: Record) -> tuple[str | int, ...]:
 
 
 def _todays_code(records: Iterable[Record]) -> dict[tuple[str, str], str]:
-    models, datasets = set(registry.model_names()), set(registry.dataset_names())
+    known = set(registry.dataset_names())
     pairs = {
         (record.dataset, record.model)
         for record in records
-        if record.model in models
-        and (record.dataset in datasets or record.spec.data.version.startswith(f"{imported.LAYOUT}-"))
+        if record.dataset in known or record.spec.data.version.startswith(f"{imported.LAYOUT}-")
     }
-    return codes_of(pairs)
+    return known_codes(pairs)
 
 
 @contextmanager

@@ -49,7 +49,8 @@ def find(group: Group, name: str) -> Plugin:
     """
     plugins = _known(group)
     if name not in plugins:
-        raise UnknownNameError(NOUNS[group], name, plugins, *own_files.useless_entries())
+        hint = f"A file of your own is given by its path, or listed in ${own_files.VARIABLE}."
+        raise UnknownNameError(NOUNS[group], name, plugins, *(own_files.useless_entries() or [hint]))
     if plugins[name].problem:
         raise ConfigError(plugins[name].problem)
     return plugins[name]
@@ -173,6 +174,11 @@ def role(model: str) -> Literal["model", "naive"]:
                 raise ConfigError(f'ROLE in {find("model", model).source} must be the text "naive", or be left out')
             return "naive"
     return "model"
+
+
+def is_naive(model: str) -> bool:
+    """Whether it is a naive baseline; a model that cannot be used is none."""
+    return not problem_of("model", model) and role(model) == "naive"
 
 
 def is_fitted(model: str) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from bench.cli.console import warn_on
 from bench.cli.execution import ExecutionOptions
 from bench.cli.options import PlanOptions, with_options
 from bench.cli.tune_screen import TuneScreen
@@ -75,7 +76,9 @@ def tune(
     catalog, console = options.catalog, Console()
     asked = execution.asked(options.device, partial(console.print, style="dim", highlight=False, soft_wrap=True))
     with console.status("reading the data sets"):
-        jobs = _jobs(options.chosen_suite, options.selection, catalog, options.device)
+        jobs, problems = _jobs(options.chosen_suite, options.selection, catalog, options.device)
+    for problem in problems:
+        warn_on(console, problem)
     console.print(
         f"{len(jobs)} {'study' if len(jobs) == 1 else 'studies'}, {target} each, on validation alone", highlight=False
     )
@@ -85,7 +88,8 @@ def tune(
     workplace = Workplace(
         results=options.results, data_dir=catalog.data_dir, storage=storage, device=device, threads=execution.threads
     )
-    if not _tune(console, jobs, workplace, target, executor, tracked, traceback=execution.traceback):
+    found_all = _tune(console, jobs, workplace, target, executor, tracked, traceback=execution.traceback)
+    if problems or not found_all:
         raise typer.Exit(1)
 
 
@@ -102,16 +106,17 @@ def _target(trials: int | None, seconds: float | None) -> Target:
     return Target(seconds=seconds) if seconds is not None else Target(trials=trials or TRIALS)
 
 
-def _jobs(suite: Suite, selection: Selection, catalog: Catalog, device: str) -> list[Job]:
+def _jobs(suite: Suite, selection: Selection, catalog: Catalog, device: str) -> tuple[list[Job], list[str]]:
     """One study for each data set, task and row of a suite that has something to tune; naive baselines have nothing.
 
-    A variant is tuned by itself, around its own settings.
+    A variant is tuned by itself, around its own settings. Of models that cannot be used, sentences say why.
 
     Raises:
         ConfigError: If nothing is left.
     """
     from dataclasses import replace
 
+    from bench.catalog import registry
     from bench.catalog.pretrained import fetch_unknown
     from bench.runs.plan import plan
     from bench.runs.profiles import PROFILES
@@ -121,13 +126,15 @@ def _jobs(suite: Suite, selection: Selection, catalog: Catalog, device: str) -> 
     runs = plan(suite, replace(selection, seeds=seeds), catalog, device=device)
     if fetch_unknown((run.model, run.spec.config) for run in runs):
         runs = plan(suite, replace(selection, seeds=seeds), catalog, device=device)
-    jobs = [study for run in runs if (study := job(run, selection.overrides)) is not None]
+    problems = {run.model: registry.problem_of("model", run.model) for run in runs}
+    usable = [run for run in runs if not problems[run.model]]
+    jobs = [study for run in usable if (study := job(run, selection.overrides)) is not None]
     if not jobs:
         names = ", ".join(dict.fromkeys(run.method for run in runs))
         raise ConfigError(
             f"nothing of {names} is left to tune: naive baselines have no settings, and --set fixes what it names"
         )
-    return jobs
+    return jobs, [problem for problem in problems.values() if problem]
 
 
 def _tune(

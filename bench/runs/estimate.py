@@ -106,7 +106,7 @@ def trials(
         alike[pace_key(run.spec)].append(run)
     tried: list[PlannedRun] = []
     for key, same in alike.items():
-        trained = registry.role(same[0].model) != "naive"
+        trained = not registry.is_naive(same[0].model)
         wanted = _extremes(same, paces.get(key), shapes)
         price = sum(_trial_work(run, shapes[run.dataset], trained=trained) for run in wanted)
         whole = sum(planned_work(run, shapes[run.dataset], trained=trained) for run in same)

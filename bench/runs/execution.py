@@ -107,7 +107,7 @@ def _common(run: PlannedRun) -> dict[str, Any]:
         "schema": SCHEMA,
         "run_id": run.run_id,
         "code": run.code,
-        "role": registry.role(run.model) if run.model in registry.model_names() else "model",
+        "role": "naive" if registry.is_naive(run.model) else "model",
         "spec": run.spec,
         "label": run.label,
     }

@@ -23,7 +23,7 @@ def in_order(
 
     def rank(run: PlannedRun) -> tuple[bool, float]:
         seconds = total_seconds([run], paces, shapes) if run.dataset in shapes else 0.0
-        return registry.role(run.model) != "naive", -seconds
+        return not registry.is_naive(run.model), -seconds
 
     return sorted(runs, key=rank)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -15,23 +14,21 @@ from msgspec import structs
 from bench.catalog import registry
 from bench.catalog.code import codes_of
 from bench.catalog.data import Catalog
-from bench.catalog.pretrained import weights_digest
 from bench.catalog.titles import model_title
 from bench.errors import ConfigError, UnknownNameError
 from bench.records.planned import PlannedRun
 from bench.records.record import Label, Spec
-from bench.runs.precision import precision_on
-from bench.runs.profiles import PROFILES, Profile
-from bench.runs.search import spaces, variant_texts
+from bench.runs.profiles import PROFILES
+from bench.runs.rows import UNTUNED, Row, changed, config_of, recipe_of, written_out
 from bench.runs.suite import Method, Suite, validated
 from bench.runs.tuned import Tuned, TunedFolder
 from bench.runs.wanted import wanted_by
-from bench.settings import FROM_FILE, TASKS, TaskSettings, TrainSettings, Weights
+from bench.settings import FROM_FILE, TASKS, TaskSettings, Weights
 from bench.types import DataIdentity, DatasetCard
 
 S = TypeVar("S")
-UNTUNED: Final = Tuned()
 SEEDS: Final = 2**32  # as many as numpy takes
+NO_CODE: Final = 12 * "0"  # of a model that cannot be used
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,12 +65,12 @@ def plan(
     methods = _methods(suite, selection, overrides["model"].get("weights", profile.model["weights"]))
     names = [selection.task] if selection.task else suite.tasks
     tasks = [_task(name, suite, selection, {**profile.task, **suite.task, **overrides["task"]}) for name in names]
-    written = partial(_written_out, profile=profile, overrides=overrides, device=device)
+    written = partial(written_out, profile=profile, overrides=overrides, device=device)
     rows = [written(method, None) for method in methods]
     _check_used(overrides["model"], [row.config for row in rows])
     data = {name: (catalog.identity(name), catalog.card(name)) for name in _datasets(suite, selection, catalog)}
     cells = list(product(data, tasks, rows))
-    codes = codes_of((dataset, row.method.model) for dataset, _, row in cells)
+    codes = codes_of((dataset, row.method.model) for dataset, _, row in cells if not row.problem)
     firsts = [_run(*data[dataset], task, row, codes) for dataset, task, row in cells]
     searched_settings = _tuned_settings(suite, selection.overrides, firsts, tuned) if tuned else {}
     runs: dict[str, PlannedRun] = {}
@@ -86,21 +83,8 @@ def plan(
     return _shard(list(runs.values()), selection.shard)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Row:
-    """A method with all of its settings written out, the same on every data set."""
-
-    method: Method
-    tuned: Tuned | None
-    config: dict[str, Any]
-    train: TrainSettings
-    label: Label
-    variant: tuple[str, ...]
-    weights_sha256: str | None
-
-
 def _run(
-    data: DataIdentity, card: DatasetCard, task: TaskSettings, row: _Row, codes: Mapping[tuple[str, str], str]
+    data: DataIdentity, card: DatasetCard, task: TaskSettings, row: Row, codes: Mapping[tuple[str, str], str]
 ) -> PlannedRun:
     """A row on a data set, with seed 0."""
     model, config, tuned = row.method.model, row.config, row.tuned
@@ -117,7 +101,7 @@ def _run(
         tuned_with=tuned.found_with if tuned else "",
     )
     label = _named(row.label, card, model)
-    code = codes[data.name, model]
+    code = NO_CODE if row.problem else codes[data.name, model]
     return PlannedRun(spec=spec, code=code, method=row.method.name, label=label, variant=row.variant)
 
 
@@ -133,16 +117,6 @@ def _named(label: Label, card: DatasetCard, model: str) -> Label:
     )
 
 
-def _variant(method: Method, profile: Profile, overrides: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a method sets: all that it changes, and what would be searched if it did not set it."""
-    base, own = (
-        _config_of(registry.config_class(method.model), method.model, profile, values)
-        for values in (overrides, {**overrides, **method.settings})
-    )
-    held = {name for name in method.settings if name not in overrides and f"model.{name}" in spaces(method.model)}
-    return variant_texts({name: value for name, value in own.items() if value != base[name] or name in held})
-
-
 def plan_own(
     name: str, config: type[Any], selection: Selection, catalog: Catalog, code: str, device: str
 ) -> PlannedRun:
@@ -153,10 +127,10 @@ def plan_own(
         DataError: If the data set's files cannot be read.
     """
     profile, overrides = _choice("profile", selection.profile, PROFILES), _overrides(selection.overrides)
-    usual, chosen = (_config_of(config, name, profile, values) for values in ({}, overrides["model"]))
+    usual, chosen = (config_of(config, name, profile, values) for values in ({}, overrides["model"]))
     _check_used(overrides["model"], [chosen])
-    train, recipe = _recipe(profile, UNTUNED, overrides["train"], device)
-    changed = _changed("model", chosen, usual) | recipe
+    train, recipe = recipe_of(profile, UNTUNED, overrides["train"], device)
+    own = changed("model", chosen, usual) | recipe
     protocol = selection.protocol or "strict"
     spec = Spec(
         data=catalog.identity(selection.datasets[0]),
@@ -168,7 +142,7 @@ def plan_own(
         weights=_weights(chosen),
     )
     card = catalog.card(selection.datasets[0])
-    label = _named(Label(profile=profile.name, overrides=changed, base=changed), card, name)
+    label = _named(Label(profile=profile.name, overrides=own, base=own), card, name)
     return PlannedRun(spec=spec, code=code, method=name, label=label)
 
 
@@ -197,7 +171,8 @@ def _tuned_settings(
     """
     settings: dict[tuple[str, str, str], Tuned] = {}
     for task in dict.fromkeys(run.spec.task for run in runs):
-        of_task = [run for run in runs if run.spec.task == task and registry.role(run.model) != "naive"]
+        of_task = [run for run in runs if run.spec.task == task and not registry.is_naive(run.model)]
+        of_task = [run for run in of_task if run.code != NO_CODE]
         real = {run.dataset for run in of_task if not run.spec.data.synthetic}
         files = folder.require(wanted_by(of_task, suite, fixed), task, runs[0].label.profile, real=real)
         if suite.tuned:
@@ -232,6 +207,8 @@ def _methods(suite: Suite, selection: Selection, weights: str) -> list[Method]:
     Raises:
         ConfigError, UnknownNameError: If a name is unknown, or nothing is left.
     """
+    for name in selection.models:
+        _choice("model", name, dict.fromkeys(registry.model_names()))
     names = registry.model_names() if suite.models == "all" else suite.models
     plain = [Method(name=name, model=name) for name in _unique(selection.models or names)]
     variants = [variant for variant in suite.variants if not selection.models or variant.model in selection.models]
@@ -244,18 +221,20 @@ def _methods(suite: Suite, selection: Selection, weights: str) -> list[Method]:
     if selection.models:  # a model that was asked for by name brings its variants in its place
         covered = {variant.model for variant in variants}
         plain = [method for method in plain if method.model not in covered]
-    methods = [*plain, *variants]
-    for method in methods:
-        registry.find("model", method.model)
-    methods.sort(key=lambda method: _effort(method.model))
+    methods = sorted([*plain, *variants], key=lambda method: _effort(method.model))
     if not methods:
         raise ConfigError(f"the suite '{suite.name}' has no model or variant that was asked for")
+    problems = [registry.problem_of("model", method.model) for method in methods]
+    if all(problems):
+        raise ConfigError(problems[0])
     return methods
 
 
 def _effort(model: str) -> int:
     """0 for what is not trained, 1 for what is fitted at once, 2 for the rest."""
-    return 0 if registry.role(model) == "naive" else 1 if registry.is_fitted(model) else 2
+    if registry.problem_of("model", model):
+        return 2
+    return 0 if registry.is_naive(model) else 1 if registry.is_fitted(model) else 2
 
 
 def _datasets(suite: Suite, selection: Selection, catalog: Catalog) -> list[str]:
@@ -287,58 +266,6 @@ def _asked_task(name: str, protocol: str, overrides: Mapping[str, Any]) -> TaskS
     """A task by name with every switch written out; which windows are few follows from the protocol, unless said."""
     usual = asdict(_choice("task", name, TASKS)) | {"protocol": protocol, "windows": "all"}
     return validated(TaskSettings, {**usual, **overrides}, "task")
-
-
-def _written_out(
-    method: Method, found: Tuned | None, profile: Profile, overrides: Mapping[str, Mapping[str, str]], device: str
-) -> _Row:
-    """A method's settings, its recipe and its label, with the tuned settings that were found for it.
-
-    A naive baseline is not trained and has no recipe. Tuned settings are not in the label: they differ by data set.
-    """
-    tuned, asked = found or UNTUNED, {**overrides["model"], **method.settings}
-    default, base, labelled, config = (
-        _config_of(registry.config_class(method.model), method.model, profile, values)
-        for values in ({}, overrides["model"], asked, {**tuned.model, **asked})
-    )
-    changed, in_base = _changed("model", labelled, default), _changed("model", base, default)
-    train, recipe = TrainSettings(precision="fp32"), dict[str, Any]()
-    if registry.role(method.model) != "naive":
-        train, recipe = _recipe(profile, tuned, overrides["train"], device)
-    return _Row(
-        method=method,
-        tuned=found,
-        config=config,
-        train=train,
-        label=Label(profile=profile.name, overrides=changed | recipe, base=in_base | recipe),
-        variant=_variant(method, profile, overrides["model"]),
-        weights_sha256=weights_digest(method.model, config),
-    )
-
-
-def _recipe(
-    profile: Profile, tuned: Tuned, overrides: Mapping[str, str], device: str
-) -> tuple[TrainSettings, dict[str, Any]]:
-    """The recipe written out, and what of it is not the profile's, tuned settings apart."""
-    usual = asdict(profile.train)
-    labelled, train = (
-        validated(TrainSettings, {**usual, **values, **overrides}, "train") for values in ({}, tuned.train)
-    )
-    train = replace(train, precision=precision_on(device, train.precision))
-    return train, _changed("train", asdict(labelled), usual)
-
-
-def _changed(group: str, values: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
-    """What is not as usual; task switches have columns of their own in the tables."""
-    return {f"{group}.{name}": value for name, value in values.items() if value != usual[name]}
-
-
-def _config_of(config: type[Any], model: str, profile: Profile, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    known = [field.name for field in dataclasses.fields(config)]
-    asked = {name: value for name, value in overrides.items() if name in known}
-    values = {**profile.settings_of(model, known), **asked}
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(validated(config, values, f"model ({model})"))))
-    return plain  # as a record has it
 
 
 def _shard(runs: list[PlannedRun], shard: str | None) -> list[PlannedRun]:

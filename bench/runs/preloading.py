@@ -28,8 +28,9 @@ def large_libraries(runs: Iterable[PlannedRun]) -> list[str]:
     Those of the optimizers are among them where one run is trained: whoever trains needs them.
     """
     needed: Counter[str] = Counter()
-    models = Counter(run.model for run in runs)
-    trained = any(registry.role(model) != "naive" and not registry.is_fitted(model) for model in models)
+    asked = Counter(run.model for run in runs)
+    models = {model: count for model, count in asked.items() if not registry.problem_of("model", model)}
+    trained = any(not registry.is_naive(model) and not registry.is_fitted(model) for model in models)
     for model, count in models.items():
         texts = [path.read_text(encoding="utf-8") for path in files_behind(model)]
         for package in LARGE:

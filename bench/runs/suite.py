@@ -49,6 +49,11 @@ class Method(BaseModel):
         return self.settings.get("weights")
 
     @cached_property
+    def usable(self) -> bool:
+        """Whether its model is here and can be used; else nobody knows what its usual settings are."""
+        return not registry.problem_of("model", self.model)
+
+    @cached_property
     def named(self) -> dict[str, dict[str, str | None]]:
         """By profile its settings but the weights, as "model.<name>" with the value as text, or None for the usual one.
 
@@ -58,6 +63,8 @@ class Method(BaseModel):
         return {name: self._named(profile) for name, profile in PROFILES.items()}
 
     def _named(self, profile: Profile) -> dict[str, str | None]:
+        if not self.usable:
+            return {f"model.{name}": _text(name, value) for name, value in self.settings.items() if name != "weights"}
         config = registry.config_class(self.model)
         usual = profile.settings_of(self.model, [field.name for field in dataclasses.fields(config)])
         default, chosen = (
@@ -75,6 +82,21 @@ class Method(BaseModel):
         named = self.named.get(profile, {})
         shared = {change for change in base if change.partition("=")[0] not in named}
         return frozenset({*shared, *(f"{name}={value}" for name, value in named.items() if value is not None)})
+
+    def made(self, changed: frozenset[str], base: frozenset[str], profile: str, config: Mapping[str, Any]) -> bool:
+        """Whether a run of its model, in a group that changes ``base``, is of this row.
+
+        Args:
+            changed: What the run changes of the usual settings, without the weights.
+            base: What all runs of its group change.
+            profile: Of the group.
+            config: All of the run's settings, which tell where the usual ones are not known.
+        """
+        if self.usable:
+            return self.changes(base, profile) == changed
+        own = {f"model.{name}" for name in self.settings}
+        others = ({change for change in changes if change.partition("=")[0] not in own} for changes in (changed, base))
+        return next(others) == next(others) and all(config.get(name) == self.settings[name] for name in self.settings)
 
 
 class Suite(BaseModel):

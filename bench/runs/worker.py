@@ -69,11 +69,13 @@ def record_text(work: Work, caller: Caller) -> bytes:
 
 
 def check_code(run: PlannedRun) -> None:
-    """Refuse a run whose code is no longer that of its plan.
+    """Refuse a run whose model cannot be used, or whose code is no longer that of its plan.
 
     Raises:
-        ConfigError: If a file of it was edited.
+        ConfigError: With the reason.
     """
+    if problem := registry.problem_of("model", run.model):
+        raise ConfigError(problem)
     if run.code != code_of(run.dataset, run.model):
         raise ConfigError(f"the code behind '{run.model}' has changed since this command began; run it again")
 

@@ -60,7 +60,7 @@ def test_what_is_searched_and_on_what_decides_the_draws(make_job):
 
 
 def test_every_control_is_a_study_by_itself_around_its_own_settings(catalog):
-    jobs = _jobs(load_suite("controls"), Selection(datasets=("tiny",), overrides=BUDGET), catalog, "cpu")
+    jobs, _ = _jobs(load_suite("controls"), Selection(datasets=("tiny",), overrides=BUDGET), catalog, "cpu")
     assert [job.name for job in jobs] == [
         "stvfm",
         "stvfm@control-shuffled",
@@ -75,7 +75,7 @@ def test_every_control_is_a_study_by_itself_around_its_own_settings(catalog):
 
 
 def test_what_a_variant_sets_is_not_searched(catalog):
-    jobs = _jobs(load_suite("ablation"), Selection(datasets=("tiny",)), catalog, "cpu")
+    jobs, _ = _jobs(load_suite("ablation"), Selection(datasets=("tiny",)), catalog, "cpu")
     held = {job.run.method: {text.partition("=")[0] for text in job.run.variant} for job in jobs}
     assert any(held.values())
     assert not any(held[job.run.method] & job.space.keys() for job in jobs)
