@@ -21,9 +21,12 @@ from typing import TYPE_CHECKING, Any
 from bench.errors import BenchError, ConfigError
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from bench.analysis.results import Results
     from bench.catalog.data import Catalog
-    from bench.records.record import DoneRun
+    from bench.records.record import DoneRun, Record
+    from bench.records.saved_forecasts import About
     from bench.runs.runner import Observer
     from bench.types import DatasetCard, SpatioTemporalData
 
@@ -31,29 +34,36 @@ __version__ = "0.1.0"
 __all__ = [
     "BenchError",
     "evaluate",
+    "forecast_windows",
     "import_data",
     "list_datasets",
     "list_models",
     "load_dataset",
+    "load_model",
     "load_results",
     "run",
 ]
 
 
 def evaluate(
-    model: str | type[Any] | Callable[[Any], Any],
-    dataset: str,
+    model: str | type[Any] | Callable[[Any], Any] | None = None,
+    dataset: str | None = None,
     *,
+    forecasts: object = None,
+    name: str | None = None,
     settings: Mapping[str, Any] | None = None,
-    profile: str = "quick",
-    task: str = "short",
-    protocol: str = "strict",
-    seed: int = 0,
+    profile: str | None = None,
+    task: str | None = None,
+    protocol: str | None = None,
+    seed: int | None = None,
     data_dir: str | Path | None = None,
     results: str | Path | None = None,
     device: str = "auto",
+    save_forecasts: bool = False,
+    save_weights: bool = False,
+    as_is: bool = False,
 ) -> DoneRun:
-    """Train or fit one model on one data set, score it once on test, and return the record.
+    """Train or fit one model on one data set, score it once on test, and return the record; or score forecasts.
 
     It is made in this process, with as many threads as torch has here; scores depend on them a little, and
     ``bench.run`` takes one: ``torch.set_num_threads(1)`` makes them the same.
@@ -64,21 +74,38 @@ def evaluate(
             or ``Model(shape, config)`` with a dataclass ``Model.Config``; or any such map that is fitted already, which
             is left as it is.
         dataset: A registered name, a data set of one's own in the data folder, or the path of a data set's file.
+        forecasts: In place of a model, forecasts that were made elsewhere: an array ``[N, F, C, H, W]`` in physical
+            units of the windows that ``forecast_windows`` names, or the path of an ``.npz`` or ``.npy`` with one. The
+            record is marked: nobody audited their model.
+        name: What such forecasts are called.
         settings: In place of the defaults, by "model.<name>", "train.<name>" or "task.<name>".
-        profile, task, protocol, device: As on the command line.
-        seed: Of everything random.
+        profile: As on the command line; None is quick, and for forecasts what their file says, else all windows.
+        task, protocol, device: As on the command line; None is short and strict.
+        seed: Of everything random; None is 0.
         data_dir: Folder of raw data; None is ``$STBENCH_DATA``, else ``./data``, else synthetic data.
         results: Folder that the record is stored in; None writes nothing.
+        save_forecasts: Whether to keep all test forecasts in ``results/forecasts``.
+        save_weights: Whether to keep the weights that are scored in ``results/weights``, for ``load_model``.
+        as_is: Whether to score forecasts that look scaled, turned or out of order, too.
 
     Raises:
         BenchError: If a name or a setting is wrong, or the data cannot be read. What the model raises passes through.
     """
+    from bench.records.saved import Saving
     from bench.runs.session import selected, with_files
-    from bench.runs.single import evaluate_model
+    from bench.runs.single import evaluate_forecasts, evaluate_model
 
-    with with_files([model] if isinstance(model, str) else [], [dataset]) as (models, datasets):
-        selection = selected((), (), datasets, (seed,), settings, profile, task, protocol)
-        return evaluate_model(models[0] if models else model, selection, _path(data_dir), _path(results), device)
+    if (model is None) == (forecasts is None) or (name and model) or (dataset is None and model is not None):
+        raise ConfigError("evaluate takes a model and a dataset, or forecasts=, with a name= if they shall have one")
+    saving, seeds = Saving(forecasts=save_forecasts, weights=save_weights), [] if seed is None else [seed]
+    own, place = [model] if isinstance(model, str) else [], (_path(data_dir), _path(results), device)
+    with with_files(own, [dataset] if dataset else []) as (models, datasets):
+        if model is None:
+            selection = selected((), (), datasets, seeds, settings, profile or "", task, protocol)
+            return evaluate_forecasts(forecasts, selection, *place, name=name, as_is=as_is, saving=saving)
+        asked = (settings, profile or "quick", task or "short", protocol or "strict")
+        selection = selected((), (), datasets, seeds or [0], *asked)
+        return evaluate_model(models[0] if models else model, selection, *place, saving)
 
 
 def run(
@@ -105,6 +132,8 @@ def run(
     compiled: bool = False,
     traceback: bool = False,
     observers: Sequence[Observer] = (),
+    save_forecasts: bool = False,
+    save_weights: bool = False,
 ) -> Results:
     """Run what a results folder lacks of a suite, and return everything that the folder holds.
 
@@ -119,12 +148,15 @@ def run(
         tuned: Whether to take each model's settings from the files that tuning leaves.
         traceback: Whether to print the traceback of a run that fails; a log beside its record has it, too.
         force, compiled, observers: As for ``bench.runs.session.execute``.
+        save_forecasts, save_weights: As for ``evaluate``. Runs that are done without them stay so, unless with
+            ``force``; a warning says which.
 
     Raises:
         BenchError: If a name or a setting is wrong, or the data cannot be read. A run that fails is a failed record.
     """
+    from bench.records.saved import Saving
     from bench.runs.executors import Asked, Places, number_of_jobs
-    from bench.runs.session import execute, plan_suite, selected, with_files
+    from bench.runs.session import execute, plan_suite, selected, unsaved, with_files
     from bench.runs.suite import load_suites
     from bench.runs.tracebacks import Tracebacks
 
@@ -135,7 +167,19 @@ def run(
         selection = selected(model_names, variants, dataset_names, seeds, settings, profile, task, protocol)
         (chosen,), catalog = load_suites([str(suite)]), _catalog(data_dir, Path(results))
         planned = plan_suite(chosen, selection, catalog, Path(results), device=device, tuned=tuned, fetch=True)
-        execute(planned, catalog, Path(results), executor=asked, force=force, compiled=compiled, observers=observers)
+        saving = Saving(forecasts=save_forecasts, weights=save_weights)
+        for sentence in [] if force else unsaved(planned, Path(results), saving, before=True):
+            warnings.warn(sentence, stacklevel=2)
+        execute(
+            planned,
+            catalog,
+            Path(results),
+            executor=asked,
+            force=force,
+            compiled=compiled,
+            observers=observers,
+            saving=saving,
+        )
         return load_results(results, [suite] if str(suite).endswith(".toml") else ())
 
 
@@ -189,6 +233,54 @@ def load_results(results: str | Path = "results", suites: Iterable[str | Path] =
     for sentence in loaded.unread:
         warnings.warn(f"left out: {sentence}", stacklevel=2)
     return loaded
+
+
+def forecast_windows(
+    dataset: str,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    profile: str | None = None,
+    task: str | None = None,
+    protocol: str | None = None,
+    data_dir: str | Path | None = None,
+    cache: str | Path = "results/cache",
+) -> About:
+    """Of which test windows ``evaluate`` wants forecasts, in which order and shape; arguments as there.
+
+    Returns:
+        ``origins`` (the slot of the first step of each forecast), ``times`` (its time, None if it is not known),
+        ``shape`` (N, F, C, H, W), ``channels`` and ``units``.
+
+    Raises:
+        BenchError: If a name or a setting is wrong, or the data cannot be read.
+    """
+    from bench.runs.external import windows_wanted
+    from bench.runs.session import selected
+
+    selection = selected((), (), [dataset], (), settings, profile or "", task, protocol)
+    return windows_wanted(selection, _catalog(data_dir, Path(cache).parent, Path(cache)))
+
+
+def load_model(
+    record: Record, model: type[Any] | None = None, *, results: str | Path = "results", device: str = "cpu"
+) -> nn.Module:
+    """The model of a run that was made with ``save_weights``, with the weights that were scored; nothing is unpickled.
+
+    Args:
+        record: Of the run, such as one of ``load_results("results").records``.
+        model: Its class, if it is one's own and in no registry.
+        results: The results folder.
+        device: Where it shall be.
+
+    Returns:
+        A module in evaluation mode, which maps a ``bench.types.Window`` to a forecast, scaled as the window is.
+
+    Raises:
+        BenchError: If there are no weights, they are not those of the record, or the model's code does not fit them.
+    """
+    from bench.runs.saved_models import load_model as load
+
+    return load(record, model, Path(results), device)
 
 
 def list_models() -> list[str]:

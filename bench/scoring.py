@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import torch
 from torch import Tensor
@@ -24,6 +24,12 @@ PROBED: Final = 4  # or one of so many of few windows
 BATCHES: Final = 3  # the first, the middle and the last, that they are in
 SUMMED: Final = 2**16  # values at a time on a CPU
 KEPT: Final = 2**22  # values of a batch that are kept; of a larger one, at some of the cells alone
+
+Seen: TypeAlias = Callable[[Tensor, Tensor], None]
+
+
+def nobody(chosen: Tensor, forecast: Tensor) -> None:
+    """Sees forecasts where nobody wants them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +77,7 @@ def score(
     sampling: Sampling | None = None,
     batch_size: int = EVALUATION_BATCH,
     keep_batches: bool = False,
+    seen: Seen = nobody,
 ) -> Scored:
     """Forecast every window of a split of this task, in training and after it alike.
 
@@ -82,6 +89,7 @@ def score(
         sampling: As for ``forecast_sums``.
         batch_size: Windows at once.
         keep_batches: Whether to keep three batches beside the probes.
+        seen: Called with the positions ``[B]`` and the forecasts ``[B, F, C, H, W]`` of each batch, physical units.
 
     Raises:
         ForecastError: If the model returns anything else than a forecast of each window.
@@ -96,6 +104,7 @@ def score(
         batch_size=batch_size,
         sampling=sampling,
         seen=keeper.keep,
+        seen_physical=seen,
     )
     return keeper.scored(sums)
 
@@ -170,7 +179,8 @@ def forecast_sums(
     precision: Precision = "auto",
     batch_size: int = EVALUATION_BATCH,
     sampling: Sampling | None = None,
-    seen: Callable[[Tensor, Tensor], None] = lambda chosen, scaled: None,  # noqa: ARG005
+    seen: Seen = nobody,
+    seen_physical: Seen = nobody,
 ) -> WindowSums:
     """Forecast every window and reduce the errors to exact sums, in physical units.
 
@@ -183,19 +193,45 @@ def forecast_sums(
         batch_size: Windows at once.
         sampling: How a model is asked that is random on purpose; None for any other.
         seen: Called with the positions ``[B]`` and the scaled forecasts ``[B, F, C, H, W]`` of each batch.
+        seen_physical: Likewise, with the forecasts as they are scored.
 
     Raises:
         ForecastError: If the model returns anything else than a forecast of each window.
     """
+
+    def forecast_of(chosen: Tensor) -> Tensor:
+        scaled = forecasts(model, windows, chosen, precision, sampling)
+        seen(chosen, scaled)
+        forecast = physical_forecast(scaled, windows.scaler, clamp=clamp)
+        seen_physical(chosen, forecast)
+        return forecast
+
     with cast_once(model, windows.origins.device, precision), torch.inference_mode():
-        rows = []
-        for chosen in windows.positions(batch_size):
-            target, valid = windows.target(chosen)
-            scaled = forecasts(model, windows, chosen, precision, sampling)
-            seen(chosen, scaled)
-            forecast = physical_forecast(scaled, windows.scaler, clamp=clamp)
-            rows.append(window_sums(forecast, target, valid, mape_threshold))
-        return WindowSums(torch.cat(rows).cpu().numpy())
+        return sums_of(forecast_of, windows, mape_threshold=mape_threshold, batch_size=batch_size)
+
+
+def sums_of(
+    forecast_of: Callable[[Tensor], Tensor],
+    windows: WindowSet,
+    *,
+    mape_threshold: float,
+    batch_size: int = EVALUATION_BATCH,
+) -> WindowSums:
+    """Exact sums of the errors of forecasts, wherever they come from.
+
+    Args:
+        forecast_of: The forecasts ``[B, F, C, H, W]`` of the windows at positions ``[B]``, in physical units; asked for
+            batch by batch, in their order.
+        windows: Those of one split.
+        mape_threshold: As for ``window_sums``.
+        batch_size: Windows at once.
+    """
+    rows = []
+    for chosen in windows.positions(batch_size):
+        target, valid = windows.target(chosen)
+        forecast = forecast_of(chosen).contiguous()  # sums follow the order in memory
+        rows.append(window_sums(forecast, target, valid, mape_threshold))
+    return WindowSums(torch.cat(rows).cpu().numpy())
 
 
 def window_sums(forecast: Tensor, target: Tensor, valid: Tensor, mape_threshold: float) -> Tensor:

@@ -108,6 +108,11 @@ class Task:
         used = {name: len(starts) for name, starts in self._origins.items()}
         return {**used, "per_epoch": self.epoch_windows, **self._there}
 
+    @property
+    def test_origins(self) -> NDArray[np.int64]:
+        """Where the targets of the scored test windows begin, ``[N]``, ascending: their places and no more."""
+        return self._origins["test"].copy()
+
     def first_origins(self) -> dict[str, tuple[int, int]]:
         """First and last origin per split, for the audit."""
         return {name: (int(starts[0]), int(starts[-1])) for name, starts in self._origins.items()}

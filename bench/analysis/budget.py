@@ -30,7 +30,7 @@ def _windows(runs: Sequence[DoneRun]) -> str:
 
 
 def _steps(runs: Sequence[DoneRun]) -> str:
-    trained = [run for run in runs if run.cost.epochs and run.spec.train.steps_per_epoch]
+    trained = [run for run in runs if run.cost and run.cost.epochs and run.spec.train.steps_per_epoch]
     if not trained:
         return ""
     early = "at most " if any(run.spec.train.patience < run.spec.train.epochs for run in trained) else ""

@@ -135,5 +135,5 @@ def _runs(summary: Summary) -> Runs:
 
 
 def _follows_from_seed(run: DoneRun) -> bool:
-    forecasts = run.audit.forecasts
+    forecasts = run.audit.forecasts if run.audit else None
     return bool(run.curve) or run.spec.weights in RANDOM or (forecasts is not None and forecasts.draws > 0)

@@ -38,8 +38,13 @@ class _Entry:
         return isinstance(self.record, DoneRun)
 
     @property
-    def done_naive(self) -> bool:
-        return self.record.naive and self.done
+    def untrained(self) -> bool:
+        """Whether no recipe of ours has anything to do with it: naive baselines, and forecasts made elsewhere."""
+        return self.record.naive or self.record.external
+
+    @property
+    def done_untrained(self) -> bool:
+        return self.untrained and self.done
 
     @property
     def task(self) -> tuple[GroupKey, DataKey]:
@@ -59,19 +64,19 @@ def grouped(runs: Iterable[Run], suite: Suite) -> dict[GroupKey, Group]:
     """The cells of every group of a suite; sorted, whatever the order of the runs.
 
     Naive baselines are not trained, so those of one group serve all others of its task; those that others show make no
-    group, and stand on no data set that only others have models on.
+    group, and stand on no data set that only others have models on. The same holds for forecasts made elsewhere.
     """
     entries = list(_entries(runs, suite))
-    trained = {entry.task for entry in entries if not entry.record.naive}
+    trained = {entry.task for entry in entries if not entry.untrained}
     groups = {key: _with_models(group, trained) for key, group in by(entries, lambda entry: entry.group).items()}
-    with_models = [group for group in groups.values() if not all(entry.record.naive for entry in group)]
+    with_models = [group for group in groups.values() if not all(entry.untrained for entry in group)]
     served = {entry.task for group in with_models for entry in group}
-    naive = [entry for entry in entries if entry.done_naive]
-    naive.sort(key=lambda entry: (entry.run.stale, entry.group.profile, entry.record.run_id))
+    untrained = [entry for entry in entries if entry.done_untrained]
+    untrained.sort(key=lambda entry: (entry.run.stale, entry.group.profile, entry.record.run_id))
     return {
-        key: Group(key=key, cells=_cells([*group, *_borrowed(naive, group)]))
+        key: Group(key=key, cells=_cells([*group, *_borrowed(untrained, group)]))
         for key, group in groups.items()
-        if not all(entry.done_naive and entry.task in served for entry in group)
+        if not all(entry.done_untrained and entry.task in served for entry in group)
     }
 
 
@@ -86,7 +91,8 @@ def by(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
 def _entries(runs: Iterable[Run], suite: Suite) -> Iterator[_Entry]:
     """The runs that belong to a suite; one may belong to several groups.
 
-    A run that was made as a variant stands in the tables of variants alone.
+    A run that was made as a variant stands in the tables of variants alone. Forecasts made elsewhere are no method of
+    any suite, and stand where all models do.
     """
     chosen = _of_setting([run for run in runs if suite.takes(run.record.spec.task)], suite)
     methods = suite.methods
@@ -94,6 +100,8 @@ def _entries(runs: Iterable[Run], suite: Suite) -> Iterator[_Entry]:
     for run in chosen:
         record = run.record
         if methods:
+            if record.external:
+                continue
             yield from _as_method(run, methods, bases)
         elif record.label.overrides == record.label.base:
             changed = text(_of_model(run.changed))
@@ -122,6 +130,7 @@ def _key(order: int, name: str, record: Record, changed: str) -> MethodKey:
         weights_sha256=spec.weights_sha256 or "",
         weights_are=known_as(spec),
         title=model_title(spec.model, record.label.model_title) if name == spec.model else "",
+        external=spec.external,
     )
 
 
@@ -161,7 +170,8 @@ def _of_setting(runs: list[Run], suite: Suite) -> list[Run]:
     searched = [run for run in runs if run.record.spec.tuned and run.record.spec.tuned_with != BY_HAND]
     tuned = {_task_of(run) for run in searched}
     if suite.tuned:
-        return [*(run for run in runs if run.record.naive and _task_of(run) in tuned), *searched]
+        beside = (run for run in runs if run.record.naive or run.record.external)
+        return [*(run for run in beside if _task_of(run) in tuned), *searched]
     return [run for run in runs if not run.record.spec.tuned]
 
 
@@ -171,17 +181,19 @@ def _task_of(run: Run) -> tuple[str, str, str]:
 
 
 def _with_models(group: Sequence[_Entry], trained: set[tuple[GroupKey, DataKey]]) -> list[_Entry]:
-    """Without finished naive baselines on data that have models, but none in this group."""
-    modelled = {entry.run.data for entry in group if not entry.record.naive}
-    return [entry for entry in group if not entry.done_naive or entry.run.data in modelled or entry.task not in trained]
+    """Without finished naive baselines and their like on data that have models, but none in this group."""
+    modelled = {entry.run.data for entry in group if not entry.untrained}
+    return [
+        entry for entry in group if not entry.done_untrained or entry.run.data in modelled or entry.task not in trained
+    ]
 
 
-def _borrowed(naive: Iterable[_Entry], group: Sequence[_Entry]) -> list[_Entry]:
-    """Of these naive baselines, in their order of preference, those that stand beside this group."""
+def _borrowed(untrained: Iterable[_Entry], group: Sequence[_Entry]) -> list[_Entry]:
+    """Of these naive baselines and their like, in their order of preference, those that stand beside this group."""
     tasks, keys = {entry.task for entry in group}, {entry.group for entry in group}
     taken = {(entry.cell, entry.record.seed) for entry in group if entry.done and not entry.run.stale}
     borrowed = []
-    for entry in naive:
+    for entry in untrained:
         key = (entry.cell, entry.record.seed)
         if entry.task in tasks and entry.group not in keys and key not in taken:
             taken.add(key)
@@ -233,7 +245,8 @@ def _summary(cell: Sequence[_Entry]) -> Summary:
     done = tuple(entry.record for entry in cell if isinstance(entry.record, DoneRun))
     flags: list[Flag] = ["stale"] if any(entry.run.stale for entry in cell if entry.done) else []
     flags += ["failed"] if not all(entry.done for entry in cell) else []
-    flags += ["random"] if any((audit := run.audit.forecasts) and audit.draws for run in done) else []
+    audits = (run.audit.forecasts for run in done if run.audit)
+    flags += ["random"] if any(audit and audit.draws for audit in audits) else []
     flags += ["mixed"] if len({run.environment.numerical for run in done}) > 1 else []
     return Summary(runs=done, flags=tuple(flags), naive=cell[0].record.naive)
 

@@ -144,6 +144,7 @@ class MethodKey:
         weights_sha256: Of the pre-trained weights that its runs start from; empty for none, and where it was not kept.
         weights_are: What these weights are; empty if they are unknown to us.
         title: What readers see in place of its name.
+        external: Whether it is the name of forecasts that were made elsewhere.
     """
 
     order: int
@@ -154,6 +155,7 @@ class MethodKey:
     settings: str = ""
     weights_sha256: str = ""
     weights_are: str = ""
+    external: bool = False
     title: str = field(default="", compare=False)
 
     @property
@@ -185,8 +187,18 @@ class Summary:
         return len(self.runs)
 
     @property
-    def ranked(self) -> bool:
+    def current(self) -> bool:
         return bool(self.runs) and "stale" not in self.flags
+
+    @property
+    def external(self) -> bool:
+        """Whether its forecasts were made elsewhere."""
+        return any(run.external for run in self.runs)
+
+    @property
+    def ranked(self) -> bool:
+        """Whether it may be called better than others: it is current, and its model was audited."""
+        return self.current and not self.external
 
     def mean(self, metric: str) -> float:
         """Mean over seeds in physical units; NaN without a finite value."""
@@ -203,7 +215,7 @@ class Summary:
 
     def cost(self, name: str) -> float:
         """Mean over the runs of an item of ``bench.records.record.Cost``; NaN if one of them does not have it."""
-        costs = (getattr(run.cost, name) for run in self.runs)
+        costs = (getattr(run.cost, name, None) for run in self.runs)
         return statistics.fmean(math.nan if cost is None else float(cost) for cost in costs)
 
     @property

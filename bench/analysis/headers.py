@@ -47,13 +47,15 @@ def method_headers(keys: Collection[MethodKey], naive: Container[MethodKey] = ()
     """With changes, weights and settings where one name has several."""
     weights: dict[MethodKey, set[str]] = {}
     files: dict[MethodKey, set[str]] = {}
+    ours = {key.name for key in keys if not key.external}
     for key in keys:
         weights.setdefault(_without_weights(key), set()).add(key.weights)
         files.setdefault(replace(_without_weights(key), weights=key.weights), set()).add(key.weights_sha256)
     titles = told_apart({key.name: key.title for key in keys})
     headers = {}
     for key in keys:
-        details = [key.changes] if key.changes and key.name == key.model else []
+        details = ["made elsewhere"] if key.external and key.name in ours else []
+        details += [key.changes] if key.changes and key.name == key.model else []
         details += [key.weights] if len(weights[_without_weights(key)]) > 1 else []
         if len(files[replace(_without_weights(key), weights=key.weights)]) > 1:
             details += [f"weights {key.weights_sha256[:SHORT] or 'not recorded'}"]
@@ -62,7 +64,7 @@ def method_headers(keys: Collection[MethodKey], naive: Container[MethodKey] = ()
         headers[key] = Header(
             name=titles[key.name] + behind,
             machine=key.name + behind,
-            flags=_weights_flags(key),
+            flags=(*(("external",) if key.external else ()), *_weights_flags(key)),
             naive=key in naive,
         )
     return headers

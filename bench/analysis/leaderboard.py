@@ -37,7 +37,7 @@ def leaderboard(group: Group) -> Table | None:
         rows=tuple(ranked.headers[name] for name in names),
         columns=tuple(Header(name=name) for name in (first, "skill, %", "s a run")),
         cells=tuple(
-            (Cell(value=place), Cell(value=_percent(float(share))), Cell(value=f"{seconds[name]:.1f}"))
+            (Cell(value=place), Cell(value=_percent(float(share))), Cell(value=_seconds_text(seconds[name])))
             for place, share, name in rows
         ),
         notes=tuple(_notes(group, ranked)),
@@ -73,6 +73,10 @@ def _seconds(group: Group) -> dict[str, float]:
         if cell.runs:
             seconds.setdefault(names[method], []).append(cell.cost("wall_s"))
     return {name: fmean(values) for name, values in seconds.items()}
+
+
+def _seconds_text(seconds: float) -> str:
+    return "—" if math.isnan(seconds) else f"{seconds:.1f}"
 
 
 def _percent(share: float) -> str:

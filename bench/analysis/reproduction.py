@@ -64,10 +64,10 @@ def reproduction(runs: Iterable[Record], folder: str = "") -> list[ReproducedSui
     """One suite for all that one command can share, in an order that does not depend on that of the runs.
 
     Args:
-        runs: Failed ones are runs, too.
+        runs: Failed ones are runs, too; forecasts that were made elsewhere are none.
         folder: Where the commands find the suites, with a slash behind it.
     """
-    groups = by(runs, _shared)
+    groups = by((run for run in runs if not run.external), _shared)
     return [
         _suite(f"reproduce_{number}", folder, shared, members)
         for number, (shared, members) in enumerate(groups.items(), start=1)

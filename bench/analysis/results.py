@@ -19,6 +19,7 @@ from bench.analysis.grouping import grouped
 from bench.analysis.groups import DataKey, Group, GroupKey, Run
 from bench.analysis.known_code import known_codes
 from bench.catalog import imported, registry
+from bench.catalog.code import code_of_scoring
 from bench.errors import UnknownNameError
 from bench.records.frame import to_frame
 from bench.records.record import Record
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from bench.analysis.table import TableFile
 
 FEWEST_VARIANTS = 2  # that make a group of a suite that compares
+ELSEWHERE = ""  # in place of a model
 
 
 class Results:
@@ -73,7 +75,7 @@ class Results:
         ordered = sorted(records, key=_order)
         known = _todays_code(ordered) if code is None else code
         self.runs = tuple(
-            Run(record=record, stale=known.get((record.dataset, record.model), record.code) != record.code)
+            Run(record=record, stale=known.get((record.dataset, _answered_by(record)), record.code) != record.code)
             for record in ordered
         )
         self.studies, self.suites, self.tuned = tuple(studies), tuple(suites), tuple(tuned)
@@ -198,11 +200,16 @@ class Results:
         return [group for group in groups if group.cells]
 
     def groups_by_device(self) -> dict[tuple[GroupKey, str], Group]:
-        """The done groups, device by device: costs on different devices never stand together."""
+        """The done groups, device by device: costs on different devices never stand together.
+
+        Forecasts made elsewhere have no cost.
+        """
         return {
             (group.key, device): _on_device(group, device)
             for group in self.done_groups()
-            for device in sorted({run.environment.device for cell in group.cells.values() for run in cell.runs})
+            for device in sorted(
+                {run.environment.device for cell in group.cells.values() for run in cell.runs if not run.external}
+            )
         }
 
     def differences(self, suite: Suite) -> Mapping[GroupKey, Differences]:
@@ -246,12 +253,17 @@ def _order(record: Record) -> tuple[str | int, ...]:
 
 def _todays_code(records: Iterable[Record]) -> dict[tuple[str, str], str]:
     known = set(registry.dataset_names())
-    pairs = {
-        (record.dataset, record.model)
-        for record in records
-        if record.dataset in known or record.spec.data.version.startswith(f"{imported.LAYOUT}-")
+    read = [one for one in records if one.dataset in known or one.spec.data.version.startswith(f"{imported.LAYOUT}-")]
+    scored = {one.dataset for one in read if one.external}
+    return {
+        **known_codes((one.dataset, one.model) for one in read if not one.external),
+        **{(dataset, ELSEWHERE): code_of_scoring(dataset) for dataset in scored},
     }
-    return known_codes(pairs)
+
+
+def _answered_by(record: Record) -> str:
+    """Whose code a record depends on: forecasts that were made elsewhere depend on that of their scoring alone."""
+    return ELSEWHERE if record.external else record.model
 
 
 @contextmanager
@@ -267,7 +279,10 @@ def _collector_paused() -> Iterator[None]:
 
 
 def _on_device(group: Group, device: str) -> Group:
-    runs = {at: tuple(run for run in cell.runs if run.environment.device == device) for at, cell in group.cells.items()}
+    runs = {
+        at: tuple(run for run in cell.runs if run.environment.device == device and not run.external)
+        for at, cell in group.cells.items()
+    }
     return replace(group, cells={at: replace(cell, runs=runs[at]) for at, cell in group.cells.items() if runs[at]})
 
 

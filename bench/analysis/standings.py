@@ -51,17 +51,22 @@ class Standing:
 
 
 def standing(group: Group, *, everyone: bool = False) -> Standing:
-    """What of a group can be ranked; with ``everyone`` naive baselines and synthetic data sets take part, too."""
+    """What of a group can be ranked; with ``everyone`` whatever is there takes part.
+
+    That is naive baselines, synthetic data sets and forecasts made elsewhere, too.
+    """
     import pandas as pd
 
-    methods = sorted({method for (_, method), cell in group.cells.items() if everyone or not cell.naive})
+    methods = sorted(
+        {method for (_, method), cell in group.cells.items() if everyone or not (cell.naive or method.external)}
+    )
     whole = pooled(group)
     real = _one_version([data for data in whole.datasets if everyone or not data.synthetic], group)
     headers = {header.plain: header for header in method_headers(methods, group.naive).values()}
     titles = told_apart({data.dataset: data.title for data in group.datasets})
     table, rmse = (
         pd.DataFrame(
-            [[_score(group.cells.get((data, method)), metric) for method in methods] for data in real],
+            [[_score(group.cells.get((data, method)), metric, everyone) for method in methods] for data in real],
             index=pd.Index([data.dataset for data in real], dtype=str),
             columns=[*headers],
             dtype=float,
@@ -72,6 +77,8 @@ def standing(group: Group, *, everyone: bool = False) -> Standing:
     left_out = [f"{synthetic} of {len(group.datasets)} data sets (synthetic)"] if synthetic else []
     units = (data for data in group.datasets if data not in whole.datasets)
     left_out += [f"{titles[data.dataset]} (channels differ in unit)" for data in units]
+    elsewhere = () if everyone else sorted({method.name for method in group.methods if method.external})
+    left_out += [f"{name} (made elsewhere)" for name in elsewhere]
     table, dropped = _complete(table, {name: header.name for name, header in headers.items()} | titles)
     beside = rmse.loc[table.index, table.columns]
     naive = {data.dataset: _best_naive(group, data) for data in real}
@@ -122,8 +129,9 @@ def _one_version(data: Sequence[DataKey], group: Group) -> list[DataKey]:
     return sorted(chosen.values())
 
 
-def _score(cell: Summary | None, metric: str) -> float:
-    return cell.mean(metric) if cell is not None and cell.ranked else math.nan
+def _score(cell: Summary | None, metric: str, everyone: bool) -> float:
+    counts = cell is not None and (cell.current if everyone else cell.ranked)
+    return cell.mean(metric) if cell is not None and counts else math.nan
 
 
 def _best_naive(group: Group, data: DataKey) -> float:

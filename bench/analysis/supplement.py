@@ -52,7 +52,7 @@ To run everything again (DIR is the folder of the data; with --results results n
 folder everything is; --tuned wants results/tuned in it):
 
 {commands}
-Runs: {done} finished, {failed} failed. Folders of the machine are left out of the messages of failures.
+Runs: {done} finished, {failed} failed.{elsewhere} Folders of the machine are left out of the messages of failures.
 """
 
 
@@ -172,6 +172,7 @@ def _tuned_files(folder: Path, kept: Results) -> dict[str, bytes]:
 def _readme(kept: Results, names: Sequence[str], reproduced: Sequence[ReproducedSuite]) -> str:
     asked = [f"{SUITES}{Path(name).name}" if name.endswith(".toml") else name for name in names]
     done = sum(isinstance(record, DoneRun) for record in kept.records)
+    elsewhere = sum(record.external for record in kept.records)
     commands = [command.replace("\n", "\n    ") for suite in reproduced for command in suite.commands]
     return TEXT.format(
         names=" ".join([*asked, *artefacts("tables")] if names else []),
@@ -179,4 +180,7 @@ def _readme(kept: Results, names: Sequence[str], reproduced: Sequence[Reproduced
         commands="".join(f"    {command}\n" for command in commands),
         done=done,
         failed=len(kept.records) - done,
+        elsewhere=f" Of these {elsewhere} are of forecasts made elsewhere, which no command makes."
+        if elsewhere
+        else "",
     ).replace(" \n", "\n")

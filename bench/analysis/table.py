@@ -12,11 +12,21 @@ if TYPE_CHECKING:
 
 MINUS = "\N{MINUS SIGN}"
 Flag = Literal[
-    "synthetic", "random_weights", "unknown_weights", "below_naive", "stale", "random", "mixed", "failed", "missing"
+    "synthetic",
+    "external",
+    "random_weights",
+    "unknown_weights",
+    "below_naive",
+    "stale",
+    "random",
+    "mixed",
+    "failed",
+    "missing",
 ]
 
 MARKS: Mapping[Flag, tuple[str, str]] = {
     "synthetic": ("†", "synthetic data, not the real data set"),
+    "external": ("★", "forecasts made elsewhere: scored here, not audited, not ranked"),
     "random_weights": ("‡", "random instead of pre-trained weights"),
     "unknown_weights": ("¶", "pre-trained weights whose file is unknown to us"),
     "below_naive": ("▼", "worse than the best naive baseline in this metric"),

@@ -27,6 +27,7 @@ from bench.catalog.syntax import names_in, syntax_of
 from bench.errors import BenchError, ConfigError
 
 ROOTS: Final = ("bench.context", "bench.task", "bench.train", "bench.runs.evaluator")
+SCORING: Final = ("bench.task", "bench.scoring")
 UNCOUNTED: Final = (  # the public interface, lazy; messages; and how files come here, which are known by digests
     "bench", "bench.errors", "bench.runs.sentences", "bench.connection", "bench.disguise", "bench.download",
     "bench.hub", "bench.patience",
@@ -91,6 +92,16 @@ def codes_of(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
         return _digest([common, *map(lines_of, [*readers, registry.find("model", model)])])[:12]
 
     return {(dataset, model): code(dataset, model) for dataset, model in pairs}
+
+
+def code_of_scoring(dataset: str) -> str:
+    """Digest of the code that scores forecasts which were made elsewhere, with the data set's reader; 12 digits.
+
+    Raises:
+        ConfigError: If a file cannot be read, or ``equal_code.toml`` is not valid.
+    """
+    reader = [registry.find("dataset", dataset)] if dataset in registry.dataset_names() else []
+    return code_digest(SCORING, reader)[:12]
 
 
 def code_digest(modules: Iterable[str], plugins: Iterable[Plugin] = ()) -> str:

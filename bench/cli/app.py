@@ -11,6 +11,7 @@ from bench.cli.list import list_names
 from bench.cli.plots import plots
 from bench.cli.report import report
 from bench.cli.run import run
+from bench.cli.score import score
 from bench.cli.show import show
 from bench.cli.status import status
 from bench.cli.sync import sync
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (run, status, tune, report, export, tables, plots):
+for command in (run, score, status, tune, report, export, tables, plots):
     app.command()(command)
 app.command("list")(list_names)
 for command in (show, sync, ui, doctor):

@@ -125,11 +125,16 @@ def finished_line(run: PlannedRun, record: Record) -> str:
     """One line that says how a run ended, with what a number must not be quoted without."""
     if isinstance(record, FailedRun):
         return f"[red]✗ {escape(run.title)}: {record.error.type}: {escape(record.error.message)}[/red]"
-    marks = (("synthetic", run.spec.data.synthetic), ("random weights", run.spec.weights in RANDOM))
+    marks = (
+        ("made elsewhere, not audited", record.external),
+        ("synthetic", run.spec.data.synthetic),
+        ("random weights", run.spec.weights in RANDOM),
+    )
     shown = ", ".join(mark for mark, holds in marks if holds)
     suffix = f"  [yellow]{shown}[/yellow]" if shown else ""
     scores = scores_line(record.scores["test"], record.channels)
-    return f"[green]✓[/green] {escape(f'{run.title}: {scores}')}  [dim]{record.cost.wall_s:.1f} s[/dim]{suffix}"
+    seconds = f"  [dim]{record.cost.wall_s:.1f} s[/dim]" if record.cost else ""
+    return f"[green]✓[/green] {escape(f'{run.title}: {scores}')}{seconds}{suffix}"
 
 
 def plain_table(columns: Sequence[str], folded: str) -> Table:

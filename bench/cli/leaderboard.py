@@ -30,6 +30,22 @@ def outcome_of(plan: Sequence[PlannedRun], suite: Suite, results: Path) -> Group
     return _grid(plan, done)
 
 
+def leaderboards_with(results: Path, record: DoneRun) -> Group:
+    """Of every group that a record stands in, the leaderboard on its data set."""
+    from bench.analysis.leaderboard import leaderboard
+    from bench.analysis.results import Results
+
+    groups = Results.load(results).plain_groups().values()
+    ours = [
+        group.on([data])
+        for group in groups
+        for (data, _), cell in group.cells.items()
+        if record.run_id in {run.run_id for run in cell.runs}
+    ]
+    tables = [table for group in ours if (table := leaderboard(group)) is not None]
+    return Group(*(part for table in tables for part in _shown(table)))
+
+
 def _finished(plan: Sequence[PlannedRun], results: Path) -> dict[str, DoneRun]:
     """The finished records of a plan, by the id of the run."""
     from bench.records.record import DoneRun

@@ -15,6 +15,7 @@ from bench.cli.execution import ExecutionOptions
 from bench.cli.leaderboard import outcome_of
 from bench.cli.options import PlanOptions, with_options
 from bench.cli.plan import announce, expect, show_expected, show_plan
+from bench.records.saved import NOTHING, Saving
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -49,12 +50,18 @@ def run(
         bool,
         typer.Option("--compile", help="Train with torch.compile, which pays on long runs if at all."),
     ] = False,
+    save_forecasts: Annotated[
+        bool, typer.Option("--save-forecasts", help="Keep all test forecasts of each run, in results/forecasts.")
+    ] = False,
+    save_weights: Annotated[
+        bool, typer.Option("--save-weights", help="Keep the weights that are scored of each run, in results/weights.")
+    ] = False,
 ) -> None:
     """Run a suite; finished runs are not repeated, and tables are written at the end.
 
     Exit code 0: all done. 1: some runs failed. 2: the command or its data are wrong.
     """
-    tracked = options.prepare(track=not dry_run)
+    tracked, saving = options.prepare(track=not dry_run), Saving(forecasts=save_forecasts, weights=save_weights)
     console, suite, catalog = Console(), options.chosen_suite, options.catalog
     asked = execution.asked(options.device, partial(console.print, style="dim", highlight=False, soft_wrap=True))
     executor = asked.made() if asked.here else None  # another one is connected to when there is something to make
@@ -66,7 +73,9 @@ def run(
         show_expected(console, plan, expected)
     else:
         announce(console, expected)
+        _say_unsaved(plan, options.results, saving if not force else NOTHING, before=True)
         with _tracker(console, tracked, options.results) as trackers:  # tables are there before MLflow is waited for
+            made = plan if force else _unfinished(plan, options.results)
             outcome = _execute(
                 console,
                 plan,
@@ -78,8 +87,10 @@ def run(
                 compiled=compiled,
                 traceback=execution.traceback,
                 paces=expected.paces,
+                saving=saving,
             )
             _finish(console, options, suite, plan, outcome, force=force)
+            _say_unsaved(made, options.results, saving, before=False)
     if options.profile == "quick":
         print_line(NEXT)
     if not dry_run and outcome["failed"]:
@@ -110,6 +121,7 @@ def _execute(
     compiled: bool,
     traceback: bool,
     paces: Mapping[str, Pace] | None,
+    saving: Saving,
 ) -> Counter[str]:
     from bench.records.store import ResultStore
     from bench.runs.session import execute
@@ -124,7 +136,27 @@ def _execute(
             compiled=compiled,
             paces=paces,
             observers=[screen, *trackers],
+            saving=saving,
         )
+
+
+def _unfinished(plan: Sequence[PlannedRun], results: Path) -> list[PlannedRun]:
+    from bench.records.store import ResultStore
+
+    store = ResultStore(results)
+    return [run for run in plan if not store.has(run.dataset, run.model, run.run_id)]
+
+
+def _say_unsaved(plan: Sequence[PlannedRun], results: Path, saving: Saving, *, before: bool) -> None:
+    """Say of which finished runs that is not there which is to be saved, and after the runs where the rest is."""
+    from bench.records.saved import saved_path
+    from bench.runs.session import unsaved
+
+    for sentence in unsaved(plan, results, saving, before=before):
+        print_line(sentence)
+    for kind in () if before else saving.kinds:
+        if saved := sum(saved_path(results, run, kind).exists() for run in plan):
+            print_line(f"saved {kind} of {saved} {'run' if saved == 1 else 'runs'}: {results / kind}")
 
 
 def _quick(plan: Sequence[PlannedRun]) -> str:

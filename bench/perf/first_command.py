@@ -53,7 +53,7 @@ def main(
 
 def phases(seen: Watched, results: Path) -> list[Phase]:
     """The phases of a command that made all records of a results folder; one that it did not have is left out."""
-    spans = [(file.stat().st_mtime, record.cost.wall_s) for file, record in _records(results)]
+    spans = [(file.stat().st_mtime, record.cost.wall_s) for file, record in _records(results) if record.cost]
     written = [file.stat().st_mtime for name in ("tables", "figures") for file in (results / name).glob("*")]
     plan = next((moment for moment, line in seen.lines if PLANNED in line), seen.started)
     begin = min((moment - seconds for moment, seconds in spans), default=plan)
@@ -84,7 +84,7 @@ def rows_of(name: str, seen: Watched, parts: list[Phase], most: float | None) ->
 
 def rows_of_runs(results: Path) -> Iterator[dict[str, Cell]]:
     """What the records say of the runs, summed over them: side by side they take less on the clock."""
-    costs = [record.cost for _, record in _records(results)]
+    costs = [record.cost for _, record in _records(results) if record.cost]
     training = sum(cost.train_s for cost in costs)
     runs = f"first, {len(costs)} runs one by one"
     yield _row(runs, "training and validation", training, None, None)

@@ -82,7 +82,8 @@ def scores_of(results: Path) -> dict[str, bytes]:
     done = [record for record in ResultStore(results).records() if isinstance(record, DoneRun)]
     return {
         record.run_id: msgspec.json.encode(
-            (record.scores, record.windows, record.curve, record.audit.checkpoint_sha256), order="sorted"
+            (record.scores, record.windows, record.curve, record.audit and record.audit.checkpoint_sha256),
+            order="sorted",
         )
         for record in done
     }

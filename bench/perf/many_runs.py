@@ -70,6 +70,8 @@ def write(results: Path, runs: Sequence[PlannedRun], catalog: Catalog) -> None:
 def _on_grid(record: DoneRun, cells: int) -> DoneRun:
     """A record with the work that its counts make on a grid of so many cells."""
     windows = {name: getattr(record.counts, name) for name in ("train", "per_epoch", "val", "test")}
+    if record.cost is None:
+        return record
     units = work(windows, record.spec.train, record.cost.epochs, cells)
     return msgspec.structs.replace(record, cost=msgspec.structs.replace(record.cost, work=units))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ COLUMNS: Mapping[str, str] = {
     **dict.fromkeys(("dataset", "model", "task", "protocol", "profile", "weights"), "str"),
     "seed": "int64",
     "status": "str",
-    **dict.fromkeys(("naive", "synthetic", "tuned"), "bool"),
+    **dict.fromkeys(("naive", "external", "synthetic", "tuned"), "bool"),
     **dict.fromkeys(("changes", "weights_sha256"), "str"),
     **dict.fromkeys(("history", "horizon"), "int64"),
     "fraction": "float64",
@@ -39,7 +40,8 @@ def to_frame(records: Iterable[Record], stale: Iterable[bool] | None = None) -> 
 
     Returns:
         The columns of ``COLUMNS``: ``test_mae`` and so on for every split and metric, and ``train_windows``,
-        ``parameters``, ``train_s`` and other counts and costs, all NaN for a failed run, whose ``error`` says why;
+        ``parameters``, ``train_s`` and other counts and costs, all NaN for a failed run, whose ``error`` says why, and
+        the costs for forecasts that were made elsewhere (``external``);
         ``changes`` are the settings that are not the profile's. With ``stale`` also a column ``stale``: whether other
         code than today's made the run.
     """
@@ -63,6 +65,7 @@ def _row(record: Record) -> dict[str, Any]:
         "seed": record.seed,
         "status": record.status,
         "naive": record.naive,
+        "external": record.external,
         "synthetic": spec.data.synthetic,
         "tuned": spec.tuned,
         "changes": ", ".join(changes(record.label.overrides)),
@@ -83,4 +86,5 @@ def _measured(record: DoneRun) -> dict[str, Any]:
         "val_windows": record.counts.val,
         "test_windows": record.counts.test,
     }
-    return {**scores, **counts, **{name: getattr(record.cost, name) for name in COSTS}, "error": ""}
+    costs = {name: getattr(record.cost, name, math.nan) for name in COSTS}
+    return {**scores, **counts, **costs, "error": ""}

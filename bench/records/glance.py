@@ -37,10 +37,10 @@ class _Seen(Struct, frozen=True, kw_only=True, tag_field="status"):
 
 
 class DoneGlance(_Seen, tag="done", frozen=True, kw_only=True):
-    """Of ``bench.records.record.DoneRun`` what it took."""
+    """Of ``bench.records.record.DoneRun`` what it took; nothing of forecasts that were made elsewhere."""
 
     environment: Machine
-    cost: Cost
+    cost: Cost | None
     counts: Counts
     scores: dict[str, dict[str, Score]]
 

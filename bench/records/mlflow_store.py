@@ -271,6 +271,7 @@ def _tags(run_id: str, spec: Spec, label: Label) -> dict[str, str]:
         "weights": spec.weights,
         "weights_sha256": spec.weights_sha256 or "",
         "synthetic": str(spec.data.synthetic).lower(),
+        "external": str(spec.external).lower(),
     }
     return {f"stbench.{key}": str(value)[:VALUE_LENGTH] for key, value in facts.items()}
 
@@ -280,7 +281,7 @@ def _final_metrics(record: DoneRun) -> Iterator[Metric]:
         for name, score in scores.items():
             yield from metrics_of(f"{split}_{name}", {0: score.overall})
             yield from metrics_of(f"{split}_{name}_step", dict(enumerate(score.per_step, start=1)))
-    for key, value in msgspec.structs.asdict(record.cost).items():
+    for key, value in (msgspec.structs.asdict(record.cost) if record.cost else {}).items():
         yield from metrics_of(_name(key), {0: value})
 
 

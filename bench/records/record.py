@@ -27,7 +27,11 @@ from bench.settings import FROM_FILE, RANDOM, TaskSettings, TrainSettings, Weigh
 from bench.types import DataIdentity
 
 SCHEMA: Final = 4
-LATER: Final = ("weights_sha256", "tuned_with")  # keys of a specification that earlier ones have not
+LATER: Final = (
+    "weights_sha256",
+    "tuned_with",
+    "forecasts_sha256",
+)  # keys of a specification that earlier ones have not
 NEEDED: Final = ("mae", "rmse")  # metrics of every record; one that is added later is not in those made before
 
 
@@ -44,6 +48,8 @@ class Spec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             a tuned one where both have the same settings.
         tuned_with: What found them: "20 trials", "600 s", or "by hand"; empty where none are, and in records that were
             made before it was kept.
+        forecasts_sha256: Digest of forecasts that were made elsewhere and are only scored here; None for every run, and
+            so in all records that were made before such forecasts could be scored.
     """
 
     data: DataIdentity
@@ -56,6 +62,7 @@ class Spec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     weights_sha256: str | None = None
     tuned: bool = False
     tuned_with: str = ""
+    forecasts_sha256: str | None = None
 
     @property
     def spec_id(self) -> str:
@@ -73,6 +80,11 @@ class Spec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def reads_weights(self) -> bool:
         """Whether it starts from a file of pre-trained weights."""
         return self.weights in FROM_FILE
+
+    @property
+    def external(self) -> bool:
+        """Whether nothing was run: forecasts that were made elsewhere were scored."""
+        return self.forecasts_sha256 is not None
 
 
 class Label(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -234,12 +246,19 @@ class _Run(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     def naive(self) -> bool:
         return self.role == "naive"
 
+    @property
+    def external(self) -> bool:
+        """Whether it is of forecasts that were made elsewhere, so that no model was run or audited."""
+        return self.spec.external
+
 
 class DoneRun(_Run, tag="done", frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A run that was scored.
+    """A run that was scored, or forecasts that were made elsewhere.
 
     Attributes:
-        scores: By "test" and "val", then by the names of ``bench.metrics.METRICS``.
+        scores: By "test" and "val", then by the names of ``bench.metrics.METRICS``; on "test" alone of forecasts that
+            were made elsewhere.
+        cost, audit: None of forecasts that were made elsewhere, and of these alone.
         windows: Errors of every test window; physical units, or the scaler's where units differ between channels.
         inputs: What the model reads; None in records that were made before this was measured.
         forecast_map: One forecast beside its truth; None if no test window has a value that counts at its last step,
@@ -249,8 +268,8 @@ class DoneRun(_Run, tag="done", frozen=True, kw_only=True, forbid_unknown_fields
 
     scores: dict[str, dict[str, Score]]
     counts: Counts
-    cost: Cost
-    audit: Audit
+    cost: Cost | None
+    audit: Audit | None
     windows: WindowErrors
     inputs: Inputs | None = None
     forecast_map: ForecastMap | None = None
@@ -258,17 +277,23 @@ class DoneRun(_Run, tag="done", frozen=True, kw_only=True, forbid_unknown_fields
     curve: list[Epoch]
 
     def __post_init__(self) -> None:
-        for split, metric in product(("test", "val"), NEEDED):
+        for split, metric in product(("test",) if self.external else ("test", "val"), NEEDED):
             if metric not in self.scores.get(split, {}):
                 raise ValueError(f"it lacks `$.scores.{split}.{metric}`")
+        for part in ("cost", "audit"):
+            if (getattr(self, part) is None) != self.external:
+                raise ValueError(
+                    f"it has a `$.{part}` of forecasts made elsewhere" if self.external else f"it lacks `$.{part}`"
+                )
         if not self.environment.device:
             raise ValueError("it lacks `$.environment.device`")
 
     def __str__(self) -> str:
-        marks = ["synthetic data"] * self.spec.data.synthetic + ["random weights"] * (self.spec.weights in RANDOM)
+        marks = ["forecasts made elsewhere"] * self.external + ["synthetic data"] * self.spec.data.synthetic
+        marks += ["random weights"] * (self.spec.weights in RANDOM)
         name = f"{self.model} on {self.dataset}" + (f" ({', '.join(marks)})" if marks else "")
         scores = scores_line(self.scores["test"], self.channels)
-        return f"{name}, seed {self.seed}: {scores} on test, {self.cost.wall_s:.3g} s"
+        return f"{name}, seed {self.seed}: {scores} on test" + (f", {self.cost.wall_s:.3g} s" if self.cost else "")
 
     def _repr_pretty_(self, printer: Any, _: bool) -> None:
         """What a notebook shows."""

@@ -149,6 +149,19 @@ class ResultStore:
         for run_id in sorted({_run_id(path) for path in folder.glob(f"{spec_id}.*.json")}):
             self.retire(dataset, model, run_id)
 
+    def retire_external(self, record: Record) -> None:
+        """Move to ``superseded/`` what a record of forecasts made elsewhere takes the place of.
+
+        That is any of the same name, data, task and seed, of other forecasts or scored by other code.
+        """
+        spec, folder = record.spec, self._path(record.dataset, record.model, record.run_id, "done").parent
+        for run_id in sorted({_run_id(path) for path in folder.glob("*.json")} - {record.run_id}):
+            with suppress(StoreError):  # what is no record is nobody's
+                other = self.read(record.dataset, record.model, run_id)
+                same = (other.spec.data, other.spec.task, other.seed) == (spec.data, spec.task, spec.seed)
+                if other.external and same:
+                    self.retire(record.dataset, record.model, run_id)
+
     def _create(self, done: Path, text: bytes) -> bool:
         """Store a done record; False if there is one already that can be read."""
         lock = self._locks / "store.lock"

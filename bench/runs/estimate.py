@@ -20,7 +20,7 @@ from bench.catalog import registry
 from bench.catalog.data import Catalog
 from bench.records.glance import DoneGlance, Glance
 from bench.records.planned import PlannedRun
-from bench.records.record import DoneRun, Record, Spec
+from bench.records.record import Cost, DoneRun, Record, Spec
 from bench.settings import TrainSettings, chronological_split
 
 TRIAL_STEPS = 3  # of training; the first warms up and is not measured
@@ -66,9 +66,9 @@ def paces_from_records(records: Iterable[Record | Glance], device: str | None) -
     seconds: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     trained = {}
     for record in records:
-        if isinstance(record, DoneRun | DoneGlance) and device in (None, record.environment.device):
+        if isinstance(record, DoneRun | DoneGlance) and record.cost and device in (None, record.environment.device):
             with suppress(ArithmeticError, LookupError, ValueError):  # numbers that are of no run tell no pace
-                values, pace = _measured(record)
+                values, pace = _measured(record, record.cost)
                 key = pace_key(record.spec)
                 seconds[key][values].append(pace)
                 trained[key] = record.cost.epochs > 0
@@ -78,13 +78,12 @@ def paces_from_records(records: Iterable[Record | Glance], device: str | None) -
     }
 
 
-def _measured(record: DoneRun | DoneGlance) -> tuple[int, float]:
+def _measured(record: DoneRun | DoneGlance, cost: Cost) -> tuple[int, float]:
     """The values of a frame (cells times channels), and the seconds per unit of work.
 
     Raises:
         ArithmeticError, LookupError, ValueError: If the record's numbers are not those of a run.
     """
-    cost = record.cost
     windows = {name: getattr(record.counts, name) for name in ("train", "per_epoch", "val", "test")}
     cells = round(cost.work / work(windows, record.spec.train, cost.epochs, cells=1))
     values, pace = cells * len(record.scores["test"]["mae"].per_channel), cost.wall_s / cost.work

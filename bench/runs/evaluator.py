@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -24,12 +24,15 @@ from bench.records.inputs import Inputs
 from bench.runs.audit import Auditor
 from bench.runs.flops import FlopCounter, counted_once
 from bench.runs.inputs import inputs_read
-from bench.scoring import EVALUATION_BATCH, Scored, physical_forecast, score
+from bench.scoring import EVALUATION_BATCH, Scored, Seen, nobody, physical_forecast, score
 from bench.settings import Precision, TrainSettings
 from bench.task import Task
 from bench.train import Training, comparable, learning, make_model, tensors_sha256, train_model
 from bench.types import DatasetCard, ModelPlugin, Window
 from bench.windows import WindowSet
+
+Keep: TypeAlias = Callable[[Task, WindowSet], Seen]
+"""Who keeps forecasts: given the task and the windows of test once, then the forecasts of each batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +90,7 @@ def run_model(
     compiled: bool = False,
     elsewhere: Callable[..., Any] | None = None,
     flops_file: Path | None = None,
+    keep: Keep | None = None,
 ) -> RunOutcome:
     """Seed, make, train or fit, and score one model.
 
@@ -101,6 +105,7 @@ def run_model(
         compiled: Whether to use torch.compile.
         elsewhere: Calls a function in a fresh process, for the audit.
         flops_file: Where the operations of such a model are kept, so that they are counted once.
+        keep: Who keeps the forecasts of test.
     """
     with flags_kept():
         context.begin()
@@ -111,7 +116,9 @@ def run_model(
         sampling = sampling_of(plugin, context.seed)
         training = train_model(model, task, train, context, sampling=sampling, checkpoint=checkpoint, on_epoch=on_epoch)
         trained = context.seconds()
-        measure = partial(evaluate, val=training.val, sampling=sampling, elsewhere=elsewhere, flops_file=flops_file)
+        measure = partial(
+            evaluate, val=training.val, sampling=sampling, elsewhere=elsewhere, flops_file=flops_file, keep=keep
+        )
         evaluation = measure(model, task, context, precision=train.precision, fresh=_trained_copy(fresh, model))
         seconds = preparing + training.seconds + context.seconds() - trained
         return RunOutcome(model=model, task=task, training=training, evaluation=evaluation, seconds=seconds)
@@ -147,6 +154,20 @@ def _trained_copy(untrained: nn.Module, model: nn.Module) -> nn.Module:
     return untrained
 
 
+@dataclass
+class _Timed:
+    """Someone who sees forecasts, and the seconds that this takes, which are not the model's."""
+
+    seen: Seen
+    context: RunContext
+    seconds: float = 0.0
+
+    def __call__(self, chosen: torch.Tensor, forecast: torch.Tensor) -> None:
+        started = self.context.seconds()
+        self.seen(chosen, forecast)
+        self.seconds += self.context.seconds() - started
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Scoring:
     """Validation and test as they were scored.
@@ -176,6 +197,7 @@ def evaluate(
     sampling: Sampling | None = None,
     elsewhere: Callable[..., Any] | None = None,
     flops_file: Path | None = None,
+    keep: Keep | None = None,
 ) -> Evaluation:
     """Score ``model`` on validation and test, then audit it. Opens the test targets, so it works once per task.
 
@@ -190,6 +212,7 @@ def evaluate(
         sampling: How a model is asked that is random on purpose; None for any other.
         elsewhere: Calls a function in a fresh process, for the audit; None leaves it in this one.
         flops_file: As for ``run_model``.
+        keep: As for ``run_model``.
 
     Raises:
         ForecastError: If a forecast is of the wrong kind or not finite.
@@ -197,7 +220,7 @@ def evaluate(
     """
     fresh = copied(model).eval() if fresh is None else fresh
     ask = partial(score, task=task, precision=precision, sampling=sampling, batch_size=batch_size)
-    scoring = _scored(model.eval(), task, context, ask, val)
+    scoring = _scored(model.eval(), task, context, ask, val, keep)
     auditor = Auditor(
         model=model, fresh=fresh, precision=precision, context=context, sampling=sampling, elsewhere=elsewhere
     )
@@ -207,7 +230,12 @@ def evaluate(
 
 
 def _scored(
-    model: nn.Module, task: Task, context: RunContext, ask: Callable[..., Scored], val: Scored | None
+    model: nn.Module,
+    task: Task,
+    context: RunContext,
+    ask: Callable[..., Scored],
+    val: Scored | None,
+    keep: Keep | None,
 ) -> _Scoring:
     """Forecast test, and validation if that was not done.
 
@@ -217,9 +245,10 @@ def _scored(
     checkpoint = tensors_sha256(model.state_dict())
     val = val or ask(model, task.val)
     windows = task.open_test()
+    kept = _Timed(keep(task, windows), context) if keep else None
     started = context.seconds()
-    test = ask(model, windows, keep_batches=True)
-    seconds = context.seconds() - started
+    test = ask(model, windows, keep_batches=True, seen=kept or nobody)
+    seconds = context.seconds() - started - (kept.seconds if kept else 0.0)
     _check_finite(val.sums, test.sums)
     return _Scoring(
         val=val,
@@ -302,7 +331,13 @@ def forecast_map(
     one = torch.tensor([position], device=windows.origins.device)
     alone = replace(windows, origins=windows.origins[one], begins=windows.begins[one])
     scaled = ask(model, alone).forecasts
-    forecast = physical_forecast(scaled, windows.scaler, clamp=clamp)[0, -1, 0]
+    forecast = physical_forecast(scaled, windows.scaler, clamp=clamp)[0]
+    return map_of(forecast, windows, position, card)
+
+
+def map_of(forecast: torch.Tensor, windows: WindowSet, position: int, card: DatasetCard) -> ForecastMap:
+    """The last step of one window's forecast ``[F, C, H, W]``, physical units, beside its truth."""
+    one = torch.tensor([position], device=windows.origins.device)
     (target, valid), origin = windows.target(one), int(windows.origins[position])
     slot, weekday = windows.clock[origin + windows.horizon - 1].tolist()
     truth = torch.where(valid, target, math.nan)[0, -1, 0]
@@ -316,7 +351,7 @@ def forecast_map(
         unit=card.units[0],
         grid=(truth.shape[0], truth.shape[1]),
         truth=stored(truth.double().cpu().numpy()),
-        forecast=stored(forecast.double().cpu().numpy()),
+        forecast=stored(forecast[-1, 0].double().cpu().numpy()),
     )
 
 

@@ -32,7 +32,12 @@ from bench.runs.estimate import work
 
 if TYPE_CHECKING:
     from bench.context import RunContext
+    from bench.metrics import WindowSums
+    from bench.records.arrays import ForecastMap
     from bench.runs.evaluator import RunOutcome
+    from bench.task import Task
+    from bench.types import DatasetCard
+    from bench.windows import WindowSet
 
 LIBRARIES = ("torch", "timm", "open_clip_torch", "transformers", "optuna", "mlflow", "numpy", "pandas")
 
@@ -40,7 +45,7 @@ LIBRARIES = ("torch", "timm", "open_clip_torch", "transformers", "optuna", "mlfl
 def done_record(run: PlannedRun, outcome: RunOutcome, environment: Environment) -> DoneRun:
     """The record of a scored run."""
     task, training, evaluation = outcome.task, outcome.training, outcome.evaluation
-    windows, units = task.counts(), zip(task.card.channels, task.card.units, strict=True)
+    windows = task.counts()
     return DoneRun(
         **_common(run),
         scores=evaluation.scores,
@@ -70,10 +75,40 @@ def done_record(run: PlannedRun, outcome: RunOutcome, environment: Environment) 
         windows=evaluation.windows,
         inputs=evaluation.inputs,
         forecast_map=evaluation.forecast_map,
-        channels=[Channel(name=name, unit=unit) for name, unit in units],
+        channels=_channels(task.card),
         curve=[msgspec.convert(row, Epoch) for row in training.curve],
         environment=environment,
     )
+
+
+def external_record(
+    run: PlannedRun,
+    task: Task,
+    windows: WindowSet,
+    sums: WindowSums,
+    context: RunContext,
+    forecast_map: ForecastMap | None,
+) -> DoneRun:
+    """The record of forecasts that were made elsewhere, from the sums of their errors on test."""
+    from bench.runs.evaluator import window_errors
+    from bench.train import comparable
+
+    return DoneRun(
+        **_common(run),
+        scores={"test": sums.scores(pooled=not task.card.units_differ)},
+        counts=Counts(**task.counts(), test_values=sums.count),
+        cost=None,
+        audit=None,
+        windows=window_errors(comparable(sums, task), windows),
+        forecast_map=forecast_map,
+        channels=_channels(task.card),
+        curve=[],
+        environment=environment(context),
+    )
+
+
+def _channels(card: DatasetCard) -> list[Channel]:
+    return [Channel(name=name, unit=unit) for name, unit in zip(card.channels, card.units, strict=True)]
 
 
 def failed_record(run: PlannedRun, failure: Failure) -> FailedRun:

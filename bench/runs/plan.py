@@ -61,7 +61,7 @@ def plan(
         DataError, WeightsError: If a file of a data set or of weights cannot be read.
     """
     profile = _choice("profile", selection.profile, PROFILES)
-    overrides = _overrides(selection.overrides)
+    overrides = settings_by_group(selection.overrides)
     methods = _methods(suite, selection, overrides["model"].get("weights", profile.model["weights"]))
     names = [selection.task] if selection.task else suite.tasks
     tasks = [_task(name, suite, selection, {**profile.task, **suite.task, **overrides["task"]}) for name in names]
@@ -126,7 +126,7 @@ def plan_own(
         ConfigError, UnknownNameError: If the selection names something unknown or invalid.
         DataError: If the data set's files cannot be read.
     """
-    profile, overrides = _choice("profile", selection.profile, PROFILES), _overrides(selection.overrides)
+    profile, overrides = _choice("profile", selection.profile, PROFILES), settings_by_group(selection.overrides)
     usual, chosen = (config_of(config, name, profile, values) for values in ({}, overrides["model"]))
     _check_used(overrides["model"], [chosen])
     train, recipe = recipe_of(profile, UNTUNED, overrides["train"], device)
@@ -134,7 +134,7 @@ def plan_own(
     protocol = selection.protocol or "strict"
     spec = Spec(
         data=catalog.identity(selection.datasets[0]),
-        task=_asked_task(selection.task or "short", protocol, {**profile.task, **overrides["task"]}),
+        task=task_settings(selection.task or "short", protocol, {**profile.task, **overrides["task"]}),
         model=name,
         config=chosen,
         train=train,
@@ -181,7 +181,7 @@ def _tuned_settings(
     return settings
 
 
-def _overrides(texts: Iterable[str]) -> dict[str, dict[str, str]]:
+def settings_by_group(texts: Iterable[str]) -> dict[str, dict[str, str]]:
     """``--set group.setting=value`` by group, which is task, model or train, and setting."""
     overrides: dict[str, dict[str, str]] = {"task": {}, "model": {}, "train": {}}
     for text in texts:
@@ -259,10 +259,10 @@ def _weights(config: Mapping[str, Any]) -> Weights:
 
 
 def _task(name: str, suite: Suite, selection: Selection, switches: Mapping[str, Any]) -> TaskSettings:
-    return _asked_task(name, selection.protocol or suite.protocol, switches)
+    return task_settings(name, selection.protocol or suite.protocol, switches)
 
 
-def _asked_task(name: str, protocol: str, overrides: Mapping[str, Any]) -> TaskSettings:
+def task_settings(name: str, protocol: str, overrides: Mapping[str, Any]) -> TaskSettings:
     """A task by name with every switch written out; which windows are few follows from the protocol, unless said."""
     usual = asdict(_choice("task", name, TASKS)) | {"protocol": protocol, "windows": "all"}
     return validated(TaskSettings, {**usual, **overrides}, "task")

@@ -22,6 +22,7 @@ from bench.files import sweep
 from bench.records.failure_log import without_traceback
 from bench.records.planned import PlannedRun
 from bench.records.record import Failure, Record, parse
+from bench.records.saved import NOTHING, Saving
 from bench.records.store import ResultStore
 from bench.runs.execution import failed_record, failure_of, full_disk
 from bench.runs.executors import Executor
@@ -62,6 +63,7 @@ class Runner:
         observers: Called at each step of a run, in the thread that called ``run``.
         compiled: Whether to use torch.compile.
         isolated: Whether each run on a device has a process of its own, so that no model reaches another one's run.
+        saving: What of each run is saved beside its record.
     """
 
     def __init__(
@@ -73,8 +75,9 @@ class Runner:
         *,
         compiled: bool = False,
         isolated: bool = True,
+        saving: Saving = NOTHING,
     ) -> None:
-        self.store, self._compiled = ResultStore(results), compiled
+        self.store, self._compiled, self._saving = ResultStore(results), compiled, saving
         if not isinstance(executor, Executor):
             executor = Processes([str(executor)], threads=None) if isolated else Direct(str(executor))
         self._executor = executor
@@ -98,6 +101,7 @@ class Runner:
             results=self._results,
             checkpoint=self._checkpoints / f"{run.run_id}.pt",
             compiled=self._compiled,
+            saving=self._saving,
         )
 
 

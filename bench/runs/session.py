@@ -14,6 +14,7 @@ from bench.catalog.plugins import Group
 from bench.catalog.pretrained import fetch_unknown
 from bench.errors import ConfigError
 from bench.records.planned import PlannedRun
+from bench.records.saved import NOTHING, Saving
 from bench.records.store import ResultStore
 from bench.runs.estimate import Pace, paces_from_records, shapes_of
 from bench.runs.executors import Asked, Executor
@@ -117,6 +118,7 @@ def execute(
     compiled: bool = False,
     paces: Mapping[str, Pace] | None = None,
     observers: Sequence[Observer] = (),
+    saving: Saving = NOTHING,
 ) -> Counter[str]:
     """Run what a results folder lacks of a plan, in the order of ``bench.runs.order.in_order``.
 
@@ -129,6 +131,7 @@ def execute(
         compiled: Whether to use torch.compile.
         paces: How fast runs are, by ``bench.runs.estimate.pace_key``; None is what the records tell.
         observers: Called at each step of a run, in this thread.
+        saving: What of each run is saved beside its record; runs that are done are not repeated for it.
 
     Returns:
         The number of runs that are "done", "skipped" and "failed".
@@ -147,4 +150,30 @@ def execute(
         if paces is None:
             paces = paces_from_records(store.glances(lambda _: None), device)  # what is no record says nothing of time
         planned = in_order(planned, paces, shapes_of(todo, catalog), executor.jobs)
-    return Runner(catalog, results, executor, observers, compiled=compiled).run(planned, force=force)
+    runner = Runner(catalog, results, executor, observers, compiled=compiled, saving=saving)
+    return runner.run(planned, force=force)
+
+
+def unsaved(planned: Sequence[PlannedRun], results: Path, saving: Saving, *, before: bool) -> list[str]:
+    """Of which finished runs that is not there which was to be saved, in a sentence for each kind, with the remedy.
+
+    Args:
+        planned: The plan.
+        results: The results folder.
+        saving: What is to be saved.
+        before: Whether the plan is yet to be carried out.
+    """
+    store = ResultStore(results)
+    done = [run for run in planned if store.has(run.dataset, run.model, run.run_id)] if saving.kinds else []
+    sentences = []
+    for kind, runs in saving.lacking(results, done).items():
+        names = ", ".join(dict.fromkeys(run.model for run in runs))
+        of = f"{len(runs)} of {len(planned)} runs" if before else f"the finished runs of {names}"
+        if before:
+            why = f"already done without saved {kind}, which only a run can make: add --force to make them again"
+        elif kind == "weights":
+            why = "without saved weights: a model made of their weights alone does not forecast as theirs did"
+        else:
+            why = "without saved forecasts: another command made them; add --force to make them again"
+        sentences.append(f"{of} {'is' if before and len(runs) == 1 else 'are'} {why}")
+    return sentences

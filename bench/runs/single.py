@@ -6,6 +6,7 @@ import copy
 import hashlib
 import inspect
 import tempfile
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass, make_dataclass, replace
 from pathlib import Path
@@ -18,10 +19,12 @@ from bench.catalog.pretrained import check_weights, fetch_unknown
 from bench.errors import ConfigError
 from bench.records.planned import PlannedRun
 from bench.records.record import DoneRun
+from bench.records.saved import NOTHING, Saving
 from bench.records.store import NAME, ResultStore
 from bench.runs.execution import done_record, environment
 from bench.runs.isolation import call
 from bench.runs.plan import Selection, plan, plan_own
+from bench.runs.session import unsaved
 from bench.runs.suite import load_suite
 
 if TYPE_CHECKING:
@@ -55,21 +58,48 @@ def evaluate_model(
     data_dir: Path | None,
     results: Path | None,
     device: str,
+    saving: Saving = NOTHING,
 ) -> DoneRun:
     """As ``bench.evaluate`` describes it; the selection names one data set and one seed."""
+    if saving.kinds and results is None:
+        raise ConfigError(f"{' and '.join(saving.kinds)} are saved in a results folder; add results='results'")
     with tempfile.TemporaryDirectory() as scratch:
         cache = Path(scratch) if results is None else results / "cache"
         catalog = Catalog(data_dir=resolve_data_dir(data_dir), cache=cache)
         run, plugin = _planned(model, selection, catalog, device)
         store = None if results is None else ResultStore(results)
         if store and isinstance(model, str) and store.has(run.dataset, run.model, run.run_id):
+            for sentence in unsaved([run], cast("Path", results), saving, before=True):
+                warnings.warn(sentence.replace("--force", "force=True to bench.run"), stacklevel=3)
             return cast("DoneRun", store.read(run.dataset, run.model, run.run_id))
-        record = _scored(run, plugin, catalog, device)
+        record = _scored(run, plugin, catalog, device, saving, results or Path(scratch))
     if store and not isinstance(model, str):  # an older one is put aside: its source may not be all that a model is
         store.retire_spec(run.dataset, run.model, run.spec_id)
     if store:
         store.write(record)
     return record
+
+
+def evaluate_forecasts(
+    forecasts: object,
+    selection: Selection,
+    data_dir: Path | None,
+    results: Path | None,
+    device: str,
+    *,
+    name: str | None,
+    as_is: bool,
+    saving: Saving,
+) -> DoneRun:
+    """As ``bench.evaluate`` describes it."""
+    from bench.runs.external import score_forecasts
+
+    if saving.kinds:
+        raise ConfigError("forecasts that are there already are not saved again; leave save_ out")
+    with tempfile.TemporaryDirectory() as scratch:
+        cache = Path(scratch) if results is None else results / "cache"
+        catalog = Catalog(data_dir=resolve_data_dir(data_dir), cache=cache)
+        return score_forecasts(forecasts, selection, catalog, results, name=name, device=device, as_is=as_is).record
 
 
 def own_model(model: type[Any] | Callable[[Any], Any]) -> OwnModel:
@@ -110,23 +140,29 @@ def _planned(model: Any, selection: Selection, catalog: Catalog, device: str) ->
     return plan_own(plugin.name, plugin.Config, selection, catalog, code, device), plugin
 
 
-def _scored(run: PlannedRun, plugin: ModelPlugin, catalog: Catalog, device: str) -> DoneRun:
+def _scored(
+    run: PlannedRun, plugin: ModelPlugin, catalog: Catalog, device: str, saving: Saving, results: Path
+) -> DoneRun:
     from bench.context import RunContext, resolve_device
     from bench.runs.evaluator import run_model
+    from bench.runs.saving import saver_of
     from bench.task import task_for
 
     context = RunContext(seed=run.spec.seed, device=resolve_device(device))
     check_weights(run.model, run.spec.config, run.spec.weights_sha256)
     data = catalog.load(run.dataset)
-    outcome = run_model(
-        plugin,
-        run.spec.config,
-        run.spec.train,
-        lambda: task_for(plugin, data, run.spec.task, context.device),
-        context,
-        elsewhere=call,
-    )
-    return done_record(run, outcome, environment(context))
+    with saver_of(saving, run, results) as saver:
+        outcome = run_model(
+            plugin,
+            run.spec.config,
+            run.spec.train,
+            lambda: task_for(plugin, data, run.spec.task, context.device),
+            context,
+            elsewhere=call,
+            keep=saver.keep,
+        )
+        saver.save_weights(plugin, outcome, context)
+        return done_record(run, outcome, environment(context))
 
 
 def _maker(model: type[Any]) -> Callable[[TaskShape, Any], nn.Module]:

@@ -16,6 +16,7 @@ from bench.catalog.pretrained import check_weights
 from bench.errors import ConfigError, DataError
 from bench.records.planned import PlannedRun
 from bench.records.record import DoneRun, dump
+from bench.records.saved import NOTHING, Saving
 from bench.runs.execution import done_record, environment, failed_record, failure_of
 from bench.runs.isolation import Caller
 
@@ -34,6 +35,7 @@ class Work:
         checkpoint: Where training that was stopped goes on from; None keeps none.
         device: "cpu" or "cuda:<number>".
         compiled: Whether to use torch.compile.
+        saving: What is saved beside the record, in the results folder.
     """
 
     run: PlannedRun
@@ -42,6 +44,7 @@ class Work:
     checkpoint: Path | None
     device: str = "cpu"
     compiled: bool = False
+    saving: Saving = NOTHING
 
     def placed(self, device: str) -> Work:
         """The work for a process that may have another current folder, on a device."""
@@ -98,22 +101,27 @@ def open_task(run: PlannedRun, catalog: Catalog, device: torch.device, *, test_a
 def _scored(work: Work, caller: Caller) -> DoneRun:
     from bench.context import RunContext, held_megabytes, resolve_device
     from bench.runs.evaluator import run_model
+    from bench.runs.saving import saver_of
 
     run, held, device = work.run, held_megabytes(), resolve_device(work.device)
     context = RunContext(seed=run.spec.seed, device=device, held=held)
-    outcome = run_model(
-        registry.load("model", run.model),
-        run.spec.config,
-        run.spec.train,
-        lambda: open_task(run, work.catalog, device),
-        context,
-        checkpoint=work.checkpoint,
-        on_epoch=caller.row,
-        compiled=work.compiled,
-        elsewhere=caller.call,
-        flops_file=_flops_file(work),
-    )
-    return done_record(run, outcome, environment(context, compiled=work.compiled))
+    plugin = registry.load("model", run.model)
+    with saver_of(work.saving, run, work.results) as saver:
+        outcome = run_model(
+            plugin,
+            run.spec.config,
+            run.spec.train,
+            lambda: open_task(run, work.catalog, device),
+            context,
+            checkpoint=work.checkpoint,
+            on_epoch=caller.row,
+            compiled=work.compiled,
+            elsewhere=caller.call,
+            flops_file=_flops_file(work),
+            keep=saver.keep,
+        )
+        saver.save_weights(plugin, outcome, context)
+        return done_record(run, outcome, environment(context, compiled=work.compiled))
 
 
 def _flops_file(work: Work) -> Path:

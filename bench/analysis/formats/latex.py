@@ -31,6 +31,7 @@ _SIGNS = str.maketrans(
         "▼": r"$^{\bigtriangledown}$",
         "§": r"\textsuperscript{\S}",
         "◇": r"$^{\diamond}$",
+        "★": r"$^{\star}$",
         "⊕": r"$^{\oplus}$",
         "✗": r"$\times$",
         "—": "---",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import starmap
 
 from bench.analysis.groups import Run
 from bench.analysis.report.facts import code, done, method, row, table
 from bench.analysis.table import Cell, Header, Table
 from bench.records.forecast_audit import ForecastAudit
-from bench.records.record import DoneRun
+from bench.records.record import Audit, DoneRun
 
 SHORT = 12  # characters of a digest
 COLUMNS = (
@@ -31,19 +32,22 @@ COLUMNS = (
 
 def audits(runs: Sequence[Run]) -> Table:
     """One row per finished run; ranges are slots from the start of the data, their ends left out."""
-    return table("audits", "Run by run", "data set / model", COLUMNS, map(_row, done(runs)))
+    audited = [(record, record.audit) for record in done(runs) if record.audit]
+    return table("audits", "Run by run", "data set / model", COLUMNS, starmap(_row, audited))
 
 
 def findings(runs: Sequence[Run]) -> list[str]:
     """What holds for the finished runs taken together, exceptions counted."""
-    made = [record.audit for record in done(runs)]
+    made = [record.audit for record in done(runs) if record.audit]
+    elsewhere = [_elsewhere(number)] if (number := sum(record.external for record in done(runs))) else []
     if not made:
-        return ["No run is finished, so there is no audit."]
+        return ["No run is finished, so there is no audit.", *elsewhere]
     fitted = [_within(audit.scaler_fitted_on, audit.split.train) for audit in made]
     return [
         *_forecasts([audit.forecasts for audit in made]),
         f"The scaler was fitted on the training part alone in {_of(fitted)}.",
         f"The test targets were opened exactly once in {_of([audit.test_reads == 1 for audit in made])}.",
+        *elsewhere,
     ]
 
 
@@ -83,8 +87,16 @@ def _of(holds: Sequence[bool]) -> str:
     return f"all {len(holds)}" if all(holds) else f"{sum(holds)} of {len(holds)}"
 
 
-def _row(record: DoneRun) -> tuple[Header, tuple[Cell, ...]]:
-    audit, task, forecasts = record.audit, record.spec.task, record.audit.forecasts
+def _elsewhere(number: int) -> str:
+    them = "is of forecasts that were" if number == 1 else "are of forecasts that were"
+    return (
+        f"{number} of the records {them} made elsewhere: their model never ran here, so nobody audited it, and nothing "
+        "is claimed of it."
+    )
+
+
+def _row(record: DoneRun, audit: Audit) -> tuple[Header, tuple[Cell, ...]]:
+    task, forecasts = record.spec.task, audit.forecasts
     probed = ("not audited in this way", "", "", "", "")
     if forecasts is not None:
         difference, allowed = f"{forecasts.largest:.2g}", f"{forecasts.tolerance:g}"

@@ -100,8 +100,8 @@ def models(runs: Sequence[Run]) -> Table:
             code(of_key[0].record.model),
             code(", ".join(changed)),
             "" if weights == "none" else " ".join([weights, *([sha256[:SHORT]] if sha256 else [])]),
-            span(record.cost.parameters for record in done(of_key)),
-            span(record.cost.trainable_parameters for record in done(of_key)),
+            span(record.cost.parameters for record in done(of_key) if record.cost),
+            span(record.cost.trainable_parameters for record in done(of_key) if record.cost),
             ", ".join(map(str, sorted({run.record.seed for run in of_key}))),
             *_states(of_key),
         )
@@ -180,7 +180,8 @@ def _model_key(record: Record) -> tuple[str, tuple[str, ...], str, str, bool]:
 
 def _model_header(record: Record) -> Header:
     spec = record.spec
-    flags: tuple[Flag, ...] = ("random_weights",) if spec.weights in RANDOM else ()
+    flags: tuple[Flag, ...] = ("external",) if record.external else ()
+    flags = (*flags, "random_weights") if spec.weights in RANDOM else flags
     if is_from_unknown(spec):
         flags = (*flags, "unknown_weights")
     title = model_title(record.model, record.label.model_title)

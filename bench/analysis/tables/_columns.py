@@ -50,7 +50,7 @@ def long_rows(group: Group, **more: str) -> Iterator[tuple[dict[str, Any], Summa
     headers = method_headers(group.methods)
     for (data, method), summary in group.cells.items():
         facts = {"dataset": data.dataset, "synthetic": data.synthetic, "method": headers[method].plain}
-        yield {**asdict(group.key), **more, **facts, "naive": summary.naive}, summary
+        yield {**asdict(group.key), **more, **facts, "naive": summary.naive, "external": method.external}, summary
 
 
 def data_facts(data: DataKey) -> dict[str, Any]:

@@ -49,7 +49,8 @@ def _table(group: Group, published: Published, metric: str) -> Table:
 
 def _summary(group: Group, data: DataKey, name: str) -> Summary | None:
     """Our runs under a name, unless they are told apart by their settings."""
-    ours = [summary for key, summary in group.of(data).items() if key.name == name and not key.settings]
+    runs = ((key, summary) for key, summary in group.of(data).items() if not key.external)
+    ours = [summary for key, summary in runs if key.name == name and not key.settings]
     return ours[-1] if ours else None
 
 

@@ -16,9 +16,10 @@ from bench.errors import BenchError, ConfigError, WorkerError, require
 from bench.files import held_file
 from bench.runs.execution import failure_of
 from bench.runs.executors import Follower, Places
+from bench.runs.executors.arriving import Arriving
 from bench.runs.executors.elsewhere import results_of
 from bench.runs.executors.places import cores, refuse_shares, wants_gpu
-from bench.runs.executors.ray_task import BEGUN, SentCatalog, helped, made
+from bench.runs.executors.ray_task import BEGUN, Piece, SentCatalog, helped, made
 from bench.runs.isolation import End, Row
 from bench.runs.worker import Work
 
@@ -56,6 +57,7 @@ class OnRay:
         import ray
 
         under_way: dict[Any, Work] = {}  # by the stream of what its task says
+        arriving = Arriving()
         try:
             while True:
                 while len(under_way) < self.jobs and (work := next(works, None)) is not None:
@@ -67,17 +69,19 @@ class OnRay:
                     said = _heard(stream)
                     if isinstance(said, dict):
                         follower.row(work, said)
+                    elif isinstance(said, Piece):
+                        arriving.take(work, said)
                     elif said == BEGUN:
                         follower.begun(work)
                     else:
+                        arriving.forget(work.run.run_id)
                         del under_way[stream]
-                        if not isinstance(said, End):
-                            under_way[self._given(work, self._data(work))] = work
-                        elif said.how == "died":
-                            follower.died(work, said.value)
+                        if isinstance(said, End):
+                            _tell(follower, work, said)
                         else:
-                            follower.answered(work, said.value)
+                            under_way[self._given(work, self._data(work))] = work
         finally:
+            arriving.forget_all()
             for stream in under_way:
                 ray.cancel(stream, force=True)
 
@@ -117,17 +121,24 @@ class OnRay:
         return [self._sent[name]]  # in a list it is fetched by the task alone
 
 
-def _heard(stream: Any) -> str | Row | End:
+def _heard(stream: Any) -> str | Row | Piece | End:
     """What a task says next."""
     import ray
 
     try:
-        said: str | Row | End = ray.get(next(stream))
+        said: str | Row | Piece | End = ray.get(next(stream))
     except ray.exceptions.RayTaskError as error:
         return End("raised", failure_of(error.cause if isinstance(error.cause, Exception) else error))
     except (ray.exceptions.RayError, StopIteration) as error:
         return End("died", f"the Ray worker of this run is gone ({_line(error)})")
     return said
+
+
+def _tell(follower: Follower, work: Work, end: End) -> None:
+    if end.how == "died":
+        follower.died(work, end.value)
+    else:
+        follower.answered(work, end.value)
 
 
 def _line(error: BaseException) -> str:

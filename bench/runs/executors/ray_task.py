@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.catalog.data import Catalog
 from bench.errors import BenchError, ConfigError
+from bench.records.saved import Kind, saved_path
 from bench.runs.execution import failure_of
 from bench.runs.executors.elsewhere import carry_out
 from bench.runs.isolation import End, Row
@@ -21,6 +23,16 @@ if TYPE_CHECKING:
 
 BEGUN: Final = "begun"
 WANTS_DATA: Final = "wants data"
+PIECE: Final = 2**23  # bytes of a file at a time
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a file that a run has saved where the driver sees no file."""
+
+    kind: Kind
+    content: bytes
+    last: bool
 
 
 class SentCatalog(Catalog):
@@ -37,24 +49,45 @@ class SentCatalog(Catalog):
         return self._data
 
 
-def made(work: Work, data: list[Any], threads: int, variables: Mapping[str, str]) -> Iterator[str | Row | End]:
-    """What a task does, on whichever machine: tells that it has begun, then the rows, then how the run ended."""
+def made(work: Work, data: list[Any], threads: int, variables: Mapping[str, str]) -> Iterator[str | Row | Piece | End]:
+    """What a task does, on whichever machine: tells that it has begun, then the rows, then how the run ended.
+
+    Before the end come the files that it has saved, from a machine that does not see the results folder.
+    """
     os.environ.update(variables)
     try:
         check_code(work.run)
-        if data:
-            import ray
-
-            work = replace(work, catalog=ray.get(data[0]), checkpoint=None)
-        elif not _shares(work):
+        if not data and not _shares(work):
             yield WANTS_DATA
             return
     except ConfigError:
         yield End("answer", failure_of(_other_code(work)))
         return
     yield BEGUN
-    for said in carry_out(work, threads):  # noqa: UP028 - Ray sends into this generator
-        yield said
+    if not data:
+        for said in carry_out(work, threads):
+            yield said
+        return
+    import ray
+
+    with tempfile.TemporaryDirectory() as scratch:
+        work = replace(work, catalog=ray.get(data[0]), results=Path(scratch), checkpoint=None)
+        for said in carry_out(work, threads):
+            if isinstance(said, End):
+                yield from _files(work)
+            yield said
+
+
+def _files(work: Work) -> Iterator[Piece]:
+    """What the run has saved, piece by piece; nothing if it failed."""
+    for kind in work.saving.kinds:
+        path = saved_path(work.results, work.run, kind)
+        if path.is_file():
+            with path.open("rb") as file:
+                left = path.stat().st_size
+                while content := file.read(PIECE):
+                    left -= len(content)
+                    yield Piece(kind, content, last=left == 0)
 
 
 def helped(
