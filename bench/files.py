@@ -82,6 +82,19 @@ def move(source: Path, target: Path, lock: Path) -> bool:
     return True
 
 
+def lasting_name(path: Path, lock: Path) -> str:
+    """The name of the folder that holds a file with it: drawn once, whatever becomes of the folder's path.
+
+    Raises:
+        OSError: If the file cannot be made.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock):
+        if not path.exists():
+            path.write_text(uuid4().hex, encoding="ascii")
+        return path.read_text(encoding="ascii")
+
+
 def network_file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> str | None:
     """The type of the network file system that a path lies on, such as "nfs4"; None if it is local or not known.
 
@@ -121,7 +134,13 @@ def sweep(folders: Iterable[Path]) -> None:
     for part in (folder / name for folder, name in names if name.startswith(".") and name.endswith(".tmp")):
         with suppress(OSError), _held(part, os.O_RDWR) as nobody_writes:
             if nobody_writes:
+                journal_of(part).unlink(missing_ok=True)
                 part.unlink(missing_ok=True)
+
+
+def journal_of(data_base: Path) -> Path:
+    """Where SQLite keeps what it has not finished writing."""
+    return data_base.with_name(f"{data_base.name}-journal")
 
 
 @contextmanager

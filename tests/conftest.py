@@ -176,10 +176,11 @@ def nothing_is_left_in_the_current_folder(
     assert list(folder.iterdir()) == []
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def data_base(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """An MLflow data base with our experiment and no run; making one takes seconds."""
-    from bench.records.tracking import default_uri, sync
+    from bench.records.mlflow_address import default_uri
+    from bench.records.tracking import sync
 
     folder = tmp_path_factory.mktemp("empty")
     sync([], default_uri(folder), folder)

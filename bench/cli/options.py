@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import os
+import shlex
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
@@ -230,7 +232,7 @@ def say_unread(sentences: Sequence[str]) -> None:
 
 def nothing(results: Path, source: str | None, names: Sequence[str] = ()) -> str:
     """What is not there, of all or of what was named; without the password of an address."""
-    from bench.records.mlflow_store import shown
+    from bench.records.mlflow_address import shown
 
     origin = f"mlflow:{shown(source.removeprefix('mlflow:'))}" if source else str(results)
     if names and set(names) <= {"tuning", "tuning_ledger"}:
@@ -253,7 +255,7 @@ def tracking_store(uri: str | None, results: Path, *, track: bool = True) -> str
     """
     from bench.errors import is_installed, require
     from bench.files import network_file_system
-    from bench.records.mlflow_store import default_uri, file_of
+    from bench.records.mlflow_address import default_uri, file_of
 
     if not track:
         return None
@@ -274,6 +276,13 @@ def tracking_store(uri: str | None, results: Path, *, track: bool = True) -> str
     if system:
         _say(f"{file} lies on {system}, where a data base of SQLite may break; a server ('mlflow server') does not")
     return address
+
+
+def typed() -> str:
+    """The command as it was typed, without passwords of addresses."""
+    from bench.records.mlflow_address import shown
+
+    return shlex.join(["stbench", *(shown(word) for word in sys.argv[1:])])
 
 
 def _say(hint: str) -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from bench.cli.console import ConsoleObserver, print_line, warn_on
 from bench.cli.execution import ExecutionOptions
 from bench.cli.leaderboard import outcome_of
-from bench.cli.options import PlanOptions, with_options
+from bench.cli.options import PlanOptions, typed, with_options
 from bench.cli.plan import announce, expect, show_expected, show_plan
 from bench.records.saved import NOTHING, Saving
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from bench.catalog.data import Catalog
     from bench.records.planned import PlannedRun
+    from bench.records.tracking_process import TrackerBeside
     from bench.runs.estimate import Pace
     from bench.runs.executors import Asked, Executor
     from bench.runs.runner import Observer
@@ -74,7 +75,7 @@ def run(
     else:
         announce(console, expected)
         _say_unsaved(plan, options.results, saving if not force else NOTHING, before=True)
-        with _tracker(console, tracked, options.results) as trackers:  # tables are there before MLflow is waited for
+        with _tracker(console, tracked, options, suite) as trackers:  # tables are there before MLflow is waited for
             made = plan if force else _unfinished(plan, options.results)
             outcome = _execute(
                 console,
@@ -89,7 +90,9 @@ def run(
                 paces=expected.paces,
                 saving=saving,
             )
-            _finish(console, options, suite, plan, outcome, force=force)
+            written = _finish(console, options, suite, plan, outcome, force=force)
+            for tracker in trackers:
+                tracker.files_written(written)
             _say_unsaved(made, options.results, saving, before=False)
     if options.profile == "quick":
         print_line(NEXT)
@@ -169,14 +172,16 @@ def _quick(plan: Sequence[PlannedRun]) -> str:
 
 
 @contextmanager
-def _tracker(console: Console, uri: str | None, results: Path) -> Iterator[list[Observer]]:
+def _tracker(console: Console, uri: str | None, options: PlanOptions, suite: Suite) -> Iterator[list[TrackerBeside]]:
     """What writes to MLflow, if anything does."""
     if uri is None:
         yield []
         return
+    from bench.records.mlflow_store import Command
     from bench.records.tracking_process import TrackerBeside
 
-    with TrackerBeside(uri, results, warn=partial(warn_on, console)) as tracker:
+    command = Command(name="stbench run", words=typed(), suite=suite.name, profile=options.profile)
+    with TrackerBeside(uri, options.results, warn=partial(warn_on, console), command=command) as tracker:
         yield [tracker]
 
 
@@ -188,14 +193,14 @@ def _finish(
     outcome: Counter[str],
     *,
     force: bool,
-) -> None:
+) -> list[Path]:
     """Write tables and figures, and say what became of the plan; of runs that are only queued say so."""
     from bench.cli.output import write_both
 
     if queued := len(plan) - outcome.total():  # with --slurm-detach
         again = "the same command without --force" if force else "the same command"
         print_line(f"{queued} queued; {again} follows them and writes the tables")
-        return
+        return []
     written = write_both(options.results, [options.suite] if options.suite else [])
     console.print(outcome_of(plan, suite, options.results), highlight=False)
     tables, figures = (", ".join(str(p) for p in written if p.suffix == ending) for ending in (".md", ".png"))
@@ -204,3 +209,4 @@ def _finish(
     text += f"; figures (also as .pdf): {figures}" if figures else ""
     print_line(text)
     print_line("all of it in one file to read: stbench report")
+    return written

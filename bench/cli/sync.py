@@ -5,24 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.cli.console import print_line
-from bench.cli.options import ResultsDir, TrackingUri, say_unread
+from bench.cli.options import ResultsDir, TrackingUri, say_unread, typed
 from bench.errors import require
 
 
 def sync(results: ResultsDir = Path("results"), tracking_uri: TrackingUri = None) -> None:
     """Log finished runs and studies that are missing in MLflow."""
     from bench.records import tracking
-    from bench.records.mlflow_store import default_uri
+    from bench.records.mlflow_address import default_uri, shown
+    from bench.records.mlflow_store import Command
     from bench.records.store import ResultStore
     from bench.tuning.tracking import sync_studies
 
     require("mlflow", "tracking", "stbench sync")
-    uri = tracking_uri or default_uri(results)
+    uri, store = tracking_uri or default_uri(results), ResultStore(results)
+    store.sweep()
+    command = Command(name="stbench sync", words=typed())
+    files = [path for folder in ("tables", "figures") for path in sorted((results / folder).glob("*.*"))]
     unread: list[str] = []
-    records = ResultStore(results).records(lambda error: unread.append(str(error)))
-    added, present = tracking.sync(records, uri, results)
+    records = store.records(lambda error: unread.append(str(error)))
+    added, present = tracking.sync(records, uri, results, command=command, files=files, say=print_line)
     say_unread(unread)
-    print_line(f"{added} runs added, {present} were there: {tracking.shown(uri)}")
-    added, present = sync_studies(results, uri)
+    print_line(f"{added} runs added, {present} were there: {shown(uri)}")
+    added, present = sync_studies(results, uri, say=print_line)
     if added or present:
         print_line(f"{added} studies of tuning added, {present} were there")

@@ -197,6 +197,7 @@ def _study(
     aside = folder.write(*address[:3], tuned, job.slug)
     screen.written(study, folder.path(*address), aside, tuned.found.edges if tuned.found else ())
     write_trials(results, study_of(study))
+    written = write_study(results, *address)
     for tracker in trackers:
-        tracker.finished(*address)
-    return write_study(results, *address)
+        tracker.finished(*address, files=written)
+    return written

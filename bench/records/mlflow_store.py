@@ -3,82 +3,90 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import json
 import re
-import tempfile
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from filelock import FileLock
+from filelock import FileLock, Timeout
+from msgspec import Struct
 
-from bench.errors import TrackingError, require
+from bench.errors import TrackingError
+from bench.files import lasting_name
+from bench.records.mlflow_address import shown
+from bench.records.mlflow_client import (
+    COMMIT,
+    LOGGED,
+    PARENT,
+    VALUE_LENGTH,
+    artefact,
+    existing_experiment,
+    log_metrics,
+    logged_at,
+    metrics_of,
+    milliseconds,
+    open_experiment,
+    search,
+    silent,
+    source_tags,
+)
 from bench.records.record import DoneRun, Epoch, FailedRun, Label, Record, Spec, changes, dump, parse
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Metric, Run
+    from mlflow.entities import DatasetInput, Metric, Run
 
 EXPERIMENT = "st-vfm-bench"
 ARTEFACT = "record.json"
 CURVE = ("lr", "train_loss", "val_mae")
-RUN_ID, DIGEST = "stbench.run_id", "stbench.record_sha256"
-FILES = re.compile(r"(sqlite(\+\w+)?|file):", re.IGNORECASE)  # addresses without a host
-OPEN_S = 60.0  # another process may be creating the data base
-VALUE_LENGTH, PARAMS_A_CALL, METRICS_A_CALL, RUNS_A_PAGE = 500, 100, 1000, 1000  # limits that old servers have, too
-ENVIRONMENT: Mapping[str, str] = {
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_LOGGING_LEVEL": "ERROR",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
-}
-"""Settings of MLflow where the user has made none: be quiet, and give a dead server up within seconds."""
+RUN_ID, DIGEST, HOME = "stbench.run_id", "stbench.record_sha256", "stbench.home"
+KIND, COMMAND, DIRTY = "stbench.kind", "stbench.command_id", "mlflow.source.git.dirty"
+RUNNING = "attributes.status = 'RUNNING'"
+ENDED = ("FINISHED", "FAILED")
+SOURCE = "stbench run"  # of every run, whoever logs it
+DIGEST_LENGTH = 36  # the longest digest of a data set that MLflow keeps
+PARAMS_A_CALL = 100  # a limit that old servers have, too
+LOCK_S = 60.0  # another process may be logging a run
 
 
-def default_uri(results: Path) -> str:
-    """The tracking store of a results folder."""
-    return f"sqlite:///{results.resolve() / 'mlflow.db'}"
+class Command(Struct, frozen=True):
+    """What logs runs; a parent run in MLflow stands for it.
 
+    Attributes:
+        name: "stbench run".
+        words: As it was typed, without passwords.
+    """
 
-def file_of(uri: str) -> Path | None:
-    """The file or folder of a store without a server; None of one that has a host."""
-    scheme, _, rest = uri.partition(":")
-    return Path(rest.removeprefix("//" if scheme.lower() == "file" else "///")) if FILES.match(uri) else None
-
-
-def shown(uri: str) -> str:
-    """The address without user and password, which may themselves hold "/" and "@"; a file's address is as it was."""
-    scheme, _, rest = uri.partition("://")
-    _, at, host = rest.rpartition("@")
-    return f"{scheme}://***@{host}" if at and not FILES.match(uri) else uri
-
-
-def quiet_environment() -> dict[str, str]:
-    """The environment for a process of MLflow: the user's own, completed by ``ENVIRONMENT``."""
-    return {**ENVIRONMENT, **os.environ}
+    name: str
+    words: str = ""
+    suite: str = ""
+    profile: str = ""
 
 
 class MlflowStore:
-    """One experiment in one tracking store."""
+    """One experiment in one tracking store.
 
-    def __init__(self, client: MlflowClient, experiment: str) -> None:
-        self._client = client
-        self._experiment = experiment
+    Attributes:
+        experiment: Its id in MLflow.
+    """
+
+    def __init__(self, client: MlflowClient, experiment: str, results: Path | None = None) -> None:
+        self._client, self.experiment = client, experiment
+        self._locks = None if results is None else results / "locks"
+        self._home = "" if self._locks is None else lasting_name(self._locks / "id", self._locks / "id.lock")
 
     @classmethod
-    def open(cls, uri: str, results: Path) -> MlflowStore:
+    def open(cls, uri: str, results: Path, say: Callable[[str], None] = silent) -> MlflowStore:
         """Open the experiment, creating data base and experiment where they are missing.
 
-        Artefacts of a store without a server lie in ``results``. MLflow's own exceptions pass through.
+        Artefacts of a store without a server lie in ``results``. ``say`` is told in a sentence what was mended.
+        MLflow's own exceptions pass through.
         """
-        return cls(*open_experiment(uri, results, EXPERIMENT))
+        return cls(*open_experiment(uri, results, EXPERIMENT, say), results)
 
     @classmethod
     def open_existing(cls, uri: str) -> MlflowStore:
@@ -87,60 +95,106 @@ class MlflowStore:
         Raises:
             TrackingError: If there is none; MLflow's own exceptions pass through.
         """
-        client = existing(uri)
-        experiment = client.get_experiment_by_name(EXPERIMENT)
-        if experiment is None:
+        opened = existing_experiment(uri, EXPERIMENT)
+        if opened is None:
             raise TrackingError(f"MLflow at {shown(uri)} has no experiment '{EXPERIMENT}'; run 'stbench sync' first")
-        return cls(client, experiment.experiment_id)
+        return cls(*opened)
 
-    def start(self, run_id: str, spec: Spec, label: Label) -> str:
-        """Begin a run, or go on with one that was killed; returns MLflow's id."""
-        from mlflow.entities import Param
+    def begin(self, command: Command, at: float | None = None) -> CommandRun:
+        """A parent run for what a command logs since a time, now if none is given; those of killed ones are closed."""
+        assert self._locks is not None  # noqa: S101 - it was opened for writing
+        with self._alone():
+            for run in search(self._client, self.experiment, f"tags.`{KIND}` = 'command' and {RUNNING}"):
+                if run.data.tags.get(HOME) == self._home and _free(self._lock_of(run.data.tags.get(COMMAND, ""))):
+                    self._client.set_terminated(run.info.run_id, "KILLED")
+            name = uuid.uuid4().hex
+            lock = self._lock_of(name)
+            lock.acquire()
+            facts = {"suite": command.suite, "profile": command.profile, "command": command.words[:VALUE_LENGTH]}
+            tags = {f"stbench.{key}": value for key, value in facts.items() if value}
+            tags |= {KIND: "command", HOME: self._home, COMMAND: name, **source_tags(command.name)}
+            title = " ".join(filter(None, (command.name.removeprefix("stbench "), command.suite, command.profile)))
+            run = self._client.create_run(self.experiment, milliseconds(at), tags, title)
+        return CommandRun(self._client, run.info.run_id, lock)
 
-        query = f"tags.`{RUN_ID}` = '{run_id}' and attributes.status = 'RUNNING'"
-        running = self._client.search_runs([self._experiment], query, order_by=["attributes.start_time"], max_results=1)
-        name = f"{spec.data.name}/{spec.model}/s{spec.seed}"
-        run = (
-            running[0]
-            if running
-            else self._client.create_run(self._experiment, run_name=name, tags=_tags(run_id, spec, label))
-        )
-        params = [Param(_name(key), str(value)[:VALUE_LENGTH]) for key, value in _flat(msgspec.to_builtins(spec))]
-        for start in range(0, len(params), PARAMS_A_CALL):
-            self._client.log_batch(run.info.run_id, params=params[start : start + PARAMS_A_CALL])
-        return str(run.info.run_id)
+    def start(
+        self, run_id: str, spec: Spec, label: Label, parent: CommandRun | None = None, at: float | None = None
+    ) -> str:
+        """Begin a run at a time, now if none is given, or go on with one that was killed; returns MLflow's id."""
+        with self._alone():
+            return self._start(run_id, spec, label, parent, milliseconds(at))
 
     def log_epochs(self, mlflow_id: str, rows: Iterable[Epoch]) -> None:
-        """Log rows of a learning curve as metrics ``epoch/<name>``."""
-        metrics = [
-            metric
-            for row in rows
-            for name in CURVE
-            for metric in metrics_of(f"epoch/{name}", {row.epoch: getattr(row, name)})
-        ]
-        log_metrics(self._client, mlflow_id, metrics)
+        """Log rows of a learning curve as metrics ``epoch/<name>``, unless the run was closed meanwhile."""
+        with self._alone():
+            if self._is_running(mlflow_id):
+                log_metrics(self._client, mlflow_id, _curve(rows))
 
-    def finish(self, mlflow_id: str, record: Record) -> None:
+    def log(self, record: Record, parent: CommandRun | None = None, begun: str | None = None) -> bool:
+        """Log a record as a closed run; False if MLflow has it already, whoever logged it.
+
+        Args:
+            record: The record.
+            parent: The run of the command that logs it.
+            begun: MLflow's id of the run that was started for it.
+        """
+        with self._alone():
+            query = f"tags.`{RUN_ID}` = '{record.run_id}' and tags.`{DIGEST}` = '{digest(dump(record))}'"
+            running = begun if begun is not None and self._is_running(begun) else None
+            if any(run.info.status in ENDED for run in search(self._client, self.experiment, query)):
+                if running is not None:
+                    self._client.delete_run(running)
+                return False
+            took = record.cost.wall_s if isinstance(record, DoneRun) and record.cost else 0.0
+            began = milliseconds(None if record.ended is None else record.ended - took)
+            mlflow_id = running or self._start(record.run_id, record.spec, record.label, parent, began)
+            self._finish(mlflow_id, record)
+            return True
+
+    def _start(self, run_id: str, spec: Spec, label: Label, parent: CommandRun | None, began: int) -> str:
+        from mlflow.entities import Param
+
+        tags = _tags(run_id, spec, label) | {HOME: self._home, **source_tags(SOURCE)}
+        tags |= {PARENT: parent.mlflow_id} if parent else {}
+        running = search(self._client, self.experiment, f"tags.`{RUN_ID}` = '{run_id}' and {RUNNING}")
+        mine = [run for run in running if run.data.tags.get(HOME, self._home) == self._home]
+        if mine:
+            mlflow_id = str(min(mine, key=lambda run: (run.info.start_time, run.info.run_id)).info.run_id)
+            for key, value in tags.items():
+                self._client.set_tag(mlflow_id, key, value)
+        else:
+            name = f"{spec.data.name}/{spec.model}/s{spec.seed}"
+            made = self._client.create_run(self.experiment, began, tags, name)
+            mlflow_id = str(made.info.run_id)
+        params = [Param(_name(key), str(value)[:VALUE_LENGTH]) for key, value in _flat(msgspec.to_builtins(spec))]
+        for start in range(0, len(params), PARAMS_A_CALL):
+            self._client.log_batch(mlflow_id, params=params[start : start + PARAMS_A_CALL])
+        self._client.log_inputs(mlflow_id, [_data_set(spec, label)])
+        return mlflow_id
+
+    def _finish(self, mlflow_id: str, record: Record) -> None:
         """Log whatever of a record MLflow does not have yet, then close the run; the status comes last."""
-        text = dump(record).decode()
+        text, then = dump(record).decode(), milliseconds(record.ended)
         if isinstance(record, DoneRun):
             known = self._epochs(mlflow_id) if record.curve else set()
-            self.log_epochs(mlflow_id, [row for row in record.curve if row.epoch not in known])
-            log_metrics(self._client, mlflow_id, list(_final_metrics(record)))
+            log_metrics(self._client, mlflow_id, _curve((row for row in record.curve if row.epoch not in known), then))
+            log_metrics(self._client, mlflow_id, list(_final_metrics(record, then)))
         self._client.log_text(mlflow_id, text, ARTEFACT)
-        if isinstance(record, FailedRun):
-            self._client.set_tag(mlflow_id, "stbench.error", record.error.message[:VALUE_LENGTH])
-        self._client.set_tag(mlflow_id, DIGEST, digest(text))
-        self._client.set_terminated(mlflow_id, "FINISHED" if record.status == "done" else "FAILED")
+        tags = {"stbench.error": record.error.message[:VALUE_LENGTH]} if isinstance(record, FailedRun) else {}
+        if commit := record.environment.commit:
+            tags |= {COMMIT: commit.removesuffix("+"), DIRTY: str(commit.endswith("+")).lower()}
+        for key, value in {**tags, LOGGED: str(milliseconds()), DIGEST: digest(text)}.items():
+            self._client.set_tag(mlflow_id, key, value)
+        self._client.set_terminated(mlflow_id, "FINISHED" if record.status == "done" else "FAILED", then)
 
     def logged(self) -> list[Run]:
-        """Every complete run of MLflow, tagged with ``RUN_ID`` and ``DIGEST``, in the order in which they ended."""
+        """Every complete run of MLflow, tagged with ``RUN_ID`` and ``DIGEST``, in the order of their logging."""
         complete = [
             run
-            for run in search(self._client, self._experiment)
-            if run.info.status in ("FINISHED", "FAILED") and {RUN_ID, DIGEST} <= run.data.tags.keys()
+            for run in search(self._client, self.experiment)
+            if run.info.status in ENDED and {RUN_ID, DIGEST} <= run.data.tags.keys()
         ]
-        return sorted(complete, key=ended)
+        return sorted(complete, key=logged_at)
 
     def read(self, run: Run) -> Record:
         """The record that a run of MLflow carries.
@@ -150,7 +204,7 @@ class MlflowStore:
             StoreError: If it is no record.
         """
         mlflow_id = run.info.run_id
-        text = artefact(self._client, mlflow_id, ARTEFACT)
+        text = artefact(self._client, run, ARTEFACT)
         if digest(text) != run.data.tags[DIGEST]:
             raise TrackingError(
                 f"{ARTEFACT} of MLflow run {mlflow_id} was changed after it was logged; "
@@ -162,101 +216,50 @@ class MlflowStore:
         """The epochs that MLflow has already."""
         return {point.step for point in self._client.get_metric_history(mlflow_id, f"epoch/{CURVE[0]}")}
 
+    def _is_running(self, mlflow_id: str) -> bool:
+        run = self._client.get_run(mlflow_id)
+        return bool(run.info.status == "RUNNING" and run.info.lifecycle_stage == "active")
 
-def open_experiment(uri: str, results: Path, name: str) -> tuple[MlflowClient, str]:
-    """A client and the id of an experiment, made where it is missing. MLflow's own exceptions pass through."""
-    local = not uri.startswith(("http://", "https://"))
-    with _creating(results) if local else nullcontext():
-        client = _client(uri)
-        experiment = client.get_experiment_by_name(name)
-        if experiment is not None:
-            return client, str(experiment.experiment_id)
-        artefacts = (results.resolve() / "mlartifacts").as_uri() if local else None
-        return client, _create_experiment(client, name, artefacts)
+    def _lock_of(self, name: str) -> FileLock:
+        """Held by a command for as long as its process lives."""
+        assert self._locks is not None  # noqa: S101 - it was opened for writing
+        return FileLock(self._locks / f"mlflow-command-{name}.lock")
 
-
-def existing(uri: str) -> MlflowClient:
-    """A client for reading.
-
-    Raises:
-        TrackingError: If there is no such data base.
-    """
-    path = re.sub(r"^sqlite(\+\w+)?:///", "", uri, flags=re.IGNORECASE)
-    if path != uri and not Path(path).exists():
-        raise TrackingError(f"there is no MLflow data base {path}; check the address, or run 'stbench sync' first")
-    return _client(uri)
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No other process that shares the results folder begins or closes a run meanwhile."""
+        assert self._locks is not None  # noqa: S101 - it was opened for writing
+        try:
+            with FileLock(self._locks / "mlflow-runs.lock", timeout=LOCK_S):
+                yield
+        except Timeout as error:
+            raise TrackingError(
+                f"another process has been writing to MLflow for {LOCK_S:g} s; 'stbench sync' fills in what is missing"
+            ) from error
 
 
-def search(client: MlflowClient, experiment: str, query: str = "") -> Iterator[Run]:
-    """All runs of an experiment that fit a query, page by page."""
-    token = None
-    while True:
-        page = client.search_runs([experiment], query, max_results=RUNS_A_PAGE, page_token=token)
-        yield from page
-        if not (token := page.token):
-            return
+class CommandRun:
+    """The parent run of a command."""
 
+    def __init__(self, client: MlflowClient, mlflow_id: str, lock: FileLock) -> None:
+        self._client, self.mlflow_id, self._lock = client, mlflow_id, lock
 
-def ended(run: Run) -> tuple[int, str]:
-    """Milliseconds since 1970, then the id: to sort runs of MLflow by when they ended."""
-    return int(run.info.end_time or 0), str(run.info.run_id)
+    def log_files(self, files: Iterable[Path]) -> None:
+        """Keep files as artefacts, each in a folder of the name that its own has."""
+        for file in files:
+            self._client.log_artifact(self.mlflow_id, str(file), file.parent.name)
 
-
-def artefact(client: MlflowClient, mlflow_id: str, name: str) -> bytes:
-    """A file of a run of MLflow."""
-    with tempfile.TemporaryDirectory() as folder:
-        return Path(client.download_artifacts(mlflow_id, name, folder)).read_bytes()
-
-
-def metrics_of(name: str, values: Mapping[int, float | None]) -> list[Metric]:
-    """One metric of MLflow, from its values by step; None is left out."""
-    from mlflow.entities import Metric
-
-    now = int(time.time() * 1000)
-    return [Metric(name, float(value), now, step) for step, value in values.items() if value is not None]
-
-
-def log_metrics(client: MlflowClient, mlflow_id: str, metrics: Sequence[Metric]) -> None:
-    """Log metrics in as few calls as old servers allow."""
-    for start in range(0, len(metrics), METRICS_A_CALL):
-        client.log_batch(mlflow_id, metrics=metrics[start : start + METRICS_A_CALL])
+    def end(self, status: str, counts: Mapping[str, int], at: float | None = None) -> None:
+        """Close it at a time, now if none is given; ``counts`` says how many runs ended in what way."""
+        metrics = [metric for name, number in counts.items() for metric in metrics_of(name, {0: float(number)})]
+        log_metrics(self._client, self.mlflow_id, metrics)
+        self._client.set_terminated(self.mlflow_id, status, milliseconds(at))
+        self._lock.release()
 
 
 def digest(text: str | bytes) -> str:
     """The sha256 of a record's text."""
     return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
-
-
-def _client(uri: str) -> MlflowClient:
-    """A client of this address; to MLflow, no address means a data base in the current folder."""
-    if not uri.strip():
-        raise TrackingError(
-            "the address of MLflow is empty; write one, such as sqlite:///results/mlflow.db or http://localhost:5000"
-        )
-    require("mlflow", "tracking", f"MLflow at {shown(uri)}")
-    os.environ.update(quiet_environment())
-    from mlflow import MlflowClient
-
-    return MlflowClient(tracking_uri=uri)
-
-
-def _creating(results: Path) -> FileLock:
-    """Held while a data base is opened: two processes cannot both create its tables."""
-    folder = results / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    return FileLock(folder / "mlflow.lock", timeout=OPEN_S)
-
-
-def _create_experiment(client: MlflowClient, name: str, artefacts: str | None) -> str:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        return str(client.create_experiment(name, artifact_location=artefacts))
-    except MlflowException:  # someone else was faster
-        experiment = client.get_experiment_by_name(name)
-        if experiment is None:
-            raise
-        return str(experiment.experiment_id)
 
 
 def _tags(run_id: str, spec: Spec, label: Label) -> dict[str, str]:
@@ -270,19 +273,52 @@ def _tags(run_id: str, spec: Spec, label: Label) -> dict[str, str]:
         "changes": ", ".join(changes(label.overrides)),
         "weights": spec.weights,
         "weights_sha256": spec.weights_sha256 or "",
+        "suite": label.suite,
+        "seed": spec.seed,
+        "tuned": str(spec.tuned).lower(),
+        "tuned_with": spec.tuned_with,
         "synthetic": str(spec.data.synthetic).lower(),
         "external": str(spec.external).lower(),
     }
-    return {f"stbench.{key}": str(value)[:VALUE_LENGTH] for key, value in facts.items()}
+    return {f"stbench.{key}": str(value)[:VALUE_LENGTH] for key, value in facts.items() if value != ""}
 
 
-def _final_metrics(record: DoneRun) -> Iterator[Metric]:
+def _data_set(spec: Spec, label: Label) -> DatasetInput:
+    """The data set of a run as MLflow's interface lists it; its digest there has room for a part of the sha256."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    data = spec.data
+    source = {"name": label.source or data.name, "version": data.version, "sha256": data.sha256}
+    profile = {"synthetic": data.synthetic, "city": label.city, "sha256": data.sha256}
+    known = Dataset(data.name, data.sha256[:DIGEST_LENGTH], "stbench", json.dumps(source), None, json.dumps(profile))
+    return DatasetInput(known, [InputTag("mlflow.data.context", "train, val, test")])
+
+
+def _free(lock: FileLock) -> bool:
+    """Whether no process holds a lock."""
+    if not Path(lock.lock_file).exists():
+        return True
+    with suppress(Timeout), lock.acquire(timeout=0):
+        return True
+    return False
+
+
+def _curve(rows: Iterable[Epoch], at: int | None = None) -> list[Metric]:
+    return [
+        metric
+        for row in rows
+        for name in CURVE
+        for metric in metrics_of(f"epoch/{name}", {row.epoch: getattr(row, name)}, at)
+    ]
+
+
+def _final_metrics(record: DoneRun, at: int) -> Iterator[Metric]:
     for split, scores in record.scores.items():
         for name, score in scores.items():
-            yield from metrics_of(f"{split}_{name}", {0: score.overall})
-            yield from metrics_of(f"{split}_{name}_step", dict(enumerate(score.per_step, start=1)))
+            yield from metrics_of(f"{split}_{name}", {0: score.overall}, at)
+            yield from metrics_of(f"{split}_{name}_step", dict(enumerate(score.per_step, start=1)), at)
     for key, value in (msgspec.structs.asdict(record.cost) if record.cost else {}).items():
-        yield from metrics_of(_name(key), {0: value})
+        yield from metrics_of(_name(key), {0: value}, at)
 
 
 def _flat(value: object, prefix: str = "") -> Iterator[tuple[str, object]]:

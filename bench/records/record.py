@@ -97,6 +97,7 @@ class Label(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         dataset_title, model_title: What readers see in place of their names, where neither is known to who reads the
             record; empty in records that were made before they were kept.
         interval: Minutes of a slot; 0 in records that were made before it was kept.
+        suite: Whose plan the run was made of; empty outside of suites, and in records made before it was kept.
     """
 
     profile: str
@@ -107,6 +108,7 @@ class Label(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     dataset_title: str = ""
     model_title: str = ""
     interval: Whole = 0
+    suite: str = ""
 
 
 class Counts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -220,6 +222,7 @@ class _Run(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     Attributes:
         code: Digest of the code that answered (``bench.catalog.code``).
         role: "naive" for a naive baseline, which is not trained.
+        ended: When the run ended, in seconds since 1970; None in records that were made before it was kept.
     """
 
     schema: Literal[4]
@@ -229,6 +232,7 @@ class _Run(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     spec: Spec
     label: Label
     environment: Environment
+    ended: float | None = None
 
     @property
     def dataset(self) -> str:

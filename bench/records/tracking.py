@@ -9,16 +9,17 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from bench.errors import BenchError, TrackingError
-from bench.records.mlflow_store import DIGEST, RUN_ID, MlflowStore, default_uri, digest, quiet_environment, shown
+from bench.records.mlflow_address import shown
+from bench.records.mlflow_client import schema_problem, silent
+from bench.records.mlflow_store import DIGEST, RUN_ID, Command, CommandRun, MlflowStore, digest
 from bench.records.record import Epoch, Label, Record, Spec, dump
-
-__all__ = ["Feed", "Tracker", "default_uri", "one_sentence", "quiet_environment", "records_from", "shown", "sync"]
 
 FLUSH_S = 2.0  # epochs are sent together when they are faster than this
 PAUSE_S = 60.0  # after an error nothing is tried for so long
@@ -49,6 +50,11 @@ class Feed(Generic[S]):
         self._jobs: queue.SimpleQueue[Callable[[S], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._warned = False
+
+    @property
+    def begun(self) -> bool:
+        """Whether there was any job."""
+        return self._thread is not None
 
     def post(self, job: Callable[[S], None]) -> None:
         if self._thread is None:
@@ -107,24 +113,31 @@ class Tracker:
     Args:
         uri: A tracking store, such as ``default_uri(results)``.
         results: The results folder; artefacts of a store without a server lie in its ``mlartifacts``.
-        warn: Called once, with one sentence, when MLflow does not work.
+        warn: Called with a sentence when MLflow was mended, and once when it does not work.
+        command: What makes the runs; they become children of a run of it.
     """
 
-    def __init__(self, uri: str, results: Path, *, warn: Callable[[str], None]) -> None:
+    def __init__(self, uri: str, results: Path, *, warn: Callable[[str], None], command: Command | None = None) -> None:
         self._open: dict[str, str] = {}  # our run id → MLflow's; touched by the thread alone
-        self._feed = Feed(uri, lambda: MlflowStore.open(uri, results), warn=warn, lost=self._open.clear)
+        self._feed = Feed(uri, lambda: MlflowStore.open(uri, results, warn), warn=warn, lost=self._open.clear)
         self._epochs: dict[str, list[Epoch]] = {}  # by our run id; several runs may be under way
         self._flushed = 0.0
+        self._parent = None if command is None else _Parent(command)
 
     def __enter__(self) -> Tracker:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        self.close("FINISHED" if error is None else "KILLED")
 
-    def run_started(self, run: Followed) -> None:
+    def run_started(self, run: Followed, at: float | None = None) -> None:
+        """Begin a run; ``at`` is when it began, in seconds since 1970, now if it is None."""
+        began = time.time() if at is None else at
+        if self._parent is not None:
+            self._parent.began = self._parent.began or began
+
         def start(store: MlflowStore) -> None:
-            self._open[run.run_id] = store.start(run.run_id, run.spec, run.label)
+            self._open[run.run_id] = store.start(run.run_id, run.spec, run.label, self._parent_in(store), began)
 
         self._epochs[run.run_id] = []
         self._feed.post(start)
@@ -150,8 +163,7 @@ class Tracker:
         self._epochs.pop(run_id, None)
 
         def finish(store: MlflowStore) -> None:
-            mlflow_id = self._open.pop(run_id, None) or store.start(run_id, record.spec, record.label)
-            store.finish(mlflow_id, record)
+            _logged(store, record, self._parent, self._open.pop(run_id, None))
 
         self._feed.post(finish)
 
@@ -161,13 +173,68 @@ class Tracker:
     def run_skipped(self, run: Followed, why: Literal["stored", "elsewhere"]) -> None:
         """Nothing to track."""
 
-    def close(self) -> None:
-        """Wait until MLflow has everything, but not for long."""
+    def files_written(self, files: Iterable[Path]) -> None:
+        """Keep tables and figures as artefacts of the command's run."""
+        kept = tuple(files)
+
+        def log(store: MlflowStore) -> None:
+            if (parent := self._parent_in(store)) is not None:
+                parent.log_files(kept)
+
+        self._feed.post(log)
+
+    def close(self, status: Literal["FINISHED", "KILLED"] = "FINISHED") -> None:
+        """Wait until MLflow has everything, but not for long; ``status`` says how the command ended."""
+        if (parent := self._parent) is not None and self._feed.begun:
+            then = time.time()
+            self._feed.post(lambda _: parent.end(_outcome(status, parent.counts), then))
         self._feed.close()
 
+    def _parent_in(self, store: MlflowStore) -> CommandRun | None:
+        return None if self._parent is None else self._parent.begun_in(store)
 
-def sync(records: Iterable[Record], uri: str, results: Path) -> tuple[int, int]:
+
+class _Parent:
+    """The run of a command, begun with the first run that it makes; touched by the thread of a feed alone."""
+
+    def __init__(self, command: Command) -> None:
+        self._command = command
+        self._run: CommandRun | None = None
+        self.began: float | None = None
+        self.counts: Counter[str] = Counter(done=0, failed=0)
+
+    def begun_in(self, store: MlflowStore) -> CommandRun:
+        self._run = self._run or store.begin(self._command, self.began)
+        return self._run
+
+    def end(self, status: Literal["FINISHED", "FAILED", "KILLED"], at: float | None = None) -> None:
+        if self._run is not None:
+            self._run.end(status, self.counts, at)
+
+
+def _outcome(status: Literal["FINISHED", "KILLED"], counts: Counter[str]) -> Literal["FINISHED", "FAILED", "KILLED"]:
+    """A command that ended in order has failed if a run of it has."""
+    return "FAILED" if status == "FINISHED" and counts["failed"] else status
+
+
+def sync(
+    records: Iterable[Record],
+    uri: str,
+    results: Path,
+    *,
+    command: Command | None = None,
+    files: Iterable[Path] = (),
+    say: Callable[[str], None] = silent,
+) -> tuple[int, int]:
     """Log every record that MLflow does not have in exactly this form.
+
+    Args:
+        records: Of the results folder.
+        uri: A tracking store.
+        results: The results folder.
+        command: What logs them; they become children of a run of it.
+        files: Tables and figures that are kept as artefacts of that run, if anything is added.
+        say: Told in a sentence what was mended in MLflow.
 
     Returns:
         How many were added, and how many were there.
@@ -176,16 +243,42 @@ def sync(records: Iterable[Record], uri: str, results: Path) -> tuple[int, int]:
         TrackingError: If MLflow cannot be used.
     """
     added = present = 0
+    parent = None if command is None else _Parent(command)
     with one_sentence(uri):
-        store = MlflowStore.open(uri, results)
+        store = MlflowStore.open(uri, results, say)
         known = {run.data.tags[DIGEST] for run in store.logged()}
-        for record in records:
-            if digest(dump(record)) in known:
-                present += 1
-                continue
-            store.finish(store.start(record.run_id, record.spec, record.label), record)
-            added += 1
+        with _ended(parent):
+            for record in records:
+                if digest(dump(record)) in known or not _logged(store, record, parent):
+                    present += 1
+                else:
+                    added += 1
+            if added and parent is not None:
+                parent.begun_in(store).log_files(files)
     return added, present
+
+
+@contextmanager
+def _ended(parent: _Parent | None) -> Iterator[None]:
+    """A command's run that ends with the block, in the way that it ends."""
+    try:
+        yield
+    except BaseException:
+        with suppress(Exception):  # what ends the block is the news
+            if parent is not None:
+                parent.end("KILLED")
+        raise
+    if parent is not None:
+        parent.end("FINISHED")
+
+
+def _logged(store: MlflowStore, record: Record, parent: _Parent | None, begun: str | None = None) -> bool:
+    """Log a record below a command's run; False if MLflow has it already."""
+    if parent is None:
+        return store.log(record, None, begun)
+    added = store.log(record, parent.begun_in(store), begun)
+    parent.counts[record.status] += added
+    return added
 
 
 def records_from(
@@ -218,6 +311,8 @@ def one_sentence(uri: str) -> Iterator[None]:
     except BenchError:
         raise
     except Exception as error:
+        if (problem := schema_problem(uri, error)) is not None:
+            raise problem from error
         raise TrackingError(
             f"MLflow at {shown(uri)} cannot be used ({_reason(error, uri)}); check the address"
         ) from error
@@ -225,6 +320,10 @@ def one_sentence(uri: str) -> Iterator[None]:
 
 def _reason(error: Exception, uri: str) -> str:
     """The first line of an error, short enough for a sentence and without the password of the address."""
+    if isinstance(error, TrackingError):
+        return str(error)
+    if (problem := schema_problem(uri, error)) is not None:
+        return str(problem)
     if isinstance(error, ModuleNotFoundError):
         return f"the package {error.name} is not installed"
     line = next(iter(str(error).splitlines()), "") or type(error).__name__

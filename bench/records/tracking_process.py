@@ -14,14 +14,16 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any, Literal
 
 import msgspec
 from msgspec import Struct
 
-from bench.records.mlflow_store import quiet_environment
+from bench.records.mlflow_address import quiet_environment
+from bench.records.mlflow_store import Command
 from bench.records.planned import PlannedRun
 from bench.records.record import Label, Record, Spec
 from bench.records.tracking import CLOSE_S, Tracker
@@ -36,6 +38,7 @@ class Place(Struct, frozen=True):
 
     uri: str
     results: str
+    command: Command | None = None
 
 
 class Started(Struct, frozen=True, tag=True):
@@ -44,6 +47,7 @@ class Started(Struct, frozen=True, tag=True):
     run_id: str
     spec: Spec
     label: Label
+    at: float
 
 
 class Ended(Struct, frozen=True, tag=True):
@@ -59,6 +63,18 @@ class Finished(Struct, frozen=True, tag=True):
     record: Record
 
 
+class Written(Struct, frozen=True, tag=True):
+    """The command has written tables and figures."""
+
+    files: tuple[str, ...]
+
+
+class Closed(Struct, frozen=True, tag=True):
+    """The command has ended; without this it was killed."""
+
+    status: Literal["FINISHED", "KILLED"]
+
+
 class TrackerBeside:
     """An observer of runs that has a process write them to MLflow; ``close`` it, or use it in a ``with``.
 
@@ -67,11 +83,12 @@ class TrackerBeside:
     Args:
         uri: A tracking store.
         results: The results folder.
-        warn: Called, in a thread, with one sentence when MLflow does not work, or lasts.
+        warn: Called, in a thread, with one sentence when MLflow was mended, does not work, or lasts.
+        command: What makes the runs; they become children of a run of it.
     """
 
-    def __init__(self, uri: str, results: Path, *, warn: Callable[[str], None]) -> None:
-        self._place, self._warn = Place(uri=uri, results=str(results)), warn
+    def __init__(self, uri: str, results: Path, *, warn: Callable[[str], None], command: Command | None = None) -> None:
+        self._place, self._warn = Place(uri=uri, results=str(results), command=command), warn
         self._messages: queue.SimpleQueue[Struct | None] = queue.SimpleQueue()
         self._process: subprocess.Popen[bytes] | None = None
         self._threads: list[threading.Thread] = []
@@ -79,11 +96,11 @@ class TrackerBeside:
     def __enter__(self) -> TrackerBeside:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        self.close("FINISHED" if error is None else "KILLED")
 
     def run_started(self, run: PlannedRun) -> None:
-        self._send(Started(run_id=run.run_id, spec=run.spec, label=run.label))
+        self._send(Started(run_id=run.run_id, spec=run.spec, label=run.label, at=time.time()))
 
     def epoch(self, run: PlannedRun, row: Mapping[str, Any]) -> None:
         self._send(Ended(run_id=run.run_id, row=dict(row)))
@@ -97,10 +114,16 @@ class TrackerBeside:
     def run_skipped(self, run: PlannedRun, why: Literal["stored", "elsewhere"]) -> None:
         """Nothing to track."""
 
-    def close(self) -> None:
-        """Wait until MLflow has everything, but not for long."""
+    def files_written(self, files: Iterable[Path]) -> None:
+        """Keep tables and figures as artefacts of the command's run, if it made any run."""
+        if self._process is not None:
+            self._send(Written(files=tuple(str(file.resolve()) for file in files)))
+
+    def close(self, status: Literal["FINISHED", "KILLED"] = "FINISHED") -> None:
+        """Wait until MLflow has everything, but not for long; ``status`` says how the command ended."""
         if (process := self._process) is None:
             return
+        self._send(Closed(status=status))
         self._messages.put(None)
         try:
             process.wait(SOON_S)
@@ -154,18 +177,26 @@ def main() -> None:
         os.nice(NICE)
     lines = sys.stdin.buffer
     place = msgspec.json.decode(lines.readline(), type=Place)
-    decoder = msgspec.json.Decoder(Started | Ended | Finished)
-    with Tracker(place.uri, Path(place.results), warn=lambda text: print(text, flush=True)) as tracker:
+    decoder = msgspec.json.Decoder(Started | Ended | Finished | Written | Closed)
+    tracker = Tracker(place.uri, Path(place.results), warn=lambda text: print(text, flush=True), command=place.command)
+    status: Literal["FINISHED", "KILLED"] = "KILLED"
+    try:
         known: dict[str, Started] = {}
         for line in lines:
             match decoder.decode(line):
                 case Started() as run:
                     known[run.run_id] = run
-                    tracker.run_started(run)
+                    tracker.run_started(run, run.at)
                 case Ended(run_id=run_id, row=row):
                     tracker.epoch(known[run_id], row)
                 case Finished(record=record):
                     tracker.run_finished(known.pop(record.run_id), record)
+                case Written(files=files):
+                    tracker.files_written(map(Path, files))
+                case Closed(status=status):
+                    break
+    finally:
+        tracker.close(status)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
+import time
 import traceback
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -145,6 +146,7 @@ def _common(run: PlannedRun) -> dict[str, Any]:
         "role": "naive" if registry.is_naive(run.model) else "model",
         "spec": run.spec,
         "label": run.label,
+        "ended": round(time.time(), 3),
     }
 
 

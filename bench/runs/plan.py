@@ -78,7 +78,8 @@ def plan(
         settings = searched_settings.get((dataset, task.name, row.method.name))
         one = _run(*data[dataset], task, written(row.method, settings), codes) if settings else first
         for seed in _seeds(selection.seeds or profile.seeds):
-            run = replace(one, spec=structs.replace(one.spec, seed=seed))
+            label = structs.replace(one.label, suite=suite.name)
+            run = replace(one, spec=structs.replace(one.spec, seed=seed), label=label)
             runs.setdefault(run.run_id, run)  # two methods may be one run
     return _shard(list(runs.values()), selection.shard)
 

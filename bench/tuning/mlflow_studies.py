@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -15,15 +15,20 @@ from typing import TYPE_CHECKING, get_args
 from filelock import FileLock
 
 from bench.errors import TrackingError
-from bench.records.mlflow_store import (
+from bench.records.mlflow_client import (
+    LOGGED,
+    PARENT,
     VALUE_LENGTH,
     artefact,
-    ended,
-    existing,
+    existing_experiment,
     log_metrics,
+    logged_at,
     metrics_of,
+    milliseconds,
     open_experiment,
     search,
+    silent,
+    source_tags,
 )
 from bench.tuning.study import State, Study, TrialFacts
 
@@ -32,8 +37,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Metric, Run
 
 EXPERIMENT = "st-vfm-bench-tuning"
-PARENT, KIND, KEY, TRIAL, DIGEST = (
-    "mlflow.parentRunId",
+KIND, KEY, TRIAL, DIGEST = (
     "stbench.kind",
     "stbench.study_key",
     "stbench.trial",
@@ -52,9 +56,12 @@ class StudyRuns:
         self._client, self._experiment, self._lock = client, experiment, lock
 
     @classmethod
-    def open(cls, uri: str, results: Path) -> StudyRuns:
-        """Open it for writing, made where it is missing. MLflow's own exceptions pass through."""
-        client, experiment = open_experiment(uri, results, EXPERIMENT)
+    def open(cls, uri: str, results: Path, say: Callable[[str], None] = silent) -> StudyRuns:
+        """Open it for writing, made where it is missing; ``say`` is told in a sentence what was mended.
+
+        MLflow's own exceptions pass through.
+        """
+        client, experiment = open_experiment(uri, results, EXPERIMENT, say)
         (results / "locks").mkdir(parents=True, exist_ok=True)
         return cls(client, experiment, FileLock(results / "locks" / "mlflow-studies.lock", timeout=LOCK_S))
 
@@ -65,9 +72,8 @@ class StudyRuns:
         Raises:
             TrackingError: If there is no such data base; MLflow's own exceptions pass through.
         """
-        client = existing(uri)
-        experiment = client.get_experiment_by_name(EXPERIMENT)
-        return None if experiment is None else cls(client, str(experiment.experiment_id))
+        opened = existing_experiment(uri, EXPERIMENT)
+        return None if opened is None else cls(*opened)
 
     def log_trials(self, study: Study) -> str:
         """Log the trials that MLflow does not have yet; returns MLflow's id of the study."""
@@ -80,8 +86,15 @@ class StudyRuns:
                     self._log_trial(study, parent, trial)
             return parent
 
-    def finish(self, study: Study, settings: str, trials: str) -> None:
-        """Log what is missing of a study, its two files, and that it is the last of its data set, model and task."""
+    def finish(self, study: Study, settings: str, trials: str, files: Iterable[Path] = ()) -> None:
+        """Log what is missing of a study, its two files, and that it is the last of its data set, model and task.
+
+        Args:
+            study: The study.
+            settings: The text of its file of settings.
+            trials: The text of its file of trials.
+            files: Its ledger and figures, kept as artefacts.
+        """
         parent, both = self.log_trials(study), digest(settings, trials)
         if self._client.get_run(parent).data.tags.get(DIGEST) != both:
             self._client.set_tag(parent, DIGEST, "")  # until both files are there
@@ -89,7 +102,10 @@ class StudyRuns:
             self._client.log_text(parent, trials, TRIALS)
             self._client.log_batch(parent, metrics=_summary(study))
             self._client.set_tag(parent, DIGEST, both)
-        self._client.set_terminated(parent, "FINISHED")
+        for file in files:
+            self._client.log_artifact(parent, str(file), file.parent.name)
+        self._client.set_tag(parent, LOGGED, str(milliseconds()))
+        self._client.set_terminated(parent, "FINISHED", milliseconds(study.ended))
 
     def finished(self) -> dict[tuple[str, str, str, str], Run]:
         """By data set, model, task and slug of the variant, sorted, the run of the study that was finished last.
@@ -99,7 +115,7 @@ class StudyRuns:
         runs = [run for run in self._search(f"tags.`{KIND}` = 'study'") if run.info.status == "FINISHED"]
         last = {
             tuple(run.data.tags.get(f"stbench.{name}", "") for name in ADDRESS): run
-            for run in sorted(runs, key=ended)
+            for run in sorted(runs, key=logged_at)
             if run.data.tags.get(DIGEST)
         }
         ordered = sorted(last.items(), key=itemgetter(0))
@@ -111,23 +127,24 @@ class StudyRuns:
         Raises:
             TrackingError: If they are not those that were logged.
         """
-        mlflow_id = run.info.run_id
-        settings, trials = (artefact(self._client, mlflow_id, name) for name in (SETTINGS, TRIALS))
+        settings, trials = (artefact(self._client, run, name) for name in (SETTINGS, TRIALS))
         if digest(settings, trials) != run.data.tags[DIGEST]:
             raise TrackingError(
-                f"the files of MLflow run {mlflow_id} were changed after they were logged; delete that run "
+                f"the files of MLflow run {run.info.run_id} were changed after they were logged; delete that run "
                 f"and repeat 'stbench sync'"
             )
         return settings, trials
 
     def _parent(self, study: Study) -> str:
         key = hashlib.sha256(f"{study.study} {study.key}".encode()).hexdigest()[:16]
-        begun = list(self._search(f"tags.`{KIND}` = 'study' and tags.`{KEY}` = '{key}'"))
-        if begun:
-            return str(min(begun, key=lambda run: (run.info.start_time, run.info.run_id)).info.run_id)
+        there = list(self._search(f"tags.`{KIND}` = 'study' and tags.`{KEY}` = '{key}'"))
+        if there:
+            return str(min(there, key=lambda run: (run.info.start_time, run.info.run_id)).info.run_id)
         tags = {KIND: "study", KEY: key, **_tags(study)}
         name = f"{study.dataset}/{study.name}/{study.task}"
-        made = str(self._client.create_run(self._experiment, run_name=name, tags=tags).info.run_id)
+        begun = None if study.started is None else milliseconds(study.started)
+        run = self._client.create_run(self._experiment, start_time=begun, run_name=name, tags=tags)
+        made = str(run.info.run_id)
         facts = [(f"space.{name}", _space_text(study, name)) for name in study.space]
         self._log(made, facts, [])
         return made
@@ -146,16 +163,17 @@ class StudyRuns:
         facts = {PARENT: parent, KIND: "trial", TRIAL: str(trial.number), "stbench.state": trial.state}
         facts |= {"stbench.default": "true"} if trial.default else {}
         facts |= {"stbench.error": trial.reason} if trial.reason else {}
+        began, then = (None if at is None else milliseconds(at) for at in (trial.started, trial.ended))
         run = self._client.create_run(
-            self._experiment, run_name=f"trial {trial.number}", tags={**facts, **_tags(study)}
+            self._experiment, start_time=began, run_name=f"trial {trial.number}", tags={**facts, **_tags(study)}
         )
         metrics = [
-            *metrics_of("epoch/val_mae", dict(trial.epochs)),
-            *metrics_of("val_mae", {0: trial.value}),
-            *metrics_of("seconds", {0: trial.seconds}),
+            *metrics_of("epoch/val_mae", dict(trial.epochs), then),
+            *metrics_of("val_mae", {0: trial.value}, then),
+            *metrics_of("seconds", {0: trial.seconds}, then),
         ]
         self._log(run.info.run_id, [(name, str(value)) for name, value in trial.params.items()], metrics)
-        self._client.set_terminated(run.info.run_id, STATUS[trial.state])
+        self._client.set_terminated(run.info.run_id, STATUS[trial.state], then)
 
     def _log(self, mlflow_id: str, params: Sequence[tuple[str, str]], metrics: Sequence[Metric]) -> None:
         from mlflow.entities import Param
@@ -179,10 +197,14 @@ def digest(settings: str | bytes, trials: str | bytes) -> str:
 def _tags(study: Study) -> dict[str, str]:
     names = ("study", *ADDRESS, "protocol", "profile", "weights")
     facts = {f"stbench.{name}": str(getattr(study, name)) for name in names}
-    return facts | {
-        "stbench.fixed": ", ".join(study.fixed)[:VALUE_LENGTH],
-        "stbench.synthetic": json.dumps(study.synthetic),
-    }
+    return (
+        facts
+        | source_tags("stbench tune")
+        | {
+            "stbench.fixed": ", ".join(study.fixed)[:VALUE_LENGTH],
+            "stbench.synthetic": json.dumps(study.synthetic),
+        }
+    )
 
 
 def _space_text(study: Study, name: str) -> str:

@@ -23,7 +23,7 @@ def open_storage(url: str | None, journal: Path) -> BaseStorage:
     """
     import optuna
 
-    from bench.records.mlflow_store import shown
+    from bench.records.mlflow_address import shown
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
@@ -63,7 +63,7 @@ def one_sentence(url: str | None) -> Iterator[None]:
 
 def _reason(error: BaseException, url: str | None) -> str:
     """The first line of an error, without the password of the address."""
-    from bench.records.mlflow_store import shown
+    from bench.records.mlflow_address import shown
 
     line = next(iter(str(error).splitlines()), "") or type(error).__name__
     return line.replace(url, shown(url)) if url else line

@@ -96,6 +96,7 @@ class TrialFacts(BaseModel):
         params: By "model.<setting>" or "train.<setting>"; a killed trial may have none.
         epochs: Pairs of epoch and validation MAE after it.
         reason: Why it failed.
+        started, ended: In seconds since 1970; None if not known, as of what was tuned before they were kept.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -108,6 +109,8 @@ class TrialFacts(BaseModel):
     params: dict[Text, Choice] = {}
     epochs: tuple[tuple[Annotated[int, Interval(ge=0, le=10**7)], Number | None], ...] = ()
     reason: Text = ""
+    started: Annotated[Number, Ge(0)] | None = None
+    ended: Annotated[Number, Ge(0)] | None = None
 
     @property
     def reached(self) -> float | None:
@@ -155,6 +158,16 @@ class Study(BaseModel):
                 if name not in self.space or not self.space[name].holds(value):
                     raise ValueError(f"trial {trial.number} has {name}={value!r}, which is not in the space")
         return self
+
+    @property
+    def started(self) -> float | None:
+        """When its first trial began."""
+        return min((trial.started for trial in self.trials if trial.started is not None), default=None)
+
+    @property
+    def ended(self) -> float | None:
+        """When its last trial ended."""
+        return max((trial.ended for trial in self.trials if trial.ended is not None), default=None)
 
     def count(self, state: State) -> int:
         return sum(trial.state == state for trial in self.trials)

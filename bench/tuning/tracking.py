@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import StoreError, TrackingError
+from bench.records.mlflow_client import silent
 from bench.records.tracking import Feed, one_sentence
 from bench.runs.tuned import TunedFolder
 from bench.tuning.mlflow_studies import DIGEST, StudyRuns, digest
@@ -27,12 +28,12 @@ class StudyTracker:
     Args:
         uri: A tracking store.
         results: The results folder.
-        warn: Called once, with one sentence, when MLflow does not work.
+        warn: Called with a sentence when MLflow was mended, and once when it does not work.
     """
 
     def __init__(self, uri: str, results: Path, *, warn: Callable[[str], None]) -> None:
         self._results = results
-        self._feed = Feed(uri, lambda: StudyRuns.open(uri, results), warn=warn)
+        self._feed = Feed(uri, lambda: StudyRuns.open(uri, results, warn), warn=warn)
         self._posted: dict[str, set[int]] = {}
 
     def __enter__(self) -> StudyTracker:
@@ -61,20 +62,23 @@ class StudyTracker:
 
         self._feed.post(log)
 
-    def finished(self, dataset: str, model: str, task: str, variant_slug: str = "") -> None:
-        """Complete a study from its files, whatever of it arrived so far."""
+    def finished(self, dataset: str, model: str, task: str, variant_slug: str = "", files: Iterable[Path] = ()) -> None:
+        """Complete a study from its files, whatever of it arrived so far; ``files`` are its ledger and figures."""
         settings, trials = _files(self._results, dataset, model, task, variant_slug)
         study = read_trials(trials)
         texts = settings.read_text(encoding="utf-8"), trials.read_text(encoding="utf-8")
+        kept = tuple(files)
 
         def finish(runs: StudyRuns) -> None:
-            runs.finish(study, *texts)
+            runs.finish(study, *texts, kept)
 
         self._feed.post(finish)
 
 
-def sync_studies(results: Path, uri: str) -> tuple[int, int]:
+def sync_studies(results: Path, uri: str, *, say: Callable[[str], None] = silent) -> tuple[int, int]:
     """Log every study with both files that MLflow does not have in exactly this form.
+
+    ``say`` is told in a sentence what was mended in MLflow.
 
     Returns:
         How many were added, and how many were there.
@@ -86,7 +90,7 @@ def sync_studies(results: Path, uri: str) -> tuple[int, int]:
     here = [study for study in studies(results) if _files(results, *_address(study))[0].exists()]
     added = present = 0
     with one_sentence(uri):
-        runs = StudyRuns.open(uri, results) if here else None
+        runs = StudyRuns.open(uri, results, say) if here else None
         known = {key: run.data.tags[DIGEST] for key, run in runs.finished().items()} if runs else {}
         for study in here:
             key = _address(study)
@@ -94,7 +98,7 @@ def sync_studies(results: Path, uri: str) -> tuple[int, int]:
             if known.get(key) == digest(*texts):
                 present += 1
             elif runs:
-                runs.finish(study, *texts)
+                runs.finish(study, texts[0], texts[1])
                 added += 1
     return added, present
 

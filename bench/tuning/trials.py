@@ -25,6 +25,8 @@ from bench.tuning.studies import SharedStudy, is_default, is_killed
 from bench.tuning.study import LARGEST, LONGEST, State, Study, TrialFacts
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from optuna.trial import FrozenTrial
 
 ENDING = ".trials.json"
@@ -64,6 +66,8 @@ def trial_of(trial: FrozenTrial) -> TrialFacts:
         params=dict(sorted(trial.params.items())),
         epochs=tuple((epoch, _number(value)) for epoch, value in sorted(trial.intermediate_values.items())),
         reason=_text(str(trial.user_attrs.get("reason", ""))),
+        started=_time(trial.datetime_start),
+        ended=None if state == "killed" else _time(trial.datetime_complete),
     )
 
 
@@ -138,6 +142,11 @@ def _json(value: object) -> str:
 def _number(value: float | None) -> float | None:
     """None for what is not finite, or so large that it says no more than that training diverged."""
     return value if value is not None and math.isfinite(value) and abs(value) <= LARGEST else None
+
+
+def _time(at: datetime | None) -> float | None:
+    """Seconds since 1970; Optuna keeps the clock of the machine."""
+    return None if at is None else round(at.timestamp(), 3)
 
 
 def _text(text: str) -> str:

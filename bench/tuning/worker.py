@@ -7,6 +7,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from bench.files import lasting_name
+
 
 class Worker:
     """A process that takes trials; alive for others as long as it holds its lock, whatever ends it."""
@@ -15,7 +17,7 @@ class Worker:
         self.folder = results / "tuning"
         self.locks = self.folder / "locks"
         self.locks.mkdir(parents=True, exist_ok=True)
-        self.home = _home(self.folder / "id")
+        self.home = lasting_name(self.folder / "id", self.locks / "id.lock")
         self.name = uuid.uuid4().hex
         self._lock = FileLock(self._file(self.name))
 
@@ -41,11 +43,3 @@ class Worker:
 
     def _file(self, name: str) -> Path:
         return self.locks / f"worker-{name}.lock"
-
-
-def _home(path: Path) -> str:
-    """The name of a results folder, made once."""
-    with FileLock(path.with_name("locks") / "id.lock"):
-        if not path.exists():
-            path.write_text(uuid.uuid4().hex, encoding="ascii")
-        return path.read_text(encoding="ascii")

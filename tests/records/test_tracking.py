@@ -18,9 +18,10 @@ from bench.analysis.figures._files import figure_files
 from bench.analysis.formats.files import table_files
 from bench.analysis.results import Results, artefacts
 from bench.errors import TrackingError
-from bench.records.mlflow_store import MlflowStore, shown
+from bench.records.mlflow_address import default_uri, quiet_environment, shown
+from bench.records.mlflow_store import MlflowStore
 from bench.records.store import ResultStore
-from bench.records.tracking import Tracker, default_uri, quiet_environment, records_from, sync
+from bench.records.tracking import Tracker, records_from, sync
 from bench.runs.suite import load_suites
 
 pytestmark = [
@@ -247,7 +248,7 @@ def test_an_error_of_mlflow_that_quotes_the_address_shows_no_password(monkeypatc
     def fail(_: str) -> NoReturn:
         raise OSError(f"{uri}api/2.0 does not answer")
 
-    monkeypatch.setattr("bench.records.mlflow_store._client", fail)
+    monkeypatch.setattr("bench.records.mlflow_client._client", fail)
     with pytest.raises(TrackingError, match=r"http://\*\*\*@host/api/2.0 does not answer") as caught:
         records_from(uri)
     assert "cr@et" not in str(caught.value)

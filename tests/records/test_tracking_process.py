@@ -10,7 +10,8 @@ from records import record
 from tracked import follow, plan_of
 
 from bench.records import tracking_process
-from bench.records.tracking import default_uri, records_from
+from bench.records.mlflow_address import default_uri
+from bench.records.tracking import records_from
 from bench.records.tracking_process import TrackerBeside
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's own, on its libraries

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from debian import found_or_installed
 
-from bench.records.mlflow_store import quiet_environment
+from bench.records.mlflow_address import quiet_environment
 
 PASSWORD = "a-secret"  # noqa: S105 - of a server that lives for one test session
 WANTED = "PostgreSQL's initdb and pg_ctl are not there; install Debian's 'postgresql', or put them on PATH"

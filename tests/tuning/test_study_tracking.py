@@ -11,7 +11,8 @@ from bench.analysis.figures._files import figure_files
 from bench.analysis.formats.files import table_files
 from bench.analysis.results import Results
 from bench.errors import TrackingError
-from bench.records.tracking import default_uri, records_from, sync
+from bench.records.mlflow_address import default_uri
+from bench.records.tracking import records_from, sync
 from bench.runs.tuned import TunedFolder, digest
 from bench.tuning.mlflow_studies import EXPERIMENT, StudyRuns
 from bench.tuning.search import Tuner, Workplace
