@@ -20,6 +20,7 @@ from bench.disguise import POINTER
 from bench.errors import HubUnreachableError, WeightsError, is_installed, require
 from bench.hub import SHA256
 from bench.hub import Source as Source
+from bench.plain_files import read_plain
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -186,9 +187,9 @@ def parts_of(index: Path) -> list[str]:
         WeightsError: If it is no such index.
     """
     try:
-        files = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        files = json.loads(read_plain(index))["weight_map"]
         return sorted({str(file) for file in files.values()})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError(f"{index} is no index of weights; delete it and fetch it again") from error
 
 

@@ -16,21 +16,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bench.archives import open_zip
 from bench.errors import DataError
+from bench.plain_files import check_plain, open_plain, read_plain
+from bench.plain_text import one_line
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+MOST_H5 = 1 << 33  # bytes of an array; HDF5 packs one of zeros into nothing
 UNREADABLE = (OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
 @contextmanager
 def _reading(path: Path, kind: str) -> Iterator[None]:
     try:
+        check_plain(path)
         yield
     except UNREADABLE as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = one_line(error)[:200]
         raise DataError(
             f"{path} cannot be read as {kind} ({reason}); it is truncated or not what its name says: get the file again"
         ) from error
@@ -38,7 +43,10 @@ def _reading(path: Path, kind: str) -> Iterator[None]:
 
 def read_npz(path: Path, key: str, *, member: str | None = None) -> NDArray[Any]:
     """The array ``key`` of an ``.npz`` file, or of the ``.npz`` called ``member`` inside the zip archive ``path``."""
-    with _reading(path, "an .npz file"), _member(path, member) if member else path.open("rb") as stream:
+    with _reading(path, "an .npz file"), _member(path, member) if member else open_plain(path) as stream:
+        if zipfile.is_zipfile(stream):
+            open_zip(stream)  # whose sizes are looked at; numpy opens it again
+        stream.seek(0)
         archive = np.load(stream, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise DataError(f"{path} holds a bare array; wanted an .npz file with the array '{key}'")
@@ -48,7 +56,7 @@ def read_npz(path: Path, key: str, *, member: str | None = None) -> NDArray[Any]
 
 
 def _member(path: Path, name: str) -> io.BytesIO:
-    with zipfile.ZipFile(path) as archive:
+    with open_plain(path) as stream, open_zip(stream) as archive:
         found = [member for member in archive.namelist() if PurePosixPath(member).name == name]
         if len(found) != 1:
             raise DataError(f"{path} holds {len(found)} files called {name}; wanted one")
@@ -57,7 +65,7 @@ def _member(path: Path, name: str) -> io.BytesIO:
 
 def read_npy(path: Path) -> NDArray[Any]:
     """The array of an ``.npy`` file."""
-    with _reading(path, "an .npy file"), path.open("rb") as stream:
+    with _reading(path, "an .npy file"), open_plain(path) as stream:
         found = np.load(stream, allow_pickle=False)
         if not isinstance(found, np.ndarray):
             raise DataError(f"{path} is an archive of several arrays; wanted an .npy file with one")
@@ -73,6 +81,8 @@ def read_h5(path: Path, *, data: str, dates: str) -> tuple[NDArray[Any], list[st
         if missing:
             raise DataError(f"{path} holds {_listed(file)}; wanted the data set '{missing[0]}' in the file itself")
         stamps = [stamp.decode() if isinstance(stamp, bytes) else str(stamp) for stamp in file[dates][:].tolist()]
+        if file[data].nbytes > MOST_H5:
+            raise DataError(f"{path} says of '{data}' that it has {file[data].nbytes} bytes; get the official file")
         return _numeric(file[data][:], f"{path}, data set '{data}'"), stamps
 
 
@@ -107,8 +117,8 @@ def read_table(path: Path, columns: dict[str, str]) -> pd.DataFrame:
 
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON file whose top level is an object."""
-    with _reading(path, "a JSON file"), path.open(encoding="utf-8") as file:
-        found = json.load(file)
+    with _reading(path, "a JSON file"):
+        found = json.loads(read_plain(path))
     if not isinstance(found, dict):
         raise DataError(f"{path} holds a JSON {type(found).__name__}; wanted an object with named parts")
     return found

@@ -28,6 +28,7 @@ from commands import Shell
 
 from bench.catalog.imported import read_imported
 from bench.errors import BenchError
+from bench.plain_text import printable
 
 FOLDERS = sorted(path.parent for path in (Path(__file__).parent / "odd_files").glob("*/expected.toml"))
 OURS = ("card.toml", "expected.toml", "make.py")
@@ -43,6 +44,7 @@ def test_an_odd_file_is_read_rightly_or_refused_in_one_sentence(folder: Path, sh
         told = shell.refuses(*command, error=BenchError)
         for part in [expected["sentence"]] if isinstance(expected["sentence"], str) else expected["sentence"]:
             assert part in told
+        assert printable(told) == told
         assert not [path for path in shell.folder.rglob("*") if path.name in ("data.npy", "card.toml")]
         return
     printed = shell.prints(*command)

@@ -17,6 +17,7 @@ from bench.analysis.known_code import known_codes
 from bench.catalog import registry
 from bench.catalog.own_files import OURS
 from bench.files import atomic_write
+from bench.plain_files import read_plain
 from bench.records.store import SET_ASIDE, SUPERSEDED
 
 FILE = ".tables.json"
@@ -40,12 +41,12 @@ class Written:
     def files(self) -> list[Path] | None:
         """The files, in the order in which they were written; None if any of them must be made, or made again."""
         try:
-            note = json.loads((self.results / FILE).read_bytes())
+            note = json.loads(read_plain(self.results / FILE))
             known: Mapping[str, str | None] = note["files"]
             fresh = note["made_of"] == self.made_of and note["there"] == self._there()
             if fresh and all(_content(self.results / name) == content for name, content in known.items()):
                 return [self.results / name for name, content in known.items() if content is not None]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             pass
         return None
 
@@ -107,7 +108,7 @@ def _version(library: str) -> str:
 def _content(path: Path) -> str | None:
     """The digest of a file; None if there is none."""
     try:
-        return _digest(path.read_bytes())
+        return _digest(read_plain(path))
     except FileNotFoundError:
         return None
 

@@ -23,9 +23,10 @@ from bench.catalog.canonical import SYNTHETIC, Growing, canonical, card_of_chann
 from bench.catalog.npy import UNREADABLE, mapped, npy_file
 from bench.errors import DataError
 from bench.files import atomic_write
+from bench.plain_files import open_plain
 from bench.types import DataIdentity, DatasetCard, RawSeries, SpatioTemporalData
 
-CORRUPT: Final = (*UNREADABLE, IndexError, zipfile.BadZipFile, zlib.error)
+CORRUPT: Final = (*UNREADABLE, IndexError, RecursionError, zipfile.BadZipFile, zlib.error)
 
 
 class CacheError(DataError):
@@ -35,7 +36,7 @@ class CacheError(DataError):
 def stored_identity(file: Path) -> DataIdentity | None:
     """What the cache of a data set, named by its ``.npz``, says of itself; None if it is absent or broken."""
     try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+        with open_plain(file) as stream, np.load(stream, allow_pickle=False) as archive:
             return _identity(file, json.loads(str(archive["about"])))
     except CORRUPT:
         return None
@@ -52,7 +53,7 @@ def stored_shape(file: Path) -> tuple[int, ...] | None:
 def stored(file: Path, card: DatasetCard) -> SpatioTemporalData | None:
     """The content of a cache, its large arrays mapped; None if it is absent, broken or not what its digest says."""
     try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+        with open_plain(file) as stream, np.load(stream, allow_pickle=False) as archive:
             about = json.loads(str(archive["about"]))
             small = {key: archive[key] for key in ("cell_mask", "clock")}
             segments = tuple((int(start), int(stop)) for start, stop in archive["segments"])

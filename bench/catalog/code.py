@@ -29,8 +29,8 @@ from bench.errors import BenchError, ConfigError
 ROOTS: Final = ("bench.context", "bench.task", "bench.train", "bench.runs.evaluator")
 SCORING: Final = ("bench.task", "bench.scoring")
 UNCOUNTED: Final = (  # the public interface, lazy; messages; and how files come here, which are known by digests
-    "bench", "bench.errors", "bench.runs.sentences", "bench.connection", "bench.disguise", "bench.download",
-    "bench.hub", "bench.patience",
+    "bench", "bench.errors", "bench.runs.sentences", "bench.archives", "bench.connection", "bench.disguise",
+    "bench.download", "bench.hub", "bench.patience", "bench.plain_files", "bench.plain_text",
 )  # fmt: skip
 LOOKED_UP: Final = frozenset(
     {"Config", "Model", "CARD", "read", "make", "VERSION", "ROLE", "DAYS_BACK", "STOCHASTIC"}

@@ -23,6 +23,7 @@ from bench.catalog.canonical import SYNTHETIC, canonical
 from bench.catalog.code import code_digest
 from bench.catalog.raw_files import digest_of, entries, files_below, may_be_imported
 from bench.errors import ConfigError, UnknownNameError
+from bench.plain_files import read_plain
 from bench.types import DataIdentity, DatasetCard, RawSeries, SpatioTemporalData
 
 READER = 1  # raised when the canonical form changes; part of every real data set's version
@@ -241,8 +242,8 @@ class Catalog:
 
 def _remembered(index: Path) -> dict[str, list[Any]]:
     try:
-        digests = json.loads(index.read_bytes())
-    except (OSError, ValueError):
+        digests = json.loads(read_plain(index))
+    except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(digests, dict):
         return {}

@@ -50,7 +50,6 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -70,6 +69,8 @@ from pydantic import (
 
 from bench.catalog.import_layout import LONG, FileLayout, sizes
 from bench.errors import ConfigError
+from bench.plain_files import parse_toml, read_text
+from bench.plain_text import one_line, shown
 from bench.types import MINUTES_PER_DAY, DatasetCard
 
 CARD_FILE, DATA_FILE = "card.toml", "data.npy"
@@ -222,7 +223,18 @@ class ImportCard(FileLayout):
         return empty.reshape(self.grid)
 
     def card(self, slots: int) -> DatasetCard:
-        """The same facts in the form that the harness knows."""
+        """The same facts in the form that the harness knows.
+
+        Raises:
+            ConfigError: If so many slots end after the last day that the calendar has.
+        """
+        try:
+            _ = self.start and self.start + slots * timedelta(minutes=self.interval)
+        except OverflowError as error:
+            raise ConfigError(
+                f"{self.name} begins at {self.start}, and its {slots} slots of {self.interval} minutes end after the "
+                "year 9999; correct the start"
+            ) from error
         return DatasetCard(
             name=self.name,
             title=self.title or self.name,
@@ -253,8 +265,8 @@ def read_card(path: Path) -> tuple[str, ImportCard]:
         ConfigError: If it cannot be read or does not validate.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        keys = tomllib.loads(text)
+        text = read_text(path)
+        keys = parse_toml(text)
     except OSError as error:
         raise ConfigError(f"the card {path} cannot be read: {error.strerror or error}") from error
     except ValueError as error:  # not UTF-8, or not TOML
@@ -273,10 +285,5 @@ def card_from(keys: Mapping[str, Any], where: str) -> ImportCard:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        value = f", found {first['input']!r}" if key and first["type"] != "missing" else ""
+        value = f", found {shown(first['input'])}" if key and first["type"] != "missing" else ""
         raise ConfigError(f"{where} is wrong: {key} {first['msg']}{value}; correct it") from error
-
-
-def one_line(error: BaseException) -> str:
-    """A library's message, fit for a sentence of ours."""
-    return " ".join(str(error).split()) or type(error).__name__

@@ -10,6 +10,8 @@ from typing import IO, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.plain_files import check_plain
+
 UNREADABLE: Final = (OSError, ValueError, KeyError, TypeError, EOFError)
 """What ``mapped`` raises for a file that is absent, cut off or no array of plain numbers."""
 
@@ -69,6 +71,7 @@ def mapped(path: Path) -> NDArray[Any]:
     Raises:
         OSError, ValueError: If the file is absent, cut off or of something else.
     """
+    check_plain(path)
     return np.lib.format.open_memmap(path, mode="r")
 
 

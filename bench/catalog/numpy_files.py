@@ -14,10 +14,13 @@ from typing import IO, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.catalog.import_card import ImportCard, one_line
+from bench.archives import open_zip
+from bench.catalog.import_card import ImportCard
 from bench.catalog.npy import header_of, mapped
 from bench.errors import DataError
 from bench.mapped import in_pieces, pieces
+from bench.plain_files import open_plain
+from bench.plain_text import one_line
 
 BROKEN: Final = (OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 
@@ -56,12 +59,12 @@ class NumpyFile:
         Raises:
             DataError: If it cannot be read.
         """
-        with told(path), path.open("rb") as stream:
+        with told(path), open_plain(path) as stream:
             is_zip = stream.read(2) == b"PK"
             stream.seek(0)
             if not is_zip:
                 return {"": cls._of_header(path, "", stream)}
-            with zipfile.ZipFile(stream) as archive:
+            with open_zip(stream) as archive:
                 members = [member for member in archive.namelist() if member.endswith(".npy")]
                 return {member.removesuffix(".npy"): cls._of_member(path, member, archive) for member in members}
 
@@ -96,11 +99,11 @@ class NumpyFile:
         with told(self.path):
             if not self.member:
                 return mapped(self.path)
-            with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as stream:
+            with open_plain(self.path) as file, open_zip(file) as archive, archive.open(self.member) as stream:
                 return np.lib.format.read_array(stream, allow_pickle=False)
 
     def _rows_of_member(self) -> Generator[NDArray[Any]]:
-        with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as stream:
+        with open_plain(self.path) as file, open_zip(file) as archive, archive.open(self.member) as stream:
             header_of(stream)
             for piece in pieces(self.shape):
                 shape = (piece.stop - piece.start, *self.shape[1:])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from pathlib import Path
 
 from bench.errors import DataError
+from bench.plain_files import check_plain, open_plain
 
 USER_CARD = "card.toml"
 
@@ -49,7 +49,9 @@ def files_below(folder: Path) -> list[Path]:
     try:
         walk = os.walk(folder, onerror=refuse)
         paths = [Path(parent, name) for parent, _, names in walk for name in names if not name.startswith(".")]
-        return sorted(path for path in paths if stat.S_ISREG(path.stat().st_mode))
+        for path in paths:
+            check_plain(path)
+        return sorted(paths)
     except OSError as error:
         raise _unreachable(folder, error) from error
 
@@ -64,7 +66,7 @@ def _unreachable(folder: Path, error: OSError) -> DataError:
 def digest_of(path: Path) -> str:
     """The SHA-256 of a file's content, in hexadecimal."""
     try:
-        with path.open("rb") as stream:
+        with open_plain(path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}; check its permissions") from error

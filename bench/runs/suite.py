@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cache, cached_property
@@ -25,6 +24,8 @@ from pydantic import (
 
 from bench.catalog import registry
 from bench.errors import ConfigError, UnknownNameError
+from bench.plain_files import read_toml
+from bench.plain_text import one_line, shown
 from bench.records.record import changes
 from bench.runs.profiles import PROFILES, Profile
 from bench.runs.published import Published, load_published
@@ -207,16 +208,20 @@ def load_suite(name: str) -> Suite:
         ConfigError: If there is no such file, or it does not validate.
     """
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
-    if not path.is_file() and name.endswith(".toml"):
-        raise ConfigError(f"there is no file {name}; give the path of a suite's TOML file, or the name of a suite")
-    if not path.is_file():
+    if not name.endswith(".toml") and name not in suite_names():
         raise UnknownNameError("suite", name, suite_names())
     try:
-        suite = Suite.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        suite = Suite.model_validate(read_toml(path))
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"there is no file {name}; give the path of a suite's TOML file, or the name of a suite"
+        ) from error
+    except OSError as error:
+        raise ConfigError(f"the suite {path} cannot be read: {error.strerror or error}; give a TOML file") from error
     except ValidationError as error:
         raise ConfigError(f"the suite {path} is not valid: {first_problem(error)}") from error
     except ValueError as error:
-        raise ConfigError(f"the suite {path} is not valid TOML: {error}") from error
+        raise ConfigError(f"the suite {path} is not valid TOML: {one_line(error)}") from error
     if path.resolve().parent != FOLDER and suite.name in suite_names():
         raise ConfigError(f"the suite {path} has the name '{suite.name}' of one that is there; choose another")
     return suite
@@ -262,7 +267,7 @@ def first_problem(error: ValidationError) -> str:
     if not problem["loc"]:
         return problem["msg"].removeprefix("Value error, ")
     path = ".".join(str(part) for part in problem["loc"])
-    return f"{path}: {problem['msg']}, found {problem['input']!r}"
+    return f"{path}: {problem['msg']}, found {shown(problem['input'])}"
 
 
 @cache

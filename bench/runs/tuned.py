@@ -12,7 +12,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import tomllib
 from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -24,6 +23,8 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from bench.catalog import registry
 from bench.errors import BenchError, ConfigError, StoreError, UnknownNameError
 from bench.files import atomic_write
+from bench.plain_files import read_toml
+from bench.plain_text import one_line
 from bench.runs.search import Search, parts_of_stem, slug, spaces, stem
 from bench.runs.suite import first_problem, validated
 from bench.runs.wanted import Wanted
@@ -224,13 +225,15 @@ def dumped(dataset: str, model: str, tuned: Tuned) -> str:
 
 def _parsed(path: Path) -> Tuned:
     try:
-        return Tuned.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return Tuned.model_validate(read_toml(path))
     except FileNotFoundError as error:
         raise ConfigError(f"there is no file {path}; 'stbench tune' writes it") from error
     except ValidationError as error:
         raise ConfigError(f"the tuned settings {path} are not valid: {first_problem(error)}") from error
-    except (ValueError, OSError) as error:
-        raise ConfigError(f"the tuned settings {path} cannot be read as TOML: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"the tuned settings {path} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise ConfigError(f"the tuned settings {path} cannot be read as TOML: {one_line(error)}") from error
 
 
 def _usable(path: Path, model: str) -> Tuned:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from bench.catalog import registry
 from bench.errors import ConfigError, StoreError
 from bench.files import atomic_write
+from bench.plain_files import read_plain
 from bench.runs.search import parts_of_stem
 from bench.runs.suite import first_problem
 from bench.runs.tuned import TunedFolder
@@ -98,7 +99,7 @@ def read_trials(path: Path) -> Study:
         ConfigError: If there is no file, or it does not validate.
     """
     try:
-        return Study.model_validate_json(path.read_bytes())
+        return Study.model_validate_json(read_plain(path))
     except ValidationError as error:
         raise ConfigError(
             f"the trials {path} are not valid: {_shortened(first_problem(error))}; 'stbench tune' writes them anew"

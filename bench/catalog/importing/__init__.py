@@ -91,13 +91,14 @@ def import_source(
             marks = MissingMarks(source.card, where)
             slots = _copy(source, marks, where, new / DATA_FILE)
             text, stored = _stored(text, card, source, where)
+            made = stored.card(slots)
             (new / CARD_FILE).write_text(text, encoding="utf-8")
             _put(new, folder, Path(scratch) / "old")
     except OSError as error:
         raise DataError(f"{folder} cannot be written: {error.strerror or error}; choose another --data-dir") from error
     for note in filter(None, (*source.notes, marks.note())):
         on_note(note)
-    return stored.card(slots), folder
+    return made, folder
 
 
 def _check_free(name: str, folder: Path, force: bool) -> None:

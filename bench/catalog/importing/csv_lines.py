@@ -14,8 +14,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Final
 
-from bench.catalog.import_card import one_line
 from bench.errors import DataError
+from bench.plain_text import one_line
 
 HEAD: Final = 20  # lines that tell what a file is like
 LONGEST_LINE: Final = 2**26

@@ -18,7 +18,9 @@ from bench.catalog.importing.source import Source
 from bench.catalog.importing.tables import LIBCITY, ParquetTable, TextTable
 from bench.catalog.importing.wide_csv import CsvFile
 from bench.catalog.importing.wide_table import SensorCsv, WideTable
+from bench.disguise import disguise
 from bench.errors import DataError
+from bench.plain_files import check_plain
 
 NUMPY: Final = (".npz", ".npy")
 TEXTS: Final = (".csv", ".tsv", ".txt")
@@ -85,9 +87,25 @@ def _check_there(file: Path, suffix: str) -> None:
         kind = f"'{suffix}'" if suffix else f"a file without a suffix, as {file.name},"
         advice = ADVICE.get(suffix, "convert it, or rename it if it is one of these")
         raise DataError(f"{kind} is not read; {', '.join(READ[:-1])} and {READ[-1]} are: {advice}")
-    if not (file.is_dir() if suffix == ZARR else file.is_file()):
-        what = "Zarr folder" if suffix == ZARR else "file"
-        raise DataError(f"there is no {what} {file}; give the path of what is to be imported")
+    if suffix == ZARR:
+        if not file.is_dir():
+            raise DataError(f"there is no Zarr folder {file}; give the path of what is to be imported")
+    else:
+        _check_plain(file)
+
+
+def _check_plain(file: Path) -> None:
+    """Refuse what is no file, or a file of another kind than its name says."""
+    try:
+        check_plain(file)
+        disguised = disguise(file, file.name) if file.stat().st_size else ""
+    except FileNotFoundError as error:
+        raise DataError(f"there is no file {file}; give the path of what is to be imported") from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise DataError(f"{file} cannot be read: {reason}; give the path of what is to be imported") from error
+    if disguised:
+        raise DataError(f"{file} holds {disguised}; get the file itself")
 
 
 def _is_long(table: ParquetTable | TextTable, card: ImportCard) -> bool:

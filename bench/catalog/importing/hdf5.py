@@ -12,11 +12,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.catalog.import_card import ImportCard, one_line
+from bench.catalog.import_card import ImportCard
 from bench.catalog.importing.array_files import named_arrays, source
 from bench.catalog.importing.arrays import ArraySource, Indexed, Readable, Reported, checked
 from bench.catalog.importing.stamps import stamps
 from bench.errors import DataError
+from bench.plain_text import one_line
 
 UNREADABLE: Final = (OSError, ValueError, KeyError, RuntimeError, TypeError)
 UNITS: Final = {"datetime64": "ns", **{f"datetime64[{unit}]": unit for unit in ("s", "ms", "us", "ns")}}

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from bench.catalog.import_card import ImportCard, one_line
+from bench.catalog.import_card import ImportCard
 from bench.catalog.importing.array_files import named_arrays, source
 from bench.catalog.importing.arrays import ArraySource, Indexed, Reported, checked
 from bench.catalog.importing.stamps import stamps
 from bench.errors import DataError, is_installed, require
+from bench.plain_text import one_line
 
 if TYPE_CHECKING:
     import xarray as xr

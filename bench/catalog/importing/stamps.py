@@ -8,8 +8,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.catalog.import_card import ImportCard, one_line
+from bench.catalog.import_card import ImportCard
 from bench.errors import DataError
+from bench.plain_text import one_line
 from bench.types import MINUTES_PER_DAY
 
 PER_SECOND: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}

@@ -10,9 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bench.catalog.import_card import ImportCard, one_line
+from bench.catalog.import_card import ImportCard
 from bench.catalog.importing.packed import open_unpacked
 from bench.errors import DataError, require
+from bench.plain_text import one_line
 
 if TYPE_CHECKING:
     import pandas as pd

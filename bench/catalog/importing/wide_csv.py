@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.catalog.import_card import ImportCard, one_line
+from bench.catalog.import_card import ImportCard
 from bench.catalog.importing.column_names import Order, order_of
 from bench.catalog.importing.csv_header import NUMBER, Columns, columns_of
 from bench.catalog.importing.csv_lines import CsvLines, Line, csv_lines
@@ -22,6 +22,7 @@ from bench.catalog.importing.times import TimeAxis
 from bench.catalog.missing import NAN
 from bench.errors import DataError
 from bench.mapped import PIECE
+from bench.plain_text import one_line
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,0 +1,63 @@
+"""Texts of others, so that they can be shown: no escape sequence reaches a terminal, no formula a spreadsheet."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PICTURES: Final = 0x2400  # begins the pictures of control characters
+UNSEEN: Final = "\N{REPLACEMENT CHARACTER}"
+LONGEST: Final = 200  # letters of a value that a sentence shows
+_KEPT = "\t\n"
+_TURNS = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]  # that make a text run backwards
+_SIGNS: Final = (
+    {code: PICTURES + code for code in range(0x20) if chr(code) not in _KEPT}
+    | {0x7F: 0x2421}
+    | dict.fromkeys([*range(0x80, 0xA0), *_TURNS, 0x2028, 0x2029, *range(0xD800, 0xE000)], UNSEEN)
+)
+FORMULA: Final = re.compile(r"\s*[=+\-@\t\r|]")
+
+
+def printable(text: str) -> str:
+    """A text in which every control character but tab and line break is a sign that can be seen."""
+    return text if text.isprintable() else text.translate(_SIGNS)
+
+
+def one_line(error: BaseException) -> str:
+    """A library's message, fit for a sentence of ours."""
+    return printable(" ".join(str(error).split())) or type(error).__name__
+
+
+def shown(value: object) -> str:
+    """A value as a sentence shows it: as it would be written, and not at length."""
+    try:
+        text = repr(value)
+    except RecursionError:
+        return "something nested"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def no_formulas(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same table, in which no text is a formula to a spreadsheet: such a one has an apostrophe before it.
+
+    Numbers stay numbers, also where they are written as text.
+    """
+    texts = frame.select_dtypes(exclude=["number", "bool", "datetime"])
+    return frame.assign(**{name: texts[name].map(_no_formula) for name in texts.columns}).rename(columns=_no_formula)
+
+
+def _no_formula(value: object) -> object:
+    if not isinstance(value, str) or not FORMULA.match(value) or _is_number(value):
+        return printable(value) if isinstance(value, str) else value
+    return f"'{printable(value)}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
