@@ -16,10 +16,10 @@ INTERRUPTED = 130  # typer's exit code for Ctrl-C
 def main() -> None:
     """Run the command line; a user's mistake is one sentence on stderr and exit code 2."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads of torch sleep: runs side by side do not stall
-    from rich.console import Console
     from rich.text import Text
 
     from bench.cli.app import app
+    from bench.cli.terminal import Console
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -10,9 +10,14 @@ import difflib
 from collections.abc import Iterable
 from importlib.util import find_spec
 
+from bench.plain_text import printable
+
 
 class BenchError(Exception):
-    """Base of all errors that are the user's to mend."""
+    """Base of all errors that are the user's to mend; nothing in a message gives orders to a terminal."""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*(printable(text) if isinstance(text, str) else text for text in arguments))
 
 
 class UnknownNameError(BenchError):
@@ -86,7 +91,7 @@ class RecordError(StoreError):
 
     def __init__(self, what: str, remedy: str = "'stbench run' makes it again") -> None:
         super().__init__(f"{what}; {remedy}")
-        self.what = what
+        self.what = printable(what)
 
 
 class TrackingError(BenchError):

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Literal
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group
+from rich.console import Group
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -21,6 +21,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from bench.cli.terminal import Console
 from bench.records.channels import scores_line
 from bench.records.planned import PlannedRun
 from bench.records.record import FailedRun, Record

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -24,6 +23,7 @@ from rich.table import Table
 from bench.catalog import registry
 from bench.cli.console import plain_table
 from bench.cli.options import DataDir, Names, ResultsDir, open_catalog
+from bench.cli.terminal import Console
 from bench.errors import BenchError, ConfigError, DataError, UnknownNameError
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ import os
 import shutil
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from bench.cli.options import DataDir, ResultsDir, open_catalog
+from bench.cli.terminal import Console
 from bench.errors import BenchError
 
 

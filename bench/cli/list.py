@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bench.cli.terminal import Console
 from bench.cli.weights import pretrained
 
 UNUSABLE = "cannot be used: {problem}"

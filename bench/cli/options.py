@@ -219,9 +219,8 @@ def open_results(results: Path, source: str | None, names: Sequence[str] = ()) -
 
 def say_unread(sentences: Sequence[str]) -> None:
     """Warn of files that are no records, of the first few by name."""
-    from rich.console import Console
-
     from bench.cli.console import warn_on
+    from bench.cli.terminal import Console
 
     console = Console(stderr=True)
     for sentence in sentences[:MOST_NAMED]:
@@ -286,7 +285,7 @@ def typed() -> str:
 
 
 def _say(hint: str) -> None:
-    from rich.console import Console
+    from bench.cli.terminal import Console
 
     Console().print(hint, style="dim", markup=False, highlight=False, soft_wrap=True)
 
@@ -310,9 +309,8 @@ def use_weights_dir(folder: Path | None, *, make: bool = False) -> None:
 
 def _with_bar(records: Iterable[Record], total: int) -> Iterator[Record]:
     """A bar on a terminal, since a server may be slow."""
-    from rich.console import Console
-
     from bench.cli.console import bars
+    from bench.cli.terminal import Console
 
     with bars(Console(stderr=True)) as progress:
         task = progress.add_task("reading from MLflow", total=total, note="records")

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from bench.cli.console import bars, duration, print_line
 from bench.cli.options import say_unread
+from bench.cli.terminal import Console
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from bench.cli.console import print_line
 from bench.cli.options import ResultsDir, Source, nothing, open_results
+from bench.cli.terminal import Console
 from bench.errors import ConfigError
 
 

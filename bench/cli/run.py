@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from bench.cli.console import ConsoleObserver, print_line, warn_on
 from bench.cli.execution import ExecutionOptions
 from bench.cli.leaderboard import outcome_of
 from bench.cli.options import PlanOptions, typed, with_options
 from bench.cli.plan import announce, expect, show_expected, show_plan
+from bench.cli.terminal import Console
 from bench.records.saved import NOTHING, Saving
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from bench.cli.options import DataDir, ResultsDir, open_catalog
+from bench.cli.terminal import Console
 
 
 def show(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from rich.console import Console
 from rich.markup import escape
 
 from bench.cli.console import grid
 from bench.cli.options import PlanOptions, say_unread, with_options
+from bench.cli.terminal import Console
 
 COLOURS = {"done": "green", "stale": "yellow", "failed": "red", "missing": "dim"}
 

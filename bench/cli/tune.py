@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from bench.cli.console import warn_on
 from bench.cli.execution import ExecutionOptions
 from bench.cli.options import PlanOptions, with_options
+from bench.cli.terminal import Console
 from bench.cli.tune_screen import TuneScreen
 from bench.errors import ConfigError, TrainingError, require
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.markup import escape
 
 from bench.cli.console import bars, duration, print_log
+from bench.cli.terminal import Console
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

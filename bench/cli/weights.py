@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from bench.catalog import registry
 from bench.catalog.pretrained import PARTS, SHORT, sha256_of
 from bench.cli.console import plain_table
 from bench.cli.options import Names, WeightsDir, use_weights_dir
+from bench.cli.terminal import Console
 from bench.errors import ConfigError, HubUnreachableError, UnknownNameError, WeightsError
 from bench.weights import Source
 
