@@ -10,11 +10,13 @@ It checks the array and its card and writes ``<data dir>/<name>/card.toml`` and 
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import tomli_w
@@ -30,6 +32,8 @@ from bench.catalog.missing import MissingMarks
 from bench.catalog.npy import npy_file
 from bench.errors import ConfigError, DataError
 from bench.types import DatasetCard
+
+NUMBERS: Final = re.compile(r"\[\n((?:\s+-?\d+,\n)+)\]")  # a list as tomli_w writes it
 
 
 def import_array(
@@ -144,9 +148,15 @@ def _stored(text: str, card: ImportCard, source: Source, where: Path) -> tuple[s
     if same:
         return text, stored
     stored = _stored_card(source.card).model_copy(update={"start": stored.start})
-    facts = stored.model_dump(exclude_defaults=True)
     asked = "".join(f"# {line}".rstrip() + "\n" for line in text.splitlines())
-    return f"{tomli_w.dumps(facts)}\n# Imported from {where.name} with this card:\n{asked}", stored
+    return f"{_card_text(stored)}\n# Imported from {where.name} with this card:\n{asked}", stored
+
+
+def _card_text(card: ImportCard) -> str:
+    """A card as TOML, with lists of numbers in one line."""
+    facts = card.model_dump(exclude_defaults=True)
+    first = {key: facts.pop(key) for key in ("name", "interval", "grid")}
+    return NUMBERS.sub(lambda lines: f"[{' '.join(lines[1].split()).rstrip(',')}]", tomli_w.dumps(first | facts))
 
 
 def _with_start(text: str, card: ImportCard, start: datetime | None, file: Path) -> tuple[str, ImportCard]:
