@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import shlex
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import tomli_w
 
 from bench.analysis.grouping import by
+from bench.catalog import registry
 from bench.records import frame
 from bench.records.record import Record, changes
 from bench.runs.profiles import PROFILES
@@ -110,7 +111,9 @@ def _suite(name: str, folder: str, shared: _Shared, runs: Sequence[Record]) -> R
         ],
     }
     path = f"{folder}{name}.toml"
-    return ReproducedSuite(path=path, text=tomli_w.dumps(suite), commands=tuple(_commands(path, shared, tasks, chosen)))
+    own = {run.dataset for run in runs if not registry.comes_with_the_project("dataset", run.dataset)}
+    commands = tuple(_commands(path, shared, tasks, chosen, own))
+    return ReproducedSuite(path=path, text=tomli_w.dumps(suite), commands=commands)
 
 
 def _method(run: Record) -> tuple[str, str]:
@@ -137,11 +140,16 @@ def _names(runs: Iterable[Record]) -> dict[tuple[str, str], str]:
 
 
 def _commands(
-    path: str, shared: _Shared, tasks: Sequence[str], chosen: Mapping[str, set[tuple[str, str, int]]]
+    path: str,
+    shared: _Shared,
+    tasks: Sequence[str],
+    chosen: Mapping[str, set[tuple[str, str, int]]],
+    own: Set[str],
 ) -> list[str]:
     """Each runs some variants on some data sets with some seeds, and all together nothing but what was run.
 
-    ``chosen`` has the task, data set and seed of every run, by variant.
+    ``chosen`` has the task, data set and seed of every run, by variant. Those of ``own`` data sets, the user's, are apart:
+    a reader may not have them.
     """
     head = ["stbench", "run", "--suite", path, "--profile", shared.profile, "--data-dir", "DIR"]
     head += [*(["--device", "cpu"] if shared.on_cpu else []), *(["--tuned"] if shared.tuned else [])]
@@ -151,7 +159,7 @@ def _commands(
         by_task = {task: frozenset((data, seed) for at, data, seed in runs if at == task) for task in tasks}
         for pairs, same in _alike({task: cells for task, cells in by_task.items() if cells}):
             by_data = {data: frozenset(seed for at, seed in pairs if at == data) for data, _ in pairs}
-            for seeds, datasets in _alike(by_data):
+            for (seeds, _), datasets in _alike({data: (seeds, data in own) for data, seeds in by_data.items()}):
                 rest = [*_options("--dataset", datasets), *_options("--seed", sorted(seeds))]
                 rest += _options("--variant", names)
                 chosen_tasks: list[list[str]] = [[]] if len(same) == len(tasks) else [["--task", task] for task in same]

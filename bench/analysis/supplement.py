@@ -1,11 +1,14 @@
 """A paper's supplement in one zip: records, tables, figures, report, tuned settings, and what makes them again.
 
-Order and dates in it are fixed, so equal results give equal bytes. What is inside ``results/`` is a results folder.
+Models and data sets of the user's own travel in it, as the copies of their code and cards in the results folder, and
+their arrays if that is asked for. Order and dates in it are fixed, so equal results give equal bytes. What is inside
+``results/`` is a results folder.
 """
 
 from __future__ import annotations
 
 import hashlib
+import shutil
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,16 +16,22 @@ from pathlib import Path
 import msgspec
 
 from bench.analysis.grouping import run_ids
+from bench.analysis.own_parts import DATA, OwnParts, own_parts
 from bench.analysis.report.facts import commits, without_paths
 from bench.analysis.report.page import encoded, report, shown
 from bench.analysis.reproduction import ReproducedSuite, reproduction
 from bench.analysis.results import Results, artefacts
+from bench.catalog.data import Catalog
+from bench.catalog.own_files import VARIABLE
+from bench.catalog.raw_files import USER_CARD, digest_of, files_below
 from bench.errors import ConfigError, StoreError
 from bench.files import atomic_write
 from bench.records.record import DoneRun, FailedRun, Record, dump
 from bench.runs.search import parts_of_stem
 from bench.runs.suite import load_suite
 
+Content = bytes | Path
+"""Of a file in a zip: all of it, or the file that it is a copy of, which may be large."""
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold
 RIGHTS = 0o100644 << 16
 SUMS, README = "SHA256SUMS", "README.txt"
@@ -37,7 +46,7 @@ results/tables/     tables (md, tex, csv), made of the records
 results/figures/    figures (png, pdf), made of the records
 results/report.html all of this to read in a browser, without a network
 suites/             what was run, every setting written out
-SHA256SUMS          digests of all files: sha256sum -c SHA256SUMS
+{own}SHA256SUMS          digests of all files: sha256sum -c SHA256SUMS
 
 Numbers without a GPU: install the code below with "pip install '.[all]'", unpack, and in this folder
 
@@ -46,17 +55,23 @@ Numbers without a GPU: install the code below with "pip install '.[all]'", unpac
 says whether the tables are those of the records; bench.load_results("results") in Python has the records, and as a
 data frame in its attribute "frame".
 
-Code: {commits}; "+" behind a commit says that files differed from it.
-
+Code: {commits}; "+" behind a commit says that files differed from it, or that a model or data set is not in it.
+{missing}
 To run everything again (DIR is the folder of the data; with --results results nothing is repeated, with another
 folder everything is; --tuned wants results/tuned in it):
 
-{commands}
+{listed}{commands}
 Runs: {done} finished, {failed} failed.{elsewhere} Folders of the machine are left out of the messages of failures.
 """
 
 
-def supplement(results: Results, folder: Path, names: Sequence[str], step: Callable[[str], None]) -> dict[str, bytes]:
+def supplement(
+    results: Results,
+    folder: Path,
+    names: Sequence[str],
+    step: Callable[[str], None],
+    data_dir: Path | None = None,
+) -> dict[str, Content]:
     """Every file of the supplement by its name in it.
 
     Args:
@@ -64,9 +79,10 @@ def supplement(results: Results, folder: Path, names: Sequence[str], step: Calla
         folder: That folder, for the files of tuned settings.
         names: Suites, or files of suites, that are among those of the results; all records if there are none.
         step: Is called with what is being made.
+        data_dir: The folder of raw data, if the arrays of the user's own data sets shall be in it, too.
 
     Raises:
-        ConfigError: If no record belongs to the suites.
+        ConfigError: If no record belongs to the suites, or an array is not that of the runs.
         BenchError: If something cannot be read.
     """
     from bench.analysis.figures._files import pictures
@@ -76,8 +92,11 @@ def supplement(results: Results, folder: Path, names: Sequence[str], step: Calla
     kept = _kept(results, folder, suites)
     step("records")
     reproduced = reproduction(kept.records, SUITES)
-    files = {_path(record): dump(record) for record in kept.records}
+    files: dict[str, Content] = {_path(record): dump(record) for record in kept.records}
     files |= _tuned_files(folder, kept)
+    own = own_parts(folder, kept.records)
+    files |= own.files
+    files |= {} if data_dir is None else _raw_files(data_dir, folder, own, kept.records)
     files |= {suite.path: suite.text.encode() for suite in reproduced}
     files |= {f"{SUITES}{Path(name).name}": Path(name).read_bytes() for name in names if name.endswith(".toml")}
     step("tables")
@@ -89,12 +108,35 @@ def supplement(results: Results, folder: Path, names: Sequence[str], step: Calla
     }
     step("report")
     files["results/report.html"] = encoded(report(kept, drawn, suites, SUITES))
-    files[README] = _readme(kept, names, reproduced).encode()
-    files[SUMS] = "".join(f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files)).encode()
+    files[README] = _readme(kept, names, reproduced, own).encode()
+    files[SUMS] = "".join(f"{_sha256(files[name])}  {name}\n" for name in sorted(files)).encode()
     return files
 
 
-def write_zip(files: Mapping[str, bytes], path: Path, *, force: bool = False) -> None:
+def _sha256(content: Content) -> str:
+    return digest_of(content) if isinstance(content, Path) else hashlib.sha256(content).hexdigest()
+
+
+def _raw_files(data_dir: Path, folder: Path, own: OwnParts, records: Sequence[Record]) -> dict[str, Path]:
+    """The files of the data sets whose cards are in the supplement.
+
+    Raises:
+        ConfigError: If their data are others than those of the runs.
+        BenchError: If they cannot be read.
+    """
+    catalog, files = Catalog(data_dir=data_dir, cache=folder / "cache"), dict[str, Path]()
+    for name in own.cards:
+        if catalog.identity(name) not in {record.spec.data for record in records}:
+            raise ConfigError(f"the files of '{name}' in {data_dir} are not those of its runs; give their --data-dir")
+        files |= {
+            f"{DATA}/{name}/{path.relative_to(data_dir / name).as_posix()}": path
+            for path in files_below(data_dir / name)
+            if path.name != USER_CARD
+        }
+    return files
+
+
+def write_zip(files: Mapping[str, Content], path: Path, *, force: bool = False) -> None:
     """Write a zip whole or not at all.
 
     Raises:
@@ -107,7 +149,12 @@ def write_zip(files: Mapping[str, bytes], path: Path, *, force: bool = False) ->
             for name in sorted(files):
                 info = zipfile.ZipInfo(name, EPOCH)
                 info.create_system, info.external_attr, info.compress_type = 3, RIGHTS, zipfile.ZIP_DEFLATED
-                archive.writestr(info, files[name], compresslevel=6)
+                content = files[name]
+                if isinstance(content, bytes):
+                    archive.writestr(info, content, compresslevel=6)
+                else:
+                    with archive.open(info, "w", force_zip64=True) as packed, content.open("rb") as source:
+                        shutil.copyfileobj(source, packed)
     except OSError as error:
         raise StoreError(f"{path} cannot be written ({error}); check the folder's space and rights") from error
 
@@ -169,7 +216,7 @@ def _tuned_files(folder: Path, kept: Results) -> dict[str, bytes]:
     }
 
 
-def _readme(kept: Results, names: Sequence[str], reproduced: Sequence[ReproducedSuite]) -> str:
+def _readme(kept: Results, names: Sequence[str], reproduced: Sequence[ReproducedSuite], own: OwnParts) -> str:
     asked = [f"{SUITES}{Path(name).name}" if name.endswith(".toml") else name for name in names]
     done = sum(isinstance(record, DoneRun) for record in kept.records)
     elsewhere = sum(record.external for record in kept.records)
@@ -178,6 +225,9 @@ def _readme(kept: Results, names: Sequence[str], reproduced: Sequence[Reproduced
         names=" ".join([*asked, *artefacts("tables")] if names else []),
         commits=", ".join(commits(kept.records)) or "of a commit that is not known",
         commands="".join(f"    {command}\n" for command in commands),
+        own=own.contents,
+        missing=own.missing_text,
+        listed=f"    export {VARIABLE}={own.variable}\n" if own.variable else "",
         done=done,
         failed=len(kept.records) - done,
         elsewhere=f" Of these {elsewhere} are of forecasts made elsewhere, which no command makes."

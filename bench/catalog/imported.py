@@ -146,6 +146,8 @@ def _imported(folder: Path) -> tuple[ImportCard, NumpyFile]:
     file, by_hand = folder / DATA_FILE, folder / BY_HAND
     if file.exists() and by_hand.exists():
         raise DataError(f"{folder} holds both {DATA_FILE} and {BY_HAND}; move away the one that is not meant")
+    if not (file.exists() or by_hand.exists()):
+        raise DataError(f"{folder} holds a card and no {DATA_FILE}; put the array there, or import it once more")
     return card, NumpyFile.of(file if file.exists() else by_hand, card)
 
 

@@ -57,7 +57,7 @@ class OwnFile:
     @property
     def module(self) -> str:
         """What it is called within the package of its root."""
-        return ".".join(self.path.relative_to(self.root).with_suffix("").parts)
+        return ".".join(self.path.relative_to(self.root).with_suffix("").parts).removesuffix(".__init__")
 
     @property
     def imported_as(self) -> str:

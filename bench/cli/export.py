@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.console import print_line
-from bench.cli.options import ResultsDir, open_results
+from bench.cli.console import print_line, warn_on
+from bench.cli.options import DataDir, ResultsDir, open_results
 from bench.cli.terminal import Console
 
 
@@ -20,14 +20,26 @@ def export(
     results: ResultsDir = Path("results"),
     out: Annotated[Path | None, typer.Option("--out", help="Zip to write (default: <results>/supplement.zip).")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a zip that is there.")] = False,
+    with_data: Annotated[
+        bool, typer.Option("--with-data", help="Pack the arrays of data sets of your own, too, not only their cards.")
+    ] = False,
+    data_dir: DataDir = None,
 ) -> None:
-    """Write a paper's supplement: one zip of records, tables, figures, report and the suites that were run."""
+    """Write a paper's supplement: one zip of records, tables, figures, report and the suites that were run.
+
+    The code of models and data sets of your own is in it, and the cards of these data sets.
+    """
+    from bench.analysis.own_parts import personal
     from bench.analysis.supplement import check_free, supplement, write_zip
+    from bench.catalog.data import resolve_data_dir
 
     console, path = Console(), out or results / "supplement.zip"
     check_free(path, force=force)
     with console.status("reading the records") as status:
-        files = supplement(open_results(results, None, names or ()), results, names or (), status.update)
+        opened, raw = open_results(results, None, names or ()), resolve_data_dir(data_dir) if with_data else None
+        files = supplement(opened, results, names or (), status.update, raw)
         status.update("packing")
         write_zip(files, path, force=force)
+    for name in personal(files, Path.home()):
+        warn_on(console, f"{name} names a folder in {Path.home()}; look whether it may be published")
     print_line(f"{path}: {len(files)} files")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -23,6 +23,19 @@ def table_texts(results: Path, source: str | None, names: Sequence[str]) -> dict
 
     opened, chosen = _opened(results, source, names, "tables")
     return table_files(opened, chosen)
+
+
+def checked(results: Path, source: str | None, texts: Mapping[str, bytes | None], differing: int) -> str:
+    """What a check of tables has looked at, in a sentence: which tables, how many files, and what they were held to."""
+    from bench.records.mlflow_store import shown
+
+    there = [name for name, text in texts.items() if text is not None]
+    tables = ", ".join(dict.fromkeys(Path(name).stem.removesuffix("_differences") for name in there)) or "none"
+    origin = f"mlflow:{shown(source.removeprefix('mlflow:'))}" if source else f"the records in {results / 'runs'}"
+    foreign = sorted(path.name for path in (results / "tables").glob("*") if path.name not in texts)
+    rest = f"; not checked: {', '.join(foreign)}" if foreign else ""
+    outcome = f"{differing} differ" if differing else "all are as they say"
+    return f"checked {len(there)} files in {results / 'tables'} against {origin}: {outcome} (tables: {tables}{rest})"
 
 
 def write_tables(results: Path, source: str | None, names: Sequence[str]) -> list[Path]:

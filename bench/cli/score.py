@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from bench.cli.console import finished_line, print_line, warn_on
 from bench.cli.options import DataDir, ResultsDir, TrackingUri, open_catalog, tracking_store, with_options
+from bench.cli.terminal import Console
 from bench.errors import ConfigError
 
 if TYPE_CHECKING:

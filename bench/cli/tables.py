@@ -26,12 +26,14 @@ def tables(
 ) -> None:
     """Write the tables (md, tex, csv) from the records."""
     from bench.analysis.formats.files import differing_files
-    from bench.cli.output import table_texts, write_tables
+    from bench.cli.output import checked, table_texts, write_tables
 
     if check:
-        differing = differing_files(results / "tables", table_texts(results, source, names or ()))
+        texts = table_texts(results, source, names or ())
+        differing = differing_files(results / "tables", texts)
         for path in differing:
             print_line(f"{path} differs from the records; 'stbench tables' writes it anew")
+        print_line(checked(results, source, texts, len(differing)))
         raise typer.Exit(1 if differing else 0)
     written = write_tables(results, source, names or ()) if source is not None or results.exists() else []
     for path in written:

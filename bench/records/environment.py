@@ -15,7 +15,8 @@ class Environment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         threads: Of torch.
         compiled: Whether torch.compile was used.
         libraries: Versions; "absent" for one that is not installed.
-        commit: The project's git commit, "+" behind it where files differ; None outside a checkout.
+        commit: The project's git commit, "+" behind it where files differ from it, or where code behind the run is not
+            in it, such as a model in a file of the user's own; None outside a checkout.
     """
 
     libraries: dict[str, str]

@@ -30,6 +30,7 @@ from bench.records.record import (
     SplitRanges,
 )
 from bench.runs.estimate import work
+from bench.runs.own_code import in_the_commit
 
 if TYPE_CHECKING:
     from bench.context import RunContext
@@ -114,7 +115,7 @@ def _channels(card: DatasetCard) -> list[Channel]:
 
 def failed_record(run: PlannedRun, failure: Failure) -> FailedRun:
     """The record of a run that raised."""
-    known = Environment(libraries=libraries(), commit=_commit())
+    known = Environment(libraries=libraries(), commit=_commit(run))
     return FailedRun(**_common(run), environment=known, error=failure)
 
 
@@ -150,11 +151,11 @@ def _common(run: PlannedRun) -> dict[str, Any]:
     }
 
 
-def environment(context: RunContext, *, compiled: bool = False) -> Environment:
+def environment(context: RunContext, run: PlannedRun, *, compiled: bool = False) -> Environment:
     """The machine and libraries of a run."""
     machine = context.environment()
     versions = libraries() | {"torch": machine.pop("torch")}  # which build of it, too
-    return Environment(**machine, compiled=compiled, libraries=versions, commit=_commit())
+    return Environment(**machine, compiled=compiled, libraries=versions, commit=_commit(run))
 
 
 def libraries() -> dict[str, str]:
@@ -168,12 +169,16 @@ def libraries() -> dict[str, str]:
     return versions
 
 
-def _commit() -> str | None:
-    """The project's git commit, with "+" behind it where files differ; None outside a checkout of its own."""
+def _commit(run: PlannedRun) -> str | None:
+    """The project's git commit, with "+" behind it where files differ from it, or code behind the run is not in it.
+
+    None outside a checkout of the project's own.
+    """
     try:
         if Path(_git("rev-parse", "--show-toplevel")).resolve() != registry.ROOT.resolve():
             return None  # installed into someone else's checkout, such as a virtual environment in it
-        return _git("describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*")
+        commit = _git("describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*")
+        return commit if commit.endswith("+") or in_the_commit(run.dataset, run.model) else f"{commit}+"
     except (OSError, subprocess.SubprocessError):
         return None
 

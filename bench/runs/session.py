@@ -21,6 +21,7 @@ from bench.runs.executors import Asked, Executor
 from bench.runs.executors.processes import Processes
 from bench.runs.fork_server import warm_up
 from bench.runs.order import in_order
+from bench.runs.own_code import keep
 from bench.runs.plan import Selection, overrides_of, plan
 from bench.runs.precision import name_of
 from bench.runs.preloading import large_libraries
@@ -143,6 +144,7 @@ def execute(
     todo = [run for run in planned if force or not store.has(run.dataset, run.model, run.run_id)]
     if isinstance(executor, Asked):  # where nothing is to do nothing is connected to
         executor = executor.made() if todo else Processes(["cpu"], executor.places.threads)
+    keep(todo, catalog, results)
     if todo:
         if isinstance(executor, Processes):
             warm_up(large_libraries(todo))

@@ -23,6 +23,7 @@ from bench.records.saved import NOTHING, Saving
 from bench.records.store import NAME, ResultStore
 from bench.runs.execution import done_record, environment
 from bench.runs.isolation import call
+from bench.runs.own_code import keep
 from bench.runs.plan import Selection, plan, plan_own
 from bench.runs.session import unsaved
 from bench.runs.suite import load_suite
@@ -73,6 +74,8 @@ def evaluate_model(
                 warnings.warn(sentence.replace("--force", "force=True to bench.run"), stacklevel=3)
             return cast("DoneRun", store.read(run.dataset, run.model, run.run_id))
         record = _scored(run, plugin, catalog, device, saving, results or Path(scratch))
+        if results is not None:
+            keep([run], catalog, results)
     if store and not isinstance(model, str):  # an older one is put aside: its source may not be all that a model is
         store.retire_spec(run.dataset, run.model, run.spec_id)
     if store:
@@ -162,7 +165,7 @@ def _scored(
             keep=saver.keep,
         )
         saver.save_weights(plugin, outcome, context)
-        return done_record(run, outcome, environment(context))
+        return done_record(run, outcome, environment(context, run))
 
 
 def _maker(model: type[Any]) -> Callable[[TaskShape, Any], nn.Module]:

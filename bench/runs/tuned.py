@@ -182,7 +182,7 @@ class TunedFolder:
         return self.path(one.dataset, one.model, task.name, slug(one.variant))
 
     def files(self) -> Iterator[TunedFile]:
-        """Every file, sorted by path; those of models not installed here are left out.
+        """Every file, sorted by path; those of models that are neither here nor among the records are left out.
 
         Settings that a model no longer has are passed on: only ``read`` refuses them.
 
@@ -191,7 +191,7 @@ class TunedFolder:
         """
         for path in sorted(self._folder.glob("*/*.toml")):
             model, variant_slug = parts_of_stem(path.name)
-            if model in registry.model_names():
+            if is_of_a_model(self._folder.parent, path.parent.name, model):
                 yield TunedFile(dataset=path.parent.name, model=model, slug=variant_slug, tuned=_parsed(path))
 
     def write(self, dataset: str, model: str, task: str, tuned: Tuned, variant_slug: str = "") -> Path | None:
@@ -215,6 +215,11 @@ class TunedFolder:
         except OSError as error:
             raise StoreError(f"{path} cannot be written ({error}); check the folder's space and rights") from error
         return aside
+
+
+def is_of_a_model(results: Path, dataset: str, model: str) -> bool:
+    """Whether a model is registered, or was run once, so that its file may be gone."""
+    return model in registry.model_names() or (results / "runs" / dataset / model).is_dir()
 
 
 def dumped(dataset: str, model: str, tuned: Tuned) -> str:

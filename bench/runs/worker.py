@@ -121,7 +121,7 @@ def _scored(work: Work, caller: Caller) -> DoneRun:
             keep=saver.keep,
         )
         saver.save_weights(plugin, outcome, context)
-        return done_record(run, outcome, environment(context, compiled=work.compiled))
+        return done_record(run, outcome, environment(context, run, compiled=work.compiled))
 
 
 def _flops_file(work: Work) -> Path:

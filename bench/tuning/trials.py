@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from bench.catalog import registry
 from bench.errors import ConfigError, StoreError
 from bench.files import atomic_write
 from bench.plain_files import read_plain
 from bench.runs.search import parts_of_stem
 from bench.runs.suite import first_problem
-from bench.runs.tuned import TunedFolder
+from bench.runs.tuned import TunedFolder, is_of_a_model
 from bench.tuning.studies import SharedStudy, is_default, is_killed
 from bench.tuning.study import LARGEST, LONGEST, State, Study, TrialFacts
 
@@ -109,14 +108,14 @@ def read_trials(path: Path) -> Study:
 
 
 def studies(results: Path) -> Iterator[Study]:
-    """Every study with a file, sorted by path; those of models not installed here are left out.
+    """Every study with a file, sorted by path, of models that are here or among the records.
 
     Raises:
         ConfigError: If a file does not validate, or holds the trials of another model, data set or task.
     """
     for path in sorted((results / "tuned").glob(f"*/*{ENDING}")):
         model, _ = parts_of_stem(path.name)
-        if model not in registry.model_names() or not NAME.fullmatch(path.parent.name):
+        if not NAME.fullmatch(path.parent.name) or not is_of_a_model(results, path.parent.name, model):
             continue
         study = read_trials(path)
         if path_of(results, study.dataset, study.model, study.task, study.slug) != path:

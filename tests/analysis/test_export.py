@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import zipfile
+from pathlib import Path
 
+import msgspec
 import pandas as pd
 import pytest
 from records import record, suite
@@ -13,10 +16,12 @@ from reports import failing
 from studies import tuned
 
 from bench.analysis.formats.files import differing_files, table_files
+from bench.analysis.own_parts import personal
 from bench.analysis.report.page import shown
 from bench.analysis.results import Results, artefacts
 from bench.analysis.supplement import supplement, write_zip
-from bench.errors import ConfigError
+from bench.catalog.data import Catalog
+from bench.errors import ConfigError, DataError
 from bench.records.frame import to_frame
 from bench.records.store import ResultStore
 from bench.runs.suite import load_suite, load_suites
@@ -132,3 +137,88 @@ def test_the_records_are_those_of_the_store_byte_for_byte(tmp_path, no_figures):
     ResultStore(tmp_path).write(made)
     name = f"runs/bikenyc/stid/{made.run_id}.json"
     assert packed([made], tmp_path)[f"results/{name}"] == (tmp_path / name).read_bytes()
+
+
+# ---------------------------------------------------------------- what is the user's own
+
+
+def kept_copy(folder, code, name, files, source="mine.py"):
+    """A copy of own code, as a run leaves it."""
+    home = folder / "plugins" / code
+    for path, text in files.items():
+        (home / name / path).parent.mkdir(parents=True, exist_ok=True)
+        (home / name / path).write_text(text, encoding="utf-8")
+    (home / "plugins.json").write_text(json.dumps({name: source}), encoding="utf-8")
+
+
+def own(code="a" * 12, **facts):
+    return msgspec.structs.replace(record(model="mine", **facts), code=code)
+
+
+def test_own_code_and_cards_travel_and_are_named(tmp_path, no_figures):
+    made = [own(), own(seed=1), record(model="lost"), record("taxibj")]
+    kept_copy(tmp_path, "a" * 12, "mine", {"nets/mine.py": "import parts", "parts.py": ""}, "nets/mine.py")
+    sha256 = made[0].spec.data.sha256
+    (tmp_path / "cards" / "bikenyc").mkdir(parents=True)
+    (tmp_path / "cards" / "bikenyc" / f"{sha256[:16]}.toml").write_text("name = 'bikenyc'", encoding="utf-8")
+    files = packed(made, tmp_path)
+    text = files["README.txt"].decode()
+    assert files["plugins/mine/nets/mine.py"] == b"import parts"
+    assert files["plugins/mine/parts.py"] == b""
+    assert files["data/bikenyc/card.toml"] == b"name = 'bikenyc'"
+    assert "export STBENCH_PLUGINS=plugins/mine/nets/mine.py\n" in text
+    assert "Not in here, since no copy was kept: the code or card of lost.\n" in text
+    assert not [name for name in files if name.endswith(("plugins.json", ".log"))]
+
+
+def test_the_code_of_most_runs_is_what_is_made_again_and_earlier_code_lies_apart(tmp_path, no_figures):
+    made = [own("a" * 12), own("b" * 12, seed=1), own("b" * 12, seed=2)]
+    kept_copy(tmp_path, "a" * 12, "mine", {"mine.py": "old"})
+    kept_copy(tmp_path, "b" * 12, "mine", {"mine.py": "new"})
+    files = packed(made, tmp_path)
+    assert files["plugins/mine/mine.py"] == b"new"
+    assert files[f"plugins-of-earlier-runs/{'a' * 12}/mine/mine.py"] == b"old"
+    assert [name for name in files if name.startswith("plugins-of")] == [
+        f"plugins-of-earlier-runs/{'a' * 12}/mine/mine.py"
+    ]
+    assert b"plugins-of-earlier-runs/ " in files["README.txt"]
+
+
+def test_a_name_that_is_not_the_files_is_said_where_it_is_listed(tmp_path, no_figures):
+    kept_copy(tmp_path, "a" * 12, "mine", {"package/model.py": ""}, "package/model.py")
+    assert b"STBENCH_PLUGINS=mine=plugins/mine/package/model.py\n" in packed([own()], tmp_path)["README.txt"]
+
+
+def test_files_that_name_a_home_are_told(tmp_path, no_figures):
+    kept_copy(tmp_path, "a" * 12, "mine", {"mine.py": "open('/home/me/data')", "parts.py": "open('/home/other')"})
+    assert personal(packed([own()], tmp_path), Path("/home/me")) == ["plugins/mine/mine.py"]
+
+
+def test_arrays_travel_only_if_asked_and_only_those_of_the_runs(catalog, tmp_path, no_figures):
+    data, folder = catalog.data_dir, tmp_path / "results"
+    identity = catalog.identity("tiny")
+    made = record("tiny")
+    made = msgspec.structs.replace(made, spec=msgspec.structs.replace(made.spec, data=identity))
+    (folder / "cards" / "tiny").mkdir(parents=True)
+    card = data / "tiny" / "card.toml"
+    (folder / "cards" / "tiny" / f"{identity.sha256[:16]}.toml").write_bytes(card.read_bytes())
+    results = Results([made], suites=load_suites())
+    assert "data/tiny/data.npy" not in supplement(results, folder, (), lambda _: None)
+    files = supplement(results, folder, (), lambda _: None, data)
+    home = unpacked(files, tmp_path / "there", tmp_path / "s.zip")
+    assert Catalog(data_dir=home / "data", cache=tmp_path / "other").identity("tiny") == identity
+    assert f"{sha256_of(home / 'data' / 'tiny' / 'data.npy')}  data/tiny/data.npy\n" in files["SHA256SUMS"].decode()
+    (data / "tiny" / "data.npy").write_bytes((data / "tiny2" / "data.npy").read_bytes())
+    with pytest.raises(ConfigError, match=r"the files of 'tiny' in .* are not those of its runs"):
+        supplement(results, folder, (), lambda _: None, data)
+
+
+def sha256_of(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_card_without_its_array_is_one_sentence(catalog):
+    (catalog.data_dir / "tiny" / "data.npy").unlink()
+    with pytest.raises(DataError, match=r"holds a card and no data.npy; put the array there"):
+        catalog.card("tiny")
+    assert catalog.card("tiny2")

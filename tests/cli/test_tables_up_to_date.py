@@ -148,7 +148,7 @@ def test_other_code_libraries_tuned_settings_or_suites_make_them_again(
     differs()
     monkeypatch.setattr(freshness, "_version", lambda library: "another" if library == "matplotlib" else "one")
     differs()
-    monkeypatch.setattr(freshness, "codes_of", lambda pairs: dict.fromkeys(pairs, "another"))
+    monkeypatch.setattr(freshness, "known_codes", lambda pairs: dict.fromkeys(pairs, "another"))
     differs()
     digests.append(freshness.made_of(results, []))
     assert len(set(digests)) == len(digests)

@@ -109,7 +109,7 @@ def test_the_files_of_a_variant_lie_beside_those_of_its_model_and_are_what_its_r
     )
     suite, selection = load_suite(str(path)), Selection(datasets=("tiny",), overrides=BUDGET)
     folder, lr = TunedFolder(tmp_path), {}
-    for job in _jobs(suite, selection, catalog, "cpu"):
+    for job in _jobs(suite, selection, catalog, "cpu")[0]:
         study = tune(workplace, job, trials=3)
         best = winner(study)
         folder.write("tiny", "stid", "short", best, job.slug)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from bench.catalog import own_files, registry
 from bench.catalog.data import Catalog
 from bench.errors import BenchError, ConfigError
 from bench.records.saved import Kind, saved_path
@@ -60,7 +61,7 @@ def made(work: Work, data: list[Any], threads: int, variables: Mapping[str, str]
         if not data and not _shares(work):
             yield WANTS_DATA
             return
-    except ConfigError:
+    except BenchError:
         yield End("answer", failure_of(_other_code(work)))
         return
     yield BEGUN
@@ -113,6 +114,14 @@ def _shares(work: Work) -> bool:
 
 
 def _other_code(work: Work) -> ConfigError:
+    """What is wrong with the code here: a file of the user's own is not, or all of it is another version."""
+    for group, name in (("model", work.run.model), ("dataset", work.run.dataset)):
+        problem = registry.problem_of("model" if group == "model" else "dataset", name)
+        if problem and own_files.variables() and (group == "model" or name in registry.dataset_names()):
+            return ConfigError(
+                f"the file of '{name}' cannot be used on {socket.gethostname()} ({problem}); put it, and what it "
+                "imports beside it, into a folder that all machines of the cluster see"
+            )
     return ConfigError(
         f"the code behind '{work.run.model}' on {socket.gethostname()} is not that of the driver; install the same "
         "version of the project on all machines of the cluster"

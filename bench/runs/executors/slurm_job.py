@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bench.errors import BenchError, ConfigError, WorkerError
+from bench.errors import BenchError, WorkerError
 from bench.records.record import Record, parse
 from bench.records.store import ResultStore
 from bench.runs.execution import failed_record, failure_of
@@ -54,7 +54,7 @@ class Job:
         run = self.work.run
         try:
             check_code(run)
-        except ConfigError as error:
+        except BenchError as error:
             return failed_record(run, failure_of(error))
         reason = ""
         for _ in range(2):

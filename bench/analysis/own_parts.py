@@ -1,0 +1,108 @@
+"""What of a supplement is the user's own: code of models and data sets, and cards, as copies beside the records."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from bench.catalog import registry
+from bench.catalog.plugins import Group
+from bench.catalog.raw_files import USER_CARD
+from bench.records.record import Record
+from bench.runs.own_code import KeptCode, card_of, kept_code
+
+CODE, EARLIER, DATA = "plugins", "plugins-of-earlier-runs", "data"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnParts:
+    """The user's own parts of a supplement.
+
+    Attributes:
+        files: By their names in it.
+        sources: By the name of a model or data set, the file that declares it.
+        cards: Data sets whose cards are there.
+        missing: Models and data sets whose code or card is neither in the project nor among the copies.
+    """
+
+    files: Mapping[str, bytes]
+    sources: Mapping[str, str]
+    cards: Sequence[str]
+    missing: Sequence[str]
+
+    @property
+    def variable(self) -> str:
+        """What the variable of plug-ins must list, where the supplement is unpacked."""
+        entries = {name: path if PurePosixPath(path).stem == name else f"{name}={path}" for name, path in self.listed}
+        return ":".join(entries.values())
+
+    @property
+    def listed(self) -> list[tuple[str, str]]:
+        return sorted(self.sources.items())
+
+    @property
+    def contents(self) -> str:
+        """The lines of a table of contents."""
+        lines = [f"{CODE}/            models and data sets of the authors' own"] if self.sources else []
+        if any(name.startswith(f"{EARLIER}/") for name in self.files):
+            lines.append(f"{EARLIER}/  these as they were for runs that are not today's, by the code of the run")
+        cards = f"{DATA}/               cards of data sets of the authors' own; the array belongs beside as data.npy"
+        lines += [cards] if self.cards else []
+        return "".join(f"{line}\n" for line in lines)
+
+    @property
+    def missing_text(self) -> str:
+        if not self.missing:
+            return ""
+        return f"Not in here, since no copy was kept: the code or card of {', '.join(self.missing)}.\n"
+
+
+def personal(files: Mapping[str, object], home: Path) -> list[str]:
+    """The files of a supplement, by name, with code or cards of the user's own that name a folder in a home."""
+    folder = f"{home}/".encode()
+    own = {name: content for name, content in files.items() if name.startswith((f"{CODE}/", f"{EARLIER}/", f"{DATA}/"))}
+    return sorted(name for name, content in own.items() if isinstance(content, bytes) and folder in content)
+
+
+def own_parts(results: Path, records: Sequence[Record]) -> OwnParts:
+    """The copies, in a results folder, of what is the user's own behind these records.
+
+    Of code that was edited between runs the version of most runs is what the suites make again; the others lie apart.
+    """
+    by_code = {code: kept_code(results, code) for code in sorted({record.code for record in records})}
+    votes = Counter((name, kept) for record in records for name, kept in by_code[record.code].items())
+    chosen: dict[str, KeptCode] = {}
+    for (name, kept), _ in sorted(votes.items(), key=lambda vote: (-vote[1], vote[0][0], vote[0][1].files)):
+        chosen.setdefault(name, kept)
+    files = {f"{CODE}/{name}/{path}": content for name, kept in chosen.items() for path, content in kept.files}
+    for code, plugins in by_code.items():
+        for name, kept in plugins.items():
+            if kept != chosen[name]:
+                files |= {f"{EARLIER}/{code}/{name}/{path}": content for path, content in kept.files}
+    cards = _cards(results, records)
+    files |= {f"{DATA}/{name}/{USER_CARD}": content for name, content in cards.items()}
+    return OwnParts(
+        files=files,
+        sources={name: f"{CODE}/{name}/{kept.source}" for name, kept in chosen.items()},
+        cards=sorted(cards),
+        missing=_missing(records, {*chosen, *cards}),
+    )
+
+
+def _cards(results: Path, records: Sequence[Record]) -> dict[str, bytes]:
+    """By data set the card of the version of most runs."""
+    votes = Counter((record.dataset, record.spec.data.sha256) for record in records)
+    cards: dict[str, bytes] = {}
+    for (name, sha256), _ in sorted(votes.items(), key=lambda vote: (-vote[1], vote[0])):
+        card = card_of(results, name, sha256)
+        if name not in cards and card.is_file():
+            cards[name] = card.read_bytes()
+    return cards
+
+
+def _missing(records: Sequence[Record], there: set[str]) -> list[str]:
+    asked: set[tuple[Group, str]] = {("model", record.model) for record in records}
+    asked |= {("dataset", record.dataset) for record in records}
+    return sorted({name for group, name in asked if not registry.comes_with_the_project(group, name)} - there)

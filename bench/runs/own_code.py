@@ -1,0 +1,159 @@
+"""Code and cards of the user's own behind runs: which they are, and copies of them in the results folder.
+
+The copies are of the code that made a run, whatever becomes of the files later; a supplement has them.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterable, Mapping, Set
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.catalog import registry
+from bench.catalog.code import own_files_behind
+from bench.catalog.data import Catalog
+from bench.catalog.own_files import OURS, root_of
+from bench.catalog.plugins import Plugin
+from bench.catalog.raw_files import USER_CARD
+from bench.errors import BenchError
+from bench.files import atomic_write
+from bench.records.planned import PlannedRun
+
+PLUGINS, CARDS = "plugins", "cards"  # folders of a results folder
+INDEX: Final = "plugins.json"  # beside the copies, by name the file that declares the model or data set
+
+
+@dataclass(frozen=True)
+class OwnCode:
+    """The files of a plug-in that are not the project's.
+
+    Attributes:
+        root: The folder from which they are imported.
+        source: The one that declares the model or data set.
+    """
+
+    root: Path
+    source: Path
+    files: tuple[Path, ...]
+
+
+def own_code(plugin: Plugin, strangers: Set[Path]) -> OwnCode | None:
+    """The files of a plug-in of the user's own, of an installed package, or one of ``strangers``; else None.
+
+    Raises:
+        ConfigError: If a file cannot be read.
+    """
+    if files := tuple(own_files_behind(plugin)):
+        return OwnCode(root=plugin.root or root_of(plugin.source), source=plugin.source, files=files)
+    if plugin.source in strangers:
+        return OwnCode(root=plugin.source.parent, source=plugin.source, files=(plugin.source,))
+    return None
+
+
+def plugins_of(dataset: str, model: str) -> list[Plugin]:
+    """The registered model and data set of a run, as far as they can be used."""
+    found = []
+    for group, name, names in (
+        ("model", model, registry.model_names()),
+        ("dataset", dataset, registry.dataset_names()),
+    ):
+        if name in names:
+            with suppress(BenchError):
+                found.append(registry.find("model" if group == "model" else "dataset", name))
+    return found
+
+
+def in_the_commit(dataset: str, model: str) -> bool:
+    """Whether all code behind a run lies in the project's checkout, and git knows it and all plug-ins there."""
+    if model not in registry.model_names():
+        return False
+    try:
+        files = [path for plugin in plugins_of(dataset, model) for path in own_files_behind(plugin)]
+    except BenchError:
+        return False
+    return all(path.is_relative_to(registry.ROOT) for path in files) and not untracked(files)
+
+
+def untracked(files: Iterable[Path] = ()) -> set[Path]:
+    """Python files that the project's checkout does not know, in its packages and of these; none outside a checkout."""
+    asked = [*OURS, *(path.relative_to(registry.ROOT).as_posix() for path in files)]
+    command = ["git", "-C", str(registry.ROOT), "ls-files", "--others", "-z", "--", *asked]
+    try:
+        listed = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return set()
+    return {registry.ROOT / name for name in listed.split("\0") if name.endswith(".py")}
+
+
+def keep(runs: Iterable[PlannedRun], catalog: Catalog, results: Path) -> None:
+    """Copy the user's own code and cards behind runs into a results folder; what is there already stays.
+
+    What cannot be copied is left: the run itself will say what is wrong with it.
+    """
+    runs = list(runs)
+    made = dict.fromkeys((run.code, run.dataset, run.model) for run in runs)
+    strangers = untracked() if made else set()
+    for code, dataset, model in made:
+        with suppress(BenchError, OSError):
+            _keep_code(results / PLUGINS / code, plugins_of(dataset, model), strangers)
+    for name, sha256 in dict.fromkeys((run.dataset, run.spec.data.sha256) for run in runs):
+        card = catalog.data_dir / name / USER_CARD if catalog.data_dir else None
+        copy = card_of(results, name, sha256)
+        if card is not None and name not in registry.dataset_names() and not copy.exists():
+            with suppress(OSError), atomic_write(copy) as part:
+                part.write_bytes(card.read_bytes())
+
+
+def card_of(results: Path, dataset: str, sha256: str) -> Path:
+    """Where the card of a data set of the user's own, in this very version, is kept."""
+    return results / CARDS / dataset / f"{sha256[:16]}.toml"
+
+
+@dataclass(frozen=True)
+class KeptCode:
+    """The copies of a plug-in's own files.
+
+    Attributes:
+        source: The file that declares the model or data set, by its path below the folder of the copies.
+        files: Contents by such paths, sorted.
+    """
+
+    source: str
+    files: tuple[tuple[str, bytes], ...]
+
+
+def kept_code(results: Path, code: str) -> Mapping[str, KeptCode]:
+    """By name the copies of the models and data sets of the user's own behind a run's code."""
+    folder = results / PLUGINS / code
+    try:
+        index: dict[str, str] = json.loads((folder / INDEX).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return {
+        name: KeptCode(
+            source=source,
+            files=tuple(
+                (path.relative_to(folder / name).as_posix(), path.read_bytes())
+                for path in sorted((folder / name).rglob("*.py"))
+            ),
+        )
+        for name, source in sorted(index.items())
+    }
+
+
+def _keep_code(folder: Path, plugins: Iterable[Plugin], strangers: Set[Path]) -> None:
+    if (folder / INDEX).exists():
+        return
+    own = {plugin.name: code for plugin in plugins if (code := own_code(plugin, strangers)) is not None}
+    for name, code in own.items():
+        for path in code.files:
+            with atomic_write(folder / name / path.relative_to(code.root)) as part:
+                part.write_bytes(path.read_bytes())
+    if own:
+        sources = {name: code.source.relative_to(code.root).as_posix() for name, code in own.items()}
+        with atomic_write(folder / INDEX) as part:
+            part.write_text(json.dumps(sources), encoding="utf-8")
