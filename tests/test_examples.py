@@ -54,8 +54,8 @@ def test_an_installed_package_brings_its_model_and_its_data_set(installed, tmp_p
     assert "harbour / tide / seed 0" in answer.stdout
     assert "1 data sets (0 synthetic)" in answer.stdout
     table = (tmp_path / "results" / "tables" / "short_term.md").read_text(encoding="utf-8")
-    assert "tide" in table
-    assert "| harbour |" in table
+    assert "Tide" in table
+    assert "| Harbour |" in table
 
 
 @pytest.mark.slow

@@ -215,12 +215,9 @@ def _cells(entries: Iterable[_Entry]) -> dict[tuple[DataKey, MethodKey], Summary
 
 
 def beside_naive(cells: Mapping[tuple[DataKey, MethodKey], Summary]) -> dict[tuple[DataKey, MethodKey], Summary]:
-    """The cells, each with the metrics noted in which it is worse than the best naive baseline on its data."""
+    """The cells, each with what the best naive baseline on its data says of it."""
     naive = by(((data, cell) for (data, _), cell in cells.items() if cell.naive), lambda pair: pair[0])
-    return {
-        key: cell if cell.naive else _compared(cell, [baseline for _, baseline in naive.get(key[0], ())])
-        for key, cell in cells.items()
-    }
+    return {key: _compared(cell, [baseline for _, baseline in naive.get(key[0], ())]) for key, cell in cells.items()}
 
 
 def _chosen(cell: Sequence[_Entry]) -> list[_Entry]:
@@ -252,13 +249,15 @@ def _summary(cell: Sequence[_Entry]) -> Summary:
 
 
 def _compared(cell: Summary, naive: Sequence[Summary]) -> Summary:
-    """Note where a method is worse than the best naive baseline, each metric by itself."""
+    """With the MAE of the best naive baseline, and the metrics in which a model is worse than the best in each."""
     below = []
-    for name, metric in METRICS.items():
+    for name, metric in METRICS.items() if not cell.naive else ():
         losses = (metric.loss(baseline.mean(name)) for baseline in naive)
         best = min((loss for loss in losses if math.isfinite(loss)), default=math.inf)
         below += [name] if metric.loss(cell.mean(name)) > best else []
-    return replace(cell, below=tuple(below))
+    errors = (baseline.mean("mae") for baseline in naive)
+    least = min((error for error in errors if math.isfinite(error)), default=math.nan)
+    return replace(cell, below=tuple(below), naive_mae=least)
 
 
 def _of_model(changed: frozenset[str]) -> frozenset[str]:

@@ -14,6 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
+from bench.analysis.measures import SCALED
 from bench.analysis.table import Flag
 from bench.catalog.titles import dataset_title
 from bench.metrics import METRICS
@@ -173,6 +174,7 @@ class Summary:
         flags: What is to be said of it.
         naive: Whether its model is a naive baseline.
         below: The metrics in which it is worse than the best naive baseline on the same data.
+        naive_mae: The MAE of the best naive baseline on the same data, by which a scaled MAE is divided; NaN without.
         channel: The number of the channel that its scores are of; None for all together.
     """
 
@@ -180,6 +182,7 @@ class Summary:
     flags: tuple[Flag, ...]
     naive: bool
     below: tuple[str, ...] = ()
+    naive_mae: float = math.nan
     channel: int | None = None
 
     @property
@@ -210,6 +213,8 @@ class Summary:
 
     def values(self, metric: str) -> list[float]:
         """Of the seeds that have one."""
+        if metric == SCALED:
+            return [mae / self.naive_mae for mae in self.values("mae")] if self.naive_mae > 0 else []
         scores = (run.score(metric, self.channel) for run in self.runs)
         return [score for score in scores if score is not None]
 
@@ -221,13 +226,21 @@ class Summary:
     @property
     def curves(self) -> list[tuple[float, ...]]:
         """MAE on test at each step, one curve per run; NaN at a step without any target."""
-        steps = (run.scores["test"]["mae"].per_step for run in self.runs)
+        return self.curves_of("mae")
+
+    def curves_of(self, metric: str) -> list[tuple[float, ...]]:
+        """A metric on test at each step, one curve per run that has it; NaN where it is not defined."""
+        steps = [run.scores["test"][metric].per_step for run in self.runs if metric in run.scores["test"]]
         return [tuple(math.nan if value is None else value for value in curve) for curve in steps]
 
     @property
     def mean_curve(self) -> tuple[float, ...]:
+        """Mean MAE over seeds by step; NaN where a seed has none."""
+        return self.mean_curve_of("mae")
+
+    def mean_curve_of(self, metric: str) -> tuple[float, ...]:
         """Mean over seeds by step; NaN where a seed has none."""
-        return tuple(statistics.fmean(values) for values in zip(*self.curves, strict=True))
+        return tuple(statistics.fmean(values) for values in zip(*self.curves_of(metric), strict=True))
 
     def flags_of(self, metric: str) -> tuple[Flag, ...]:
         """What is to be said of one of its numbers."""
@@ -235,7 +248,7 @@ class Summary:
 
     @cached_property
     def _means(self) -> dict[str, float]:
-        values = {metric: self.values(metric) for metric in METRICS}
+        values = {metric: self.values(metric) for metric in (*METRICS, SCALED)}
         return {metric: statistics.fmean(known) if known else math.nan for metric, known in values.items()}
 
 

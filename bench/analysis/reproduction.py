@@ -148,8 +148,8 @@ def _commands(
 ) -> list[str]:
     """Each runs some variants on some data sets with some seeds, and all together nothing but what was run.
 
-    ``chosen`` has the task, data set and seed of every run, by variant. Those of ``own`` data sets, the user's, are apart:
-    a reader may not have them.
+    ``chosen`` has the task, data set and seed of every run, by variant. Those of ``own`` data sets, the user's, are
+    apart: a reader may not have them.
     """
     head = ["stbench", "run", "--suite", path, "--profile", shared.profile, "--data-dir", "DIR"]
     head += [*(["--device", "cpu"] if shared.on_cpu else []), *(["--tuned"] if shared.tuned else [])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import inspect
 import pkgutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.analysis.channels import pooled
+from bench.analysis.choice import Choice
 from bench.analysis.differences import Differences, differences
 from bench.analysis.grouping import grouped
 from bench.analysis.groups import DataKey, Group, GroupKey, Run
@@ -138,31 +140,62 @@ class Results:
     def records(self) -> list[Record]:
         return [run.record for run in self.runs]
 
-    def table(self, name: str) -> TableFile:
+    def table(
+        self,
+        name: str,
+        *,
+        metrics: Sequence[str] = (),
+        beside: bool = False,
+        columns: Sequence[str] = (),
+        rows: Sequence[str] = (),
+    ) -> TableFile:
         """A table by its name: a suite's, or one of ``artefacts("tables")``.
 
+        Args:
+            name: Of a suite or a table.
+            metrics: Of ``bench.analysis.measures.MEASURES``, such as "rmse" or "scaled_mae"; the usual ones if none.
+            beside: Whether they stand side by side in one grid, methods down the page.
+            columns: By name, in the order wanted; all if there are none.
+            rows: Likewise.
+
         Raises:
-            UnknownNameError: If there is none.
+            UnknownNameError: If there is no table, metric, column or row of a name.
+            ConfigError: If metrics are chosen of a table that has none to choose from.
             StoreError: If window errors that are to be compared are not of the same windows.
         """
-        module, arguments = self._maker("tables", name)
-        table: TableFile = module.make(*arguments)
-        return table
+        return self.chosen_table(
+            name, Choice(metrics=tuple(metrics), beside=beside, columns=tuple(columns), rows=tuple(rows))
+        )
 
-    def plot(self, name: str) -> list[Figure]:
+    def chosen_table(self, name: str, choice: Choice) -> TableFile:
+        """As ``table``."""
+        module, arguments = self._maker("tables", name)
+        takes_metrics = "choice" in inspect.signature(module.make).parameters
+        choice.check(name, takes_metrics=takes_metrics)
+        table: TableFile = module.make(*arguments, choice) if takes_metrics else module.make(*arguments)
+        return choice.of(name, table)
+
+    def plot(self, name: str, *, width: str = "page", titles: bool = False) -> list[Figure]:
         """The figures of a name: those of a suite that compares, or of one of ``artefacts("figures")``.
 
         A figure with a label is called ``<name>-<label>``, any other by its number.
 
+        Args:
+            name: Of a suite or a figure.
+            width: "page", 6.8 inches, or "column", 3.3 inches.
+            titles: Whether title and caption are drawn; else ``get_suptitle`` and ``get_supxlabel`` have them alone.
+
         Raises:
-            UnknownNameError: If there is none.
+            UnknownNameError: If there is none, or no such width.
             StoreError: If window errors that are to be compared are not of the same windows.
         """
-        from bench.analysis.figures._files import plain_text
+        from bench.analysis.figures._files import Look, plain_text
+        from bench.analysis.figures._style import with_texts
 
         module, arguments = self._maker("figures", name)
-        with plain_text():
-            return list(module.draw(*arguments))
+        with plain_text(Look(width=width).width):
+            figures = list(module.draw(*arguments))
+            return [with_texts(figure) for figure in figures] if titles else figures
 
     def groups(self, suite: Suite) -> Mapping[GroupKey, Group]:
         """The groups of a suite.

@@ -9,8 +9,12 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from msgspec import structs
+
 from bench.catalog import registry
 from bench.errors import BenchError
+from bench.records.record import Label
+from bench.types import DatasetCard
 
 LONGEST = 30  # letters before the colon that are still a name and no sentence
 
@@ -32,6 +36,18 @@ def step_of(dataset: str) -> int:
         return int(registry.load("dataset", dataset).CARD.interval) if dataset in registry.dataset_names() else 0
     except BenchError:
         return 0
+
+
+def with_titles(label: Label, card: DatasetCard, model: str) -> Label:
+    """A label with what readers call a data set and a model, and what else they want to know of the data."""
+    return structs.replace(
+        label,
+        city=card.city,
+        source=card.source,
+        dataset_title=card.title,
+        model_title=model_title(model),
+        interval=card.interval,
+    )
 
 
 @cache

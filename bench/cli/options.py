@@ -32,6 +32,7 @@ ResultsDir = Annotated[Path, typer.Option("--results", help="Folder for records,
 Source = Annotated[
     str | None, typer.Option("--from", help="mlflow:URI reads from MLflow instead of the results folder.")
 ]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder to write to.", show_default=False)]
 TrackingUri = Annotated[
     str | None, typer.Option("--tracking-uri", help="Address of MLflow (default: <results>/mlflow.db).")
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,46 +14,62 @@ from bench.cli.options import open_results
 from bench.errors import UnknownNameError
 
 if TYPE_CHECKING:
+    from bench.analysis.choice import Choice
+    from bench.analysis.figures._files import Look
     from bench.analysis.freshness import Written
     from bench.analysis.results import Results
 
 
-def table_texts(results: Path, source: str | None, names: Sequence[str]) -> dict[str, bytes | None]:
-    """The files of tables by name, None for those that must not be there; ``names`` as typed, all if there are none."""
+def table_texts(
+    results: Path, source: str | None, names: Sequence[str], choice: Choice, paper: str
+) -> dict[str, bytes | None]:
+    """The files of tables by name, None for those that must not be there.
+
+    Args:
+        results: The results folder.
+        source: Where else the records are, as ``open_results`` wants it.
+        names: As typed, all if there are none; of all, those that can show what was chosen.
+        choice: What of the tables is shown.
+        paper: What their LaTeX is for.
+    """
     from bench.analysis.formats.files import table_files
 
     opened, chosen = _opened(results, source, names, "tables")
-    return table_files(opened, chosen)
+    if choice.of_metrics and not names:
+        chosen = [suite.name for suite in opened.suites]
+    return table_files(opened, chosen, choice, paper)
 
 
-def checked(results: Path, source: str | None, texts: Mapping[str, bytes | None], differing: int) -> str:
+def checked(results: Path, source: str | None, texts: Mapping[str, bytes | None], differing: int, folder: Path) -> str:
     """What a check of tables has looked at, in a sentence: which tables, how many files, and what they were held to."""
-    from bench.records.mlflow_store import shown
+    from bench.records.mlflow_address import shown
 
     there = [name for name, text in texts.items() if text is not None]
     tables = ", ".join(dict.fromkeys(Path(name).stem.removesuffix("_differences") for name in there)) or "none"
     origin = f"mlflow:{shown(source.removeprefix('mlflow:'))}" if source else f"the records in {results / 'runs'}"
-    foreign = sorted(path.name for path in (results / "tables").glob("*") if path.name not in texts)
+    foreign = sorted(path.name for path in folder.glob("*") if path.name not in texts)
     rest = f"; not checked: {', '.join(foreign)}" if foreign else ""
     outcome = f"{differing} differ" if differing else "all are as they say"
-    return f"checked {len(there)} files in {results / 'tables'} against {origin}: {outcome} (tables: {tables}{rest})"
+    return f"checked {len(there)} files in {folder} against {origin}: {outcome} (tables: {tables}{rest})"
 
 
-def write_tables(results: Path, source: str | None, names: Sequence[str]) -> list[Path]:
-    """Write tables; returns the files."""
+def write_tables(
+    results: Path, source: str | None, names: Sequence[str], choice: Choice, paper: str, folder: Path
+) -> list[Path]:
+    """Write tables as in ``table_texts`` to a folder; returns the files."""
     from bench.analysis.formats.files import write_files
 
     with _alone(results):
-        return write_files(results / "tables", table_texts(results, source, names))
+        return write_files(folder, table_texts(results, source, names, choice, paper))
 
 
-def write_figures(results: Path, source: str | None, names: Sequence[str]) -> list[Path]:
+def write_figures(results: Path, source: str | None, names: Sequence[str], look: Look, folder: Path) -> list[Path]:
     """Draw figures and drop those that are no longer drawn; returns the files."""
     from bench.analysis.formats.files import write_files
 
     with _alone(results):
         opened, chosen = _opened(results, source, names, "figures")
-        return write_files(results / "figures", _drawn(results, opened, chosen))
+        return write_files(folder, _drawn(folder, opened, chosen, look))
 
 
 def write_both(results: Path, suites: Sequence[str]) -> list[Path]:
@@ -73,7 +90,10 @@ def _write_both(results: Path, suites: Sequence[str], written: Written) -> list[
 
     opened = open_results(results, None, suites)
     names = [suite.name for suite in opened.suites]
-    files = {"tables": table_files(opened, [*names, *artefacts("tables")]), "figures": _drawn(results, opened, names)}
+    files = {
+        "tables": table_files(opened, [*names, *artefacts("tables")]),
+        "figures": _drawn(results / "figures", opened, names),
+    }
     paths = [path for folder, contents in files.items() for path in write_files(results / folder, contents)]
     written.note({f"{folder}/{name}": text for folder, contents in files.items() for name, text in contents.items()})
     return paths
@@ -102,12 +122,30 @@ def _alone(results: Path) -> Iterator[None]:
         yield
 
 
-def _drawn(results: Path, opened: Results, names: Sequence[str]) -> dict[str, bytes | None]:
-    from bench.analysis.figures._files import figure_files
+def _drawn(folder: Path, opened: Results, names: Sequence[str], look: Look | None = None) -> dict[str, bytes | None]:
+    from bench.analysis.figures._files import LOOK_OF_PAGE, figure_files
 
-    folder = results / "figures"
     present = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    return figure_files(opened, names, present=present)
+    with _warnings_told():
+        return figure_files(opened, names, look or LOOK_OF_PAGE, present=present)
+
+
+@contextmanager
+def _warnings_told() -> Iterator[None]:
+    """Which letters figures lack, as a line on the error stream."""
+    from rich.console import Console
+
+    from bench.analysis.figures._fonts import MissingLettersWarning
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", MissingLettersWarning)
+        yield
+    for warning in caught:
+        if issubclass(warning.category, MissingLettersWarning):
+            text = str(warning.message)
+            Console(stderr=True).print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
 
 def _opened(

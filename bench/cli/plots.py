@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.cli.console import print_line
-from bench.cli.options import ResultsDir, Source, nothing
+from bench.cli.options import Out, ResultsDir, Source, nothing
 
 
 def plots(
@@ -19,17 +19,36 @@ def plots(
     *,
     results: ResultsDir = Path("results"),
     source: Source = None,
+    width: Annotated[
+        str, typer.Option("--width", help="page (6.8 inches) or column (3.3 inches, one column of two).")
+    ] = "page",
+    titles: Annotated[
+        bool, typer.Option("--titles", help="Draw title and caption into the figure, for slides and the screen.")
+    ] = False,
+    formats: Annotated[
+        list[str] | None, typer.Option("--format", help="png, pdf or svg; may be repeated (default: png and pdf).")
+    ] = None,
+    out: Out = None,
 ) -> None:
-    """Draw figures (png, pdf): of the suites that compare variants, over suites, and of tuning.
+    """Draw figures: of the suites that compare variants, over suites, and of tuning.
+
+    Type is of 7 to 8 points. Title and caption stand beside each figure, in a .tex
+    file for a paper to include. Another width, titles or formats are written to
+    <results>/paper unless --out says where to.
 
     Over suites: ranks, per_horizon (error by step), efficiency (accuracy against
     cost), learning (curves), seeds (as points), maps (truth, forecast and error of
     one window chosen by rule), daily (error by time of day), fractions (error by share
     of the training windows). Of studies: tuning.
     """
+    from bench.analysis.figures._files import LOOK_OF_PAGE, Look
     from bench.cli.output import write_figures
 
-    written = write_figures(results, source, names or ()) if source is not None or results.exists() else []
+    endings = tuple(f".{ending.removeprefix('.')}" for ending in formats or ())
+    look = Look(width=width, titles=titles, formats=endings or LOOK_OF_PAGE.formats)
+    folder = out or results / ("figures" if look == LOOK_OF_PAGE else "paper")
+    there = source is not None or results.exists()
+    written = write_figures(results, source, names or (), look, folder) if there else []
     for path in written:
         print_line(str(path))
     if not written:

@@ -20,7 +20,7 @@ def report(
     out: Annotated[Path | None, typer.Option("--out", help="Where to (default: <results>/report.html).")] = None,
 ) -> None:
     """Write one HTML file with all tables, figures, audits and how to reproduce them; it needs no network."""
-    from bench.analysis.figures._files import pictures
+    from bench.analysis.figures._files import Look, pictures
     from bench.analysis.formats.files import write_files
     from bench.analysis.report import page
 
@@ -29,7 +29,9 @@ def report(
         raise ConfigError(f"--out {path} is a folder; name a file, such as {path / 'report.html'}")
     opened = open_results(results, source)
     with console.status("tables") as status:
-        drawn = pictures(opened, page.shown(opened, "figures"), (".png",), step=status.update)
+        drawn = pictures(
+            opened, page.shown(opened, "figures"), Look(titles=False, formats=(".png",)), step=status.update
+        )
         text = page.report(opened, drawn)
     write_files(path.parent, {path.name: page.encoded(text)})
     print_line(str(path))

@@ -105,7 +105,7 @@ def external_record(
         forecast_map=forecast_map,
         channels=_channels(task.card),
         curve=[],
-        environment=environment(context),
+        environment=environment(context, run),
     )
 
 

@@ -14,7 +14,7 @@ from msgspec import structs
 from bench.catalog import registry
 from bench.catalog.code import codes_of
 from bench.catalog.data import Catalog
-from bench.catalog.titles import model_title
+from bench.catalog.titles import with_titles
 from bench.errors import ConfigError, UnknownNameError
 from bench.records.planned import PlannedRun
 from bench.records.record import Label, Spec
@@ -101,21 +101,9 @@ def _run(
         tuned=tuned is not None,
         tuned_with=tuned.found_with if tuned else "",
     )
-    label = _named(row.label, card, model)
+    label = with_titles(row.label, card, model)
     code = NO_CODE if row.problem else codes[data.name, model]
     return PlannedRun(spec=spec, code=code, method=row.method.name, label=label, variant=row.variant)
-
-
-def _named(label: Label, card: DatasetCard, model: str) -> Label:
-    """With what readers want to know of the data set and call it and the model."""
-    return structs.replace(
-        label,
-        city=card.city,
-        source=card.source,
-        dataset_title=card.title,
-        model_title=model_title(model),
-        interval=card.interval,
-    )
 
 
 def plan_own(
@@ -143,7 +131,7 @@ def plan_own(
         weights=_weights(chosen),
     )
     card = catalog.card(selection.datasets[0])
-    label = _named(Label(profile=profile.name, overrides=own, base=own), card, name)
+    label = with_titles(Label(profile=profile.name, overrides=own, base=own), card, name)
     return PlannedRun(spec=spec, code=code, method=name, label=label)
 
 

@@ -1,4 +1,4 @@
-"""A paper that includes every table compiles, and no table is wider than the text."""
+"""Papers take every table and figure as it is: they compile, everything fits, and nothing is shrunk."""
 
 from __future__ import annotations
 
@@ -9,24 +9,37 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from records import record, results_of, suite
 from studies import tuned
+from test_map_plots import mapped
 
+from bench.analysis.choice import Choice
+from bench.analysis.figures._files import Look, figure_files
 from bench.analysis.formats.files import table_files, write_files
-from bench.analysis.results import artefacts
+from bench.analysis.formats.latex import latex
+from bench.analysis.results import Results, artefacts
+from bench.analysis.table import Cell, Header, Table, TableFile
+from bench.errors import UnknownNameError
 from bench.runs.suite import suite_names
 from bench.runs.tuned import TunedFile
 
 WIDEST = 1.0  # points beyond the text that no eye sees
 PROGRAM = next((name for name in ("pdflatex", "lualatex") if shutil.which(name)), None)
 ORDER = ["-halt-on-error", "-interaction=nonstopmode", "-no-shell-escape"]
-PAPER = r"""\documentclass{article}
+PAPER = r"""\documentclass%s{article}
 \usepackage[T1]{fontenc}
-%s
+\usepackage{booktabs,graphicx}
+\graphicspath{{figures/}}
+\renewcommand{\resizebox}[3]{\sbox0{#3}\leavevmode\box0\ifdim\wd0>\linewidth\typeout{Shrunk}\fi}
 \begin{document}
 %s
 \end{document}
 """
+BESIDE = Choice(metrics=("mae", "rmse", "scaled_mae"), beside=True)
+TITLES = True
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "paper" / "paper.tex"
+needs_latex = pytest.mark.skipif(PROGRAM is None, reason="no LaTeX; install texlive-latex-extra")
 
 
 def records() -> list[Any]:
@@ -46,29 +59,105 @@ def records() -> list[Any]:
     return made
 
 
-@pytest.fixture
-def tables(tmp_path: Path) -> list[Path]:
-    """Every table as LaTeX."""
-    results = results_of(records(), tuned=[TunedFile(dataset="tiny", model="stid", tuned=tuned(synthetic=True))])
-    files = table_files(results, [*suite_names(), *artefacts("tables")])
-    return [path for path in write_files(tmp_path / "tables", files) if path.suffix == ".tex"]
+def results() -> Results:
+    return results_of(records(), tuned=[TunedFile(dataset="tiny", model="stid", tuned=tuned(synthetic=True))])
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(PROGRAM is None, reason="no LaTeX; install texlive-latex-extra")
-def test_a_paper_with_every_table_compiles_and_all_of_them_fit(tables: list[Path], tmp_path: Path) -> None:
-    wanted = {"short_term", "long_term", "few_shot", "ablation", "controls", "published", *artefacts("tables")}
-    assert wanted <= {path.stem for path in tables}
-    needed = {
-        re.findall(r"\\usepackage\{[\w,]+\}", path.read_text(encoding="utf-8").splitlines()[0])[0] for path in tables
-    }
-    body = "\n".join(rf"\input{{tables/{path.name}}}\clearpage" for path in tables)
-    (tmp_path / "paper.tex").write_text(PAPER % ("\n".join(sorted(needed)), body), encoding="utf-8")
+def compiled(folder: Path) -> str:
+    """The log of ``paper.tex`` in a folder, which must compile."""
     done = subprocess.run(
-        [str(PROGRAM), *ORDER, "paper.tex"], cwd=tmp_path, capture_output=True, timeout=120, check=False
+        [str(PROGRAM), *ORDER, "paper.tex"], cwd=folder, capture_output=True, timeout=120, check=False
     )
-    log = (tmp_path / "paper.log").read_text(encoding="latin-1")
+    log = (folder / "paper.log").read_text(encoding="latin-1")
     assert done.returncode == 0, log[-2000:]
+    return log
+
+
+def check_fits(log: str) -> None:
+    """No line is too wide, no float too high, and nothing was shrunk to fit."""
     over = [float(points) for points in re.findall(r"Overfull \\hbox \(([\d.]+)pt too wide\)", log)]
     assert max(over, default=0.0) <= WIDEST
     assert "Float too large" not in log
+    assert "Shrunk" not in log
+
+
+@pytest.mark.slow
+@needs_latex
+@pytest.mark.parametrize(
+    ("paper", "options"), [("two-column", "[twocolumn]"), ("one-column", ""), ("two-column", "[a4paper,twocolumn]")]
+)
+def test_a_paper_with_every_table_compiles_and_all_of_them_fit(paper: str, options: str, tmp_path: Path) -> None:
+    names = [*suite_names(), *artefacts("tables")]
+    files = table_files(results(), names, paper=paper)
+    files |= {f"beside-{name}": text for name, text in table_files(results(), suite_names(), BESIDE, paper).items()}
+    written = [path for path in write_files(tmp_path / "tables", files) if path.suffix == ".tex"]
+    wanted = {"short_term", "long_term", "few_shot", "ablation", "controls", "published", *artefacts("tables")}
+    assert wanted <= {path.stem for path in written}
+    assert all(r"\usepackage{booktabs,graphicx}" in path.read_text(encoding="utf-8") for path in written)
+    body = "\n".join(rf"\input{{tables/{path.name}}}\clearpage" for path in written)
+    (tmp_path / "paper.tex").write_text(PAPER % (options, body), encoding="utf-8")
+    check_fits(compiled(tmp_path))
+
+
+@pytest.mark.slow
+@needs_latex
+def test_the_example_of_a_paper_takes_tables_and_figures_as_they_are(tmp_path: Path) -> None:
+    """Its own comment says how they are made."""
+    made, folder = results_of(suite()), tmp_path / "results" / "paper"
+    metrics = Choice(metrics=("mae", "rmse"), beside=True)
+    write_files(folder, table_files(made, ["short_term"], metrics) | table_files(made, ["per_horizon"]))
+    write_files(folder, figure_files(made, ["per_horizon", "seeds"], Look(width="column", formats=(".pdf",))))
+    maps = results_of([mapped(model=model) for model in ("last_value", "stid")])
+    write_files(folder, figure_files(maps, ["maps"], Look(formats=(".pdf",))))
+    shutil.copy(EXAMPLE, tmp_path)
+    for _ in range(2):  # the second time it knows its own numbers
+        log = compiled(tmp_path)
+    assert "There is no " not in log
+    assert "Reference" not in log
+    assert "Overfull" not in log
+
+
+def test_columns_are_split_where_a_page_ends_and_those_below_one_name_stay_together() -> None:
+    made = results_of(
+        [record(f"city{city:02d}", "stid", mae=1000.5, seed=seed) for city in range(16) for seed in (0, 1)]
+    )
+    text = latex("short_term", made.table("short_term", beside=True))
+    assert text.count(r"\begin{table") == text.count("(part ") > 2
+    for head in re.findall(r"\\toprule\n(.*?) \\\\", text):
+        assert set(re.findall(r"multicolumn\{(\d)\}", head)) == {"2"}
+    assert text.count("Mean $") == 1  # the notes stand once
+
+
+def test_a_long_table_comes_in_parts_of_a_page() -> None:
+    rows = [Header(name=f"row {number}") for number in range(100)]
+    table = Table(
+        key="long",
+        heading="Long",
+        corner="MAE",
+        rows=tuple(rows),
+        columns=(Header(name="one"),),
+        cells=((Cell(value="1"),),) * 100,
+    )
+    text = latex("long", TableFile(title="", tables=(table,)))
+    assert [text.count(f"(part {number} of 3)") for number in (1, 2, 3)] == [1, 1, 1]
+    assert all(text.count(f"row {number} &") == 1 for number in range(100))
+
+
+def test_a_narrow_table_stands_in_a_column_and_a_wide_one_across_the_page() -> None:
+    one = results_of([record(), record(model="ridge")])
+    assert r"\begin{table}" in latex("short_term", one.table("short_term"))
+    many = results_of([record(f"city{number}") for number in range(6)])
+    wide = many.table("short_term", beside=True)
+    assert r"\begin{table*}" in latex("short_term", wide)
+    assert r"\begin{table*}" not in latex("short_term", wide, "one-column")
+    with pytest.raises(UnknownNameError, match="two-column"):
+        latex("short_term", wide, "two")
+
+
+def test_letters_that_pdf_latex_does_not_know_are_named_on_top() -> None:
+    made = record("taxis")
+    named = replace(made, label=replace(made.label, dataset_title="北京 & Łódź"))
+    first, second, *_ = latex("short_term", results_of([named]).table("short_term")).splitlines()
+    assert first == r"% needs \usepackage{booktabs,graphicx}"
+    assert second == "% pdfLaTeX does not know 京北: use LuaLaTeX or XeLaTeX, and a font that has them"
+    assert "pdfLaTeX" not in latex("short_term", results_of([made]).table("short_term"))

@@ -37,7 +37,7 @@ def mapped(wrong=1.0, truth=TRUTH, weekday=4, origin=2600, **facts):
 
 
 def titles(axes):
-    return [axis.get_title() for axis in axes if axis.images]
+    return [" ".join(axis.get_title().split()) for axis in axes if axis.images]
 
 
 def test_truth_comes_first_then_forecast_and_error_of_the_best_naive_one_and_of_four_models_by_error():

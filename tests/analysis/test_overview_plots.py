@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from records import in_cities, record, results_of
 
 import bench.analysis.figures
-from bench.analysis.figures._files import figure_files, pictures
+from bench.analysis.figures._files import Look, figure_files, pictures
 from bench.analysis.figures.efficiency import pareto_front
 from bench.analysis.results import artefacts
 from bench.errors import UnknownNameError
@@ -73,7 +73,11 @@ def test_figures_are_written_by_their_name_with_the_same_bytes():
         figure_files(results_of(ordered, suites=[SHORT]), ["ranks", "efficiency", "short_term"])
         for ordered in (records, records[::-1])
     )
-    assert list(one) == list(two) == ["ranks-1.png", "ranks-1.pdf", "efficiency-1.png", "efficiency-1.pdf"]
+    assert (
+        list(one)
+        == list(two)
+        == [f"{name}-1.{ending}" for name in ("ranks", "efficiency") for ending in ("png", "pdf", "tex")]
+    )
     assert one == two
 
 
@@ -85,9 +89,9 @@ def test_files_of_a_name_that_are_no_longer_drawn_go_and_all_others_stay():
 def test_a_picture_has_the_title_and_caption_of_its_figure_and_each_name_is_given_before_it_is_drawn():
     steps = []
     results = results_of([record(mae=1.0), record(seed=1, mae=3.0)], suites=[SHORT])
-    (shown,) = pictures(results, ["daily", "seeds"], (".png",), step=steps.append)
+    (shown,) = pictures(results, ["daily", "seeds"], Look(formats=(".png",)), step=steps.append)
     assert steps == ["figures: daily", "figures: seeds"]
-    assert (shown.name, list(shown.files)) == ("seeds-1", [".png"])
+    assert (shown.name, list(shown.files)) == ("seeds-1", [".png", ".tex"])
     assert shown.title.startswith("How much do seeds differ, and do models differ by more? Task short")
     assert shown.caption.startswith("MAE on test. Points: seeds;")
 

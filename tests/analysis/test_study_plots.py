@@ -120,7 +120,7 @@ def test_synthetic_data_and_random_weights_are_marked_and_explained():
 def test_formulas_and_odd_signs_are_drawn_as_they_are():
     odd = Scale(choices=("$x^2$", "_{", "a" * 60))
     made = study(space={"model.odd": odd}, trials=(trial(0, 5.0, params={"model.odd": "$x^2$"}),), fixed=("$y=1",))
-    assert len(files(made)) == 2
+    assert len(files(made)) == 3
 
 
 def files(*studies, present=()):
@@ -134,8 +134,10 @@ def test_the_same_study_gives_the_same_bytes_and_figures_of_lost_studies_go():
     assert {name: content is None for name, content in two.items()} == {
         "tuning-bikenyc-b.png": False,
         "tuning-bikenyc-b.pdf": False,
+        "tuning-bikenyc-b.tex": False,
         "tuning-bikenyc-a.pdf": True,
         "tuning-bikenyc-a.png": True,
+        "tuning-bikenyc-a.tex": True,
     }
 
 

@@ -20,9 +20,9 @@ def results(records):
 
 def test_files_appear_and_disappear_with_their_runs():
     many = figure_files(results(controls()), ["controls"])
-    assert list(many) == ["controls-1.png", "controls-1.pdf"]
+    assert list(many) == ["controls-1.png", "controls-1.pdf", "controls-1.tex"]
     few = figure_files(results(controls()[:2]), ["controls"], present=many)
-    assert few == {"controls-1.png": None, "controls-1.pdf": None}
+    assert few == {"controls-1.pdf": None, "controls-1.png": None, "controls-1.tex": None}
 
 
 def test_figures_have_the_same_bytes_for_the_same_runs_in_any_order():
@@ -52,7 +52,7 @@ def test_a_figure_has_a_panel_per_data_set_and_a_row_per_variant(tmp_path):
 
 
 def test_what_is_taller_than_a_page_comes_in_several_figures(monkeypatch):
-    monkeypatch.setattr("bench.analysis.figures.suite.TALL", 0.3)  # one row of panels
+    monkeypatch.setattr("bench.analysis.figures.suite.TALL", 1.0)  # one row of panels
     cities = [f"city{number}" for number in range(6)]
     figures = results([run for city in cities for run in controls(dataset=city)]).plot("controls")
-    assert [[axis.get_title() for axis in panels(figure)] for figure in figures] == [cities[:4], cities[4:]]
+    assert [[axis.get_title() for axis in panels(figure)] for figure in figures] == [cities[:3], cities[3:]]

@@ -16,6 +16,7 @@ from records import CODE, record, results_of, suite
 from bench.analysis.formats.files import table_files
 from bench.analysis.formats.latex import latex
 from bench.analysis.formats.markdown import markdown
+from bench.analysis.measures import measures
 from bench.analysis.results import Results
 from bench.analysis.table import TableFile
 from bench.metrics import METRICS, SHOWN, Metric, Score
@@ -261,13 +262,13 @@ def test_the_csv_carries_the_flags() -> None:
 def test_latex_escapes_names_and_sets_naive_baselines_apart() -> None:
     made = [*suite(), record(overrides={"a_b": "50%&$"})]
     text = latex("short_term", short_term(made))
-    assert r"stid (a\_b=50\%\&\$)" in text
+    assert r"@{}r@{}}stid\\(a\_b=50\%\&\$)\end{tabular}" in text
     assert r"\textit{last\_value} & \textit{window\_mean}" in text
     assert r"rr@{\qquad}r" in text
     assert r"\underline{1.51 $\pm$ 0.01}" in text
     assert r"\textbf{1.25 (n=1)}" in text
     assert not set("†‡▼§✗—±→") & set(text)
-    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == len(SHOWN)
+    assert text.count(r"\begin{table*}") == text.count(r"\end{table*}") == len(SHOWN)
     assert text.count("{") == text.count("}")
 
 
@@ -324,10 +325,10 @@ def test_a_metric_that_is_added_is_a_grid_and_rows_of_the_csv(monkeypatch: pytes
         **METRICS,
         "skill": Metric(label="Skill, %", formula=METRICS["r2"].formula, best="high", shown=True),
     }
-    for module in ("bench.analysis.groups", "bench.analysis.grouping", "bench.analysis.tables.suite"):
+    for module in ("bench.analysis.groups", "bench.analysis.grouping"):
         monkeypatch.setattr(f"{module}.METRICS", added)
-    shown = tuple(name for name, metric in added.items() if metric.shown)
-    monkeypatch.setattr("bench.analysis.tables.suite.SHOWN", shown)
+    monkeypatch.setattr("bench.analysis.tables.suite.MEASURES", measures(added))
+    monkeypatch.setattr("bench.analysis.choice.SHOWN", ("mae", "rmse", "skill"))
     made = [
         with_skill(record(model=name, mae=mae), 50 - mae) for name, mae in (("a", 1.0), ("b", 2.0), ("last_value", 1.5))
     ]

@@ -26,9 +26,9 @@ def report(records: Iterable[Any], folder: Path = Path("nowhere"), *, figures: b
 
 def drawn(results: Any) -> list[Any]:
     """Its figures."""
-    from bench.analysis.figures._files import pictures
+    from bench.analysis.figures._files import Look, pictures
 
-    return list(pictures(results, page.shown(results, "figures"), (".png",)))
+    return list(pictures(results, page.shown(results, "figures"), Look(formats=(".png",))))
 
 
 def failing(message: str, **facts: Any) -> Any:

@@ -25,6 +25,10 @@ MAPS = 4  # channels drawn at the most
 WIDTH = 10.0  # inches, of all maps in a row
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 HOURS = (8, 13, 19)  # of the sample frames
+ON_SCREEN: Any = {
+    "figure.titlesize": 12,
+    **dict.fromkeys(("font.size", "axes.labelsize", "xtick.labelsize", "ytick.labelsize"), 10),
+}
 
 
 def draw_dataset(data: SpatioTemporalData, out: Path) -> Path:
@@ -33,8 +37,10 @@ def draw_dataset(data: SpatioTemporalData, out: Path) -> Path:
     Returns:
         ``out``.
     """
+    import matplotlib as mpl
+
     out.parent.mkdir(parents=True, exist_ok=True)
-    with plain_text():
+    with plain_text(), mpl.rc_context(ON_SCREEN):
         return save(_figure(data), out)
 
 

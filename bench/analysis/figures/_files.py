@@ -8,8 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from bench.analysis.figures._fonts import cover, warn_of
+from bench.analysis.figures._style import LOOK, WIDTHS
+from bench.analysis.formats.latex import figure_latex
+from bench.errors import UnknownNameError
 from bench.files import atomic_write
 
 if TYPE_CHECKING:
@@ -18,6 +22,33 @@ if TYPE_CHECKING:
     from bench.analysis.results import Results
 
 FORMATS = (".png", ".pdf")
+KNOWN = (".png", ".pdf", ".svg")
+BESIDE = ".tex"  # beside every figure that is written, with its caption
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """How figures are drawn.
+
+    Attributes:
+        width: "page" for all of a page, "column" for one column of two.
+        titles: Whether title and caption are drawn; else they stand beside the figure alone.
+        formats: Endings of the files.
+    """
+
+    width: str = "page"
+    titles: bool = False
+    formats: tuple[str, ...] = FORMATS
+
+    def __post_init__(self) -> None:
+        if self.width not in WIDTHS:
+            raise UnknownNameError("width", self.width, WIDTHS)
+        for ending in self.formats:
+            if ending not in KNOWN:
+                raise UnknownNameError("format", ending.removeprefix("."), [known[1:] for known in KNOWN])
+
+
+LOOK_OF_PAGE = Look()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,41 +59,47 @@ class Picture:
         name: Of its files, without an ending.
         title: Its question and what it is about.
         caption: How to read it.
-        files: Their contents by their endings.
+        files: Their contents by their endings, the caption as LaTeX among them.
+        missing: Letters that no font here has.
     """
 
     name: str
     title: str
     caption: str
     files: Mapping[str, bytes]
+    missing: str = ""
 
 
 def pictures(
     results: Results,
     names: Iterable[str],
-    formats: Sequence[str] = FORMATS,
+    look: Look = LOOK_OF_PAGE,
     *,
     step: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Picture]:
     """Every figure of these names, of which each is a suite or one of ``artefacts("figures")``.
 
     A figure is called ``<name>-<label>``, and without a label by its number, from 1.
-    ``step`` is given what is drawn next.
+    ``step`` is given what is drawn next. A last warning names letters that no font has.
     """
+    missing: dict[str, str] = {}
     for name in names:
         step(f"figures: {name}")
         with plain_text():
             drawn = [
-                picture(f"{name}-{figure.get_label() or number}", figure, formats)
-                for number, figure in enumerate(results.plot(name), start=1)
+                picture(f"{name}-{figure.get_label() or number}", figure, look)
+                for number, figure in enumerate(results.plot(name, width=look.width, titles=look.titles), start=1)
             ]
+        missing |= {shown.name: shown.missing for shown in drawn if shown.missing}
         yield from drawn
+    if missing:
+        warn_of("".join(sorted(set("".join(missing.values())))), missing)
 
 
 def figure_files(
     results: Results,
     names: Sequence[str],
-    formats: Sequence[str] = FORMATS,
+    look: Look = LOOK_OF_PAGE,
     *,
     present: Iterable[str] = (),
     step: Callable[[str], None] = lambda _: None,
@@ -72,29 +109,30 @@ def figure_files(
     Args:
         results: What is drawn.
         names: As in ``pictures``.
-        formats: Endings of files.
+        look: How.
         present: The files of a folder. Those that are figures of these names and no longer drawn are None.
         step: Is given each name before it is drawn.
     """
-    drawn: dict[str, bytes | None] = {
-        f"{shown.name}{ending}": content
-        for shown in pictures(results, names, formats, step=step)
-        for ending, content in shown.files.items()
-    }
-    former = [file for file in present if file.endswith(FORMATS) and _figure_of(file) in names]
+    drawn: dict[str, bytes | None] = {}
+    for shown in pictures(results, names, look, step=step):
+        drawn |= {f"{shown.name}{ending}": content for ending, content in shown.files.items()}
+    former = [file for file in present if file.endswith((*KNOWN, BESIDE)) and _figure_of(file) in names]
     return drawn | {file: None for file in sorted(former) if file not in drawn}
 
 
-def picture(name: str, figure: Figure, formats: Iterable[str] = FORMATS) -> Picture:
+def picture(name: str, figure: Figure, look: Look) -> Picture:
     """Draw a figure; its files have no dates."""
     title, caption = (" ".join(text.split()) for text in (figure.get_suptitle(), figure.get_supxlabel()))
-    return Picture(
-        name=name, title=title, caption=caption, files={ending: _drawn(figure, ending) for ending in formats}
-    )
+    missing = cover(figure)
+    files = {ending: _drawn(figure, ending) for ending in look.formats}
+    files[BESIDE] = figure_latex(name, title, caption, look.width).encode()
+    return Picture(name=name, title=title, caption=caption, files=files, missing=missing)
 
 
 def save(figure: Figure, path: Path) -> Path:
     """Write a figure whole or not at all, in the format of its name; returns ``path``."""
+    if missing := cover(figure):
+        warn_of(missing, [path.name])
     content = _drawn(figure, path.suffix)
     with atomic_write(path) as part:
         part.write_bytes(content)
@@ -102,12 +140,13 @@ def save(figure: Figure, path: Path) -> Path:
 
 
 @contextmanager
-def plain_text() -> Iterator[None]:
-    """Titles, names and units are drawn as they are: a ``$`` begins no formula, an unknown sign becomes a box."""
+def plain_text(width: str = "page") -> Iterator[None]:
+    """Figures are ``width`` wide and have the one look; an unknown sign becomes a box."""
     import matplotlib as mpl
 
-    # 42: text stays text in a PDF
-    with mpl.rc_context({"text.parse_math": False, "pdf.fonttype": 42}), warnings.catch_warnings():
+    inches = WIDTHS[width]
+    look: Any = {**LOOK, "figure.figsize": (inches, 0.62 * inches)}
+    with mpl.rc_context(look), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph .* missing from", UserWarning)
         warnings.filterwarnings("ignore", r"Matplotlib currently does not support", UserWarning)
         yield
@@ -120,7 +159,10 @@ def _figure_of(file: str) -> str:
 
 
 def _drawn(figure: Figure, ending: str) -> bytes:
-    dateless = {"CreationDate": None, "Creator": None, "Producer": None} if ending == ".pdf" else {"Software": None}
+    dateless: dict[str, dict[str, None]] = {
+        ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+        ".svg": {"Date": None, "Creator": None},
+    }
     buffer = BytesIO()
-    figure.savefig(buffer, format=ending.removeprefix("."), metadata=dateless)
+    figure.savefig(buffer, format=ending.removeprefix("."), metadata=dateless.get(ending, {"Software": None}))
     return buffer.getvalue()

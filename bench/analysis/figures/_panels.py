@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bench.analysis.figures._style import (
@@ -18,18 +19,25 @@ from bench.analysis.figures._style import (
     SKY,
     add_caption,
     dataset_axes,
+    is_narrow,
     new_figure,
     plain,
+    width_of_page,
 )
-from bench.analysis.groups import Group, MethodKey, Summary
+from bench.analysis.groups import DataKey, Group, MethodKey, Summary
 from bench.analysis.headers import method_headers
 from bench.analysis.table import marked
+from bench.analysis.units import measured, steps_note, units_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PANELS = 3  # side by side
+PANELS, NARROW_PANELS = 3, 2  # side by side on a page, and in one column of it
+PANEL, TALLEST = 1.55, 8.4  # inches of a row of panels, and of all rows
+LEGEND_LINE = 0.145  # inches of a line of the legend
+LETTER = 0.055  # inches of a letter in it
+LONGEST_LABEL = 16  # letters beside a panel
 FEW = 8  # methods that can be told apart without leaving any in the background
 BEST = 5  # models that keep their colour where there are more
 HUES = (BLUE, ORANGE, GREEN, PINK, SKY)
@@ -142,20 +150,23 @@ def panels(
         labels: Of the axes, across and up.
         joined: Whether points are joined by lines.
     """
-    columns, names = min(PANELS, len(group.datasets)), method_names(group, group.stale)
-    styles = line_styles(chosen, joined=joined)
+    columns = min(PANELS if not is_narrow() else NARROW_PANELS, len(group.datasets))
+    names, styles = method_names(group, group.stale), line_styles(chosen, joined=joined)
     lines = {names[method]: style for method, style in styles.items() if method in names}
     lines |= {"others": BACKGROUND} if len(lines) < len(names) else {}
     rows = math.ceil(len(group.datasets) / columns)
-    figure = new_figure(title, 2.4 + 2.4 * columns, 1.6 + max(2.1 * rows, 0.17 * len(lines)))
+    below = _legend_columns(lines)
+    legend = math.ceil(len(lines) / below) * LEGEND_LINE
+    height = rows * min(PANEL, TALLEST / rows) + (legend if is_narrow() else 0.1)
+    figure = new_figure(title, height if is_narrow() else max(height, legend * below))
     axes = dataset_axes(figure, group.datasets, columns)
     for data, axis in axes.items():
         draw_panel(axis, group.of(data), styles)
         plain(axis)
-    shown = list(axes.values())
-    _add_legend(figure, lines)
-    _label_outer(shown, columns, *labels)
-    add_caption(figure, f"{caption} {chosen.rule(names)}", [*lines, *(axis.get_title() for axis in shown)])
+    _add_legend(figure, lines, below)
+    _label_outer(axes, columns, *labels, units_of(group))
+    shown = [*lines, *(axis.get_title() for axis in axes.values())]
+    add_caption(figure, " ".join((caption, chosen.rule(names), steps_note(group))), shown)
     return figure
 
 
@@ -190,15 +201,28 @@ def method_names(group: Group, stale: Container[MethodKey]) -> dict[MethodKey, s
     return {method: marked(header.text, ("stale",) if method in stale else ()) for method, header in headers.items()}
 
 
-def _add_legend(figure: Figure, lines: Mapping[str, Mapping[str, Any]]) -> None:
+def _legend_columns(names: Iterable[str]) -> int:
+    """How many names stand side by side below a figure that is as wide as one column."""
+    longest = max(map(len, names), default=1)
+    return max(1, int(width_of_page() / (0.4 + LETTER * longest)))
+
+
+def _add_legend(figure: Figure, lines: Mapping[str, Mapping[str, Any]], below: int) -> None:
+    """Right of the panels, or below them where one column is all there is."""
     handles = [figure.axes[0].plot([], [], label=name, **style)[0] for name, style in lines.items()]
-    figure.legend(handles=handles, loc="outside right center", fontsize=7, frameon=False, handlelength=3)
+    place: dict[str, Any] = {"loc": "outside right center"}
+    if is_narrow():
+        place = {"loc": "outside lower center", "ncols": below, "columnspacing": 1.0}
+    figure.legend(handles=handles, frameon=False, handlelength=2.4, handletextpad=0.5, **place)
 
 
-def _label_outer(axes: Sequence[Axes], columns: int, across: str, up: str) -> None:
-    """Name both axes once: below the lowest panel of every column, and beside the first of every row."""
-    for number, axis in enumerate(axes):
+def _label_outer(
+    axes: Mapping[DataKey, Axes], columns: int, across: str, up: str, units: Mapping[DataKey, str]
+) -> None:
+    """Name both axes once, below the lowest panels and beside the first ones; every panel where units differ."""
+    apart = len(set(units.values())) > 1
+    for number, (data, axis) in enumerate(axes.items()):
         if number + columns >= len(axes):
-            axis.set_xlabel(across, fontsize=8)
-        if number % columns == 0:
-            axis.set_ylabel(up, fontsize=8)
+            axis.set_xlabel(across)
+        if number % columns == 0 or apart:
+            axis.set_ylabel(fill(measured(up, units[data]), LONGEST_LABEL))

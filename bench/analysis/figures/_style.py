@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,32 +27,82 @@ TICKS = (
 )
 """Which multiples of a power of ten are labelled on an axis whose end is less than so many times its beginning."""
 
+WIDTHS: Mapping[str, float] = {"column": 3.3, "page": 6.8}
+"""Inches of one column of a paper of two, and of both."""
+NARROWER = 5.0  # inches: a figure for one column
+DPI = 300
+TYPE, SMALL = 8.0, 7.0  # points
+LETTERS, BESIDE = 15, 0.45  # of an inch of a title; inches beside a panel
+LINE = 0.135  # inches of a line of type
+LOOK: Mapping[str, Any] = {
+    "text.parse_math": False,
+    "pdf.fonttype": 42,  # TrueType: text stays text, and no font is of Type 3
+    "ps.fonttype": 42,
+    "svg.fonttype": "path",  # no reader needs the font
+    "svg.hashsalt": "stbench",  # the same bytes each time
+    "font.size": TYPE,
+    **dict.fromkeys(("axes.titlesize", "axes.labelsize", "figure.titlesize", "figure.labelsize"), TYPE),
+    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), SMALL),
+    **dict.fromkeys(("figure.titleweight", "figure.labelweight"), "normal"),
+    **dict.fromkeys(("axes.linewidth", "xtick.major.width", "ytick.major.width", "grid.linewidth"), 0.6),
+    **dict.fromkeys(("xtick.major.size", "ytick.major.size"), 2.5),
+    "axes.titlepad": 4.0,
+    "axes.labelpad": 2.0,
+}
+"""Of every figure: names and units are drawn as they are, a ``$`` begins no formula, and type is of 7 or 8 points."""
 
-def new_figure(title: str, width: float, height: float) -> Figure:
-    """A figure of this size in inches, under its title."""
+
+def new_figure(title: str, height: float) -> Figure:
+    """A figure as wide as ``figure.figsize`` says and this many inches high; its title is kept, but not drawn."""
+    import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=200, layout="constrained")
-    figure.suptitle(fill_lines(title, width), fontsize=10)
+    width = mpl.rcParams["figure.figsize"][0]
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    figure.suptitle(fill_lines(title, width), visible=False, in_layout=False)
     return figure
 
 
-def add_caption(figure: Figure, caption: str, marked: Iterable[str] = (), *, stretch: float = 1.0) -> None:
-    """Put a caption below a figure and explain the marks that occur in ``marked``; lines are ``stretch`` as long."""
+def width_of_page() -> float:
+    """How wide the next figure is, in inches."""
+    import matplotlib as mpl
+
+    return float(mpl.rcParams["figure.figsize"][0])
+
+
+def is_narrow() -> bool:
+    """Whether the next figure is for one column of two."""
+    return width_of_page() < NARROWER
+
+
+def add_caption(figure: Figure, caption: str, marked: Iterable[str] = ()) -> None:
+    """Keep a caption, with the marks explained that occur in ``marked``; it is not drawn."""
     text = " ".join(f"{caption} {legend_of(marked)}".split())
-    figure.supxlabel(fill_lines(text, stretch * figure.get_figwidth()), fontsize=8)
+    figure.supxlabel(fill_lines(text, 1.12 * figure.get_figwidth()), size=SMALL, visible=False, in_layout=False)
+
+
+def with_texts(figure: Figure) -> Figure:
+    """The same figure with its title above and its caption below, and higher by as much."""
+    lines = 0
+    for text in (figure._suptitle, figure._supxlabel):  # type: ignore[attr-defined] # matplotlib has no name for them
+        if text is not None and text.get_text():
+            lines += 1 + text.get_text().count("\n")
+            text.set(visible=True, in_layout=True)
+    figure.set_figheight(figure.get_figheight() + LINE * lines + 0.1)
+    return figure
 
 
 def fill_lines(text: str, width: float) -> str:
     """Break lines that are longer than a figure is wide, in inches."""
-    return "\n".join(fill(line, int(13 * width)) for line in text.splitlines())
+    return "\n".join(fill(line, int(15 * width)) for line in text.splitlines())
 
 
 def dataset_axes(figure: Figure, datasets: Sequence[DataKey], columns: int, **options: Any) -> dict[DataKey, Axes]:
     """A panel for each data set under its name; the cells of the grid that are left over stay empty."""
     axes = figure.subplots(math.ceil(len(datasets) / columns), columns, squeeze=False, **options).flatten()
+    letters = max(10, int(LETTERS * (figure.get_figwidth() / columns - BESIDE)))
     for axis, header in zip(axes, dataset_headers(datasets).values(), strict=False):
-        axis.set_title(header.text, fontsize=9)
+        axis.set_title(fill(header.text, letters) if columns > 1 else header.text)
     for axis in axes[len(datasets) :]:
         axis.set_axis_off()
     return dict(zip(datasets, axes, strict=False))
@@ -67,7 +117,6 @@ def pages(datasets: Sequence[DataKey], columns: int, rows: float) -> list[Sequen
 def plain(axis: Axes, grid: Literal["x", "both"] = "both") -> None:
     """A light grid, small numbers, no frame above and to the right."""
     axis.grid(axis=grid, alpha=0.3)
-    axis.tick_params(labelsize=8)
     axis.spines[["top", "right"]].set_visible(False)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bench.analysis.figures._panels import best_first, method_names
-from bench.analysis.figures._style import add_caption, new_figure
+from bench.analysis.figures._style import SMALL, add_caption, is_narrow, new_figure, width_of_page
 from bench.analysis.groups import Group, Summary
 from bench.analysis.headers import dataset_headers
 from bench.analysis.results import Results
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MODELS = 4  # beside the best naive baseline: two a row
-COLUMNS = 4  # forecast and error, twice
+MODELS, NARROW_MODELS = 4, 2  # beside the best naive baseline, on a page and in one column of it
+COLUMNS, NARROW_COLUMNS = 4, 2  # forecast and error, twice a row or once
+BARS = 1.25  # inches of both bars of colours
+TALLEST = 8.8  # inches
+LETTERS = 12  # of an inch of a label
 TOO_LOW = 0.1  # of the error's scale: a cell forecast too low by more has a dot
 QUANTILE = 0.99  # of the truth's cells, and of absolute errors: the ends of their scales
 NARROW = 1.6  # inches: above a map of less two numbers do not fit in one line
@@ -65,7 +69,7 @@ def _chosen(group: Group) -> list[Forecast]:
     cells = {method: cell for (_, method), cell in group.cells.items()}
     names = method_names(group, group.stale)
     chosen: list[Forecast] = []
-    for naive, most in ((True, 1), (False, MODELS)):
+    for naive, most in ((True, 1), (False, NARROW_MODELS if is_narrow() else MODELS)):
         ordered = best_first(group, naive=naive)
         maps = [shown for method in ordered if (shown := _first_seed(names[method], cells[method]))]
         chosen += [shown for shown in maps if _same_window(shown.map, (chosen or maps)[0].map)][:most]
@@ -88,12 +92,14 @@ def _same_window(a: ForecastMap, b: ForecastMap) -> bool:
 
 def _figure(title: str, forecasts: Sequence[Forecast]) -> Figure:
     height, width = forecasts[0].map.grid
-    rows = math.ceil((1 + len(forecasts)) / 2)
-    wide = 1.75 if width >= height else 1.75 * max(0.5, width / height)
-    tall = wide * height / width
+    columns = NARROW_COLUMNS if is_narrow() else COLUMNS
+    rows = math.ceil(2 * (1 + len(forecasts)) / columns)
+    wide = (width_of_page() - BARS) / columns
     narrow = wide < NARROW
-    figure = new_figure(title, COLUMNS * wide + 1.5, rows * (tall + (0.36 if narrow else 0.22)) + 1.4)
-    axes = figure.subplots(rows, COLUMNS, squeeze=False)
+    head = 0.34 if narrow else 0.22
+    tall = min(wide * height / width, TALLEST / rows - head)
+    figure = new_figure(title, rows * (tall + head) + 0.1)
+    axes = figure.subplots(rows, columns, squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
     _draw_maps(figure, axes, forecasts, narrow=narrow)
@@ -115,14 +121,13 @@ def _draw_maps(figure: Figure, axes: Any, forecasts: Sequence[Forecast], *, narr
     bars[f"truth and forecast, {unit}"] = (values, _extend(forecasts, ends))  # the last stands next to the maps
     for label, (image, extend) in bars.items():
         bar = figure.colorbar(image, ax=axes, location="right", shrink=0.9, extend=extend, fraction=0.05, pad=0.01)
-        bar.set_label(label, fontsize=7)
-        bar.ax.tick_params(labelsize=7)
+        bar.set_label(fill(label, int(LETTERS * figure.get_figheight())))
 
 
 def _draw_map(axis: Axes, name: str, values: Floats, colours: str, ends: tuple[float, float]) -> Any:
     axis.set_axis_on()
     axis.set(xticks=[], yticks=[], facecolor=GAP)
-    axis.set_title(name, fontsize=7.5, pad=3)
+    axis.set_title(name, fontsize=SMALL, pad=3)
     axis.spines[:].set_linewidth(0.4)
     return axis.imshow(values, cmap=colours, vmin=ends[0], vmax=ends[1], interpolation="nearest")
 

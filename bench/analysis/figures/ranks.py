@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from bench.analysis.figures._style import BLUE, GREY, ORANGE, add_caption, new_figure, plain
+from bench.analysis.figures._style import BLUE, GREY, ORANGE, add_caption, is_narrow, new_figure, plain
 from bench.analysis.results import Results
 from bench.analysis.standings import Standing, standing
 from bench.analysis.stats.ranking import (
@@ -36,10 +36,11 @@ def draw(results: Results) -> Iterator[Figure]:
 def _figure(title: str, ranked: Standing) -> Figure:
     (datasets, models), average = ranked.scores.shape, average_ranks(ranked.scores).sort_values(kind="stable")
     names = [ranked.headers[str(model)].text for model in average.index]
-    figure = new_figure(title, 6.5, 1.9 + 0.26 * models)
+    figure = new_figure(title, 0.75 + 0.19 * models)
     axis = figure.subplots()
     _draw_ranks(axis, average, critical_difference(models, datasets))
     axis.set_yticks(range(models), names)
+    axis.set_xlabel("average rank by MAE")
     plain(axis, "x")
     add_caption(figure, _caption(ranked), names)
     return figure
@@ -52,11 +53,11 @@ def _draw_ranks(axis: Axes, average: pd.Series[float], difference: float) -> Non
     axis.plot(average, range(models), "o", color=BLUE, markersize=5)
     rows = {str(model): row for row, model in enumerate(average.index)}
     for number, clique in enumerate(cliques(average, difference)):
-        ends, x = [rows[clique[0]] - 0.2, rows[clique[-1]] + 0.2], 1.02 + 0.02 * number
+        ends, x = [rows[clique[0]] - 0.2, rows[clique[-1]] + 0.2], 1.02 + (0.03 if is_narrow() else 0.015) * number
         side = axis.get_yaxis_transform()
-        axis.plot([x, x], ends, color="black", linewidth=3, clip_on=False, transform=side)
+        axis.plot([x, x], ends, color="black", linewidth=1.8, clip_on=False, transform=side)
     axis.errorbar(1 + difference / 2, -1, xerr=difference / 2, color=ORANGE, capsize=4)
-    axis.text(1, -1.3, f"critical difference {difference:.2f}", va="bottom", fontsize=8, color=ORANGE)
+    axis.text(1, -1.3, f"critical difference {difference:.2f}", va="bottom", color=ORANGE)
     axis.set(xlim=(0.9, max(models, 1 + difference) + 0.2), ylim=(models - 0.5, -2.0))
 
 

@@ -7,7 +7,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bench.analysis.differences import Differences
-from bench.analysis.figures._style import BLUE, GREEN, GREY, ORANGE, PALE, add_caption, dataset_axes, new_figure, pages
+from bench.analysis.figures._style import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PALE,
+    add_caption,
+    dataset_axes,
+    is_narrow,
+    new_figure,
+    pages,
+)
 from bench.analysis.headers import method_headers
 from bench.analysis.results import Results
 from bench.analysis.stats.comparison import Difference, Verdict
@@ -19,9 +30,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PANELS = 4  # side by side
-HEAD = 1.5  # inches for title and caption
-TALL = 1.4  # times its width: what fits a page
+PANELS, NARROW_PANELS = 3, 1  # side by side on a page, and in one column of it
+TALL = 8.6  # inches: what fits a page
 COLOURS: Mapping[Verdict, str] = {"better": ORANGE, "worse": BLUE, "equivalent": GREEN, "open": GREY}
 MARKERS: Mapping[Verdict, str] = {"better": "o", "worse": "o", "equivalent": "s", "open": "o"}
 
@@ -30,28 +40,30 @@ def draw(results: Results, suite: Suite) -> Iterator[Figure]:
     """For each group: by how much more or less than the reference every variant errs."""
     for key, differences in results.differences(suite).items():
         title = f"{suite.question}\n{key.title}".strip()
-        rows = (TALL * _width(PANELS) - HEAD) / _height(len(differences.methods))
-        for page in pages(differences.datasets, PANELS, rows):
+        rows = TALL / _height(len(differences.methods))
+        for page in pages(differences.datasets, _panels(), rows):
             cells = {key: cell for key, cell in differences.cells.items() if key[0] in page}
             yield _figure(title, _caption(differences, suite.margin), replace(differences, cells=cells))
 
 
-def _width(columns: int) -> float:
-    return 2.2 + 2.3 * columns
+def _panels() -> int:
+    return NARROW_PANELS if is_narrow() else PANELS
 
 
 def _height(methods: int) -> float:
-    return 0.7 + 0.23 * methods
+    return 0.5 + 0.19 * methods
 
 
 def _figure(title: str, caption: str, shown: Differences) -> Figure:
     datasets, methods = shown.datasets, shown.methods
-    columns = min(PANELS, len(datasets))
+    columns = min(_panels(), len(datasets))
     rows = -(-len(datasets) // columns)
-    figure = new_figure(title, _width(columns), HEAD + rows * _height(len(methods)))
+    figure = new_figure(title, rows * _height(len(methods)))
     axes = dataset_axes(figure, datasets, columns, sharey=True)
     for data, axis in axes.items():
         _draw_panel(axis, [shown.cells.get((data, method)) for method in methods])
+    for axis in [*axes.values()][-columns:]:
+        axis.set_xlabel("MAE, % more than the reference")
     first, names = axes[datasets[0]], [header.text for header in method_headers(methods).values()]
     first.set_yticks(range(len(methods)), names)
     first.set_ylim(len(methods) - 0.5, -0.5)
@@ -70,23 +82,22 @@ def _draw_panel(axis: Axes, row_by_row: Sequence[Difference | None]) -> None:
             _draw_row(axis, row, difference)
     axis.grid(axis="x", alpha=0.3)
     axis.tick_params(axis="y", length=0)
-    axis.tick_params(labelsize=8)
-    axis.locator_params(axis="x", nbins=5)
+    axis.locator_params(axis="x", nbins=4)
     axis.spines[["top", "right", "left"]].set_visible(False)
-    axis.xaxis.set_major_formatter(lambda value, _: f"{value:+g} %".replace("-", MINUS) if value else "0")
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:+g}".replace("-", MINUS) if value else "0")
 
 
 def _draw_row(axis: Axes, row: int, difference: Difference) -> None:
     verdict = difference.verdict
     colour, filled = COLOURS[verdict], verdict != "open"
     if difference.uncertainty is not None:
-        axis.plot(difference.interval, [row, row], color=colour, linewidth=2, solid_capstyle="butt")
+        axis.plot(difference.interval, [row, row], color=colour, linewidth=1.6, solid_capstyle="butt")
     axis.plot(
         difference.percent,
         row,
         MARKERS[verdict],
         color=colour,
-        markersize=5,
+        markersize=4.5,
         markerfacecolor=colour if filled else "w",
     )
     if len(difference.seeds) > 1:

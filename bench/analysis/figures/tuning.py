@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bench.analysis.figures._style import BLUE, GREY, ORANGE, add_caption, new_figure, plain, whole_numbers
+from bench.analysis.figures._style import BLUE, GREY, ORANGE, add_caption, is_narrow, new_figure, plain, whole_numbers
 from bench.analysis.results import Results
 from bench.analysis.stats.importance import importance
 from bench.analysis.table import Flag, marked
@@ -17,9 +17,8 @@ from bench.tuning.study import Choice, Scale, State, Study, TrialFacts, edges
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
-WIDTH = 7.5  # inches
 SPREAD = 4.0  # trials that are so many times farther from the best than the median is are off the scale
 LONG_NAME = 12  # characters of a choice; longer ones are cut
 DASHED = (0, (4, 2))
@@ -54,21 +53,32 @@ def draw(results: Results) -> Iterator[Figure]:
 def draw_study(study: Study) -> Figure:
     """The trials in their order and the best so far, what mattered, and the trials by every setting."""
     names = sorted(study.space)
-    columns = len(names) if len(names) < 3 else min((4, 3), key=lambda count: (-len(names) % count, -count))
+    choices = (2,) if is_narrow() else (4, 3)
+    columns = min(len(names), min(choices, key=lambda count: (-len(names) % count, -count)))
     rows = math.ceil(len(names) / columns) if len(names) > 1 else 0
-    figure = new_figure(_title(study), WIDTH, 1.4 + 1.8 * (1 + rows))
-    heights = [1.1, rows] if rows else [1.1]
+    first = 2.9 if is_narrow() else 1.7
+    heights = [first, 1.35 * rows] if rows else [first]
+    figure = new_figure(_title(study), sum(heights))
     parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
     errors, shares = _error_axis(study), importance(study)
-    history, corner = parts[0].subplots(1, 2, width_ratios=[2.6, 1])
+    history, corner = _first_panels(parts[0])
     _draw_history(history, study, errors)
     if rows:
         _draw_importance(corner, shares)
         _draw_settings(parts[1].subplots(rows, columns, squeeze=False, sharey=True), study, errors)
     else:
         _draw_setting(corner, names[0], study, errors)
-    add_caption(figure, _caption(study, errors, shares), _names(study), stretch=1.25)
+    add_caption(figure, _caption(study, errors, shares), _names(study))
     return figure
+
+
+def _first_panels(part: SubFigure) -> tuple[Axes, Axes]:
+    """Side by side; in one column of a page the one above the other."""
+    if is_narrow():
+        history, corner = part.subplots(2, 1, height_ratios=[1.3, 1])
+    else:
+        history, corner = part.subplots(1, 2, width_ratios=[2.6, 1])
+    return history, corner
 
 
 def _names(study: Study) -> tuple[str, str]:
@@ -128,8 +138,8 @@ def _draw_history(axis: Axes, study: Study, errors: ErrorAxis) -> None:
     _limit(axis, errors)
     axis.set_xlim(0.4, last + 0.6)
     whole_numbers(axis.xaxis)
-    axis.set_xlabel("trial", fontsize=8)
-    axis.set_ylabel("validation MAE", fontsize=8)
+    axis.set_xlabel("trial")
+    axis.set_ylabel("validation MAE")
     _add_legend(axis, study, errors)
     plain(axis)
 
@@ -174,14 +184,13 @@ def _add_legend(axis: Axes, study: Study, errors: ErrorAxis) -> None:
     ]
     usual = {"linestyle": "", "markersize": 5}
     handles = [Line2D([], [], label=label, **{**usual, **style}) for label, occurs, style in marks if occurs]
-    axis.set_title(" ", fontsize=8)  # room for it, whatever its width
+    axis.set_title(" ")  # room for it, whatever its width
     legend = axis.legend(
         handles=handles,
         loc="lower left",
         bbox_to_anchor=(0, 1),
         borderaxespad=0.1,
         ncols=len(handles),
-        fontsize=7,
         frameon=False,
         columnspacing=1.2,
         handlelength=1.6,
@@ -190,10 +199,10 @@ def _add_legend(axis: Axes, study: Study, errors: ErrorAxis) -> None:
 
 
 def _draw_importance(axis: Axes, shares: Mapping[str, float] | str) -> None:
-    axis.set_title("importance", fontsize=8)
+    axis.set_title("importance")
     if isinstance(shares, str):
         axis.set_axis_off()
-        axis.text(0.5, 0.5, shares, ha="center", va="center", fontsize=8, color=GREY, transform=axis.transAxes)
+        axis.text(0.5, 0.5, shares, ha="center", va="center", color=GREY, transform=axis.transAxes)
         return
     names = sorted(shares, key=lambda name: (shares[name], name))
     axis.barh(range(len(names)), [shares[name] for name in names], color=BLUE, height=0.6)
@@ -209,7 +218,7 @@ def _draw_settings(axes: Any, study: Study, errors: ErrorAxis) -> None:
     for axis, name in zip(axes.flat, sorted(study.space), strict=False):
         _draw_setting(axis, name, study, errors)
     for axis in axes[:, 0]:
-        axis.set_ylabel("validation MAE", fontsize=8)
+        axis.set_ylabel("validation MAE")
     for axis in axes.flat[len(study.space) :]:
         axis.set_axis_off()
 
@@ -226,7 +235,7 @@ def _draw_setting(axis: Axes, name: str, study: Study, errors: ErrorAxis) -> Non
         axis.plot(x, value, "o", color="black", markersize=8.5, markerfacecolor="none", clip_on=False)
     _set_ticks(axis, scale)
     _limit(axis, errors)
-    axis.set_xlabel(_short(name), fontsize=8)
+    axis.set_xlabel(_short(name))
     plain(axis)
 
 
@@ -259,12 +268,12 @@ def _set_ticks(axis: Axes, scale: Scale) -> None:
 
 
 def _caption(study: Study, errors: ErrorAxis, shares: Mapping[str, float] | str) -> str:
-    left, right = ("Top left", "Below") if len(study.space) > 1 else ("Left", "Right")
+    left, shared, right = _places(len(study.space) > 1)
     text = f"{left}: error on validation of every trial, in the order in which they began"
     text += "; one that was stopped early at the lowest error it had reached. " if study.count("pruned") else ". "
     if not isinstance(shares, str):
         text += (
-            "Top right: main effect of each setting as a share of all main effects, by fANOVA on the "
+            f"{shared}: main effect of each setting as a share of all main effects, by fANOVA on the "
             f"{study.count('complete')} complete trials. "
         )
     text += f"{right}: the same trials by setting; ring: the best."
@@ -275,6 +284,13 @@ def _caption(study: Study, errors: ErrorAxis, shares: Mapping[str, float] | str)
         largest = max(trial.reached for trial in study.trials if trial.reached is not None)
         text += f" Trials off the scale stand at its upper end; the largest came to {largest:.3g}."
     return text
+
+
+def _places(several: bool) -> tuple[str, str, str]:
+    """Where the history, the shares and the settings stand."""
+    if is_narrow():
+        return ("Top", "Second", "Below") if several else ("Above", "", "Below")
+    return ("Top left", "Top right", "Below") if several else ("Left", "", "Right")
 
 
 def _short(name: str) -> str:

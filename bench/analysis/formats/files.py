@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from bench.analysis.formats.latex import latex
+from bench.analysis.choice import AS_IT_IS, Choice
+from bench.analysis.formats.latex import TWO_COLUMNS, latex
 from bench.analysis.formats.markdown import markdown
 from bench.analysis.results import Results
 from bench.errors import StoreError
@@ -14,8 +15,16 @@ from bench.files import atomic_write
 ENDINGS = (".md", ".tex", ".csv", "_differences.csv")
 
 
-def table_files(results: Results, names: Iterable[str]) -> dict[str, bytes | None]:
+def table_files(
+    results: Results, names: Iterable[str], choice: Choice = AS_IT_IS, paper: str = TWO_COLUMNS
+) -> dict[str, bytes | None]:
     """The files of tables: ``<name>.md``, ``.tex`` and ``.csv``, and ``_differences.csv`` of one that compares.
+
+    Args:
+        results: What they are about.
+        names: Of suites and tables.
+        choice: What of them is shown.
+        paper: One of ``bench.analysis.formats.latex.PAPERS``.
 
     Raises:
         UnknownNameError: If there is no table of a name.
@@ -23,8 +32,8 @@ def table_files(results: Results, names: Iterable[str]) -> dict[str, bytes | Non
     """
     files: dict[str, bytes | None] = {}
     for name in names:
-        table = results.table(name)
-        texts = {".md": markdown(table), ".tex": latex(name, table)} if table.tables else {}
+        table = results.chosen_table(name, choice)
+        texts = {".md": markdown(table), ".tex": latex(name, table, paper)} if table.tables else {}
         for ending, frame in table.csv.items() if table.tables else ():
             texts[f"{ending}.csv"] = frame.to_csv(index=False, lineterminator="\n")
         files |= {name + ending: texts[ending].encode() if ending in texts else None for ending in ENDINGS}

@@ -1,17 +1,38 @@
-"""Tables as LaTeX: one ``table`` a grid, shrunk to the line, and in parts where it would be too small to read."""
+"""Tables and figures as LaTeX, for papers of one column and of two.
+
+Type is of 8 points whatever the paper's is, and of 7 in notes. What fits into a column is a ``table``, what does not a
+``table*``, and what would not fit a page either comes in parts: nothing is shrunk to fit.
+"""
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from textwrap import wrap
 
-from bench.analysis.table import MARKS, MINUS, Header, Table, TableFile, legend
+from bench.analysis.table import MARKS, MINUS, Cell, Header, Table, TableFile, legend, marked
+from bench.errors import UnknownNameError
 
-LINE_WIDTH = 130  # letters of a line before it is too small to read
+TWO_COLUMNS = "two-column"
+PAPERS: Mapping[str, Mapping[str, float]] = {
+    TWO_COLUMNS: {"table": 3.05, "table*": 6.25},
+    "one-column": {"table": 4.75},
+}
+"""Inches that each float of a paper has; the narrowest of usual classes."""
+FLOATS = {"column": "figure", "page": "figure*"}
 PREAMBLE = "% needs \\usepackage{booktabs,graphicx}\n"
+SEE_FIRST = "What a reader must know of the numbers stands below part 1."
+TYPE = 8.0  # points
+LAST_OF_T1 = 0x17F  # of the letters that every LaTeX knows
+GAP = 6.0  # points between two columns
+BOLD = 1.15  # times as wide as other letters
+MOST_ROWS = 45  # of a page
+SHORTEST_LINE = 9  # letters of a heading before it is broken
 HARD_SPACE = "\N{NO-BREAK SPACE}"
+WIDTHS = ("fijlt.,:;|'!()[] ", 0.34), (f"mwMW%@±—→+={MINUS}", 0.9), ("ABCDEFGHIJKLNOPQRSTUVXYZ&▼◇⊕✗†‡§¶", 0.75)
+"""Letters and their widths in em; those that are not named are 0.54 wide."""
 
 _SIGNS = str.maketrans(
     {
@@ -30,6 +51,7 @@ _SIGNS = str.maketrans(
         "‡": r"$^{\ddagger}$",
         "▼": r"$^{\bigtriangledown}$",
         "§": r"\textsuperscript{\S}",
+        "¶": r"\textsuperscript{\P}",
         "◇": r"$^{\diamond}$",
         "★": r"$^{\star}$",
         "⊕": r"$^{\oplus}$",
@@ -41,62 +63,134 @@ _SIGNS = str.maketrans(
     }
 )
 _RANKED = {"best": r"\textbf{%s}", "second": r"\underline{%s}", "": "%s"}
-_TABLE = r"""\begin{table}
-\centering\setlength{\abovecaptionskip}{0pt}\setlength{\belowcaptionskip}{6pt}
-\caption{%s}
-\label{%s}
-\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%%
-\begin{tabular}{%s}
+_STACK = r"\begin{tabular}[b]{@{}r@{}}%s\end{tabular}"
+_FIT = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}"  # a paper that is narrower still
+_TABLE = r"""\begin{%(float)s}
+\centering\setlength{\tabcolsep}{3pt}
+\setlength{\abovecaptionskip}{0pt}\setlength{\belowcaptionskip}{4pt}
+\caption{%(caption)s}
+\label{%(label)s}
+\fontsize{8}{9.5}\selectfont
+%(fit)s{%%
+\begin{tabular}{%(columns)s}
 \toprule
-%s
+%(head)s
 \midrule
-%s
+%(rows)s
 \bottomrule
-\end{tabular}}
-\end{table}
+\end{tabular}}%(notes)s
+\end{%(float)s}
+"""
+_NOTES = r"""
+\par\vspace{3pt}
+\begin{minipage}{\linewidth}\fontsize{7}{8.5}\selectfont %s\end{minipage}"""
+_FIGURE = r"""%% needs \usepackage{graphicx}, and \graphicspath{{FOLDER/}} where this file's folder is not the paper's
+\begin{%(float)s}
+\centering
+%(fit)s{\includegraphics{%(name)s}}
+\caption{%(caption)s}
+\label{%(label)s}
+\end{%(float)s}
 """
 
 
-def latex(name: str, file: TableFile) -> str:
-    """All tables, each with its heading, notes and legend in its caption.
+def latex(name: str, file: TableFile, paper: str = TWO_COLUMNS) -> str:
+    """All tables, each with its heading in its caption, and its notes and marks below it.
 
     Args:
         name: Of the file; labels begin with it.
         file: Its tables. What stands under one heading has one number in the labels.
+        paper: One of ``PAPERS``.
+
+    Raises:
+        UnknownNameError: If there is no such paper.
     """
+    if paper not in PAPERS:
+        raise UnknownNameError("sort of paper", paper, PAPERS)
     tables = [
-        _table(part, f"tab:{name}-{number}-{table.key}{suffix}".replace("_", "-"))
+        _table(part, f"tab:{name}-{number}-{table.key}{suffix}".replace("_", "-"), PAPERS[paper])
         for number, (_, tables) in enumerate(file.by_heading(), start=1)
         for table in tables
-        for suffix, part in _parts(table).items()
+        for suffix, part in _parts(table, max(PAPERS[paper].values())).items()
     ]
-    return PREAMBLE + "\n".join(tables)
+    return PREAMBLE + unknown_letters("".join(tables)) + "\n".join(tables)
 
 
-def _parts(table: Table) -> dict[str, Table]:
-    """By the ends of their labels as few tables with some columns each as keep print legible, about equally wide."""
+def figure_latex(name: str, title: str, caption: str, width: str) -> str:
+    """A figure of the file ``name`` with its caption; one as wide as a page spans both columns of a paper of two."""
+    end = "" if title.endswith((".", "?", "!")) else "."
+    text = _FIGURE % {
+        "float": FLOATS[width],
+        "fit": _FIT,
+        "name": name,
+        "caption": _prose(f"{title}{end} {caption}"),
+        "label": f"fig:{name}".replace("_", "-"),
+    }
+    return unknown_letters(text) + text
+
+
+def unknown_letters(text: str) -> str:
+    """A comment that names what pdfLaTeX cannot set, such as Chinese; empty where there is nothing."""
+    letters = sorted({letter for letter in text if ord(letter) > LAST_OF_T1})
+    if not letters:
+        return ""
+    return f"% pdfLaTeX does not know {''.join(letters)}: use LuaLaTeX or XeLaTeX, and a font that has them\n"
+
+
+def _parts(table: Table, room: float) -> dict[str, Table]:
+    """By the ends of their labels as few tables as fit the page, of about equally many columns and rows."""
     if not table.cells:
         return {}
-    names = max(len(header.text) for header in table.rows)
-    columns = zip(table.columns, *table.cells, strict=True)
-    widths = [2 + max(len(entry.text) for entry in column) for column in columns]
-    count = len(_filled(widths, LINE_WIDTH - names))
-    if count == 1:
+    wide = [_columns(table, part) for part in _column_parts(table, room)]
+    parts = [_rows(part, rows) for part in wide for rows in _row_parts(len(table.rows))]
+    if len(parts) == 1:
         return {"": table}
-    parts = next(parts for room in itertools.count() if len(parts := _filled(widths, room)) == count)
     return {
         f"-{number}" if number > 1 else "": replace(
-            table,
-            heading=f"{table.heading} (part {number} of {count})",
-            columns=table.columns[part],
-            cells=tuple(row[part] for row in table.cells),
+            part,
+            heading=f"{part.heading} (part {number} of {len(parts)})",
+            notes=part.notes if number == 1 else (SEE_FIRST,),
         )
         for number, part in enumerate(parts, start=1)
     }
 
 
-def _filled(widths: Sequence[int], room: int) -> list[slice]:
-    """Columns in parts, each as full as its room allows; one that is wider has a part of its own."""
+def _columns(table: Table, part: slice) -> Table:
+    return replace(table, columns=table.columns[part], cells=tuple(row[part] for row in table.cells))
+
+
+def _rows(table: Table, part: slice) -> Table:
+    return replace(table, rows=table.rows[part], cells=table.cells[part])
+
+
+def _row_parts(rows: int) -> list[slice]:
+    count = -(-rows // MOST_ROWS)
+    size = -(-rows // count)
+    return [slice(start, start + size) for start in range(0, rows, size)]
+
+
+def _column_parts(table: Table, room: float) -> list[slice]:
+    """Columns that stand under one name stay together where a page has room for them."""
+    widths, left = _widths(table), 72.27 * room - _name_width(table)
+    left -= 2 * TYPE if any(header.naive for header in table.columns) else 0.0
+    spans = [len(list(same)) for _, same in itertools.groupby(_spanned(table.columns))]
+    ends = [0, *itertools.accumulate(spans)]
+    ends = [0, *(end for block in itertools.pairwise(ends) for end in _ends(block, widths, left))]
+    blocks = [sum(widths[start:stop]) for start, stop in itertools.pairwise(ends)]
+    count = len(_filled(blocks, left))
+    rooms = sorted({sum(blocks[start:stop]) for start in range(len(blocks)) for stop in range(start, len(blocks) + 1)})
+    parts = next(parts for limit in rooms if len(parts := _filled(blocks, limit)) == count)
+    return [slice(ends[part.start], ends[part.stop]) for part in parts]
+
+
+def _ends(block: tuple[int, int], widths: Sequence[float], room: float) -> Iterable[int]:
+    """Where a block of columns ends, or each of them if they have no room together."""
+    start, stop = block
+    return [stop] if sum(widths[start:stop]) <= room else range(start + 1, stop + 1)
+
+
+def _filled(widths: Sequence[float], room: float) -> list[slice]:
+    """Blocks in parts, each as full as its room allows; one that is wider has a part of its own."""
     bounds = [0]
     for column in range(1, len(widths)):
         if sum(widths[bounds[-1] : column + 1]) > room:
@@ -104,24 +198,91 @@ def _filled(widths: Sequence[int], room: int) -> list[slice]:
     return [slice(start, stop) for start, stop in itertools.pairwise([*bounds, len(widths)])]
 
 
-def _table(table: Table, label: str) -> str:
+def _spanned(columns: Sequence[Header]) -> list[tuple[str, int]]:
+    """What stands above each column, with its marks; columns without anything above are each by themselves."""
+    above = [marked(header.over, header.flags) if header.over else "" for header in columns]
+    return [(over, 0 if over else number) for number, over in enumerate(above)]
+
+
+def _name_width(table: Table) -> float:
+    return max(_width(header.text) for header in table.rows)
+
+
+def _widths(table: Table) -> list[float]:
+    """Points of each column, with the gap before it."""
+    cells = zip(*table.cells, strict=True)
+    return [
+        GAP + max(*map(_width, _lines(header, column)), *map(_cell_width, column))
+        for header, column in zip(table.columns, cells, strict=True)
+    ]
+
+
+def _lines(header: Header, column: Iterable[Cell]) -> list[str]:
+    """A heading in lines that are not much longer than what stands below it; a mark stays with its word."""
+    room = max(SHORTEST_LINE, *(len(cell.text) for cell in column))
+    text = " ".join(header.name.split())
+    marks = "" if header.over else header.text.removeprefix(header.name).replace(" ", HARD_SPACE)
+    return wrap(text + marks, room, break_long_words=False, break_on_hyphens=False) or [""]
+
+
+def _cell_width(cell: Cell) -> float:
+    return _width(cell.text) * (BOLD if cell.rank == "best" else 1.0)
+
+
+def _width(text: str) -> float:
+    """About how many points a line of type takes."""
+    return TYPE * sum(next((width for letters, width in WIDTHS if letter in letters), 0.54) for letter in text)
+
+
+def _table(table: Table, label: str, floats: Mapping[str, float]) -> str:
     rows = [
-        _line([_header(header), *(_RANKED[cell.rank] % _escaped(cell.text) for cell in cells)])
+        _line([_named(header, _escaped(header.text)), *(_RANKED[cell.rank] % _escaped(cell.text) for cell in cells)])
         for header, cells in zip(table.rows, table.cells, strict=True)
     ]
     naive = sum(header.naive for header in table.rows)
     if 0 < naive < len(rows):
         rows.insert(naive, r"\midrule")
-    head = _line(["", *map(_header, table.columns)])
-    return _TABLE % (_caption(table), label, _alignment(table.columns), head, "\n".join(rows))
+    apart = 2 * TYPE if any(header.naive for header in table.columns) else 0.0
+    width = (_name_width(table) + sum(_widths(table)) + apart) / 72.27
+    fitting = next((name for name, room in floats.items() if width <= room), [*floats][-1])
+    return _TABLE % {
+        "float": fitting,
+        "caption": _prose(f"{table.corner}. {table.heading}."),
+        "label": label,
+        "fit": _FIT,
+        "columns": _alignment(table.columns),
+        "head": _head(table),
+        "rows": "\n".join(rows),
+        "notes": _notes(table),
+    }
+
+
+def _head(table: Table) -> str:
+    """The names of the columns, and above them once what several share."""
+    columns = zip(*table.cells, strict=True)
+    names = _line(["", *(_stacked(header, column) for header, column in zip(table.columns, columns, strict=True))])
+    if not any(header.over for header in table.columns):
+        return names
+    above, rules, start = [""], "", 2
+    for (over, _), same in itertools.groupby(_spanned(table.columns)):
+        stop = start + len(list(same))
+        above.append(rf"\multicolumn{{{stop - start}}}{{c}}{{{_escaped(over)}}}")
+        rules += rf"\cmidrule(lr){{{start}-{stop - 1}}}" if over else ""
+        start = stop
+    return "\n".join([_line(above), rules, names])
+
+
+def _stacked(header: Header, column: Iterable[Cell]) -> str:
+    lines = [_named(header, _escaped(line)) for line in _lines(header, column)]
+    return lines[0] if len(lines) == 1 else _STACK % r"\\".join(lines)
 
 
 def _line(texts: Iterable[str]) -> str:
     return " & ".join(texts) + r" \\"
 
 
-def _header(header: Header) -> str:
-    return (r"\textit{%s}" if header.naive else "%s") % _escaped(header.text)
+def _named(header: Header, text: str) -> str:
+    return rf"\textit{{{text}}}" if header.naive else text
 
 
 def _alignment(columns: Sequence[Header]) -> str:
@@ -131,9 +292,13 @@ def _alignment(columns: Sequence[Header]) -> str:
     return f"l{'r' * naive}{gap}{'r' * (len(columns) - naive)}"
 
 
-def _caption(table: Table) -> str:
+def _notes(table: Table) -> str:
     marks = legend([table])
-    text = " ".join([f"{table.corner}. {table.heading}.", *table.notes, *([f"{marks}."] if marks else [])])
+    text = " ".join([*table.notes, *([f"{marks}."] if marks else [])])
+    return _NOTES % _prose(text) if text else ""
+
+
+def _prose(text: str) -> str:
     text = " ".join(text.replace("`", "").split()).replace(" %", f"{HARD_SPACE}%")
     for mark, _ in MARKS.values():  # a mark stays with its meaning
         text = text.replace(f"{mark} ", mark + HARD_SPACE)

@@ -32,7 +32,7 @@ def _line(texts: Iterable[str]) -> str:
 
 
 def _header(header: Header) -> str:
-    name = _escaped(header.name)
+    name = _escaped(header.whole)
     return marked(f"*{name}*" if header.naive else name, header.flags)
 
 

@@ -23,7 +23,7 @@ from bench.analysis.results import Results, artefacts
 if TYPE_CHECKING:
     from bench.analysis.figures._files import Picture
 
-SCALE = 0.72  # of a pixel of a figure on a screen
+SCALE = 0.48  # of a pixel of a figure on a screen
 LEDGER = "tuning_ledger"
 
 
@@ -81,7 +81,7 @@ def _image(picture: Picture) -> dict[str, str | int]:
     return {
         "name": picture.name,
         "title": picture.title,
-        "text": f"{picture.title} {picture.caption}".strip(),
+        "caption": picture.caption,
         "uri": f"data:image/png;base64,{b64encode(content).decode()}",
         "width": round(width * SCALE),
         "height": round(height * SCALE),

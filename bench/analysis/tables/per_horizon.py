@@ -5,26 +5,36 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
+from bench.analysis.choice import AS_IT_IS, Choice
 from bench.analysis.groups import DataKey, Group, spread
 from bench.analysis.headers import dataset_headers, method_headers
 from bench.analysis.inputs import inputs_note
+from bench.analysis.measures import MEASURES, SCALED
 from bench.analysis.results import Results
 from bench.analysis.table import Header, Table, TableFile
 from bench.analysis.tables._columns import column, long_rows
-from bench.metrics import METRICS
+from bench.analysis.units import measured, steps_note, unit_of
+from bench.errors import ConfigError
 
 MOST = 8  # steps side by side; of longer horizons the powers of two
 
 
-def make(results: Results) -> TableFile:
-    """The table of all suites that do not compare variants or lay published numbers beside."""
+def make(results: Results, choice: Choice = AS_IT_IS) -> TableFile:
+    """MAE, or the metrics chosen, of all suites that do not compare variants or lay published numbers beside."""
     import pandas as pd
 
-    groups = results.pooled_groups()
+    groups, metrics = results.pooled_groups(), choice.metrics or ("mae",)
+    if choice.beside or SCALED in metrics:
+        raise ConfigError(
+            "the table per_horizon has one metric a grid, and none scaled by a naive baseline; a suite's table has"
+        )
     return TableFile(
         title="How does the error grow with the step of the forecast?",
         tables=tuple(
-            _table(group, data, header) for group in groups for data, header in dataset_headers(group.datasets).items()
+            _table(group, data, header, metric)
+            for group in groups
+            for data, header in dataset_headers(group.datasets).items()
+            for metric in metrics
         ),
         csv={"": pd.DataFrame([row for group in groups for row in _rows(group)])},
     )
@@ -37,23 +47,29 @@ def shown_steps(horizon: int) -> list[int]:
     return [*(2**power for power in range(horizon.bit_length()) if 2**power < horizon), horizon]
 
 
-def _table(group: Group, data: DataKey, header: Header) -> Table:
+def _table(group: Group, data: DataKey, header: Header, metric: str) -> Table:
     summaries, methods = group.of(data), group.on([data]).methods
-    curves = {method: summary.mean_curve for method, summary in summaries.items()}
+    curves = {method: curve for method, summary in summaries.items() if (curve := summary.mean_curve_of(metric))}
     steps = shown_steps(min(map(len, curves.values())))
     columns = [
-        column(summaries, {method: curve[step - 1] for method, curve in curves.items()}, unranked=group.key.quick)
+        column(
+            summaries,
+            {method: curve[step - 1] for method, curve in curves.items()},
+            unranked=group.key.quick,
+            loss=MEASURES[metric].loss,
+        )
         for step in steps
     ]
     return Table(
-        key="mae",
+        key=metric,
         heading=f"{header.text}: {group.key.title}",
-        corner=METRICS["mae"].label,
+        corner=measured(MEASURES[metric].label, unit_of(summaries.values()) if MEASURES[metric].unit else ""),
         rows=tuple(method_headers(methods, group.naive).values()),
         columns=tuple(Header(name=f"step {step}") for step in steps),
         cells=tuple(tuple(cells[method] for cells in columns) for method in methods),
         notes=(
-            "MAE at each step alone, means over seeds. Naive baselines in italics.",
+            f"{MEASURES[metric].label} at each step alone, means over seeds. Naive baselines in italics.",
+            *([long] if (long := steps_note(group.on([data]))) else []),
             *([read] if (read := inputs_note(group.on([data]))) else []),
         ),
         text_flags=header.flags,

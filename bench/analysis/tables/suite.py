@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
 from bench.analysis.budget import budget_note
 from bench.analysis.channels import by_channel
+from bench.analysis.choice import AS_IT_IS, Choice
 from bench.analysis.groups import DataKey, Group, MethodKey, Summary
 from bench.analysis.headers import dataset_headers, method_headers, weights_note
 from bench.analysis.inputs import inputs_note, inputs_of
+from bench.analysis.measures import MEASURES, SCALED
 from bench.analysis.results import Results
 from bench.analysis.table import MARKS, Cell, Table, TableFile
 from bench.analysis.tables._columns import column, method_facts
 from bench.analysis.tables._differences import difference_rows, difference_tables
 from bench.analysis.tables._published import published_tables
-from bench.metrics import METRICS, SHOWN
+from bench.analysis.units import measured, steps_note, units_note, units_of
 from bench.runs.suite import Suite
 
 SPLIT = (
@@ -27,8 +30,8 @@ SPLIT = (
 WIDEST = 8  # more methods than this run down the page
 
 
-def make(results: Results, suite: Suite) -> TableFile:
-    """One grid a group and shown metric, and all numbers in the CSV.
+def make(results: Results, suite: Suite, choice: Choice = AS_IT_IS) -> TableFile:
+    """One grid a group and shown metric, or one a group for all of these, and all numbers in the CSV.
 
     Raises:
         StoreError: If window errors that are to be compared are not of the same windows.
@@ -39,7 +42,7 @@ def make(results: Results, suite: Suite) -> TableFile:
     scored = {key: by_channel(group) for key, group in groups.items()}
     tables: list[Table] = []
     for key, group in groups.items():
-        tables += _score_tables(scored[key], suite)
+        tables += _score_tables(scored[key], suite, choice)
         tables += difference_tables(group, compared[key], suite) if key in compared else []
         tables += published_tables(group, suite.published_table) if suite.published_table else []
     csv = {"": pd.DataFrame([row for group in scored.values() for row in _rows(group)])}
@@ -49,29 +52,64 @@ def make(results: Results, suite: Suite) -> TableFile:
     return TableFile(title=suite.title, tables=tuple(tables), csv=csv)
 
 
-def _score_tables(group: Group, suite: Suite) -> list[Table]:
+def _score_tables(group: Group, suite: Suite, choice: Choice) -> list[Table]:
+    notes = _notes(group, suite, choice.shown)
+    columns = {metric: _columns(group, metric) for metric in choice.shown}
+    if choice.beside:
+        return [_beside(group, columns, notes)]
+    down = bool(suite.methods) or len(group.methods) > WIDEST
+    return [_grid(group, metric, cells, notes, down=down) for metric, cells in columns.items()]
+
+
+def _columns(group: Group, metric: str) -> dict[DataKey, tuple[Cell, ...]]:
+    """The cells of each data set, in the order of the methods."""
+    known = {data: _column(group, data, metric) for data in group.datasets}
+    absent = Cell(flags=("missing",))
+    return {data: tuple(cells.get(method, absent) for method in group.methods) for data, cells in known.items()}
+
+
+def _grid(
+    group: Group, metric: str, cells: Mapping[DataKey, tuple[Cell, ...]], notes: tuple[str, ...], *, down: bool
+) -> Table:
+    """One metric; methods run down the page, or across."""
+    units, measure = set(units_of(group).values()), MEASURES[metric]
     methods = tuple(method_headers(group.methods, group.naive).values())
     datasets = tuple(dataset_headers(group.datasets).values())
-    notes = _notes(group, suite)
-    tables = []
-    for metric in SHOWN:
-        columns = [_column(group, data, metric) for data in group.datasets]
-        cells = [tuple(cells.get(method, Cell(flags=("missing",))) for method in group.methods) for cells in columns]
-        across = Table(
-            key=metric,
-            heading=group.key.title,
-            corner=METRICS[metric].label,
-            rows=datasets,
-            columns=methods,
-            cells=tuple(cells),
-            notes=notes,
-        )
-        down = replace(across, rows=methods, columns=datasets, cells=tuple(zip(*cells, strict=True)))
-        tables.append(down if suite.methods or len(methods) > WIDEST else across)
-    return tables
+    across = tuple(cells.values())
+    return Table(
+        key=metric,
+        heading=group.key.title,
+        corner=measured(measure.label, units.pop() if len(units) == 1 and measure.unit else ""),
+        rows=methods if down else datasets,
+        columns=datasets if down else methods,
+        cells=tuple(zip(*across, strict=True)) if down else across,
+        notes=notes,
+    )
 
 
-def _notes(group: Group, suite: Suite) -> tuple[str, ...]:
+def _beside(group: Group, columns: Mapping[str, Mapping[DataKey, tuple[Cell, ...]]], notes: tuple[str, ...]) -> Table:
+    """All metrics side by side below each data set; methods run down the page."""
+    known = dataset_headers(group.datasets)
+    headers = [
+        replace(known[data], name=MEASURES[metric].label, over=known[data].name)
+        for data in group.datasets
+        for metric in columns
+    ]
+    first, *others = (MEASURES[metric].label for metric in columns)
+    labels = [first, *(label.replace("Scaled", "scaled") for label in others)]
+    cells = [columns[metric][data] for data in group.datasets for metric in columns]
+    return Table(
+        key="-".join(columns),
+        heading=group.key.title,
+        corner=f"{', '.join(labels[:-1])} and {labels[-1]}" if len(labels) > 1 else labels[0],
+        rows=tuple(method_headers(group.methods, group.naive).values()),
+        columns=tuple(headers),
+        cells=tuple(zip(*cells, strict=True)),
+        notes=notes,
+    )
+
+
+def _notes(group: Group, suite: Suite, metrics: Sequence[str]) -> tuple[str, ...]:
     seeds = _most_seeds(group)
     spread = f"Mean ± sample standard deviation over {seeds} seeds, (n=k) where there are fewer."
     ranks = "Best in bold, second underlined, ties at the printed precision neither."
@@ -87,6 +125,7 @@ def _notes(group: Group, suite: Suite) -> tuple[str, ...]:
         spread if seeds >= 2 else "One seed." if seeds else "No run is done.",
         "Naive baselines in italics; they are not trained.",
         ranks,
+        *_measures_notes(group, metrics),
         *([group.key.caveat] if group.key.caveat else []),
         *([budget] if budget else []),
         *([f"Not run: {absent}."] if absent else []),
@@ -95,6 +134,27 @@ def _notes(group: Group, suite: Suite) -> tuple[str, ...]:
         *([SPLIT] if any(data.channel for data in group.datasets) else []),
         *([read] if (read := inputs_note(group)) else []),
     )
+
+
+def _measures_notes(group: Group, metrics: Sequence[str]) -> list[str]:
+    """Units of errors, lengths of steps, and by what a scaled error is divided."""
+    labels = [MEASURES[metric].label for metric in metrics if MEASURES[metric].unit]
+    notes = [units_note(group, labels) if labels else "", steps_note(group), _scale_note(group, metrics)]
+    return [note for note in notes if note]
+
+
+def _scale_note(group: Group, metrics: Sequence[str]) -> str:
+    if SCALED not in metrics:
+        return ""
+    methods, datasets = method_headers(group.methods), dataset_headers(group.datasets)
+    scales = []
+    for data in group.datasets:
+        naive = {method: cell.mean("mae") for method, cell in group.of(data).items() if cell.naive}
+        known = {method: mean for method, mean in naive.items() if math.isfinite(mean)}
+        best = min(known, key=lambda method: (known[method], method), default=None)
+        scales += [f"{datasets[data].name}: {methods[best].name}"] if best else []
+    least = f" ({'; '.join(scales)})" if scales else ": none was run"
+    return f"Scaled MAE: MAE divided by that of the best naive baseline on the same test windows{least}."
 
 
 def _threads_note(group: Group) -> str:
@@ -116,7 +176,7 @@ def _column(group: Group, data: DataKey, metric: str) -> Mapping[MethodKey, Cell
         summaries,
         {method: summary.mean(metric) for method, summary in summaries.items()},
         unranked=group.key.quick,
-        loss=METRICS[metric].loss,
+        loss=MEASURES[metric].loss,
         behind=partial(_spread, metric=metric, seeds=_most_seeds(group)),
     )
     return {method: replace(cell, flags=summaries[method].flags_of(metric)) for method, cell in cells.items()}
@@ -137,7 +197,7 @@ def _rows(group: Group) -> list[dict[str, Any]]:
         cell = {"dataset": data.dataset, "channel": data.channel, **method_facts(method), **asdict(group.key)}
         known = {"synthetic": data.synthetic, "version": data.version, "sha256": data.sha256}
         known |= {"inputs": inputs_of([summary])}
-        for metric in METRICS:
+        for metric in MEASURES:
             numbers = {"mean": summary.mean(metric), "std": summary.std(metric), "n": summary.seeds}
             flags = {*datasets[data].flags, *methods[method].flags, *summary.flags_of(metric)}
             marks = ";".join(flag for flag in MARKS if flag in flags)

@@ -1,0 +1,83 @@
+"""What of a table is shown: metrics, side by side or not, columns and rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from records import record, results_of
+
+from bench.analysis.choice import AS_IT_IS, Choice
+from bench.analysis.formats.latex import latex
+from bench.analysis.results import Results
+from bench.errors import ConfigError, UnknownNameError
+
+TITLES = True
+
+
+def results() -> Results:
+    """Three methods on two data sets."""
+    made: list[Any] = [
+        record(dataset, model, mae=mae * scale)
+        for dataset, scale in (("bikenyc", 1.0), ("taxibj", 10.0))
+        for model, mae in (("last_value", 4.0), ("stid", 2.0), ("ridge", 5.0))
+    ]
+    return results_of(made)
+
+
+def names(headers: Any) -> list[str]:
+    return [header.whole for header in headers]
+
+
+def test_chosen_metrics_are_the_grids_in_their_order() -> None:
+    assert [table.key for table in results().table("short_term").tables] == ["mae", "rmse"]
+    assert [table.key for table in results().table("short_term", metrics=["wape", "mae"]).tables] == ["wape", "mae"]
+
+
+def test_metrics_stand_side_by_side_below_each_data_set() -> None:
+    (table,) = results().table("short_term", metrics=["mae", "scaled_mae"], beside=True).tables
+    assert table.corner == "MAE and scaled MAE"
+    assert names(table.columns) == ["BikeNYC: MAE", "BikeNYC: Scaled MAE", "TaxiBJ: MAE", "TaxiBJ: Scaled MAE"]
+    rows = dict(zip(names(table.rows), [[cell.value for cell in row] for row in table.cells], strict=True))
+    assert rows["STID"] == ["2.00", "0.500", "20.00", "0.500"]
+    text = latex("short_term", results().table("short_term", metrics=["mae", "rmse"], beside=True))
+    assert r" & \multicolumn{2}{c}{BikeNYC} & \multicolumn{2}{c}{TaxiBJ} \\" in text
+    assert r"\cmidrule(lr){2-3}\cmidrule(lr){4-5}" in text
+
+
+@pytest.mark.parametrize("wanted", [["TaxiBJ", "BikeNYC"], ["taxibj", "bikenyc"], ["TAXIBJ", "bikenyc", "BikeNYC"]])
+def test_columns_are_chosen_by_either_name_and_stand_as_they_were_asked_for(wanted: list[str]) -> None:
+    for table in results().table("short_term", columns=wanted, beside=True).tables:
+        assert names(table.columns) == ["TaxiBJ: MAE", "TaxiBJ: RMSE", "BikeNYC: MAE", "BikeNYC: RMSE"]
+        assert [len(row) for row in table.cells] == [4, 4, 4]
+
+
+def test_one_metric_of_columns_side_by_side_can_be_chosen() -> None:
+    (table,) = results().table("short_term", columns=["TaxiBJ: RMSE", "bikenyc"], beside=True).tables
+    assert names(table.columns)[0] == "TaxiBJ: RMSE"
+
+
+def test_rows_are_chosen_and_the_csv_stays_whole() -> None:
+    file = results().table("per_horizon", rows=["stid"], columns=["step 6", "step 1"], metrics=["rmse"])
+    assert {table.key for table in file.tables} == {"rmse"}
+    assert all(names(table.rows) == ["STID"] for table in file.tables)
+    assert all(names(table.columns) == ["step 6", "step 1"] for table in file.tables)
+    assert set(file.csv[""]["method"]) == {"last_value", "ridge", "stid"}
+
+
+def test_what_is_not_there_is_named_with_what_is() -> None:
+    with pytest.raises(UnknownNameError, match="BikeNYC"):
+        results().table("short_term", columns=["BikeNYC", "BikeNY"])
+    with pytest.raises(UnknownNameError, match="row"):
+        results().table("short_term", rows=["stidd"])
+    with pytest.raises(UnknownNameError, match="scaled_mae"):
+        results().table("short_term", metrics=["scaled_ma"])
+    with pytest.raises(ConfigError, match="efficiency has no metrics"):
+        results().table("efficiency", metrics=["mae"])
+    with pytest.raises(ConfigError, match="one metric a grid"):
+        results().table("per_horizon", metrics=["scaled_mae"])
+
+
+def test_nothing_chosen_is_the_table_as_it_is() -> None:
+    assert Choice() == AS_IT_IS
+    assert str(results().table("short_term")) == str(results().chosen_table("short_term", AS_IT_IS))
