@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -152,14 +152,10 @@ def _by_grid(names: Sequence[str], card: ImportCard, where: object) -> list[Plac
     for core in CORES:
         split = [_split(name, core, card) for name in names]
         known = [parts for parts in split if parts]
-        if 2 * len(known) <= len(names):
+        if not known or (core == CORES[-1] and 2 * len(known) <= len(names)):
             continue
         if len(known) < len(names):
-            stranger = names[split.index(None)]
-            raise DataError(
-                f"{where} has a column '{stranger}' beside such as '{names[split.index(known[0])]}'; say "
-                f'skip_columns = ["{stranger}"] in the card, or {_otherwise()}'
-            )
+            _refuse_stranger(names, split, where)
         channels = _channels([label for label, _ in known], names, card, where)
         return _places([match.groupdict() for _, match in known], channels, names, card, where)
     return None
@@ -170,6 +166,9 @@ def _by_number(names: Sequence[str], card: ImportCard, where: object) -> list[Pl
     split = [_split(name, CELL, card) for name in names]
     known = [(label, int(match["cell"])) for label, match in filter(None, split)]
     if len(known) < len(names):
+        same = len({label for label, _ in known}) == 1 and max(number for _, number in known) <= len(names)
+        if same and 2 * len(known) > len(names):
+            _refuse_stranger(names, split, where)
         return None
     labels = list(dict.fromkeys(label for label, _ in known))
     flat = _flat(card)
@@ -193,6 +192,16 @@ def _by_number(names: Sequence[str], card: ImportCard, where: object) -> list[Pl
         return [(channels.index(label) if len(labels) > 1 else 0, number - first) for label, number in known]
     places = np.argwhere(np.ones_like(flat))[np.argsort(flat.ravel())]
     return [(int(places[number - first][0]), int(places[number - first][1])) for _, number in known]
+
+
+def _refuse_stranger(names: Sequence[str], split: Sequence[object], where: object) -> NoReturn:
+    """Refuse a name that says nothing beside names that do."""
+    stranger = names[split.index(None)]
+    example = next(name for name, parts in zip(names, split, strict=True) if parts is not None)
+    raise DataError(
+        f"{where} has a column '{stranger}' beside such as '{example}'; say skip_columns = [\"{stranger}\"] in the "
+        f"card, or {_otherwise()}"
+    )
 
 
 def _by_channel(names: Sequence[str], card: ImportCard) -> list[Place] | None:

@@ -20,6 +20,7 @@ NUMBER: Final = r"[+-]?(\d+@?\d*|@\d+)([eE][+-]?\d+)?|[+-]?[Ii][Nn][Ff](inity)?"
 TIMES: Final = ("time", "times", "timestamp", "datetime", "date_time", "date")
 NUMBERING: Final = ("", "index", "unnamed: 0")
 CLOCK: Final = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d*)?)?")
+DIGITS: Final = re.compile(r"(19|20)\d{6}(\d{2}){0,3}")  # of a date, and maybe of a time
 DAY: Final = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}")
 
 
@@ -88,7 +89,8 @@ def _typed(header: list[str], row: list[str], lines: CsvLines, card: ImportCard,
     empty = _empty_at_the_end(header, row)
     inner = range(len(row) - empty)
     named = dict(enumerate(header))
-    numbering = next((n for n in inner[:1] if header and header[n].lower() in NUMBERING and _is_number(row[n])), None)
+    counts = header and header[0].lower() in NUMBERING and row[0].isdecimal() and not DIGITS.fullmatch(row[0])
+    numbering = 0 if counts else None
     skipped = _numbers_of(card.skip_columns, header, "skip_columns", path)
     kept = [n for n in inner if n != numbering and n not in skipped]
     times = _numbers_of(card.time_columns, header, "time_columns", path) or _times(header, row, kept, card, path)
@@ -121,7 +123,8 @@ def _times(header: list[str], row: list[str], kept: Sequence[int], card: ImportC
             f"{path} has times in the columns {first} and {second}; say which count, such as time_columns = [{first}], "
             f"and skip_columns = [{second}] in the card"
         )
-    by_name = [n for n in kept if header and header[n].lower() in TIMES]
+    nameless = [n for n in kept[:1] if header and not header[n] and DIGITS.fullmatch(row[n])]
+    by_name = [n for n in kept if header and header[n].lower() in TIMES] or nameless
     return by_name[:1] or [n for n in kept if card.time_format and not _like_a_number(row[n])][:1]
 
 

@@ -43,7 +43,7 @@ def test_a_column_of_times_sets_the_start_with_or_without_a_header(header: str |
     assert raw.clock[0].tolist() == [46, 4]
 
 
-@pytest.mark.parametrize("header", ["", "a,b,c,d,e,f\n", "x,0,1,2,3,4\n"])
+@pytest.mark.parametrize("header", ["", "a,b,c,d,e,f\n", "north,0,south,2,mean,4\n"])
 def test_a_plain_matrix_may_have_a_header(header: str, desk: Desk) -> None:
     rows = "".join(",".join(f"{v:.1f}" for v in row) + "\n" for row in series(1).reshape(7, 6))
     assert np.array_equal(desk.read(desk.csv(header + rows)), series(1))
