@@ -80,4 +80,4 @@ def _seconds_text(seconds: float) -> str:
 
 
 def _percent(share: float) -> str:
-    return "—" if math.isnan(share) else f"{100 * share:.1f}".replace("-", MINUS)
+    return "—" if math.isnan(share) else f"{round(100 * share, 1) + 0.0:.1f}".replace("-", MINUS)  # no -0.0

@@ -31,7 +31,7 @@ def outcome_of(plan: Sequence[PlannedRun], suite: Suite, results: Path) -> Group
 
 
 def leaderboards_with(results: Path, record: DoneRun) -> Group:
-    """Of every group that a record stands in, the leaderboard on its data set."""
+    """The leaderboard on a record's data set of the largest group that it stands in."""
     from bench.analysis.leaderboard import leaderboard
     from bench.analysis.results import Results
 
@@ -42,8 +42,9 @@ def leaderboards_with(results: Path, record: DoneRun) -> Group:
         for (data, _), cell in group.cells.items()
         if record.run_id in {run.run_id for run in cell.runs}
     ]
-    tables = [table for group in ours if (table := leaderboard(group)) is not None]
-    return Group(*(part for table in tables for part in _shown(table)))
+    largest = max(ours, key=lambda group: (len(group.methods), group.key.profile == record.label.profile), default=None)
+    table = None if largest is None else leaderboard(largest)
+    return Group(*(() if table is None else _shown(table)))
 
 
 def _finished(plan: Sequence[PlannedRun], results: Path) -> dict[str, DoneRun]:

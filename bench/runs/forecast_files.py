@@ -32,6 +32,7 @@ FACTS: Final[tuple[str, ...]] = (
     "seed",
 )
 """What is read of a file beside the forecasts, as ``bench.records.saved_forecasts.About`` has it."""
+MAGIC: Final = b"\x93NUMPY"  # begins an .npy
 LARGEST: Final = 2**26  # bytes of any of these
 BROKEN: Final = (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
@@ -108,6 +109,9 @@ def _from_file(path: Path, key: str) -> Given:
         if stream.read(2) == b"PK":
             with zipfile.ZipFile(path) as archive:
                 return _from_npz(path, archive, key)
+        stream.seek(0)
+        if stream.read(len(MAGIC)) != MAGIC:
+            raise ForecastError(f"{path} is neither an .npz nor an .npy of numpy; {WRITE}")
         stream.seek(0)
         shape, _, dtype = header_of(stream)
     _check_numbers(str(path), dtype)

@@ -16,12 +16,12 @@ from torch import Tensor
 from bench.windows import Scaler
 
 MUCH: Final = 0.7  # of the error as given; an honest forecast is not that much better on its side
-WINDOWS: Final = 48  # that are looked at
+WINDOWS: Final = 96  # that are looked at
 VALUES: Final = 2**22  # of them, at most
 COMPARED: Final = 4096  # values of a window that is compared with all others
 FEWEST: Final = 8  # windows whose order can be judged
 LIVELY: Final = 0.5  # of the truth's difference between windows: forecasts that hardly differ say nothing of order
-NO_BETTER: Final = 0.97  # of the error against other windows
+CLOSER: Final = 0.6  # of the other windows are further from a forecast than its own; half of them in a random order
 
 Form: TypeAlias = Callable[[Tensor], Tensor]
 
@@ -79,19 +79,14 @@ def _out_of_order(forecasts: Tensor, truth: Tensor, valid: Tensor) -> bool:
         return False
     step = max(1, forecasts[0].numel() // COMPARED)
     guesses, facts, counts = (values.flatten(1)[:, ::step] for values in (forecasts, truth, valid))
+    differing, truly = (_between(values, values, counts).mean() for values in (guesses, facts))
     between = _between(guesses, facts, counts)
-    own, others = _own_and_others(between)
-    lively = _own_and_others(_between(guesses, guesses, counts))[1]
-    return lively >= LIVELY * _own_and_others(_between(facts, facts, counts))[1] and own >= NO_BETTER * others
+    own = between.diagonal()[:, None]
+    further = ((between > own).double() + (between == own).double() / 2).mean()
+    return bool(differing >= LIVELY * truly and further < CLOSER)
 
 
 def _between(first: Tensor, second: Tensor, counts: Tensor) -> Tensor:
     """Mean absolute difference of each of the first to each of the second ``[K, K]``, where the second counts."""
     rows = [((one - second).abs() * counts).sum(1) / counts.sum(1).clamp_min(1) for one in first]
     return torch.stack(rows).double()
-
-
-def _own_and_others(between: Tensor) -> tuple[float, float]:
-    count = len(between)
-    own = between.diagonal().sum()
-    return float(own / count), float((between.sum() - own) / (count * (count - 1)))

@@ -16,7 +16,9 @@ from bench.analysis.reproduction import reproduction
 from bench.analysis.standings import standing
 from bench.errors import StoreError
 from bench.records.frame import to_frame
+from bench.records.mlflow_store import EXPERIMENT
 from bench.records.record import dump, parse
+from bench.records.tracking import default_uri, records_from, sync
 from bench.records.upgrade import upgraded
 from bench.runs.estimate import paces_from_records
 from bench.runs.suite import load_suite
@@ -128,3 +130,17 @@ def test_a_record_of_them_has_neither_cost_nor_audit_and_that_of_a_run_has_both(
     text = dump(record()).replace(b'"cost": {', b'"cost": null, "other": {')
     with pytest.raises(StoreError):
         parse(text, "here")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's own, on its libraries
+def test_mlflow_carries_them_with_a_tag(tmp_path):
+    from mlflow import MlflowClient
+
+    uri, made = default_uri(tmp_path), elsewhere()
+    assert sync([made], uri, tmp_path) == (1, 0)
+    assert records_from(uri) == [made]
+    client = MlflowClient(tracking_uri=uri)
+    (run,) = client.search_runs([client.get_experiment_by_name(EXPERIMENT).experiment_id])
+    assert run.data.tags["stbench.external"] == "true"
+    assert run.data.metrics["test_mae"] == 0.5

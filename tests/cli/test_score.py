@@ -40,7 +40,7 @@ def test_a_template_is_filled_and_scored_and_stands_in_the_tables_with_a_mark(sc
     printed = score(mine)
     assert "✓ tiny / mine / seed 0: MAE" in printed
     assert "made elsewhere, not audited" in printed
-    assert "1 mine ★" in printed
+    assert " mine ★ " in printed
     assert "★ forecasts made elsewhere: scored here, not audited, not ranked" in printed
     assert "in order" not in printed
     (record,) = ResultStore(tmp_path / "results").records()
@@ -64,16 +64,30 @@ def test_another_array_of_a_file_is_named_by_its_key(score, mine, tmp_path):
     assert "✓ tiny / two / seed 0" in score(tmp_path / "two.npz", "--dataset", "tiny", "--key", "guess")
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's own, on its libraries
-def test_what_is_scored_is_in_mlflow_as_made_elsewhere(score, mine, tmp_path):
-    from mlflow import MlflowClient
+def test_what_is_scored_is_told_to_mlflow_once(score, mine, monkeypatch):
+    told = []
 
-    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    score(mine, "--tracking-uri", uri)
-    client = MlflowClient(tracking_uri=uri)
-    (run,) = client.search_runs([one.experiment_id for one in client.search_experiments()])
-    assert run.data.tags["stbench.external"] == "true"
-    assert "test_mae" in run.data.metrics
+    class Recorder:
+        def __init__(self, uri, results, *, warn):
+            self.uri = uri
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def run_started(self, run):
+            told.append((self.uri, run.run_id))
+
+        def run_finished(self, run, record):
+            told.append((run.run_id, record.run_id, record.external))
+
+    monkeypatch.setattr("bench.records.tracking_process.TrackerBeside", Recorder)
+    for _ in range(2):
+        score(mine, "--tracking-uri", "http://127.0.0.1:9")
+    (uri, run_id), finished = told
+    assert (uri, finished) == ("http://127.0.0.1:9", (run_id, run_id, True))
 
 
 @pytest.mark.parametrize(

@@ -282,10 +282,10 @@ def python_objects(folder):
 
 FILES = {
     "pickled npz": (python_objects, "f.npz holds Python objects, which are not unpickled; write plain numbers"),
-    "pickle": (lambda f: (f / "f.npz").write_bytes(pickle.dumps([1.0])), "is no readable .npz or .npy of numpy"),
+    "pickle": (lambda f: (f / "f.npz").write_bytes(pickle.dumps([1.0])), "is neither an .npz nor an .npy of numpy"),
     "torch": (lambda f: torch.save(torch.zeros(3), f / "f.npz"), "is a zip without arrays of numpy"),
-    "text": (lambda f: (f / "f.npz").write_text("1,2,3"), "is no readable .npz or .npy of numpy"),
-    "empty": (lambda f: (f / "f.npz").touch(), "is no readable .npz or .npy of numpy"),
+    "text": (lambda f: (f / "f.npz").write_text("1,2,3"), "is neither an .npz nor an .npy of numpy"),
+    "empty": (lambda f: (f / "f.npz").touch(), "is neither an .npz nor an .npy of numpy"),
     "texts": (lambda f: np.savez(f / "f.npz", forecasts=["a"]), "holds <U1 where numbers are wanted"),
     "complex": (lambda f: np.savez(f / "f.npz", forecasts=[1j]), "holds complex128 where numbers are wanted"),
     "two arrays": (
