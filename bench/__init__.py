@@ -190,7 +190,7 @@ def import_data(
     *,
     times: Any = None,
     force: bool = False,
-    on_note: Callable[[str], None] = lambda note: None,  # noqa: ARG005
+    on_note: Callable[[str], None] | None = None,
 ) -> DatasetCard:
     """Put data of one's own into the data folder, as ``stbench data import`` does, and return the card.
 
@@ -201,15 +201,23 @@ def import_data(
         data_dir: Folder of raw data, made if it does not exist; None is ``$STBENCH_DATA``, else ``./data``.
         times: Of the slots of a numpy array, ``[T]`` datetimes or ISO texts.
         force: Replace an earlier import of the same name.
-        on_note: Told in a sentence what was decided in reading, such as how many sensors lie on how many cells.
+        on_note: Told what was decided in reading, what the data look like, and what to doubt in them; ``print`` shows
+            what the command does.
 
     Raises:
         BenchError: If the card does not validate, its name is taken, or the data are not what it says.
     """
     from bench.catalog.data import data_folder
     from bench.catalog.importing.from_python import import_data
+    from bench.catalog.importing.summary import understood
 
-    return import_data(data, card, data_folder(_path(data_dir)), times=times, force=force, on_note=on_note)[0]
+    note = on_note or (lambda text: None)  # noqa: ARG005
+    made, folder = import_data(data, card, data_folder(_path(data_dir)), times=times, force=force, on_note=note)
+    if on_note is not None:
+        text, doubts = understood(folder)
+        for line in (text, *doubts):
+            on_note(line)
+    return made
 
 
 def load_results(results: str | Path = "results", suites: Iterable[str | Path] = ()) -> Results:

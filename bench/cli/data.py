@@ -128,9 +128,8 @@ def import_file(
     each channel), title, city, source, domain, licence, citation, homepage.
     """
     from bench.catalog.data import data_folder
-    from bench.catalog.imported import doubt_about_units, read_imported
     from bench.catalog.importing import import_array
-    from bench.catalog.importing.summary import doubts, facts_of, text_of
+    from bench.catalog.importing.summary import understood
 
     console = Console(soft_wrap=True)
     notes: list[str] = []
@@ -149,10 +148,9 @@ def import_file(
     console.print(f"[green]✓[/green] {escape(text)}", highlight=False)
     for note in notes:
         console.print(escape(f"  • {note}"), highlight=False)
-    series = read_imported(folder)[1]
-    facts = facts_of(made, series)
-    console.print(escape(text_of(made, facts, blocks=_can_show(console, "▁█"))), highlight=False)
-    for doubt in filter(None, (doubt_about_units(made, series.values), *doubts(facts))):
+    text, doubts = understood(folder, blocks=_can_show(console, "▁█"))
+    console.print(escape(text), highlight=False)
+    for doubt in doubts:
         console.print(f"[yellow]![/yellow] {escape(doubt)}", highlight=False)
     console.print(escape(f"next: stbench data show {made.name} --data-dir {folder.parent}"), highlight=False)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.catalog.imported import doubt_about_units, read_imported
 from bench.mapped import in_pieces
 from bench.types import DatasetCard, RawSeries
 
@@ -50,6 +52,14 @@ class ChannelFacts:
     zeros: int
     cell_means: Grid
     profile: Grid
+
+
+def understood(folder: Path, *, blocks: bool = True) -> tuple[str, list[str]]:
+    """What lies in the folder of an import, as text of at most 80 columns, and what to doubt in it, in sentences."""
+    card, series = read_imported(folder)
+    facts = facts_of(card, series)
+    text = text_of(card, facts, blocks=blocks)
+    return text, [doubt for doubt in (doubt_about_units(card, series.values), *doubts(facts)) if doubt]
 
 
 def facts_of(card: DatasetCard, series: RawSeries) -> list[ChannelFacts]:

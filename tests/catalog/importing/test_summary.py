@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from desk import Desk
 
+import bench
 from bench import mapped
 from bench.catalog.imported import read_imported
 from bench.catalog.importing import import_array
@@ -135,3 +136,15 @@ def test_a_zero_that_means_a_silent_sensor_is_missing_in_all_that_is_shown(desk:
     card, (channel,) = known(desk, rhythm(), "zero_is_missing = true")
     assert (channel.missing, channel.zeros, channel.lowest) == (12, 0, 1)
     assert "missing  2.1 % (12 of 576 values)" in text_of(card, [channel])
+
+
+def test_python_is_told_what_the_command_prints(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    values = rhythm()
+    values[:2, 0, 0, 0] = -1
+    card = {"name": "citybus", "interval": 30, "grid": [2, 3], "nonnegative": False}
+    bench.import_data(values, card, desk.data, on_note=print)
+    printed = capsys.readouterr().out
+    assert "missing  0 % (0 of 576 values)" in printed
+    assert "are -1, and no other is negative" in printed
+    bench.import_data(values, card, desk.data, force=True)
+    assert not capsys.readouterr().out
