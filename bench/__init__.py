@@ -131,6 +131,7 @@ def run(
     force: bool = False,
     compiled: bool = False,
     traceback: bool = False,
+    time_limit: float | None = None,
     observers: Sequence[Observer] = (),
     save_forecasts: bool = False,
     save_weights: bool = False,
@@ -147,7 +148,7 @@ def run(
         executor_options: What the executor has of its own, as on the command line.
         tuned: Whether to take each model's settings from the files that tuning leaves.
         traceback: Whether to print the traceback of a run that fails; a log beside its record has it, too.
-        force, compiled, observers: As for ``bench.runs.session.execute``.
+        force, compiled, time_limit, observers: As for ``bench.runs.session.execute``.
         save_forecasts, save_weights: As for ``evaluate``. Runs that are done without them stay so, unless with
             ``force``; a warning says which.
 
@@ -177,6 +178,7 @@ def run(
             executor=asked,
             force=force,
             compiled=compiled,
+            time_limit=time_limit,
             observers=observers,
             saving=saving,
         )

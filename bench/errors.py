@@ -78,6 +78,16 @@ class WorkerError(BenchError):
     """A worker process that ended before its run did."""
 
 
+class TimeLimitError(BenchError):
+    """A run or a trial that took longer than it may."""
+
+    def __init__(self, seconds: float | None) -> None:
+        super().__init__(
+            f"it took longer than the time limit of {seconds:g} s and was ended; look where the model waits, or give a "
+            "larger --time-limit, with which a run goes on from its last epoch"
+        )
+
+
 class StoreError(BenchError):
     """A result record or results folder that cannot be read or written."""
 

@@ -28,6 +28,10 @@ class ExecutionOptions:
     threads: Annotated[
         int, typer.Option("--threads", min=1, help="Threads of each run on the processor; scores depend on it.")
     ] = 1
+    time_limit: Annotated[
+        float | None,
+        typer.Option("--time-limit", min=1, help="Seconds after which a run is ended and has failed (default: none)."),
+    ] = None
     runs_per_gpu: Annotated[
         int | None, typer.Option("--runs-per-gpu", min=1, help="Runs side by side on each visible GPU.")
     ] = None

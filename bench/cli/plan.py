@@ -87,13 +87,14 @@ def expect(
     executor: Executor | None,
     *,
     threads: int,
+    limit: float | None = None,
     force: bool,
     thorough: bool,
 ) -> Expected:
     """How long the missing runs will take: from earlier records, else from short trials, which a bar shows.
 
-    With ``thorough`` all unknown paces are tried, else only those whose trial is cheap beside its runs. Without
-    an executor that works here nothing is known.
+    With ``thorough`` all unknown paces are tried, else only those whose trial is cheap beside its runs, each for at
+    most ``limit`` seconds. Without an executor that works here nothing is known.
     """
     from bench.records.store import ResultStore
     from bench.runs import estimate
@@ -121,7 +122,7 @@ def expect(
     trials = estimate.trials(todo, known, shapes, cheap=not thorough)
     with bars(console) as progress:
         paces, failures = paces_with_trials(
-            trials, known, catalog, device, _shown_on(progress, len(trials)), threads=threads
+            trials, known, catalog, device, _shown_on(progress, len(trials)), threads=threads, limit=limit
         )
     return _expected(plan, todo, paces, shapes, executor.jobs, failures)
 

@@ -67,8 +67,9 @@ def run(
     asked = execution.asked(options.device, partial(console.print, style="dim", highlight=False, soft_wrap=True))
     executor = asked.made() if asked.here else None  # another one is connected to when there is something to make
     plan = _planned(console, options, suite, catalog, fetch=not dry_run)
+    threads, limit = execution.threads, execution.time_limit
     expected = expect(
-        console, plan, catalog, options.results, executor, threads=execution.threads, force=force, thorough=dry_run
+        console, plan, catalog, options.results, executor, threads=threads, limit=limit, force=force, thorough=dry_run
     )
     if dry_run:
         show_expected(console, plan, expected)
@@ -87,6 +88,7 @@ def run(
                 force=force,
                 compiled=compiled,
                 traceback=execution.traceback,
+                time_limit=limit,
                 paces=expected.paces,
                 saving=saving,
             )
@@ -123,6 +125,7 @@ def _execute(
     force: bool,
     compiled: bool,
     traceback: bool,
+    time_limit: float | None,
     paces: Mapping[str, Pace] | None,
     saving: Saving,
 ) -> Counter[str]:
@@ -137,6 +140,7 @@ def _execute(
             executor=executor,
             force=force,
             compiled=compiled,
+            time_limit=time_limit,
             paces=paces,
             observers=[screen, *trackers],
             saving=saving,

@@ -38,6 +38,12 @@ class TrialOptions(ExecutionOptions):
         str,
         typer.Option("--jobs", help="Trials side by side, or auto; with 1, each trial knows all before it."),
     ] = "1"
+    time_limit: Annotated[
+        float | None,
+        typer.Option(
+            "--time-limit", min=1, help="Seconds after which a trial is ended and has failed (default: none)."
+        ),
+    ] = None
 
     def asked(self, device: str, say: Callable[[str], None]) -> Asked:
         if self.executor == "slurm" and self.jobs == "auto" and not self.slurm_local:
@@ -86,7 +92,12 @@ def tune(
     executor = asked.made()
     device = executor.here or "cpu"
     workplace = Workplace(
-        results=options.results, data_dir=catalog.data_dir, storage=storage, device=device, threads=execution.threads
+        results=options.results,
+        data_dir=catalog.data_dir,
+        storage=storage,
+        device=device,
+        threads=execution.threads,
+        time_limit=execution.time_limit,
     )
     found_all = _tune(console, jobs, workplace, target, executor, tracked, traceback=execution.traceback)
     if problems or not found_all:

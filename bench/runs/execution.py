@@ -31,6 +31,7 @@ from bench.records.record import (
 )
 from bench.runs.estimate import work
 from bench.runs.own_code import in_the_commit
+from bench.runs.printed import OBEYED
 
 if TYPE_CHECKING:
     from bench.context import RunContext
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from bench.types import DatasetCard
     from bench.windows import WindowSet
 
+LONGEST = 1000  # characters of an error's text
 LIBRARIES = ("torch", "timm", "open_clip_torch", "transformers", "optuna", "mlflow", "numpy", "pandas")
 
 
@@ -122,15 +124,31 @@ def failed_record(run: PlannedRun, failure: Failure) -> FailedRun:
 def failure_of(error: BaseException) -> Failure:
     """An error as a record holds it."""
     places = traceback.extract_tb(error.__traceback__)
-    message = " ".join(str(error).split()) or type(error).__name__
+    name = _plain(type(error).__name__)
+    message = _plain(_text_of(error)) or name
     if isinstance(error, SystemExit):
-        message = f"the model, or a library that it uses, called sys.exit({error.code!r}); raise an error in its place"
-    return Failure(
-        type=type(error).__name__,
-        message=message.encode("utf-8", "replace").decode(),
-        where=f"{Path(places[-1].filename).name}:{places[-1].lineno}" if places else "",
-        traceback=traceback_of(error),
-    )
+        code = _plain(repr(error.code))
+        message = f"the model, or a library that it uses, called sys.exit({code}); raise an error in its place"
+    if isinstance(error, KeyboardInterrupt):
+        message = "the model, or a library that it uses, raised KeyboardInterrupt; raise another error in its place"
+    where = f"{Path(places[-1].filename).name}:{places[-1].lineno}" if places else ""
+    return Failure(type=name, message=message, where=_plain(where), traceback=traceback_of(error))
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as second:  # noqa: BLE001 - a class of the model's own
+        return f"its text cannot be had ({type(second).__name__})"
+
+
+def _plain(text: str) -> str:
+    """In one line that any terminal and any file can have, without what a terminal would obey, and not too long."""
+    start = OBEYED.sub("", text[: 2 * LONGEST])
+    line = " ".join("".join(sign if sign.isprintable() else " " for sign in start).split())
+    if len(text) <= LONGEST:
+        return line
+    return f"{line[:LONGEST]}… ({len(text):,} characters)"
 
 
 def full_disk(failure: Failure) -> bool:

@@ -16,6 +16,8 @@ from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Any, Final
 
+from bench.errors import WorkerError
+
 PRELOADED = (
     "bench.runs.worker",
     "bench.runs.evaluator",
@@ -23,6 +25,7 @@ PRELOADED = (
     "torch.utils.flop_counter",
     "bench.catalog.imported",
 )
+TRIES: Final = 3
 ONE_AT_A_TIME: Final = threading.Lock()
 """multiprocessing looks after all children whenever one is started, which threads must not do at once."""
 
@@ -44,9 +47,22 @@ def warm_up(libraries: Sequence[str] = ()) -> None:
 
 
 def start(process: Any) -> None:
-    """Start a process of ``context``."""
+    """Start a process of ``context``, by another fork server where a model has just ended this one.
+
+    Raises:
+        WorkerError: If none can be started.
+    """
     with ONE_AT_A_TIME, _without_main():
-        process.start()
+        for _ in range(TRIES):
+            try:
+                process.start()
+            except (EOFError, ConnectionError, FileNotFoundError) as error:
+                why = error
+            else:
+                return
+    raise WorkerError(
+        f"no process can be started for a run ({type(why).__name__}: {why}); run the command again"
+    ) from why
 
 
 def _method() -> str:

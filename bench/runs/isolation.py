@@ -1,11 +1,13 @@
 """Calls in a worker process of their own, so that nothing a model does to its process reaches another run.
 
-Several work side by side, and one thread listens to all of them. Workers end with the process that started them.
+Several work side by side, and one thread listens to all of them. Workers end with the process that started them, and
+what they have started with them.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import os
 import signal
@@ -17,25 +19,17 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from bench.catalog import own_files
-from bench.errors import WorkerError
-from bench.records.record import Failure
+from bench.errors import TimeLimitError, WorkerError
+from bench.runs.ends import End, begin_group, end_group, finish, gone, reason_of
 from bench.runs.execution import failure_of
-from bench.runs.fork_server import ONE_AT_A_TIME, context, start, warm_up
+from bench.runs.fork_server import context, start, warm_up
+from bench.runs.printed import Printed, print_into
 
-END_S = 5.0  # for a worker that has answered, or was told to end
 T = TypeVar("T")
 Row = dict[str, float]
-
-
-class RaisedError(WorkerError):
-    """What a worker's call raised; ``failure`` says it as a record does."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(str(failure))
-        self.failure = failure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,40 +99,33 @@ class _CallerBehindPipe:
         return ForkingPickler.loads(End(*self.pipe.recv()).result())[1]
 
 
-@dataclass(frozen=True)
-class End:
-    """How a worker ended: with an answer, with what it raised, or "died" with the reason as a sentence."""
-
-    how: Literal["answer", "raised", "died"]
-    value: Any
-
-    def result(self) -> Any:
-        """The answer.
-
-        Raises:
-            RaisedError: If the function raised whatever it may be.
-            WorkerError: If the process ended without an answer.
-        """
-        if self.how == "raised":
-            raise RaisedError(self.value)
-        if self.how == "died":
-            raise WorkerError(self.value)
-        return self.value
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class _Worker:
     """A process and who wants to hear of it.
 
     Attributes:
+        name: Stands before what it prints.
         asker: The pipe of the worker that it works for; None if it works for this process.
+        limit: The seconds that it may take; None for as many as it likes.
+        latest: When these are over.
+        watched: Whether its sentinel tells of its end; not where the fork server itself was killed.
     """
 
     process: Any
+    printed: Printed
     surroundings: Surroundings
     on_end: Callable[[End], None]
     on_row: Callable[[Row], None] | None = None
+    name: str = ""
     asker: Connection | None = None
+    limit: float | None = None
+    latest: float = math.inf
+    watched: bool = True
+
+    def sources(self) -> list[Any]:
+        """What says something when it prints or ends; a child of it may keep its pipe open when it is gone."""
+        printed = [self.printed.pipe] if self.printed.open else []
+        return [*printed, self.process.sentinel] if self.watched else printed
 
 
 class Workers:
@@ -163,6 +150,8 @@ class Workers:
         on_end: Callable[[End], None],
         on_row: Callable[[Row], None] | None = None,
         threads: int | None = None,
+        limit: float | None = None,
+        name: str = "",
     ) -> None:
         """Call a function in a fresh process.
 
@@ -172,49 +161,85 @@ class Workers:
             on_end: Called by ``listen``, once.
             on_row: Called by ``listen``, with each row that ``function`` tells its caller.
             threads: Of its libraries; None is as many as torch has here.
+            limit: The seconds after which it is ended, as if it had raised ``TimeLimitError``.
+            name: Stands before what it prints.
         """
-        self._start(function, arguments, Surroundings.here(threads), on_end=on_end, on_row=on_row)
+        heard = {"on_end": on_end, "on_row": on_row, "limit": limit, "name": name}
+        self._start(function, arguments, Surroundings.here(threads), **heard)
 
     def listen(self, timeout: float | None = None) -> None:
         """Wait until workers say something, for so many seconds at most, and hand it on; what that raises passes."""
-        for pipe in wait(list(self._at), timeout):
+        of = {source: pipe for pipe, worker in self._at.items() for source in (pipe, *worker.sources())}
+        ready = wait(list(of), self._patience(timeout))
+        for pipe in dict.fromkeys(of[source] for source in ready):
             if pipe in self._at:  # not dismissed meanwhile with the worker that it worked for
-                self._hear(pipe)
+                self._hear(pipe, ready)
+        for pipe in [pipe for pipe, worker in self._at.items() if worker.latest <= time.monotonic()]:
+            self._end(pipe, End("raised", failure_of(TimeLimitError(self._at[pipe].limit))))
+
+    def _patience(self, timeout: float | None) -> float | None:
+        """How long to wait: not longer than until the first worker is late."""
+        latest = min((worker.latest for worker in self._at.values()), default=math.inf)
+        waits = [max(0.0, latest - time.monotonic())] if latest < math.inf else []
+        return min([*waits, *([] if timeout is None else [timeout])], default=None)
 
     def _start(
         self, function: Callable[..., Any], arguments: tuple[Any, ...], surroundings: Surroundings, **heard: Any
     ) -> None:
         warm_up()
-        here, there = context().Pipe()
+        (here, there), (read, written) = context().Pipe(), context().Pipe(duplex=False)
         rows = heard.get("on_row") is not None
-        process = context().Process(target=_serve, args=(there, surroundings, function, arguments, rows))
-        self._at[here] = _Worker(process=process, surroundings=surroundings, **heard)
+        process = context().Process(target=_serve, args=(there, written, surroundings, function, arguments, rows))
+        printed = Printed(read, heard.get("name", ""))
+        self._at[here] = worker = _Worker(process=process, printed=printed, surroundings=surroundings, **heard)
         start(process)
+        if worker.limit is not None:
+            worker.latest = time.monotonic() + worker.limit
         there.close()
+        written.close()
 
-    def _hear(self, pipe: Connection) -> None:
+    def _hear(self, pipe: Connection, ready: Sequence[object]) -> None:
+        """Hand on what a worker says or prints."""
         worker = self._at[pipe]
+        if worker.printed.pipe in ready:
+            worker.printed.hear()
+        if pipe.poll():
+            self._heed(pipe, worker)
+        elif worker.process.sentinel in ready:
+            if gone(worker.process):
+                self._end(pipe, End("died", reason_of(worker.process)))
+            worker.watched = False
+
+    def _heed(self, pipe: Connection, worker: _Worker) -> None:
         try:
             message, value = pipe.recv()
         except (EOFError, OSError):
-            message, value = "died", _reason(worker.process)
+            message, value = "died", reason_of(worker.process)
         if message == "row":
             if worker.on_row is not None:
                 worker.on_row(value)
         elif message == "call":
             function, arguments = value
-            self._start(function, arguments, worker.surroundings, on_end=lambda end: _tell(pipe, end), asker=pipe)
+            asked = {"on_end": lambda end: _tell(pipe, end), "asker": pipe, "name": worker.name}
+            self._start(function, arguments, worker.surroundings, **asked)
         else:
-            self._dismiss([other for other, known in self._at.items() if known.asker is pipe])
-            self._dismiss([pipe], answered=True)
-            worker.on_end(End(message, value))
+            self._end(pipe, End(message, value), answered=True)
+
+    def _end(self, pipe: Connection, end: End, *, answered: bool = False) -> None:
+        """See that a worker is gone, and those that work for it, and tell how it ended."""
+        worker = self._at[pipe]
+        self._dismiss([other for other, known in self._at.items() if known.asker is pipe])
+        self._dismiss([pipe], answered=answered)
+        worker.on_end(end)
 
     def _dismiss(self, pipes: Sequence[Connection], *, answered: bool = False) -> None:
         """Forget workers and see that they are gone."""
-        leaving = [self._at.pop(pipe).process for pipe in pipes]
+        leaving = [self._at.pop(pipe) for pipe in pipes]
         for pipe in pipes:
             pipe.close()
-        _finish([process for process in leaving if process.pid is not None], answered=answered)
+        finish([worker.process for worker in leaving if worker.process.pid is not None], answered=answered)
+        for worker in leaving:
+            worker.printed.close()
 
 
 def call(
@@ -222,6 +247,8 @@ def call(
     *arguments: object,
     on_row: Callable[[Row], None] | None = None,
     threads: int | None = None,
+    limit: float | None = None,
+    name: str = "",
 ) -> T:
     """Call a function in a fresh process and wait for its answer.
 
@@ -230,6 +257,8 @@ def call(
         arguments: What it is called with; a ``Caller`` is added where there is ``on_row``.
         on_row: Called here, with each row that ``function`` tells its caller. What this raises ends the worker.
         threads: Of the process's libraries; None is as many as torch has here.
+        limit: The seconds after which it is ended, as if it had raised ``TimeLimitError``.
+        name: Stands before what it prints.
 
     Raises:
         RaisedError: If the function raises whatever it may be.
@@ -237,7 +266,7 @@ def call(
     """
     ends: list[End] = []
     with Workers() as workers:
-        workers.start(function, *arguments, on_end=ends.append, on_row=on_row, threads=threads)
+        workers.start(function, *arguments, on_end=ends.append, on_row=on_row, threads=threads, limit=limit, name=name)
         while not ends:
             workers.listen()
     return cast("T", ends[0].result())
@@ -251,9 +280,16 @@ def _tell(pipe: Connection, end: End) -> None:
 
 
 def _serve(
-    pipe: Connection, surroundings: Surroundings, function: Callable[..., Any], arguments: tuple[Any, ...], rows: bool
+    pipe: Connection,
+    printed: Connection,
+    surroundings: Surroundings,
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    rows: bool,
 ) -> None:
     """What a worker does."""
+    begin_group()
+    print_into(printed)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the process that started it, which ends it
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
@@ -261,8 +297,9 @@ def _serve(
         answer = _packed(function(*arguments, *([_CallerBehindPipe(pipe)] if rows else [])))
     except BaseException as error:  # noqa: BLE001 - also what a model raises to end its process
         answer = ForkingPickler.dumps(("raised", failure_of(error)))
-    pipe.send_bytes(answer)
-    pipe.close()
+    with contextlib.suppress(OSError):  # the model may have closed it
+        pipe.send_bytes(answer)
+        pipe.close()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()
@@ -290,40 +327,5 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
+        end_group(os.getpid())
         os._exit(1)
-
-
-def _reason(process: Any) -> str:
-    """Why a process is gone."""
-    with ONE_AT_A_TIME:
-        process.join(END_S)
-        return _end(process.exitcode)
-
-
-def _finish(processes: Sequence[Any], *, answered: bool) -> None:
-    """Wait for processes that have answered; end those that have not, or do not end by themselves."""
-    ends: list[Callable[[Any], None]] = [lambda process: process.terminate(), lambda process: process.kill()]
-    with ONE_AT_A_TIME:
-        for end in [lambda _: None, *ends] if answered else ends:
-            running = [process for process in processes if process.exitcode is None]
-            for process in running:
-                end(process)
-            latest = time.monotonic() + END_S
-            for process in running:
-                process.join(max(0.0, latest - time.monotonic()))
-        for process in processes:
-            with contextlib.suppress(ValueError):  # the system has not let go of it yet
-                process.close()
-
-
-def _end(code: int | None) -> str:
-    """How a process ended, in a sentence."""
-    if code is not None and code < 0:
-        with contextlib.suppress(ValueError):
-            name = signal.Signals(-code).name
-            why = ", as the system does when memory runs out" if name == "SIGKILL" else ""
-            return f"the process of this run was ended by the signal {name}{why}; the other runs go on without it"
-    return (
-        f"the process of this run ended with exit code {code} and no word; its model, or a library it uses, ends its "
-        "process, as os._exit does"
-    )

@@ -7,6 +7,7 @@ that fails, or takes its process down twice, becomes a failed record with its re
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -62,6 +63,7 @@ class Runner:
         executor: Who makes the runs; or a device, on which they are made one after the other.
         observers: Called at each step of a run, in the thread that called ``run``.
         compiled: Whether to use torch.compile.
+        time_limit: Seconds after which a run's process is ended, and the run has failed; None for no limit.
         isolated: Whether each run on a device has a process of its own, so that no model reaches another one's run.
         saving: What of each run is saved beside its record.
     """
@@ -74,10 +76,12 @@ class Runner:
         observers: Sequence[Observer] = (),
         *,
         compiled: bool = False,
+        time_limit: float | None = None,
         isolated: bool = True,
         saving: Saving = NOTHING,
     ) -> None:
-        self.store, self._compiled, self._saving = ResultStore(results), compiled, saving
+        self.store, self._compiled, self._time_limit = ResultStore(results), compiled, checked_limit(time_limit)
+        self._saving = saving
         if not isinstance(executor, Executor):
             executor = Processes([str(executor)], threads=None) if isolated else Direct(str(executor))
         self._executor = executor
@@ -102,7 +106,19 @@ class Runner:
             checkpoint=self._checkpoints / f"{run.run_id}.pt",
             compiled=self._compiled,
             saving=self._saving,
+            time_limit=self._time_limit,
         )
+
+
+def checked_limit(seconds: float | None) -> float | None:
+    """A limit of time.
+
+    Raises:
+        ConfigError: If it is no number of seconds.
+    """
+    if seconds is not None and not (isinstance(seconds, int | float) and 0 < seconds < math.inf):
+        raise ConfigError(f"time_limit is {seconds!r}, wanted a number of seconds above 0, or None")
+    return seconds
 
 
 def _refuse_full_disk(record: Record) -> None:
@@ -128,6 +144,7 @@ class _Driver:
         self._again: deque[Work] = deque()  # their worker died
         self._tried_twice: set[str] = set()
         self._started: set[str] = set()  # of these the observers know
+        self._done: list[PlannedRun] = []  # and stored
         self._outcome = Counter(done=0, skipped=0, failed=0)
 
     def run(self, works: Sequence[Work], *, force: bool) -> Counter[str]:
@@ -149,7 +166,19 @@ class _Driver:
                 self._store.release(lock)
             if begun:
                 self._sweep()
+        self._look_after()
         return self._outcome
+
+    def _look_after(self) -> None:
+        """A record that was stored and is gone again is a failed run: nothing ends well with nothing there."""
+        for run in [run for run in self._done if not self._stored(run)]:
+            gone = StoreError(
+                "its record was stored and is gone: something deletes files of the results while runs are made, such "
+                "as a model; run it again without that"
+            )
+            self._outcome["done"] -= 1
+            self._store.write(record := failed_record(run, failure_of(gone)))
+            self._start_and_count(run, record)
 
     def _sweep(self) -> None:
         """Remove what killed processes left behind."""
@@ -243,8 +272,16 @@ class _Driver:
         record = without_traceback(record)
         if record.status == "done":
             work.forget_progress()
+            self._done.append(run)
         self._release(run)
         self.begun(work)
+        self._count(run, record)
+
+    def _start_and_count(self, run: PlannedRun, record: Record) -> None:
+        self._tell(lambda observer: observer.run_started(run))
+        self._count(run, record)
+
+    def _count(self, run: PlannedRun, record: Record) -> None:
         self._outcome[record.status] += 1
         self._tell(lambda observer: observer.run_finished(run, record))
 

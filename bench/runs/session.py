@@ -117,6 +117,7 @@ def execute(
     executor: Executor | Asked,
     force: bool = False,
     compiled: bool = False,
+    time_limit: float | None = None,
     paces: Mapping[str, Pace] | None = None,
     observers: Sequence[Observer] = (),
     saving: Saving = NOTHING,
@@ -130,6 +131,7 @@ def execute(
         executor: Who makes the runs; one that is not made yet is made if there are any.
         force: Whether to repeat finished runs; their old records are kept aside.
         compiled: Whether to use torch.compile.
+        time_limit: Seconds after which a run's process is ended, and the run has failed; None for no limit.
         paces: How fast runs are, by ``bench.runs.estimate.pace_key``; None is what the records tell.
         observers: Called at each step of a run, in this thread.
         saving: What of each run is saved beside its record; runs that are done are not repeated for it.
@@ -152,7 +154,8 @@ def execute(
         if paces is None:
             paces = paces_from_records(store.glances(lambda _: None), device)  # what is no record says nothing of time
         planned = in_order(planned, paces, shapes_of(todo, catalog), executor.jobs)
-    runner = Runner(catalog, results, executor, observers, compiled=compiled, saving=saving)
+    limit = time_limit
+    runner = Runner(catalog, results, executor, observers, compiled=compiled, time_limit=limit, saving=saving)
     return runner.run(planned, force=force)
 
 

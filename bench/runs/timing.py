@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from bench.catalog.data import Catalog
 from bench.records.planned import PlannedRun
+from bench.runs.ends import RaisedError
 from bench.runs.estimate import Pace, pace_key
 from bench.runs.execution import failure_of
-from bench.runs.isolation import RaisedError, call
+from bench.runs.isolation import call
 
 
 def paces_with_trials(
@@ -20,18 +21,20 @@ def paces_with_trials(
     on_trial: Callable[[PlannedRun], None],
     *,
     threads: int | None = None,
+    limit: float | None = None,
     isolated: bool = True,
 ) -> tuple[dict[str, Pace], dict[str, str]]:
     """Try each run for a few steps; ``paces`` with what this found, and by method why it could not be tried.
 
     Nothing is stored, no weights are fetched, no test window is read, and random numbers go on as if nothing had been.
-    Each trial has a process of its own, with so many threads, if they are ``isolated``.
+    Each trial has a process of its own, with so many threads and at most ``limit`` seconds, if they are ``isolated``.
     """
     measured, failures = dict(paces), {}
     for run in runs:
         on_trial(run)
         try:
-            pace = call(_pace_of, run, catalog, device, threads=threads) if isolated else _pace_of(run, catalog, device)
+            work = (run, catalog, device)
+            pace = call(_pace_of, *work, threads=threads, limit=limit, name=run.title) if isolated else _pace_of(*work)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a model does, the run itself will say so, too
             failure = error.failure if isinstance(error, RaisedError) else failure_of(error)
             failures[run.method] = failure.message

@@ -36,6 +36,7 @@ class Work:
         device: "cpu" or "cuda:<number>".
         compiled: Whether to use torch.compile.
         saving: What is saved beside the record, in the results folder.
+        time_limit: Seconds after which the run's process is ended, and the run has failed; None for no limit.
     """
 
     run: PlannedRun
@@ -45,6 +46,7 @@ class Work:
     device: str = "cpu"
     compiled: bool = False
     saving: Saving = NOTHING
+    time_limit: float | None = None
 
     def placed(self, device: str) -> Work:
         """The work for a process that may have another current folder, on a device."""

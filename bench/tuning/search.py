@@ -13,8 +13,9 @@ from bench.catalog import registry
 from bench.catalog.data import Catalog
 from bench.errors import TrainingError
 from bench.records.failure_log import write_log
+from bench.runs.ends import RaisedError
 from bench.runs.execution import failure_of
-from bench.runs.isolation import Caller, RaisedError, call
+from bench.runs.isolation import Caller, call
 from bench.runs.search import search_of
 from bench.runs.tuned import Found, Tuned, digest
 from bench.runs.worker import check_code, open_task
@@ -58,6 +59,7 @@ class Workplace:
         storage: URL of a database; None is a journal file for each data set and model below ``results``.
         device: As on the command line.
         threads: Of each trial; None is as many as torch has here.
+        time_limit: Seconds after which a trial's process is ended, and the trial has failed; None for no limit.
     """
 
     results: Path
@@ -65,6 +67,7 @@ class Workplace:
     storage: str | None
     device: str
     threads: int | None = None
+    time_limit: float | None = None
 
 
 class Tuner:
@@ -183,8 +186,9 @@ class Tuner:
                 raise TrialPruned
 
         if self._isolated:
-            where = (self._catalog, self._device)
-            return call(trial_mae, spec, study.job.run, *where, on_row=on_epoch, threads=self._workplace.threads)
+            work, limit = (spec, study.job.run, self._catalog, self._device), self._workplace.time_limit
+            threads, name = self._workplace.threads, f"{study.job.title} / trial {trial.number}"
+            return call(trial_mae, *work, on_row=on_epoch, threads=threads, limit=limit, name=name)
         return mae_of(spec, self._task(study.job.run), self._device, on_epoch)
 
 

@@ -20,8 +20,8 @@ from bench.catalog.data import Catalog
 from bench.context import RunContext, flags_kept
 from bench.errors import WorkerError
 from bench.records.record import DoneRun, Record
-from bench.runs import isolation
-from bench.runs.isolation import RaisedError, call
+from bench.runs.ends import END_S, End, RaisedError
+from bench.runs.isolation import Workers, call
 from bench.runs.plan import Selection, plan
 from bench.runs.runner import Runner
 from bench.runs.suite import load_suite
@@ -113,8 +113,7 @@ def test_an_error_of_the_system_in_an_observer_is_not_taken_for_the_end_of_a_wor
         call(errands.tells, 1, on_row=no_space)
 
 
-def test_what_a_row_raises_here_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(isolation, "END_S", 0.3)  # it does not heed SIGTERM
+def test_what_a_row_raises_here_ends_the_worker() -> None:
     told: list[int] = []
 
     def interrupted(row: dict[str, float]) -> None:
@@ -129,13 +128,47 @@ def test_what_a_row_raises_here_ends_the_worker(monkeypatch: pytest.MonkeyPatch)
 def test_a_worker_does_not_wait_for_threads_that_are_left() -> None:
     started = time.monotonic()
     assert call(errands.leaves_a_thread) == 1
-    assert time.monotonic() - started < isolation.END_S
+    assert time.monotonic() - started < END_S
 
 
 def test_workers_do_not_see_what_another_one_did() -> None:
     before = call(errands.flags)
     call(errands.spoil)
     assert call(errands.flags) == before == (torch.float32, before[1], False)
+
+
+def test_a_worker_that_takes_too_long_is_ended_and_that_is_what_it_raised() -> None:
+    told: list[int] = []
+    with pytest.raises(
+        RaisedError, match=r"longer than the time limit of 1 s and was ended; .* larger --time-limit"
+    ) as late:
+        call(errands.stays, on_row=lambda row: told.append(int(row["process"])), limit=1)
+    assert late.value.failure.type == "TimeLimitError"
+    assert gone(told[0])
+    assert call(errands.doubled, 3, limit=60)[0] == 6
+
+
+def test_a_worker_that_dies_is_heard_though_its_child_lives_and_the_child_ends_with_it() -> None:
+    told: list[int] = []
+    with pytest.raises(WorkerError, match="exit code 3"):
+        call(errands.leaves_a_child, on_row=lambda row: told.append(int(row["process"])))
+    assert gone(told[0])
+
+
+def test_a_model_that_ends_the_fork_server_ends_no_other_worker() -> None:
+    ends: dict[str, End] = {}
+    with Workers() as workers:
+        workers.start(time.sleep, 2.0, on_end=lambda end: ends.update(sleeper=end))
+        workers.start(errands.kills_the_fork_server, on_end=lambda end: ends.update(killer=end), limit=1)
+        while len(workers):
+            workers.listen()
+    assert (ends["sleeper"].how, ends["killer"].how) == ("answer", "raised")
+    assert call(errands.doubled, 3)[0] == 6
+
+
+def test_what_a_worker_prints_comes_in_plain_lines_with_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    call(errands.prints, name="tiny / stid")
+    assert sorted(capsys.readouterr().err.splitlines()) == ["tiny / stid: red", "tiny / stid: worse"]
 
 
 SCRIPT = """

@@ -10,9 +10,9 @@ import pytest
 from clusters import works
 
 from bench.errors import ConfigError, MissingPackageError
+from bench.runs.ends import End
 from bench.runs.executors import Places, make_executor, on_ray
 from bench.runs.executors.ray_task import BEGUN, WANTS_DATA, SentCatalog, helped, made
-from bench.runs.isolation import End
 from bench.runs.worker import record_text
 
 

@@ -317,7 +317,7 @@ def test_a_job_does_not_make_again_what_is_stored(given, monkeypatch):
 
 
 def test_a_job_whose_process_dies_twice_stores_a_failed_record(given, monkeypatch):
-    from bench.runs.isolation import End
+    from bench.runs.ends import End
 
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     ends = [End("died", "the process of this run was ended by the signal SIGKILL")] * 2

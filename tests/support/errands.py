@@ -84,6 +84,26 @@ def leaves_a_thread() -> int:
     return 1
 
 
+def leaves_a_child(caller: Caller) -> int:
+    """Says which process it leaves, a copy of itself with all of its files open, and ends without a word."""
+    child = os.fork()
+    if child == 0:
+        time.sleep(3600)
+    caller.row({"process": float(child)})
+    time.sleep(0.1)
+    os._exit(3)
+
+
+def kills_the_fork_server() -> None:
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(3600)
+
+
+def prints() -> None:
+    print("\x1b[31mred")
+    print("worse", file=sys.stderr)
+
+
 def flags() -> tuple[object, ...]:
     return torch.get_default_dtype(), torch.are_deterministic_algorithms_enabled(), hasattr(torch, "spoilt")
 

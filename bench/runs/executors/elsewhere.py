@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from bench.runs.isolation import End, Row, Workers
+from bench.runs.ends import End
+from bench.runs.isolation import Row, Workers
 from bench.runs.worker import Work, record_text
 
 
@@ -13,7 +14,15 @@ def carry_out(work: Work, threads: int) -> Iterator[Row | End]:
     """Carry out a run in a fresh process of this machine: its rows as they come, and then how the process ended."""
     said: list[Row | End] = []
     with Workers() as workers:
-        workers.start(record_text, work, on_end=said.append, on_row=said.append, threads=threads)
+        workers.start(
+            record_text,
+            work,
+            on_end=said.append,
+            on_row=said.append,
+            threads=threads,
+            limit=work.time_limit,
+            name=work.run.title,
+        )
         while workers:
             workers.listen()
             yield from said

@@ -14,13 +14,14 @@ from uuid import uuid4
 from bench.catalog import own_files
 from bench.errors import BenchError, ConfigError, WorkerError, require
 from bench.files import held_file
+from bench.runs.ends import End
 from bench.runs.execution import failure_of
 from bench.runs.executors import Follower, Places
 from bench.runs.executors.arriving import Arriving
 from bench.runs.executors.elsewhere import results_of
 from bench.runs.executors.places import cores, refuse_shares, wants_gpu
 from bench.runs.executors.ray_task import BEGUN, Piece, SentCatalog, helped, made
-from bench.runs.isolation import End, Row
+from bench.runs.isolation import Row
 from bench.runs.worker import Work
 
 QUIET: Final = {

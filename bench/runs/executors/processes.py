@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 
+from bench.runs.ends import End
 from bench.runs.executors import Follower, Places
 from bench.runs.executors.places import slots
-from bench.runs.isolation import End, Workers
+from bench.runs.isolation import Workers
 from bench.runs.worker import Work, record_text
 
 
@@ -46,10 +46,12 @@ class Processes:
                     follower.begun(work)
                     workers.start(
                         record_text,
-                        replace(work, device=device),
+                        work.placed(device),
                         on_end=partial(ended, work, device),
                         on_row=partial(follower.row, work),
                         threads=self._threads,
+                        limit=work.time_limit,
+                        name=work.run.title,
                     )
                 if not workers:
                     return

@@ -14,9 +14,10 @@ from bench.catalog import own_files, registry
 from bench.catalog.data import Catalog
 from bench.errors import BenchError, ConfigError
 from bench.records.saved import Kind, saved_path
+from bench.runs.ends import End
 from bench.runs.execution import failure_of
 from bench.runs.executors.elsewhere import carry_out
-from bench.runs.isolation import End, Row
+from bench.runs.isolation import Row
 from bench.runs.worker import Work, check_code
 
 if TYPE_CHECKING:
