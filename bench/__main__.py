@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
 import sys
-
-from bench.errors import BenchError
+from collections.abc import Iterator
 
 CRASHED = 70  # a mistake in the program itself
 INTERRUPTED = 130  # typer's exit code for Ctrl-C
@@ -15,11 +15,13 @@ INTERRUPTED = 130  # typer's exit code for Ctrl-C
 
 def main() -> None:
     """Run the command line; a user's mistake is one sentence on stderr and exit code 2."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads of torch sleep: runs side by side do not stall
-    from rich.text import Text
+    with _ctrl_c_ends_it():  # without a word, so long as there is nobody who could say one
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads of torch sleep: runs beside it do not stall
+        from rich.text import Text
 
-    from bench.cli.app import app
-    from bench.cli.terminal import Console
+        from bench.cli.app import app
+        from bench.cli.terminal import Console
+        from bench.errors import BenchError
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -29,20 +31,39 @@ def main() -> None:
             signal.signal(sign, _as_ctrl_c)
     try:
         app()
-    except BenchError as error:
-        Console(stderr=True, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), str(error)))
-        sys.exit(2)
-    except OSError as error:  # a full disk, a folder that may not be written
-        file = f"{error.filename}: " if error.filename else ""
-        Console(stderr=True, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), file, error.strerror or ""))
+    except (BenchError, OSError) as error:  # such as a folder that may not be written
+        Console(stderr=True, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), _sentence(error)))
         sys.exit(2)
     except Exception:  # noqa: BLE001 - a mistake of ours, which must not look like failed runs
         Console(stderr=True).print_exception()
         sys.exit(CRASHED)
+    except KeyboardInterrupt:  # before or behind typer
+        sys.exit(INTERRUPTED)
     except SystemExit as stop:
         if stop.code == INTERRUPTED:
             Console(stderr=True).print("stopped; what is finished is kept, and the same command goes on from here")
         raise
+
+
+def _sentence(error: Exception) -> str:
+    """What and where, and of a full disk what to do."""
+    from bench.errors import FULL, unwritten
+
+    if not isinstance(error, OSError):
+        return str(error)
+    file = str(error.filename or "a file")
+    return str(unwritten(file, error)) if error.errno in FULL else f"{file}: {error.strerror or error}"
+
+
+@contextlib.contextmanager
+def _ctrl_c_ends_it() -> Iterator[None]:
+    """While Ctrl-C ends the process as it ends any other, without a traceback."""
+    heeded = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if heeded:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    yield
+    if heeded:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _as_ctrl_c(number: int, frame: object) -> None:  # noqa: ARG001 - a handler's signature

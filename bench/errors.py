@@ -7,10 +7,17 @@ traceback and exits with code 2.
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 from importlib.util import find_spec
+from typing import Final
 
 from bench.plain_text import printable
+
+FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_SPACE: Final = (
+    "space on the disk may be out, or a quota or a limit of file sizes; make room, then the same command goes on"
+)
 
 
 class BenchError(Exception):
@@ -92,6 +99,10 @@ class StoreError(BenchError):
     """A result record or results folder that cannot be read or written."""
 
 
+class NoSpaceError(StoreError):
+    """A file that cannot be written, most likely for want of space."""
+
+
 class RecordError(StoreError):
     """A file where records are that is none which can be read here.
 
@@ -106,6 +117,13 @@ class RecordError(StoreError):
 
 class TrackingError(BenchError):
     """An MLflow store that cannot be read; writing to one never fails a run."""
+
+
+def unwritten(what: str, error: Exception) -> StoreError:
+    """The error that says that a file, with its path in ``what``, cannot be written, and what may help."""
+    if isinstance(error, OSError) and error.errno not in (None, *FULL):
+        return StoreError(f"{what} cannot be written ({error.strerror or error}); check the folder's rights")
+    return NoSpaceError(f"{what} cannot be written: {NO_SPACE}")
 
 
 def is_installed(package: str) -> bool:

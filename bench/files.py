@@ -91,7 +91,8 @@ def lasting_name(path: Path, lock: Path) -> str:
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock):
         if not path.exists():
-            path.write_text(uuid4().hex, encoding="ascii")
+            with atomic_write(path) as part:
+                part.write_text(uuid4().hex, encoding="ascii")
         return path.read_text(encoding="ascii")
 
 

@@ -21,7 +21,7 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
 from bench.context import RunContext
 from bench.days import given_days
-from bench.errors import StoreError, TrainingError
+from bench.errors import TrainingError, unwritten
 from bench.files import atomic_write
 from bench.forecast import Sampling, check_model, forecasts
 from bench.frozen import cast_once
@@ -221,13 +221,11 @@ class Trainer:
             "random": self.context.random_states(),
             "progress": vars(self.progress),
         }
-        with atomic_write(path) as part:
-            try:
+        try:
+            with atomic_write(path) as part:
                 torch.save(state, part)
-            except RuntimeError as error:  # torch says "unexpected pos" where the disk is full
-                raise StoreError(
-                    f"the checkpoint {path} cannot be written ({error}); check the folder's space"
-                ) from error
+        except (OSError, RuntimeError) as error:  # torch says "unexpected pos" where the disk is full
+            raise unwritten(f"the checkpoint {path}", error) from error
 
     def _load(self, path: Path) -> None:
         try:

@@ -24,7 +24,7 @@ from bench.analysis.results import Results, artefacts
 from bench.catalog.data import Catalog
 from bench.catalog.own_files import VARIABLE
 from bench.catalog.raw_files import USER_CARD, digest_of, files_below
-from bench.errors import ConfigError, StoreError
+from bench.errors import ConfigError, unwritten
 from bench.files import atomic_write
 from bench.records.record import DoneRun, FailedRun, Record, dump
 from bench.runs.search import parts_of_stem
@@ -156,7 +156,7 @@ def write_zip(files: Mapping[str, Content], path: Path, *, force: bool = False) 
                     with archive.open(info, "w", force_zip64=True) as packed, content.open("rb") as source:
                         shutil.copyfileobj(source, packed)
     except OSError as error:
-        raise StoreError(f"{path} cannot be written ({error}); check the folder's space and rights") from error
+        raise unwritten(str(path), error) from error
 
 
 def check_free(path: Path, *, force: bool) -> None:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from bench.catalog.canonical import SYNTHETIC, Growing, canonical, card_of_channels, content_digest
 from bench.catalog.npy import UNREADABLE, mapped, npy_file
-from bench.errors import DataError
+from bench.errors import DataError, unwritten
 from bench.files import atomic_write
 from bench.plain_files import open_plain
 from bench.types import DataIdentity, DatasetCard, RawSeries, SpatioTemporalData
@@ -112,7 +112,7 @@ def write(file: Path, save: Callable[[IO[bytes]], Any]) -> None:
 
 def not_written(file: Path, error: OSError) -> CacheError:
     """The error of a file that cannot be written."""
-    return CacheError(f"{file} cannot be written: {error.strerror or error}; free space or choose another folder")
+    return CacheError(f"the cache {unwritten(str(file), error)}")
 
 
 def _beside(file: Path, name: str) -> Path:

@@ -20,7 +20,7 @@ from typing import TypeVar
 
 from filelock import FileLock, Timeout
 
-from bench.errors import RecordError, StoreError
+from bench.errors import RecordError, StoreError, unwritten
 from bench.files import atomic_write, create, move, sweep
 from bench.records.failure_log import without_traceback, write_log
 from bench.records.glance import Glance, glance
@@ -84,9 +84,7 @@ class ResultStore:
             failed.unlink(missing_ok=True)
             log.unlink(missing_ok=True)
         except OSError as error:
-            raise StoreError(
-                f"the record {done} cannot be written ({error}); check the folder's space and rights"
-            ) from error
+            raise unwritten(f"the record {done}", error) from error
         return created
 
     def log(self, record: Record) -> Path:

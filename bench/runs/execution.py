@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import subprocess
 import time
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from bench.catalog import registry
+from bench.errors import FULL, NO_SPACE
 from bench.records.channels import Channel
 from bench.records.environment import Environment
 from bench.records.failure_log import traceback_of
@@ -153,7 +153,7 @@ def _plain(text: str) -> str:
 
 def full_disk(failure: Failure) -> bool:
     """Whether a run failed since there was no space to write to, or none that its user may take."""
-    words = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "PytorchStreamWriter failed writing file")
+    words = (NO_SPACE, *map(os.strerror, FULL), "PytorchStreamWriter failed writing file")
     return any(word in failure.message for word in words)
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from filelock import FileLock, Timeout
 
 from bench.catalog.data import Catalog
-from bench.errors import ConfigError, StoreError, WorkerError
+from bench.errors import NO_SPACE, ConfigError, StoreError, WorkerError
 from bench.files import sweep
 from bench.records.failure_log import without_traceback
 from bench.records.planned import PlannedRun
@@ -128,9 +128,8 @@ def _refuse_full_disk(record: Record) -> None:
         StoreError: If the disk of a worker is full; it ends all of them.
     """
     if record.status == "failed" and full_disk(record.error):
-        raise StoreError(
-            f"a disk is full ({record.error}); what is done is kept: make room, then the same command goes on"
-        )
+        said = record.error.message
+        raise StoreError(said if NO_SPACE in said else f"a file cannot be written ({said}): {NO_SPACE}")
 
 
 class _Driver:

@@ -21,7 +21,7 @@ from annotated_types import Ge
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from bench.catalog import registry
-from bench.errors import BenchError, ConfigError, StoreError, UnknownNameError
+from bench.errors import BenchError, ConfigError, UnknownNameError, unwritten
 from bench.files import atomic_write
 from bench.plain_files import read_toml
 from bench.plain_text import one_line
@@ -213,7 +213,7 @@ class TunedFolder:
                 if aside is not None:
                     path.replace(aside)
         except OSError as error:
-            raise StoreError(f"{path} cannot be written ({error}); check the folder's space and rights") from error
+            raise unwritten(str(path), error) from error
         return aside
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.errors import StoreError, TrackingError
+from bench.errors import TrackingError, unwritten
 from bench.records.mlflow_client import silent
 from bench.records.tracking import Feed, one_sentence
 from bench.runs.tuned import TunedFolder
@@ -124,7 +124,7 @@ def _write(path: Path, text: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text)
     except OSError as error:
-        raise StoreError(f"{path} cannot be written ({error}); check the folder's space and rights") from error
+        raise unwritten(str(path), error) from error
 
 
 def _address(study: Study) -> tuple[str, str, str, str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from bench.errors import ConfigError, StoreError
+from bench.errors import ConfigError, unwritten
 from bench.files import atomic_write
 from bench.plain_files import read_plain
 from bench.runs.search import parts_of_stem
@@ -87,7 +87,7 @@ def write_trials(results: Path, study: Study) -> Path:
         with atomic_write(path) as part:
             part.write_bytes(dumped(study).encode())
     except OSError as error:
-        raise StoreError(f"{path} cannot be written ({error}); check the folder's space and rights") from error
+        raise unwritten(str(path), error) from error
     return path
 
 

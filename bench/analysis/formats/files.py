@@ -9,7 +9,7 @@ from bench.analysis.choice import AS_IT_IS, Choice
 from bench.analysis.formats.latex import TWO_COLUMNS, latex
 from bench.analysis.formats.markdown import markdown
 from bench.analysis.results import Results
-from bench.errors import StoreError
+from bench.errors import unwritten
 from bench.files import atomic_write
 
 ENDINGS = (".md", ".tex", ".csv", "_differences.csv")
@@ -58,9 +58,7 @@ def write_files(folder: Path, files: Mapping[str, bytes | None]) -> list[Path]:
                 with atomic_write(folder / name) as part:
                     part.write_bytes(content)
     except OSError as error:
-        raise StoreError(
-            f"files cannot be written to {folder} ({error}); check the folder's space and rights"
-        ) from error
+        raise unwritten(f"a file in {folder}", error) from error
     return [folder / name for name, content in files.items() if content is not None]
 
 
