@@ -48,6 +48,7 @@ class CsvFile:
         self._path, self._on_bytes = path, on_bytes
         self._decimal: str = card.decimal
         self._left_out = Counter[str]()
+        self._marked = Counter({mark: 0 for mark in card.missing if isinstance(mark, str)})
         self._counted: int | None = None  # the last number of a column that counts the rows
 
     def rows(self) -> Generator[NDArray[np.float64]]:
@@ -69,7 +70,7 @@ class CsvFile:
                 else:
                     yield values
                 tell()
-        self.notes = [*columns.notes, order.note, *self._left_out_notes(), *axis.notes]
+        self.notes = [*columns.notes, order.note, *self._left_out_notes(), self._marked_note(), *axis.notes]
 
     def _rows(self, lines: CsvLines, columns: Columns) -> Generator[Line]:
         """The lines that are slots, each with as many cells as the others."""
@@ -107,10 +108,25 @@ class CsvFile:
             self._check_numbering(block, lines, columns.numbering)
         decimal = self._decimal_of(block, lines, columns)
         try:
-            frame = self._read(block, lines, columns.cells, np.float64, decimal)
+            try:
+                frame = self._read(block, lines, columns.cells, np.float64, decimal)
+            except ValueError:  # spaces behind a text that marks a missing value
+                block = [_without_spaces(line, lines.separator) for line in block]
+                frame = self._read(block, lines, columns.cells, np.float64, decimal)
         except ValueError as error:  # pandas' own errors are ValueErrors
             self._refuse_cell(block, lines, columns, decimal, error)
+        self._count_marks(block, lines, frame)
         return frame.to_numpy()[:, order.columns].reshape(-1, *self.card.row_shape())
+
+    def _count_marks(self, block: Sequence[Line], lines: CsvLines, frame: pd.DataFrame) -> None:
+        """Count how often each text that the card names was found."""
+        absent = frame.isna()
+        holed = [int(column) for column in frame.columns if absent[column].any()]
+        if not holed:
+            return
+        texts = self._read(block, lines, holed, str).to_numpy()[absent[holed].to_numpy()]
+        for text, count in Counter(map(str.strip, texts.tolist())).items():
+            self._marked[text if text in self._marked else "nan"] += count
 
     def _read(
         self, block: Sequence[Line], lines: CsvLines, wanted: Sequence[int], kind: type, decimal: str = "."
@@ -206,6 +222,10 @@ class CsvFile:
         named = ", ".join([*(f'"{m}"' if isinstance(m, str) else f"{m:g}" for m in self.card.missing), f'"{mark}"'])
         return f"which is no number; say missing = [{named}] in the card if it marks a missing value, or mend the file"
 
+    def _marked_note(self) -> str:
+        found = ", ".join(f"{mark or 'empty'}: {count}" for mark, count in self._marked.items())
+        return f"texts that mark missing values, and how many were found: {found}" if found else ""
+
     def _left_out_notes(self) -> list[str]:
         return [
             f"{what} was left out" + (f" {count} times" if count > 1 else "") for what, count in self._left_out.items()
@@ -213,6 +233,11 @@ class CsvFile:
 
     def _fail(self, what: str) -> NoReturn:
         raise DataError(f"{self._path} {what}")
+
+
+def _without_spaces(line: Line, separator: str) -> Line:
+    cells = [cell.strip(" ") for cell in line.text.split(separator)]
+    return Line(line.number, separator.join(cells), line.after_blank)
 
 
 def _shown(cell: str) -> str:
