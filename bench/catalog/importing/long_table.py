@@ -82,6 +82,12 @@ def columns_of(names: Sequence[str], card: ImportCard, where: Path) -> Columns:
         DataError: If one is not there, or it is open which columns hold the values.
     """
     found = {part: _column(names, part, card) for part in USUAL}
+    times = card.time_columns or [name for name in names if name.strip().lower() in USUAL["time"]]
+    if len(times) > 1 and not card.dims.time:
+        raise DataError(
+            f"{where} has the columns of times {' and '.join(times)}; join them into one, or say under [dims] in the "
+            "card which is time"
+        )
     cell = ("row", "column") if found["row"] and found["column"] else ("node",)
     for part in ("time", *cell):
         if not found[part]:

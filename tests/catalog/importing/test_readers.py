@@ -18,6 +18,7 @@ from bench import mapped
 from bench.catalog.imported import read_imported
 from bench.catalog.importing import import_array, tables
 from bench.catalog.importing.formats import READ
+from bench.catalog.importing.summary import facts_of
 from bench.errors import BenchError, MissingPackageError
 
 LAYOUTS = ["".join(order) for letters in ("TCHW", "THW", "TCN", "TN") for order in itertools.permutations(letters)]
@@ -160,6 +161,9 @@ def test_cells_that_the_card_calls_empty_may_hold_anything_and_count_in_nothing(
     assert made.mask is None
     assert made.cell_mask.ravel().tolist() == [True] * 5 + [False]
     assert not made.values[:, 0, 1, 2].any()
+    (facts,) = facts_of(*read_imported(desk.data / "citybus"))
+    assert (facts.missing, facts.values, facts.zeros) == (0, 35, 1)
+    assert np.isnan(facts.cell_means[1, 2])
 
 
 def test_something_else_than_data_is_refused_from_python(tmp_path: Path) -> None:
