@@ -49,7 +49,7 @@ def checked(results: Path, source: str | None, texts: Mapping[str, bytes | None]
     origin = f"mlflow:{shown(source.removeprefix('mlflow:'))}" if source else f"the records in {results / 'runs'}"
     foreign = sorted(path.name for path in folder.glob("*") if path.name not in texts)
     rest = f"; not checked: {', '.join(foreign)}" if foreign else ""
-    outcome = f"{differing} differ" if differing else "all are as they say"
+    outcome = f"{differing} {'differs' if differing == 1 else 'differ'}" if differing else "all are as they say"
     return f"checked {len(there)} files in {folder} against {origin}: {outcome} (tables: {tables}{rest})"
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from records import record
+from typer.testing import CliRunner
 
 from bench.analysis import freshness
-from bench.cli.output import write_both
+from bench.cli.app import app
+from bench.cli.output import write_both, write_tables
 from bench.records.record import dump
 from bench.records.store import ResultStore
 
@@ -161,3 +163,19 @@ def test_a_broken_note_is_no_note(results: Path) -> None:
         (results / freshness.FILE).write_text(text)
         write_both(results, [])
         assert contents(results) == before
+
+
+def test_a_check_says_which_tables_it_held_against_what(tmp_path: Path) -> None:
+    ResultStore(tmp_path).write(record())
+    write_tables(tmp_path, None, ["short_term", "efficiency"])
+    (tmp_path / "tables" / "notes.md").write_text("mine", encoding="utf-8")
+    right = CliRunner().invoke(app, ["tables", "--check", "--results", str(tmp_path), "short_term", "efficiency"])
+    assert right.exit_code == 0
+    told = " ".join(right.output.split())
+    assert f"checked 6 files in {tmp_path}/tables against the records in {tmp_path}/runs: all are as they say" in told
+    assert "(tables: short_term, efficiency; not checked: notes.md)" in told
+    (tmp_path / "tables" / "efficiency.csv").write_text("other", encoding="utf-8")
+    wrong = CliRunner().invoke(app, ["tables", "--check", "--results", str(tmp_path), "short_term", "efficiency"])
+    assert wrong.exit_code == 1
+    assert "efficiency.csv differs from the records" in wrong.output
+    assert "1 differs (tables: " in wrong.output

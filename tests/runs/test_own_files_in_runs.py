@@ -11,9 +11,16 @@ from hostile import model_text
 import bench
 from bench.analysis.formats.files import table_files
 from bench.catalog import own_files
+from bench.catalog.data import Catalog
 from bench.errors import ConfigError
-from bench.records.record import DoneRun, FailedRun
+from bench.records.record import DoneRun, FailedRun, Failure
 from bench.records.store import ResultStore
+from bench.runs.executors.ray_task import made as made_on_ray
+from bench.runs.executors.slurm_job import Job
+from bench.runs.own_code import card_of, keep, kept_code
+from bench.runs.plan import Selection, plan
+from bench.runs.suite import load_suite
+from bench.runs.worker import Work
 
 SMALL = {"train.epochs": 1, "train.steps_per_epoch": 2, "train.batch_size": 8}
 GOOD = '"""Mine."""\n' + model_text(
@@ -65,6 +72,11 @@ def test_files_are_run_in_processes_of_their_own_and_shown_when_they_are_gone(fo
     assert isinstance(bad, FailedRun)
     assert bad.error.message == "odd 0.0"
     assert f'{folder}/bad.py", line' in ResultStore(folder / "results").log(bad).read_text(encoding="utf-8")
+    kept = kept_code(folder / "results", mine.code)
+    assert {name: [path for path, _ in code.files] for name, code in kept.items()} == {
+        "harbour": ["harbour.py"],
+        "mine": ["mine.py", "parts.py"],
+    }
     before = table_files(made, ["short_term", "ranks"])
     for path in folder.glob("*.py"):
         path.unlink()
@@ -88,3 +100,39 @@ def test_a_path_of_no_file_is_one_sentence(folder: Path) -> None:
         bench.evaluate("./harbour.py", "bikenyc")
     with pytest.raises(ConfigError, match=r"mine.py defines no CARD and no read, so it is no data set's file"):
         bench.evaluate("./mine.py", "./mine.py")
+
+
+def test_of_code_that_was_run_the_first_copy_stays_and_the_projects_own_is_not_copied(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, catalog: Catalog
+) -> None:
+    monkeypatch.setenv(own_files.VARIABLE, str(folder / "mine.py"))
+    selection = Selection(models=("mine", "last_value"), datasets=("tiny",), seeds=(0, 1))
+    runs, results = plan(load_suite("short_term"), selection, catalog), folder / "results"
+    keep(runs, catalog, results)
+    (folder / "parts.py").write_text("def kept(x): return 2 * x\n", encoding="utf-8")
+    keep(runs, catalog, results)
+    (own,) = (path.name for path in (results / "plugins").iterdir())
+    assert own == next(run.code for run in runs if run.model == "mine")
+    assert dict(kept_code(results, own)["mine"].files)["parts.py"] == b"def kept(x): return x\n"
+    assert catalog.data_dir is not None
+    card = card_of(results, "tiny", runs[0].spec.data.sha256)
+    assert card.read_bytes() == (catalog.data_dir / "tiny" / "card.toml").read_bytes()
+
+
+def test_machines_that_do_not_see_a_file_say_so(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, catalog: Catalog
+) -> None:
+    monkeypatch.setenv(own_files.VARIABLE, str(folder / "mine.py"))
+    selection = Selection(models=("mine",), datasets=("tiny",), seeds=(0,))
+    (run,) = plan(load_suite("short_term"), selection, catalog)
+    (folder / "mine.py").rename(folder / "moved.py")
+    work = Work(run=run, catalog=catalog, results=folder / "results", checkpoint=None)
+    (end,) = made_on_ray(work, [], 1, {})
+    assert not isinstance(end, str | dict)
+    assert isinstance(end.value, Failure)
+    assert "the file of 'mine' cannot be used on" in end.value.message
+    assert "into a folder that all machines of the cluster see" in end.value.message
+    Job(work, 1)()
+    failed = ResultStore(folder / "results").read("tiny", "mine", run.run_id)
+    assert isinstance(failed, FailedRun)
+    assert "mine.py, which is not there" in failed.error.message
