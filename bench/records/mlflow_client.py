@@ -8,11 +8,11 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from bench.errors import TrackingError, require
 from bench.records.mlflow_address import FILES, default_file, openable, quiet_environment, shown, sqlite_file
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 KIND_OF_EXPERIMENT, TRAINING = "mlflow.experimentKind", "custom_model_development"  # how MLflow's interface shows it
 PARENT, COMMIT, LOGGED = "mlflow.parentRunId", "mlflow.source.git.commit", "stbench.logged_ms"
-OPEN_S = 60.0  # another process may be creating the data base
+OPEN_S = 180.0  # another process may be creating the data base, on a busy machine
 VALUE_LENGTH, METRICS_A_CALL, RUNS_A_PAGE = 500, 1000, 1000  # limits that old servers have, too
 OTHER_SCHEMA = re.compile(
     r"out-of-date database schema \(found version (\w+)|Can't locate revision identified by '(\w+)'"
@@ -156,6 +156,7 @@ def _ready(uri: str) -> None:
         )
     require("mlflow", "tracking", f"MLflow at {shown(uri)}")
     os.environ.update(quiet_environment())
+    import mlflow  # noqa: F401 - it takes seconds, for which no lock shall be held
 
 
 def _client(uri: str) -> MlflowClient:
@@ -164,8 +165,9 @@ def _client(uri: str) -> MlflowClient:
     return MlflowClient(tracking_uri=openable(uri))
 
 
-def _opening(results: Path, other: Path | None) -> FileLock:
-    """Held while a data base is opened: two processes cannot both create its tables.
+@contextmanager
+def _opening(results: Path, other: Path | None) -> Iterator[None]:
+    """While a data base is opened: two processes cannot both create its tables.
 
     Args:
         results: The results folder.
@@ -173,7 +175,13 @@ def _opening(results: Path, other: Path | None) -> FileLock:
     """
     lock = results / "locks" / "mlflow.lock" if other is None else other.with_name(f".{other.name}.lock")
     lock.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(lock, timeout=OPEN_S)
+    try:
+        with FileLock(lock, timeout=OPEN_S):
+            yield
+    except Timeout as error:
+        raise TrackingError(
+            f"another process has been opening MLflow's data base for {OPEN_S:g} s; end it, and run 'stbench sync'"
+        ) from error
 
 
 def _created(client: MlflowClient, name: str, artefacts: str | None) -> Experiment:

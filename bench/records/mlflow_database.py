@@ -21,7 +21,7 @@ from bench.records.mlflow_address import openable
 
 ARTEFACTS = "mlartifacts"
 CONTENT = ("runs", "registered_models", "trace_info", "logged_models")  # tables that hold what somebody logged
-WAIT_S = 5.0  # for another process that writes
+WAIT_S = 20.0  # for another process that writes
 ANEW = "'stbench sync' then makes a new one from the records"
 
 

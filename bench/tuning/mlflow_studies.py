@@ -163,7 +163,7 @@ class StudyRuns:
         facts = {PARENT: parent, KIND: "trial", TRIAL: str(trial.number), "stbench.state": trial.state}
         facts |= {"stbench.default": "true"} if trial.default else {}
         facts |= {"stbench.error": trial.reason} if trial.reason else {}
-        began, then = (None if at is None else milliseconds(at) for at in (trial.started, trial.ended))
+        began, then = _times(trial)
         run = self._client.create_run(
             self._experiment, start_time=began, run_name=f"trial {trial.number}", tags={**facts, **_tags(study)}
         )
@@ -192,6 +192,13 @@ def digest(settings: str | bytes, trials: str | bytes) -> str:
         part = text.encode() if isinstance(text, str) else text
         both.update(len(part).to_bytes(8, "big") + part)
     return both.hexdigest()
+
+
+def _times(trial: TrialFacts) -> tuple[int | None, int | None]:
+    """When a trial began and ended, as MLflow counts; of one that was killed nobody knows the end."""
+    known = trial.started if trial.ended is None else trial.ended
+    began, then = (None if at is None else milliseconds(at) for at in (trial.started, known))
+    return began, then
 
 
 def _tags(study: Study) -> dict[str, str]:

@@ -177,7 +177,10 @@ def test_a_changed_artefact_is_refused(results: Path) -> None:
         records_from(default_uri(results))
 
 
-def test_a_locked_data_base_is_told_once_and_fails_no_run(results: Path, warnings: list[str]) -> None:
+def test_a_locked_data_base_is_told_once_and_fails_no_run(
+    results: Path, warnings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.records.mlflow_database.WAIT_S", 0.5)
     with closing(sqlite3.connect(results / "mlflow.db", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with Tracker(default_uri(results), results, warn=warnings.append) as tracker:

@@ -65,6 +65,29 @@ def test_a_study_is_a_parent_and_its_trials_are_its_children(results):
     assert by_number[5].data.tags["stbench.error"] == "RuntimeError: no memory"
 
 
+def test_a_study_and_its_trials_that_are_synced_later_began_and_ended_when_they_did(results):
+    trials = [trial(number, 5.0, started=1e9 + 100 * number, ended=1e9 + 100 * number + 60.5) for number in range(3)]
+    trials.append(trial(3, None, state="killed", params={}, epochs=(), started=1e9 + 300))
+    leave(results, study(trials=tuple(trials)))
+    assert sync_studies(results, default_uri(results)) == (1, 0)
+    (parent,), children = runs(results, "study"), runs(results, "trial")
+    times = {run.data.tags["stbench.trial"]: (run.info.start_time, run.info.end_time) for run in children}
+    assert (parent.info.start_time, parent.info.end_time) == (1e12, 1e12 + 260_500)
+    assert times["1"] == (1e12 + 100_000, 1e12 + 160_500)
+    assert times["3"] == (1e12 + 300_000, 1e12 + 300_000)
+
+
+def test_a_study_keeps_its_ledger_and_figures_as_artefacts(results):
+    made, file = leave(results, study(4)), results / "figures" / "tuning.png"
+    file.parent.mkdir()
+    file.write_bytes(b"a figure")
+    store = StudyRuns.open(default_uri(results), results)
+    store.finish(made, "settings", "trials", [file])
+    (parent,) = runs(results, "study")
+    (kept,) = (results / "mlartifacts" / parent.info.run_id).rglob("*.png")
+    assert (kept.parent.name, kept.read_bytes()) == ("figures", b"a figure")
+
+
 def test_a_study_that_goes_on_is_logged_once(results):
     first = study(4)
     leave(results, first.model_copy(update={"trials": first.trials[:2]}))

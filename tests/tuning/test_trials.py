@@ -17,6 +17,8 @@ from bench.tuning.study import Scale, Study
 from bench.tuning.trials import dumped, path_of, read_trials, studies, study_of, write_trials
 from bench.tuning.worker import Worker
 
+TIMES = {"seconds", "started", "ended"}
+
 
 def test_a_file_that_was_written_reads_back_as_it_was(tmp_path):
     made = study(synthetic=True, fixed=("train.epochs=2",))
@@ -44,9 +46,11 @@ def test_a_real_study_is_told_with_every_trial_the_same_in_a_journal_and_in_a_da
     assert first.default
     assert first.value == min(value for _, value in first.epochs)
     assert first.seconds > 0
+    assert first.ended - first.started >= first.seconds - 0.001
+    assert (made[0].started, made[0].ended) == (first.started, made[0].trials[-1].ended)
     assert made[0].space["train.lr"] == Scale(low=1e-5, high=1e-2, log=True)
-    assert [one.model_dump(exclude={"seconds"}) for one in made[0].trials] == [
-        one.model_dump(exclude={"seconds"}) for one in made[1].trials
+    assert [one.model_dump(exclude=TIMES) for one in made[0].trials] == [
+        one.model_dump(exclude=TIMES) for one in made[1].trials
     ]
 
 

@@ -1,0 +1,72 @@
+"""``stbench ui`` starts MLflow's server on the data base of a results folder, for whom it was asked to."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import closing
+from types import SimpleNamespace
+
+import pytest
+from servers import free_port
+from typer.testing import CliRunner
+
+from bench.cli import ui
+from bench.cli.app import app
+from bench.errors import ConfigError
+from bench.records.mlflow_store import MlflowStore
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """The commands that are started in place of servers, with their folders."""
+    calls = []
+
+    def run(command, cwd, **_):
+        calls.append((command, cwd))
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(ui.subprocess, "run", run)
+    monkeypatch.setattr(MlflowStore, "open", lambda *_: SimpleNamespace(experiment="7"))
+    return calls
+
+
+def start(*words):
+    return CliRunner().invoke(app, ["ui", *map(str, words)], catch_exceptions=True)
+
+
+def option(command, name):
+    return command[command.index(name) + 1]
+
+
+def test_it_listens_to_this_machine_alone_and_prints_the_page_of_model_training(tmp_path, started):
+    port, folder = free_port(), tmp_path / "a?b#c%20d"
+    result = start("--results", folder, "--port", port)
+    assert (result.exit_code, result.exception) == (0, None)
+    assert f"http://127.0.0.1:{port}/#/experiments/7/runs?workflowType=machine_learning" in result.output
+    ((command, cwd),) = started
+    assert (option(command, "--backend-store-uri"), cwd) == ("sqlite:///mlflow.db", folder)
+    assert (option(command, "--host"), "--allowed-hosts" in command) == ("127.0.0.1", False)
+
+
+def test_what_other_machines_may_reach_answers_to_the_names_of_this_one_alone(tmp_path, started):
+    port, name = free_port(), socket.gethostname()
+    result = start("--results", tmp_path, "--port", port, "--host", "0.0.0.0")  # noqa: S104
+    assert f"http://{name}:{port}/#/" in result.output
+    ((command, _),) = started
+    assert {name, f"{name}:{port}", f"localhost:{port}"} <= {*option(command, "--allowed-hosts").split(",")}
+    origins = option(command, "--cors-allowed-origins").split(",")
+    assert f"http://{name}:{port}" in origins
+    assert not any("*" in word for word in command)
+
+
+def test_a_port_in_use_and_a_foreign_address_are_one_sentence(tmp_path, started):
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        for words in (("--port", port), ("--host", "no.such.machine.invalid", "--port", free_port())):
+            error = start("--results", tmp_path / "results", *words).exception
+            assert isinstance(error, ConfigError)
+            assert "choose another --port or --host" in str(error)
+    assert started == []
+    assert not (tmp_path / "results").exists()
