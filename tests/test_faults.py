@@ -21,7 +21,7 @@ from bench.records.record import FailedRun, Record
 from bench.records.store import ResultStore
 
 FOLDER = ROOT / "tests" / "faults"
-APART = ("deletes_data", "deletes_results")  # whose neighbours cannot be as if they were not there
+APART = ("deletes_data", "deletes_results", "kills_its_parent")  # whose neighbours are not as without them
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in APART)
 BUDGET = ("train.epochs=1", "train.steps_per_epoch=2", "train.batch_size=8")
 LIMIT_S = 20
@@ -149,20 +149,21 @@ def test_a_command_with_many_faults_ends_as_any_other_and_leaves_nothing(togethe
 
 
 @pytest.mark.slow
-def test_what_deletes_results_or_data_fails_the_runs_that_lose_by_it(tmp_path: Path) -> None:
+def test_what_deletes_results_or_data_or_ends_the_fork_server_fails_the_runs_that_lose_by_it(tmp_path: Path) -> None:
     make_tiny(tmp_path)
     install(tmp_path)
-    names = ("window_mean", "deletes_results", "deletes_data", "healthy", "last_value")
+    names = ("kills_its_parent", "window_mean", "deletes_results", "deletes_data", "healthy", "last_value")
     ran = stbench("run", names, tmp_path, "--jobs", "1", mark=f"{tmp_path.stat().st_ino}")
     assert ran.code == 1
     assert set(ran.records) == set(names)
+    assert re.search(expected_of("kills_its_parent") or "", said(ran.records["kills_its_parent"]))
+    lost = "is gone: something deletes files of the results|was removed while|there is no|ended with exit code 255"
     for name, record in ran.records.items():
         if isinstance(record, FailedRun):
-            assert re.search(
-                "is gone: something deletes files of the results|was removed while|there is no", said(record)
-            )
+            assert re.search(lost, said(record)), said(record)
             assert f"{name} / seed 0: {said(record)}" in ran.text
     assert "Traceback" not in ran.text
+    assert ran.left == []
 
 
 @pytest.mark.slow
