@@ -11,6 +11,7 @@ from bench.analysis.formats.markdown import markdown
 from bench.analysis.results import Results
 from bench.errors import unwritten
 from bench.files import atomic_write
+from bench.plain_text import no_formulas
 
 ENDINGS = (".md", ".tex", ".csv", "_differences.csv")
 
@@ -35,7 +36,7 @@ def table_files(
         table = results.chosen_table(name, choice)
         texts = {".md": markdown(table), ".tex": latex(name, table, paper)} if table.tables else {}
         for ending, frame in table.csv.items() if table.tables else ():
-            texts[f"{ending}.csv"] = frame.to_csv(index=False, lineterminator="\n")
+            texts[f"{ending}.csv"] = no_formulas(frame).to_csv(index=False, lineterminator="\n")
         files |= {name + ending: texts[ending].encode() if ending in texts else None for ending in ENDINGS}
     return files
 

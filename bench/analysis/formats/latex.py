@@ -14,6 +14,7 @@ from textwrap import wrap
 
 from bench.analysis.table import MARKS, MINUS, Cell, Header, Table, TableFile, legend, marked
 from bench.errors import UnknownNameError
+from bench.plain_text import printable
 
 TWO_COLUMNS = "two-column"
 PAPERS: Mapping[str, Mapping[str, float]] = {
@@ -307,5 +308,5 @@ def _prose(text: str) -> str:
 
 def _escaped(text: str) -> str:
     """In one line, with nothing left that LaTeX would read as its own."""
-    line = re.sub(r"[^\S\xa0]+", " ", text)
+    line = re.sub(r"[\u2400-\u2421\ufffd]", "?", printable(re.sub(r"[^\S\xa0]+", " ", text)))  # it has no such signs
     return "-{}-".join(part.translate(_SIGNS) for part in line.split("--"))

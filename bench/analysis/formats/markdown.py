@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from bench.analysis.table import Cell, Header, Table, TableFile, legend, marked
+from bench.plain_text import printable
 
 _RANKED = {"best": "**{}**", "second": "<u>{}</u>", "": "{}"}
 
@@ -42,4 +43,4 @@ def _cell(cell: Cell) -> str:
 
 def _escaped(text: str) -> str:
     """In one line, with nothing left that Markdown would read as its own."""
-    return re.sub(r"([\\|*`<>\[\]])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\|*`<>\[\]])", r"\\\1", printable(" ".join(text.split())))

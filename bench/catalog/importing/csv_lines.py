@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import re
 import zlib
@@ -14,6 +13,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Final
 
+from bench.archives import Unpacked
 from bench.errors import DataError
 from bench.plain_text import one_line
 
@@ -86,7 +86,7 @@ def csv_lines(path: Path, on_bytes: Callable[[int], None]) -> Iterator[tuple[Csv
             yield CsvLines(path, _lines(text, path)), lambda: on_bytes(file.tell())
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not written in UTF-8 ({one_line(error)}); save it as 'CSV UTF-8'") from error
-    except (OSError, EOFError, zlib.error, csv.Error) as error:
+    except (OSError, EOFError, ValueError, zlib.error, csv.Error) as error:
         raise DataError(
             f"{path} cannot be read as CSV: {one_line(error)}; write one slot per row, with commas"
         ) from error
@@ -95,7 +95,7 @@ def csv_lines(path: Path, on_bytes: Callable[[int], None]) -> Iterator[tuple[Csv
 def _text(file: IO[bytes]) -> io.TextIOWrapper:
     packed = file.read(2) == b"\x1f\x8b"
     file.seek(0)
-    stream = io.BufferedReader(gzip.GzipFile(fileobj=file)) if packed else file
+    stream = io.BufferedReader(Unpacked(file)) if packed else file
     peeked = stream.peek(2)[:2] if isinstance(stream, io.BufferedReader) else b""
     return io.TextIOWrapper(stream, encoding="utf-16" if peeked in UTF16 else "utf-8-sig", newline=None)
 

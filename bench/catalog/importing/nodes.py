@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from bench.catalog.import_card import ImportCard
 from bench.errors import DataError
+from bench.plain_files import check_plain
 from bench.plain_text import one_line
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def _table(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     try:
+        check_plain(path)
         table = pd.read_csv(path, dtype=str, encoding="utf-8-sig", skipinitialspace=True)
     except (OSError, ValueError) as error:
         raise DataError(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
 from pathlib import Path
 from typing import IO, cast
+
+from bench.archives import Unpacked
+from bench.plain_files import open_plain
 
 
 def open_unpacked(path: Path, stream: IO[bytes] | None = None) -> IO[bytes]:
@@ -13,6 +15,5 @@ def open_unpacked(path: Path, stream: IO[bytes] | None = None) -> IO[bytes]:
     Raises:
         OSError: If it cannot be opened.
     """
-    if path.suffix.lower() == ".gz":
-        return cast("IO[bytes]", gzip.open(stream or path))
-    return stream or path.open("rb")
+    opened = stream or open_plain(path)
+    return cast("IO[bytes]", Unpacked(opened)) if path.suffix.lower() == ".gz" else opened

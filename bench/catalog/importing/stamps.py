@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bench.catalog.import_card import ImportCard
 from bench.errors import DataError
+from bench.plain_files import check_plain
 from bench.plain_text import one_line
 from bench.types import MINUTES_PER_DAY
 
@@ -51,6 +52,7 @@ def stamps_of_file(path: Path, card: ImportCard) -> NDArray[Any]:
         DataError: If it cannot be read.
     """
     try:
+        check_plain(path)
         if path.suffix.lower() == ".npy":
             return stamps(np.load(path, allow_pickle=False), card, path, path.name)
         lines = [line.strip().strip('"').rstrip(",") for line in path.read_text(encoding="utf-8-sig").splitlines()]
