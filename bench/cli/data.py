@@ -252,6 +252,7 @@ def _fetch(catalog: Catalog, name: str, folder: Path, console: Console) -> str:
     wanted = [file for file in card.files if file.url]
     if real and {path.name for path in folder.glob("[!.]*")} - {file.name for file in wanted}:
         _check_readable(catalog, card, folder, [])
+        _check_unchanged(catalog, name)
         text = f"{name}: files are in {folder} already; 'stbench data verify' checks them"
     elif wanted:
         fresh = [file for file in wanted if _download(file, folder, console)]
@@ -260,6 +261,13 @@ def _fetch(catalog: Catalog, name: str, folder: Path, console: Console) -> str:
     else:
         return f"[yellow]•[/yellow] {escape(f'{name}: no stable address; {card.how_to_get}; folder: {folder}')}"
     return f"[green]✓[/green] {escape(text)}"
+
+
+def _check_unchanged(catalog: Catalog, name: str) -> None:
+    """Nothing is well that ``verify`` calls changed."""
+    changed = [finding.file for finding in catalog.verify(name) if finding.status == "changed"]
+    if changed:
+        raise DataError(f"{', '.join(changed)} is not what the card says (another sha256); get the official file")
 
 
 def _check_readable(catalog: Catalog, card: DatasetCard, folder: Path, fresh: list[RawFile]) -> None:

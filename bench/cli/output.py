@@ -133,9 +133,8 @@ def _drawn(folder: Path, opened: Results, names: Sequence[str], look: Look | Non
 @contextmanager
 def _warnings_told() -> Iterator[None]:
     """Which letters figures lack, as a line on the error stream."""
-    from rich.console import Console
-
     from bench.analysis.figures._fonts import MissingLettersWarning
+    from bench.cli.terminal import Console
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", MissingLettersWarning)

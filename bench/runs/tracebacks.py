@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+from bench.plain_text import printable
 from bench.records.planned import PlannedRun
 from bench.records.record import FailedRun, Record
 from bench.records.store import ResultStore
@@ -28,4 +29,4 @@ class Tracebacks:
 
     def run_finished(self, run: PlannedRun, record: Record) -> None:  # noqa: ARG002 - an Observer's signature
         if isinstance(record, FailedRun) and (log := self._store.log(record)).is_file():
-            print(log.read_text(encoding="utf-8", errors="replace"), file=sys.stderr)
+            print(printable(log.read_text(encoding="utf-8", errors="replace")), file=sys.stderr)

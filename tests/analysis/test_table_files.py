@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import re
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from records import record, results_of, suite
 
 import bench.analysis.tables
 from bench.analysis.formats.files import differing_files, table_files, write_files
 from bench.analysis.results import Results, artefacts
+from bench.analysis.table import Cell, Header, Table, TableFile
 from bench.errors import StoreError, UnknownNameError
 from bench.runs.suite import load_suites
 
@@ -52,6 +56,28 @@ def test_tables_with_rows_are_written_and_then_checked(tmp_path: Path) -> None:
     changed = [path.name for path in differing_files(folder, more)]
     assert changed == ["long_term.md", "long_term.tex", "long_term.csv"]
     assert differing_files(folder, table_files(results(suite()[1:]), ALL)) != []
+
+
+def test_texts_of_others_are_nothing_but_texts_in_every_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    hostile = "=cmd|'/C calc'!A0\x1b[2J\x07"
+    cells = ((Cell(value=hostile),),)
+    table = Table(
+        key="k",
+        heading=hostile,
+        corner=hostile,
+        rows=(Header(name=hostile),),
+        columns=(Header(name=hostile),),
+        cells=cells,
+    )
+    csv = {"": pd.DataFrame({"method": [hostile, "stid"], "mae": [-1.0, 2.0]})}
+    file = TableFile(title=hostile, tables=(table,), csv=csv)
+    monkeypatch.setattr(Results, "chosen_table", lambda *_: file)
+    files = {name: (content or b"").decode() for name, content in table_files(results([]), ["mine"]).items()}
+    assert all(re.sub(r"\n", "", text).isprintable() for text in files.values())
+    assert not set("␛␇") & set(files["mine.tex"]), "LaTeX has no such signs"
+    read = pd.read_csv(io.StringIO(files["mine.csv"]))
+    assert read["method"][0].startswith("'=cmd|")
+    assert read["mae"].tolist() == [-1.0, 2.0]
 
 
 def test_a_table_that_lost_its_rows_does_not_stay_behind(tmp_path: Path) -> None:

@@ -107,6 +107,21 @@ def test_fetch_leaves_files_of_another_layout_alone(
     assert downloads == []
 
 
+def test_fetch_is_content_with_nothing_that_verify_calls_changed(
+    shell: Shell, downloads: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(
+        monkeypatch, "bikedc", RawFile(name="a.npz", url="https://x/a"), RawFile(name="BikeDC.npy", sha256="0" * 64)
+    )
+    Path("data/bikedc").mkdir(parents=True)
+    np.save("data/bikedc/BikeDC.npy", np.ones((1440, 20, 20), dtype=np.int8))
+    assert "changed" in shell.prints("verify", "bikedc", code=1)
+    text = shell.prints("fetch", "bikedc", code=1)
+    assert "✗ bikedc: BikeDC.npy is not what the card says (another sha256); get the official file" in text
+    assert "✓" not in text
+    assert downloads == []
+
+
 def test_fetch_goes_on_after_a_dead_address_and_exits_with_1(
     shell: Shell, downloads: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,7 +38,7 @@ def _header(header: Header) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    return marked(_RANKED[cell.rank].format(cell.value), cell.flags)
+    return marked(_RANKED[cell.rank].format(printable(cell.value)), cell.flags)
 
 
 def _escaped(text: str) -> str:
