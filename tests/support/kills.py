@@ -205,6 +205,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("more", nargs="*", help="further options of 'stbench run', behind --")
     asked = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets its background processes ignore it
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         data = make_tiny(folder)
