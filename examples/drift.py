@@ -1,6 +1,6 @@
 """Drift: the last value and a learned share of the last change, the same for all cells.
 
-A baseline in one short file: put it into baselines/, and 'stbench run --model drift' finds it by its name.
+A baseline in one short file: 'stbench run --model ./drift.py' runs it, wherever it lies.
 """
 
 from __future__ import annotations
