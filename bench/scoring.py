@@ -229,8 +229,7 @@ def sums_of(
     rows = []
     for chosen in windows.positions(batch_size):
         target, valid = windows.target(chosen)
-        forecast = forecast_of(chosen).contiguous()  # sums follow the order in memory
-        rows.append(window_sums(forecast, target, valid, mape_threshold))
+        rows.append(window_sums(forecast_of(chosen), target, valid, mape_threshold))
     return WindowSums(torch.cat(rows).cpu().numpy())
 
 

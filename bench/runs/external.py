@@ -213,7 +213,7 @@ def _looked_through(array: Given, task: Task, windows: WindowSet, *, as_is: bool
         digest.update(rows.astype("<f4").tobytes())
         sample.take(rows, start)
         start += len(rows)
-    if not as_is and (why := sample.suspicion(windows, task)):
+    if not as_is and (why := sample.suspicion(windows, task, ordered=known_order(array))):
         raise ForecastError(f"the forecasts of {array.name} {why}; --as-is, or as_is=True, scores them as they are")
     return digest.hexdigest()
 
@@ -233,7 +233,7 @@ class _Sample:
         here = self.positions[(self.positions >= start) & (self.positions < start + len(rows))] - start
         self._rows.append(rows[here])
 
-    def suspicion(self, windows: WindowSet, task: Task) -> str:
+    def suspicion(self, windows: WindowSet, task: Task, *, ordered: bool) -> str:
         import torch
 
         from bench.runs.suspicions import suspicion
@@ -241,7 +241,7 @@ class _Sample:
         device = windows.origins.device
         truth, valid = windows.target(torch.from_numpy(self.positions).to(device))
         forecasts = torch.from_numpy(np.concatenate(self._rows)).to(device)
-        return suspicion(forecasts, truth, valid, task.scaler)
+        return suspicion(forecasts, truth, valid, task.scaler, ordered=ordered)
 
 
 def _run(name: str, digest: str, settings: TaskSettings, selection: Selection, catalog: Catalog) -> PlannedRun:

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 import torch
+from builders import make_data
 from clusters import small_plan
 
 import bench
@@ -19,6 +20,9 @@ from bench.records.record import dump, parse
 from bench.records.saved import Saving, saved_path
 from bench.records.store import ResultStore
 from bench.runs.runner import Runner
+from bench.scoring import sums_of
+from bench.settings import TASKS
+from bench.task import Task
 
 SQUARE = 'name = "square"\ninterval = 30\ngrid = [4, 4]\nchannels = ["in", "out"]\nstart = "2020-01-06T00:00"\n'
 MODELS = ("last_value", "ridge", "stid", "seasonal_naive_day")
@@ -64,6 +68,10 @@ def good(place, wanted):
     values = bench.load_dataset("square", place / "data", place / "cache").values
     steps = wanted.origins[:, None] + np.arange(6)
     return np.array(values[steps - 48])
+
+
+def timeless(record):
+    return msgspec.structs.replace(record, ended=None)
 
 
 def refused(evaluate, *arguments, error=ForecastError, **choices):
@@ -129,7 +137,7 @@ def test_the_template_names_what_is_wanted(wanted, place):
     ids=["float64", "whole", "by column", "torch", "lists"],
 )
 def test_the_same_numbers_in_another_form_have_the_same_record(evaluate, good, form):
-    assert evaluate(form(good)) == evaluate(good)
+    assert timeless(evaluate(form(good))) == timeless(evaluate(good))
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -138,8 +146,8 @@ def test_files_of_numpy_are_read(evaluate, good, wanted, tmp_path, order):
     np.save(tmp_path / "mine.npy", array)
     np.savez_compressed(tmp_path / "mine.npz", prediction=array)
     np.savez(tmp_path / "more.npz", forecasts=array, origins=wanted.origins, times=wanted.times.astype(str), truth=good)
-    found = [evaluate(tmp_path / name, name="mine") for name in ("mine.npy", "mine.npz", "more.npz")]
-    assert found == [evaluate(good, name="mine")] * 3
+    found = [timeless(evaluate(tmp_path / name, name="mine")) for name in ("mine.npy", "mine.npz", "more.npz")]
+    assert found == [timeless(evaluate(good, name="mine"))] * 3
     assert evaluate(tmp_path / "mine.npy").model == "mine"
 
 
@@ -223,6 +231,12 @@ def test_forecasts_that_fit_better_otherwise_are_refused_unless_they_shall_be_sc
     assert sentence in text
     assert text.endswith("--as-is, or as_is=True, scores them as they are")
     assert evaluate(form(good), as_is=True).score("mae") > evaluate(good).score("mae")
+
+
+def test_windows_that_are_named_are_in_order_however_badly_they_fit(evaluate, good, wanted, tmp_path):
+    shuffled = np.random.default_rng(0).permutation(good)
+    assert evaluate(in_file(tmp_path, forecasts=shuffled, origins=wanted.origins)).score("mae") > 0
+    assert "an .npz with their 'origins' says which they are; --as-is" in refused(evaluate, shuffled)
 
 
 def test_honest_forecasts_of_any_quality_are_scored(evaluate, good, wanted, place):
@@ -384,3 +398,15 @@ def test_an_unknown_data_set_is_named(evaluate, good):
 def test_the_selection_of_a_file_s_own_task_gives_way_to_what_is_asked(place, records, evaluate):
     path = saved_path(place / "results", records["ridge"], "forecasts")
     assert "lacks 38 of 55 windows" in refused(evaluate, path, profile="paper")
+
+
+def test_how_forecasts_lie_in_memory_changes_no_bit_of_a_sum():
+    task = Task(make_data(grid=(15, 17)), TASKS["short"], torch.device("cpu"))
+    windows = task.val
+    forecasts = torch.rand((len(windows), 6, 2, 15, 17), generator=torch.Generator().manual_seed(0)) * 50
+    turned = forecasts.movedim(1, -1).contiguous().movedim(-1, 1)  # as a model leaves them that works on series
+    first, second = (
+        sums_of(lambda chosen, values=values: values[chosen[0] : chosen[-1] + 1], windows, mape_threshold=1.0)
+        for values in (forecasts, turned)
+    )
+    np.testing.assert_array_equal(first.sums, second.sums)
