@@ -134,3 +134,54 @@ AUTOENCODERS: Final[Mapping[str, Autoencoder]] = MappingProxyType(
         "vit_mae_large": _published("large", width=1024, depth=24, heads=16),
     }
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesModel:
+    """Facts about one foundation model of time series.
+
+    Attributes:
+        source: Where the pre-trained weights are; None for one that exists with random weights only.
+        licence: Of the weights.
+        width: Token width D.
+        depth: Blocks of the encoder; of Fracast the one block's dilations.
+        heads: Attention heads of each block.
+        inner: Width within a block's feed-forward layer.
+    """
+
+    source: Source | None
+    licence: str
+    width: int
+    depth: int
+    heads: int = 0
+    inner: int = 0
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        return (self.source,) if self.source else ()
+
+
+def _bolt(size: str, width: int, depth: int, heads: int) -> SeriesModel:
+    source = Source(repository=f"amazon/chronos-bolt-{size}", file="model.safetensors")
+    return SeriesModel(source=source, licence="apache-2.0", width=width, depth=depth, heads=heads, inner=4 * width)
+
+
+FRACASTS: Final[Mapping[str, SeriesModel]] = MappingProxyType(
+    {
+        "fracast_0": SeriesModel(
+            source=Source(repository="ztxtech/fracast-0", file="model.safetensors", package="fracast"),
+            licence="apache-2.0",
+            width=64,
+            depth=10,
+        ),
+    }
+)
+BOLTS: Final[Mapping[str, SeriesModel]] = MappingProxyType(
+    {
+        "chronos_bolt_nano": SeriesModel(source=None, licence="ours", width=16, depth=1, heads=2, inner=32),
+        "chronos_bolt_tiny": _bolt("tiny", width=256, depth=4, heads=4),
+        "chronos_bolt_mini": _bolt("mini", width=384, depth=4, heads=8),
+        "chronos_bolt_small": _bolt("small", width=512, depth=6, heads=8),
+        "chronos_bolt_base": _bolt("base", width=768, depth=12, heads=12),
+    }
+)

@@ -52,6 +52,7 @@ class Source:
         repository: ``owner/name``, or ``name`` alone.
         file: Path within it, with forward slashes.
         revision: Branch, tag or commit; if it is left out, the commit that ``known_weights.toml`` pins, else "main".
+        package: A Python package that carries the file in its folder ``weights``, if there is one.
 
     Raises:
         WeightsError: If the repository or the file is not a plain name or path.
@@ -60,6 +61,7 @@ class Source:
     repository: str
     file: str
     revision: str = ""
+    package: str = ""
 
     def __post_init__(self) -> None:
         parts = self.repository.split("/")

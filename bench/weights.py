@@ -13,6 +13,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -37,11 +38,14 @@ def weights_folder() -> Path | None:
     return Path(text).expanduser() if text else None
 
 
-def find(source: Source) -> tuple[Path, Literal["folder", "cache"]] | None:
-    """A file on this machine, in the weights folder or, if its client is installed, in the hub's cache."""
+def find(source: Source) -> tuple[Path, Literal["folder", "package", "cache"]] | None:
+    """A file on this machine: in the weights folder, a package, or, if its client is installed, the hub's cache."""
     folder = weights_folder()
     if folder is not None and (path := source.within(folder)).is_file():
         return path, "folder"
+    if source.package and is_installed(source.package):
+        carried = Path(str(files(source.package))) / "weights" / source.file
+        return (carried, "package") if carried.is_file() else None
     if not is_installed("huggingface_hub"):
         return None
     from huggingface_hub import try_to_load_from_cache

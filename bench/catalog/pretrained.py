@@ -62,6 +62,10 @@ PARTS: Final[Mapping[str, Part]] = MappingProxyType(
         "stvfm": Part(setting="backbone", module="stvfm.zoo", table="BACKBONES", checker="stvfm.backbones"),
         "time_llm": LANGUAGE,
         "st_llm": replace(LANGUAGE, unread=("tokenizer.json",)),
+        "fracast": Part(setting="checkpoint", module="baselines._zoo", table="FRACASTS", checker="baselines.fracast"),
+        "chronos_bolt": Part(
+            setting="checkpoint", module="baselines._zoo", table="BOLTS", checker="baselines.chronos_bolt"
+        ),
         "visionts": Part(setting="mae", module="baselines._zoo", table="AUTOENCODERS", checker="baselines.visionts"),
     }
 )
