@@ -11,8 +11,8 @@ quantiles of the next 48 steps. The forecast here is the median, as the one that
 
 Each channel of each cell is a series of its own, as in VisionTS: the steps to forecast as they were on the seven days
 before, one day after the other, and then the history. ``context=days`` and ``context=history`` are either alone. The
-authors always compute 2048 positions, however few are observed, which is ``length=2048``, the default; less costs less
-and is another forecast, since positions in front of the series count in the mean state.
+authors always compute 2048 positions, however few are observed, which is ``length=2048``, as in the paper profile; less
+costs less and is another forecast, since positions in front of the series count in the mean state.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ class Config:
     """
 
     checkpoint: Literal["fracast_0"] = "fracast_0"
-    weights: Literal["pretrained", "random"] = "pretrained"
+    weights: Literal["pretrained", "random"] = "random"
     context: Literal["days", "both", "history"] = tunable("both", choices=("days", "both", "history"))
-    length: int = 2048
+    length: int = 64
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense.

@@ -18,7 +18,7 @@ from bench.catalog.titles import with_titles
 from bench.errors import ConfigError, UnknownNameError
 from bench.records.planned import PlannedRun
 from bench.records.record import Label, Spec
-from bench.runs.profiles import PROFILES
+from bench.runs.profiles import PROFILES, Profile
 from bench.runs.rows import UNTUNED, Row, changed, config_of, recipe_of, written_out
 from bench.runs.suite import Method, Suite, validated
 from bench.runs.tuned import Tuned, TunedFolder
@@ -62,7 +62,7 @@ def plan(
     """
     profile = _choice("profile", selection.profile, PROFILES)
     overrides = settings_by_group(selection.overrides)
-    methods = _methods(suite, selection, overrides["model"].get("weights", profile.model["weights"]))
+    methods = _methods(suite, selection, profile, overrides["model"].get("weights", profile.model["weights"]))
     names = [selection.task] if selection.task else suite.tasks
     tasks = [_task(name, suite, selection, {**profile.task, **suite.task, **overrides["task"]}) for name in names]
     written = partial(written_out, profile=profile, overrides=overrides, device=device)
@@ -190,7 +190,7 @@ def _check_used(overrides: Iterable[str], configs: Iterable[Mapping[str, Any]]) 
             raise UnknownNameError("setting model.*", name, known)
 
 
-def _methods(suite: Suite, selection: Selection, weights: str) -> list[Method]:
+def _methods(suite: Suite, selection: Selection, profile: Profile, weights: str) -> list[Method]:
     """The selected models, each a method without settings, and the selected variants.
 
     Raises:
@@ -198,7 +198,8 @@ def _methods(suite: Suite, selection: Selection, weights: str) -> list[Method]:
     """
     for name in selection.models:
         _choice("model", name, dict.fromkeys(registry.model_names()))
-    names = registry.model_names() if suite.models == "all" else suite.models
+    everyone = [name for name in registry.model_names() if name not in profile.without]
+    names = everyone if suite.models == "all" else suite.models
     plain = [Method(name=name, model=name) for name in _unique(selection.models or names)]
     variants = [variant for variant in suite.variants if not selection.models or variant.model in selection.models]
     if selection.variants:

@@ -22,6 +22,8 @@ class Profile:
         task: Settings of every task, in place of its own, for naive baselines too.
         model: Settings of every model that has them, in place of its defaults.
         members: Settings of one model alone, by its name, likewise.
+        without: Models that a suite of all models leaves out, since each takes longer than all others together; a suite
+            or a user that names them gets them.
     """
 
     name: Literal["quick", "laptop", "paper"]
@@ -31,6 +33,7 @@ class Profile:
     task: Mapping[str, int]
     model: Mapping[str, str]
     members: Mapping[str, Mapping[str, str | int]]
+    without: tuple[str, ...] = ()
 
     def settings_of(self, model: str, known: Iterable[str]) -> dict[str, str | int]:
         """What the profile sets of the settings that a model has."""
@@ -49,6 +52,7 @@ PROFILES: Final = MappingProxyType(
             model={"weights": "random"},
             members={  # so that each costs about what the others do
                 "convlstm": {"width": 8},
+                "fracast": {"weights": "pretrained", "length": 16},  # which are in its package
                 "itransformer": {"layers": 1},
                 "patchtst": {"layers": 1},
                 "predrnn": {"width": 16},
@@ -57,6 +61,7 @@ PROFILES: Final = MappingProxyType(
                 "stvfm": {"depth": 3},
                 "time_llm": {"side": 4},
             },
+            without=("fracast",),
         ),
         "laptop": Profile(
             name="laptop",
@@ -67,6 +72,8 @@ PROFILES: Final = MappingProxyType(
             model={"weights": "pretrained", "llm": "distilgpt2"},
             members={
                 "stvfm": {"backbone": "dinov2_small"},  # with the four blocks of its default
+                "chronos_bolt": {"checkpoint": "chronos_bolt_tiny"},
+                "fracast": {"length": 128},
                 "visionts": {"weights": "random"},  # its smallest pre-trained auto-encoder takes a CPU a day
                 "time_llm": {"depth": 2, "side": 4},
                 "st_llm": {"depth": 2, "side": 2},
@@ -79,7 +86,11 @@ PROFILES: Final = MappingProxyType(
             train=TrainSettings(),
             task={},
             model={"weights": "pretrained", "llm": "gpt2", "mae": "vit_mae_base"},
-            members={"stvfm": {"backbone": "dinov2_small", "depth": 0}},  # of a family of its paper's, and whole
+            members={
+                "stvfm": {"backbone": "dinov2_small", "depth": 0},  # of a family of its paper's, and whole
+                "chronos_bolt": {"checkpoint": "chronos_bolt_base"},
+                "fracast": {"length": 2048},  # as its authors do
+            },
         ),
     }
 )

@@ -61,7 +61,7 @@ def test_a_series_is_a_channel_of_a_cell_in_the_order_of_time(context: str) -> N
 def test_fracast_forecasts_what_its_package_does(horizon: int) -> None:
     shape = replace(SHAPE, horizon=horizon, channels=1, grid=(1, 2))
     window = window_of(shape, batch=1)
-    forecast = fracast.Model(shape, fracast.Config())(window)
+    forecast = fracast.Model(shape, fracast.Config(weights="pretrained", length=2048))(window)
     theirs = FracastModel.from_pretrained(weights="fp32")
     for cell in range(2):
         wanted = theirs.forecast(series_of(window, "both")[0, 0, 0, cell], horizon=horizon)[:, 4]
@@ -71,9 +71,7 @@ def test_fracast_forecasts_what_its_package_does(horizon: int) -> None:
 def test_fracast_has_weights_without_a_hub_and_others_as_a_control(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
     window = window_of()
-    ours, control = (
-        fracast.Model(SHAPE, fracast.Config(weights=weights, length=64)) for weights in ("pretrained", "random")
-    )
+    ours, control = (fracast.Model(SHAPE, fracast.Config(weights=weights)) for weights in ("pretrained", "random"))
     assert sum(weight.numel() for weight in ours.parameters()) == 85_001
     assert (ours(window) - control(window)).abs().max() > 0.1
 
@@ -84,7 +82,7 @@ def test_a_series_of_which_nothing_is_known_is_the_training_mean_or_near() -> No
     nothing, neither = torch.zeros_like(window.past_valid), torch.zeros_like(window.history_valid)
     window = replace(window, past_valid=nothing, history_valid=neither)
     for model in (
-        fracast.Model(SHAPE, fracast.Config(length=64)),
+        fracast.Model(SHAPE, fracast.Config()),
         chronos_bolt.Model(SHAPE, chronos_bolt.Config()).eval(),
     ):
         forecast = model(window)
