@@ -32,10 +32,11 @@ def export(
     from bench.analysis.own_parts import personal
     from bench.analysis.supplement import check_free, supplement, write_zip
     from bench.catalog.data import resolve_data_dir
+    from bench.cli.output import letters_told
 
     console, path = Console(), out or results / "supplement.zip"
     check_free(path, force=force)
-    with console.status("reading the records") as status:
+    with console.status("reading the records") as status, letters_told():
         opened, raw = open_results(results, None, names or ()), resolve_data_dir(data_dir) if with_data else None
         files = supplement(opened, results, names or (), status.update, raw)
         status.update("packing")

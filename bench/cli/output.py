@@ -126,12 +126,12 @@ def _drawn(folder: Path, opened: Results, names: Sequence[str], look: Look | Non
     from bench.analysis.figures._files import LOOK_OF_PAGE, figure_files
 
     present = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    with _warnings_told():
+    with letters_told():
         return figure_files(opened, names, look or LOOK_OF_PAGE, present=present)
 
 
 @contextmanager
-def _warnings_told() -> Iterator[None]:
+def letters_told() -> Iterator[None]:
     """Which letters figures lack, as a line on the error stream."""
     from bench.analysis.figures._fonts import MissingLettersWarning
     from bench.cli.terminal import Console

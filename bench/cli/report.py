@@ -23,15 +23,14 @@ def report(
     from bench.analysis.figures._files import Look, pictures
     from bench.analysis.formats.files import write_files
     from bench.analysis.report import page
+    from bench.cli.output import letters_told
 
     console, path = Console(), out or results / "report.html"
     if path.is_dir():
         raise ConfigError(f"--out {path} is a folder; name a file, such as {path / 'report.html'}")
     opened = open_results(results, source)
-    with console.status("tables") as status:
-        drawn = pictures(
-            opened, page.shown(opened, "figures"), Look(titles=False, formats=(".png",)), step=status.update
-        )
+    with console.status("tables") as status, letters_told():
+        drawn = pictures(opened, page.shown(opened, "figures"), Look(formats=(".png",)), step=status.update)
         text = page.report(opened, drawn)
     write_files(path.parent, {path.name: page.encoded(text)})
     print_line(str(path))

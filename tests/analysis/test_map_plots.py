@@ -57,7 +57,7 @@ def test_truth_comes_first_then_forecast_and_error_of_the_best_naive_one_and_of_
 
 def test_truth_and_forecasts_share_one_scale_and_errors_one_around_zero():
     _, axes = drawn("maps", [mapped(wrong=30.0), mapped(wrong=-2.0, model="b", mae=2.0)])
-    images = {axis.get_title(): axis.images[0] for axis in axes if axis.images}
+    images = {title: axis.images[0] for title, axis in zip(titles(axes), (a for a in axes if a.images), strict=True)}
     assert images["truth"].get_clim() == images["stid"].get_clim() == images["b"].get_clim()
     assert images["truth"].get_clim() == (0.0, pytest.approx(np.nanquantile(TRUTH, 0.99)))
     (high, low) = (image for name, image in images.items() if name.startswith("error"))

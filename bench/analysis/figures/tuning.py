@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SPREAD = 4.0  # trials that are so many times farther from the best than the median is are off the scale
 LONG_NAME = 12  # characters of a choice; longer ones are cut
+NARROW_MARKS = 3  # of the legend, side by side in one column of a page
 DASHED = (0, (4, 2))
 
 
@@ -184,13 +185,14 @@ def _add_legend(axis: Axes, study: Study, errors: ErrorAxis) -> None:
     ]
     usual = {"linestyle": "", "markersize": 5}
     handles = [Line2D([], [], label=label, **{**usual, **style}) for label, occurs, style in marks if occurs]
-    axis.set_title(" ")  # room for it, whatever its width
+    columns = min(len(handles), NARROW_MARKS if is_narrow() else len(handles))
+    axis.set_title("\n".join(" " * math.ceil(len(handles) / columns)))  # room for it, whatever its width
     legend = axis.legend(
         handles=handles,
         loc="lower left",
         bbox_to_anchor=(0, 1),
         borderaxespad=0.1,
-        ncols=len(handles),
+        ncols=columns,
         frameon=False,
         columnspacing=1.2,
         handlelength=1.6,

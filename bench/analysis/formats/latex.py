@@ -223,7 +223,8 @@ def _lines(header: Header, column: Iterable[Cell]) -> list[str]:
     room = max(SHORTEST_LINE, *(len(cell.text) for cell in column))
     text = " ".join(header.name.split())
     marks = "" if header.over else header.text.removeprefix(header.name).replace(" ", HARD_SPACE)
-    return wrap(text + marks, room, break_long_words=False, break_on_hyphens=False) or [""]
+    lines = wrap(text + marks, room, break_long_words=False, break_on_hyphens=False) or [""]
+    return lines if len(lines) > 1 else [lines[0].replace(HARD_SPACE, " ")]
 
 
 def _cell_width(cell: Cell) -> float:
