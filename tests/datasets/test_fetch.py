@@ -33,6 +33,7 @@ class Behaviour:
     statuses: list[int] = field(default_factory=list)  # of the next answers, before the file
     location: str | None = None
     seen: list[str | None] = field(default_factory=list)  # the Range of each request
+    marks: list[str | None] = field(default_factory=list)  # the If-Range of each request
     headers: dict[str, str] = field(default_factory=dict)  # of each answer with the file, in place of its own
 
 
@@ -47,6 +48,7 @@ def handler(does: Behaviour) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             asked = self.headers.get("Range")
             does.seen.append(asked)
+            does.marks.append(self.headers.get("If-Range"))
             if does.statuses:
                 return self.answer(does.statuses.pop(0), b"no", {})
             if does.location:
@@ -202,6 +204,7 @@ def test_a_later_command_goes_on_without_a_digest_if_the_file_is_still_the_same(
     server.does.seen.clear()
     fetch(wanted(server, sha256=None), tmp_path, quiet)
     assert server.does.seen == ["bytes=300000-" if mark else "bytes=299744-"]
+    assert server.does.marks[-1] == (mark or None)
     assert (tmp_path / "flow.npz").read_bytes() == CONTENT
 
 
