@@ -20,6 +20,7 @@ from bench.plain_text import one_line
 HEAD: Final = 20  # lines that tell what a file is like
 LONGEST_LINE: Final = 2**26
 SIGNS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
+CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -105,8 +106,8 @@ def _lines(text: IO[str], path: Path) -> Generator[Line]:
     number, blank, begun, first = 0, False, "", 0
     while physical := text.readline(LONGEST_LINE):
         number += 1
-        if "\0" in physical or len(physical) == LONGEST_LINE:
-            raise DataError(f"{path} is no text: line {number} holds zero bytes or never ends; write it as CSV")
+        if CONTROL.search(physical) or len(physical) == LONGEST_LINE:
+            raise DataError(f"{path} is no text: line {number} holds control signs or never ends; write it as CSV")
         begun, first = begun + physical, first or number
         if begun.count('"') % 2:
             if number - first > HEAD:

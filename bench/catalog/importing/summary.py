@@ -184,7 +184,7 @@ class _Extreme:
             self.value, self.after, self.count = least, self.value, 0
         larger = values[values > self.value]
         self.after = min(self.after, float(larger.min(initial=np.inf)))
-        self.count += values.size - larger.size if least == self.value else 0
+        self.count += values.size - larger.size
 
 
 def _ratio(sums: Grid, counts: NDArray[np.int64]) -> Grid:
