@@ -16,9 +16,10 @@ from bench.analysis.reproduction import reproduction
 from bench.analysis.standings import standing
 from bench.errors import StoreError
 from bench.records.frame import to_frame
+from bench.records.mlflow_address import default_uri
 from bench.records.mlflow_store import EXPERIMENT
 from bench.records.record import dump, parse
-from bench.records.tracking import default_uri, records_from, sync
+from bench.records.tracking import records_from, sync
 from bench.records.upgrade import upgraded
 from bench.runs.estimate import paces_from_records
 from bench.runs.suite import load_suite
