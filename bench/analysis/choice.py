@@ -54,16 +54,47 @@ class Choice:
 
         Raises:
             UnknownNameError: If no grid has a column or a row of a name.
+            ConfigError: If a name is that of the other: few methods run across the page, and many down.
         """
         tables: Sequence[Table] = file.tables
         if self.columns:
-            tables = _having(self.columns, tables, lambda table: table.columns, _with_columns, f"column of {name}")
+            _refuse_turned(
+                self.columns, tables, _rows, _columns, f"a row of {name} and no column: choose it with --row"
+            )
+            tables = _having(self.columns, tables, _columns, _with_columns, f"column of {name}")
         if self.rows:
-            tables = _having(self.rows, tables, lambda table: table.rows, _with_rows, f"row of {name}")
+            _refuse_turned(
+                self.rows, tables, _columns, _rows, f"a column of {name} and no row: choose it with --column"
+            )
+            tables = _having(self.rows, tables, _rows, _with_rows, f"row of {name}")
         return replace(file, tables=tuple(tables))
 
 
 AS_IT_IS = Choice()
+
+
+def _columns(table: Table) -> Sequence[Header]:
+    return table.columns
+
+
+def _rows(table: Table) -> Sequence[Header]:
+    return table.rows
+
+
+def _refuse_turned(
+    names: Sequence[str],
+    tables: Sequence[Table],
+    others: Callable[[Table], Sequence[Header]],
+    headers: Callable[[Table], Sequence[Header]],
+    what: str,
+) -> None:
+    known, there = (
+        {name.casefold() for table in tables for header in part(table) for name in _names(header)}
+        for part in (others, headers)
+    )
+    for name in names:
+        if name.casefold() in known - there:
+            raise ConfigError(f"{name} is {what}")
 
 
 def _having(
