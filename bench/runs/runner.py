@@ -22,7 +22,7 @@ from bench.errors import NO_SPACE, ConfigError, StoreError, WorkerError
 from bench.files import sweep
 from bench.records.failure_log import without_traceback
 from bench.records.planned import PlannedRun
-from bench.records.record import Failure, Record, parse
+from bench.records.record import FailedRun, Failure, Record, parse
 from bench.records.saved import NOTHING, Saving
 from bench.records.store import ResultStore
 from bench.runs.execution import failed_record, failure_of, full_disk
@@ -144,6 +144,7 @@ class _Driver:
         self._tried_twice: set[str] = set()
         self._started: set[str] = set()  # of these the observers know
         self._done: list[PlannedRun] = []  # and stored
+        self._failed: list[FailedRun] = []  # and stored
         self._outcome = Counter(done=0, skipped=0, failed=0)
 
     def run(self, works: Sequence[Work], *, force: bool) -> Counter[str]:
@@ -169,7 +170,10 @@ class _Driver:
         return self._outcome
 
     def _look_after(self) -> None:
-        """A record that was stored and is gone again is a failed run: nothing ends well with nothing there."""
+        """A record that was stored and is gone again is a failed run: no command ends with nothing there."""
+        for record in self._failed:
+            if self._store.failure(record.dataset, record.model, record.run_id) is None:
+                self._store.write(record)
         for run in [run for run in self._done if not self._stored(run)]:
             gone = StoreError(
                 "its record was stored and is gone: something deletes files of the results while runs are made, such "
@@ -262,7 +266,7 @@ class _Driver:
     def answered(self, work: Work, answer: bytes | Failure | None) -> None:
         run = work.run
         if answer is None:
-            record = self._store.read(run.dataset, run.model, run.run_id)
+            record = self._stored_by_job(run)
         else:
             record = parse(answer, run.title) if isinstance(answer, bytes) else failed_record(run, answer)
             _refuse_full_disk(record)
@@ -272,9 +276,17 @@ class _Driver:
         if record.status == "done":
             work.forget_progress()
             self._done.append(run)
+        else:
+            self._failed.append(record)
         self._release(run)
         self.begun(work)
         self._count(run, record)
+
+    def _stored_by_job(self, run: PlannedRun) -> Record:
+        try:
+            return self._store.read(run.dataset, run.model, run.run_id)
+        except StoreError as error:  # it is gone again, or no record
+            return failed_record(run, failure_of(error))
 
     def _start_and_count(self, run: PlannedRun, record: Record) -> None:
         self._tell(lambda observer: observer.run_started(run))

@@ -70,7 +70,7 @@ def _text(name: str, value: float) -> str:
         return "—"
     value /= UNITS.get(name, 1)
     whole = "parameters" in name or value >= 100 or value == 0
-    digits = 0 if whole else max(0, min(6, 2 - math.floor(math.log10(value))))
+    digits = 0 if whole else max(0, min(6, 2 - math.floor(math.log10(abs(value)))))
     return f"{value:,.{digits}f}"
 
 
