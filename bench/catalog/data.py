@@ -12,6 +12,7 @@ import hashlib
 import importlib
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -22,8 +23,9 @@ from bench.catalog.cache import CacheError, build, stored, stored_identity, stor
 from bench.catalog.canonical import SYNTHETIC, canonical
 from bench.catalog.code import code_digest
 from bench.catalog.raw_files import digest_of, entries, files_below, may_be_imported
-from bench.errors import ConfigError, UnknownNameError
+from bench.errors import BenchError, ConfigError, DataError, UnknownNameError
 from bench.plain_files import read_plain
+from bench.plain_text import one_line
 from bench.types import DataIdentity, DatasetCard, RawSeries, SpatioTemporalData
 
 READER = 1  # raised when the canonical form changes; part of every real data set's version
@@ -202,10 +204,10 @@ class Catalog:
         module = registry.load("dataset", name)
         folder = self._folder(name)
         if folder and self.has_real(name):
-            series = module.read(folder)
+            series = _by_plugin(name, lambda: module.read(folder))
             return module.CARD, series, f"{series.layout}-{READER}"
         if hasattr(module, "make"):
-            return module.CARD, module.make(), f"{SYNTHETIC}{module.VERSION}"
+            return module.CARD, _by_plugin(name, module.make), f"{SYNTHETIC}{module.VERSION}"
         return module.CARD, _synthetic().generate(module.CARD), f"{SYNTHETIC}{_synthetic().VERSION}"
 
     def _build(self, name: str, file: Path) -> SpatioTemporalData:
@@ -256,6 +258,23 @@ def _finding(file: str, expected: str | None, actual: str | None) -> Finding:
     if expected is None:
         return Finding(file=file, expected=None, actual=actual, status="unchecked")
     return Finding(file=file, expected=expected, actual=actual, status="ok" if actual == expected else "changed")
+
+
+def _by_plugin(name: str, read: Callable[[], RawSeries]) -> RawSeries:
+    """What a plug-in's function gives.
+
+    Raises:
+        DataError: If it raises what is no sentence of ours, or ends the process.
+    """
+    try:
+        return read()
+    except (BenchError, OSError):
+        raise
+    except (Exception, SystemExit) as error:
+        raise DataError(
+            f"the reader of '{name}' ended with {type(error).__name__}: {one_line(error)}; mend its file, or look "
+            "whether the raw files are what its card says"
+        ) from error
 
 
 def _synthetic() -> ModuleType:

@@ -29,6 +29,17 @@ def catalog(tmp_path: Path) -> Catalog:
     return bikedc_catalog(tmp_path)
 
 
+@pytest.mark.parametrize("error", [SystemExit(0), KeyError("mean"), ValueError("a\nb"), ZeroDivisionError()])
+def test_whatever_a_reader_raises_is_one_sentence(
+    error: BaseException, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(folder: Path) -> Any:
+        raise error
+
+    monkeypatch.setattr(registry.load("dataset", "bikedc"), "read", read)
+    the_error(lambda: catalog.identity("bikedc"), f"the reader of 'bikedc' ended with {type(error).__name__}: ")
+
+
 # ---------------------------------------------------------------- what cannot be reached
 
 
