@@ -53,7 +53,7 @@ class Config:
     checkpoint: Literal["fracast_0"] = "fracast_0"
     weights: Literal["pretrained", "random"] = "random"
     context: Literal["days", "both", "history"] = tunable("both", choices=("days", "both", "history"))
-    length: int = 64
+    length: int = 16
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense.

@@ -52,7 +52,7 @@ PROFILES: Final = MappingProxyType(
             model={"weights": "random"},
             members={  # so that each costs about what the others do
                 "convlstm": {"width": 8},
-                "fracast": {"weights": "pretrained", "length": 16},  # which are in its package
+                "fracast": {"weights": "pretrained"},  # which are in its package
                 "itransformer": {"layers": 1},
                 "patchtst": {"layers": 1},
                 "predrnn": {"width": 16},
