@@ -15,7 +15,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import field, fields, make_dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -220,8 +220,15 @@ def _known(group: Group) -> Mapping[str, Plugin]:
     """The registered ones and those in files of the user's own, as they are now."""
     if not os.environ.get(own_files.VARIABLE):
         return _plugins(group)
+    files = own_files.own_files()
+    return _with_own(group, tuple((file, looks(file.path) if file.path.is_file() else None) for file in files))
+
+
+@lru_cache(maxsize=8)
+def _with_own(group: Group, files: tuple[tuple[OwnFile, tuple[int, int] | None], ...]) -> Mapping[str, Plugin]:
+    """Those of the project and of installed packages, and what files of the user's own declare, as these look."""
     plugins = dict(_plugins(group))
-    for file in own_files.own_files():
+    for file, _ in files:
         for plugin in declared(file):
             if plugin.group == group:
                 plugins[plugin.name] = _beside_other(plugin, plugins.get(plugin.name))

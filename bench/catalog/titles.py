@@ -7,7 +7,6 @@ data set's is the ``title`` of its card. Machine names stay in commands, files a
 from __future__ import annotations
 
 import re
-from functools import cache
 
 from msgspec import structs
 
@@ -20,16 +19,19 @@ LONGEST = 30  # letters before the colon that are still a name and no sentence
 
 
 def model_title(name: str, recorded: str = "") -> str:
-    """Of a registered model by its file, of any other as its record has it; else its name."""
-    return _of_file(name) or _in_line(recorded) or name
+    """Of a model of ours by its file, of any other as its record has it, or by its file; else its name."""
+    if registry.comes_with_the_project("model", name):
+        return _of_file(name) or _in_line(recorded) or name
+    return _in_line(recorded) or _of_file(name) or name
 
 
 def dataset_title(name: str, recorded: str = "") -> str:
-    """Of a data set of ours by its card, of any other as its record has it; else its name."""
-    return _of_card(name) or _in_line(recorded) or name
+    """Of a data set of ours by its card, of any other as its record has it, or by its card; else its name."""
+    if registry.comes_with_the_project("dataset", name):
+        return _of_card(name) or _in_line(recorded) or name
+    return _in_line(recorded) or _of_card(name) or name
 
 
-@cache
 def step_of(dataset: str) -> int:
     """Minutes of a slot as the card of a data set of ours has it; 0 for any other."""
     try:
@@ -50,7 +52,6 @@ def with_titles(label: Label, card: DatasetCard, model: str) -> Label:
     )
 
 
-@cache
 def _of_file(model: str) -> str:
     """Empty where there is no such file, or no name before a colon in it."""
     try:
@@ -68,7 +69,6 @@ def _of_file(model: str) -> str:
     return f"{title} ({model.removeprefix(family).replace('_', ' ')})" if plugin.preset else title
 
 
-@cache
 def _of_card(dataset: str) -> str:
     try:
         known = dataset in registry.dataset_names()

@@ -54,6 +54,7 @@ def no_figures(monkeypatch):
 @pytest.mark.slow
 def test_an_unpacked_supplement_gives_the_same_frame_and_tables(made, tmp_path):
     TunedFolder(tmp_path).write("bikenyc", "model_00", "short", tuned())
+    (tmp_path / "runs" / "bikenyc" / "model_00").mkdir(parents=True)
     home = unpacked(packed(made, tmp_path), tmp_path / "there", tmp_path / "s.zip")
     for line in (home / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
         digest, name = line.split("  ")

@@ -19,7 +19,10 @@ from bench.analysis.supplement import supplement, write_zip
 from bench.catalog import own_files, registry
 from bench.records.record import DoneRun
 
-TEXT = model_text("return parts.kept(repeated(window.history[:, -1:], window)) + self.level", top="import parts")
+TEXT = '"""My model: a line."""\n' + model_text(
+    "return parts.kept(repeated(window.history[:, -1:], window)) + self.level", top="import parts"
+)
+TITLES = True  # as another process knows them
 SMALL = {"train.epochs": 1, "train.steps_per_epoch": 2, "train.batch_size": 8}
 
 

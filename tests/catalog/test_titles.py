@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from bench.catalog import registry
+from bench.catalog.own_files import VARIABLE
 from bench.catalog.titles import LONGEST, dataset_title, model_title, step_of
 
 
@@ -49,15 +52,21 @@ def test_a_data_sets_title_is_that_of_its_card_and_a_users_own_is_recorded() -> 
 def test_a_docstring_that_is_no_name_and_a_colon_gives_no_title(
     docstring: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bench.catalog import titles
-
     monkeypatch.setattr(registry, "describe", lambda _: docstring)
-    titles._of_file.cache_clear()
-    try:
-        assert model_title("stid") == "stid"
-    finally:
-        titles._of_file.cache_clear()
+    assert model_title("stid") == "stid"
 
 
 def test_the_step_of_a_data_set_of_ours_is_known_and_of_no_other() -> None:
     assert (step_of("taxibj"), step_of("tdrive"), step_of("trams")) == (30, 60, 0)
+
+
+def test_a_model_in_a_file_of_the_users_own_has_the_title_of_its_runs_also_when_the_file_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert model_title("mine") == "mine"
+    (tmp_path / "mine.py").write_text('"""My model: one line."""\n\nclass Model: ...\n', encoding="utf-8")
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    assert model_title("mine") == "My model"
+    assert model_title("mine", "My earlier model") == "My earlier model"
+    (tmp_path / "mine.py").write_text('"""My edited model: one line."""\n\nclass Model: ...\n', encoding="utf-8")
+    assert model_title("mine") == "My edited model"

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from bench.analysis import freshness
 from bench.cli.app import app
-from bench.cli.output import write_both, write_tables
+from bench.cli.output import write_both
 from bench.records.record import dump
 from bench.records.store import ResultStore
 
@@ -167,7 +167,7 @@ def test_a_broken_note_is_no_note(results: Path) -> None:
 
 def test_a_check_says_which_tables_it_held_against_what(tmp_path: Path) -> None:
     ResultStore(tmp_path).write(record())
-    write_tables(tmp_path, None, ["short_term", "efficiency"])
+    CliRunner().invoke(app, ["tables", "--results", str(tmp_path), "short_term", "efficiency"])
     (tmp_path / "tables" / "notes.md").write_text("mine", encoding="utf-8")
     right = CliRunner().invoke(app, ["tables", "--check", "--results", str(tmp_path), "short_term", "efficiency"])
     assert right.exit_code == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bench.analysis.grouping import by
 from bench.analysis.results import Results
 from bench.analysis.table import Cell, Flag, Header, Table, TableFile, marked
@@ -24,7 +26,8 @@ def make(results: Results) -> TableFile:
     """One grid a task, protocol and profile; one of files that were written by hand."""
     import pandas as pd
 
-    tables = [_table(heading, files) for (*_, heading), files in by(results.tuned, _group).items()]
+    titles = {run.record.model: run.record.label.model_title for run in results.runs}
+    tables = [_table(heading, files, titles) for (*_, heading), files in by(results.tuned, _group).items()]
     return TableFile(
         title="What tuning gave every model, and what it found",
         tables=tuple(tables),
@@ -40,12 +43,12 @@ def _group(file: TunedFile) -> tuple[str, str, str, str]:
     return *names, "Task {}, protocol {}, profile {}".format(*names)
 
 
-def _table(heading: str, files: list[TunedFile]) -> Table:
+def _table(heading: str, files: list[TunedFile], titles: Mapping[str, str]) -> Table:
     return Table(
         key="ledger",
         heading=heading,
         corner="data set / model",
-        rows=tuple(map(_header, files)),
+        rows=tuple(_header(file, titles.get(file.name, "")) for file in files),
         columns=tuple(Header(name=name) for name in COLUMNS),
         cells=tuple(tuple(Cell(value=text) for text in _texts(file.tuned)) for file in files),
         notes=(
@@ -61,11 +64,11 @@ def _synthetic(file: TunedFile) -> bool:
     return file.tuned.found is not None and file.tuned.found.synthetic
 
 
-def _header(file: TunedFile) -> Header:
+def _header(file: TunedFile, recorded: str) -> Header:
     outcome = file.tuned.found
     dataset = marked(dataset_title(file.dataset), ("synthetic",) if _synthetic(file) else ())
     flags: tuple[Flag, ...] = ("random_weights",) if outcome and outcome.weights in RANDOM else ()
-    model = model_title(file.name)
+    model = model_title(file.name, recorded)
     return Header(name=f"{dataset} / {model}", machine=f"{file.dataset} / {file.name}", flags=flags)
 
 
