@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +18,7 @@ from bench.cli.console import print_line
 from bench.cli.options import ResultsDir
 from bench.errors import ConfigError, require
 
+END_S = 5.0  # for a server to end in order
 RUNS = "runs?workflowType=machine_learning"  # MLflow's page of an experiment, shown as model training
 HERE, EVERYWHERE = "127.0.0.1", ("0.0.0.0", "::")  # noqa: S104 - to be recognised
 
@@ -42,8 +46,20 @@ def ui(
     print_line(
         f"http://{_in_address(_names(host)[0])}:{port}/#/experiments/{opened.experiment}/{RUNS}  (stop with Ctrl-C)"
     )
-    finished = subprocess.run(command, env=quiet_environment(), cwd=store.parent, check=False)  # noqa: S603
-    raise typer.Exit(finished.returncode)
+    raise typer.Exit(_serve(command, quiet_environment(), store.parent))
+
+
+def _serve(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> int:
+    """Run a server until it ends; what ends this process ends all processes of the server, which are a group."""
+    server = subprocess.Popen(command, env=environment, cwd=folder, start_new_session=True)  # noqa: S603
+    try:
+        return server.wait()
+    finally:
+        for sign in (signal.SIGTERM, signal.SIGKILL):
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, sign)
+            with suppress(subprocess.TimeoutExpired):
+                server.wait(END_S)
 
 
 def _check_free(host: str, port: int) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import time
 from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
+from kills import gone
 from servers import free_port
 from typer.testing import CliRunner
 
@@ -21,11 +25,11 @@ def started(monkeypatch):
     """The commands that are started in place of servers, with their folders."""
     calls = []
 
-    def run(command, cwd, **_):
-        calls.append((command, cwd))
-        return SimpleNamespace(returncode=0)
+    def serve(command, environment, folder):
+        calls.append((command, folder))
+        return 0
 
-    monkeypatch.setattr(ui.subprocess, "run", run)
+    monkeypatch.setattr(ui, "_serve", serve)
     monkeypatch.setattr(MlflowStore, "open", lambda *_: SimpleNamespace(experiment="7"))
     return calls
 
@@ -70,3 +74,18 @@ def test_a_port_in_use_and_a_foreign_address_are_one_sentence(tmp_path, started)
             assert "choose another --port or --host" in str(error)
     assert started == []
     assert not (tmp_path / "results").exists()
+
+
+def test_what_ends_the_command_ends_every_process_of_the_server(tmp_path, monkeypatch):
+    class Stopped(subprocess.Popen):
+        def wait(self, timeout=None):
+            if timeout is not None:
+                return super().wait(timeout)
+            while not (tmp_path / "worker").exists():
+                time.sleep(0.01)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(ui.subprocess, "Popen", Stopped)
+    with pytest.raises(KeyboardInterrupt):
+        ui._serve(["sh", "-c", "sleep 100 & echo $! > part; mv part worker; wait"], dict(os.environ), tmp_path)
+    assert gone([int((tmp_path / "worker").read_text())]) == []
