@@ -291,6 +291,14 @@ def test_the_log_that_a_retry_names_is_kept_to_the_end_of_the_command(queue_of, 
     assert queue.tidied == 1
 
 
+def test_no_log_is_kept_of_a_job_whose_run_was_made_in_the_end(queue_of, given, monkeypatch):
+    queue, executor, _ = queue_of(ends=lambda run_id, attempt: "COMPLETED" if attempt > 1 else "TIMEOUT")
+    executor.run(iter(given), Told())
+    monkeypatch.setattr(on_slurm.ResultStore, "has", lambda *_: True)
+    executor.run(iter(given), Told())
+    assert queue.tidied == 2
+
+
 def test_without_a_number_jobs_of_this_machine_are_as_many_as_its_cores(monkeypatch):
     monkeypatch.setattr(on_slurm, "cores", lambda: 6)
     assert make_executor("slurm", Places(device="cpu", threads=2), {"local": True}).jobs == 3

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from bench.errors import ConfigError, StoreError, WorkerError, require
 from bench.files import network_file_system
+from bench.records.planned import PlannedRun
 from bench.records.store import ResultStore
 from bench.runs.executors import Follower, Places
 from bench.runs.executors.elsewhere import results_of
@@ -60,7 +61,7 @@ class OnSlurm:
     say: Callable[[str], None]
     detach: bool = False
     begun: bool = field(default=False, init=False)  # whether anything was queued or followed yet
-    died: bool = field(default=False, init=False)  # whether any job left no record, so that its log is kept
+    died: list[PlannedRun] = field(default_factory=list, init=False)  # of jobs that left no record
     here: str | None = field(default=None, init=False)
     stores: bool = field(default=True, init=False)
 
@@ -174,8 +175,8 @@ class _Watch:
                     return
             time.sleep(min(PAUSES_S[1], PAUSES_S[0] + (time.monotonic() - started) / 60))
             self._look()
-        if not self._executor.died:
-            self._queue.tidy()
+        if all(self._store.has(run.dataset, run.model, run.run_id) for run in self._executor.died):
+            self._queue.tidy()  # else the log of a job that left no record is kept
 
     def cancel(self) -> None:
         ours = {*self._watched, *(work.run.run_id for work in self._waiting)}
@@ -259,7 +260,7 @@ class _Watch:
         if time.monotonic() - watched.over_since < self._late:
             return False
         seen = watched.seen
-        self._executor.died = True
+        self._executor.died.append(watched.work.run)
         self._follower.died(watched.work, f"the job {seen.job} ended as {seen.state}; slurm/{seen.batch} has its log")
         return True
 
