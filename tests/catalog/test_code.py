@@ -11,6 +11,7 @@ from bench.catalog import code, registry
 
 MODELS = frozenset(registry.model_names())
 LANGUAGE = {"time_llm", "st_llm"}
+SERIES = {"fracast", "chronos_bolt"}
 WITH_READER = {"bikedc", "taxibj"}
 HELPED = "from bench.types import TaskShape, Window\n"  # in stid, where a helper's import is put behind it
 NOTED = "def noted(times: FACTOR, more: OTHER): ..."
@@ -110,7 +111,7 @@ def test_a_file_of_the_contract_moved_with_its_importers_moves_no_digest(
     ("file", "old", "new"),
     [
         ("bench/scoring.py", "PROBES: Final = 8", "PROBES = 8"),
-        ("bench/scoring.py", "        rows = []\n", "        rows: list[Tensor] = []\n"),
+        ("bench/scoring.py", "    rows = []\n", "    rows: list[Tensor] = []\n"),
         ("bench/runs/evaluator.py", "def forward_flops(model: nn.Module,", 'def forward_flops(model: "Forecaster",'),
         ("bench/train.py", "    epoch: int = 0\n", "    epoch = 0\n"),
         ("bench/runs/evaluator.py", "    forecast_map: ForecastMap | None\n", "    forecast_map: Any\n"),
@@ -188,7 +189,7 @@ def test_an_import_that_only_annotations_and_messages_need_moves_no_digest(proje
         ("bench/weights.py", "tensors[name] for name in wanted", "-tensors[name] for name in wanted", None),
         ("baselines/_language.py", "self.numbers(text)[-1]", "self.numbers(text)[0]", pairs(LANGUAGE)),
         ("baselines/_cells.py", HEAD, HEAD + "\nEDITED = 1\n", pairs(LANGUAGE)),
-        ("baselines/_zoo.py", HEAD, HEAD + "\nEDITED = 1\n", pairs({*LANGUAGE, "visionts"})),
+        ("baselines/_zoo.py", HEAD, HEAD + "\nEDITED = 1\n", pairs({*LANGUAGE, *SERIES, "visionts"})),
         ("baselines/stid.py", "hidden + changed", "hidden - changed", pairs({"stid"})),
         ("stvfm/head.py", HEAD, HEAD + "\nEDITED = 1\n", pairs({"stvfm"})),
         ("stvfm/config.py", "rounds: int = tunable(1", "rounds: int = tunable(2", pairs({"stvfm"})),
@@ -203,7 +204,7 @@ def test_an_edit_concerns_exactly_the_runs_behind_it(
     project: Project, before: Codes, file: str, old: str, new: str, concerned: set[tuple[str, str]] | None
 ) -> None:
     project.edit(file, old, new)
-    wanted = pairs({*LANGUAGE, "visionts", "stvfm"}) if concerned is None else concerned
+    wanted = pairs({*LANGUAGE, *SERIES, "visionts", "stvfm"}) if concerned is None else concerned
     assert changed(project, before) == wanted
 
 

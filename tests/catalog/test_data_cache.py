@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import mmap
 import os
-import threading
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from bench.catalog import cache, registry
 from bench.catalog.canonical import content_digest
 from bench.catalog.data import Catalog
 from bench.catalog.npy import mapped
-from bench.types import SpatioTemporalData
+from bench.types import DataIdentity, SpatioTemporalData
 
 
 @pytest.fixture
@@ -239,13 +239,13 @@ def test_a_cache_folder_that_is_a_file_is_one_sentence(catalog: Catalog, tmp_pat
     the_error(lambda: replace(catalog, cache=tmp_path / "file" / "cache").identity("bikedc"), "cannot be written")
 
 
+def identity_of(catalog: Catalog) -> DataIdentity:
+    return catalog.load("bikedc").identity
+
+
 def test_two_that_build_at_once_agree_and_leave_one_cache(catalog: Catalog) -> None:
-    found = []
-    threads = [threading.Thread(target=lambda: found.append(catalog.load("bikedc").identity)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with get_context("spawn").Pool(2) as processes:
+        found = processes.map(identity_of, [catalog] * 4, chunksize=1)
     assert len(found) == 4
     assert len(set(found)) == 1
     (file,) = cached(catalog)
