@@ -14,7 +14,7 @@ VARIANTS = (
     Method(name="whole", model="stvfm"),
     Method(name="without flow", model="stvfm", settings={"flow": False}),
     Method(name="2 blocks", model="stvfm", settings={"depth": 2}),
-    Method(name="4 blocks", model="stvfm", settings={"depth": 4, "head": "linear"}),
+    Method(name="3 blocks", model="stvfm", settings={"depth": 3, "head": "linear"}),
     Method(name="pre-trained", model="visionts", settings={"weights": "pretrained"}),
     Method(name="random", model="visionts", settings={"weights": "random"}),
 )
@@ -45,15 +45,15 @@ def test_a_run_stands_in_the_row_of_its_changes() -> None:
 
 def test_a_row_may_name_the_usual_value() -> None:
     made = run("stvfm", {"model.head": "linear"}, base={"model.depth": 6}, profile="quick")
-    assert ("4 blocks", "model.head=linear", "model.depth=6", "") in placed(CLOSED, made)
+    assert ("3 blocks", "model.head=linear", "model.depth=6", "") in placed(CLOSED, made)
 
 
 def test_the_usual_value_is_that_of_the_runs_own_profile() -> None:
-    """Four blocks are ST-VFM's usual depth in the quick profile; the paper profile has all of them."""
+    """Three blocks are ST-VFM's usual depth in the quick profile; the paper profile has all of them."""
     linear = {"model.head": "linear"}
-    for profile, changes in (("quick", linear), ("paper", {**linear, "model.depth": 4})):
+    for profile, changes in (("quick", linear), ("paper", {**linear, "model.depth": 3})):
         ((name, *_),) = placed(CLOSED, run("stvfm", changes, base={}, profile=profile))
-        assert name == "4 blocks", profile
+        assert name == "3 blocks", profile
     assert placed(CLOSED, run("stvfm", linear, base={}, profile="paper")) == []
 
 
