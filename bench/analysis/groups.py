@@ -18,7 +18,8 @@ from bench.analysis.measures import SCALED
 from bench.analysis.table import Flag
 from bench.catalog.titles import dataset_title
 from bench.metrics import METRICS
-from bench.records.record import DoneRun, Record, changes
+from bench.records.record import DoneRun, Record
+from bench.records.spec import changes
 from bench.runs.profiles import PROFILES
 from bench.settings import FROM_FILE
 

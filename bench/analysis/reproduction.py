@@ -18,7 +18,8 @@ import tomli_w
 from bench.analysis.grouping import by
 from bench.catalog import registry
 from bench.records import frame
-from bench.records.record import Record, changes
+from bench.records.record import Record
+from bench.records.spec import changes
 from bench.runs.profiles import PROFILES
 from bench.settings import TASKS
 

@@ -21,7 +21,7 @@ from typing import Any, Final
 from bench.catalog import registry
 from bench.errors import HubUnreachableError, WeightsError
 from bench.known_weights import known_digests, published_digest
-from bench.records.record import Spec
+from bench.records.spec import Spec
 from bench.settings import FROM_FILE
 from bench.weights import Source, find, is_pointer, locate
 

@@ -12,7 +12,7 @@ from msgspec import structs
 
 from bench.catalog import registry
 from bench.errors import BenchError
-from bench.records.record import Label
+from bench.records.spec import Label
 from bench.types import DatasetCard
 
 LONGEST = 30  # letters before the colon that are still a name and no sentence

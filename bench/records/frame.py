@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bench.metrics import METRICS
-from bench.records.record import DoneRun, Record, changes
+from bench.records.record import DoneRun, Record
+from bench.records.spec import changes
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,8 @@ from msgspec import Struct
 from bench.errors import RecordError
 from bench.metrics import Score
 from bench.records.plain import one_line
-from bench.records.record import Cost, Counts, Failure, Spec
+from bench.records.record import Cost, Counts, Failure
+from bench.records.spec import Spec
 from bench.records.upgrade import upgraded
 
 

@@ -34,7 +34,8 @@ from bench.records.mlflow_client import (
     silent,
     source_tags,
 )
-from bench.records.record import DoneRun, Epoch, FailedRun, Label, Record, Spec, changes, dump, parse
+from bench.records.record import DoneRun, Epoch, FailedRun, Record, dump, parse
+from bench.records.spec import Label, Spec, changes
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

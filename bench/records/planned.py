@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from bench.records.record import Label, Spec
+from bench.records.spec import Label, Spec
 
 
 @dataclass(frozen=True, kw_only=True)

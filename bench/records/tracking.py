@@ -19,7 +19,8 @@ from bench.errors import BenchError, TrackingError
 from bench.records.mlflow_address import shown
 from bench.records.mlflow_client import schema_problem, silent
 from bench.records.mlflow_store import DIGEST, RUN_ID, Command, CommandRun, MlflowStore, digest
-from bench.records.record import Epoch, Label, Record, Spec, dump
+from bench.records.record import Epoch, Record, dump
+from bench.records.spec import Label, Spec
 
 FLUSH_S = 2.0  # epochs are sent together when they are faster than this
 PAUSE_S = 60.0  # after an error nothing is tried for so long

@@ -25,7 +25,8 @@ from msgspec import Struct
 from bench.records.mlflow_address import quiet_environment
 from bench.records.mlflow_store import Command
 from bench.records.planned import PlannedRun
-from bench.records.record import Label, Record, Spec
+from bench.records.record import Record
+from bench.records.spec import Label, Spec
 from bench.records.tracking import CLOSE_S, Tracker
 
 ROOT = Path(__file__).resolve().parents[2]  # of the package, wherever it is imported from

@@ -20,7 +20,8 @@ from bench.catalog import registry
 from bench.catalog.data import Catalog
 from bench.records.glance import DoneGlance, Glance
 from bench.records.planned import PlannedRun
-from bench.records.record import Cost, DoneRun, Record, Spec
+from bench.records.record import Cost, DoneRun, Record
+from bench.records.spec import Spec
 from bench.settings import TrainSettings, chronological_split
 
 TRIAL_STEPS = 3  # of training; the first warms up and is not measured

@@ -21,8 +21,9 @@ from bench.catalog.code import code_of_scoring
 from bench.catalog.data import Catalog
 from bench.errors import ConfigError, ForecastError, UnknownNameError
 from bench.records.planned import PlannedRun
-from bench.records.record import DoneRun, Label, Spec
+from bench.records.record import DoneRun
 from bench.records.saved_forecasts import About
+from bench.records.spec import Label, Spec
 from bench.records.store import NAME, ResultStore
 from bench.runs.execution import external_record
 from bench.runs.forecast_files import Given, given

@@ -17,7 +17,7 @@ from bench.catalog.data import Catalog
 from bench.catalog.titles import with_titles
 from bench.errors import ConfigError, UnknownNameError
 from bench.records.planned import PlannedRun
-from bench.records.record import Label, Spec
+from bench.records.spec import Label, Spec
 from bench.runs.profiles import PROFILES, Profile
 from bench.runs.rows import UNTUNED, Row, changed, config_of, recipe_of, written_out
 from bench.runs.suite import Method, Suite, validated

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from bench.catalog import registry
 from bench.catalog.pretrained import weights_digest
-from bench.records.record import Label
+from bench.records.spec import Label
 from bench.runs.precision import precision_on
 from bench.runs.profiles import Profile
 from bench.runs.search import spaces, variant_texts

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bench.catalog import registry
 from bench.config import Space
-from bench.records.record import Spec
+from bench.records.spec import Spec
 
 METHOD: Final = "tpe, median of 5, a third of the epochs first; 2"
 """How trials are chosen and stopped; part of a study's name."""

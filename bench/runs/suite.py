@@ -26,7 +26,7 @@ from bench.catalog import registry
 from bench.errors import ConfigError, UnknownNameError
 from bench.plain_files import read_toml
 from bench.plain_text import one_line, shown
-from bench.records.record import changes
+from bench.records.spec import changes
 from bench.runs.profiles import PROFILES, Profile
 from bench.runs.published import Published, load_published
 from bench.settings import Protocol, TaskSettings

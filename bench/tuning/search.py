@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from bench.forecast import Sampling
     from bench.records.planned import PlannedRun
-    from bench.records.record import Spec
+    from bench.records.spec import Spec
     from bench.settings import TrainSettings
     from bench.task import Task
     from bench.train import Training

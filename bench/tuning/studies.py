@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from bench.config import Space
 from bench.errors import ConfigError
 from bench.records.planned import PlannedRun
-from bench.records.record import Spec
+from bench.records.spec import Spec
 from bench.runs.search import METHOD, searched, slug, stem
 from bench.runs.suite import first_problem
 from bench.tuning.storage import one_sentence

@@ -23,12 +23,11 @@ from bench.records.record import (
     Epoch,
     FailedRun,
     Failure,
-    Label,
     Record,
     Score,
-    Spec,
     SplitRanges,
 )
+from bench.records.spec import Label, Spec
 from bench.runs.suite import Suite, load_suites
 from bench.settings import TASKS, TaskSettings, TrainSettings
 from bench.types import DataIdentity

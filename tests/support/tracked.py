@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from bench.records.record import DoneRun, Label, Record, Spec
+from bench.records.record import DoneRun, Record
+from bench.records.spec import Label, Spec
 from bench.records.tracking import Tracker
 from bench.records.tracking_process import TrackerBeside
 

@@ -19,7 +19,8 @@ from bench.analysis.table import Cell, Flag, Header, Table
 from bench.catalog.pretrained import SHORT, is_from_unknown
 from bench.catalog.titles import model_title
 from bench.records.environment import Environment
-from bench.records.record import Counts, DoneRun, FailedRun, Record, changes
+from bench.records.record import Counts, DoneRun, FailedRun, Record
+from bench.records.spec import changes
 from bench.settings import RANDOM
 
 STATES = ("done", "failed", "stale")
