@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from projects import HEAD, ROOT, Project
 
-from bench.catalog import code, registry
+from bench.catalog import code, code_files, registry
 from bench.catalog.code import code_of, file_digest
 from bench.errors import ConfigError
 
@@ -73,16 +73,16 @@ def test_a_file_that_every_run_needs_and_is_gone_is_one_sentence(project: Projec
 
 def test_each_file_is_read_once_for_all_pairs(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     read = []
-    syntax_of = code.syntax_of
-    code._read.cache_clear()
-    monkeypatch.setattr(code, "syntax_of", lambda path, module: read.append(path) or syntax_of(path, module))
+    syntax_of = code_files.syntax_of
+    code_files._read.cache_clear()
+    monkeypatch.setattr(code_files, "syntax_of", lambda path, module: read.append(path) or syntax_of(path, module))
     assert len(project.codes(registry.dataset_names())) == len(registry.dataset_names()) * len(registry.model_names())
     assert len(read) == len(set(read)) > 50
 
 
 def test_digests_need_no_torch_and_no_plugin() -> None:
     program = (
-        "import sys; from bench.catalog import code, registry\n"
+        "import sys; from bench.catalog import code, code_files, registry\n"
         "codes = [code.code_of('taxibj', model) for model in registry.model_names()]\n"
         "heavy = {name.partition('.')[0] for name in sys.modules} & {'torch', 'timm', 'transformers', 'pandas'}\n"
         "ours = {name for name in sys.modules if name.startswith(('baselines.', 'stvfm.', 'datasets.'))}\n"
