@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 pytest.register_assert_rewrite(
-    "catalogs", "commands", "desk", "projects", "toy_grid"
+    "catalogs", "commands", "desk", "elsewhere", "file_server", "projects", "toy_grid"
 )  # so that what their checks found is told
 
 from hub import Hub, point_at
