@@ -22,7 +22,7 @@ class ExecutionOptions:
         str,
         typer.Option(
             "--jobs",
-            help="Runs side by side: a number, or auto for as many as fit; on Slurm of each array, auto for all.",
+            help="Runs side by side: a number, or auto for as many as fit (on Slurm: in each array, or all).",
         ),
     ] = "auto"
     threads: Annotated[

@@ -45,7 +45,7 @@ def run(
         bool, typer.Option("--dry-run", help="Show the planned runs and the time they may take; run nothing.")
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Repeat finished runs; the old records are kept in a backup.")
+        bool, typer.Option("--force", help="Repeat finished runs; the old records are kept in superseded/.")
     ] = False,
     compiled: Annotated[
         bool,
@@ -55,7 +55,7 @@ def run(
         bool, typer.Option("--save-forecasts", help="Keep all test forecasts of each run, in results/forecasts.")
     ] = False,
     save_weights: Annotated[
-        bool, typer.Option("--save-weights", help="Keep the weights that are scored of each run, in results/weights.")
+        bool, typer.Option("--save-weights", help="Keep the scored weights of each run, in results/weights.")
     ] = False,
 ) -> None:
     """Run a suite; finished runs are not repeated, and tables are written at the end.

@@ -32,13 +32,13 @@ class WindowOptions:
         str | None, typer.Option("--protocol", help="Protocol of split and scaling: strict or unist (default: strict).")
     ] = None
     profile: Annotated[
-        str, typer.Option("--profile", help="Whose windows: all of paper and laptop, few of quick (default: all).")
+        str, typer.Option("--profile", help="Which windows: all, as paper and laptop, or quick's few (default: all).")
     ] = ""
     override: Annotated[
         list[str] | None, typer.Option("--set", help="A setting of the task, such as task.horizon=12; may be repeated.")
     ] = None
     seed: Annotated[
-        int | None, typer.Option("--seed", min=0, max=2**32 - 1, help="Of the forecasts, where there are several (0).")
+        int | None, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed, where there are several forecasts (0).")
     ] = None
 
     @property
