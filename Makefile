@@ -42,7 +42,7 @@ $(VENV)/.made:
 	@touch $@
 
 $(RUN): pyproject.toml constraints.txt | $(VENV)/.made
-	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[vision,llm,tracking]'
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[vision,llm,tsfm,tracking]'
 	@touch $@
 
 $(DEV): pyproject.toml constraints.txt | $(VENV)/.made

@@ -19,7 +19,12 @@ from bench.runs.executors.direct import Direct
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-DISTRIBUTIONS = {"open_clip": "open_clip_torch", "sklearn": "scikit-learn"}  # others are named as they are imported
+DISTRIBUTIONS = {  # others are named as they are imported
+    "open_clip": "open_clip_torch",
+    "sklearn": "scikit-learn",
+    "chronos": "chronos-forecasting",
+}
+EXTRAS = {"vision", "llm", "tsfm", "tuning", "tracking", "ray", "slurm", "formats"}
 TUNING = ("tune", "--model", "stid", "--dataset", "tiny", "--no-track")
 
 
@@ -68,16 +73,14 @@ def test_every_extra_that_a_sentence_names_brings_the_package():
     folders = ("bench", "baselines", "stvfm", "datasets")
     texts = [path.read_text(encoding="utf-8") for folder in folders for path in (ROOT / folder).rglob("*.py")]
     asked = {pair for text in texts for pair in re.findall(r'require\("(\w+)", "(\w+)"', text)}
-    assert {extra for _, extra in asked} == {"vision", "llm", "tuning", "tracking", "ray", "slurm", "formats"}
+    assert {extra for _, extra in asked} == EXTRAS
     for package, extra in asked:
         assert DISTRIBUTIONS.get(package, package) in named(PROJECT["optional-dependencies"][extra])
 
 
 def test_the_core_lists_no_package_of_an_extra():
     extras = PROJECT["optional-dependencies"]
-    heavy = set().union(
-        *(named(extras[name]) for name in ("vision", "llm", "tuning", "tracking", "ray", "slurm", "formats"))
-    )
+    heavy = set().union(*(named(extras[name]) for name in EXTRAS))
     assert not heavy & named(PROJECT["dependencies"])
 
 

@@ -32,6 +32,9 @@ class ExecutionOptions:
         float | None,
         typer.Option("--time-limit", min=1, help="Seconds after which a run is ended and has failed (default: none)."),
     ] = None
+    traceback: Annotated[
+        bool, typer.Option("--traceback", help="Print the whole traceback of a model's error, which its log holds.")
+    ] = False
     runs_per_gpu: Annotated[
         int | None, typer.Option("--runs-per-gpu", min=1, help="Runs side by side on each visible GPU.")
     ] = None
@@ -53,9 +56,6 @@ class ExecutionOptions:
     ] = None
     slurm_local: Annotated[
         bool, typer.Option("--slurm-local", help="Try it without Slurm, with jobs on this machine.")
-    ] = False
-    traceback: Annotated[
-        bool, typer.Option("--traceback", help="Print the whole traceback of a model's error, which its log holds.")
     ] = False
     slurm_detach: Annotated[
         bool, typer.Option("--slurm-detach", help="Queue the runs and leave; the same command then follows them.")
