@@ -94,7 +94,7 @@ def external_record(
     forecast_map: ForecastMap | None,
 ) -> DoneRun:
     """The record of forecasts that were made elsewhere, from the sums of their errors on test."""
-    from bench.runs.evaluator import window_errors
+    from bench.runs.arrays import window_errors
     from bench.train import comparable
 
     return DoneRun(

@@ -267,7 +267,7 @@ def _scored(run: PlannedRun, array: Given, task: Task, windows: WindowSet, devic
     import torch
 
     from bench.context import RunContext, resolve_device
-    from bench.runs.evaluator import busiest_window, map_of
+    from bench.runs.arrays import busiest_window, map_of
     from bench.scoring import EVALUATION_BATCH, sums_of
 
     context = RunContext(seed=run.spec.seed, device=resolve_device(device))

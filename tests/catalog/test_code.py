@@ -114,7 +114,7 @@ def test_a_file_of_the_contract_moved_with_its_importers_moves_no_digest(
         ("bench/scoring.py", "    rows = []\n", "    rows: list[Tensor] = []\n"),
         ("bench/runs/evaluator.py", "def forward_flops(model: nn.Module,", 'def forward_flops(model: "Forecaster",'),
         ("bench/train.py", "    epoch: int = 0\n", "    epoch = 0\n"),
-        ("bench/runs/evaluator.py", "    forecast_map: ForecastMap | None\n", "    forecast_map: Any\n"),
+        ("bench/runs/evaluator.py", "    model: nn.Module\n    task: Task\n", "    model: Any\n    task: Any\n"),
         (
             "bench/train.py",
             "        progress.epoch += 1\n",
@@ -142,11 +142,11 @@ def test_annotations_words_and_messages_move_no_digest(
 
 
 def test_an_import_that_only_annotations_and_messages_need_moves_no_digest(project: Project, before: Codes) -> None:
-    project.edit("bench/runs/evaluator.py", "import math\n", "import math\nfrom pathlib import Path\n")
-    project.edit("bench/runs/evaluator.py", "def forward_flops(model: nn.Module", "def forward_flops(model: Path")
+    project.edit("bench/runs/arrays.py", "import math\n", "import math\nfrom pathlib import Path\n")
+    project.edit("bench/runs/arrays.py", "def day_errors(sums: WindowSums", "def day_errors(sums: Path")
     assert changed(project, before) == set()
-    project.edit("bench/runs/evaluator.py", "from numpy.typing import NDArray\n", "")
-    project.edit("bench/runs/evaluator.py", " -> NDArray[np.float64]:", ":")
+    project.edit("bench/runs/arrays.py", "from numpy.typing import NDArray\n", "")
+    project.edit("bench/runs/arrays.py", " -> NDArray[np.float64]:", ":")
     assert changed(project, before) == set()
     project.edit("bench/train.py", "import math\n", "import math\nimport platform\n")
     project.edit("bench/train.py", '"lower train.lr or look at the data"', 'f"on {platform.node()}"')
@@ -185,6 +185,7 @@ def test_an_import_that_only_annotations_and_messages_need_moves_no_digest(proje
         ("bench/scoring.py", "PROBES: Final = 8", "PROBES: Final = 9", pairs(MODELS)),
         ("bench/forecast.py", "DRAWS: Final = 5", "DRAWS: Final = 6", pairs(MODELS)),
         ("bench/runs/evaluator.py", "import numpy as np\n", "import torch as np\n", pairs(MODELS)),
+        ("bench/runs/arrays.py", "totals.argmax()", "totals.argmin()", pairs(MODELS)),
         ("bench/records/arrays.py", HEAD, HEAD + "\nEDITED = 1\n", pairs(MODELS)),
         ("bench/weights.py", "tensors[name] for name in wanted", "-tensors[name] for name in wanted", None),
         ("baselines/_language.py", "self.numbers(text)[-1]", "self.numbers(text)[0]", pairs(LANGUAGE)),
