@@ -24,14 +24,14 @@ from bench.errors import ConfigError, require
 from bench.types import TaskShape, Window
 from bench.weights import fitting, locate, read
 
-from ._series import WEEK, cell_by_cell, check_context
+from ._series import cell_by_cell, check_context
 from ._zoo import BOLTS, SeriesModel
 
 if TYPE_CHECKING:
     from chronos.chronos_bolt import ChronosBoltModelForForecasting
     from transformers import T5Config
 
-DAYS_BACK: Final = WEEK
+DAYS_BACK: Final = (7, 6, 5, 4, 3, 2, 1)
 SERIES: Final = 2**12  # forecast at a time
 QUANTILES: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 LENGTH, AHEAD, PATCH = 2048, 64, 16  # steps seen at most, steps forecast at once, steps of a patch

@@ -136,7 +136,7 @@ def test_a_suite_of_variants_ends_in_its_own_table_and_figure(tmp_path, tiny):
     drawn = (figures / "mine-1.png").read_bytes()
     (figures / "mine-1.png").unlink()
     again = stbench("plots", tmp_path / "mine.toml", "--results", tmp_path / "results")
-    assert again.stdout.splitlines() == [str(figures / "mine-1.png"), str(figures / "mine-1.pdf")]
+    assert again.stdout.splitlines() == [str(figures / f"mine-1.{kind}") for kind in ("png", "pdf", "tex")]
     assert (figures / "mine-1.png").read_bytes() == drawn
 
 
