@@ -7,7 +7,7 @@ import tomllib
 
 import pytest
 
-from baselines._zoo import AUTOENCODERS, LANGUAGE_MODELS
+from baselines._zoo import AUTOENCODERS, BOLTS, FRACASTS, LANGUAGE_MODELS
 from bench.known_weights import FILE, MOVING, known_digests, published_digest, revision_of
 from stvfm.zoo import BACKBONES
 
@@ -18,7 +18,7 @@ OTHERS = {"HuggingFaceTB/SmolLM2-135M-Instruct"}  # language models that are in 
 def test_every_entry_is_of_a_file_that_one_of_our_models_can_start_from():
     sources = [
         source
-        for table in (BACKBONES, LANGUAGE_MODELS, AUTOENCODERS)
+        for table in (BACKBONES, LANGUAGE_MODELS, AUTOENCODERS, FRACASTS, BOLTS)
         for row in table.values()
         for source in row.sources
     ]
