@@ -20,7 +20,7 @@ def main() -> None:
         from rich.text import Text
 
         from bench.cli.app import app
-        from bench.cli.terminal import Console
+        from bench.cli.terminal import Console, as_started
         from bench.errors import BenchError
 
     for stream in (sys.stdout, sys.stderr):
@@ -32,7 +32,7 @@ def main() -> None:
     try:
         app()
     except (BenchError, OSError) as error:  # such as a folder that may not be written
-        Console(stderr=True, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), _sentence(error)))
+        Console(stderr=True, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), as_started(_sentence(error))))
         sys.exit(2)
     except Exception:  # noqa: BLE001 - a mistake of ours, which must not look like failed runs
         Console(stderr=True).print_exception()

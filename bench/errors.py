@@ -28,13 +28,14 @@ class BenchError(Exception):
 
 
 class UnknownNameError(BenchError):
-    """A name that no registry knows; the message suggests the nearest known one."""
+    """A name that no registry knows; the message suggests the nearest known one and names all."""
 
     def __init__(self, what: str, name: str, known: Iterable[str], *notes: str) -> None:
         choices = sorted(known)
         near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
-        hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(choices) or 'none'}."
-        super().__init__(" ".join([f"there is no {what} named '{name}'; {hint}", *notes]))
+        hint = [f"did you mean '{near[0]}'?"] if near else []
+        listed = f"known: {', '.join(choices) or 'none'}."
+        super().__init__(" ".join([f"there is no {what} named '{name}';", *hint, listed, *notes]))
 
 
 class ConfigError(BenchError):

@@ -26,6 +26,11 @@ def printable(text: str) -> str:
     return text if text.isprintable() else text.translate(_SIGNS)
 
 
+def counted(number: int, thing: str, several: str = "") -> str:
+    """A number of things in words, such as "1 run" and "2 runs"; ``several`` is a plural that is no mere s."""
+    return f"{number} {thing if number == 1 else several or f'{thing}s'}"
+
+
 def one_line(error: BaseException) -> str:
     """A library's message, fit for a sentence of ours."""
     return printable(" ".join(str(error).split())) or type(error).__name__

@@ -52,7 +52,7 @@ def test_an_installed_package_brings_its_model_and_its_data_set(installed, tmp_p
     answer = command("bench", "run", *plan, *BUDGET, "--results", tmp_path / "results", path=installed)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert "harbour / tide / seed 0" in answer.stdout
-    assert "1 data sets (0 synthetic)" in answer.stdout
+    assert "1 data set (0 synthetic)" in answer.stdout
     table = (tmp_path / "results" / "tables" / "short_term.md").read_text(encoding="utf-8")
     assert "Tide" in table
     assert "| Harbour |" in table

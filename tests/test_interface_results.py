@@ -163,7 +163,7 @@ def test_results_that_are_not_there_are_an_error(tmp_path):
 
 def test_results_and_tables_say_what_they_are(tiny, tmp_path):
     results = bench.run(models=["last_value"], datasets=["tiny"], data_dir=tiny, results=tmp_path)
-    assert repr(results) == "Results(1 runs: 1 done, 0 stale; 0 studies)"
+    assert repr(results) == "Results(1 run: 1 done, 0 stale; 0 studies)"
     shown = results.table("short_term")._repr_markdown_()
     assert shown == str(results.table("short_term"))
     assert "| *Last value* |" in shown

@@ -23,6 +23,7 @@ from bench.analysis.known_code import known_codes
 from bench.catalog import imported, registry
 from bench.catalog.code import code_of_scoring
 from bench.errors import UnknownNameError
+from bench.plain_text import counted
 from bench.records.frame import to_frame
 from bench.records.record import Record
 from bench.records.store import ResultStore
@@ -89,7 +90,8 @@ class Results:
         done = sum(run.record.status == "done" for run in self.runs)
         stale = sum(run.stale for run in self.runs)
         unread = f"; {len(self.unread)} left out that cannot be read" if self.unread else ""
-        return f"Results({len(self.runs)} runs: {done} done, {stale} stale; {len(self.studies)} studies{unread})"
+        studies = counted(len(self.studies), "study", "studies")
+        return f"Results({counted(len(self.runs), 'run')}: {done} done, {stale} stale; {studies}{unread})"
 
     @classmethod
     def load(cls, results: Path, suites: Sequence[Suite] | None = None) -> Results:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import typer
+from typing import Annotated, Any, Final
 
+import typer
+from typer.core import TyperGroup
+
+from bench.cli.console import print_line
 from bench.cli.data import app as data_app
 from bench.cli.doctor import doctor
 from bench.cli.export import export
@@ -20,12 +24,54 @@ from bench.cli.tune import tune
 from bench.cli.ui import ui
 from bench.cli.weights import app as weights_app
 
+SETTINGS: Final = {  # what others call an option and is a setting here
+    "--epochs": "train.epochs=10",
+    "--lr": "train.lr=0.001",
+    "--learning-rate": "train.lr=0.001",
+    "--batch-size": "train.batch_size=32",
+    "--patience": "train.patience=5",
+    "--weight-decay": "train.weight_decay=0.01",
+}
+
+
+class Commands(TyperGroup):
+    """The commands; an option that none of them has and that is a setting is answered with how to set it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.TyperException as error:
+            wrong = str(getattr(error, "option_name", "")).replace("_", "-")
+            if wrong in SETTINGS and isinstance(getattr(error, "message", None), str):
+                error.message += f"; it is a setting: --set {SETTINGS[wrong]}"
+            raise
+
+
 app = typer.Typer(
-    help="A benchmark of spatio-temporal forecasting: models x data sets under one protocol, with paired statistics.",
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
+
+
+def _print_version(asked: bool) -> None:
+    from bench import __version__
+
+    if asked:
+        print_line(f"st-vfm-bench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def every_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """A benchmark of spatio-temporal forecasting: models x data sets under one protocol, with paired statistics."""
+    del version  # its callback has answered
+
+
 for command in (run, score, status, tune, report, export, tables, plots):
     app.command()(command)
 app.command("list")(list_names)

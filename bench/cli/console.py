@@ -20,8 +20,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from bench.cli.terminal import Console
+from bench.plain_text import counted
 from bench.records.channels import scores_line
 from bench.records.planned import PlannedRun
 from bench.records.record import FailedRun, Record
@@ -78,7 +80,9 @@ class ConsoleObserver:
     ) -> None:
         self._progress.stop()
         if self._stored:
-            self._console.print(f"[dim]{self._stored} runs were already in the store and were not repeated[/dim]")
+            were = "was" if self._stored == 1 else "were"
+            text = f"{counted(self._stored, 'run')} {were} already in the store and {were} not repeated"
+            self._console.print(f"[dim]{text}[/dim]")
 
     def run_started(self, run: PlannedRun) -> None:
         epochs = run.spec.train.epochs
@@ -130,6 +134,7 @@ def finished_line(run: PlannedRun, record: Record) -> str:
         ("made elsewhere, not audited", record.external),
         ("synthetic", run.spec.data.synthetic),
         ("random weights", run.spec.weights in RANDOM),
+        ("quick profile, not to be quoted", run.label.profile == "quick"),
     )
     shown = ", ".join(mark for mark, holds in marks if holds)
     suffix = f"  [yellow]{shown}[/yellow]" if shown else ""
@@ -157,11 +162,12 @@ def print_line(text: str) -> None:
 def grid(texts: Mapping[tuple[str, str], str], title: str, caption: str | None = None) -> Group:
     """Data sets x methods that stays readable on a narrow terminal: many methods run down, beside few data sets."""
     datasets, methods = (list(dict.fromkeys(key[axis] for key in texts)) for axis in (0, 1))
+    above, below = Text(title, style="italic"), [Text(caption, style="dim italic")] if caption else []
     if len(methods) <= MOST_COLUMNS:
-        return Group(_table(texts, "data set", datasets, methods, title, caption))
+        return Group(above, _table(texts, "data set", datasets, methods), *below)
     parts = [datasets[start : start + FEW_COLUMNS] for start in range(0, len(datasets), FEW_COLUMNS)]
     turned = {(method, dataset): text for (dataset, method), text in texts.items()}
-    return Group(*(_table(turned, "method", methods, part, title, caption) for part in parts))
+    return Group(above, *(_table(turned, "method", methods, part) for part in parts), *below)
 
 
 def _table(
@@ -169,11 +175,9 @@ def _table(
     corner: str,
     rows: Sequence[str],
     columns: Sequence[str],
-    title: str,
-    caption: str | None,
 ) -> Table:
     """Long column headers fold, names of rows never do."""
-    table = Table(title=escape(title), caption=caption, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column(corner, no_wrap=True)
     for name in columns:
         table.add_column(escape(name.replace("_", "_\n") if len(name) > LONG_NAME else name), overflow="fold")

@@ -10,6 +10,7 @@ import typer
 from bench.cli.console import print_line, warn_on
 from bench.cli.options import DataDir, ResultsDir, open_results
 from bench.cli.terminal import Console
+from bench.plain_text import counted
 
 
 def export(
@@ -43,4 +44,4 @@ def export(
         write_zip(files, path, force=force)
     for name in personal(files, Path.home()):
         warn_on(console, f"{name} names a folder in {Path.home()}; look whether it may be published")
-    print_line(f"{path}: {len(files)} files")
+    print_line(f"{path}: {counted(len(files), 'file')}")

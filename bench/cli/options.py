@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
+from bench.cli.complete import datasets, models, suites
+from bench.cli.terminal import program
 from bench.errors import ConfigError
+from bench.plain_text import counted
 
 if TYPE_CHECKING:
     from bench.analysis.results import Results
@@ -52,17 +55,25 @@ class PlanOptions:
         bool, typer.Option("--all", help="The suite short_term: all models on the ten benchmark data sets.")
     ] = False
     suite: Annotated[
-        str | None, typer.Option("--suite", help="A suite's name, or the path of a suite's TOML file.")
+        str | None,
+        typer.Option("--suite", help="A suite's name, or the path of a suite's TOML file.", autocompletion=suites),
     ] = None
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", help="Only this model, a name or a file such as ./mine.py; may be repeated."),
+        typer.Option(
+            "--model",
+            help="Only this model, a name or a file such as ./mine.py; may be repeated.",
+            autocompletion=models,
+        ),
     ] = None
     variant: Annotated[
         list[str] | None, typer.Option("--variant", help="Only this variant of the suite; may be repeated.")
     ] = None
     dataset: Annotated[
-        list[str] | None, typer.Option("--dataset", help="Only this data set, a name or a file; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--dataset", help="Only this data set, a name or a file; may be repeated.", autocompletion=datasets
+        ),
     ] = None
     seed: Annotated[
         list[int] | None, typer.Option("--seed", min=0, max=2**32 - 1, help="Only this seed; may be repeated.")
@@ -227,7 +238,8 @@ def say_unread(sentences: Sequence[str]) -> None:
     for sentence in sentences[:MOST_NAMED]:
         warn_on(console, f"left out: {sentence}")
     if len(sentences) > MOST_NAMED:
-        warn_on(console, f"left out: {len(sentences) - MOST_NAMED} more files that are no records")
+        more = counted(len(sentences) - MOST_NAMED, "more file")
+        warn_on(console, f"left out: {more} that are no records")
 
 
 def nothing(results: Path, source: str | None, names: Sequence[str] = ()) -> str:
@@ -282,7 +294,7 @@ def typed() -> str:
     """The command as it was typed, without passwords of addresses."""
     from bench.records.mlflow_address import shown
 
-    return shlex.join(["stbench", *(shown(word) for word in sys.argv[1:])])
+    return " ".join([program(), shlex.join(shown(word) for word in sys.argv[1:])])
 
 
 def _say(hint: str) -> None:

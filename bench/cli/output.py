@@ -12,6 +12,7 @@ from filelock import FileLock
 
 from bench.cli.options import open_results
 from bench.errors import UnknownNameError
+from bench.plain_text import counted
 
 if TYPE_CHECKING:
     from bench.analysis.choice import Choice
@@ -50,7 +51,7 @@ def checked(results: Path, source: str | None, texts: Mapping[str, bytes | None]
     foreign = sorted(path.name for path in folder.glob("*") if path.name not in texts)
     rest = f"; not checked: {', '.join(foreign)}" if foreign else ""
     outcome = f"{differing} {'differs' if differing == 1 else 'differ'}" if differing else "all are as they say"
-    return f"checked {len(there)} files in {folder} against {origin}: {outcome} (tables: {tables}{rest})"
+    return f"checked {counted(len(there), 'file')} in {folder} against {origin}: {outcome} (tables: {tables}{rest})"
 
 
 def write_tables(

@@ -13,6 +13,7 @@ from rich.table import Table
 from bench.cli.console import bars, duration, print_line
 from bench.cli.options import say_unread
 from bench.cli.terminal import Console
+from bench.plain_text import counted
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -64,9 +65,11 @@ def show_plan(suite: Suite, plan: Sequence[PlannedRun], catalog: Catalog) -> Non
 
     synthetic = {run.dataset: run.spec.data.synthetic for run in plan}
     methods, seeds = {run.method for run in plan}, {run.spec.seed for run in plan}
+    kinds = ("model or variant", "models and variants") if any(run.variant for run in plan) else ("model", "models")
     text = (
-        f"{suite.title}: {len(plan)} runs = {len(synthetic)} data sets ({sum(synthetic.values())} synthetic) x "
-        f"{len(methods)} models and variants x {len(seeds)} seeds; data folder: {catalog.data_dir or 'none'}"
+        f"{suite.title}: {counted(len(plan), 'run')} = {counted(len(synthetic), 'data set')} "
+        f"({sum(synthetic.values())} synthetic) x {counted(len(methods), *kinds)} x {counted(len(seeds), 'seed')}; "
+        f"data folder: {catalog.data_dir or 'none'}"
     )
     print_line(text)
     lacking = dict.fromkeys(
@@ -173,7 +176,7 @@ def _shown_on(progress: Progress, trials: int) -> Callable[[PlannedRun], None]:
 def announce(console: Console, expected: Expected) -> None:
     """Print how long the runs will take, in one line; nothing if none is to do or nothing is known."""
     if expected.todo and expected.time:
-        console.print(f"{len(expected.todo)} runs to do, {expected.time}", highlight=False, soft_wrap=True)
+        console.print(f"{counted(len(expected.todo), 'run')} to do, {expected.time}", highlight=False, soft_wrap=True)
 
 
 def show_expected(console: Console, plan: Sequence[PlannedRun], expected: Expected) -> None:
@@ -186,7 +189,7 @@ def show_expected(console: Console, plan: Sequence[PlannedRun], expected: Expect
         table.add_row(name, str(planned), str(planned - rest), time)
     console.print(table)
     time = f", {expected.time}" if expected.todo and expected.time else ""
-    console.print(f"{len(expected.todo)} of {len(plan)} runs to do{time}; nothing was run", highlight=False)
+    console.print(f"{len(expected.todo)} of {counted(len(plan), 'run')} to do{time}; nothing was run", highlight=False)
     for method, reason in expected.failures.items():
         text = f"[yellow]not in the estimate: {escape(method)}: {escape(reason)}[/yellow]"
         console.print(text, highlight=False, soft_wrap=True)

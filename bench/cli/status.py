@@ -10,6 +10,7 @@ from rich.markup import escape
 from bench.cli.console import grid
 from bench.cli.options import PlanOptions, say_unread, with_options
 from bench.cli.terminal import Console
+from bench.plain_text import counted
 
 COLOURS = {"done": "green", "stale": "yellow", "failed": "red", "missing": "dim"}
 
@@ -30,7 +31,7 @@ def status(*, options: PlanOptions) -> None:
     texts = {key: _states(by_state) for key, by_state in counts.items()}
     console.print(grid(texts, f"{suite.title}, profile {options.profile}"))
     total = sum(counts.values(), Counter[str]())
-    console.print(f"{len(plan)} runs: {_states(total)}", highlight=False)
+    console.print(f"{counted(len(plan), 'run')}: {_states(total)}", highlight=False)
     for (dataset, method), messages in reasons.items():
         for reason in messages:
             console.print(f"[red]✗ {dataset} / {method}:[/red] {escape(reason)}", highlight=False, soft_wrap=True)

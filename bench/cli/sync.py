@@ -7,6 +7,7 @@ from pathlib import Path
 from bench.cli.console import print_line
 from bench.cli.options import ResultsDir, TrackingUri, say_unread, typed
 from bench.errors import require
+from bench.plain_text import counted
 
 
 def sync(results: ResultsDir = Path("results"), tracking_uri: TrackingUri = None) -> None:
@@ -26,7 +27,11 @@ def sync(results: ResultsDir = Path("results"), tracking_uri: TrackingUri = None
     records = store.records(lambda error: unread.append(str(error)))
     added, present = tracking.sync(records, uri, results, command=command, files=files, say=print_line)
     say_unread(unread)
-    print_line(f"{added} runs added, {present} were there: {shown(uri)}")
+    print_line(f"{counted(added, 'run')} added, {present} {_were(present)} there: {shown(uri)}")
     added, present = sync_studies(results, uri, say=print_line)
     if added or present:
-        print_line(f"{added} studies of tuning added, {present} were there")
+        print_line(f"{counted(added, 'study', 'studies')} of tuning added, {present} {_were(present)} there")
+
+
+def _were(number: int) -> str:
+    return "was" if number == 1 else "were"

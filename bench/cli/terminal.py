@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import os
+import re
+import sys
 from collections.abc import Iterable
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from rich.console import Console as RichConsole
 from rich.console import ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 from bench.plain_text import printable
+
+WIDE: Final = 10_000  # of a pipe or a file, where nothing is cut or wrapped
+_COMMAND = re.compile(
+    r"(?<![\w/.-])stbench"
+    r"(?= (?:run|score|status|tune|report|export|tables|plots|list|show|sync|ui|doctor|data|weights)\b)"
+)
+
+
+def program() -> str:
+    """What starts this program, as it was started: ``stbench``, or ``python -m bench``."""
+    return "python -m bench" if Path(sys.argv[0]).name == "__main__.py" else "stbench"
+
+
+def as_started(text: str) -> str:
+    """A text whose commands begin with what starts this program."""
+    return _COMMAND.sub(program(), text)
 
 
 class Console(RichConsole):
@@ -20,6 +40,11 @@ class Console(RichConsole):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        if "width" not in options and not self.is_terminal and "COLUMNS" not in os.environ:
+            self.width = WIDE
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*(as_started(text) if isinstance(text, str) else text for text in objects), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):

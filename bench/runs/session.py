@@ -13,6 +13,7 @@ from bench.catalog.data import Catalog
 from bench.catalog.plugins import Group
 from bench.catalog.pretrained import fetch_unknown
 from bench.errors import ConfigError
+from bench.plain_text import counted
 from bench.records.planned import PlannedRun
 from bench.records.saved import NOTHING, Saving
 from bench.records.store import ResultStore
@@ -173,7 +174,7 @@ def unsaved(planned: Sequence[PlannedRun], results: Path, saving: Saving, *, bef
     sentences = []
     for kind, runs in saving.lacking(results, done).items():
         names = ", ".join(dict.fromkeys(run.model for run in runs))
-        of = f"{len(runs)} of {len(planned)} runs" if before else f"the finished runs of {names}"
+        of = f"{len(runs)} of {counted(len(planned), 'run')}" if before else f"the finished runs of {names}"
         if before:
             why = f"already done without saved {kind}, which only a run can make: add --force to make them again"
         elif kind == "weights":

@@ -67,7 +67,10 @@ def test_planning_and_tables_import_nothing_heavy(arguments, tmp_path):
         (["report", "--from", "wandb:x"], "write mlflow:URI"),
         (["run", "--suite", "controls", "--variant", "no backbon"], "did you mean 'no backbone'?"),
         (["tune", "--all", "--suite", "short_term"], "either --all or --suite"),
-        (["run", "--suite", "everyone_tuned", "--dataset", "bikenyc", "--model", "stid"], "'stbench tune --model stid"),
+        (
+            ["run", "--suite", "everyone_tuned", "--dataset", "bikenyc", "--model", "stid"],
+            "'python -m bench tune --model stid",
+        ),
     ],
 )
 def test_a_mistake_gets_one_sentence_and_exit_code_2(arguments, message, tmp_path):
@@ -86,13 +89,15 @@ def test_an_unknown_option_is_exit_code_2():
 def test_figures_without_variants_say_what_makes_some(tmp_path):
     answer = stbench("plots", "--results", tmp_path)
     assert answer.returncode == 0
-    assert "stbench run --suite controls" in answer.stdout
+    assert "python -m bench run --suite controls" in answer.stdout
 
 
 def test_an_empty_answer_says_of_what_and_shows_no_password(tmp_path):
     asked = "no or too few finished runs of long_term, few_shot"
     assert asked in stbench("tables", "long_term", "few_shot", "--results", tmp_path).stdout
-    assert "holds no study; 'stbench tune' makes one" in stbench("plots", "tuning", "--results", tmp_path).stdout
+    assert (
+        "holds no study; 'python -m bench tune' makes one" in stbench("plots", "tuning", "--results", tmp_path).stdout
+    )
     assert (
         nothing(tmp_path, "mlflow:postgresql://me:secret@host/db")
         == "mlflow:postgresql://***@host/db holds no finished run"
@@ -116,7 +121,7 @@ def test_brackets_in_a_path_or_title_are_printed_as_they_are(tmp_path, tiny):
     results = tmp_path / "res[/bold]"
     answer = stbench("run", "--suite", suite, "--data-dir", tiny, "--results", results, "--no-track")
     assert answer.returncode == 0, answer.stderr
-    assert "[/x] my: 1 runs" in answer.stdout
+    assert "[/x] my: 1 run = 1 data set (0 synthetic) x 1 model x 1 seed;" in answer.stdout
     assert "res[/bold]/tables/short_term.md" in answer.stdout
 
 

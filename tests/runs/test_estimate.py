@@ -326,7 +326,7 @@ def test_the_plan_says_in_one_line_how_long_it_will_take(catalog, make_plan, tmp
 def test_what_is_stored_is_not_counted_unless_it_is_repeated(catalog, make_plan, tmp_path):
     runs = make_plan("last_value")
     Runner(catalog, tmp_path, CPU, isolated=False).run(runs[:1])
-    assert printed(catalog, runs, tmp_path, thorough=False).startswith("1 runs to do, about ")
+    assert printed(catalog, runs, tmp_path, thorough=False).startswith("1 run to do, about ")
     assert printed(catalog, runs, tmp_path, thorough=False, force=True).startswith("2 runs to do, about ")
     assert printed(catalog, runs[:1], tmp_path) == ""
 
