@@ -13,7 +13,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -43,15 +43,21 @@ def find(source: Source) -> tuple[Path, Literal["folder", "package", "cache"]] |
     folder = weights_folder()
     if folder is not None and (path := source.within(folder)).is_file():
         return path, "folder"
-    if source.package and is_installed(source.package):
-        carried = Path(str(files(source.package))) / "weights" / source.file
-        return (carried, "package") if carried.is_file() else None
+    if (carried := _carried(source)) is not None:
+        return carried, "package"
     if not is_installed("huggingface_hub"):
         return None
     from huggingface_hub import try_to_load_from_cache
 
     cached = try_to_load_from_cache(source.repository, source.file, revision=source.revision)
     return (Path(cached), "cache") if isinstance(cached, str) else None
+
+
+def _carried(source: Source) -> Path | None:
+    """The file in its package, which is not imported."""
+    package = find_spec(source.package) if source.package else None
+    folders = package.submodule_search_locations or [] if package else []
+    return next((file for folder in folders if (file := Path(folder) / "weights" / source.file).is_file()), None)
 
 
 def locate(source: Source) -> Path:

@@ -75,7 +75,7 @@ def test_run_writes_records_and_tables_and_a_second_run_does_nothing(suite, tmp_
     assert first.returncode == 0, first.stdout + first.stderr
     lines = first.stdout.strip().splitlines()
     assert "ranks mean nothing" in lines[0]
-    assert lines[-1].startswith("To make it real: stbench run ")
+    assert lines[-1].startswith("To make it real: python -m bench run ")
     assert "6 done, 0 already there, 0 failed" in first.stdout
     assert sum("✓" in line for line in lines) == 6
     before = tables(tmp_path / "results")
@@ -175,7 +175,7 @@ def test_a_suite_of_tuned_runs_is_tuned_and_run_by_its_name_and_mlflow_tells_the
     table = (results / "tables" / "mine.md").read_text(encoding="utf-8")
     assert "# Mine, tuned" in table
     assert "tuned settings" in table
-    assert all(name in table for name in ("shallow", "as it is", "last_value"))
+    assert all(name in table for name in ("shallow", "as it is", "Last value"))
     assert "0 studies of tuning added, 2 were there" in stbench("sync", "--results", results).stdout
     with closing(sqlite3.connect(results / "mlflow.db")) as connection:
         numbers = connection.execute("select value from tags where key = 'stbench.trial'").fetchall()
