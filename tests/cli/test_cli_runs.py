@@ -187,7 +187,7 @@ def test_a_suite_of_tuned_runs_is_tuned_and_run_by_its_name_and_mlflow_tells_the
     for path in [*other.glob("tables/*"), *other.glob("figures/*")]:
         assert path.read_bytes() == (results / path.relative_to(other)).read_bytes()
     assert sorted(path.name for path in other.glob("*/*")) == [
-        *(f"tuning-tiny-{name}.{kind}" for name in ("stid", "stid@layers-1") for kind in ("pdf", "png")),
+        *(f"tuning-tiny-{name}.{kind}" for name in ("stid", "stid@layers-1") for kind in ("pdf", "png", "tex")),
         *(f"tuning_ledger.{kind}" for kind in ("csv", "md", "tex")),
     ]
 
