@@ -115,6 +115,10 @@ class Catalog:
         """
         return bool(self._raw_files(name))
 
+    def is_never_real(self, name: str) -> bool:
+        """Whether a data set is made by its own file, so that there are no raw files to get."""
+        return name in registry.dataset_names() and hasattr(registry.load("dataset", name), "make")
+
     def identity(self, name: str) -> DataIdentity:
         """Which numbers ``load`` gives; reads a few bytes when they are cached.
 

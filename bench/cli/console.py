@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -157,6 +158,11 @@ def plain_table(columns: Sequence[str], folded: str) -> Table:
 def print_line(text: str) -> None:
     """Print a line as it is, however long and whatever it contains."""
     Console().print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_json(value: object) -> None:
+    """Print a value for another program; what JSON does not know is a text."""
+    Console().out(json.dumps(value, indent=2, default=str), highlight=False)
 
 
 def grid(texts: Mapping[tuple[str, str], str], title: str, caption: str | None = None) -> Group:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Literal
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
+from bench.cli.console import print_json
+from bench.cli.options import AsJson
 from bench.cli.terminal import Console
 from bench.cli.weights import pretrained
 
@@ -19,11 +21,15 @@ def list_names(
     what: Annotated[
         Literal["models", "datasets", "suites", "backbones"] | None, typer.Argument(help="Only these.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """List what is registered: models, data sets, suites, pre-trained backbones."""
     from bench.catalog import own_files, registry
     from bench.runs import suite
 
+    if as_json:
+        _print_json(what)
+        return
     console = Console()
     if what in (None, "models"):
         _print_pairs(console, "models", ((name, _model(name)) for name in registry.model_names()))
@@ -36,6 +42,30 @@ def list_names(
         _print_pairs(console, "backbones", facts)
     for sentence in own_files.useless_entries():
         console.print(sentence, style="yellow", markup=False, highlight=False)
+
+
+def _print_json(what: str | None) -> None:
+    """All kinds or one; what cannot be used has a problem, else null."""
+    from bench.catalog import registry
+    from bench.runs import suite
+
+    kinds: dict[str, Callable[[], list[dict[str, object]]]] = {
+        "models": lambda: [_entry("model", name, _model(name)) for name in registry.model_names()],
+        "datasets": lambda: [_entry("dataset", name, _dataset(name)) for name in registry.dataset_names()],
+        "suites": lambda: [{"name": name, "what": suite.load_suite(name).title} for name in suite.suite_names()],
+        "backbones": lambda: [
+            {"name": name, "setting": f"model.{row.setting}", "size": row.size, "licence": row.licence}
+            for name, row in pretrained().items()
+        ],
+    }
+    print_json({kind: entries() for kind, entries in kinds.items() if what in (None, kind)})
+
+
+def _entry(group: Literal["model", "dataset"], name: str, what: str) -> dict[str, object]:
+    from bench.catalog import registry
+
+    problem = registry.problem_of(group, name)
+    return {"name": name, "what": None if problem else what, "problem": problem or None}
 
 
 def _model(name: str) -> str:

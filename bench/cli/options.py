@@ -43,6 +43,7 @@ WeightsDir = Annotated[
     Path | None,
     typer.Option("--weights-dir", help="Folder of pre-trained weights, laid out as the hub (or $STBENCH_WEIGHTS)."),
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 MOST_NAMED = 5  # files that cannot be read
 Names = Annotated[list[str] | None, typer.Argument(help="Names, as 'list' has them.", show_default=False)]
 

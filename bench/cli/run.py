@@ -12,6 +12,7 @@ import typer
 from bench.cli.console import ConsoleObserver, print_line, warn_on
 from bench.cli.execution import ExecutionOptions
 from bench.cli.leaderboard import outcome_of
+from bench.cli.missing import missing
 from bench.cli.options import PlanOptions, typed, with_options
 from bench.cli.plan import announce, expect, show_expected, show_plan
 from bench.cli.terminal import Console
@@ -67,6 +68,8 @@ def run(
     asked = execution.asked(options.device, partial(console.print, style="dim", highlight=False, soft_wrap=True))
     executor = asked.made() if asked.here else None  # another one is connected to when there is something to make
     plan = _planned(console, options, suite, catalog, fetch=not dry_run)
+    for sentence in missing(plan, catalog) if dry_run else ():  # before trials, which may take minutes
+        print_line(f"missing: {sentence}")
     threads, limit = execution.threads, execution.time_limit
     expected = expect(
         console, plan, catalog, options.results, executor, threads=threads, limit=limit, force=force, thorough=dry_run

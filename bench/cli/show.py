@@ -10,7 +10,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from bench.cli.options import DataDir, ResultsDir, open_catalog
+from bench.cli.console import print_json
+from bench.cli.options import AsJson, DataDir, ResultsDir, open_catalog
 from bench.cli.terminal import Console
 
 
@@ -18,24 +19,41 @@ def show(
     name: Annotated[str, typer.Argument(help="A name, or the path of a file such as ./mine.py.")],
     data_dir: DataDir = None,
     results: ResultsDir = Path("results"),
+    as_json: AsJson = False,
 ) -> None:
     """Show a model's settings with their search space, or a data set's card."""
     from bench.catalog import registry
     from bench.errors import UnknownNameError
 
     catalog, name = open_catalog(data_dir, results), _name_of(name)
-    if name in registry.model_names():
+    known_model = name in registry.model_names()
+    if not known_model and name not in catalog.names():
+        raise UnknownNameError("model or data set", name, [*registry.model_names(), *catalog.names()])
+    if as_json:
+        print_json(_model(name) if known_model else {"kind": "data set", **dataclasses.asdict(catalog.card(name))})
+        return
+    if known_model:
         table = Table("setting", "default", "search space", title=f"{name}: {registry.describe(name)}")
         for field in dataclasses.fields(registry.config_class(name)):
             space = field.metadata.get("tune")
             table.add_row(field.name, repr(field.default), "not tuned" if space is None else str(space))
-    elif name in catalog.names():
+    else:
         table = Table("fact", "value", title=name)
         for key, value in dataclasses.asdict(catalog.card(name)).items():
             table.add_row(key, escape(str(value)))
-    else:
-        raise UnknownNameError("model or data set", name, [*registry.model_names(), *catalog.names()])
     Console().print(table)
+
+
+def _model(name: str) -> dict[str, object]:
+    """A model's settings for another program; a space is null where a setting is not tuned."""
+    from bench.catalog import registry
+
+    settings = [
+        {"name": field.name, "default": field.default, "search_space": space and str(space)}
+        for field in dataclasses.fields(registry.config_class(name))
+        for space in [field.metadata.get("tune")]
+    ]
+    return {"kind": "model", "name": name, "what": registry.describe(name), "settings": settings}
 
 
 def _name_of(text: str) -> str:

@@ -4,29 +4,37 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from bench.cli.console import grid
-from bench.cli.options import PlanOptions, say_unread, with_options
+from bench.cli.console import grid, print_json
+from bench.cli.options import AsJson, PlanOptions, say_unread, with_options
 from bench.cli.terminal import Console
 from bench.plain_text import counted
+
+if TYPE_CHECKING:
+    from bench.runs.suite import Suite
 
 COLOURS = {"done": "green", "stale": "yellow", "failed": "red", "missing": "dim"}
 
 
 @with_options(PlanOptions, without=("weights_dir", "tracking_uri", "track"))
-def status(*, options: PlanOptions) -> None:
+def status(*, options: PlanOptions, as_json: AsJson = False) -> None:
     """Count done, stale, failed and missing runs of a suite, by data set and method."""
     from bench.records.store import ResultStore
-    from bench.runs.status import plan_status
+    from bench.runs.status import other_settings, plan_status
 
     suite = options.chosen_suite
     plan = options.plan(suite, options.catalog)
     unread: list[str] = []
-    glances = ResultStore(options.results).glances(lambda error: unread.append(str(error)))
+    glances = list(ResultStore(options.results).glances(lambda error: unread.append(str(error))))
     counts, reasons = plan_status(plan, glances)
+    others, names = other_settings(plan, glances)
     say_unread(unread)
+    if as_json:
+        _print_json(suite, options.profile, counts, reasons, others)
+        return
     console = Console()
     texts = {key: _states(by_state) for key, by_state in counts.items()}
     console.print(grid(texts, f"{suite.title}, profile {options.profile}"))
@@ -35,6 +43,34 @@ def status(*, options: PlanOptions) -> None:
     for (dataset, method), messages in reasons.items():
         for reason in messages:
             console.print(f"[red]✗ {dataset} / {method}:[/red] {escape(reason)}", highlight=False, soft_wrap=True)
+    if others:
+        console.print(
+            f"[dim]{counted(others, 'finished run')} of these data sets and models {'has' if others == 1 else 'have'} "
+            f"other settings ({', '.join(names)}); another --profile, --task, --seed or --set counts them[/dim]",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _print_json(
+    suite: Suite,
+    profile: str,
+    counts: Mapping[tuple[str, str], Mapping[str, int]],
+    reasons: Mapping[tuple[str, str], list[str]],
+    others: int,
+) -> None:
+    methods = [
+        {
+            "dataset": dataset,
+            "method": method,
+            **{state: by_state.get(state, 0) for state in COLOURS},
+            "errors": reasons.get((dataset, method), []),
+        }
+        for (dataset, method), by_state in counts.items()
+    ]
+    total = {state: sum(by_state.get(state, 0) for by_state in counts.values()) for state in COLOURS}
+    runs = {"runs": sum(total.values()), **total, "other_settings": others}
+    print_json({"suite": suite.name, "profile": profile, **runs, "methods": methods})
 
 
 def _states(counts: Mapping[str, int]) -> str:

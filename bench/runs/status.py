@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
 
 from bench.records.glance import FailedGlance, Glance
 from bench.records.planned import PlannedRun
 from bench.records.record import FailedRun, Record
+from bench.records.spec import Spec
+
+MOST_NAMED: Final = 5  # settings
+MOST_COMPARED: Final = 100  # runs
 
 
 def plan_status(
@@ -33,3 +40,44 @@ def plan_status(
         if isinstance(record, FailedRun | FailedGlance):
             reasons.setdefault(key, {})[record.error.message] = None
     return counts, {key: list(messages) for key, messages in reasons.items()}
+
+
+def other_settings(plan: Sequence[PlannedRun], records: Iterable[Record | Glance]) -> tuple[int, list[str]]:
+    """Finished runs of a plan's data sets and models that are not the plan's.
+
+    Returns:
+        Their number, and the names of some settings in which they differ from the planned run that is nearest.
+    """
+    planned: dict[tuple[str, str], dict[str, Spec]] = {}
+    for run in plan:
+        planned.setdefault((run.dataset, run.model), {})[run.spec_id] = run.spec
+    others = [
+        record
+        for record in records
+        if record.status == "done"
+        and (ours := planned.get((record.dataset, record.model)))
+        and record.spec.spec_id not in ours
+    ]
+    flat = {key: [_flat(spec) for spec in specs.values()] for key, specs in planned.items()} if others else {}
+    names: Counter[str] = Counter()
+    for record in others[:MOST_COMPARED]:
+        theirs = _flat(record.spec)
+        differing = [_differing(theirs, ours) for ours in flat[record.dataset, record.model]]
+        nearest = min(differing, key=len)
+        names.update(nearest)
+    return len(others), [name for name, _ in names.most_common(MOST_NAMED)]
+
+
+def _flat(spec: Spec) -> dict[str, Any]:
+    """Settings by the names that ``--set`` has for them."""
+    values: dict[str, Any] = {}
+    for part, value in msgspec.to_builtins(spec).items():
+        name = "model" if part == "config" else part
+        values.update(
+            {f"{name}.{key}": inner for key, inner in value.items()} if isinstance(value, dict) else {name: value}
+        )
+    return values
+
+
+def _differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    return [name for name in {**one, **other} if one.get(name) != other.get(name)]

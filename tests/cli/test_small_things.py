@@ -1,0 +1,138 @@
+"""Small things of the command line: its version, completion, hints, JSON, counts, widths and what a dry run lacks."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import __version__
+from bench.catalog.data import Catalog
+from bench.cli.missing import missing
+from bench.cli.terminal import WIDE, Console, as_started
+from bench.plain_text import counted
+from bench.runs.plan import Selection, plan
+from bench.runs.suite import load_suite
+from tests.support.commands import ROOT, environment, stbench
+
+
+def test_the_version_is_that_of_the_package():
+    answer = stbench("--version")
+    assert (answer.returncode, answer.stdout) == (0, f"st-vfm-bench {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("option", "setting"),
+    [("--epochs=3", "train.epochs"), ("--lr=1", "train.lr"), ("--batch_size=8", "train.batch_size")],
+)
+def test_an_option_that_is_a_setting_is_answered_with_how_to_set_it(option, setting):
+    answer = stbench("run", "--dataset", "bikenyc", option)
+    assert answer.returncode == 2
+    assert f"it is a setting: --set {setting}=" in " ".join(answer.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "last", "known"),
+    [("--model", "sti", "stid"), ("--dataset", "bikenyc2", "bikenyc2"), ("--suite", "short", "short_term")],
+)
+def test_the_shell_completes_names(words, last, known):
+    variables = {"_STBENCH_COMPLETE": "complete_bash", "COMP_WORDS": f"stbench run {words} {last}", "COMP_CWORD": "3"}
+    program = "import sys; sys.argv = ['stbench']; from bench.__main__ import main; main()"
+    answer = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={**environment(), **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.stdout.split() == [known], answer.stderr
+
+
+def test_list_and_show_print_one_json_object():
+    listed = json.loads(stbench("list", "--json").stdout)
+    assert list(listed) == ["models", "datasets", "suites", "backbones"]
+    assert {"name", "what", "problem"} == set(listed["models"][0])
+    assert list(json.loads(stbench("list", "suites", "--json").stdout)) == ["suites"]
+    shown = json.loads(stbench("show", "stid", "--json").stdout)
+    assert {"name": "layers", "default": 3, "search_space": "1, 2, 3, 4"} in shown["settings"]
+    assert json.loads(stbench("show", "bikenyc", "--json").stdout)["grid"] == [10, 20]
+
+
+def test_status_counts_runs_of_other_settings_and_prints_json(tmp_path, tiny):
+    common = ("--dataset", "tiny", "--model", "last_value", "--data-dir", tiny, "--results", tmp_path / "results")
+    made = stbench("run", *common, "--no-track").stdout
+    assert "quick profile, not to be quoted" in next(line for line in made.splitlines() if "✓" in line)
+    assert "test MAE, quick profile" in made
+    same = json.loads(stbench("status", *common, "--json").stdout)
+    assert (same["runs"], same["done"], same["missing"], same["other_settings"]) == (1, 1, 0, 0)
+    other = stbench("status", *common, "--set", "task.horizon=3").stdout
+    assert "1 run: 1 missing" in other
+    assert "1 finished run of these data sets and models has other settings (task.horizon" in other
+    assert json.loads(stbench("status", *common, "--set", "task.horizon=3", "--json").stdout)["other_settings"] == 1
+
+
+def test_tables_in_a_pipe_are_not_cut():
+    answer = subprocess.run(
+        [sys.executable, "-m", "bench", "list", "models"],
+        cwd=ROOT,
+        env={name: value for name, value in environment().items() if name != "COLUMNS"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "stacked LSTMs of convolutions with a second memory that runs up the stack and on to the next step" in (
+        answer.stdout
+    )
+
+
+def test_a_console_of_a_pipe_is_wide_and_one_that_was_told_a_width_is_not(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    with Path(os.devnull).open("w") as file:
+        assert (Console(file=file).width, Console(file=file, width=60).width) == (WIDE, 60)
+
+
+@pytest.mark.parametrize(
+    ("started", "text"),
+    [("/x/bench/__main__.py", "say 'python -m bench tune'"), ("/usr/bin/stbench", "say 'stbench tune'")],
+)
+def test_messages_name_the_command_that_was_started(monkeypatch, started, text):
+    monkeypatch.setattr(sys, "argv", [started])
+    assert as_started("say 'stbench tune'") == text
+    assert (
+        as_started("/home/stbench tune st-stbench run stbench.sif") == "/home/stbench tune st-stbench run stbench.sif"
+    )
+
+
+def test_things_are_counted_in_right_english():
+    assert [counted(n, "data set") for n in (0, 1, 2)] == ["0 data sets", "1 data set", "2 data sets"]
+    assert [counted(n, "study", "studies") for n in (1, 2)] == ["1 study", "2 studies"]
+
+
+def test_a_dry_run_says_which_data_and_weights_are_missing_and_how_to_get_them(tmp_path, monkeypatch):
+    monkeypatch.setattr("bench.catalog.pretrained.is_here", lambda source: False)
+    chosen = Selection(
+        models=("chronos_bolt",),
+        datasets=("bikenyc", "control_noise"),
+        seeds=(0,),
+        overrides=("model.weights=pretrained", "model.checkpoint=chronos_bolt_tiny"),
+    )
+    catalog = Catalog(data_dir=None, cache=tmp_path)
+    runs = plan(load_suite("zero_shot"), chosen, catalog)
+    data, weights = missing(runs, catalog)
+    assert data.startswith("no files of bikenyc are here")
+    assert "'stbench data fetch bikenyc' downloads" in data
+    assert "the pre-trained weights chronos_bolt_tiny are not on" in weights
+    assert "'stbench weights fetch chronos_bolt_tiny' downloads them" in weights
+    monkeypatch.setattr("bench.catalog.pretrained.is_here", lambda source: True)
+    assert list(missing(runs, catalog)) == [data]
+
+
+def test_nothing_is_missing_where_the_data_are_there_and_no_weights_are_read(tmp_path, tiny):
+    catalog = Catalog(data_dir=tiny, cache=tmp_path)
+    runs = plan(load_suite("short_term"), Selection(models=("last_value",), datasets=("tiny",)), catalog)
+    assert list(missing(runs, catalog)) == []
