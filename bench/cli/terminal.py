@@ -24,7 +24,7 @@ _COMMAND = re.compile(
 
 def program() -> str:
     """What starts this program, as it was started: ``stbench``, or ``python -m bench``."""
-    return "python -m bench" if Path(sys.argv[0]).name == "__main__.py" else "stbench"
+    return "python -m bench" if Path(sys.argv[0]).parts[-2:] == ("bench", "__main__.py") else "stbench"
 
 
 def as_started(text: str) -> str:

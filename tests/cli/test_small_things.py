@@ -98,7 +98,11 @@ def test_a_console_of_a_pipe_is_wide_and_one_that_was_told_a_width_is_not(monkey
 
 @pytest.mark.parametrize(
     ("started", "text"),
-    [("/x/bench/__main__.py", "say 'python -m bench tune'"), ("/usr/bin/stbench", "say 'stbench tune'")],
+    [
+        ("/x/bench/__main__.py", "say 'python -m bench tune'"),
+        ("/x/pytest/__main__.py", "say 'stbench tune'"),
+        ("/usr/bin/stbench", "say 'stbench tune'"),
+    ],
 )
 def test_messages_name_the_command_that_was_started(monkeypatch, started, text):
     monkeypatch.setattr(sys, "argv", [started])
