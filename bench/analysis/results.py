@@ -325,8 +325,7 @@ def _kept(groups: Mapping[GroupKey, Group], suite: Suite) -> Mapping[GroupKey, G
     if (published := suite.published_table) is not None:
         groups = {key: group for key, group in groups.items() if comparable_data(group, published)}
     if not suite.references:
-        named = suite.models != "all" and not (suite.task or suite.published)
-        return {key: group for key, group in groups.items() if not named or _compares(group)}
+        return groups
     variants = {variant.name: bool({*variant.settings} - {"weights"}) for variant in suite.variants}
     worth = {key: group for key, group in groups.items() if _worth_a_group(group, variants)}
     runs = {key: _variant_runs(group, variants) for key, group in worth.items()}
@@ -336,10 +335,6 @@ def _kept(groups: Mapping[GroupKey, Group], suite: Suite) -> Mapping[GroupKey, G
         if not runs[key] or not any(runs[key] <= runs[other] for other in beside):
             kept.append(key)
     return {key: group for key, group in worth.items() if key in kept}
-
-
-def _compares(group: Group) -> bool:
-    return any(not cell.naive for cell in group.cells.values())
 
 
 def _variant_runs(group: Group, variants: Mapping[str, bool]) -> set[str]:
