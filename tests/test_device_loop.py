@@ -80,7 +80,7 @@ def test_the_few_forecasts_that_a_scoring_keeps_are_not_waited_for() -> None:
     assert (traffic.copies, traffic.waits) == ([], [])
 
 
-PACKAGED = {"chronos_bolt", "fracast"}  # whose own packages make constants as they go
+PACKAGED = {"chronos_bolt"}  # whose own package makes constants as it goes
 
 
 def gradient_models() -> list[str]:
