@@ -17,6 +17,7 @@ from bench.cli.options import PlanOptions, with_options
 from bench.cli.terminal import Console
 from bench.cli.tune_screen import TuneScreen
 from bench.errors import ConfigError, TrainingError, require
+from bench.plain_text import counted
 
 if TYPE_CHECKING:
     from bench.catalog.data import Catalog
@@ -85,9 +86,7 @@ def tune(
         jobs, problems = _jobs(options.chosen_suite, options.selection, catalog, options.device)
     for problem in problems:
         warn_on(console, problem)
-    console.print(
-        f"{len(jobs)} {'study' if len(jobs) == 1 else 'studies'}, {target} each, on validation alone", highlight=False
-    )
+    console.print(f"{counted(len(jobs), 'study', 'studies')}, {target} each, on validation alone", highlight=False)
     ResultStore(options.results).sweep()
     executor = asked.made()
     device = executor.here or "cpu"

@@ -80,10 +80,7 @@ class TuneScreen:
         for trial in study.trials():
             if trial.state.is_finished() and trial.number not in self._shown:
                 self._shown.add(trial.number)
-                log = self._log_of(study.job, trial.number)
-                self._print(_line(study.job.title, trial) + _named(log, trial))
-                if self._traceback and trial.state.name == "FAIL":
-                    print_log(self._console, log)
+                self._ended(study.job, trial)
 
     def warn(self, text: str) -> None:
         """Print a warning above the bars."""
@@ -117,6 +114,16 @@ class TuneScreen:
         self._trials = self._progress.add_task(escape(study.job.title), total=_whole(self._target), note="trials")
         if self._shown:
             self._print(f"[dim]{escape(study.job.title)}: goes on from {_counts(tally)}[/dim]")
+
+    def _ended(self, job: Job, trial: FrozenTrial) -> None:
+        """Say how a trial ended; the log of one whose process was killed would be that of an earlier study."""
+        line, log = _line(job.title, trial), self._log_of(job, trial.number)
+        if "reason" not in trial.user_attrs or not log.is_file():
+            self._print(line)
+            return
+        self._print(f"{line}  [dim]whole error: {escape(str(log))}[/dim]")
+        if self._traceback:
+            print_log(self._console, log)
 
     def _bar(self, study: SharedStudy, tally: Tally) -> None:
         if self._trials is not None:
@@ -168,11 +175,6 @@ def _line(title: str, trial: FrozenTrial) -> str:
         return f"[yellow]|[/yellow] {head}: stopped after epoch {trial.last_step}  {tail}"
     reason = trial.user_attrs.get("reason", "its process ended before it did; it does not count")
     return f"[red]✗[/red] {head}: {escape(reason)}  {tail}"
-
-
-def _named(log: Path, trial: FrozenTrial) -> str:
-    """The log of a trial that failed."""
-    return f"  [dim]whole error: {escape(str(log))}[/dim]" if trial.state.name == "FAIL" and log.is_file() else ""
 
 
 def _short(value: object) -> str:

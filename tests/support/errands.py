@@ -79,6 +79,12 @@ def stays(caller: Caller) -> None:
         time.sleep(0.01)
 
 
+def trains_for_long(*_: object) -> float:
+    """In place of ``bench.tuning.search.trial_mae``, and longer than any test shall wait for it."""
+    time.sleep(60)
+    return 1.0
+
+
 def leaves_a_thread() -> int:
     threading.Thread(target=time.sleep, args=(3600,)).start()
     return 1
