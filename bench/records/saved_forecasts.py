@@ -16,7 +16,7 @@ from typing import IO, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import StoreError
+from bench.errors import unwritten
 from bench.files import atomic_write
 
 FORECASTS: Final = "forecasts"
@@ -73,24 +73,25 @@ def forecasts_file(path: Path, about: About) -> Iterator[Add]:
 
     def add(rows: NDArray[np.float32]) -> None:
         nonlocal written
-        with _told(path):
+        with _writing(path):
             stream.write(np.ascontiguousarray(rows, dtype="<f4").data)
         written += len(rows)
 
-    with ExitStack() as closed_at_the_end:
-        told = closed_at_the_end.enter_context(_told(path))
-        part = closed_at_the_end.enter_context(atomic_write(path))
-        archive = closed_at_the_end.enter_context(zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL))
-        for name, array in about.arrays().items():
-            with _member(archive, name) as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)
-        stream = closed_at_the_end.enter_context(_member(archive, FORECASTS))
-        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(stream, header)
-        with told.others():
-            yield add
+    with ExitStack() as files:
+        with _writing(path):
+            part = files.enter_context(atomic_write(path))
+            archive = files.enter_context(zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL))
+            for name, array in about.arrays().items():
+                with _member(archive, name) as member:
+                    np.lib.format.write_array(member, array, allow_pickle=False)
+            stream = files.enter_context(_member(archive, FORECASTS))
+            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(stream, header)
+        yield add
         if written != shape[0]:
             raise ValueError(f"{written} forecasts were given, wanted {shape[0]}")
+        with _writing(path):
+            files.close()
 
 
 def write_template(path: Path, about: About) -> None:
@@ -99,37 +100,17 @@ def write_template(path: Path, about: About) -> None:
     Raises:
         StoreError: If it cannot be written.
     """
-    with _told(path), atomic_write(path) as part, part.open("wb") as stream:
+    with _writing(path), atomic_write(path) as part, part.open("wb") as stream:
         np.savez_compressed(stream, allow_pickle=False, **about.arrays())
 
 
-class _Told:
-    """Whose errors are told as those of a file that cannot be written."""
-
-    def __init__(self) -> None:
-        self.raised_by_others = False
-
-    @contextmanager
-    def others(self) -> Iterator[None]:
-        """While something else is at work, whose errors pass as they are."""
-        try:
-            yield
-        except BaseException:
-            self.raised_by_others = True
-            raise
-
-
 @contextmanager
-def _told(path: Path) -> Iterator[_Told]:
-    told = _Told()
+def _writing(path: Path) -> Iterator[None]:
+    """While nothing but the file is at work, so that an error of the system is of it."""
     try:
-        yield told
+        yield
     except OSError as error:
-        if told.raised_by_others:
-            raise
-        raise StoreError(
-            f"{path} cannot be written ({error.strerror or error}); check the folder's space and rights"
-        ) from error
+        raise unwritten(str(path), error) from error
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:

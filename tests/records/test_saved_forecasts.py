@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.errors import StoreError
+from bench.errors import NoSpaceError, StoreError
 from bench.records.saved import Saving, saved_path
 from bench.records.saved_forecasts import About, forecasts_file, write_template
 
@@ -82,8 +84,18 @@ def test_an_error_of_the_model_passes_as_it_is_and_leaves_the_earlier_file(tmp_p
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match=r"f\.npz cannot be written \(.*\); check the folder's space and rights"):
+    with pytest.raises(StoreError, match=r"f\.npz cannot be written \(.*\); check the folder's rights"):
         written(tmp_path / "file" / "f.npz", FORECASTS)
+
+
+def test_a_full_disk_is_told_as_everywhere_and_leaves_no_file(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(NoSpaceError, match=r"f\.npz cannot be written: space on the disk may be out"):
+        written(tmp_path / "f.npz", FORECASTS)
+    assert list(tmp_path.iterdir()) == []
 
 
 class Run:
