@@ -82,8 +82,10 @@ def header_of(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         ValueError: If none does.
     """
     version = np.lib.format.read_magic(stream)
-    if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(stream)
-    if version == (2, 0):
-        return np.lib.format.read_array_header_2_0(stream)
-    raise ValueError(f"version {version} of the format is for arrays of records")
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"version {version} of the format is for arrays of records")
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, by_column, dtype = read(stream)
+    if min(shape, default=0) < 0:
+        raise ValueError("negative dimensions are not allowed")
+    return shape, by_column, dtype

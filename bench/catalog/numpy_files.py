@@ -1,12 +1,11 @@
-"""Arrays of ``.npy`` and ``.npz`` files, read a piece at a time."""
+"""Arrays of ``.npy`` and ``.npz`` files: which there are, by their headers, and one of them whole."""
 
 from __future__ import annotations
 
 import contextlib
-import math
 import zipfile
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -18,7 +17,6 @@ from bench.archives import open_zip
 from bench.catalog.import_card import ImportCard
 from bench.catalog.npy import header_of, mapped
 from bench.errors import DataError
-from bench.mapped import in_pieces, pieces
 from bench.plain_files import open_plain
 from bench.plain_text import one_line
 
@@ -78,18 +76,6 @@ class NumpyFile:
         shape, by_column, dtype = header_of(stream)
         return cls(path=path, member=member, shape=shape, dtype=dtype, by_column=by_column)
 
-    def rows(self) -> Generator[NDArray[Any]]:
-        """The array a piece at a time, as it is stored.
-
-        Raises:
-            DataError: If it cannot be read to its end.
-        """
-        with told(self.path):
-            if self.member and not self.by_column:
-                yield from self._rows_of_member()
-            else:
-                yield from in_pieces(self.whole())
-
     def whole(self) -> NDArray[Any]:
         """The array: mapped, or read where it lies in an ``.npz``.
 
@@ -99,18 +85,14 @@ class NumpyFile:
         with told(self.path):
             if not self.member:
                 return mapped(self.path)
-            with open_plain(self.path) as file, open_zip(file) as archive, archive.open(self.member) as stream:
+            with self.unpacked() as stream:
                 return np.lib.format.read_array(stream, allow_pickle=False)
 
-    def _rows_of_member(self) -> Generator[NDArray[Any]]:
+    @contextlib.contextmanager
+    def unpacked(self) -> Iterator[IO[bytes]]:
+        """What an ``.npz`` holds of it, with its header; whoever reads to the end has the sum of it compared."""
         with open_plain(self.path) as file, open_zip(file) as archive, archive.open(self.member) as stream:
-            header_of(stream)
-            for piece in pieces(self.shape):
-                shape = (piece.stop - piece.start, *self.shape[1:])
-                content = stream.read(math.prod(shape) * self.dtype.itemsize)
-                yield np.frombuffer(content, self.dtype).reshape(shape)
-            if stream.read(1):  # and the sum of the whole is compared
-                raise ValueError("it is longer than its header says")
+            yield stream
 
     def _check(self, card: ImportCard) -> None:
         if self.dtype.hasobject:

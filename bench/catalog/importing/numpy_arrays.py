@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.catalog.importing.arrays import Indexed, Readable
-from bench.catalog.npy import header_of, mapped
+from bench.catalog.npy import header_of
 from bench.catalog.numpy_files import NumpyFile, told
 
 
@@ -27,9 +26,9 @@ def numpy_arrays(path: Path) -> Mapping[str, Readable]:
     return {name: _Mapped(file) if not file.member else _Member(file) for name, file in NumpyFile.all_of(path).items()}
 
 
-@dataclass(frozen=True)
-class _Mapped:
-    """The array of an ``.npy``."""
+@dataclass
+class _Stored:
+    """What the header of an array says."""
 
     file: NumpyFile
     chunk: None = None
@@ -42,47 +41,39 @@ class _Mapped:
     def dtype(self) -> np.dtype[Any]:
         return self.file.dtype
 
+
+class _Mapped(_Stored):
+    """The array of an ``.npy``."""
+
     def read(self, axis: int, piece: slice) -> NDArray[Any]:
-        with told(self.file.path):
-            return Indexed(mapped(self.file.path)).read(axis, piece)
+        return Indexed(self.file.whole()).read(axis, piece)
 
     def close(self) -> None:
         pass
 
 
 @dataclass
-class _Member:
+class _Member(_Stored):
     """An array in an ``.npz``: unpacked from its first row to its last, or whole where rows do not lie together."""
 
-    file: NumpyFile
-    chunk: None = None
     _open: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _stream: IO[bytes] | None = None
     _whole: NDArray[Any] | None = None
     _next: int = 0
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.file.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.file.dtype
 
     def read(self, axis: int, piece: slice) -> NDArray[Any]:
         if axis or self.file.by_column or piece == slice(None):
             self._whole = self.file.whole() if self._whole is None else self._whole
             return Indexed(self._whole).read(axis, piece)
         with told(self.file.path):
-            return self._unpacked(piece.start, piece.stop)
+            return self._rows(piece.start, piece.stop)
 
     def close(self) -> None:
         self._open.close()
 
-    def _unpacked(self, start: int, stop: int) -> NDArray[Any]:
+    def _rows(self, start: int, stop: int) -> NDArray[Any]:
         if self._stream is None:
-            archive = self._open.enter_context(zipfile.ZipFile(self.file.path))
-            self._stream = self._open.enter_context(archive.open(self.file.member))
+            self._stream = self._open.enter_context(self.file.unpacked())
             header_of(self._stream)
         if start != self._next:
             raise ValueError(f"slot {start} was asked for after slot {self._next}")

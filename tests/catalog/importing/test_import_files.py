@@ -264,7 +264,6 @@ def test_a_compressed_array_with_a_flipped_bit_is_refused(desk: Desk) -> None:
 
 def test_a_card_is_known_from_the_header_of_the_array(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     made, folder = import_array(desk.npy(series(1)), desk.card, desk.data)
-    monkeypatch.setattr(numpy_files.NumpyFile, "rows", lambda self: pytest.fail("was read"))
     monkeypatch.setattr(numpy_files.NumpyFile, "whole", lambda self: pytest.fail("was read"))
     assert imported_card(folder) == made
 
