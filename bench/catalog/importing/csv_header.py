@@ -13,6 +13,7 @@ from bench.catalog.importing.csv_lines import SIGNS, CsvLines
 from bench.catalog.importing.time_text import LIKE, is_time
 from bench.catalog.missing import NAN
 from bench.errors import DataError
+from bench.plain_text import counted
 
 NUMBER: Final = r"[+-]?(\d+@?\d*|@\d+)([eE][+-]?\d+)?|[+-]?[Ii][Nn][Ff](inity)?"
 """A number, where ``@`` is the sign in decimals."""
@@ -79,7 +80,7 @@ def _fitting(header: list[str], row: list[str], lines: CsvLines, path: Path) -> 
         return header[:-1]
     if more:
         raise DataError(
-            f"{path} has {len(header)} {_cells(header)} in line {lines.head[0].number}, '{_short(header)}', and "
+            f"{path} has {counted(len(header), 'cell')} in line {lines.head[0].number}, '{_short(header)}', and "
             f"{len(row)} in line {lines.head[1].number}; give each column a name in one line, and remove lines above it"
         )
     return header
@@ -209,10 +210,6 @@ def _like_a_number(cell: str) -> bool:
 
 def _named(number: int, header: list[str]) -> str:
     return f'"{header[number]}"' if header and header[number] else f"number {number + 1}"
-
-
-def _cells(row: list[str]) -> str:
-    return "cell" if len(row) == 1 else "cells"
 
 
 def _short(row: list[str]) -> str:

@@ -26,6 +26,7 @@ from bench.catalog.importing.nodes import Canvas, canvas_of
 from bench.catalog.importing.times import TimeAxis
 from bench.errors import DataError
 from bench.mapped import pieces
+from bench.plain_text import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,8 +158,7 @@ class LongTable:
 
     @property
     def notes(self) -> list[str]:
-        many = self._absent > 1
-        what = f"{self._absent} times and cells have no line and are" if many else "1 time and cell has no line and is"
+        what = counted(self._absent, "time and cell has no line and is", "times and cells have no line and are")
         absent = f"{what} {self.asked.absent}" if self._absent else ""
         return [note for note in (self._canvas.note() if self._canvas else "", *self._axis.notes, absent) if note]
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from bench.catalog.import_card import ImportCard
 from bench.errors import DataError
 from bench.plain_files import check_plain
-from bench.plain_text import one_line
+from bench.plain_text import counted, one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,10 +57,8 @@ class Canvas:
     def note(self) -> str:
         """A sentence on how many cells are empty."""
         H, W = self.grid
-        count = len(self.empty)
-        several = f"{count} cells are empty and count in nothing"
-        empty = "1 cell is empty and counts in nothing" if count == 1 else several if count else "no cell is empty"
-        return f"{len(self.cells)} sensors lie on {H} x {W} cells; {empty}"
+        empty = counted(len(self.empty), "cell is empty and counts in nothing", "cells are empty and count in nothing")
+        return f"{len(self.cells)} sensors lie on {H} x {W} cells; {empty if self.empty else 'no cell is empty'}"
 
 
 def canvas_of(card: ImportCard, folder: Path, count: int, names: Sequence[str] | None, where: Path | str) -> Canvas:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bench.catalog.imported import doubt_about_units, read_imported
 from bench.mapped import in_pieces
+from bench.plain_text import counted
 from bench.types import DatasetCard, RawSeries
 
 BLOCKS: Final = ("░▒▓█", "▁▂▃▄▅▆▇█")  # of a map and of a profile
@@ -203,15 +204,11 @@ def _head(card: DatasetCard, facts: Sequence[ChannelFacts]) -> str:
         times = "unknown; say start in the card, or give the file a column of times"
     lines = (
         ("times", times),
-        ("slots", f"{card.slots} of {_of(card.interval, 'minute')}, {days:.3g} days"),
-        ("cells", f"{_of(card.grid[0], 'row')} x {_of(card.grid[1], 'column')}"),
+        ("slots", f"{card.slots} of {counted(card.interval, 'minute')}, {days:.3g} days"),
+        ("cells", f"{counted(card.grid[0], 'row')} x {counted(card.grid[1], 'column')}"),
         ("missing", f"{_percent(missing, missing + values)} ({missing} of {missing + values} values)"),
     )
     return "\n".join(f"  {name:<9}{text}" for name, text in lines)
-
-
-def _of(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _percent(part: int, whole: int) -> str:

@@ -14,6 +14,7 @@ from bench.catalog.import_card import ImportCard
 from bench.catalog.importing.time_text import Clock
 from bench.errors import DataError
 from bench.mapped import pieces
+from bench.plain_text import counted
 from bench.types import MINUTES_PER_DAY
 
 if TYPE_CHECKING:
@@ -48,8 +49,7 @@ class TimeAxis:
     @property
     def notes(self) -> list[str]:
         """Sentences on what was decided, for the person who imports."""
-        one = self.missing == 1
-        gaps = f"{self.missing} {'slot has' if one else 'slots have'} no row; the values there are missing"
+        gaps = f"{counted(self.missing, 'slot has', 'slots have')} no row; the values there are missing"
         return [note for note in (self._clock.note(), gaps if self.missing else "") if note]
 
     def read(self, cells: pd.Series[Any] | NDArray[Any]) -> Times:

@@ -22,7 +22,7 @@ from bench.catalog.importing.times import TimeAxis
 from bench.catalog.missing import NAN
 from bench.errors import DataError
 from bench.mapped import PIECE
-from bench.plain_text import one_line
+from bench.plain_text import counted, one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +97,7 @@ class CsvFile:
         width = lines.width(line.text)
         if width != columns.width:
             self._fail(
-                f"has {width} {'cell' if width == 1 else 'cells'} in line {line.number} where the rows before have "
+                f"has {counted(width, 'cell')} in line {line.number} where the rows before have "
                 f"{columns.width}; write one cell for each column, and leave it empty where a value is missing"
             )
         if columns.empty and any(lines.cells(line)[-columns.empty :]):
