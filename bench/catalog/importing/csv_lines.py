@@ -15,12 +15,14 @@ from typing import IO, Final
 
 from bench.archives import Unpacked
 from bench.errors import DataError
+from bench.plain_files import open_plain
 from bench.plain_text import one_line
 
 HEAD: Final = 20  # lines that tell what a file is like
 LONGEST_LINE: Final = 2**26
 SIGNS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
+GZIP: Final = b"\x1f\x8b"
 UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -83,8 +85,8 @@ def csv_lines(path: Path, on_bytes: Callable[[int], None]) -> Iterator[tuple[Csv
         DataError: If it is no text, or its cells are separated in two ways.
     """
     try:
-        with path.open("rb") as file, _text(file) as text:
-            yield CsvLines(path, _lines(text, path)), lambda: on_bytes(file.tell())
+        with open_text(path) as (text, tell):
+            yield CsvLines(path, _lines(text, path)), lambda: on_bytes(tell())
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not written in UTF-8 ({one_line(error)}); save it as 'CSV UTF-8'") from error
     except (OSError, EOFError, ValueError, zlib.error, csv.Error) as error:
@@ -93,12 +95,19 @@ def csv_lines(path: Path, on_bytes: Callable[[int], None]) -> Iterator[tuple[Csv
         ) from error
 
 
-def _text(file: IO[bytes]) -> io.TextIOWrapper:
-    packed = file.read(2) == b"\x1f\x8b"
-    file.seek(0)
-    stream = io.BufferedReader(Unpacked(file)) if packed else file
-    peeked = stream.peek(2)[:2] if isinstance(stream, io.BufferedReader) else b""
-    return io.TextIOWrapper(stream, encoding="utf-16" if peeked in UTF16 else "utf-8-sig", newline=None)
+@contextmanager
+def open_text(path: Path) -> Iterator[tuple[IO[str], Callable[[], int]]]:
+    """Open a text in UTF-8 or UTF-16, which may be packed by gzip, and learn how to ask how many bytes were read.
+
+    Raises:
+        OSError: If it cannot be opened.
+    """
+    with open_plain(path) as file:
+        packed = file.peek(2)[:2] == GZIP
+        stream = io.BufferedReader(Unpacked(file)) if packed else file
+        encoding = "utf-16" if stream.peek(2)[:2] in UTF16 else "utf-8-sig"
+        with io.TextIOWrapper(stream, encoding=encoding, newline=None) as text:
+            yield text, file.tell
 
 
 def _lines(text: IO[str], path: Path) -> Generator[Line]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bench.catalog.import_card import ImportCard
-from bench.catalog.importing.packed import open_unpacked
+from bench.catalog.importing.csv_lines import open_text
 from bench.errors import DataError, require
 from bench.plain_text import one_line
 
@@ -26,26 +26,26 @@ UNREADABLE: Final = (OSError, ValueError, EOFError, zlib.error)  # pandas' own e
 
 @dataclass(frozen=True)
 class TextTable:
-    """A text with a header: CSV, or values apart by tabs or semicolons; packed by gzip if its name ends in ``.gz``."""
+    """A text with a header: CSV, or values apart by tabs, semicolons or bars; it may be packed by gzip."""
 
     where: Path
     card: ImportCard
 
     @cached_property
     def _first(self) -> str:
-        with _told(self.where, "a table"), open_unpacked(self.where) as stream:
-            return stream.readline(2**20).decode("utf-8-sig").strip()
+        with _told(self.where, "a table"), open_text(self.where) as (text, _):
+            return text.readline(2**20).strip()
 
     @property
     def _mark(self) -> str:
-        return max((",", "\t", ";"), key=self._first.count)
+        return max((",", "\t", ";", "|"), key=self._first.count)
 
     @cached_property
     def columns(self) -> Sequence[str]:
         import pandas as pd
 
-        with _told(self.where, "a table"), open_unpacked(self.where) as stream:
-            return [str(name) for name in pd.read_csv(stream, sep=self._mark, nrows=0, encoding="utf-8-sig").columns]
+        with _told(self.where, "a table"), open_text(self.where) as (text, _):
+            return [str(name) for name in pd.read_csv(text, sep=self._mark, nrows=0).columns]
 
     def frames(self, columns: Sequence[str], texts: Sequence[str]) -> Generator[tuple[pd.DataFrame, float]]:
         """As ``Table`` says.
@@ -58,23 +58,22 @@ class TextTable:
         size = max(1, self.where.stat().st_size)
         marks = [mark for mark in self.card.missing if isinstance(mark, str)]
         values = [name for name in columns if name not in texts]
-        with _told(self.where, "a table"), self.where.open("rb") as file, open_unpacked(self.where, file) as stream:
+        with _told(self.where, "a table"), open_text(self.where) as (text, tell):
             frames = pd.read_csv(
-                stream,
+                text,
                 sep=self._mark,
                 decimal=self.card.decimal or ("," if self._mark == ";" else "."),
                 usecols=[*columns],
                 dtype=dict.fromkeys(texts, "str"),
                 na_values=dict.fromkeys(values, marks),
                 keep_default_na=True,
-                encoding="utf-8-sig",
                 chunksize=LINES,
                 low_memory=False,
             )
             with frames:
                 for frame in frames:
                     lines = frame.assign(**{name: frame[name].fillna("") for name in texts})
-                    yield self._local(lines), file.tell() / size
+                    yield self._local(lines), tell() / size
 
     def _local(self, frame: pd.DataFrame) -> pd.DataFrame:
         """LibCity writes a Z behind times that are local."""
@@ -146,8 +145,6 @@ class FrameTable:
 def _told(path: Path, kind: str) -> Iterator[None]:
     try:
         yield
-    except DataError:
-        raise
     except UNREADABLE as error:
         raise DataError(
             f"{path} cannot be read as {kind} ({one_line(error)[:200]}); it may be cut off or not be what its name says"
