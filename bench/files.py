@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 NEVER: Final = 0  # when a file was last written
 NO_HARD_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK)
@@ -94,6 +94,17 @@ def lasting_name(path: Path, lock: Path) -> str:
             with atomic_write(path) as part:
                 part.write_text(uuid4().hex, encoding="ascii")
         return path.read_text(encoding="ascii")
+
+
+def is_locked(lock: Path) -> bool:
+    """Whether a process that lives holds this lock; no file is made to find that out."""
+    if not lock.exists():
+        return False
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 def network_file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> str | None:

@@ -62,6 +62,12 @@ def shown(uri: str) -> str:
     return f"{scheme}://***@{host}" if at and not FILES.match(uri) else uri
 
 
+def first_line(error: BaseException, uri: str | None) -> str:
+    """Of an error's text, with an address in it as it is shown; the error's type if it has no text."""
+    line, address = next(iter(str(error).splitlines()), "") or type(error).__name__, (uri or "").rstrip("/")
+    return line.replace(address, shown(address)) if address else line
+
+
 def openable(uri: str) -> str:
     """The address as MLflow opens it: in a path it would read "?" as the begin of options, and "%3F" as "?".
 

@@ -7,7 +7,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from msgspec import Struct
 
 from bench.errors import TrackingError
-from bench.files import lasting_name
+from bench.files import is_locked, lasting_name
 from bench.records.mlflow_address import shown
 from bench.records.mlflow_client import (
     COMMIT,
@@ -106,10 +106,12 @@ class MlflowStore:
         assert self._locks is not None  # noqa: S101 - it was opened for writing
         with self._alone():
             for run in search(self._client, self.experiment, f"tags.`{KIND}` = 'command' and {RUNNING}"):
-                if run.data.tags.get(HOME) == self._home and _free(self._lock_of(run.data.tags.get(COMMAND, ""))):
+                if run.data.tags.get(HOME) == self._home and not is_locked(
+                    self._lock_of(run.data.tags.get(COMMAND, ""))
+                ):
                     self._client.set_terminated(run.info.run_id, "KILLED")
             name = uuid.uuid4().hex
-            lock = self._lock_of(name)
+            lock = FileLock(self._lock_of(name))
             lock.acquire()
             facts = {"suite": command.suite, "profile": command.profile, "command": command.words[:VALUE_LENGTH]}
             tags = {f"stbench.{key}": value for key, value in facts.items() if value}
@@ -221,10 +223,10 @@ class MlflowStore:
         run = self._client.get_run(mlflow_id)
         return bool(run.info.status == "RUNNING" and run.info.lifecycle_stage == "active")
 
-    def _lock_of(self, name: str) -> FileLock:
+    def _lock_of(self, name: str) -> Path:
         """Held by a command for as long as its process lives."""
         assert self._locks is not None  # noqa: S101 - it was opened for writing
-        return FileLock(self._locks / f"mlflow-command-{name}.lock")
+        return self._locks / f"mlflow-command-{name}.lock"
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -293,15 +295,6 @@ def _data_set(spec: Spec, label: Label) -> DatasetInput:
     profile = {"synthetic": data.synthetic, "city": label.city, "sha256": data.sha256}
     known = Dataset(data.name, data.sha256[:DIGEST_LENGTH], "stbench", json.dumps(source), None, json.dumps(profile))
     return DatasetInput(known, [InputTag("mlflow.data.context", "train, val, test")])
-
-
-def _free(lock: FileLock) -> bool:
-    """Whether no process holds a lock."""
-    if not Path(lock.lock_file).exists():
-        return True
-    with suppress(Timeout), lock.acquire(timeout=0):
-        return True
-    return False
 
 
 def _curve(rows: Iterable[Epoch], at: int | None = None) -> list[Metric]:

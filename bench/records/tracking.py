@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from bench.errors import BenchError, TrackingError
-from bench.records.mlflow_address import shown
+from bench.records.mlflow_address import first_line, shown
 from bench.records.mlflow_client import schema_problem, silent
 from bench.records.mlflow_store import DIGEST, RUN_ID, Command, CommandRun, MlflowStore, digest
 from bench.records.record import Epoch, Record, dump
@@ -327,6 +327,5 @@ def _reason(error: Exception, uri: str) -> str:
         return str(problem)
     if isinstance(error, ModuleNotFoundError):
         return f"the package {error.name} is not installed"
-    line = next(iter(str(error).splitlines()), "") or type(error).__name__
-    line = line.replace(uri.rstrip("/"), shown(uri.rstrip("/"))) if uri.strip("/") else line
+    line = first_line(error, uri)
     return line if len(line) <= 160 else f"{line[:160]}…"

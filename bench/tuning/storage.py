@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from bench.errors import StoreError
+from bench.records.mlflow_address import first_line, shown
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -23,8 +24,6 @@ def open_storage(url: str | None, journal: Path) -> BaseStorage:
     """
     import optuna
 
-    from bench.records.mlflow_address import shown
-
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         journal.parent.mkdir(parents=True, exist_ok=True)
@@ -35,7 +34,7 @@ def open_storage(url: str | None, journal: Path) -> BaseStorage:
     except Exception as error:  # a database's driver raises many kinds
         address = shown(url) if url else journal
         raise StoreError(
-            f"the studies at {address} cannot be opened ({_reason(error, url)}); give --storage another address, or "
+            f"the studies at {address} cannot be opened ({first_line(error, url)}); give --storage another address, or "
             "mend this one"
         ) from error
 
@@ -56,17 +55,9 @@ def one_sentence(url: str | None) -> Iterator[None]:
         yield
     except (OptunaError, SQLAlchemyError, OSError, KeyError, JSONDecodeError) as error:
         raise StoreError(
-            f"the storage of the studies failed ({_reason(error.__cause__ or error, url)}); what is finished is kept "
+            f"the storage of the studies failed ({first_line(error.__cause__ or error, url)}); what is finished is kept "
             "there, and the same command goes on when it works again"
         ) from error
-
-
-def _reason(error: BaseException, url: str | None) -> str:
-    """The first line of an error, without the password of the address."""
-    from bench.records.mlflow_address import shown
-
-    line = next(iter(str(error).splitlines()), "") or type(error).__name__
-    return line.replace(url, shown(url)) if url else line
 
 
 def _journal(path: Path) -> BaseStorage:

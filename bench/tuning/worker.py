@@ -5,9 +5,9 @@ from __future__ import annotations
 import uuid
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
-from bench.files import lasting_name
+from bench.files import is_locked, lasting_name
 
 
 class Worker:
@@ -31,15 +31,7 @@ class Worker:
 
     def alive(self, name: str) -> bool:
         """Whether the worker of this name still runs."""
-        if name == self.name:
-            return True
-        if not self._file(name).exists():
-            return False
-        try:
-            with FileLock(self._file(name)).acquire(timeout=0):
-                return False
-        except Timeout:
-            return True
+        return name == self.name or is_locked(self._file(name))
 
     def _file(self, name: str) -> Path:
         return self.locks / f"worker-{name}.lock"
