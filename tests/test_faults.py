@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
-import pickle  # noqa: TID251 - of ours
 import re
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ APART = ("deletes_data", "deletes_results", "kills_its_parent")  # whose neighbo
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in APART)
 BUDGET = ("train.epochs=1", "train.steps_per_epoch=2", "train.batch_size=8")
 LIMIT_S = 20
-MARK = "FAULT_SECONDS"  # in the environment of every process of a command, and of those that it leaves
+MARK = "FAULT_MARK"  # in the environment of every process of a command, and of those that it leaves
 
 
 @dataclass(frozen=True)
@@ -33,14 +34,21 @@ class Command:
     """A command that was run.
 
     Attributes:
+        results: Its results folder.
         code: Its exit code.
+        text: All that it printed.
         left: Processes that outlived it.
     """
 
+    results: str
     code: int
     text: str
-    records: dict[str, Record]
     left: list[int]
+
+    @cached_property
+    def records(self) -> dict[str, Record]:
+        """By model."""
+        return {record.model: record for record in ResultStore(Path(self.results)).records()}
 
 
 def install(folder: Path) -> None:
@@ -75,8 +83,7 @@ def stbench(command: str, names: Sequence[str], folder: Path, *more: str, mark: 
         text=True,
         check=False,
     )
-    records = {record.model: record for record in ResultStore(results).records()}
-    return Command(ran.returncode, ran.stdout, records, _marked(mark))
+    return Command(results=str(results), code=ran.returncode, text=ran.stdout, left=_marked(mark))
 
 
 def _marked(mark: str) -> list[int]:
@@ -110,17 +117,15 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> Command:
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "faults"
     with FileLock(f"{folder}.lock"):
-        if not (folder / "ran.pickle").exists():
+        if not (kept := folder / "ran.json").exists():
             folder.mkdir()
             make_tiny(folder)
             install(folder)
             ran = stbench(
                 "run", NAMES, folder, "--jobs", "2", "--time-limit", str(LIMIT_S), mark=f"{folder.stat().st_ino}"
             )
-            (folder / "ran.pickle").write_bytes(pickle.dumps(ran))
-        ran = pickle.loads((folder / "ran.pickle").read_bytes())  # noqa: S301
-    assert isinstance(ran, Command)
-    return ran
+            kept.write_text(json.dumps(asdict(ran)), encoding="utf-8")
+        return Command(**json.loads(kept.read_text(encoding="utf-8")))
 
 
 @pytest.mark.slow

@@ -95,8 +95,13 @@ def finish(processes: Sequence[Any], *, answered: bool) -> None:
 
 
 def _sentence(code: int | None) -> str:
-    """How a process ended, in a sentence."""
-    if code is not None and code < 0:
+    """How a process ended, in a sentence; without a code it has not."""
+    if code is None:
+        return (
+            "the process of this run closed its pipe to the command and went on without it, and was ended; its model, "
+            "or a library it uses, closes files that are not its own"
+        )
+    if code < 0:
         with contextlib.suppress(ValueError):
             name = signal.Signals(-code).name
             why = ", as the system does when memory runs out" if name == "SIGKILL" else ""

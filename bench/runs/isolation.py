@@ -324,8 +324,24 @@ def _packed(answer: object) -> memoryview:
 
 
 def _end_with_parent() -> None:
+    """End when the process that started this one does.
+
+    A model that closes all files closes what tells of that, too, and the next file has its number.
+    """
     parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
+    if parent is None:
+        return
+    before = _file_at(parent.sentinel)
+    parent.join()
+    if _file_at(parent.sentinel) == before:
         end_group(os.getpid())
         os._exit(1)
+
+
+def _file_at(handle: int) -> tuple[int, int] | None:
+    """Which file a descriptor is of; None for a closed one, and for a handle of Windows."""
+    try:
+        about = os.fstat(handle)
+    except OSError:
+        return None
+    return about.st_dev, about.st_ino

@@ -11,7 +11,7 @@ from bench.types import Window
 from .healthy import Config as Config
 from .healthy import Model as Healthy
 
-EXPECTED = "WorkerError: "
+EXPECTED = "WorkerError: .* ended with exit code 0 and no word"
 
 
 class Model(Healthy):

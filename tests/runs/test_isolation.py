@@ -20,6 +20,7 @@ from bench.catalog.data import Catalog
 from bench.context import RunContext, flags_kept
 from bench.errors import WorkerError
 from bench.records.record import DoneRun, Record
+from bench.runs import ends
 from bench.runs.ends import END_S, End, RaisedError
 from bench.runs.isolation import Workers, call
 from bench.runs.plan import Selection, plan
@@ -155,14 +156,25 @@ def test_a_worker_that_dies_is_heard_though_its_child_lives_and_the_child_ends_w
     assert gone(told[0])
 
 
+def test_a_worker_that_closes_all_files_does_not_take_its_parent_for_gone() -> None:
+    with pytest.raises(WorkerError, match="exit code 0 and no word"):
+        call(errands.closes_all_files, 0.5)
+
+
+def test_a_worker_that_cannot_be_heard_any_more_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ends, "END_S", 0.2)
+    with pytest.raises(WorkerError, match="closed its pipe to the command and went on without it"):
+        call(errands.closes_all_files, 3600)
+
+
 def test_a_model_that_ends_the_fork_server_ends_no_other_worker() -> None:
-    ends: dict[str, End] = {}
+    came: dict[str, End] = {}
     with Workers() as workers:
-        workers.start(time.sleep, 2.0, on_end=lambda end: ends.update(sleeper=end))
-        workers.start(errands.kills_the_fork_server, on_end=lambda end: ends.update(killer=end), limit=1)
+        workers.start(time.sleep, 2.0, on_end=lambda end: came.update(sleeper=end))
+        workers.start(errands.kills_the_fork_server, on_end=lambda end: came.update(killer=end), limit=1)
         while len(workers):
             workers.listen()
-    assert (ends["sleeper"].how, ends["killer"].how) == ("answer", "raised")
+    assert (came["sleeper"].how, came["killer"].how) == ("answer", "raised")
     assert call(errands.doubled, 3)[0] == 6
 
 

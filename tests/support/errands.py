@@ -100,6 +100,17 @@ def leaves_a_child(caller: Caller) -> int:
     os._exit(3)
 
 
+def closes_all_files(seconds: float) -> None:
+    """Their numbers are those of pipes that end, and every thread that waits for one looks at it again."""
+    os.closerange(3, 4096)
+    for _ in range(8):
+        os.close(os.pipe()[1])
+    signal.signal(signal.SIGUSR1, lambda *_: None)
+    for thread in threading.enumerate():
+        signal.pthread_kill(thread.ident or 0, signal.SIGUSR1)
+    time.sleep(seconds)
+
+
 def kills_the_fork_server() -> None:
     os.kill(os.getppid(), signal.SIGKILL)
     time.sleep(3600)
