@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,7 @@ from bench.cli.missing import missing
 from bench.cli.options import PlanOptions, typed, with_options
 from bench.cli.plan import announce, expect, show_expected, show_plan
 from bench.cli.terminal import Console
+from bench.plain_text import counted
 from bench.records.saved import NOTHING, Saving
 
 if TYPE_CHECKING:
@@ -36,72 +38,69 @@ NEXT = (
 )
 
 
-@with_options(ExecutionOptions, name="execution")
-@with_options(PlanOptions)
-def run(
-    *,
-    options: PlanOptions,
-    execution: ExecutionOptions,
+@dataclass(frozen=True, kw_only=True)
+class MakingOptions:
+    """Whether and how the planned runs are made, and what is kept of them."""
+
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the planned runs and the time they may take; run nothing.")
-    ] = False,
+    ] = False
     force: Annotated[
         bool, typer.Option("--force", help="Repeat finished runs; the old records are kept in superseded/.")
-    ] = False,
+    ] = False
     compiled: Annotated[
         bool,
         typer.Option("--compile", help="Train with torch.compile, which pays on long runs if at all."),
-    ] = False,
+    ] = False
     save_forecasts: Annotated[
         bool, typer.Option("--save-forecasts", help="Keep all test forecasts of each run, in results/forecasts.")
-    ] = False,
+    ] = False
     save_weights: Annotated[
         bool, typer.Option("--save-weights", help="Keep the scored weights of each run, in results/weights.")
-    ] = False,
-) -> None:
+    ] = False
+
+    @property
+    def saving(self) -> Saving:
+        return Saving(forecasts=self.save_forecasts, weights=self.save_weights)
+
+
+@with_options(ExecutionOptions, name="execution")
+@with_options(PlanOptions)
+@with_options(MakingOptions, name="making")
+def run(*, options: PlanOptions, execution: ExecutionOptions, making: MakingOptions) -> None:
     """Run a suite; finished runs are not repeated, and tables are written at the end.
 
     Exit code 0: all done. 1: some runs failed. 2: the command or its data are wrong.
     """
-    tracked, saving = options.prepare(track=not dry_run), Saving(forecasts=save_forecasts, weights=save_weights)
+    dry, tracked = making.dry_run, options.prepare(track=not making.dry_run)
     console, suite, catalog = Console(), options.chosen_suite, options.catalog
     asked = execution.asked(options.device, partial(console.print, style="dim", highlight=False, soft_wrap=True))
     executor = asked.made() if asked.here else None  # another one is connected to when there is something to make
-    plan = _planned(console, options, suite, catalog, fetch=not dry_run)
-    for sentence in missing(plan, catalog) if dry_run else ():  # before trials, which may take minutes
+    plan = _planned(console, options, suite, catalog, fetch=not dry)
+    for sentence in missing(plan, catalog) if dry else ():  # before trials, which may take minutes
         print_line(f"missing: {sentence}")
-    threads, limit = execution.threads, execution.time_limit
+    threads, limit, force = execution.threads, execution.time_limit, making.force
     expected = expect(
-        console, plan, catalog, options.results, executor, threads=threads, limit=limit, force=force, thorough=dry_run
+        console, plan, catalog, options.results, executor, threads=threads, limit=limit, force=force, thorough=dry
     )
-    if dry_run:
+    failed = 0
+    if dry:
         show_expected(console, plan, expected)
     else:
         announce(console, expected)
-        _say_unsaved(plan, options.results, saving if not force else NOTHING, before=True)
+        _say_unsaved(plan, options.results, making.saving if not force else NOTHING, before=True)
         with _tracker(console, tracked, options, suite) as trackers:  # tables are there before MLflow is waited for
-            made = plan if force else _unfinished(plan, options.results)
             outcome = _execute(
-                console,
-                plan,
-                catalog,
-                executor or asked,
-                options,
-                trackers,
-                force=force,
-                compiled=compiled,
-                traceback=execution.traceback,
-                time_limit=limit,
-                paces=expected.paces,
-                saving=saving,
+                console, plan, catalog, executor or asked, trackers, expected.paces, options, execution, making
             )
+            failed = outcome["failed"]
             written = _finish(console, options, suite, plan, outcome, force=force)
             for tracker in trackers:
                 tracker.files_written(written)
-            _say_unsaved(made, options.results, saving, before=False)
+            _say_unsaved(expected.todo, options.results, making.saving, before=False)
     if options.profile == "quick":
         print_line(NEXT)
-    if not dry_run and outcome["failed"]:
+    if failed:
         raise typer.Exit(1)
 
 
@@ -122,39 +121,29 @@ def _execute(
     plan: Sequence[PlannedRun],
     catalog: Catalog,
     executor: Executor | Asked,
-    options: PlanOptions,
     trackers: Sequence[Observer],
-    *,
-    force: bool,
-    compiled: bool,
-    traceback: bool,
-    time_limit: float | None,
     paces: Mapping[str, Pace] | None,
-    saving: Saving,
+    options: PlanOptions,
+    execution: ExecutionOptions,
+    making: MakingOptions,
 ) -> Counter[str]:
+    """Make the runs of a plan, and count what became of them."""
     from bench.records.store import ResultStore
     from bench.runs.session import execute
 
-    with ConsoleObserver(console, len(plan), ResultStore(options.results), traceback=traceback) as screen:
+    with ConsoleObserver(console, len(plan), ResultStore(options.results), traceback=execution.traceback) as screen:
         return execute(
             plan,
             catalog,
             options.results,
             executor=executor,
-            force=force,
-            compiled=compiled,
-            time_limit=time_limit,
+            force=making.force,
+            compiled=making.compiled,
+            time_limit=execution.time_limit,
             paces=paces,
             observers=[screen, *trackers],
-            saving=saving,
+            saving=making.saving,
         )
-
-
-def _unfinished(plan: Sequence[PlannedRun], results: Path) -> list[PlannedRun]:
-    from bench.records.store import ResultStore
-
-    store = ResultStore(results)
-    return [run for run in plan if not store.has(run.dataset, run.model, run.run_id)]
 
 
 def _say_unsaved(plan: Sequence[PlannedRun], results: Path, saving: Saving, *, before: bool) -> None:
@@ -166,7 +155,7 @@ def _say_unsaved(plan: Sequence[PlannedRun], results: Path, saving: Saving, *, b
         print_line(sentence)
     for kind in () if before else saving.kinds:
         if saved := sum(saved_path(results, run, kind).exists() for run in plan):
-            print_line(f"saved {kind} of {saved} {'run' if saved == 1 else 'runs'}: {results / kind}")
+            print_line(f"saved {kind} of {counted(saved, 'run')}: {results / kind}")
 
 
 def _quick(plan: Sequence[PlannedRun]) -> str:
