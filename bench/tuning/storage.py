@@ -55,8 +55,8 @@ def one_sentence(url: str | None) -> Iterator[None]:
         yield
     except (OptunaError, SQLAlchemyError, OSError, KeyError, JSONDecodeError) as error:
         raise StoreError(
-            f"the storage of the studies failed ({first_line(error.__cause__ or error, url)}); what is finished is kept "
-            "there, and the same command goes on when it works again"
+            f"the storage of the studies failed ({first_line(error.__cause__ or error, url)}); "
+            "what is finished is kept there, and the same command goes on when it works again"
         ) from error
 
 
