@@ -34,8 +34,8 @@ class UnknownNameError(BenchError):
         choices = sorted(known)
         near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
         hint = [f"did you mean '{near[0]}'?"] if near else []
-        listed = f"known: {', '.join(choices) or 'none'}."
-        super().__init__(" ".join([f"there is no {what} named '{name}';", *hint, listed, *notes]))
+        listed = f"known: {', '.join(choices) or 'none'}"
+        super().__init__("; ".join([" ".join([f"there is no {what} named '{name}';", *hint, listed]), *notes]))
 
 
 class ConfigError(BenchError):

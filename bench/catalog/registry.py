@@ -55,7 +55,7 @@ def find(group: Group, name: str) -> Plugin:
     """
     plugins = _known(group)
     if name not in plugins:
-        hint = f"A file of your own is given by its path, or listed in ${own_files.VARIABLE}."
+        hint = f"a file of your own is given by its path, or listed in ${own_files.VARIABLE}"
         raise UnknownNameError(NOUNS[group], name, plugins, *(own_files.useless_entries() or [hint]))
     if plugins[name].problem:
         raise ConfigError(plugins[name].problem)

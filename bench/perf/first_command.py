@@ -7,6 +7,7 @@ is asked for in place of ``--all``.
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from bench.perf._watched import Watched, watched
 from bench.records.record import DoneRun, parse
 
 MOST = (180, 2)  # seconds of a first and of a second command
-PLANNED = " runs = "  # in the line that shows the plan
+PLANNED = re.compile(r": [\d,]+ runs? = ")  # in the line that shows the plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ def phases(seen: Watched, results: Path) -> list[Phase]:
     """The phases of a command that made all records of a results folder; one that it did not have is left out."""
     spans = [(file.stat().st_mtime, record.cost.wall_s) for file, record in _records(results) if record.cost]
     written = [file.stat().st_mtime for name in ("tables", "figures") for file in (results / name).glob("*")]
-    plan = next((moment for moment, line in seen.lines if PLANNED in line), seen.started)
+    plan = next((moment for moment, line in seen.lines if PLANNED.search(line)), seen.started)
     begin = min((moment - seconds for moment, seconds in spans), default=plan)
     made = max((moment for moment, _ in spans), default=begin)
     ends = {

@@ -20,6 +20,7 @@ import typer
 
 from bench.errors import WorkerError
 from bench.perf._measure import Cell, Measurement, Out, in_turn, ratio_of, report, run
+from bench.plain_text import counted
 from bench.records.record import DoneRun
 from bench.records.store import ResultStore
 
@@ -74,7 +75,9 @@ def check_equal(results: list[Path], runs: int) -> None:
             raise WorkerError(f"{len(scores)} of {runs} runs are done; 'stbench run' says why the others are not")
         different = [run_id for run_id, text in scores.items() if every[0].get(run_id) != text]
         if different:
-            raise WorkerError(f"{len(different)} runs have other scores side by side, such as {different[0]}")
+            raise WorkerError(
+                f"{counted(len(different), 'run has', 'runs have')} other scores side by side, such as {different[0]}"
+            )
 
 
 def scores_of(results: Path) -> dict[str, bytes]:

@@ -32,7 +32,7 @@ def test_one_bit_of_one_score_is_a_difference(tmp_path):
     mae = run.scores["test"]["mae"]
     score = replace(mae, overall=mae.overall * (1 + 2**-52))
     other = replace(run, scores={**run.scores, "test": {**run.scores["test"], "mae": score}})
-    with pytest.raises(WorkerError, match=f"1 runs have other scores side by side, such as {run.run_id}"):
+    with pytest.raises(WorkerError, match=f"1 run has other scores side by side, such as {run.run_id}"):
         jobs.check_equal([folder(tmp_path / "one", [run]), folder(tmp_path / "two", [other])], 1)
 
 

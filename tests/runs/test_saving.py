@@ -194,7 +194,7 @@ def test_saving_without_a_results_folder_is_refused(tiny):
 def test_worker_processes_save_where_the_records_are_and_a_second_call_warns(tiny, tmp_path):
     choices = {"models": ["last_value"], "datasets": ["tiny"], "data_dir": tiny, "results": tmp_path / "results"}
     bench.run(**choices)
-    with pytest.warns(UserWarning, match="1 of 1 runs is already done without saved weights"):
+    with pytest.warns(UserWarning, match="1 of 1 run is already done without saved weights"):
         results = bench.run(**choices, save_weights=True)
     assert not (tmp_path / "results" / "weights").exists()
     results = bench.run(**choices, save_forecasts=True, save_weights=True, force=True)

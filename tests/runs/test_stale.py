@@ -39,13 +39,13 @@ def stbench(project: Project, tiny: Path, tmp_path: Path):
 
 def test_a_run_stays_current_after_swapped_imports_and_is_stale_after_an_edit(stbench, project: Project) -> None:
     stbench("run", "--no-track")
-    assert stbench("status").endswith("1 runs: 1 done")
+    assert stbench("status").endswith("1 run: 1 done")
     project.edit("baselines/toy_mean.py", TORCH, "from torch import Tensor, nn\nimport torch\n")
     project.move("baselines/_toy.py", "baselines/_share.py")
     project.edit("baselines/toy_mean.py", "._toy", "._share")
-    assert stbench("status").endswith("1 runs: 1 done")
+    assert stbench("status").endswith("1 run: 1 done")
     project.edit("baselines/_share.py", "1.0", "0.9")
-    assert stbench("status").endswith("1 runs: 1 stale")
+    assert stbench("status").endswith("1 run: 1 stale")
 
 
 def test_a_run_of_a_record_of_the_schema_before_is_stale_and_not_missing() -> None:
