@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 import traceback
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -178,13 +179,27 @@ def environment(context: RunContext, run: PlannedRun, *, compiled: bool = False)
 
 def libraries() -> dict[str, str]:
     """Versions of the libraries that a result may depend on."""
-    versions = {}
-    for name in LIBRARIES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = "absent"
-    return versions
+    return {name: _version(name) for name in LIBRARIES}
+
+
+@cache
+def is_checkout(root: Path) -> bool:
+    """Whether a folder is the top of a git checkout; one that lies within another's, as an installed copy may, is not.
+
+    Neither this nor a library's version changes while a command runs: the fork server asks once for all runs.
+    """
+    try:
+        return Path(_git("rev-parse", "--show-toplevel")).resolve() == root.resolve()
+    except (OSError, subprocess.SubprocessError):
+        return False
+
+
+@cache
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
 
 
 def _commit(run: PlannedRun) -> str | None:
@@ -192,9 +207,9 @@ def _commit(run: PlannedRun) -> str | None:
 
     None outside a checkout of the project's own.
     """
+    if not is_checkout(registry.ROOT):
+        return None
     try:
-        if Path(_git("rev-parse", "--show-toplevel")).resolve() != registry.ROOT.resolve():
-            return None  # installed into someone else's checkout, such as a virtual environment in it
         commit = _git("describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*")
         return commit if commit.endswith("+") or in_the_commit(run.dataset, run.model) else f"{commit}+"
     except (OSError, subprocess.SubprocessError):
