@@ -97,7 +97,7 @@ def expect(
     """How long the missing runs will take: from earlier records, else from short trials, which a bar shows.
 
     With ``thorough`` all unknown paces are tried, else only those whose trial is cheap beside its runs, each for at
-    most ``limit`` seconds. Without an executor that works here nothing is known.
+    most ``limit`` seconds, and all of them for two minutes. Without an executor that works here nothing is known.
     """
     from bench.records.store import ResultStore
     from bench.runs import estimate
@@ -125,7 +125,14 @@ def expect(
     trials = estimate.trials(todo, known, shapes, cheap=not thorough)
     with bars(console) as progress:
         paces, failures = paces_with_trials(
-            trials, known, catalog, device, _shown_on(progress, len(trials)), threads=threads, limit=limit
+            trials,
+            known,
+            catalog,
+            device,
+            _shown_on(progress, len(trials)),
+            threads=threads,
+            limit=limit,
+            budget=estimate.TRIALS_S,
         )
     return _expected(plan, todo, paces, shapes, executor.jobs, failures)
 
@@ -190,6 +197,7 @@ def show_expected(console: Console, plan: Sequence[PlannedRun], expected: Expect
     console.print(table)
     time = f", {expected.time}" if expected.todo and expected.time else ""
     console.print(f"{len(expected.todo)} of {counted(len(plan), 'run')} to do{time}; nothing was run", highlight=False)
-    for method, reason in expected.failures.items():
-        text = f"[yellow]not in the estimate: {escape(method)}: {escape(reason)}[/yellow]"
+    for reason in dict.fromkeys(expected.failures.values()):
+        methods = ", ".join(method for method, why in expected.failures.items() if why == reason)
+        text = f"[yellow]not in the estimate: {escape(methods)}: {escape(reason)}[/yellow]"
         console.print(text, highlight=False, soft_wrap=True)

@@ -29,6 +29,7 @@ TRIAL_WINDOWS = 64  # passed forward, a batch of the evaluator's
 CHECKED_WINDOWS = 4  # after each training step
 SAME_SIZE = 2.0  # a frame of up to so many times the values, or as small a part of them, needs no trial of its own
 LARGEST_SHARE = 0.07  # of the work whose time a trial predicts
+TRIALS_S = 120.0  # seconds that all trials of a command may take
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,21 +99,23 @@ def trials(
 ) -> list[PlannedRun]:
     """The runs to try: of each ``pace_key`` one on the smallest grid, and one on the largest if that is much larger.
 
+    First come those on the smallest, which tell something of every method; then those on the largest.
+
     A grid like one that ``paces`` know of is not tried again. With ``cheap``, neither are those whose trials would be
     more than a small share of their work, such as a single short run: the runs themselves will soon tell.
     """
     alike: dict[str, list[PlannedRun]] = defaultdict(list)
     for run in runs:
         alike[pace_key(run.spec)].append(run)
-    tried: list[PlannedRun] = []
+    tried: list[tuple[int, PlannedRun]] = []
     for key, same in alike.items():
         trained = not registry.is_naive(same[0].model)
         wanted = _extremes(same, paces.get(key), shapes)
         price = sum(_trial_work(run, shapes[run.dataset], trained=trained) for run in wanted)
         whole = sum(planned_work(run, shapes[run.dataset], trained=trained) for run in same)
         if not cheap or price <= LARGEST_SHARE * whole:
-            tried += wanted
-    return sorted(tried, key=lambda run: run.dataset)  # one data set after the other, so that each is read once
+            tried += enumerate(wanted)
+    return [run for _, run in sorted(tried, key=lambda each: (each[0], each[1].dataset))]  # each is read twice at most
 
 
 def _extremes(

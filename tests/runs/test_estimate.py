@@ -17,7 +17,9 @@ from torch import nn
 
 from bench.catalog import registry
 from bench.cli.plan import announce, expect
+from bench.errors import TimeLimitError
 from bench.records.store import ResultStore
+from bench.runs.ends import RaisedError
 from bench.runs.estimate import (
     Pace,
     cheapest_first,
@@ -28,6 +30,7 @@ from bench.runs.estimate import (
     trials,
     work,
 )
+from bench.runs.execution import failure_of
 from bench.runs.plan import Selection, plan
 from bench.runs.runner import Runner
 from bench.runs.suite import load_suite
@@ -226,6 +229,7 @@ def test_a_kind_is_tried_on_the_smallest_grid_and_on_a_much_larger_one(make_plan
 
     both = [(name, model) for name in ("tiny", "tiny2") for model in ("last_value", "stid")]
     assert tried(tiny=100, tiny2=201) == both
+    assert tried(tiny=201, tiny2=100) == both[2:] + both[:2]  # the smallest first, whatever their names
     assert tried(tiny=100, tiny2=200) == both[:2]
     assert tried(tiny=200, tiny2=100) == both[2:]
     known = {pace_key(run.spec): Pace(trained=True, seconds={260: 1.0}) for run in runs}
@@ -302,6 +306,53 @@ def test_random_numbers_go_on_as_without_a_trial(make_plan):
         try_all(runs)
         drawn.append((torch.rand(1).item(), np.random.rand(), random.random()))  # noqa: NPY002
     assert drawn[0] == drawn[1]
+
+
+def test_trials_end_when_their_time_is_over_and_what_is_left_is_told(make_plan, monkeypatch):
+    runs = make_plan("last_value", "stid", "dlinear", datasets=("tiny",))
+    clock = iter(range(0, 1000, 50))  # of the begin, and of each trial's
+    monkeypatch.setattr("bench.runs.timing.time.monotonic", lambda: next(clock))
+    tried = []
+    paces, failures = paces_with_trials(
+        runs, {}, Large(), "cpu", lambda run: tried.append(run.model), budget=101, isolated=False
+    )
+    assert tried == [run.model for run in runs[:2]]
+    assert set(paces) == {pace_key(run.spec) for run in runs[:2]}
+    assert failures == {runs[2].model: "trials have a time limit of their own, which was over"}
+
+
+def test_a_method_whose_pace_is_known_is_in_the_estimate_though_time_is_over(make_plan):
+    runs = make_plan("stid", datasets=("tiny",))
+    known = {pace_key(runs[0].spec): Pace(trained=True, seconds={24: 1.0})}
+    assert paces_with_trials(runs, known, Large(), "cpu", lambda run: 1 / 0, budget=0, isolated=False) == (known, {})
+
+
+@pytest.mark.parametrize(("limit", "reason"), [(None, "trials have"), (900.0, "trials have"), (1.0, "it took longer")])
+def test_a_trial_has_no_more_time_than_is_left_of_all(make_plan, monkeypatch, limit, reason):
+    given = []
+
+    def never_ends(*_, limit, **__):
+        given.append(limit)
+        raise RaisedError(failure_of(TimeLimitError(limit)))
+
+    monkeypatch.setattr("bench.runs.timing.call", never_ends)
+    monkeypatch.setattr("bench.runs.timing.time.monotonic", lambda: 0.0)
+    (run,) = make_plan("stid", datasets=("tiny",))
+    _, failures = paces_with_trials([run], {}, Large(), "cpu", lambda run: None, limit=limit, budget=120.0)
+    assert given == [1.0 if limit == 1.0 else 120.0]
+    assert failures[run.method].startswith(reason)
+
+
+def test_a_plan_gives_all_of_its_trials_two_minutes(catalog, make_plan, tmp_path, monkeypatch):
+    given = {}
+
+    def no_trials(*_, **options):
+        given.update(options)
+        return {}, {"stid": "it is ill", "dlinear": "it is ill"}
+
+    monkeypatch.setattr("bench.runs.timing.paces_with_trials", no_trials)
+    printed(catalog, make_plan("stid"), tmp_path)
+    assert given["budget"] == 120
 
 
 def printed(catalog, runs, results, *, terminal=False, force=False, thorough=True):
