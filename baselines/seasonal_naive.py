@@ -1,5 +1,7 @@
 """Seasonal naive: what was at the same slot of the day on the last day, or on the same day of the last week.
 
+Where a step is a week or a month, the day stands for the year: what was in the same week or month of the last year.
+
 The naive forecast of a seasonal series (Hyndman and Athanasopoulos, "Forecasting: Principles and Practice"). Where the
 horizon is longer than the season, the last season before the origin is repeated. Where the value is missing, that of
 the season before it stands in, up to seven days or four weeks ago; where none was observed, the training mean of the
@@ -56,7 +58,8 @@ class Model(nn.Module):
         if not days:
             raise ConfigError(
                 f"the seasonal naive forecast of {config.days} days needs what was {config.days} days before, and this "
-                f"task withholds it; leave the model out, or name {config.days} in task.days_back"
+                f"task withholds it; leave the model out, or, unless steps are weeks or months, name {config.days} in "
+                "task.days_back"
             )
         self.seasons = [DAYS_BACK.index(each) for each in days]
 

@@ -51,6 +51,7 @@ from ._cells import Squares, squares
 from ._language import Language, SelfAttention, Vocabulary, load, sizes_of
 
 DAYS_BACK = (7, 1)
+MONTHS = 12
 DAYS = 7
 EPSILON = 1e-5
 MOST_SEQUENCES = 100
@@ -240,6 +241,13 @@ class Reprogramming(nn.Module):
         return out.view(rows, steps, -1)
 
 
+def _step(shape: TaskShape) -> str:
+    """The length of a step in words."""
+    if shape.season == "year":
+        return "month" if shape.slots_per_day == MONTHS else "week"
+    return f"{MINUTES_PER_DAY // shape.slots_per_day} minutes"
+
+
 class Prompt(nn.Module):
     """Words about data and task, the same for all, and about each series; numbers are written digit by digit."""
 
@@ -253,9 +261,8 @@ class Prompt(nn.Module):
         self.lags = min(TOP_LAGS, steps // 2 + 1)
         self.lag_digits = len(str(steps // 2))
         height, width = shape.grid
-        minutes = MINUTES_PER_DAY // shape.slots_per_day
         about = (
-            f"Data: {shape.channels} channels on a grid of {height} x {width} cells, one step every {minutes} minutes. "
+            f"Data: {shape.channels} channels on a grid of {height} x {width} cells, one step every {_step(shape)}. "
             f"Task: forecast the next {shape.horizon} steps given {steps} steps. "
             "Statistics, in tenths:"
         )

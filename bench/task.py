@@ -22,6 +22,7 @@ from bench.types import DatasetCard, ModelPlugin, Series, SpatioTemporalData, Ta
 from bench.windows import Scaler, WindowSet, fit_scaler, origins, spread
 
 MOST: Final = 0.5  # of the training windows
+DAYS_OF_A_WEEK: Final = 7
 
 
 def task_for(
@@ -68,11 +69,12 @@ class Task:
             test_allowed: False in tuning, where test stays closed.
 
         Raises:
-            TaskError: If a split has no window, or ``days_back`` are no whole numbers of days from 1 on.
+            TaskError: If a split has no window, ``days_back`` are no whole numbers of days from 1 on, or the settings
+                name weeks where the season is the year.
         """
         self._data, self._device, self._test_allowed = data, device, test_allowed
         self.settings = settings
-        self._days_back, self.days_hidden = _days(settings, days_back)
+        self._days_back, self.days_hidden = _days(settings, days_back, data.card)
         self.split = chronological_split(len(data.values))
         self.test_reads = 0
         self._complete = data.mask is None and bool(data.cell_mask.all())
@@ -139,24 +141,35 @@ class Task:
             grid=(height, width),
             slots_per_day=self._data.card.slots_per_day,
             days_back=tuple(days for days in self._days_back if days not in self.days_hidden),
+            season="year" if self._data.card.yearly else "day",
         )
 
     def _split_origins(self, name: str) -> NDArray[np.int64]:
         bounds, settings = self.split[name], self.settings
-        starts = origins(
-            bounds,
-            segments=self._data.segments,
-            history=settings.history,
-            horizon=settings.horizon,
-            protocol=settings.protocol,
-        )
+        starts = self._every_origin(name, settings.history, settings.horizon)
         if not len(starts):
             raise TaskError(
                 f"the {name} split of '{self._data.card.name}' has {bounds[1] - bounds[0]} slots and holds no window "
-                f"of {settings.history} -> {settings.horizon} steps under protocol '{settings.protocol}'; use a "
-                "shorter task"
+                f"of {settings.history} -> {settings.horizon} steps under protocol '{settings.protocol}'; "
+                f"{self._shorter_task()}"
             )
         return starts
+
+    def _shorter_task(self) -> str:
+        """What to do where a split has no window: the longest task of which every split has one."""
+        for steps in range(min(self.settings.history, self.settings.horizon), 0, -1):
+            if all(len(self._every_origin(name, steps, steps)) for name in self.split):
+                return f"use a shorter task, such as task.history={steps} and task.horizon={steps}"
+        return "the data are too short for any task"
+
+    def _every_origin(self, name: str, history: int, horizon: int) -> NDArray[np.int64]:
+        return origins(
+            self.split[name],
+            segments=self._data.segments,
+            history=history,
+            horizon=horizon,
+            protocol=self.settings.protocol,
+        )
 
     def _used(self, name: str, starts: NDArray[np.int64]) -> NDArray[np.int64]:
         """Of the origins of a split those that are used where windows are few.
@@ -191,7 +204,7 @@ class Task:
     def with_days(self, days_back: tuple[int, ...]) -> Task:
         """The same task for a model whose file asks for these days before; its test stays closed."""
         other = copy(self)
-        other._days_back, other.days_hidden = _days(self.settings, days_back)
+        other._days_back, other.days_hidden = _days(self.settings, days_back, self.card)
         other.shape, other._test_allowed = other._shape(), False
         days: dict[str, Any] = {"days_back": other._days_back, "days_hidden": other.days_hidden}
         other.train, other.val = (replace(part, **days) for part in (self.train, self.val))
@@ -287,13 +300,22 @@ class Task:
         return values
 
 
-def _days(settings: TaskSettings, own: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _days(settings: TaskSettings, own: tuple[int, ...], card: DatasetCard) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The days before in ``Window.past``, in its order, and those of them that the task withholds.
 
     A model whose file asks for days finds just these, as it is written for them; to any other the task's are offered.
+    Where the season is the year there are no weeks to look back for: a model that wants the same day of last week does
+    not mean the year seven years ago.
     """
     if any(type(days) is not int or days < 1 for days in own):
         raise TaskError(f"DAYS_BACK is {own!r}, wanted whole numbers of days, 1 or more")
     given = tuple(own) if settings.days is None else settings.days
+    if card.yearly:
+        if weeks := [days for days in settings.days or () if days % DAYS_OF_A_WEEK == 0]:
+            raise TaskError(
+                f"task.days_back names {weeks[0]}, which are weeks, but a step of '{card.name}' is a week or a month, "
+                "so days before are years; say task.days_back=1 for the year before"
+            )
+        given = tuple(days for days in given if days % DAYS_OF_A_WEEK)
     days_back = tuple(own) or given
     return days_back, tuple(days for days in days_back if days not in given)

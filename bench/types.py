@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MINUTES_PER_DAY = 24 * 60
+WEEK = 7 * MINUTES_PER_DAY
+MONTH = 43_830  # on average; a step of this length is a calendar month, whose length in minutes nobody asks for
+MINUTES_PER_YEAR = 12 * MONTH
 Segments: TypeAlias = tuple[tuple[int, int], ...]
 """Half-open ranges of slots without a gap in time."""
 
@@ -44,7 +47,7 @@ class DatasetCard:
         grid: (H, W).
         source: Whose measurements they are, where several data sets share them. Data sets of one city or of one source
             are related: no two of them are independent witnesses of a claim.
-        interval: Minutes per slot; divides a day.
+        interval: Minutes per slot: of which a day holds a whole number, or ``WEEK``, or ``MONTH`` for calendar months.
         start: ISO date-time of the first slot, or None when the calendar is unknown. The clock then starts at
             midnight of a day called Monday: a week has its rhythm but not its name.
         slots: T of the official span.
@@ -82,8 +85,14 @@ class DatasetCard:
     source: str = ""
 
     @property
+    def yearly(self) -> bool:
+        """Whether the season is the year, as it is where a slot is a week or a month; else it is the day."""
+        return self.interval > MINUTES_PER_DAY
+
+    @property
     def slots_per_day(self) -> int:
-        return MINUTES_PER_DAY // self.interval
+        """Slots of a season: those of a day, or the 52 weeks or 12 months of a year."""
+        return (MINUTES_PER_YEAR if self.yearly else MINUTES_PER_DAY) // self.interval
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -101,7 +110,7 @@ class RawSeries:
 
     Attributes:
         values: ``[T, C, H, W]``, any float or integer type; NaN where a value is missing.
-        clock: ``[T, 2]`` integers: slot of day, day of week (Monday is 0).
+        clock: ``[T, 2]`` integers: slot of day, day of week (Monday is 0); or slot of year and 0.
         layout: Which of the card's formats was found, a short word such as "npz" or "stdn".
         segments: Half-open ranges of slots without a gap in time; None means one piece.
         cell_mask: ``[H, W]``, False on padding cells of a canvas; None means all True.
@@ -138,7 +147,8 @@ class SpatioTemporalData:
         values: ``[T, C, H, W]`` float32, physical units, finite (0 where missing).
         mask: ``[T, C, H, W]``, False where a value is missing; None when none is.
         cell_mask: ``[H, W]``, False on padding cells.
-        clock: ``[T, 2]`` int64: slot of day, day of week (Monday is 0).
+        clock: ``[T, 2]`` int64: slot of day, day of week (Monday is 0); where the season is the year, slot of year
+            and 0.
         segments: Half-open ranges without a gap in time; no window crosses a border.
     """
 
@@ -156,8 +166,11 @@ class TaskShape:
     """What a model may know when it is built: sizes, no values.
 
     Attributes:
+        slots_per_day: Steps of a season: those of a day, or the 52 weeks or 12 months of a year.
         days_back: The days before that ``Window.past`` has values of; those of a model's ``DAYS_BACK`` that the task
             withholds are blank there.
+        season: What goes round in ``slots_per_day`` steps. Where it is the year, days before are years before, and
+            those that are weeks (7, 14, ...) are blank.
     """
 
     history: int
@@ -166,6 +179,7 @@ class TaskShape:
     grid: tuple[int, int]
     slots_per_day: int
     days_back: tuple[int, ...] = ()
+    season: Literal["day", "year"] = "day"
 
     @property
     def cells(self) -> int:
@@ -179,12 +193,13 @@ class Window:
     Attributes:
         history: ``[B, P, C, H, W]`` float32, scaled; the training mean where a value is missing.
         history_valid: Same shape, bool: False where a value is missing or the cell is padding.
-        history_clock: ``[B, P, 2]`` int64: slot of day, day of week; 0 throughout in a task without calendar.
+        history_clock: ``[B, P, 2]`` int64: slot of day, day of week (or slot of year and 0); 0 throughout in a task
+            without calendar.
         horizon_clock: ``[B, F, 2]`` int64, of the steps to forecast.
         past: ``[B, K, F, C, H, W]`` float32, scaled, for a model whose file declares K ``DAYS_BACK``, such as (1, 7):
-            the values at each step to forecast so many days before, or the next multiple of them that lies before the
-            origin; the training mean where a value is missing, before the data begin, or on days that the task
-            withholds. None for all others.
+            the values at each step to forecast so many days before (seasons, where ``TaskShape.season`` is the year),
+            or the next multiple of them that lies before the origin; the training mean where a value is missing, before
+            the data begin, or on days that the task withholds. None for all others.
         past_valid: Same shape, bool: False where ``past`` has no observed value.
         past_clock: ``[B, K, F, 2]`` int64, as ``history_clock``.
     """

@@ -112,7 +112,7 @@ class WindowSet:
         days_back: As in ``Window.past``.
         days_hidden: Those of them that are blank in every window.
         calendar: Whether windows tell the clock.
-        per_day: Slots of a day.
+        per_day: Slots of a season, as ``TaskShape.slots_per_day``.
     """
 
     values: torch.Tensor

@@ -6,14 +6,21 @@ from collections.abc import Iterable
 
 from bench.analysis.groups import Group, MethodKey, Summary
 from bench.analysis.headers import method_headers
+from bench.records.record import DoneRun
+from bench.types import MINUTES_PER_DAY
 
 UNKNOWN = "not recorded"
 
 
 def inputs_of(summaries: Iterable[Summary]) -> str:
     """What runs read beside the history, such as "calendar, place"; " or " between those that differ."""
-    texts = {str(run.inputs) if run.inputs else UNKNOWN for summary in summaries for run in summary.runs}
+    texts = {_in_words(run) for summary in summaries for run in summary.runs}
     return " or ".join(sorted(texts)) or UNKNOWN
+
+
+def _in_words(run: DoneRun) -> str:
+    season = "year" if run.label.interval > MINUTES_PER_DAY else "day"
+    return run.inputs.in_words(season) if run.inputs else UNKNOWN
 
 
 def inputs_note(group: Group) -> str:

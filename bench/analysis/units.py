@@ -7,10 +7,8 @@ from collections.abc import Iterable, Mapping
 from bench.analysis.groups import DataKey, Group, Summary
 from bench.analysis.headers import told_apart
 from bench.catalog.titles import step_of
+from bench.clock import span
 from bench.types import MINUTES_PER_DAY
-
-SPANS = ((7 * MINUTES_PER_DAY, "week"), (MINUTES_PER_DAY, "day"), (60, "h"), (1, "min"))
-"""Minutes of what a step is told in, the longest first."""
 
 
 def unit_of(cells: Iterable[Summary]) -> str:
@@ -33,16 +31,6 @@ def units_of(group: Group) -> dict[DataKey, str]:
 def measured(label: str, unit: str) -> str:
     """What an axis or a corner shows, with its unit: "MAE, trips"."""
     return f"{label}, {unit}" if unit else label
-
-
-def span(minutes: int) -> str:
-    """A length in time: "30 min", "1 h", "1 week"; of months, which have no length in minutes, nothing is said."""
-    for length, name in SPANS:
-        if minutes % length == 0:
-            number = minutes // length
-            plural = "s" if name in ("day", "week") and number > 1 else ""
-            return f"{number} {name}{plural}"
-    return f"{minutes} min"
 
 
 def units_note(group: Group, labels: Iterable[str]) -> str:

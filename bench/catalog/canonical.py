@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from bench.clock import step_in_words
 from bench.errors import DataError
 from bench.mapped import in_pieces
-from bench.types import DataIdentity, DatasetCard, RawSeries, Segments, SpatioTemporalData
+from bench.types import WEEK, DataIdentity, DatasetCard, RawSeries, Segments, SpatioTemporalData
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -98,24 +99,31 @@ def card_of_channels(card: DatasetCard, channels: int) -> DatasetCard:
 
 
 def _check_clock(card: DatasetCard, clock: NDArray[Any], segments: Segments, slots: int) -> None:
-    """Slots of the day must count on inside a segment, and the weekday change at midnight and only there."""
+    """Slots of the season must count on inside a segment, and the weekday change at midnight and only there."""
     if clock.shape != (slots, 2) or clock.dtype.kind not in "iu":
         raise DataError(f"{card.name} has a clock of shape {list(clock.shape)}; wanted whole numbers [{slots}, 2]")
-    if clock.min() < 0 or clock[:, 0].max() >= card.slots_per_day or clock[:, 1].max() > 6:
-        raise DataError(
-            f"{card.name} has a clock outside {card.slots_per_day} slots a day and 7 days a week: check the file"
-        )
+    seasons = 1 if card.yearly else 7
+    if clock.min() < 0 or clock[:, 0].max() >= card.slots_per_day or clock[:, 1].max() >= seasons:
+        size = "year" if card.yearly else "day and 7 days a week"
+        raise DataError(f"{card.name} has a clock outside {card.slots_per_day} slots a {size}: check the file")
     borders = [border for segment in segments for border in segment]
     if borders != sorted(borders) or borders[0] or borders[-1] != slots or borders[1:-1:2] != borders[2::2]:
         raise DataError(f"{card.name} has segments that do not tile its {slots} slots: correct its reader")
-    week = clock[:, 1].astype(np.int64) * card.slots_per_day + clock[:, 0]
-    jumps = np.flatnonzero(np.diff(week) % (7 * card.slots_per_day) != 1) + 1
-    stray = np.setdiff1d(jumps, borders)
+    stray = np.setdiff1d(_jumps(card, clock, seasons), borders)
     if stray.size:
         raise DataError(
             f"{card.name} has a clock that jumps from {clock[stray[0] - 1].tolist()} to {clock[stray[0]].tolist()} at "
-            f"slot {stray[0]}; wanted consecutive slots of {card.interval} minutes"
+            f"slot {stray[0]}; wanted consecutive slots of {step_in_words(card.interval)}"
         )
+
+
+def _jumps(card: DatasetCard, clock: NDArray[Any], seasons: int) -> NDArray[np.int64]:
+    """Slots whose clock is not the next one; the last week of a year may come twice."""
+    place = clock[:, 1].astype(np.int64) * card.slots_per_day + clock[:, 0]
+    follows = np.diff(place) % (seasons * card.slots_per_day) == 1
+    if card.interval == WEEK:
+        follows |= (place[1:] == place[:-1]) & (place[1:] == card.slots_per_day - 1)
+    return np.flatnonzero(~follows) + 1
 
 
 def _checked_values(

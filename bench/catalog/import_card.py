@@ -4,7 +4,7 @@ A complete card; only the first three lines are required, and the values shown f
 except for ``start``, whose default is that the calendar is unknown, and ``header``, which is found out if it can be::
 
     name = "citybus"                # small letters, digits and _; not the name of a data set that exists
-    interval = 30                   # minutes per slot; divides a day
+    interval = 30                   # minutes per slot, of which a day holds a whole number; or "week", or "month"
     grid = [10, 20]                 # rows, columns
     start = "2024-01-01T00:00"      # local time of the first slot
     channels = ["value"]            # names, in the array's order
@@ -53,7 +53,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,16 +62,18 @@ from pydantic import (
     ConfigDict,
     Field,
     NaiveDatetime,
+    PlainSerializer,
     PositiveInt,
     ValidationError,
     model_validator,
 )
 
 from bench.catalog.import_layout import LONG, FileLayout, sizes
+from bench.clock import moment_of, step_in_words, times_from
 from bench.errors import ConfigError
 from bench.plain_files import parse_toml, read_text
 from bench.plain_text import one_line, shown
-from bench.types import MINUTES_PER_DAY, DatasetCard
+from bench.types import MINUTES_PER_DAY, MONTH, WEEK, DatasetCard
 
 CARD_FILE, DATA_FILE = "card.toml", "data.npy"
 BY_HAND = "data.npz"  # in place of DATA_FILE: of a folder laid out by hand, or by an earlier version
@@ -79,6 +81,8 @@ IN_ORDER = "in order"  # of ``columns``: the names of columns mean nothing
 ZONE = r"^([+-][0-9]{2}:[0-9]{2}|[A-Za-z][A-Za-z0-9_+/-]*)?$"
 NAME = r"^[a-z][a-z0-9_]*$"
 MIDNIGHT = datetime.fromisoformat("2024-01-01")  # of a Monday
+LONG_STEPS: Final = {"week": WEEK, "month": MONTH}
+LAST_MOMENT: Final = moment_of("9999-12-31T23:59:59")
 
 
 def _marks(value: object) -> object:
@@ -118,6 +122,17 @@ def _columns(value: object) -> object:
     return value
 
 
+def _interval(value: object) -> object:
+    """Minutes, also of a week or a month."""
+    if isinstance(value, str) and value not in LONG_STEPS:
+        raise ValueError('write minutes, such as 30, or "week" or "month"')
+    return LONG_STEPS[value] if isinstance(value, str) else value
+
+
+def _interval_in_card(minutes: int) -> int | str:
+    return next((word for word, length in LONG_STEPS.items() if length == minutes), minutes)
+
+
 def _no_number(value: object) -> object:
     if isinstance(value, int | float):
         raise ValueError("write a date-time such as 2024-01-01T00:00")
@@ -130,7 +145,7 @@ class ImportCard(FileLayout):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, Field(pattern=NAME, max_length=64)]
-    interval: PositiveInt
+    interval: Annotated[PositiveInt, BeforeValidator(_interval), PlainSerializer(_interval_in_card)]
     grid: tuple[PositiveInt, PositiveInt]
     start: Annotated[NaiveDatetime, BeforeValidator(_no_number)] | None = None
     channels: Annotated[tuple[str, ...], Field(min_length=1)] = ("value",)
@@ -158,9 +173,13 @@ class ImportCard(FileLayout):
 
     @model_validator(mode="after")
     def _fits_together(self) -> ImportCard:
-        if MINUTES_PER_DAY % self.interval:
-            raise ValueError(f"interval = {self.interval} does not divide a day of {MINUTES_PER_DAY} minutes")
-        if self.start and (self.start - MIDNIGHT) % timedelta(minutes=self.interval):
+        short = self.interval not in LONG_STEPS.values()
+        if short and MINUTES_PER_DAY % self.interval:
+            raise ValueError(
+                f"interval = {self.interval} does not divide a day of {MINUTES_PER_DAY} minutes, and is no "
+                '"week" or "month"'
+            )
+        if short and self.start and (self.start - MIDNIGHT) % timedelta(minutes=self.interval):
             raise ValueError(
                 f"start = {self.start} is not a whole number of {self.interval}-minute slots after midnight"
             )
@@ -228,13 +247,11 @@ class ImportCard(FileLayout):
         Raises:
             ConfigError: If so many slots end after the last day that the calendar has.
         """
-        try:
-            _ = self.start and self.start + slots * timedelta(minutes=self.interval)
-        except OverflowError as error:
+        if self.start and times_from(moment_of(self.start), self.interval, np.array([slots]))[0] > LAST_MOMENT:
             raise ConfigError(
-                f"{self.name} begins at {self.start}, and its {slots} slots of {self.interval} minutes end after the "
-                "year 9999; correct the start"
-            ) from error
+                f"{self.name} begins at {self.start}, and its {slots} slots of {step_in_words(self.interval)} end "
+                "after the year 9999; correct the start"
+            )
         return DatasetCard(
             name=self.name,
             title=self.title or self.name,

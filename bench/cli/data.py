@@ -24,6 +24,7 @@ from bench.catalog import registry
 from bench.cli.console import plain_table
 from bench.cli.options import DataDir, Names, ResultsDir, open_catalog
 from bench.cli.terminal import Console
+from bench.clock import span
 from bench.errors import BenchError, ConfigError, DataError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -121,8 +122,8 @@ def import_file(
 ) -> None:
     """Import your own array, described by a TOML card, as a data set.
 
-    The smallest card: name = "citybus", interval = 30 (minutes),
-    grid = [10, 20] (rows, columns). It may also have start, channels,
+    The smallest card: name = "citybus", interval = 30 (minutes, or "week"
+    or "month"), grid = [10, 20] (rows, columns). It may also have start, channels,
     use_channels, layout (T, H and W or N, and C, in any order; or long), key,
     times, nodes, absent, counts_from, empty_cells, dims, header, columns,
     skip_columns, time_columns, decimal, missing (such as [-1, "nan"]), gaps
@@ -174,9 +175,10 @@ def _listed(catalog: Catalog, name: str) -> tuple[str, ...]:
         return escape(name), f"[red]{escape(str(error))}[/red]", "", "", "", "", "[red]broken[/red]"
     state = "[green]real[/green]" if real else "[yellow]synthetic[/yellow]"
     shape = " x ".join(map(str, (len(card.channels), *card.grid)))
-    days = f"{card.slots / card.slots_per_day:.3g}"
+    step = span(card.interval) if card.yearly else str(card.interval)
+    length = _length(card) if card.yearly else f"{card.slots / card.slots_per_day:.3g}"
     start = (card.start or "?")[:10]
-    return escape(name), escape(card.title), shape, str(card.interval), days, escape(start), state
+    return escape(name), escape(card.title), shape, step, length, escape(start), state
 
 
 def _check_known(catalog: Catalog, names: Iterable[str]) -> None:
@@ -198,7 +200,7 @@ def _facts(data: SpatioTemporalData) -> dict[str, str]:
         "sha256": identity.sha256,
         "grid": _grid(card),
         "channels": ", ".join(card.channels),
-        "interval": f"{card.interval} min",
+        "interval": span(card.interval),
         "span": _span(card),
         "slots here": str(len(data.values)),
         "unit": card.unit if isinstance(card.unit, str) else ", ".join(card.unit),
@@ -315,5 +317,8 @@ def _grid(card: DatasetCard) -> str:
 
 
 def _span(card: DatasetCard) -> str:
-    days = card.slots / card.slots_per_day
-    return f"{card.slots} slots ({days:.3g} days) from {card.start[:10] if card.start else 'an unknown day'}"
+    return f"{card.slots} slots ({_length(card)}) from {card.start[:10] if card.start else 'an unknown day'}"
+
+
+def _length(card: DatasetCard) -> str:
+    return f"{card.slots / card.slots_per_day:.3g} {'years' if card.yearly else 'days'}"

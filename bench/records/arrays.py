@@ -54,7 +54,7 @@ class WindowErrors(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     Where units differ between channels, errors are divided by their channel's scale, as the scaler has it.
 
     Attributes:
-        per_day: Slots of a day.
+        per_day: Slots of a season: of a day, or of a year where a slot is a week or a month.
         origins: Where the windows' targets begin, as ascending ranges ``[first, stop)`` of consecutive windows.
         count: Number of values, ``[N]``.
         absolute, square: Sums of absolute and of squared errors, ``[N]``.
@@ -126,8 +126,8 @@ class ForecastMap(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     Attributes:
         origin: Where the window's target begins, in slots from the start of the data.
         step: Counted from 1.
-        slot, per_day: The step's slot of the day, and the slots of a day.
-        weekday: Monday is 0; None where the calendar is unknown.
+        slot, per_day: The step's slot of the season, and the slots of a season.
+        weekday: Monday is 0; None where the calendar is unknown. Where the season is the year it is 0 if that is known.
         grid: (H, W).
         truth: ``[H, W]``, NaN where nothing counts: the value is missing, or the cell is padding.
         forecast: ``[H, W]``.

@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bench.clock import MONDAY, clock_of
+from bench.clock import clock_at, moment_of, times_from
 from bench.context import RunContext, resolve_precision
 from bench.errors import StoreError
 from bench.files import atomic_write
@@ -117,10 +116,8 @@ def times_of(card: DatasetCard, clock: NDArray[np.int64], slots: NDArray[np.int6
     """
     if card.start is None:
         return None
-    start = np.datetime64(datetime.fromisoformat(card.start).replace(tzinfo=None), "m")
-    times = start + slots * np.timedelta64(card.interval, "m")
-    known = clock_of((times - MONDAY).astype(np.int64), card.interval)
-    return times.astype("datetime64[s]") if np.array_equal(known, clock) else None
+    times = times_from(moment_of(card.start), card.interval, slots)
+    return times.astype("datetime64[s]") if np.array_equal(clock_at(times, card.interval), clock) else None
 
 
 def about_model(run: PlannedRun, task: Task) -> dict[str, str]:

@@ -15,6 +15,7 @@ from bench.analysis.figures._style import plain_logarithm
 from bench.errors import StoreError
 from bench.records.arrays import DayErrors
 from bench.records.record import Epoch, dump, parse
+from bench.types import MONTH
 
 
 def learnt(values, **facts):
@@ -78,6 +79,22 @@ def test_errors_stand_at_the_middle_of_the_hour_that_they_are_for_as_means_over_
     assert line.get_xdata()[[0, 23]].tolist() == [0.5, 23.5]
     assert line.get_ydata().tolist() == pytest.approx(list(2.0 * hours))
     assert "by the time of day that they are for" in caption(figure)
+
+
+def test_months_and_weeks_have_a_figure_of_their_own_over_the_year():
+    hourly = by_hour(np.ones(24))
+    rain = record("rain")
+    day = DayErrors.of(count=np.full(12, 1.0), absolute=np.arange(12.0))
+    windows = replace(rain.windows, per_day=12, day=day)
+    monthly = replace(rain, windows=windows, label=replace(rain.label, interval=MONTH))
+    day, year = plot("daily", [hourly, monthly])
+    assert "by the time of day" in caption(day)
+    assert "by the time of year" in caption(year)
+    (axis,) = (axis for axis in year.axes if axis.lines)
+    assert (axis.get_xlabel(), axis.get_xlim()) == ("month of the year", (0, 12))
+    (line,) = (line for line in axis.lines if len(line.get_xdata()))
+    assert line.get_xdata()[[0, 11]].tolist() == [0.5, 11.5]
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["1", "4", "7", "10"]
 
 
 def test_an_hour_without_a_forecast_is_a_gap_and_older_records_have_no_profile():

@@ -10,6 +10,7 @@ from variants import controls
 from bench.analysis.formats.markdown import markdown
 from bench.records.inputs import Inputs
 from bench.runs.suite import load_suite
+from bench.types import MONTH
 
 SHORT = load_suite("short_term")
 NOTHING = Inputs(calendar=False, days_back=(), place=False)
@@ -35,6 +36,11 @@ def test_rows_that_read_the_same_are_named_together(name):
 def test_runs_that_read_different_things_and_earlier_ones_are_said_to():
     records = [reading(DAYS), reading(NOTHING, dataset="taxibj"), record(model="ridge")]
     assert "days before (1) or nothing (stid); not recorded (ridge)." in text(records)
+
+
+def test_where_a_step_is_a_month_the_days_before_are_years():
+    run = reading(DAYS)
+    assert "years before (1) (stid)." in text([replace(run, label=replace(run.label, interval=MONTH))])
 
 
 def test_a_row_whose_name_has_a_comma_is_quoted():

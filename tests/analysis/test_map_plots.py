@@ -15,6 +15,7 @@ from bench.analysis.results import artefacts
 from bench.errors import StoreError
 from bench.records.arrays import ForecastMap, stored
 from bench.records.record import dump, parse
+from bench.types import MONTH, WEEK
 
 TRUTH = np.array([[0.0, 2.0, 10.0], [np.nan, 4.0, 6.0]])
 
@@ -86,6 +87,18 @@ def test_the_caption_says_when_what_and_by_which_rule():
     (unknown,) = plot("maps", [mapped(weekday=None, truth=np.nan_to_num(TRUTH))])
     assert "slot 2600: 17:30," in caption(unknown)
     assert "Light grey" not in caption(unknown)
+
+
+@pytest.mark.parametrize(
+    ("interval", "weekday", "said"),
+    [(MONTH, 0, "slot 2600: Dec, "), (MONTH, None, "slot 2600: month 12, "), (WEEK, 0, "slot 2600: week 12, ")],
+)
+def test_the_caption_of_months_and_weeks_names_them(interval, weekday, said):
+    run = mapped(weekday=weekday)
+    shown = replace(run.forecast_map, slot=11, per_day=52 if interval == WEEK else 12)
+    run = replace(run, forecast_map=shown, label=replace(run.label, interval=interval))
+    (figure,) = plot("maps", [run])
+    assert said in caption(figure)
 
 
 def test_the_first_seed_is_shown_and_maps_of_another_window_are_not():

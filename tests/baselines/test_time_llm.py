@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
+from typing import Literal
 
 import pytest
 import torch
@@ -35,6 +36,14 @@ def test_the_prompt_states_the_statistics_of_its_series(steps: int) -> None:
     assert prompt.length == len(prompt.about) + words.shape[1]
     for row, values in zip(words, series.tolist(), strict=True):
         assert "".join(texts.get(int(number), "") for number in row) == slow_words(values)
+
+
+@pytest.mark.parametrize(
+    ("slots", "season", "words"), [(12, "day", "120 minutes"), (12, "year", "month"), (52, "year", "week")]
+)
+def test_the_prompt_knows_the_length_of_a_step(slots: int, season: Literal["day", "year"], words: str) -> None:
+    shape = dataclasses.replace(task_shape(slots=slots), season=season)
+    assert time_llm._step(shape) == words
 
 
 @pytest.mark.parametrize("steps", [13, 18, 24])

@@ -16,7 +16,8 @@ from toy_grid import the_error
 from bench import mapped
 from bench.catalog.cache import build
 from bench.catalog.canonical import canonical
-from bench.types import RawSeries
+from bench.clock import clock_from
+from bench.types import MONTH, WEEK, RawSeries
 
 CARD = replace(TOY, grid=(2, 3), start=None)
 
@@ -158,3 +159,23 @@ def test_a_large_series_is_never_in_memory_whole(missing: bool, tmp_path: Path) 
         tracemalloc.stop()
     assert (data.mask is not None) == missing
     assert peak < 0.5 * values.nbytes
+
+
+@pytest.mark.parametrize("interval", [WEEK, MONTH])
+def test_weeks_and_months_go_round_by_the_year(interval: int) -> None:
+    card = replace(CARD, interval=interval, start="2014-12-15T00:00")
+    whole = RawSeries(values=np.ones((60, 2, 2, 3)), clock=clock_from(card.start, interval, 60), layout="npy")
+    assert canonical(card, whole, "npy-1").clock[:3, 0].tolist() == ([50, 51, 0] if interval == WEEK else [11, 0, 1])
+    left_out = replace(whole, clock=np.delete(clock_from(card.start, interval, 61), 20, axis=0))
+    the_error(lambda: canonical(card, left_out, "npy-1"), "jumps", "consecutive slots of a")
+    of_days = replace(whole, clock=whole.clock + np.array([0, 1]))
+    the_error(lambda: canonical(card, of_days, "npy-1"), "outside", "slots a year")
+
+
+def test_the_last_week_of_a_year_may_come_twice_and_no_other() -> None:
+    card, slots = replace(CARD, interval=WEEK), np.array([50, 51, 51, 0, 1])
+    ticks = np.stack([slots, np.zeros_like(slots)], axis=1)
+    values = np.ones((5, 2, 2, 3))
+    assert canonical(card, RawSeries(values=values, clock=ticks, layout="npy"), "npy-1").clock[2, 0] == 51
+    again = RawSeries(values=values, clock=np.minimum(ticks, [50, 0]), layout="npy")
+    the_error(lambda: canonical(card, again, "npy-1"), "jumps from [50, 0] to [50, 0]")

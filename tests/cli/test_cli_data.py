@@ -258,3 +258,17 @@ def test_a_mistake_is_one_sentence_on_stderr_and_exit_code_2(tmp_path: Path) -> 
     assert done.stdout == ""
     assert done.stderr.startswith("error: there is no data set named 'taxibij'")
     assert done.stderr.count("\n") == 1
+
+
+def test_months_are_listed_and_shown_with_their_length(shell: Shell) -> None:
+    np.save(shell.folder / "rain.npy", np.ones((30, 1, 2, 3)))
+    (shell.folder / "rain.toml").write_text(
+        'name = "rain"\ninterval = "month"\ngrid = [2, 3]\nstart = "2020-01-31T00:00"\n', encoding="utf-8"
+    )
+    assert "rain: 30 slots (2.5 years) from 2020-01-31, 2 x 3, value" in shell.prints(
+        "import", "rain.npy", "--card", "rain.toml"
+    )
+    assert "rain rain 1 x 2 x 3 1 month 2.5 years 2020-01-31 real" in shell.prints("list")
+    shown = shell.prints("show", "rain")
+    assert "1 month" in shown
+    assert "30 slots (2.5 years)" in shown

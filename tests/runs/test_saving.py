@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 import torch
+from builders import make_months
 from clusters import small_plan
 from hostile import model_text
 from torch import nn
@@ -212,3 +213,11 @@ def test_times_are_told_only_where_the_clock_bears_them_out(catalog):
     ]
     assert times_of(data.card, data.clock[slots + 1], slots) is None  # behind a gap
     assert times_of(replace(data.card, start=None), data.clock[slots], slots) is None
+
+
+def test_times_of_months_are_those_of_the_calendar():
+    data = make_months()
+    slots = np.array([1, 25])
+    times = [np.datetime64("2000-02-29T00:00:00"), np.datetime64("2002-02-28T00:00:00")]
+    assert list(times_of(data.card, data.clock[slots], slots)) == times
+    assert times_of(data.card, data.clock[slots + 1], slots) is None

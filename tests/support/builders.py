@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.types import DataIdentity, DatasetCard, SpatioTemporalData
+from bench.clock import clock_from
+from bench.types import MONTH, DataIdentity, DatasetCard, SpatioTemporalData
 
 
 def make_card(name="toy", grid=(3, 4), channels=2, slots=400, **facts):
@@ -42,4 +43,22 @@ def make_data(slots=400, grid=(3, 4), channels=2, values=None, mask=None, cell_m
         cell_mask=np.ones(grid, dtype=bool) if cell_mask is None else cell_mask,
         clock=np.stack([time % 48, time // 48 % 7], axis=1),
         segments=((0, slots),) if segments is None else segments,
+    )
+
+
+def make_months(years=20, noise=0.0, interval=MONTH, **facts):
+    """A wave of a year that differs by cell, of months or weeks, with noise if any; the same at every call."""
+    generator = np.random.default_rng(3)
+    card = make_card(channels=1, interval=interval, start="2000-01-31T00:00", unit="mm", **facts)
+    clock = clock_from(card.start, interval, years * card.slots_per_day)
+    year = generator.uniform(5, 40, size=(card.slots_per_day, 1, *card.grid))
+    values = year[clock[:, 0]] + noise * generator.standard_normal((len(clock), 1, *card.grid))
+    return SpatioTemporalData(
+        card=card,
+        identity=DataIdentity(name="toy", version="toy-1", sha256="1" * 64, synthetic=False),
+        values=values.astype(np.float32),
+        mask=None,
+        cell_mask=np.ones(card.grid, dtype=bool),
+        clock=clock,
+        segments=((0, len(clock)),),
     )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.analysis.figures._files import plain_text, save
 from bench.analysis.figures._style import BLUE, GREEN, ORANGE, PINK, WARNING
+from bench.clock import moment_of, slot_of_year, span, times_from
 from bench.types import DatasetCard, SpatioTemporalData
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure, SubFigure
 
+Days: TypeAlias = tuple[tuple[str, NDArray[np.bool_], str], ...]
+"""Names of kinds of days, which slots are of them, and the style of their line."""
 LINES = (BLUE, ORANGE, GREEN, PINK)
 MAP = "viridis"
 NO_CELL = "#d9d9d9"
@@ -32,7 +35,7 @@ ON_SCREEN: Any = {
 
 
 def draw_dataset(data: SpatioTemporalData, out: Path) -> Path:
-    """Write mean maps, the daily profile and three sample frames to the PNG ``out``.
+    """Write mean maps, the profile of the day or year and three sample frames to the PNG ``out``.
 
     Returns:
         ``out``.
@@ -93,7 +96,7 @@ def _facts(data: SpatioTemporalData) -> str:
     return "\n".join(
         (
             f"{H} x {W} grid" + (f", {cells} cells used" if cells < H * W else ""),
-            f"{len(data.values)} slots of {data.card.interval} min",
+            f"{len(data.values)} slots of {span(data.card.interval)}",
             f"from {data.card.start}" if data.card.start else "calendar unknown",
             *([] if data.card.units_differ else [f"mean {known.mean():.4g}, largest {known.max():.4g}"]),
             f"zeros {np.mean(known == 0):.0%}, missing {1 - known.size / (values[:, :, data.cell_mask].size):.1%}",
@@ -102,28 +105,34 @@ def _facts(data: SpatioTemporalData) -> str:
 
 
 def _draw_profile(figure: SubFigure, data: SpatioTemporalData) -> None:
-    figure.suptitle("Daily profile, mean of all cells")
+    yearly = data.card.yearly
+    figure.suptitle(f"Profile of the {'year' if yearly else 'day'}, mean of all cells")
     axis = figure.subplots()
     level, apart = _mean(_valid(data), axis=(2, 3)), data.card.units_differ  # [T, C]
     if apart:
         level = level / np.nanmean(np.abs(level), axis=0)
     slot, weekend = data.clock[:, 0], data.clock[:, 1] >= 5
-    dated = data.card.start is not None
-    days = (("workdays", ~weekend, "-"), ("weekend", weekend, "--")) if dated else (("all days", slot >= 0, "-"),)
+    days: Days = (("all years" if yearly else "all days", slot >= 0, "-"),)
+    if data.card.start is not None and not yearly:
+        days = (("workdays", ~weekend, "-"), ("weekend", weekend, "--"))
     for name, colour, series in zip(data.card.channels, LINES, level.T, strict=False):
         for day, chosen, style in days:
             if chosen.any():
-                hours, profile = _profile(series[chosen], slot[chosen], data.card)
-                axis.plot(hours, profile, style, color=colour, label=f"{name}, {day}")
+                across, profile = _profile(series[chosen], slot[chosen], data.card)
+                axis.plot(across, profile, style, color=colour, label=f"{name}, {day}")
     unit = "relative to the channel's mean" if apart else data.card.units[0]
-    axis.set(xlabel="hour of day", ylabel=unit, xlim=(0, 24), xticks=range(0, 25, 4))
+    if yearly:
+        axis.set(xlim=(0, 12), xticks=[month + 0.5 for month in range(12)], xticklabels=range(1, 13))
+    else:
+        axis.set(xlim=(0, 24), xticks=range(0, 25, 4))
+    axis.set(xlabel="month of the year" if yearly else "hour of day", ylabel=unit)
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(axis="y", alpha=0.3)
     axis.legend(fontsize=9, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 def _draw_frames(figure: SubFigure, data: SpatioTemporalData) -> None:
-    figure.suptitle(f"Three frames of one day: {data.card.channels[0]}")
+    figure.suptitle(f"Three frames of one {'year' if data.card.yearly else 'day'}: {data.card.channels[0]}")
     slots = sample_slots(data)
     frames = _valid(data)[slots, 0]
     norm = _norm(frames)
@@ -135,13 +144,15 @@ def _draw_frames(figure: SubFigure, data: SpatioTemporalData) -> None:
 
 
 def sample_slots(data: SpatioTemporalData) -> list[int]:
-    """Slots at three hours of a workday in the middle of the data; spread evenly if there is no whole day."""
-    per_day = data.card.slots_per_day
-    midnights = np.flatnonzero((data.clock[:, 0] == 0) & (data.clock[:, 1] < 5))
-    whole = [t for t in midnights if any(start <= t and t + per_day <= stop for start, stop in data.segments)]
+    """Slots at three hours of a workday, or thirds of a year, in the middle; spread evenly if there is no whole one."""
+    season = data.card.slots_per_day
+    begins = np.flatnonzero((data.clock[:, 0] == 0) & (data.clock[:, 1] < 5))
+    whole = [t for t in begins if any(start <= t and t + season <= stop for start, stop in data.segments)]
     if not whole:
         return [int(t) for t in np.linspace(0, len(data.values) - 1, len(HOURS))]
     middle = int(whole[len(whole) // 2])
+    if data.card.yearly:
+        return [middle + third * season // 3 for third in range(3)]
     return [middle + hour * 60 // data.card.interval for hour in HOURS]
 
 
@@ -161,12 +172,13 @@ def _mean(values: NDArray[Any], axis: int | tuple[int, ...]) -> NDArray[Any]:
 
 
 def _profile(series: NDArray[Any], slot: NDArray[np.int64], card: DatasetCard) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Hours of the day and the mean of each slot of day that occurs."""
+    """Hours of the day, or months of the year, and the mean of each slot of it that occurs."""
     known = np.isfinite(series)
     count = np.bincount(slot[known], minlength=card.slots_per_day)
     total = np.bincount(slot[known], weights=series[known], minlength=card.slots_per_day)
-    hours = np.arange(card.slots_per_day) * (card.interval / 60)
-    return hours[count > 0], total[count > 0] / count[count > 0]
+    slots = np.arange(card.slots_per_day)
+    across = (slots + 0.5) * (12 / card.slots_per_day) if card.yearly else slots * (card.interval / 60)
+    return across[count > 0], total[count > 0] / count[count > 0]
 
 
 def _norm(values: NDArray[Any]) -> Normalize:
@@ -190,6 +202,8 @@ def _map(axis: Axes, values: NDArray[Any], norm: Normalize) -> Any:
 
 
 def _when(data: SpatioTemporalData, slot: int) -> str:
+    if data.card.yearly:
+        return _when_of_year(data, slot)
     minutes = int(data.clock[slot, 0]) * data.card.interval
     time = f"{minutes // 60:02d}:{minutes % 60:02d}"
     if data.card.start is None:
@@ -199,3 +213,11 @@ def _when(data: SpatioTemporalData, slot: int) -> str:
     return (
         f"{datetime.fromisoformat(data.card.start) + timedelta(minutes=slot * data.card.interval):%a %Y-%m-%d} {time}"
     )
+
+
+def _when_of_year(data: SpatioTemporalData, slot: int) -> str:
+    """The date of a slot, or its month or week where a gap or an unknown calendar leaves that alone."""
+    card = data.card
+    if card.start is None or len(data.segments) > 1:
+        return slot_of_year(card.interval, int(data.clock[slot, 0]), known=card.start is not None)
+    return str(times_from(moment_of(card.start), card.interval, np.array([slot]))[0])[:10]

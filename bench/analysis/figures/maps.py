@@ -16,7 +16,9 @@ from bench.analysis.groups import Group, Summary
 from bench.analysis.headers import dataset_headers
 from bench.analysis.results import Results
 from bench.analysis.table import MINUS
+from bench.clock import slot_of_year
 from bench.records.arrays import Floats, ForecastMap
+from bench.types import MINUTES_PER_DAY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,11 +43,13 @@ class Forecast:
     Attributes:
         name: Of the method, with its marks.
         seed: Of the run that made it.
+        interval: Minutes of a slot; 0 where its record does not say.
     """
 
     name: str
     seed: int
     map: ForecastMap
+    interval: int = 0
 
     @property
     def error(self) -> Floats:
@@ -80,7 +84,7 @@ def _first_seed(name: str, cell: Summary) -> Forecast | None:
     """The map of the first seed that keeps one; None without a current run or a value that counts."""
     for run in sorted(cell.runs if cell.ranked else (), key=lambda run: (run.seed, run.run_id)):
         if run.forecast_map and np.isfinite(run.forecast_map.truth_map).any():
-            return Forecast(name=name, seed=run.seed, map=run.forecast_map)
+            return Forecast(name=name, seed=run.seed, map=run.forecast_map, interval=run.label.interval)
     return None
 
 
@@ -163,14 +167,22 @@ def _error_title(error: Floats, *, narrow: bool) -> str:
     return f"error: MAE {mae:.3g},{chr(10) if narrow else ' '}mean {mean:+.3g}".replace("-", MINUS)
 
 
+def _when(forecast: Forecast) -> str:
+    """The time of what is shown, such as "Monday, 08:30" or "Mar"."""
+    shown = forecast.map
+    if forecast.interval > MINUTES_PER_DAY:
+        return slot_of_year(forecast.interval, shown.slot, known=shown.weekday is not None)
+    hours, minutes = divmod(shown.slot * MINUTES_PER_DAY // shown.per_day, 60)
+    day = f"{DAYS[shown.weekday]}, " if shown.weekday is not None else ""
+    return f"{day}{hours:02d}:{minutes:02d}"
+
+
 def _caption(forecasts: Sequence[Forecast]) -> str:
     shown, seeds = forecasts[0].map, {forecast.seed for forecast in forecasts}
-    hours, minutes = divmod(shown.slot * 1440 // shown.per_day, 60)
-    day = f"{DAYS[shown.weekday]}, " if shown.weekday is not None else ""
     which = f"seed {min(seeds)}" if len(seeds) == 1 else "the first seed of each"
     gaps = " Light grey: no value that counts." if np.isnan(shown.truth_map).any() else ""
     return (
-        f"Step {shown.step} of the forecast from slot {shown.origin}: {day}{hours:02d}:{minutes:02d}, channel "
+        f"Step {shown.step} of the forecast from slot {shown.origin}: {_when(forecasts[0])}, channel "
         f"“{shown.channel}”, {which}. Chosen by rule: the first scored test window whose truth has the largest total "
         "at its last step in the first channel; the best naive baseline and the best models by MAE over all of these. "
         f"Colours end where {100 * QUANTILE:.0f} % of the truth's cells and of all errors do; dots: forecasts too low "

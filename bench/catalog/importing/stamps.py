@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.catalog.import_card import ImportCard
+from bench.clock import step_in_words
 from bench.errors import DataError
 from bench.plain_files import check_plain
 from bench.plain_text import one_line
-from bench.types import MINUTES_PER_DAY
+from bench.types import MINUTES_PER_DAY, MONTH
 
 PER_SECOND: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+LENGTHS: Final = {MONTH: (28 * MINUTES_PER_DAY, 31 * MINUTES_PER_DAY)}  # of steps that differ, in minutes
 DATE_AND_SLOT: Final = 10  # digits: YYYYMMDD, and the slot of the day from 01 on
 
 
@@ -39,7 +41,8 @@ def stamps(raw: NDArray[Any], card: ImportCard, where: Path | str, name: str) ->
         return values
     if values.dtype.kind == "U":
         dated = [len(text) == DATE_AND_SLOT and text.isdecimal() for text in values.tolist()]
-        return _dates_and_slots(values, card, where, name) if dated and all(dated) else values
+        of_days = card.interval <= MINUTES_PER_DAY
+        return _dates_and_slots(values, card, where, name) if of_days and dated and all(dated) else values
     if values.dtype.kind in "iuf":
         return _since_1970(values, card, where, name)
     raise DataError(f"{where} has times '{name}' of {values.dtype}; write them as datetimes or ISO texts")
@@ -76,11 +79,12 @@ def looks_like_times(shape: tuple[int, ...], dtype: np.dtype[Any], slots: int) -
 def _since_1970(numbers: NDArray[Any], card: ImportCard, where: Path | str, name: str) -> NDArray[Any]:
     steps = np.diff(numbers)
     common = float(np.median(steps)) if steps.size else 0.0
-    units = [unit for unit, factor in PER_SECOND.items() if common == card.interval * 60 * factor]
+    shortest, longest = LENGTHS.get(card.interval, (card.interval, card.interval))
+    units = [unit for unit, factor in PER_SECOND.items() if shortest <= common / (60 * factor) <= longest]
     if not units or (numbers != np.rint(numbers)).any():
         raise DataError(
-            f"{where} has numbers as times '{name}', with a step of {common:g}, which is {card.interval} minutes in no "
-            "unit; write them as datetimes or ISO texts"
+            f"{where} has numbers as times '{name}', with a step of {common:g}, which is "
+            f"{step_in_words(card.interval)} in no unit; write them as datetimes or ISO texts"
         )
     return numbers.astype(np.int64).astype(f"datetime64[{units[0]}]")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -12,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.catalog.imported import doubt_about_units, read_imported
+from bench.clock import moment_of, slot_of_year, span, times_from
 from bench.mapped import in_pieces
 from bench.plain_text import counted
-from bench.types import DatasetCard, RawSeries
+from bench.types import MONTH, DatasetCard, RawSeries
 
 BLOCKS: Final = ("░▒▓█", "▁▂▃▄▅▆▇█")  # of a map and of a profile
 LETTERS: Final = (".:*#", "_.-=+*%#")  # where a terminal has no blocks
@@ -35,7 +35,8 @@ class ChannelFacts:
         nearest_below: The negative value that is nearest to zero; minus infinity if none is negative.
         values: How many are not missing.
         cell_means: ``[H, W]``, NaN where all is missing.
-        profile: Means over cells and days, of each slot of the day, or of each day of the week if a day is one slot.
+        profile: Means over cells and seasons, of each slot of the day or year, or of each day of the week if a day is
+            one slot.
     """
 
     name: str
@@ -195,16 +196,17 @@ def _ratio(sums: Grid, counts: NDArray[np.int64]) -> Grid:
 
 def _head(card: DatasetCard, facts: Sequence[ChannelFacts]) -> str:
     missing, values = (sum(getattr(channel, part) for channel in facts) for part in ("missing", "values"))
-    days = card.slots / card.slots_per_day
+    seasons = f"{card.slots / card.slots_per_day:.3g} {'years' if card.yearly else 'days'}"
+    slots = span(card.slots * card.interval) if card.yearly else f"{card.slots} of {counted(card.interval, 'minute')}"
     if card.start:
-        first = datetime.fromisoformat(card.start)
-        last = first + timedelta(minutes=card.interval) * (card.slots - 1)
+        ends = times_from(moment_of(card.start), card.interval, np.array([0, card.slots - 1]))
+        first, last = (time.astype("datetime64[s]").item() for time in ends)
         times = f"{first:%a %Y-%m-%d %H:%M} to {last:%a %Y-%m-%d %H:%M}"
     else:
         times = "unknown; say start in the card, or give the file a column of times"
     lines = (
         ("times", times),
-        ("slots", f"{card.slots} of {counted(card.interval, 'minute')}, {days:.3g} days"),
+        ("slots", f"{slots}, {seasons}"),
         ("cells", f"{counted(card.grid[0], 'row')} x {counted(card.grid[1], 'column')}"),
         ("missing", f"{_percent(missing, missing + values)} ({missing} of {missing + values} values)"),
     )
@@ -264,7 +266,9 @@ def _profile(card: DatasetCard, channel: ChannelFacts, signs: str) -> list[str]:
         return []
     short = _smaller(profile[None], 1, MOST_BINS)
     bars = "".join(_shaded(short[0], short, signs, " "))
-    if card.slots_per_day == 1:
+    if card.yearly:
+        title, ends = _of_the_year(card)
+    elif card.slots_per_day == 1:
         title, ends = "mean of each day of the week", "Mo to Su"
     else:
         title = "mean by time of day" if card.start else "mean by time since the first slot"
@@ -274,7 +278,16 @@ def _profile(card: DatasetCard, channel: ChannelFacts, signs: str) -> list[str]:
     return [title, bars, ends, *extremes.split(", ")]
 
 
+def _of_the_year(card: DatasetCard) -> tuple[str, str]:
+    """What a profile over the year shows, and its ends."""
+    if not card.start:
+        return "mean by time since the first slot, a year round", f"1 to {card.slots_per_day}"
+    return ("mean of each month", "Jan to Dec") if card.interval == MONTH else ("mean by week of the year", "1 to 52")
+
+
 def _at(card: DatasetCard, slot: int) -> str:
+    if card.yearly:
+        return f" in {slot_of_year(card.interval, slot, known=bool(card.start))}"
     if card.slots_per_day == 1:
         return f" on {('Mo', 'Tu', 'We', 'Th', 'Fr', 'Sa', 'Su')[slot]}"
     hours, minutes = divmod(slot * card.interval, 60)

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from bench.catalog.import_card import ImportCard
 from bench.catalog.importing.time_text import Clock
+from bench.clock import is_last_of_month, slots_since, step_in_words, times_from
 from bench.errors import DataError
 from bench.mapped import pieces
 from bench.plain_text import counted
-from bench.types import MINUTES_PER_DAY
+from bench.types import MINUTES_PER_DAY, MONTH, WEEK
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +25,8 @@ LONGEST_GAP: Final = timedelta(days=366)  # a longer one is a wrong date
 ALL_ALIKE: Final = 3  # gaps in a row, and no other steps, mean another interval
 NIGHT: Final = range(4)  # the hours at which clocks are changed
 MINUTE: Final = np.timedelta64(1, "m")
+SHORTEST_MONTH, LONGEST_MONTH = np.timedelta64(28, "D"), np.timedelta64(31, "D")
+OTHER_STEP: Final = "a step divides a day, or is a week or a month, so bring the rows to such steps"
 
 Times = NDArray[np.datetime64]
 
@@ -43,6 +46,7 @@ class TimeAxis:
         self.start: datetime | None = None
         self.missing = 0
         self._card, self._file, self._clock = card, file, Clock(card, file)
+        self._first: np.datetime64 | None = None
         self._last: np.datetime64 | None = None
         self._rows = self._slots = 0  # so far
 
@@ -69,13 +73,16 @@ class TimeAxis:
         """
         if not times.size:
             return np.empty(0, np.int64)
-        first = self._last is None
+        begins = self._first is None
+        first: np.datetime64 = times[0] if self._first is None else self._first
         known = times if self._last is None else np.concatenate([[self._last], times])
         self._check_order(known)
-        steps = self._steps(known)
+        places = slots_since(first, self._card.interval, known)
+        self._check_places(known, places, first)
+        steps = np.diff(places)
         self._check_gaps(known, steps)
-        if first:
-            self.start = times[0].astype("datetime64[us]").item()
+        if begins:
+            self._first, self.start = first, first.astype("datetime64[us]").item()
             steps = np.concatenate([[1], steps])
         slots = self._slots - 1 + np.cumsum(steps)
         self.missing += int((steps - 1).sum())
@@ -101,28 +108,40 @@ class TimeAxis:
         yield rows[done:]
 
     def _check_order(self, known: Times) -> None:
-        """Each is later than the one before, and a whole number of steps later."""
-        apart = np.diff(known)
-        if (back := np.flatnonzero(apart <= np.timedelta64(0))).size:
+        """Each is later than the one before."""
+        if (back := np.flatnonzero(np.diff(known) <= np.timedelta64(0))).size:
             raise DataError(f"{self._file} {self._backwards(known, int(back[0]))}")
-        odd = np.flatnonzero(apart % (self._card.interval * MINUTE) != np.timedelta64(0))
-        if odd.size:
-            at = int(odd[0])
-            remedy = self._remedy_of_step(apart, "correct that time")
-            raise DataError(
-                f"{self._file} has a time that is no step of {self._card.interval} minutes after the one before: "
-                f"{_said(known[at])} is followed by {_said(known[at + 1])} (row {self._row(at)}); {remedy}"
-            )
 
-    def _remedy_of_step(self, apart: NDArray[np.timedelta64], other: str) -> str:
-        """The interval to be stated if all are equally far apart, or another remedy."""
+    def _check_places(self, known: Times, places: NDArray[np.int64], first: np.datetime64) -> None:
+        """Each is a whole number of steps later than the first; of months, on the same day or the last."""
+        odd = np.flatnonzero(known != times_from(first, self._card.interval, places))
+        if not odd.size:
+            return
+        at, other = int(odd[0]) - 1, "correct that time"
+        followed = f"{_said(known[at])} is followed by {_said(known[at + 1])} (row {self._row(at)})"
+        if self._card.interval == MONTH:
+            day = "the last" if is_last_of_month(first) else f"day {first.astype('datetime64[s]').item().day}"
+            other = f"leave one row for each month, all of them on {day}, as the first is"
+        remedy = self._remedy_of_step(np.diff(known)) or other
+        if self._card.interval == MONTH and places[at] == places[at + 1]:
+            raise DataError(f"{self._file} has two rows in one month: {followed}; {remedy}")
+        raise DataError(
+            f"{self._file} has a time that is no step of {step_in_words(self._card.interval)} after the one before: "
+            f"{followed}; {remedy}"
+        )
+
+    def _remedy_of_step(self, apart: NDArray[np.timedelta64]) -> str:
+        """The interval to be stated if all times are so far apart; empty if none would do."""
+        months = ((apart >= SHORTEST_MONTH) & (apart <= LONGEST_MONTH)).all()
+        if months and len(apart) >= ALL_ALIKE and self._card.interval != MONTH:
+            return 'say interval = "month" in the card'
+        if (apart != apart[0]).any():
+            return ""
+        if apart[0] == WEEK * MINUTE:
+            return 'say interval = "week" in the card'
         minutes = float(apart[0] / MINUTE)
         fits = minutes.is_integer() and MINUTES_PER_DAY % minutes == 0
-        return f"say interval = {minutes:g} in the card" if fits and (apart == apart[0]).all() else other
-
-    def _steps(self, known: Times) -> NDArray[np.int64]:
-        """How many slots each is later than the one before."""
-        return (np.diff(known) // (self._card.interval * MINUTE)).astype(np.int64)
+        return f"say interval = {minutes:g} in the card" if fits else ""
 
     def _check_gaps(self, known: Times, steps: NDArray[np.int64]) -> None:
         gaps = np.flatnonzero(steps > 1)
@@ -132,10 +151,12 @@ class TimeAxis:
         before, after = known[at], known[at + 1]
         text = (
             f"{self._file} has a gap in time: {_said(before)} is followed by {_said(after)} (row "
-            f"{self._row(at)}) where a step of {self._card.interval} minutes is wanted"
+            f"{self._row(at)}) where a step of {step_in_words(self._card.interval)} is wanted"
         )
-        if self._last is None and len(steps) >= ALL_ALIKE and (steps == steps[0]).all():
-            raise DataError(f"{text}, as everywhere; {self._remedy_of_step(np.diff(known), 'correct interval')}")
+        if self._last is None and len(steps) >= ALL_ALIKE:
+            remedy = self._remedy_of_step(np.diff(known))
+            if remedy or (steps == steps[0]).all():
+                raise DataError(f"{text}, as everywhere; {remedy or OTHER_STEP}")
         if after - before > np.timedelta64(LONGEST_GAP):
             raise DataError(f"{text}; that is more than a year, so correct the time or import the parts one by one")
         if self._card.gaps == "missing":
