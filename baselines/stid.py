@@ -26,22 +26,24 @@ class Config:
         width: Size of each of the four embeddings; the MLP is four times as wide.
         layers: Residual MLP layers.
         dropout: Rate inside each layer.
+        identity: Whether it knows the cell; without it, all that it learns fits any grid.
     """
 
     width: int = tunable(32, choices=(16, 32, 64))
     layers: int = tunable(3, choices=(1, 2, 3, 4))
     dropout: float = tunable(0.15, low=0.0, high=0.4)
+    identity: bool = True
 
 
 class Model(nn.Module):
-    """Series embedding and three identities, a residual MLP, a linear head."""
+    """Series embedding and three identities (two without that of the cell), a residual MLP, a linear head."""
 
     def __init__(self, shape: TaskShape, config: Config) -> None:
         super().__init__()
         self.shape = shape
-        hidden = 4 * config.width
+        hidden = (3 + config.identity) * config.width
         self.series = nn.Linear(shape.history * shape.channels, config.width)
-        self.cell = _table(shape.cells, config.width)
+        self.cell = _table(shape.cells, config.width) if config.identity else None
         self.slot = _table(shape.slots_per_day, config.width)
         self.day = _table(DAYS, config.width)
         self.layers = nn.Sequential(*(ResidualMLP(hidden, config.dropout) for _ in range(config.layers)))
@@ -53,7 +55,7 @@ class Model(nn.Module):
         batch, count, _ = cells.shape
         parts = (
             self.series(cells),
-            self.cell.expand(batch, -1, -1),
+            *(() if self.cell is None else (self.cell.expand(batch, -1, -1),)),
             self.slot[slot][:, None].expand(-1, count, -1),
             self.day[day][:, None].expand(-1, count, -1),
         )

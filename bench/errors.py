@@ -54,6 +54,10 @@ class TaskError(BenchError):
     """A data set that cannot carry the requested task, such as a split too short for one window."""
 
 
+class TransferError(BenchError):
+    """A model whose trained weights are those of one grid, so that no other city can use them."""
+
+
 class LeakError(BenchError):
     """An attempt to read test targets where the protocol forbids it."""
 

@@ -27,7 +27,11 @@ class TaskSettings:
         protocol: "strict" (ours) or "unist" (behind published tables).
         history: P, steps.
         horizon: F, steps.
-        fraction: Share of the training windows used.
+        fraction: Share of the training windows used; 0 for none, where ``sources`` are trained on.
+        sources: Data sets that are trained on before: "others" (those of the suite that fit, as
+            ``bench.runs.sources`` says), or names such as "bikenyc,taxinyc2"; empty for none.
+        scaler: What the scaler is fitted on: all that is trained on first ("train"), or with ``sources`` the training
+            windows of the data set itself ("target").
         windows: Which they are: the "last" ones of the training period, as a city has that began to measure, or the
             "first", as in published tables; "all" where ``fraction`` is 1. Else "all" becomes "last" under ``strict``
             and "first" under ``unist``.
@@ -44,7 +48,7 @@ class TaskSettings:
     protocol: Protocol = "strict"
     history: Annotated[int, Ge(1)] = 6
     horizon: Annotated[int, Ge(1)] = 6
-    fraction: Annotated[float, Interval(gt=0, le=1)] = 1.0
+    fraction: Annotated[float, Interval(ge=0, le=1)] = 1.0
     windows: Literal["all", "first", "last"] = "all"
     equal_steps: bool = True
     days_back: str = "own"
@@ -52,20 +56,36 @@ class TaskSettings:
     leaky_scaler: bool = False
     clamp: bool = False
     scored: Annotated[int, Ge(0)] = 0
+    sources: str = ""
+    scaler: Literal["train", "target"] = "train"
 
     def __post_init__(self) -> None:
-        """Write out which windows are used, and the days before in one form, so that equal tasks are equal values.
+        """Write out which windows are used, and days and sources in one form, so that equal tasks are equal values.
 
         Raises:
-            ValueError: If ``days_back`` is not understood.
+            ValueError: If ``days_back`` is not understood, or nothing is there to be trained on or to fit a scaler on.
         """
-        if self.fraction == 1:
+        names = sorted({name.strip() for name in self.sources.split(",")} - {""})
+        object.__setattr__(self, "sources", ",".join(names))
+        self._check_transfer()
+        if self.fraction in (0, 1):
             object.__setattr__(self, "windows", "all")
             object.__setattr__(self, "equal_steps", True)
         elif self.windows == "all":
             object.__setattr__(self, "windows", "last" if self.protocol == "strict" else "first")
         if (days := self.days) is not None:
             object.__setattr__(self, "days_back", ",".join(map(str, days)) or "none")
+
+    def _check_transfer(self) -> None:
+        """What is trained on, and what the scaler is fitted on, must be there."""
+        if not self.sources and not self.fraction:
+            raise ValueError("fraction=0 trains on nothing without sources; name some as task.sources=others")
+        if self.scaler == "target" and not (self.sources and self.fraction):
+            raise ValueError(
+                "scaler=target needs sources, and windows of the target to adapt to, as transfer1 has them"
+            )
+        if self.sources and self.leaky_scaler:
+            raise ValueError("leaky_scaler is fitted on the target's test, so it excludes sources")
 
     @property
     def days(self) -> tuple[int, ...] | None:
@@ -83,8 +103,13 @@ TASKS = {
     "short": TaskSettings(name="short"),
     "long": TaskSettings(name="long", history=64, horizon=64),
     **{f"few{percent}": TaskSettings(name=f"few{percent}", fraction=percent / 100) for percent in FEW},
+    "transfer": TaskSettings(name="transfer", fraction=0.0, sources="others"),
+    "transfer1": TaskSettings(name="transfer1", fraction=0.01, sources="others"),
 }
 """Every task under ``strict``; another protocol takes other windows of a small fraction."""
+OTHERS: Final = "others"
+TRANSFER: Final = ("sources", "scaler")
+"""Fields of ``TaskSettings`` that are in the identity of runs with ``sources`` alone."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ period are built by ``open_test``, which the evaluator may call once, from data 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import replace
 from typing import Any, Final, Literal
@@ -46,6 +47,7 @@ class Task:
         train, val: Windows with targets, for training and for choosing.
         epoch_windows: Training windows by which the steps of an epoch are counted: all that there are, also where few
             of them are used.
+        sources: Tasks of other data sets that are trained on before this one is, with this task's scaler.
         days_hidden: Of the days before that the model's file asks for, those that are blank in every window.
         test_reads: How often the test targets were opened.
     """
@@ -58,6 +60,7 @@ class Task:
         *,
         days_back: tuple[int, ...] = (),
         test_allowed: bool = True,
+        sources: Sequence[Task] = (),
     ) -> None:
         """Build the training and validation windows.
 
@@ -66,14 +69,15 @@ class Task:
             settings: What is asked.
             device: Where windows are.
             days_back: The days before that the model's file asks for, as its ``DAYS_BACK``.
-            test_allowed: False in tuning, where test stays closed.
+            test_allowed: False in tuning, and of a source of another task, where test stays closed.
+            sources: The tasks of other data sets that are trained on before, as ``bench.transfer`` opens them.
 
         Raises:
             TaskError: If a split has no window, ``days_back`` are no whole numbers of days from 1 on, or the settings
                 name weeks where the season is the year.
         """
         self._data, self._device, self._test_allowed = data, device, test_allowed
-        self.settings = settings
+        self.settings, self.sources = settings, tuple(sources)
         self._days_back, self.days_hidden = _days(settings, days_back, data.card)
         self.split = chronological_split(len(data.values))
         self.test_reads = 0
@@ -84,8 +88,7 @@ class Task:
         self._origins = {name: self._scored(name, starts) for name, starts in there.items()}
         self._there = {f"{name}_there": len(there[name]) for name in ("val", "test")}
         self.epoch_windows = len((every if settings.equal_steps else self._origins)["train"])
-        self.train_start = int(self._origins["train"][0]) - settings.history if settings.windows == "last" else 0
-        self.train_stop = int(self._origins["train"][-1]) + settings.horizon
+        self.train_start, self.train_stop = self._training_part()
         self.scaler = self._fit_scaler()
         seen = self._arrays(self.split["val"][1])
         self.train = self._window_set(seen, self._origins["train"])
@@ -108,7 +111,11 @@ class Task:
     def counts(self) -> dict[str, int]:
         """Number of windows per split, of those by which the steps of an epoch are counted, and of all to score."""
         used = {name: len(starts) for name, starts in self._origins.items()}
-        return {**used, "per_epoch": self.epoch_windows, **self._there}
+        counts = {**used, "per_epoch": self.epoch_windows, **self._there}
+        if self.sources:
+            counts["sources"] = sum(len(source.train) for source in self.sources)
+            counts["per_epoch"] = counts["per_epoch"] if used["train"] else counts["sources"]
+        return counts
 
     @property
     def test_origins(self) -> NDArray[np.int64]:
@@ -116,8 +123,10 @@ class Task:
         return self._origins["test"].copy()
 
     def first_origins(self) -> dict[str, tuple[int, int]]:
-        """First and last origin per split, for the audit."""
-        return {name: (int(starts[0]), int(starts[-1])) for name, starts in self._origins.items()}
+        """First and last origin per split, for the audit; twice 0 where nothing is trained on."""
+        return {
+            name: (int(starts[0]), int(starts[-1])) if len(starts) else (0, 0) for name, starts in self._origins.items()
+        }
 
     def open_test(self) -> WindowSet:
         """The test windows with their targets, once.
@@ -181,6 +190,8 @@ class Task:
         take the first training windows and validate on all.
         """
         count, windows = max(1, int(len(starts) * self.settings.fraction)), self.settings.windows
+        if name == "train" and not self.settings.fraction:
+            return starts[:0]
         if name == "train":
             return starts[-count:] if windows == "last" else starts[:count]
         return starts[:count] if name == "val" and windows == "last" else starts
@@ -188,6 +199,14 @@ class Task:
     def _scored(self, name: str, starts: NDArray[np.int64]) -> NDArray[np.int64]:
         """Of the origins of a split those that are trained on or scored: the same for every model."""
         return starts if name == "train" else starts[spread(len(starts), self.settings.scored)]
+
+    def _training_part(self) -> tuple[int, int]:
+        """Half-open range of the slots that are trained on: empty, where validation begins, if none is."""
+        starts, settings = self._origins["train"], self.settings
+        if not len(starts):
+            return self.split["val"][0], self.split["val"][0]
+        first = int(starts[0]) - settings.history if settings.windows == "last" else 0
+        return first, int(starts[-1]) + settings.horizon
 
     def hide_days_unknown_in_training(self) -> None:
         """From now on, leave those days before blank that most training windows have no values of.
@@ -197,7 +216,13 @@ class Task:
         before is known to the windows of training, validation and test alike, or blank in all of them. A model
         that is not trained (a naive baseline, a frozen one) has nothing to be led astray and keeps what is known.
         """
-        late = (days for days in self._days_back if self.train.share_with(days) <= MOST)
+        tasks = [task for task in (*self.sources, self) if len(task.train)]
+        late = [days for days in self._days_back if any(task.train.share_with(days) <= MOST for task in tasks)]
+        for task in (*self.sources, self):
+            task.hide(late)
+
+    def hide(self, late: Iterable[int]) -> None:
+        """From now on, leave these days before blank."""
         self.days_hidden = tuple(dict.fromkeys((*self.days_hidden, *late)))
         self.train, self.val = (replace(part, days_hidden=self.days_hidden) for part in (self.train, self.val))
 
@@ -214,7 +239,7 @@ class Task:
         """Every split must have a target value that counts."""
         valid = self._valid(int(self._origins["test"][-1]) + self.settings.horizon).numpy()
         for name, starts in self._origins.items():
-            if not any(valid[start : start + self.settings.horizon].any() for start in starts):
+            if len(starts) and not any(valid[start : start + self.settings.horizon].any() for start in starts):
                 few = len(starts) < self._there.get(f"{name}_there", 0)
                 where = f"{len(starts)} scored windows of the {name} split" if few else f"{name} split"
                 todo = "; raise task.scored or take another data set" if few else ""
@@ -234,8 +259,25 @@ class Task:
     def _cells(self) -> torch.Tensor:
         return torch.from_numpy(self._data.cell_mask.copy())  # the data set keeps its own: no model can reach it
 
+    def scale_by(self, scaler: Scaler) -> None:
+        """From now on, use this scaler, which was fitted on other data."""
+        self.scaler = scaler
+        self.train, self.val = (replace(part, scaler=scaler) for part in (self.train, self.val))
+
+    def fitted_values(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Values ``[T, C, H, W]`` of the training part, physical units, and where they count: those of its scaler."""
+        start, stop = self.train_start, self.train_stop
+        return self._data.values[start:stop], self._valid(stop)[start:].numpy()
+
     def _fit_scaler(self) -> Scaler:
+        """On what is trained on; that of the sources, whose scaler has seen no slot of this data set.
+
+        Without either, as for forecasts that were made elsewhere, on the whole training split.
+        """
+        if self.sources and self.settings.scaler == "train":
+            return replace(self.sources[0].scaler, fitted_on=(0, 0))
         start, stop = self.train_start, len(self._data.values) if self.settings.leaky_scaler else self.train_stop
+        start, stop = (start, stop) if stop > start else self.split["train"]
         name: Literal["standard", "minmax"] = "minmax" if self.settings.leaky_scaler else "standard"
         values, valid = self._data.values[start:stop], self._valid(stop)[start:].numpy()
         return fit_scaler(values, valid, (start, stop), name).to(self._device)

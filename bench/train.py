@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
+from bench.cities import City, batches, shares
 from bench.context import RunContext
 from bench.days import given_days
 from bench.errors import TrainingError, unwritten
@@ -40,10 +42,11 @@ class Training:
     Attributes:
         epoch: Epochs that are done.
         best_epoch: Counted from 1; 0 for a model without training by epochs.
-        best_mae: Validation MAE after it, physical units.
+        best_mae: Validation MAE after it, as ``Trainer`` has it.
         seconds: Training and validation time, summed over all sittings.
         curve: A row for each epoch.
-        val: Validation as it was scored after the best epoch; None without training by epochs.
+        val: Validation as it was scored after the best epoch; None without training by epochs on the task's windows.
+        on_sources: Epochs of them on the windows of other data sets.
     """
 
     epoch: int = 0
@@ -52,6 +55,7 @@ class Training:
     seconds: float = 0.0
     curve: list[dict[str, float]] = field(default_factory=list)
     val: Scored | None = None
+    on_sources: int = 0
 
 
 def make_model(plugin: ModelPlugin, config: Mapping[str, Any], shape: TaskShape, device: torch.device) -> nn.Module:
@@ -109,7 +113,11 @@ def train_model(
 
 
 class Trainer:
-    """Trains one model on one task."""
+    """Trains one model on one task; or its weights on other cities, whose models share them.
+
+    With several cities each batch is of one, drawn by the number of their training windows, and validation is the mean
+    over them by the same weights. What has to do with several is in units of the scaler, since physical ones differ.
+    """
 
     def __init__(
         self,
@@ -118,12 +126,15 @@ class Trainer:
         settings: TrainSettings,
         context: RunContext,
         sampling: Sampling | None = None,
+        *,
+        cities: Sequence[City] = (),
     ) -> None:
+        self.cities, self.scaled = tuple(cities) or (City(model, task),), bool(cities or task.sources)
         self.model, self.task, self.settings, self.context, self.sampling = model, task, settings, context, sampling
         self.parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.frozen = tensors_sha256({name: p for name, p in model.named_parameters() if not p.requires_grad})
         self.optimizer = _optimizer(self.parameters, settings)
-        steps = math.ceil(task.epoch_windows / settings.batch_size)
+        steps = math.ceil(sum(city.task.epoch_windows for city in self.cities) / settings.batch_size)
         self.steps = min(settings.steps_per_epoch or steps, steps)
         self.scheduler = _scheduler(self.optimizer, settings, self.steps * settings.epochs)
         self.order = torch.Generator().manual_seed(context.seed)
@@ -176,18 +187,20 @@ class Trainer:
 
     def _train_epoch(self) -> float:
         """One epoch; returns the mean loss. The device is asked for a number once, at the end."""
-        self.model.train()
-        windows, settings = self.task.train, self.settings
-        total = torch.zeros((), device=self.context.device)
-        with cast_once(self.model, self.context.device, settings.precision):
-            for chosen in windows.drawn(self.steps, settings.batch_size, self.order):
-                total += self._step(chosen)
+        device, precision = self.context.device, self.settings.precision
+        total = torch.zeros((), device=device)
+        with ExitStack() as stack:
+            for city in self.cities:
+                city.model.train()
+                stack.enter_context(cast_once(city.model, device, precision))
+            for city, chosen in batches(self.cities, self.steps, self.settings.batch_size, self.order):
+                total += self._step(city, chosen)
         return float(total) / self.steps
 
-    def _step(self, chosen: Tensor) -> Tensor:
-        """One step of training on the windows at positions ``chosen [B]``; their loss, ``[]``."""
+    def _step(self, city: City, chosen: Tensor) -> Tensor:
+        """One step of training on the windows of a city at positions ``chosen [B]``; their loss, ``[]``."""
         self.optimizer.zero_grad(set_to_none=True)
-        loss = _loss(self.model, self.task.train, chosen, self.settings)
+        loss = _loss(city.model, city.task.train, chosen, self.settings)
         loss.backward()  # type: ignore[no-untyped-call]
         if self.settings.clip:
             nn.utils.clip_grad_norm_(self.parameters.values(), self.settings.clip)
@@ -195,13 +208,23 @@ class Trainer:
         self.scheduler.step()
         return loss.detach()
 
-    def _validate(self) -> tuple[float, Scored]:
-        """MAE over all validation windows, in physical units, or as ``comparable`` says, and what it comes from."""
-        self.model.eval()
-        task = self.task
-        val = score(self.model, task.val, task, precision=self.settings.precision, sampling=self.sampling)
-        mae = comparable(val.sums, task).scores()["mae"].overall
-        return math.nan if mae is None else mae, val
+    def _validate(self) -> tuple[float, Scored | None]:
+        """MAE over all validation windows, and what it comes from where these are the task's own.
+
+        It is in physical units, or as ``comparable`` says; with sources in units of the scaler.
+        """
+        errors, scored = [], None
+        for city in self.cities:
+            city.model.eval()
+            scored = score(
+                city.model, city.task.val, city.task, precision=self.settings.precision, sampling=self.sampling
+            )
+            sums = in_scaler_units(scored.sums, city.task) if self.scaled else comparable(scored.sums, city.task)
+            mae = sums.scores()["mae"].overall
+            errors.append(math.nan if mae is None else mae)
+        if self.cities[0].task is self.task:
+            return errors[0], scored
+        return sum(share * error for share, error in zip(shares(self.cities), errors, strict=True)), None
 
     def _trained_part(self) -> dict[str, Tensor]:
         """A copy of what training changes: trainable parameters, and buffers such as running statistics."""
@@ -263,8 +286,12 @@ def comparable(sums: WindowSums, task: Task) -> WindowSums:
 
     So a model is chosen by all of its channels, and compared by all, as it is trained by all.
     """
-    scale = task.scaler.scale.flatten().double().cpu().numpy()
-    return sums.scaled(scale) if task.card.units_differ else sums
+    return in_scaler_units(sums, task) if task.card.units_differ else sums
+
+
+def in_scaler_units(sums: WindowSums, task: Task) -> WindowSums:
+    """Sums of errors in units of the task's scaler."""
+    return sums.scaled(task.scaler.scale.flatten().double().cpu().numpy())
 
 
 def _loss(model: nn.Module, windows: WindowSet, chosen: Tensor, settings: TrainSettings) -> Tensor:

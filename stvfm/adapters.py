@@ -61,10 +61,12 @@ def auto_patch(grid: tuple[int, int], most: int) -> int:
 class TokenAdapter(nn.Module):
     """Temporal-aware token adapter: the patches of P frames ``[B, P, N, C*p*p]`` to one token each, ``[B, N, D]``."""
 
-    def __init__(self, shape: TaskShape, patching: Patching, width: int, *, by_channel: bool) -> None:
+    def __init__(
+        self, shape: TaskShape, patching: Patching, width: int, *, by_channel: bool, places: bool = True
+    ) -> None:
         super().__init__()
         self.patch = projection(shape.channels * patching.patch**2, width)
-        self.space = embedding(patching.count, width)
+        self.space = embedding(patching.count, width) if places else None
         self.time = embedding(shape.history, width)
         self.slot = embedding(shape.slots_per_day, width)
         self.day = embedding(DAYS, width)
@@ -73,7 +75,8 @@ class TokenAdapter(nn.Module):
 
     def forward(self, patches: Tensor, clock: Tensor) -> Tensor:
         moment = self.time + self.slot[clock[..., 0]] + self.day[clock[..., 1]]  # [B, P, D]
-        tokens = self.patch(patches) + self.space + moment[:, :, None]  # [B, P, N, D]
+        tokens = self.patch(patches)  # [B, P, N, D]
+        tokens = (tokens if self.space is None else tokens + self.space) + moment[:, :, None]
         pooled: Tensor = self.pool(self.mixer(tokens))
         return pooled
 
@@ -106,15 +109,15 @@ class AttentionPool(nn.Module):
 class PlainTokens(nn.Module):
     """The adapter without its sense of time: one linear map of the stacked history of a patch."""
 
-    def __init__(self, shape: TaskShape, patching: Patching, width: int) -> None:
+    def __init__(self, shape: TaskShape, patching: Patching, width: int, *, places: bool = True) -> None:
         super().__init__()
         self.patch = projection(shape.history * shape.channels * patching.patch**2, width)
-        self.space = embedding(patching.count, width)
+        self.space = embedding(patching.count, width) if places else None
 
     def forward(self, patches: Tensor, clock: Tensor) -> Tensor:  # noqa: ARG002 - both adapters are called the same way
         """``[B, P, N, C*p*p]`` to ``[B, N, D]``."""
-        tokens: Tensor = self.patch(patches.transpose(1, 2).flatten(2)) + self.space
-        return tokens
+        tokens: Tensor = self.patch(patches.transpose(1, 2).flatten(2))
+        return tokens if self.space is None else tokens + self.space
 
 
 class TemporalMixer(nn.Module):

@@ -19,6 +19,8 @@ class Config:
             frozen patchifier makes of the last frame, drawn as a grey picture in which a patch of the grid is a patch
             of the picture. Nothing in front of the backbone is trained then, and no token knows the time.
         tata: Whether tokens know time; else they are one linear map of the stacked history, with the place alone.
+        places: Whether tokens have a learned embedding of their place in the grid; without it, and without
+            ``identity``, they know the positions of the backbone alone, and no trained weight depends on the grid.
         pool: Learned weights over time for each value of a token, or attention weights for the token as a whole.
         coordination: Prompts both ways or one way, no exchange before the head, or token-by-token fusion of the
             concatenated branches in their place.
@@ -48,6 +50,7 @@ class Config:
     flow: bool = True
     tokens: Literal["adapter", "image"] = "adapter"
     tata: bool = True
+    places: bool = True
     pool: Literal["channel", "attention"] = "channel"
     coordination: Literal["bilateral", "raw_from_flow", "flow_from_raw", "none", "concat"] = "bilateral"
     prompts: int = tunable(4, choices=(2, 4, 8, 16))

@@ -33,6 +33,9 @@ token, and counts differ in size by orders of magnitude; so the head gets the ro
 the cell and the calendar (``head``, ``identity``, ``calendar``). The history still reaches a forecast through the
 tokens: around the backbone go their amplitude, one number each, and the last value (``residual``).
 
+Without ``places`` (no space in TATA) and without ``identity`` nothing that is trained depends on the grid, so that
+weights of one city can be those of another; the place is then known by the positions of the backbone alone.
+
 Controls ask what the pre-trained backbone is worth. All have the model's adapters and head, the same initial weights,
 the same recipe and the same budget. Each starts with tokens of the size that its body expects and hands features of the
 same size to the head: size goes around the body (a_b, from before s_b), and behind it features have a root mean square
@@ -128,12 +131,13 @@ class Model(nn.Module):
         return adapted
 
     def _adapter(self) -> nn.Module:
-        width = self.backbone.width
+        width, places = self.backbone.width, self.config.places
         if self.config.tokens == "image":
             return nn.Identity()  # never called
         if not self.config.tata:
-            return PlainTokens(self.shape, self.patching, width)
-        return TokenAdapter(self.shape, self.patching, width, by_channel=self.config.pool == "channel")
+            return PlainTokens(self.shape, self.patching, width, places=places)
+        by_channel = self.config.pool == "channel"
+        return TokenAdapter(self.shape, self.patching, width, by_channel=by_channel, places=places)
 
     def _rounds(self) -> nn.ModuleList:
         config, width = self.config, self.backbone.width

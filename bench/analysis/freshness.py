@@ -92,7 +92,7 @@ def _looks(folder: Path) -> list[tuple[str, int, int, int]]:
     return sorted(looks)
 
 
-def _todays_code(results: Path) -> list[tuple[str, str, str]]:
+def _todays_code(results: Path) -> list[tuple[str, ...]]:
     """Of each data set and model that has a folder of records."""
     pairs = sorted((path.parent.name, path.name) for path in results.glob("runs/*/*"))
     return [(*pair, code) for pair, code in known_codes(pairs).items()]

@@ -12,8 +12,9 @@ from bench.analysis.groups import DataKey, Group, GroupKey, MethodKey, Run, Summ
 from bench.analysis.table import Flag
 from bench.catalog.pretrained import known_as
 from bench.catalog.titles import model_title
+from bench.errors import TransferError
 from bench.metrics import METRICS
-from bench.records.record import DoneRun, Record
+from bench.records.record import DoneRun, FailedRun, Record
 from bench.runs.suite import Method, Suite
 from bench.runs.tuned import BY_HAND
 
@@ -153,6 +154,8 @@ def _entry(run: Run, method: MethodKey, base: str) -> _Entry:
         leaky_scaler=task.leaky_scaler,
         clamp=task.clamp,
         scored=task.scored,
+        sources=task.sources,
+        scaler=task.scaler,
         profile=run.record.label.profile,
         recipe=text(recipe),
         base=base,
@@ -245,7 +248,9 @@ def _summary(cell: Sequence[_Entry]) -> Summary:
     audits = (run.audit.forecasts for run in done if run.audit)
     flags += ["random"] if any(audit and audit.draws for audit in audits) else []
     flags += ["mixed"] if len({run.environment.numerical for run in done}) > 1 else []
-    return Summary(runs=done, flags=tuple(flags), naive=cell[0].record.naive)
+    errors = (entry.record.error for entry in cell if isinstance(entry.record, FailedRun))
+    reason = next((error.message for error in errors if error.type == TransferError.__name__), "")
+    return Summary(runs=done, flags=tuple(flags), naive=cell[0].record.naive, untransferable=reason)
 
 
 def _compared(cell: Summary, naive: Sequence[Summary]) -> Summary:

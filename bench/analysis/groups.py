@@ -73,6 +73,8 @@ class GroupKey:
     leaky_scaler: bool
     clamp: bool
     scored: int
+    sources: str
+    scaler: str
     profile: str
     recipe: str
     base: str
@@ -106,7 +108,14 @@ class GroupKey:
             f"protocol {self.protocol}",
             f"profile {self.profile}",
         ]
-        parts += [f"{self.windows} {self.fraction * 100:g} % of the training windows"] if self.fraction < 1 else []
+        parts += [f"trained on {self.sources.replace(',', ', ')}"] if self.sources else []
+        few = (
+            "no training window"
+            if not self.fraction
+            else f"{self.windows} {self.fraction * 100:g} % of the training windows"
+        )
+        parts += [few + " of its own" * bool(self.sources)] if self.fraction < 1 else []
+        parts += ["scaler fitted on these"] if self.scaler == "target" else []
         parts += [] if self.equal_steps else ["as few steps"]
         parts += [f"days before for all: {self.days_back}"] if self.days_back != "own" else []
         parts += [] if self.calendar else ["without calendar"]
@@ -177,6 +186,7 @@ class Summary:
         below: The metrics in which it is worse than the best naive baseline on the same data.
         naive_mae: The MAE of the best naive baseline on the same data, by which a scaled MAE is divided; NaN without.
         channel: The number of the channel that its scores are of; None for all together.
+        untransferable: Why its model cannot be trained on other cities; empty if it can.
     """
 
     runs: tuple[DoneRun, ...]
@@ -185,6 +195,7 @@ class Summary:
     below: tuple[str, ...] = ()
     naive_mae: float = math.nan
     channel: int | None = None
+    untransferable: str = ""
 
     @property
     def seeds(self) -> int:

@@ -10,13 +10,19 @@ from bench.catalog.plugins import Group
 from bench.errors import ConfigError
 
 
-def known_codes(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """``codes_of`` those whose model and data set are here and can be read, for whoever looks at finished runs."""
-    wanted = set(pairs)
+def known_codes(behind: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    """``codes_of`` those whose model and data sets are here and can be read, for whoever looks at finished runs."""
+    wanted = set(behind)
     models, readers = registry.model_names(), registry.dataset_names()
-    files = {("model", model): model in models and _can_be_read("model", model) for _, model in wanted}
-    files |= {("dataset", name): name not in readers or _can_be_read("dataset", name) for name, _ in wanted}
-    return codes_of(sorted((name, model) for name, model in wanted if files["model", model] and files["dataset", name]))
+    datasets = {name for names in wanted for name in (names[0], *names[2:])}
+    files = {("model", model): model in models and _can_be_read("model", model) for _, model, *_ in wanted}
+    files |= {("dataset", name): name not in readers or _can_be_read("dataset", name) for name in datasets}
+    known = (
+        names
+        for names in wanted
+        if files["model", names[1]] and all(files["dataset", name] for name in (names[0], *names[2:]))
+    )
+    return codes_of(sorted(known))
 
 
 def _can_be_read(group: Group, name: str) -> bool:

@@ -27,7 +27,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V", bound=Hashable)
 
 WIDTH = 96
-SWITCHES = ("history", "horizon", *frame.SWITCHES)
+SWITCHES = ("history", "horizon", *frame.SWITCHES, "sources")
 
 
 @dataclass(frozen=True, kw_only=True, order=True)

@@ -61,7 +61,7 @@ class Results:
         suites: Sequence[Suite] = (),
         tuned: Sequence[TunedFile] = (),
         *,
-        code: Mapping[tuple[str, str], str] | None = None,
+        code: Mapping[tuple[str, ...], str] | None = None,
         unread: Sequence[str] = (),
     ) -> None:
         """Mark runs as stale that today's code would not have made.
@@ -71,15 +71,14 @@ class Results:
             studies: Of tuning.
             suites: Whose tables are made.
             tuned: The files of tuned settings.
-            code: Today's digest by (data set, model), for tests; those of the registered models if it is None. A run
+            code: Today's digest by ``Spec.behind``, for tests; those of the registered models if it is None. A run
                 of a pair that is not known, such as of a plug-in that is not installed here, is not stale.
             unread: A sentence for each file that is no record.
         """
         ordered = sorted(records, key=_order)
         known = _todays_code(ordered) if code is None else code
         self.runs = tuple(
-            Run(record=record, stale=known.get((record.dataset, _answered_by(record)), record.code) != record.code)
-            for record in ordered
+            Run(record=record, stale=known.get(_answered_by(record), record.code) != record.code) for record in ordered
         )
         self.studies, self.suites, self.tuned = tuple(studies), tuple(suites), tuple(tuned)
         self.unread = tuple(unread)
@@ -286,19 +285,19 @@ def _order(record: Record) -> tuple[str | int, ...]:
     return (record.dataset, record.model, *task, spec.weights, record.seed, record.run_id, record.status)
 
 
-def _todays_code(records: Iterable[Record]) -> dict[tuple[str, str], str]:
+def _todays_code(records: Iterable[Record]) -> dict[tuple[str, ...], str]:
     known = set(registry.dataset_names())
     read = [one for one in records if one.dataset in known or one.spec.data.version.startswith(f"{imported.LAYOUT}-")]
     scored = {one.dataset for one in read if one.external}
     return {
-        **known_codes((one.dataset, one.model) for one in read if not one.external),
+        **known_codes(one.spec.behind for one in read if not one.external),
         **{(dataset, ELSEWHERE): code_of_scoring(dataset) for dataset in scored},
     }
 
 
-def _answered_by(record: Record) -> str:
+def _answered_by(record: Record) -> tuple[str, ...]:
     """Whose code a record depends on: forecasts that were made elsewhere depend on that of their scoring alone."""
-    return ELSEWHERE if record.external else record.model
+    return (record.dataset, ELSEWHERE) if record.external else record.spec.behind
 
 
 @contextmanager

@@ -28,8 +28,8 @@ ROOTS: Final = ("bench.context", "bench.task", "bench.train", "bench.runs.evalua
 SCORING: Final = ("bench.task", "bench.scoring")
 
 
-def code_of(dataset: str, model: str) -> str:
-    """Digest of the code behind one data set and model, 12 hexadecimal digits.
+def code_of(dataset: str, model: str, *sources: str) -> str:
+    """Digest of the code behind one data set and model, and behind what is trained on before; 12 hexadecimal digits.
 
     A data set imported by the user has no file of its own; its data digest is part of the spec.
 
@@ -37,18 +37,18 @@ def code_of(dataset: str, model: str) -> str:
         ConfigError: If a file cannot be read, or ``equal_code.toml`` is not valid.
         UnknownNameError: If there is no such model.
     """
-    return codes_of([(dataset, model)])[dataset, model]
+    return codes_of([(dataset, model, *sources)])[dataset, model, *sources]
 
 
-def codes_of(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """``code_of`` of many data sets and models, for which each plug-in is looked at once."""
+def codes_of(behind: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    """``code_of`` of many data sets and models, each followed by its sources; each plug-in is looked at once."""
     common, known, of_plugin = _module_lines(ROOTS), registry.dataset_names(), cache(_plugin_lines)
 
-    def code(dataset: str, model: str) -> str:
-        readers = [registry.find("dataset", dataset)] if dataset in known else []
+    def code(dataset: str, model: str, *sources: str) -> str:
+        readers = [registry.find("dataset", name) for name in (dataset, *sources) if name in known]
         return _digest([common, *map(of_plugin, [*readers, registry.find("model", model)])])[:12]
 
-    return {(dataset, model): code(dataset, model) for dataset, model in pairs}
+    return {names: code(*names) for names in behind}
 
 
 def code_of_scoring(dataset: str) -> str:

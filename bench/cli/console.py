@@ -86,7 +86,7 @@ class ConsoleObserver:
             self._console.print(f"[dim]{text}[/dim]")
 
     def run_started(self, run: PlannedRun) -> None:
-        epochs = run.spec.train.epochs
+        epochs = run.spec.train.epochs * (2 if run.spec.sources and run.spec.task.fraction else 1)
         self._runs[run.run_id] = self._progress.add_task(escape(run.title), total=epochs, note="epochs")
 
     def epoch(self, run: PlannedRun, row: Mapping[str, float]) -> None:

@@ -83,7 +83,9 @@ class PlanOptions:
     protocol: Annotated[
         str | None, typer.Option("--protocol", help="Protocol of split and scaling: strict or unist.")
     ] = None
-    task: Annotated[str | None, typer.Option("--task", help="Forecasting task: short, long, or few1 to few50.")] = None
+    task: Annotated[
+        str | None, typer.Option("--task", help="Forecasting task: short, long, few1 to few50, transfer or transfer1.")
+    ] = None
     override: Annotated[
         list[str] | None, typer.Option("--set", help="Override a setting, such as model.width=64; may be repeated.")
     ] = None

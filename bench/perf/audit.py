@@ -62,7 +62,9 @@ def _report(run: PlannedRun, catalog: Catalog, device: torch.device) -> None:
     for epochs in (train.epochs, min(train.epochs, train.patience + 1)):
         spec = msgspec.structs.replace(run.spec, train=replace(train, epochs=epochs))
         shorter = replace(run, spec=spec)
-        seconds = pace.on(shape[1] * task.shape.cells) * planned_work(shorter, shape, trained=pace.trained)
+        seconds = pace.on(shape[1] * task.shape.cells) * planned_work(
+            shorter, {run.dataset: shape}, trained=pace.trained
+        )
         trained, forecast = passes(dict(task.counts()), train, epochs if pace.trained else 0)
         typer.echo(
             f"{run.model} on {run.dataset}, {epochs} epochs: audit {audited:.2f} s of {seconds:.0f} s, "

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SORT = ["dataset", "model", "task", "protocol", "profile", "weights", "seed", "run_id"]
 COSTS = ("parameters", "trainable_parameters", "flops", "train_s", "wall_s", "ms_per_window", "peak_mb", "epochs")
-SWITCHES = ("fraction", "windows", "equal_steps", "days_back", "calendar", "leaky_scaler", "clamp", "scored")
+SWITCHES = ("fraction", "windows", "equal_steps", "days_back", "calendar", "leaky_scaler", "clamp", "scored", "scaler")
 COLUMNS: Mapping[str, str] = {
     **dict.fromkeys(("dataset", "model", "task", "protocol", "profile", "weights"), "str"),
     "seed": "int64",
@@ -27,6 +27,7 @@ COLUMNS: Mapping[str, str] = {
     **dict.fromkeys(("windows", "days_back"), "str"),
     **dict.fromkeys(("equal_steps", "calendar", "leaky_scaler", "clamp"), "bool"),
     "scored": "int64",
+    **dict.fromkeys(("scaler", "sources"), "str"),
     **dict.fromkeys(("device", "run_id"), "str"),
     **{f"{split}_{metric}": "float64" for split in ("test", "val") for metric in METRICS},
     **dict.fromkeys(("train_windows", "val_windows", "test_windows"), "float64"),
@@ -43,7 +44,8 @@ def to_frame(records: Iterable[Record], stale: Iterable[bool] | None = None) -> 
         The columns of ``COLUMNS``: ``test_mae`` and so on for every split and metric, and ``train_windows``,
         ``parameters``, ``train_s`` and other counts and costs, all NaN for a failed run, whose ``error`` says why, and
         the costs for forecasts that were made elsewhere (``external``);
-        ``changes`` are the settings that are not the profile's. With ``stale`` also a column ``stale``: whether other
+        ``changes`` are the settings that are not the profile's, and ``sources`` the data sets that were trained on
+        before. With ``stale`` also a column ``stale``: whether other
         code than today's made the run.
     """
     import pandas as pd
@@ -74,6 +76,7 @@ def _row(record: Record) -> dict[str, Any]:
         "history": spec.task.history,
         "horizon": spec.task.horizon,
         **{name: getattr(spec.task, name) for name in SWITCHES},
+        "sources": ", ".join(source.name for source in spec.sources),
         "device": record.environment.device,
         "run_id": record.run_id,
     }

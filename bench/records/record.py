@@ -36,6 +36,7 @@ class Counts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         val, test: Windows that are scored.
         val_there, test_there: All that there are; 0 in records that were made before some could be left out.
         test_values: Target values on test that count.
+        sources: Training windows of other data sets, in transfer across cities.
     """
 
     train: Whole
@@ -45,6 +46,7 @@ class Counts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     test_values: Whole
     val_there: Whole = 0
     test_there: Whole = 0
+    sources: Whole = 0
 
 
 class Cost(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -85,10 +87,11 @@ class Audit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Attributes:
         forecasts: None in records of earlier schemas, whose models were not audited in this way.
-        scaler_fitted_on: Half-open range of slots that the scaler has seen.
-        origins: First and last origin of each split, both included.
+        scaler_fitted_on: Half-open range of slots that the scaler has seen; empty where that is of other data sets.
+        origins: First and last origin of each split, both included; twice 0 where no window of it was used.
         test_reads: How often the test targets were opened.
-        best_epoch: Counted from 1; 0 for a model without training by epochs.
+        best_epoch: Counted from 1; 0 for a model without training by epochs. Epochs of adaptation count on from those
+            on the sources.
         checkpoint_sha256: Digest of the scored weights.
     """
 
@@ -107,7 +110,7 @@ class Epoch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=Fa
 
     Attributes:
         train_loss: Mean loss over the batches, of scaled values.
-        val_mae: Validation MAE after the epoch, in the units of ``DoneRun.windows``.
+        val_mae: Validation MAE after the epoch, in the units of ``DoneRun.windows``; with sources in the scaler's.
         lr: Learning rate at its begin.
     """
 

@@ -10,13 +10,14 @@ import msgspec
 from msgspec import Struct
 
 from bench.records.plain import Whole
-from bench.settings import FROM_FILE, TaskSettings, TrainSettings, Weights
+from bench.settings import FROM_FILE, TRANSFER, TaskSettings, TrainSettings, Weights
 from bench.types import DataIdentity
 
 LATER: Final = (
     "weights_sha256",
     "tuned_with",
     "forecasts_sha256",
+    "sources",
 )  # keys of a specification that earlier ones have not
 
 
@@ -35,6 +36,7 @@ class Spec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             made before it was kept.
         forecasts_sha256: Digest of forecasts that were made elsewhere and are only scored here; None for every run, and
             so in all records that were made before such forecasts could be scored.
+        sources: The data sets that are trained on before ``data``, sorted by name; none but in transfer across cities.
     """
 
     data: DataIdentity
@@ -48,18 +50,25 @@ class Spec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tuned: bool = False
     tuned_with: str = ""
     forecasts_sha256: str | None = None
+    sources: tuple[DataIdentity, ...] = ()
 
     @property
     def spec_id(self) -> str:
         """Digest of the canonical JSON, without later keys that say nothing."""
-        values = msgspec.structs.asdict(self)
+        values = msgspec.structs.asdict(self) | {"task": _identity(self.task)}
         return _digest({key: value for key, value in values.items() if value or key not in LATER})[:16]
 
     @property
     def settings_id(self) -> str:
         """Digest of everything but data and seed: runs that differ in it never share a mean."""
-        settings = [self.task, self.model, self.config, self.train, self.weights, self.tuned]
-        return _digest([*settings, *(later for later in (self.weights_sha256, self.tuned_with) if later)])[:8]
+        settings = [_identity(self.task), self.model, self.config, self.train, self.weights, self.tuned]
+        laters = (self.weights_sha256, self.tuned_with, self.sources)
+        return _digest([*settings, *(later for later in laters if later)])[:8]
+
+    @property
+    def behind(self) -> tuple[str, ...]:
+        """The data set, the model and the sources: the names whose code is behind a run."""
+        return (self.data.name, self.model, *(source.name for source in self.sources))
 
     @property
     def reads_weights(self) -> bool:
@@ -83,6 +92,7 @@ class Label(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             record; empty in records that were made before they were kept.
         interval: Minutes of a slot; 0 in records that were made before it was kept.
         suite: Whose plan the run was made of; empty outside of suites, and in records made before it was kept.
+        related: By its name what a source shares with the data set: "same city", or "same measurements, other days".
     """
 
     profile: str
@@ -94,12 +104,18 @@ class Label(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     model_title: str = ""
     interval: Whole = 0
     suite: str = ""
+    related: dict[str, str] = {}
 
 
 def changes(overrides: dict[str, Any]) -> tuple[str, ...]:
     """Overrides as sorted texts, such as "model.width=64"; the weights are not among them."""
     kept = {key: value for key, value in sorted(overrides.items()) if key != "model.weights"}
     return tuple(f"{k}={v if isinstance(v, str) else json.dumps(v, sort_keys=True)}" for k, v in kept.items())
+
+
+def _identity(task: TaskSettings) -> dict[str, Any]:
+    """What of a task is in the identity of a run: nothing of sources where there are none."""
+    return {name: value for name, value in vars(task).items() if task.sources or name not in TRANSFER}
 
 
 def _digest(value: object) -> str:

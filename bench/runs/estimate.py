@@ -11,7 +11,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
@@ -22,7 +22,7 @@ from bench.records.glance import DoneGlance, Glance
 from bench.records.planned import PlannedRun
 from bench.records.record import Cost, DoneRun, Record
 from bench.records.spec import Spec
-from bench.settings import TrainSettings, chronological_split
+from bench.settings import TaskSettings, TrainSettings, chronological_split
 
 TRIAL_STEPS = 3  # of training; the first warms up and is not measured
 TRIAL_WINDOWS = 64  # passed forward, a batch of the evaluator's
@@ -59,8 +59,9 @@ def pace_key(spec: Spec) -> str:
 
 
 def shapes_of(runs: Iterable[PlannedRun], catalog: Catalog) -> dict[str, tuple[int, ...]]:
-    """The shapes (T, C, H, W) of the data sets of these runs, by name."""
-    return {name: catalog.shape(name) for name in dict.fromkeys(run.dataset for run in runs)}
+    """The shapes (T, C, H, W) of the data sets of these runs, by name, and of their sources."""
+    names = (data.name for run in runs for data in (run.spec.data, *run.spec.sources))
+    return {name: catalog.shape(name) for name in dict.fromkeys(names)}
 
 
 def paces_from_records(records: Iterable[Record | Glance], device: str | None) -> dict[str, Pace]:
@@ -68,6 +69,8 @@ def paces_from_records(records: Iterable[Record | Glance], device: str | None) -
     seconds: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     trained = {}
     for record in records:
+        if record.spec.sources:  # of other grids, perhaps
+            continue
         if isinstance(record, DoneRun | DoneGlance) and record.cost and device in (None, record.environment.device):
             with suppress(ArithmeticError, LookupError, ValueError):  # numbers that are of no run tell no pace
                 values, pace = _measured(record, record.cost)
@@ -112,7 +115,7 @@ def trials(
         trained = not registry.is_naive(same[0].model)
         wanted = _extremes(same, paces.get(key), shapes)
         price = sum(_trial_work(run, shapes[run.dataset], trained=trained) for run in wanted)
-        whole = sum(planned_work(run, shapes[run.dataset], trained=trained) for run in same)
+        whole = sum(planned_work(run, shapes, trained=trained) for run in same)
         if not cheap or price <= LARGEST_SHARE * whole:
             tried += enumerate(wanted)
     return [run for _, run in sorted(tried, key=lambda each: (each[0], each[1].dataset))]  # each is read twice at most
@@ -142,8 +145,7 @@ def total_seconds(
     total = 0.0
     for run in runs:
         if pace := paces.get(pace_key(run.spec)):
-            shape = shapes[run.dataset]
-            total += pace.on(math.prod(shape[1:])) * planned_work(run, shape, trained=pace.trained)
+            total += pace.on(math.prod(shapes[run.dataset][1:])) * planned_work(run, shapes, trained=pace.trained)
     return total
 
 
@@ -161,17 +163,36 @@ def cheapest_first(
     )
 
 
-def planned_work(run: PlannedRun, shape: tuple[int, ...], *, trained: bool) -> float:
-    """Upper bound of the work of a run: early stopping may end it sooner."""
+def planned_work(run: PlannedRun, shapes: Mapping[str, tuple[int, ...]], *, trained: bool) -> float:
+    """Upper bound of the work of a run: early stopping may end it sooner. ``shapes`` has its sources', too."""
+    train, task, shape = run.spec.train, run.spec.task, shapes[run.dataset]
+    epochs = train.epochs if trained else 0
+    alone = replace(task, sources="", scaler="train", fraction=1.0)
+    sources = [(_windows(alone, shapes[one.name]), math.prod(shapes[one.name][2:])) for one in run.spec.sources]
+    own = work(_windows(task, shape), train, epochs if task.fraction else 0, math.prod(shape[2:]))
+    return own + source_work(sources, train, epochs)
+
+
+def _windows(task: TaskSettings, shape: tuple[int, ...]) -> dict[str, float]:
+    """About how many windows a task has, by the names of ``Counts``."""
     split = chronological_split(shape[0])
     windows: dict[str, float] = {name: stop - start for name, (start, stop) in split.items()}
-    task = run.spec.task
     few = windows["train"] * task.fraction
     windows |= {"train": few, "per_epoch": windows["train"] if task.equal_steps else few}
     windows["val"] *= task.fraction if task.windows == "last" else 1
     most = task.scored or math.inf
-    windows |= {name: min(windows[name], most) for name in ("val", "test")}
-    return work(windows, run.spec.train, run.spec.train.epochs if trained else 0, math.prod(shape[2:]))
+    return windows | {name: min(windows[name], most) for name in ("val", "test")}
+
+
+def source_work(sources: Sequence[tuple[Mapping[str, float], int]], train: TrainSettings, epochs: int) -> float:
+    """Units of work of the epochs on several sources, each given by its windows and the cells of its grid."""
+    if not sources:
+        return 0.0
+    there = sum(windows["train"] for windows, _ in sources)
+    steps = math.ceil(there / train.batch_size)
+    trained = min(there, train.batch_size * min(train.steps_per_epoch or steps, steps))
+    cells = sum(windows["train"] * cells for windows, cells in sources) / there
+    return epochs * (3 * trained * cells + sum(windows["val"] * cells for windows, cells in sources))
 
 
 def work(windows: Mapping[str, float], train: TrainSettings, epochs: int, cells: int) -> float:
@@ -182,11 +203,13 @@ def work(windows: Mapping[str, float], train: TrainSettings, epochs: int, cells:
 
 def passes(windows: Mapping[str, float], train: TrainSettings, epochs: int) -> tuple[float, float]:
     """How many windows a run trains on, and how many it forecasts."""
+    if not epochs:
+        return 0, windows["val"] + windows["test"]
     steps = math.ceil(windows["per_epoch"] / train.batch_size)
     steps = min(train.steps_per_epoch or steps, steps)
     whole, rest = divmod(steps, math.ceil(windows["train"] / train.batch_size))  # passes over the windows, and batches
     per_epoch = whole * windows["train"] + min(windows["train"], rest * train.batch_size)
-    return epochs * per_epoch, max(1, epochs) * windows["val"] + windows["test"]
+    return epochs * per_epoch, epochs * windows["val"] + windows["test"]
 
 
 def _trial_work(run: PlannedRun, shape: tuple[int, ...], *, trained: bool) -> float:

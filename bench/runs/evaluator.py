@@ -27,6 +27,7 @@ from bench.scoring import EVALUATION_BATCH, Scored, Seen, nobody, score
 from bench.settings import Precision, TrainSettings
 from bench.task import Task
 from bench.train import Training, comparable, learning, make_model, tensors_sha256, train_model
+from bench.transfer import Transfer
 from bench.types import ModelPlugin
 from bench.windows import WindowSet
 
@@ -113,7 +114,14 @@ def run_model(
         model, fresh = _made(plugin, config, task, context, compiled=compiled)
         preparing = context.seconds() - started
         sampling = sampling_of(plugin, context.seed)
-        training = train_model(model, task, train, context, sampling=sampling, checkpoint=checkpoint, on_epoch=on_epoch)
+        if task.sources:
+            make = partial(make_model, plugin, config, device=context.device)
+            transfer = Transfer(make=make, settings=train, context=context, sampling=sampling)
+            training = transfer.train(model, task, checkpoint, on_epoch)
+        else:
+            training = train_model(
+                model, task, train, context, sampling=sampling, checkpoint=checkpoint, on_epoch=on_epoch
+            )
         trained = context.seconds()
         measure = partial(
             evaluate, val=training.val, sampling=sampling, elsewhere=elsewhere, flops_file=flops_file, keep=keep

@@ -30,7 +30,7 @@ from bench.records.record import (
     Failure,
     SplitRanges,
 )
-from bench.runs.estimate import work
+from bench.runs.estimate import source_work, work
 from bench.runs.own_code import in_the_commit
 from bench.runs.printed import OBEYED
 
@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from bench.metrics import WindowSums
     from bench.records.arrays import ForecastMap
     from bench.runs.evaluator import RunOutcome
+    from bench.settings import TrainSettings
     from bench.task import Task
+    from bench.train import Training
     from bench.types import DatasetCard
     from bench.windows import WindowSet
 
@@ -65,7 +67,7 @@ def done_record(run: PlannedRun, outcome: RunOutcome, environment: Environment) 
             train_s=training.seconds,
             wall_s=outcome.seconds,
             epochs=len(training.curve),
-            work=work(windows, run.spec.train, len(training.curve), task.shape.cells),
+            work=_work(task, training, run.spec.train),
         ),
         audit=Audit(
             forecasts=evaluation.audit,
@@ -84,6 +86,13 @@ def done_record(run: PlannedRun, outcome: RunOutcome, environment: Environment) 
         curve=[msgspec.convert(row, Epoch) for row in training.curve],
         environment=environment,
     )
+
+
+def _work(task: Task, training: Training, train: TrainSettings) -> float:
+    """Units of work of a run, on its sources and on its own windows."""
+    sources = [(source.counts(), source.shape.cells) for source in task.sources]
+    own = work(task.counts(), train, len(training.curve) - training.on_sources, task.shape.cells)
+    return own + source_work(sources, train, training.on_sources)
 
 
 def external_record(
@@ -211,7 +220,7 @@ def _commit(run: PlannedRun) -> str | None:
         return None
     try:
         commit = _git("describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*")
-        return commit if commit.endswith("+") or in_the_commit(run.dataset, run.model) else f"{commit}+"
+        return commit if commit.endswith("+") or in_the_commit(*run.spec.behind) else f"{commit}+"
     except (OSError, subprocess.SubprocessError):
         return None
 

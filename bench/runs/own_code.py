@@ -54,12 +54,12 @@ def own_code(plugin: Plugin, strangers: Set[Path]) -> OwnCode | None:
     return None
 
 
-def plugins_of(dataset: str, model: str) -> list[Plugin]:
-    """The registered model and data set of a run, as far as they can be used."""
-    found = []
+def plugins_of(dataset: str, model: str, *sources: str) -> list[Plugin]:
+    """The registered model and data sets of a run, as far as they can be used."""
+    found, datasets = [], registry.dataset_names()
     for group, name, names in (
         ("model", model, registry.model_names()),
-        ("dataset", dataset, registry.dataset_names()),
+        *(("dataset", name, datasets) for name in (dataset, *sources)),
     ):
         if name in names:
             with suppress(BenchError):
@@ -67,12 +67,12 @@ def plugins_of(dataset: str, model: str) -> list[Plugin]:
     return found
 
 
-def in_the_commit(dataset: str, model: str) -> bool:
+def in_the_commit(dataset: str, model: str, *sources: str) -> bool:
     """Whether all code behind a run lies in the project's checkout, and git knows it and all plug-ins there."""
     if model not in registry.model_names():
         return False
     try:
-        files = [path for plugin in plugins_of(dataset, model) for path in own_files_behind(plugin)]
+        files = [path for plugin in plugins_of(dataset, model, *sources) for path in own_files_behind(plugin)]
     except BenchError:
         return False
     return all(path.is_relative_to(registry.ROOT) for path in files) and not untracked(files)
@@ -95,12 +95,13 @@ def keep(runs: Iterable[PlannedRun], catalog: Catalog, results: Path) -> None:
     What cannot be copied is left: the run itself will say what is wrong with it.
     """
     runs = list(runs)
-    made = dict.fromkeys((run.code, run.dataset, run.model) for run in runs)
+    made = dict.fromkeys((run.code, run.spec.behind) for run in runs)
     strangers = untracked() if made else set()
-    for code, dataset, model in made:
+    for code, behind in made:
         with suppress(BenchError, OSError):
-            _keep_code(results / PLUGINS / code, plugins_of(dataset, model), strangers)
-    for name, sha256 in dict.fromkeys((run.dataset, run.spec.data.sha256) for run in runs):
+            _keep_code(results / PLUGINS / code, plugins_of(*behind), strangers)
+    datasets = (data for run in runs for data in (run.spec.data, *run.spec.sources))
+    for name, sha256 in dict.fromkeys((data.name, data.sha256) for data in datasets):
         card = catalog.data_dir / name / USER_CARD if catalog.data_dir else None
         copy = card_of(results, name, sha256)
         if card is not None and name not in registry.dataset_names() and not copy.exists():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import product
@@ -20,7 +20,8 @@ from bench.records.planned import PlannedRun
 from bench.records.spec import Label, Spec
 from bench.runs.profiles import PROFILES, Profile
 from bench.runs.rows import UNTUNED, Row, changed, config_of, recipe_of, written_out
-from bench.runs.suite import Method, Suite, validated
+from bench.runs.sources import Sources, sources_of
+from bench.runs.suite import Method, Suite, load_suite, validated
 from bench.runs.tuned import Tuned, TunedFolder
 from bench.runs.wanted import wanted_by
 from bench.settings import FROM_FILE, TASKS, TaskSettings, Weights
@@ -68,15 +69,18 @@ def plan(
     written = partial(written_out, profile=profile, overrides=overrides, device=device)
     rows = [written(method, None) for method in methods]
     _check_used(overrides["model"], [row.config for row in rows])
-    data = {name: (catalog.identity(name), catalog.card(name)) for name in _datasets(suite, selection, catalog)}
-    cells = list(product(data, tasks, rows))
-    codes = codes_of((dataset, row.method.model) for dataset, _, row in cells if not row.problem)
-    firsts = [_run(*data[dataset], task, row, codes) for dataset, task, row in cells]
+    targets = _targets(suite, selection, catalog, tasks)
+    data = {name: (catalog.identity(name), catalog.card(name)) for name in dict.fromkeys(name for name, _ in targets)}
+    cells = [(name, task, row) for (name, task), row in product(targets, rows)]
+    behind = {(name, task): targets[name, task].names for name, task in targets}
+    codes = codes_of((name, row.method.model, *behind[name, task]) for name, task, row in cells if not row.problem)
+    firsts = [_run(*data[name], task, row, codes, targets[name, task]) for name, task, row in cells]
     searched_settings = _tuned_settings(suite, selection.overrides, firsts, tuned) if tuned else {}
     runs: dict[str, PlannedRun] = {}
     for first, (dataset, task, row) in zip(firsts, cells, strict=True):
         settings = searched_settings.get((dataset, task.name, row.method.name))
-        one = _run(*data[dataset], task, written(row.method, settings), codes) if settings else first
+        of_target = targets[dataset, task]
+        one = _run(*data[dataset], task, written(row.method, settings), codes, of_target) if settings else first
         for seed in _seeds(selection.seeds or profile.seeds):
             label = structs.replace(one.label, suite=suite.name)
             run = replace(one, spec=structs.replace(one.spec, seed=seed), label=label)
@@ -84,8 +88,36 @@ def plan(
     return _shard(list(runs.values()), selection.shard)
 
 
+def _targets(
+    suite: Suite, selection: Selection, catalog: Catalog, tasks: Sequence[TaskSettings]
+) -> dict[tuple[str, TaskSettings], Sources]:
+    """The data sets with their tasks, and what is trained on before.
+
+    Raises:
+        ConfigError: If a data set that was asked for has no source where one is needed, or none has.
+    """
+    targets: dict[tuple[str, TaskSettings], Sources] = {}
+    others = _datasets(suite, Selection(), catalog) if any(task.sources for task in tasks) else []
+    problems: list[ConfigError] = []
+    for name, task in product(_datasets(suite, selection, catalog), tasks):
+        try:
+            targets[name, task] = sources_of(task, name, others, catalog)
+        except ConfigError as error:  # of the suite's own list those remain that have sources
+            if selection.datasets:
+                raise
+            problems.append(error)
+    if not targets:
+        raise problems[0]
+    return targets
+
+
 def _run(
-    data: DataIdentity, card: DatasetCard, task: TaskSettings, row: Row, codes: Mapping[tuple[str, str], str]
+    data: DataIdentity,
+    card: DatasetCard,
+    task: TaskSettings,
+    row: Row,
+    codes: Mapping[tuple[str, ...], str],
+    sources: Sources,
 ) -> PlannedRun:
     """A row on a data set, with seed 0."""
     model, config, tuned = row.method.model, row.config, row.tuned
@@ -100,16 +132,24 @@ def _run(
         weights_sha256=row.weights_sha256,
         tuned=tuned is not None,
         tuned_with=tuned.found_with if tuned else "",
+        sources=sources.identities,
     )
-    label = with_titles(row.label, card, model)
-    code = NO_CODE if row.problem else codes[data.name, model]
+    label = structs.replace(with_titles(row.label, card, model), related=sources.related)
+    code = NO_CODE if row.problem else codes[spec.behind]
     return PlannedRun(spec=spec, code=code, method=row.method.name, label=label, variant=row.variant)
 
 
 def plan_own(
-    name: str, config: type[Any], selection: Selection, catalog: Catalog, code: str, device: str
+    name: str,
+    config: type[Any],
+    selection: Selection,
+    catalog: Catalog,
+    code: Callable[[Sequence[str]], str],
+    device: str,
 ) -> PlannedRun:
     """The run of a model that is in no registry, with its ``Config``, on the selection's data set, task and seed.
+
+    ``code`` gives the digest of its code and that of the readers, with those of the sources.
 
     Raises:
         ConfigError, UnknownNameError: If the selection names something unknown or invalid.
@@ -120,19 +160,23 @@ def plan_own(
     _check_used(overrides["model"], [chosen])
     train, recipe = recipe_of(profile, UNTUNED, overrides["train"], device)
     own = changed("model", chosen, usual) | recipe
-    protocol = selection.protocol or "strict"
+    protocol, dataset = selection.protocol or "strict", selection.datasets[0]
+    task = task_settings(selection.task or "short", protocol, {**profile.task, **overrides["task"]})
+    sources = sources_of(task, dataset, _datasets(load_suite("short_term"), Selection(), catalog), catalog)
     spec = Spec(
-        data=catalog.identity(selection.datasets[0]),
-        task=task_settings(selection.task or "short", protocol, {**profile.task, **overrides["task"]}),
+        data=catalog.identity(dataset),
+        task=task,
         model=name,
         config=chosen,
         train=train,
         seed=_seeds(selection.seeds)[0],
         weights=_weights(chosen),
+        sources=sources.identities,
     )
-    card = catalog.card(selection.datasets[0])
-    label = with_titles(Label(profile=profile.name, overrides=own, base=own), card, name)
-    return PlannedRun(spec=spec, code=code, method=name, label=label)
+    label = with_titles(
+        Label(profile=profile.name, overrides=own, base=own, related=sources.related), catalog.card(dataset), name
+    )
+    return PlannedRun(spec=spec, code=code(sources.names), method=name, label=label)
 
 
 def overrides_of(settings: Mapping[str, Any]) -> tuple[str, ...]:

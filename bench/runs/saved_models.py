@@ -74,7 +74,7 @@ def _plugin(record: Record, model: type[Any] | Callable[[Any], Any] | None) -> M
     if record.model not in registry.model_names():
         raise ConfigError(f"no model is registered as '{record.model}'; give its class: load_model(record, Class)")
     try:
-        today = code_of(record.dataset, record.model)
+        today = code_of(*record.spec.behind)
     except BenchError:
         today = ""
     if today != record.code:

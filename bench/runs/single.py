@@ -7,7 +7,7 @@ import hashlib
 import inspect
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, is_dataclass, make_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from bench.catalog import registry
 from bench.catalog.code import code_of
 from bench.catalog.data import Catalog, resolve_data_dir
-from bench.catalog.pretrained import check_weights, fetch_unknown
+from bench.catalog.pretrained import fetch_unknown
 from bench.errors import ConfigError
 from bench.records.planned import PlannedRun
 from bench.records.record import DoneRun
@@ -27,6 +27,7 @@ from bench.runs.own_code import keep
 from bench.runs.plan import Selection, plan, plan_own
 from bench.runs.session import unsaved
 from bench.runs.suite import load_suite
+from bench.runs.worker import open_task
 
 if TYPE_CHECKING:
     from torch import nn
@@ -139,7 +140,11 @@ def _planned(model: Any, selection: Selection, catalog: Catalog, device: str) ->
             (run,) = plan(suite, one, catalog, device=device)
         return run, registry.load("model", model)
     plugin = own_model(model)
-    code = hashlib.sha256((code_of(selection.datasets[0], CORE_ALONE) + plugin.source).encode()).hexdigest()[:12]
+
+    def code(sources: Sequence[str]) -> str:
+        core = code_of(selection.datasets[0], CORE_ALONE, *sources)
+        return hashlib.sha256((core + plugin.source).encode()).hexdigest()[:12]
+
     return plan_own(plugin.name, plugin.Config, selection, catalog, code, device), plugin
 
 
@@ -149,17 +154,14 @@ def _scored(
     from bench.context import RunContext, resolve_device
     from bench.runs.evaluator import run_model
     from bench.runs.saving import saver_of
-    from bench.task import task_for
 
     context = RunContext(seed=run.spec.seed, device=resolve_device(device))
-    check_weights(run.model, run.spec.config, run.spec.weights_sha256)
-    data = catalog.load(run.dataset)
     with saver_of(saving, run, results) as saver:
         outcome = run_model(
             plugin,
             run.spec.config,
             run.spec.train,
-            lambda: task_for(plugin, data, run.spec.task, context.device),
+            lambda: open_task(run, catalog, context.device, plugin),
             context,
             elsewhere=call,
             keep=saver.keep,

@@ -28,7 +28,8 @@ def trial_pace(run: PlannedRun, catalog: Catalog, device: torch.device) -> Pace:
     context = RunContext(seed=0, device=device)
     with flags_kept(), context.own_random_numbers():
         context.begin()
-        task = Task(catalog.load(run.dataset), run.spec.task, device, test_allowed=False)
+        settings = replace(run.spec.task, sources="", scaler="train", fraction=run.spec.task.fraction or 1.0)
+        task = Task(catalog.load(run.dataset), settings, device, test_allowed=False)
         return _pace(run, task, context)
 
 

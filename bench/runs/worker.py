@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import torch
 
     from bench.task import Task
+    from bench.types import DataIdentity, ModelPlugin, SpatioTemporalData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +61,10 @@ class Work:
         )
 
     def forget_progress(self) -> None:
-        """Drop the checkpoint of training that was stopped."""
+        """Drop the checkpoints of training that was stopped: on the data set, and before it on its sources."""
         if self.checkpoint is not None:
-            self.checkpoint.unlink(missing_ok=True)
+            for path in self.checkpoint.parent.glob(f"{self.checkpoint.stem}*{self.checkpoint.suffix}"):
+                path.unlink(missing_ok=True)
 
 
 def record_text(work: Work, caller: Caller) -> bytes:
@@ -81,23 +83,44 @@ def check_code(run: PlannedRun) -> None:
     """
     if problem := registry.problem_of("model", run.model):
         raise ConfigError(problem)
-    if run.code != code_of(run.dataset, run.model):
+    if run.code != code_of(*run.spec.behind):
         raise ConfigError(f"the code behind '{run.model}' has changed since this command began; run it again")
 
 
-def open_task(run: PlannedRun, catalog: Catalog, device: torch.device, *, test_allowed: bool = True) -> Task:
-    """The windows of a planned run.
+def open_task(
+    run: PlannedRun,
+    catalog: Catalog,
+    device: torch.device,
+    plugin: ModelPlugin | None = None,
+    *,
+    test_allowed: bool = True,
+) -> Task:
+    """The windows of a planned run, of the registered model or of one of one's own.
 
     Raises:
         DataError, WeightsError: If its data or its weights are no longer those of the plan.
     """
     from bench.task import task_for
+    from bench.transfer import transfer_task
 
-    data = catalog.load(run.dataset)
-    if data.identity != run.spec.data:
-        raise DataError(f"the files of '{run.dataset}' have changed since this command began; run it again")
+    data, *sources = (_unchanged(catalog, planned) for planned in (run.spec.data, *run.spec.sources))
     check_weights(run.model, run.spec.config, run.spec.weights_sha256)
-    return task_for(registry.load("model", run.model), data, run.spec.task, device, test_allowed=test_allowed)
+    plugin = plugin or registry.load("model", run.model)
+    if sources:
+        return transfer_task(plugin, data, sources, run.spec.task, device, test_allowed=test_allowed)
+    return task_for(plugin, data, run.spec.task, device, test_allowed=test_allowed)
+
+
+def _unchanged(catalog: Catalog, planned: DataIdentity) -> SpatioTemporalData:
+    """A data set as a plan has it.
+
+    Raises:
+        DataError: If it is no longer that.
+    """
+    data = catalog.load(planned.name)
+    if data.identity != planned:
+        raise DataError(f"the files of '{planned.name}' have changed since this command began; run it again")
+    return data
 
 
 def _scored(work: Work, caller: Caller) -> DoneRun:

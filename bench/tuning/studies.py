@@ -117,7 +117,16 @@ def grouped(values: Mapping[str, Any], group: str) -> dict[str, Any]:
 
 
 def job(run: PlannedRun, fixed: Sequence[str]) -> Job | None:
-    """The study of a run; None if nothing of it is left to tune."""
+    """The study of a run; None if nothing of it is left to tune.
+
+    Raises:
+        ConfigError: If its task has sources, whose validation is not that of the data set.
+    """
+    if run.spec.sources:
+        raise ConfigError(
+            f"the task '{run.spec.task.name}' is not tuned, as its validation is that of other data sets; tune with "
+            "--task short, and give what it finds with --set"
+        )
     space = searched(run.model, (*fixed, *run.variant))
     return Job(run=run, space=space, fixed=tuple(fixed)) if space else None
 

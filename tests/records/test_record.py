@@ -282,8 +282,9 @@ def test_an_id_names_everything_that_was_asked_and_survives_the_text() -> None:
 def test_a_specification_that_says_nothing_new_has_the_id_that_it_had_before_its_later_keys_were_there() -> None:
     spec = record().spec
     values = json.loads(msgspec.json.encode(spec))
-    later = (values.pop(name) for name in ("weights_sha256", "tuned_with", "forecasts_sha256"))
-    assert [*later] == [None, "", None]
+    later = (values.pop(name) for name in ("weights_sha256", "tuned_with", "forecasts_sha256", "sources"))
+    assert [*later] == [None, "", None, []]
+    assert [values["task"].pop(name) for name in ("sources", "scaler")] == ["", "train"]
     text = msgspec.json.encode(values, order="sorted")
     assert spec.spec_id == hashlib.sha256(text).hexdigest()[:16]
     for later in ({"weights_sha256": "f" * 64}, {"tuned_with": "4 trials"}):

@@ -14,7 +14,7 @@ from bench.errors import StoreError
 from bench.records.saved import Saving, saved_path
 from bench.runs.executors import ray_task
 from bench.runs.executors.arriving import Arriving
-from bench.runs.executors.ray_task import Piece, SentCatalog, made
+from bench.runs.executors.ray_task import Piece, in_memory, made
 from bench.runs.isolation import End
 from bench.runs.worker import record_text
 
@@ -35,7 +35,7 @@ def sent(monkeypatch, work):
     )
     monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(get=lambda kept: kept))
     monkeypatch.setattr(ray_task, "PIECE", 1000)
-    return list(made(work, [SentCatalog(work.catalog.load("tiny"))], 1, {}))
+    return list(made(work, [in_memory(work.catalog.load("tiny"))], 1, {}))
 
 
 def test_what_was_saved_elsewhere_arrives_whole_and_before_the_end(sent, work, tmp_path):
@@ -77,5 +77,5 @@ def test_a_file_that_cannot_be_put_here_is_one_sentence(work, tmp_path):
 def test_a_run_that_fails_elsewhere_sends_no_file(monkeypatch, work):
     monkeypatch.setattr(ray_task, "carry_out", lambda work, threads: iter([End("died", "no memory")]))
     monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(get=lambda kept: kept))
-    _, end = made(work, [SentCatalog(work.catalog.load("tiny"))], 1, {})
+    _, end = made(work, [in_memory(work.catalog.load("tiny"))], 1, {})
     assert end == End("died", "no memory")

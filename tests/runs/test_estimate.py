@@ -120,7 +120,7 @@ def test_the_planned_work_of_few_scored_windows_is_that_of_its_record(catalog, t
     counts = record.counts
     assert (counts.val, counts.test) == (17, 17)
     assert (counts.val_there, counts.test_there) == (55, 55)
-    assert planned_work(runs[0], catalog.load("tiny").values.shape, trained=True) == record.cost.work
+    assert planned_work(runs[0], {"tiny": catalog.shape("tiny")}, trained=True) == record.cost.work
 
 
 def test_the_planned_work_of_a_few_shot_run_is_that_of_its_record(catalog, tmp_path):
@@ -130,7 +130,7 @@ def test_the_planned_work_of_a_few_shot_run_is_that_of_its_record(catalog, tmp_p
     (record,) = ResultStore(tmp_path / "results").records()
     assert record.counts.train < record.counts.per_epoch / 9
     assert record.counts.val < record.counts.per_epoch / 9
-    planned = planned_work(runs[0], catalog.load("tiny").values.shape, trained=True)
+    planned = planned_work(runs[0], {"tiny": catalog.shape("tiny")}, trained=True)
     assert planned == pytest.approx(record.cost.work, rel=0.15)  # a plan knows slots, not windows
 
 

@@ -12,7 +12,7 @@ from clusters import works
 from bench.errors import ConfigError, MissingPackageError
 from bench.runs.ends import End
 from bench.runs.executors import Places, make_executor, on_ray
-from bench.runs.executors.ray_task import BEGUN, WANTS_DATA, SentCatalog, helped, made
+from bench.runs.executors.ray_task import BEGUN, WANTS_DATA, helped, in_memory, made
 from bench.runs.worker import record_text
 
 
@@ -62,7 +62,7 @@ def test_data_that_were_sent_make_the_same_run_without_a_file(task, told, tmp_pa
     lock(task)
     seen = told(task)[1].value[1]
     lost = replace(task, results=tmp_path / "absent", checkpoint=tmp_path / "absent" / "x.pt")
-    begun, end = told(lost, [SentCatalog(task.catalog.load("tiny"))])
+    begun, end = told(lost, [in_memory(task.catalog.load("tiny"))])
     work, text = end.value
     assert (begun, work.checkpoint) == (BEGUN, None)
     assert scores_in(text) == scores_in(seen)

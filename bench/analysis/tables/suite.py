@@ -16,6 +16,7 @@ from bench.analysis.headers import dataset_headers, method_headers, weights_note
 from bench.analysis.inputs import inputs_note, inputs_of
 from bench.analysis.measures import MEASURES, SCALED
 from bench.analysis.results import Results
+from bench.analysis.sources import sources_note, untransferable_note
 from bench.analysis.table import MARKS, Cell, Table, TableFile
 from bench.analysis.tables._columns import column, method_facts
 from bench.analysis.tables._differences import difference_rows, difference_tables
@@ -129,6 +130,7 @@ def _notes(group: Group, suite: Suite, metrics: Sequence[str]) -> tuple[str, ...
         *([group.key.caveat] if group.key.caveat else []),
         *([budget] if budget else []),
         *([f"Not run: {absent}."] if absent else []),
+        *(note for note in (sources_note(group), untransferable_note(group)) if note),
         *([weights] if weights else []),
         *([threads] if (threads := _threads_note(group)) else []),
         *([SPLIT] if any(data.channel for data in group.datasets) else []),

@@ -20,7 +20,7 @@ from bench.runs.executors import Follower, Places
 from bench.runs.executors.arriving import Arriving
 from bench.runs.executors.elsewhere import results_of
 from bench.runs.executors.places import cores, refuse_shares, wants_gpu
-from bench.runs.executors.ray_task import BEGUN, Piece, SentCatalog, helped, made
+from bench.runs.executors.ray_task import BEGUN, Piece, helped, in_memory, made
 from bench.runs.isolation import Row
 from bench.runs.worker import Work
 
@@ -113,13 +113,14 @@ class OnRay:
         return self._task.remote(work.placed(self._device), list(data), self._threads, _variables())
 
     def _data(self, work: Work) -> list[Any]:
-        """The data set of a run in Ray's store, where it is put once."""
+        """The data sets of a run in Ray's store, where each is put once."""
         import ray
 
-        name = work.run.dataset
-        if name not in self._sent:
-            self._sent[name] = ray.put(SentCatalog(work.catalog.load(name)))
-        return [self._sent[name]]  # in a list it is fetched by the task alone
+        names = [data.name for data in (work.run.spec.data, *work.run.spec.sources)]
+        for name in names:
+            if name not in self._sent:
+                self._sent[name] = ray.put(in_memory(work.catalog.load(name)))
+        return [self._sent[name] for name in names]  # in a list they are fetched by the task alone
 
 
 def _heard(stream: Any) -> str | Row | Piece | End:

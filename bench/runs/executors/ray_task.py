@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -38,17 +38,22 @@ class Piece:
 
 
 class SentCatalog(Catalog):
-    """One data set that was sent to where neither its files nor the results folder are."""
+    """The data sets of a run that were sent to where neither their files nor the results folder are."""
 
-    def __init__(self, data: SpatioTemporalData) -> None:
-        import numpy as np
-
+    def __init__(self, sent: Iterable[SpatioTemporalData]) -> None:
         super().__init__(data_dir=None, cache=Path(os.devnull))
-        arrays = {"values": np.asarray(data.values), "mask": None if data.mask is None else np.asarray(data.mask)}
-        self._data = replace(data, **arrays)  # type: ignore[arg-type] # in memory, if they were mapped from a file
+        self._sent = {data.identity.name: data for data in sent}
 
-    def load(self, name: str) -> SpatioTemporalData:  # noqa: ARG002 - there is one
-        return self._data
+    def load(self, name: str) -> SpatioTemporalData:
+        return self._sent[name]
+
+
+def in_memory(data: SpatioTemporalData) -> SpatioTemporalData:
+    """A data set that can be sent: its arrays in memory, if they were mapped from a file."""
+    import numpy as np
+
+    mask = None if data.mask is None else np.asarray(data.mask)
+    return replace(data, values=np.asarray(data.values), mask=mask)
 
 
 def made(work: Work, data: list[Any], threads: int, variables: Mapping[str, str]) -> Iterator[str | Row | Piece | End]:
@@ -73,7 +78,7 @@ def made(work: Work, data: list[Any], threads: int, variables: Mapping[str, str]
     import ray
 
     with tempfile.TemporaryDirectory() as scratch:
-        work = replace(work, catalog=ray.get(data[0]), results=Path(scratch), checkpoint=None)
+        work = replace(work, catalog=SentCatalog(ray.get(list(data))), results=Path(scratch), checkpoint=None)
         for said in carry_out(work, threads):
             if isinstance(said, End):
                 yield from _files(work)
@@ -109,14 +114,16 @@ def _shares(work: Work) -> bool:
     """Whether this machine sees the driver's results folder, by its lock of the run, and the same data."""
     locked = (work.results / "locks" / f"{work.run.run_id}.lock").exists()
     try:
-        return locked and work.catalog.identity(work.run.dataset) == work.run.spec.data
+        wanted = (work.run.spec.data, *work.run.spec.sources)
+        return locked and all(work.catalog.identity(data.name) == data for data in wanted)
     except BenchError:
         return False
 
 
 def _other_code(work: Work) -> ConfigError:
     """What is wrong with the code here: a file of the user's own is not, or all of it is another version."""
-    for group, name in (("model", work.run.model), ("dataset", work.run.dataset)):
+    dataset, model, *sources = work.run.spec.behind
+    for group, name in (("model", model), *(("dataset", name) for name in (dataset, *sources))):
         problem = registry.problem_of("model" if group == "model" else "dataset", name)
         if problem and own_files.variables() and (group == "model" or name in registry.dataset_names()):
             return ConfigError(
