@@ -70,10 +70,27 @@ class Backbone(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Tokens ``[B, N, D]`` in row-major order to features ``[B, N, D]``; gradients pass through to the tokens."""
+        return self._out(self.blocks(self._hidden(tokens)))
+
+    def at_every_depth(self, tokens: Tensor) -> list[Tensor]:
+        """Features ``[B, N, D]`` as if no block, one, two or all of them were used."""
+        hidden = self._hidden(tokens)
+        features = [self._out(hidden)]
+        for block in self.blocks:
+            hidden = block(hidden)
+            features.append(self._out(hidden))
+        return features
+
+    def _hidden(self, tokens: Tensor) -> Tensor:
+        """What the first block is given, ``[B, R + N, D]``; several grids in one sequence share their positions."""
+        grids = tokens.shape[1] // self.positions.shape[1]
         prefix = self.prefix.expand(len(tokens), -1, -1)
-        hidden: Tensor = torch.cat((prefix, tokens + self.positions), dim=1)  # [B, R+N, D]
-        hidden = self.norm(self.blocks(self.before(hidden)))
-        return hidden[:, self.prefix.shape[1] :]
+        hidden: Tensor = self.before(torch.cat((prefix, tokens + self.positions.repeat(1, grids, 1)), dim=1))
+        return hidden
+
+    def _out(self, hidden: Tensor) -> Tensor:
+        features: Tensor = self.norm(hidden)
+        return features[:, self.prefix.shape[1] :]
 
 
 def build(name: str, weights: Weights, tokens: Grid, depth: int, *, pictures: bool = False) -> Backbone:

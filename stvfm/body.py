@@ -31,6 +31,10 @@ class Identity(nn.Module):
         normed: Tensor = self.norm(tokens)
         return normed
 
+    def at_every_depth(self, tokens: Tensor) -> list[Tensor]:
+        """There is one depth only."""
+        return [self(tokens)]
+
 
 class AttentionBlock(nn.Module):
     """Control: one trained transformer block of the backbone's width and kind, and the norm that ends a backbone."""
@@ -49,6 +53,10 @@ class AttentionBlock(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         normed: Tensor = self.norm(self.block(tokens))
         return normed
+
+    def at_every_depth(self, tokens: Tensor) -> list[Tensor]:
+        """Features without the block and with it."""
+        return [self.norm(tokens), self(tokens)]
 
 
 class LowRank(nn.Module):
@@ -95,6 +103,8 @@ def make_body(config: Config, tokens: tuple[int, int]) -> Body:
     backbone = build(config.backbone, weights, tokens, config.depth, pictures=pictures)
     if config.tuning == "full" or config.control == "scratch":
         backbone.requires_grad_(requires_grad=True)
+    elif config.tuning == "norms":
+        train_norms(backbone)
     elif config.tuning == "lora":
         add_lora(backbone.blocks, config.lora_rank)
     if config.recompute:
@@ -106,6 +116,13 @@ def _random_patchifier(facts: Architecture) -> Patchifier:
     """As large as the backbone's own, and frozen as that is."""
     convolution = nn.Conv2d(3, facts.width, facts.patch, stride=facts.patch)
     return Patchifier(convolution.requires_grad_(requires_grad=False))
+
+
+def train_norms(backbone: Backbone) -> None:
+    """Let the scales and shifts of all norms of a frozen backbone learn."""
+    for module in backbone.modules():
+        if isinstance(module, nn.LayerNorm):
+            module.requires_grad_(requires_grad=True)
 
 
 def add_lora(blocks: nn.Module, rank: int) -> None:

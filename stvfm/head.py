@@ -22,7 +22,7 @@ class LinearHead(nn.Module):
         self.patching = patching
         self.out = nn.Linear(width, shape.horizon * shape.channels * patching.patch**2)
 
-    def forward(self, features: Tensor, clock: Tensor) -> Tensor:  # noqa: ARG002 - both heads are called the same way
+    def forward(self, features: Tensor, clock: Tensor, frames: Tensor | None = None) -> Tensor:  # noqa: ARG002 - as below
         return self.patching.paste(self.out(features))
 
 
@@ -40,12 +40,15 @@ class CellHead(nn.Module):
         self.unfold = nn.Linear(width, hidden * patching.patch**2)
         self.layers = nn.Sequential(*(ResidualMLP(hidden, config.dropout) for _ in range(config.layers)))
         self.out = nn.Linear(hidden, shape.horizon * shape.channels)
+        self.series = nn.Linear(shape.history * shape.channels, hidden) if config.series else None
         self.cell = embedding(shape.cells, hidden) if config.identity else None
         self.slot = embedding(shape.slots_per_day, hidden) if config.calendar else None
         self.day = embedding(DAYS, hidden) if config.calendar else None
 
-    def forward(self, features: Tensor, clock: Tensor) -> Tensor:
+    def forward(self, features: Tensor, clock: Tensor, frames: Tensor | None = None) -> Tensor:
         cells = self.patching.paste(self.unfold(features)).flatten(2).mT  # [B, N, K*p*p] -> [B, K, H, W] -> [B, H*W, K]
+        if self.series is not None and frames is not None:
+            cells = cells + self.series(frames.flatten(3).flatten(1, 2).mT)  # [B, steps, C, H, W] -> [B, H*W, steps*C]
         if self.cell is not None:
             cells = cells + self.cell
         if self.slot is not None and self.day is not None:

@@ -24,7 +24,17 @@ patchifier makes of natural pictures.
 
 With ``tokens=image`` there is no adapter: Z_b is what the backbone's own frozen patchifier makes of the last frame of a
 branch, drawn as a grey picture, over s_b, which is fixed. So the backbone sees what it was trained on, a picture, and
-nothing in front of it has to be learned; but history before the last frame is not seen.
+nothing in front of it has to be learned; but history before the last frame is not seen (before the last three, with
+``colours``).
+
+More switches, each of which is off where nothing is said:
+
+    days      raw <- [X of a week before ; X of a day before ; X]       at the steps to forecast, F more steps each
+    motion    flow <- [F_t ; velocity of X over the grid]               optical flow, in ``stvfm.frames``
+    joined    [Z_raw ; Z_flow] is one sequence in the backbone          so that branches see each other there
+    depths    E_b = sum_l w_bl norm(h_bl)                               over all depths l, in place of the last h_b
+    series    V <- V + X_cell W                                         around the backbone, cell by cell
+    base      Y = w_0 X_P + w_1 X_day + w_7 X_week + V W_out            w for each step and channel, in place of X_P
 
 Three weaknesses of a first reading are mended here, each by a switch. One weight per step for a whole token blurs the
 steps into their mean; so each of its D values has weights of its own (``pool``). The last norm takes the size of a
@@ -57,7 +67,8 @@ random weights keeps of the pre-trained ones is in ``stvfm.randomness``, and why
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from dataclasses import replace
+from typing import Final, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -68,10 +79,13 @@ from .adapters import CrossPrompts, Fusion, Patching, PlainTokens, Round, TokenA
 from .backbones import BACKBONES
 from .body import make_body
 from .config import Config
+from .depths import DepthMix
+from .frames import BaseMix, flow, motion, with_days
 from .head import CellHead, LinearHead
 from .pictures import Canvas
 from .shuffling import orders
 
+DAYS_BACK: Final = (7, 1)
 MOST_TOKENS = 100
 TINY = 1e-6
 Part = TypeVar("Part", bound=nn.Module)
@@ -85,39 +99,68 @@ class Model(nn.Module):
     def __init__(self, shape: TaskShape, config: Config) -> None:
         super().__init__()
         self.shape, self.config = shape, config
+        self.seen = replace(shape, history=shape.history + config.days * len(DAYS_BACK) * shape.horizon)
         self.patching = Patching(grid=shape.grid, patch=config.patch or auto_patch(shape.grid, MOST_TOKENS))
-        self.canvas = Canvas(patching=self.patching, native=BACKBONES[config.backbone].patch)
+        self.canvas = Canvas(patching=self.patching, native=BACKBONES[config.backbone].patch, colours=config.colours)
         seeds = torch.randint(2**62, (6,)).tolist()
         self.backbone = drawn(seeds[0], lambda: make_body(config, self.patching.tokens))
-        self.raw = drawn(seeds[1], self._adapter)
-        self.flow = drawn(seeds[2], self._adapter) if config.flow else None
+        self.raw = drawn(seeds[1], lambda: self._adapter(self.seen))
+        self.flow = drawn(seeds[2], lambda: self._adapter(self._flow_shape())) if config.flow else None
         self.rounds = drawn(seeds[3], self._rounds)
         self.head = drawn(seeds[4], self._head)
+        self.base = BaseMix(shape, len(DAYS_BACK)) if config.residual and config.base == "mixed" else None
+        self.depths = self._depths() if config.depths == "all" else None
         scale = torch.full((1 + config.flow,), self.backbone.token_scale)
         self.scale = nn.Parameter(scale, requires_grad=config.tokens == "adapter")
         self.register_buffer("salt", torch.tensor(seeds[5]), persistent=False)
 
     def forward(self, window: Window) -> Tensor:
-        history = window.history
-        features = self._features(history, window.history_clock)
-        change: Tensor = self.head(features, window.horizon_clock)  # [B, F*C, H, W]
-        change = change.reshape(-1, self.shape.horizon, *history.shape[2:])
-        return history[:, -1:] + change if self.config.residual else change
+        frames, clock = with_days(window) if self.config.days else (window.history, window.history_clock)
+        features = self._features(window, frames, clock)
+        change: Tensor = self.head(features, window.horizon_clock, frames)  # [B, F*C, H, W]
+        change = change.reshape(-1, self.shape.horizon, *frames.shape[2:])
+        if not self.config.residual:
+            return change
+        return change + (window.history[:, -1:] if self.base is None else self.base(window))
 
-    def _features(self, history: Tensor, clock: Tensor) -> Tensor:
+    def _features(self, window: Window, frames: Tensor, clock: Tensor) -> Tensor:
         """Of one or both branches, ``[B, N, D]`` or ``[B, N, 2*D]``."""
-        order = orders(history, self.patching.count, self.salt) if self.config.control == "shuffled" else None
-        tokens = [self._tokens(self.raw, history, clock, order)]
+        order = orders(frames, self.patching.count, self.salt) if self.config.control == "shuffled" else None
+        tokens = [self._tokens(self.raw, frames, clock, order)]
         if self.flow is not None:
-            tokens.append(self._tokens(self.flow, flow(history), clock, order))
-        scaled = torch.cat([s * z for s, z in zip(self.scale, tokens, strict=True)])  # one batch [2*B, N, D]
-        features = list(unit(self.backbone(scaled)).chunk(len(tokens)))
+            tokens.append(self._tokens(self.flow, self._flow(window.history), window.history_clock, order))
+        features = self._through_backbone([s * z for s, z in zip(self.scale, tokens, strict=True)])
         for coordinate in self.rounds:
             features = coordinate(*features)
         if self.config.amplitude:
             features = [amplitude(z) * e for z, e in zip(tokens, features, strict=True)]
         joined = torch.cat(features, dim=-1)
         return joined if order is None else joined.take_along_dim(order.argsort(dim=1)[..., None], dim=1)
+
+    def _through_backbone(self, tokens: list[Tensor]) -> list[Tensor]:
+        """Features of unit size of each branch, whose tokens are one batch ``[2*B, N, D]`` there, or one sequence."""
+        dim = 1 if self.config.joined else 0
+        joined = torch.cat(tokens, dim=dim)
+        if self.depths is None:
+            return list(unit(self.backbone(joined)).chunk(len(tokens), dim=dim))
+        at_depths = [features.chunk(len(tokens), dim=dim) for features in self.backbone.at_every_depth(joined)]
+        return [unit(features) for features in self.depths(at_depths)]
+
+    def _depths(self) -> DepthMix:
+        config = self.config
+        return DepthMix(1 + config.flow, 1 + (config.depth or BACKBONES[config.backbone].depth))
+
+    def _flow(self, history: Tensor) -> Tensor:
+        """What the flow branch is shown, ``[B, P, C or 3*C, H, W]``."""
+        change = flow(history)
+        return torch.cat((change, motion(history)), dim=2) if self._moving else change
+
+    def _flow_shape(self) -> TaskShape:
+        return replace(self.shape, channels=3 * self.shape.channels) if self._moving else self.shape
+
+    @property
+    def _moving(self) -> bool:
+        return self.config.motion and self.config.tokens == "adapter"
 
     def _tokens(self, adapter: nn.Module, frames: Tensor, clock: Tensor, order: Tensor | None) -> Tensor:
         """Of one branch, ``[B, N, D]`` of about unit size, each of the patch that ``order`` puts at its place."""
@@ -130,14 +173,14 @@ class Model(nn.Module):
         adapted: Tensor = adapter(patches, clock)
         return adapted
 
-    def _adapter(self) -> nn.Module:
+    def _adapter(self, shape: TaskShape) -> nn.Module:
         width, places = self.backbone.width, self.config.places
         if self.config.tokens == "image":
             return nn.Identity()  # never called
         if not self.config.tata:
-            return PlainTokens(self.shape, self.patching, width, places=places)
+            return PlainTokens(shape, self.patching, width, places=places)
         by_channel = self.config.pool == "channel"
-        return TokenAdapter(self.shape, self.patching, width, by_channel=by_channel, places=places)
+        return TokenAdapter(shape, self.patching, width, by_channel=by_channel, places=places)
 
     def _rounds(self) -> nn.ModuleList:
         config, width = self.config, self.backbone.width
@@ -155,7 +198,7 @@ class Model(nn.Module):
         width = (2 if self.config.flow else 1) * self.backbone.width
         if self.config.head == "linear":
             return LinearHead(self.shape, self.patching, width)
-        return CellHead(self.shape, self.patching, width, self.config)
+        return CellHead(self.seen, self.patching, width, self.config)
 
 
 def drawn(seed: int, make: Callable[[], Part]) -> Part:
@@ -168,8 +211,3 @@ def drawn(seed: int, make: Callable[[], Part]) -> Part:
 def unit(features: Tensor) -> Tensor:
     """Features ``[B, N, D]`` with a root mean square of 1 each, whatever the last norm of a backbone has learned."""
     return features / amplitude(features).clamp(min=TINY)
-
-
-def flow(history: Tensor) -> Tensor:
-    """Change since the step before, ``[B, P, C, H, W]``; the first step, which has none before it, is 0."""
-    return history.diff(dim=1, prepend=history[:, :1])

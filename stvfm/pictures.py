@@ -74,13 +74,15 @@ class Canvas:
     Attributes:
         patching: How the grid is cut.
         native: Side q of a native patch, pixels.
+        colours: Whether a picture shows the last three frames; the first stands in for those that a history lacks.
     """
 
     patching: Patching
     native: int
+    colours: bool = False
 
     def draw(self, frames: Tensor) -> Tensor:
-        """The last frame in grey, the mean of its channels.
+        """The last frame in grey, or the last three as red, green and blue, each the mean of its channels.
 
         Scaled values are taken for normalised pixels, so a cell at the training mean is of medium grey, and are cut off
         where a picture is black or white; between cells the picture is interpolated linearly.
@@ -93,7 +95,13 @@ class Canvas:
         """
         rows, columns = self.patching.tokens
         bottom, right = (n * self.patching.patch - g for n, g in zip((rows, columns), self.patching.grid, strict=True))
-        grey = functional.pad(frames[:, -1].mean(dim=1, keepdim=True), (0, right, 0, bottom))
+        shades = functional.pad(self._shown(frames).mean(dim=2), (0, right, 0, bottom))  # [B, 1 or 3, H, W]
         size = (rows * self.native, columns * self.native)
-        pixels = functional.interpolate(grey.clamp(-BRIGHTEST, BRIGHTEST), size=size, mode="bilinear")
+        pixels = functional.interpolate(shades.clamp(-BRIGHTEST, BRIGHTEST), size=size, mode="bilinear")
         return pixels.expand(-1, 3, -1, -1)
+
+    def _shown(self, frames: Tensor) -> Tensor:
+        if not self.colours:
+            return frames[:, -1:]
+        first = frames[:, :1].expand(-1, max(0, 3 - frames.shape[1]), -1, -1, -1)
+        return torch.cat((first, frames[:, -3:]), dim=1)

@@ -19,7 +19,7 @@ from bench.train import make_model
 
 CPU = torch.device("cpu")
 GIVEN = TaskSettings(name="short", history=4, horizon=3, days_back="7,1")
-OWN_WORDS = ("stresnet", "time_llm")  # read the days before in a way of their own
+OWN_WORDS = ("stresnet", "stvfm", "time_llm")  # read the days before in a way of their own
 NOT_SERVED = ("ridge", "visionts", "fracast", "chronos_bolt")
 SERVED = [
     name for name in registry.model_names() if registry.role(name) != "naive" and name not in (*OWN_WORDS, *NOT_SERVED)

@@ -40,16 +40,23 @@ SWITCHES: tuple[tuple[dict[str, Any], tuple[str, ...]], ...] = (
     ({"control": "attention"}, ("backbone",)),
     ({"control": "shuffled"}, ()),
     ({"tokens": "image"}, ("backbone", "raw", "flow")),
+    ({"days": True}, ("raw",)),
+    ({"motion": True}, ("flow",)),
+    ({"series": True}, ("head",)),
+    ({"base": "mixed"}, ()),
+    ({"joined": True}, ()),
 )
 QUIET: tuple[tuple[dict[str, Any], tuple[str, ...]], ...] = (  # the first forecast is the same
     ({"control": "scratch"}, ()),
     ({"tuning": "full"}, ()),
+    ({"tuning": "norms"}, ()),
+    ({"depths": "all"}, ()),
     ({"tuning": "lora"}, ("backbone",)),
     ({"lora_rank": 2}, ()),
     ({"recompute": True}, ("backbone",)),
     ({"dropout": 0.4}, ()),
 )
-ELSEWHERE = {"patch", "backbone", "weights"}  # each has tests of its own
+ELSEWHERE = {"patch", "backbone", "weights", "colours"}  # each has tests of its own
 
 
 def test_every_setting_has_a_test() -> None:
@@ -84,7 +91,7 @@ def test_a_switch_of_training_leaves_the_first_forecast_as_it_was(changes: dict[
 @pytest.mark.parametrize("changes", [{}, *(changes for changes, _ in SWITCHES + QUIET)], ids=str)
 def test_gradients_reach_every_trained_weight_and_no_frozen_one(changes: dict[str, Any]) -> None:
     model = opened(built(**changes)).train()
-    (model(make_window(task_shape())) ** 2).mean().backward()
+    (model(make_window(task_shape(), model="stvfm")) ** 2).mean().backward()
     assert len(trained(model)) > 10
     for name, weight in model.named_parameters():
         assert (weight.grad is not None and bool(weight.grad.any())) == weight.requires_grad, name

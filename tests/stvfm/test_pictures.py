@@ -68,6 +68,16 @@ def test_a_patch_of_the_last_frame_is_a_native_patch_of_a_grey_picture() -> None
     assert not picture[0, 0, :10].any()
 
 
+def test_the_last_three_frames_are_red_green_and_blue_and_the_first_stands_in_for_those_that_are_not_there() -> None:
+    canvas = Canvas(patching=Patching(grid=(2, 2), patch=1), native=14, colours=True)
+    frames = torch.tensor([9.0, 0.1, 0.2, 0.3])[None, :, None, None, None].expand(1, 4, 2, 2, 2)
+    for shown, wanted in ((frames, (0.1, 0.2, 0.3)), (frames[:, 2:], (0.2, 0.2, 0.3)), (frames[:, 3:], (0.3,) * 3)):
+        picture = canvas.draw(shown)
+        assert picture.shape == (1, 3, 28, 28)
+        assert picture.amin(dim=(0, 2, 3)).tolist() == pytest.approx(wanted)
+        assert picture.amax(dim=(0, 2, 3)).tolist() == pytest.approx(wanted)
+
+
 def test_what_is_brighter_than_white_is_white_and_a_grid_that_does_not_fit_is_padded_with_grey() -> None:
     canvas = Canvas(patching=Patching(grid=(3, 3), patch=2), native=16)
     picture = canvas.draw(torch.full((1, 1, 1, 3, 3), 50.0))

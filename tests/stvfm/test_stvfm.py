@@ -23,8 +23,9 @@ from stvfm.adapters import (
     amplitude,
     auto_patch,
 )
+from stvfm.frames import flow
 from stvfm.head import CellHead, LinearHead
-from stvfm.model import Config, flow
+from stvfm.model import Config
 
 
 def test_training_leaves_every_frozen_weight_and_buffer_bit_for_bit() -> None:
@@ -196,6 +197,21 @@ def test_the_head_is_an_mlp_on_each_cell_of_its_token_and_identities() -> None:
                 hidden = hidden + second(nn.functional.gelu(first(norm(hidden))))
             wanted = head.out(hidden).view(shape.horizon, shape.channels)
             torch.testing.assert_close(found[batch, :, :, row, column], wanted)
+
+
+def test_the_head_may_be_told_the_series_of_each_cell_around_the_backbone() -> None:
+    shape, patching, window = task_shape((4, 5)), Patching(grid=(4, 5), patch=2), make_window(task_shape((4, 5)))
+    torch.manual_seed(0)
+    head = CellHead(shape, patching, 8, Config(hidden=6, layers=0, series=True))
+    features = torch.randn(3, 6, 8)
+    with torch.no_grad():
+        told = head(features, window.horizon_clock, window.history)
+        head.series, series = None, head.series
+        change = (told - head(features, window.horizon_clock)).view(3, shape.horizon, shape.channels, 4, 5)
+        for batch, row, column in ((0, 0, 0), (2, 3, 4)):
+            hidden = series(window.history[batch, :, :, row, column].flatten())
+            wanted = (head.out.weight @ hidden).view(shape.horizon, shape.channels)
+            torch.testing.assert_close(change[batch, :, :, row, column], wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_the_head_that_is_linear_gives_every_token_its_values() -> None:

@@ -199,6 +199,14 @@ def test_with_pictures_as_tokens_nothing_in_front_of_the_backbone_is_trained(con
     assert forecast(model).isfinite().all()
 
 
+def test_pictures_in_colours_tell_three_frames() -> None:
+    model, window = built(tokens="image", colours=True, residual=False).eval(), make_window(task_shape())
+    second = window.history.clone()
+    second[:, 1] += 1
+    with torch.no_grad():
+        assert not torch.allclose(model(window), model(dataclasses.replace(window, history=second)))
+
+
 def test_a_picture_of_the_last_frame_is_all_that_pictures_as_tokens_tell() -> None:
     model, window = built(tokens="image", flow=False, residual=False, calendar=False).eval(), make_window(task_shape())
     earlier, last = window.history.clone(), window.history.clone()
