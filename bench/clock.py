@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from bench.types import MINUTES_PER_DAY, MINUTES_PER_YEAR, MONTH, WEEK
+from bench.types import MINUTES_PER_DAY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MONDAY = np.datetime64("1970-01-05T00:00", "m")
 DAY: Final = np.timedelta64(1, "D")
+WEEK: Final = 7 * MINUTES_PER_DAY
+MONTH: Final = 43_830  # minutes on average; a step of this length is a calendar month
+STEPS_OF_A_YEAR: Final = {WEEK: 52, MONTH: 12}
 SPANS: Final = ((MONTH, "month"), (WEEK, "week"), (MINUTES_PER_DAY, "day"), (60, "h"), (1, "min"))
 """Minutes of what a step is told in, the longest first."""
 MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -36,8 +39,8 @@ def clock_from(start: datetime | str | None, interval: int, slots: int) -> NDArr
     steps = np.arange(slots, dtype=np.int64)
     if start is not None:
         return clock_at(times_from(moment_of(start), interval, steps), interval)
-    if interval > MINUTES_PER_DAY:
-        return _with_no_cycle(steps % (MINUTES_PER_YEAR // interval))
+    if interval in STEPS_OF_A_YEAR:
+        return _with_no_cycle(steps % STEPS_OF_A_YEAR[interval])
     return clock_of(interval * steps, interval)
 
 
@@ -82,12 +85,12 @@ def slots_since(start: np.datetime64, interval: int, times: NDArray[np.datetime6
 def clock_at(times: NDArray[np.datetime64], interval: int) -> NDArray[np.int64]:
     """The clock of times, ``[T]`` to ``[T, 2]``; weeks are those of ISO 8601, a 53rd counts with the 52nd."""
     if interval == MONTH:
-        return _with_no_cycle(times.astype("datetime64[M]").astype(np.int64) % 12)
+        return _with_no_cycle(times.astype("datetime64[M]").astype(np.int64) % STEPS_OF_A_YEAR[MONTH])
     if interval == WEEK:
         days = times.astype("datetime64[D]")
         thursdays = days + (3 - (days - MONDAY.astype("datetime64[D]")).astype(np.int64) % 7)
         weeks = (thursdays - thursdays.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.int64) // 7
-        return _with_no_cycle(np.minimum(weeks, MINUTES_PER_YEAR // WEEK - 1))
+        return _with_no_cycle(np.minimum(weeks, STEPS_OF_A_YEAR[WEEK] - 1))
     return clock_of((times.astype("datetime64[m]") - MONDAY).astype(np.int64), interval)
 
 

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MINUTES_PER_DAY = 24 * 60
-WEEK = 7 * MINUTES_PER_DAY
-MONTH = 43_830  # on average; a step of this length is a calendar month, whose length in minutes nobody asks for
-MINUTES_PER_YEAR = 12 * MONTH
+MINUTES_PER_YEAR = 525_960  # on average
 Segments: TypeAlias = tuple[tuple[int, int], ...]
 """Half-open ranges of slots without a gap in time."""
 
@@ -47,7 +45,7 @@ class DatasetCard:
         grid: (H, W).
         source: Whose measurements they are, where several data sets share them. Data sets of one city or of one source
             are related: no two of them are independent witnesses of a claim.
-        interval: Minutes per slot: of which a day holds a whole number, or ``WEEK``, or ``MONTH`` for calendar months.
+        interval: Minutes per slot: of which a day holds a whole number; or ``WEEK`` or ``MONTH`` of ``bench.clock``.
         start: ISO date-time of the first slot, or None when the calendar is unknown. The clock then starts at
             midnight of a day called Monday: a week has its rhythm but not its name.
         slots: T of the official span.

@@ -8,8 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.clock import clock_at, clock_from, moment_of, slot_of_year, slots_since, span, step_in_words, times_from
-from bench.types import MONTH, WEEK
+from bench.clock import (
+    MONTH,
+    WEEK,
+    clock_at,
+    clock_from,
+    moment_of,
+    slot_of_year,
+    slots_since,
+    span,
+    step_in_words,
+    times_from,
+)
 
 MANY = 400
 

@@ -11,12 +11,12 @@ from builders import make_data, make_months
 from torch import nn
 
 from bench.catalog import registry
+from bench.clock import MONTH, WEEK
 from bench.errors import ConfigError, TaskError
 from bench.scoring import score
 from bench.settings import TaskSettings
 from bench.task import Task, task_for
 from bench.train import make_model
-from bench.types import MONTH, WEEK
 
 CPU = torch.device("cpu")
 SHORT = TaskSettings(name="short")

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from bench.clock import step_in_words
+from bench.clock import WEEK, step_in_words
 from bench.errors import DataError
 from bench.mapped import in_pieces
-from bench.types import WEEK, DataIdentity, DatasetCard, RawSeries, Segments, SpatioTemporalData
+from bench.types import DataIdentity, DatasetCard, RawSeries, Segments, SpatioTemporalData
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

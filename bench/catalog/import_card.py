@@ -69,11 +69,11 @@ from pydantic import (
 )
 
 from bench.catalog.import_layout import LONG, FileLayout, sizes
-from bench.clock import moment_of, step_in_words, times_from
+from bench.clock import MONTH, WEEK, moment_of, step_in_words, times_from
 from bench.errors import ConfigError
 from bench.plain_files import parse_toml, read_text
 from bench.plain_text import one_line, shown
-from bench.types import MINUTES_PER_DAY, MONTH, WEEK, DatasetCard
+from bench.types import MINUTES_PER_DAY, DatasetCard
 
 CARD_FILE, DATA_FILE = "card.toml", "data.npy"
 BY_HAND = "data.npz"  # in place of DATA_FILE: of a folder laid out by hand, or by an earlier version

@@ -12,10 +12,10 @@ from records import NAIVE, record, results_of
 
 from bench.analysis.figures._panels import BACKGROUND, all_highlighted, highlighted, line_styles
 from bench.analysis.figures._style import plain_logarithm
+from bench.clock import MONTH
 from bench.errors import StoreError
 from bench.records.arrays import DayErrors
 from bench.records.record import Epoch, dump, parse
-from bench.types import MONTH
 
 
 def learnt(values, **facts):

@@ -8,9 +8,9 @@ from records import NAIVE, record, results_of
 from variants import controls
 
 from bench.analysis.formats.markdown import markdown
+from bench.clock import MONTH
 from bench.records.inputs import Inputs
 from bench.runs.suite import load_suite
-from bench.types import MONTH
 
 SHORT = load_suite("short_term")
 NOTHING = Inputs(calendar=False, days_back=(), place=False)

@@ -12,10 +12,10 @@ from records import record, results_of
 
 from bench.analysis.figures._files import figure_files
 from bench.analysis.results import artefacts
+from bench.clock import MONTH, WEEK
 from bench.errors import StoreError
 from bench.records.arrays import ForecastMap, stored
 from bench.records.record import dump, parse
-from bench.types import MONTH, WEEK
 
 TRUTH = np.array([[0.0, 2.0, 10.0], [np.nan, 4.0, 6.0]])
 

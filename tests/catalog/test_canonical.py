@@ -16,8 +16,8 @@ from toy_grid import the_error
 from bench import mapped
 from bench.catalog.cache import build
 from bench.catalog.canonical import canonical
-from bench.clock import clock_from
-from bench.types import MONTH, WEEK, RawSeries
+from bench.clock import MONTH, WEEK, clock_from
+from bench.types import RawSeries
 
 CARD = replace(TOY, grid=(2, 3), start=None)
 

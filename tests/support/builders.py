@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.clock import clock_from
-from bench.types import MONTH, DataIdentity, DatasetCard, SpatioTemporalData
+from bench.clock import MONTH, clock_from
+from bench.types import DataIdentity, DatasetCard, SpatioTemporalData
 
 
 def make_card(name="toy", grid=(3, 4), channels=2, slots=400, **facts):

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.catalog.import_card import ImportCard
-from bench.clock import step_in_words
+from bench.clock import MONTH, step_in_words
 from bench.errors import DataError
 from bench.plain_files import check_plain
 from bench.plain_text import one_line
-from bench.types import MINUTES_PER_DAY, MONTH
+from bench.types import MINUTES_PER_DAY
 
 PER_SECOND: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 LENGTHS: Final = {MONTH: (28 * MINUTES_PER_DAY, 31 * MINUTES_PER_DAY)}  # of steps that differ, in minutes

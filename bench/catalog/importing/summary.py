@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.catalog.imported import doubt_about_units, read_imported
-from bench.clock import moment_of, slot_of_year, span, times_from
+from bench.clock import MONTH, moment_of, slot_of_year, span, times_from
 from bench.mapped import in_pieces
 from bench.plain_text import counted
-from bench.types import MONTH, DatasetCard, RawSeries
+from bench.types import DatasetCard, RawSeries
 
 BLOCKS: Final = ("░▒▓█", "▁▂▃▄▅▆▇█")  # of a map and of a profile
 LETTERS: Final = (".:*#", "_.-=+*%#")  # where a terminal has no blocks

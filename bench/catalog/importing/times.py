@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from bench.catalog.import_card import ImportCard
 from bench.catalog.importing.time_text import Clock
-from bench.clock import is_last_of_month, slots_since, step_in_words, times_from
+from bench.clock import MONTH, WEEK, is_last_of_month, slots_since, step_in_words, times_from
 from bench.errors import DataError
 from bench.mapped import pieces
 from bench.plain_text import counted
-from bench.types import MINUTES_PER_DAY, MONTH, WEEK
+from bench.types import MINUTES_PER_DAY
 
 if TYPE_CHECKING:
     import pandas as pd
