@@ -23,8 +23,8 @@ def check_context(model: str, context: Context, shape: TaskShape) -> None:
     """
     if context != "history" and {*WEEK} - {*shape.days_back}:
         raise ConfigError(
-            f"{model} continues the seven days before, and this task withholds some of them; leave the model out, or "
-            "say model.context=history, which continues the history"
+            f"{model} continues the seven days before, and this task withholds some of them or has steps of weeks or "
+            "months; leave the model out, or say model.context=history, which continues the history"
         )
 
 

@@ -58,7 +58,7 @@ class Model(nn.Module):
         if not days:
             raise ConfigError(
                 f"the seasonal naive forecast of {config.days} days needs what was {config.days} days before, and this "
-                f"task withholds it; leave the model out, or, unless steps are weeks or months, name {config.days} in "
+                f"task withholds it or has steps of weeks or months; leave the model out, or name {config.days} in "
                 "task.days_back"
             )
         self.seasons = [DAYS_BACK.index(each) for each in days]

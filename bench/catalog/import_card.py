@@ -32,6 +32,8 @@ except for ``start``, whose default is that the calendar is unknown, and ``heade
 
 ``bench.catalog.import_layout`` shows the keys that say how the values lie in the file.
 
+Where a step is a week or a month, the season is the year: ``bench.clock`` says which times they have.
+
 A number in ``missing`` marks the values that are equal to it, ``""`` an empty cell, and ``"nan"`` NaN in any of its
 usual spellings; ``missing = "nan"`` is short for ``["nan", ""]``. With a ``time_zone``, times are put into its standard
 (winter) time all year, so that each day has as many slots as the next.

@@ -15,6 +15,7 @@ from bench.analysis.formats.files import table_files, write_files
 from bench.analysis.formats.latex import latex
 from bench.analysis.formats.markdown import markdown
 from bench.analysis.table import MINUS, Table, TableFile
+from bench.clock import MONTH
 from bench.runs.suite import Suite, load_suites
 
 CONTROLS, ABLATION, SHORT = load_suites(["controls", "ablation", "short_term"])
@@ -136,6 +137,13 @@ def test_a_failed_seed_is_seen_beside_the_difference() -> None:
     made = [run for run in controls("pretrained") if run.run_id != controls("pretrained")[2].run_id]
     made.append(variant(1.0, "identity", failed=True))
     assert cells(made)["no backbone"].endswith("(n=2) ✗")
+
+
+def test_what_a_day_means_is_said_where_the_season_is_the_year() -> None:
+    made = [replace(run, label=replace(run.label, interval=MONTH)) for run in controls("pretrained")]
+    said = "(bikenyc) a year stands for each day: noise may be halved in up to 2 years"
+    assert any(said in note for note in tables(made)[-1].notes)
+    assert not any("stands for each day" in note for note in tables(controls("pretrained"))[-1].notes)
 
 
 def test_too_few_days_are_named() -> None:

@@ -14,8 +14,10 @@ from bench.analysis.stats.lasting import FEWEST_DAYS, LASTING
 from bench.analysis.stats.power import FEWEST_SEEDS, MOST_SEEDS
 from bench.analysis.table import MINUS, Cell, Header, Table
 from bench.analysis.tables._columns import data_facts, method_facts
+from bench.analysis.units import minutes_of
 from bench.runs.suite import Suite
 from bench.settings import RANDOM
+from bench.types import MINUTES_PER_DAY
 
 PLANTED = (
     "The data are synthetic on purpose, so that the right verdicts are known: this judges the comparison, no model."
@@ -38,7 +40,7 @@ def difference_tables(group: Group, compared: Differences, suite: Suite) -> list
             Header(name="reference better / worse / equivalent / open"),
         ),
         cells=tuple(_row(group, compared, method) for method in rows),
-        notes=_notes(group.key, compared, suite),
+        notes=_notes(group, compared, suite),
         text_flags=("random_weights",) if RANDOM & compared.weights else (),
     )
     open_ones = {key: cell for key, cell in compared.cells.items() if cell.quotable and cell.verdict == "open"}
@@ -103,7 +105,7 @@ def _facts(difference: Difference) -> dict[str, Any]:
     }
 
 
-def _notes(key: GroupKey, compared: Differences, suite: Suite) -> tuple[str, ...]:
+def _notes(group: Group, compared: Differences, suite: Suite) -> tuple[str, ...]:
     notes = [
         *compared.caveats,
         "Mean absolute error less that of the reference, in % of it: above 0 the reference is better.",
@@ -115,12 +117,25 @@ def _notes(key: GroupKey, compared: Differences, suite: Suite) -> tuple[str, ...
         "difference, in %, that would have been found in 80 % of cases.",
         PLANTED if suite.planted else "Only real data of a profile that allows claims are judged and counted.",
         *([compared.witnesses.related] if compared.witnesses.related else []),
-        *([key.caveat] if key.caveat else []),
+        *([group.key.caveat] if group.key.caveat else []),
+        *_of_years(group, compared),
         *_lacking(compared),
     ]
     if len(compared.weights) > 1:
         notes.append("A method is compared with the reference of its own weights where there are several.")
     return tuple(notes)
+
+
+def _of_years(group: Group, compared: Differences) -> list[str]:
+    """What a day means to the comparison where the season is the year."""
+    yearly = [data for data in compared.datasets if minutes_of(group, data) > MINUTES_PER_DAY]
+    if not yearly:
+        return []
+    names = ", ".join(sorted({data.title or data.dataset for data in yearly}))
+    return [
+        f"Where a step is a week or a month ({names}) a year stands for each day: noise may be halved in up to "
+        f"{LASTING / 24:g} years, and a test period of less than {FEWEST_DAYS} years supports no claim."
+    ]
 
 
 def _lacking(compared: Differences) -> list[str]:
