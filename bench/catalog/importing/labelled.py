@@ -15,6 +15,7 @@ from bench.catalog.import_card import ImportCard
 from bench.catalog.importing.array_files import named_arrays, source
 from bench.catalog.importing.arrays import ArraySource, Indexed, Reported, checked
 from bench.catalog.importing.stamps import stamps
+from bench.clock import MONTH
 from bench.errors import DataError, is_installed, require
 from bench.plain_text import one_line
 
@@ -168,6 +169,8 @@ def _times(array: xr.DataArray, dim: str, card: ImportCard, where: Path) -> Any:
         numbered = (np.asarray(times) == np.arange(len(times))).all()
         return None if numbered else stamps(np.asarray(times), card, where, dim)
     if "cftime" in type(times).__module__ or "cftime" in type(times[0]).__module__:
+        if card.interval == MONTH:  # a month is one in any calendar
+            return np.array([f"{time.year:04d}-{time.month:02d}" for time in times])
         raise DataError(
             f"{where} has times of the calendar '{times[0].calendar}', which is none of days as they were; convert them"
         )

@@ -116,7 +116,7 @@ class ParquetTable:
 
 @dataclass(frozen=True)
 class FrameTable:
-    """A data frame of pandas, with its index as columns if that is named."""
+    """A data frame of pandas, with its index as columns if that is named or has times; a period is when it begins."""
 
     frame: pd.DataFrame
     where: Path = Path("the data frame")
@@ -127,8 +127,11 @@ class FrameTable:
 
         index = self.frame.index
         named = any(name is not None for name in index.names)
-        flat = self.frame.reset_index() if named or isinstance(index, pd.DatetimeIndex) else self.frame
-        return flat.rename(columns=str)
+        of_times = isinstance(index, pd.DatetimeIndex | pd.PeriodIndex)
+        flat = self.frame.reset_index() if named or of_times else self.frame
+        periods = [name for name, dtype in flat.dtypes.items() if isinstance(dtype, pd.PeriodDtype)]
+        begins = {str(name): flat[name].dt.to_timestamp() for name in periods}
+        return flat.rename(columns=str).assign(**begins)
 
     @property
     def columns(self) -> Sequence[str]:

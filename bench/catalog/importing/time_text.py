@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bench.catalog.import_card import ImportCard
 from bench.errors import DataError
+from bench.types import MINUTES_PER_DAY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +23,8 @@ ISO: Final = (
     r"\s*(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})?)?$"
 )
 NUMBERS_FIRST: Final = re.compile(r"^(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})(?:,?([T ]+)(.*))?$")
+NAMED_MONTH: Final = r"^\d{1,4}[-/. ][A-Za-z]{3,9}\b"
+ISO_WEEK: Final = re.compile(r"^\d{4}-?W\d{2}$")
 UTC: Final = ("Z", "UTC", "GMT", "+00:00", "+0000", "+00", "-00:00")
 LIKE: Final = "2024-03-01T00:30"
 
@@ -31,7 +34,7 @@ Times = NDArray[np.datetime64]
 def is_time(cell: str) -> bool:
     """Whether a cell looks like a time or a date, in whatever order."""
     cell = cell.strip()
-    return bool(re.match(ISO, cell) or NUMBERS_FIRST.match(cell) or re.match(r"^\d{1,4}[-/. ][A-Za-z]{3,9}\b", cell))
+    return any(re.match(form, cell) for form in (ISO, ISO_WEEK, NUMBERS_FIRST, NAMED_MONTH))
 
 
 class Clock:
@@ -41,7 +44,8 @@ class Clock:
         self._card, self._file = card, file
         self._rows = 0
         self._offset: str | None = None  # of all times so far, if they have one
-        self._zone = _Zone(card.time_zone, file) if card.time_zone else None
+        yearly = card.interval > MINUTES_PER_DAY  # and so the hour of a change of the clock does not matter
+        self._zone = _Zone(card.time_zone, file, as_shown=yearly) if card.time_zone else None
 
     def read(self, cells: pd.Series[Any] | NDArray[Any]) -> Times:
         """Local times ``[rows]``, or those of the card's ``time_zone``.
@@ -64,13 +68,16 @@ class Clock:
     def note(self) -> str:
         """A sentence on what was made of zones; empty if there were none."""
         if self._card.time_zone:
-            return f"times are those of {self._card.time_zone}, in standard time all year"
+            kind = "" if self._card.interval > MINUTES_PER_DAY else ", in standard time all year"
+            return f"times are those of {self._card.time_zone}{kind}"
         return f"times are taken as written, at {self._offset} from UTC" if self._offset else ""
 
     def _from_texts(self, texts: pd.Series[Any]) -> Times:
         self._refuse(texts, texts == "", "is empty; give each row a time")
         if self._card.time_format:
             return self._of_format(texts)
+        if texts.str.match(ISO_WEEK).all():
+            return self._of_weeks(texts)
         parts = texts.str.extract(ISO)
         wrong = parts["year"].isna()
         if wrong.any():
@@ -115,6 +122,14 @@ class Clock:
             self._fail(texts, 0, f'has the time zone of UTC, and local time is wanted; {remedy} ("UTC" keeps it)')
         self._offset = first
         return times
+
+    def _of_weeks(self, texts: pd.Series[Any]) -> Times:
+        """The Mondays of weeks of ISO 8601, such as 2024-W05."""
+        import pandas as pd
+
+        days = pd.to_datetime(texts.str.replace("-", "") + "1", format="%GW%V%u", errors="coerce")
+        self._refuse(texts, days.isna(), "is no week of ISO 8601; correct it")
+        return self._whole(days)
 
     def _of_format(self, texts: pd.Series[Any]) -> Times:
         import pandas as pd
@@ -174,11 +189,12 @@ class Clock:
 
 
 class _Zone:
-    """A time zone whose standard time is used all year."""
+    """A time zone whose standard time is used all year, or the time that its clocks show."""
 
-    def __init__(self, name: str, file: Path) -> None:
+    def __init__(self, name: str, file: Path, *, as_shown: bool) -> None:
         from zoneinfo import ZoneInfo
 
+        self._as_shown = as_shown
         self._name, self._file = name, file
         self._last: np.datetime64 | None = None
         self._offset: np.timedelta64 | None = None
@@ -194,13 +210,18 @@ class _Zone:
             ) from error
 
     def from_utc(self, times: Times) -> Times:
-        return times + self._standard(times)
+        import pandas as pd
+
+        if not self._as_shown:
+            return times + self._standard(times)
+        shown = pd.DatetimeIndex(times).tz_localize("UTC").tz_convert(self._zone).tz_localize(None)
+        return np.array(shown, "datetime64[us]")
 
     def from_local(self, times: Times) -> Times:
         """From local times, of which the hour that a change of the clock repeats is told by its order."""
         import pandas as pd
 
-        if isinstance(self._zone, timezone):
+        if self._as_shown or isinstance(self._zone, timezone):
             return times
         index = pd.DatetimeIndex(times)
         early, late = (

@@ -47,6 +47,7 @@ class TimeAxis:
         self.missing = 0
         self._card, self._file, self._clock = card, file, Clock(card, file)
         self._first: np.datetime64 | None = None
+        self._by_middles = False  # whether the file names months by their middles
         self._last: np.datetime64 | None = None
         self._rows = self._slots = 0  # so far
 
@@ -54,7 +55,9 @@ class TimeAxis:
     def notes(self) -> list[str]:
         """Sentences on what was decided, for the person who imports."""
         gaps = f"{counted(self.missing, 'slot has', 'slots have')} no row; the values there are missing"
-        return [note for note in (self._clock.note(), gaps if self.missing else "") if note]
+        middles = "months are named by their middles in the file, and by their first days here"
+        notes = (self._clock.note(), middles if self._by_middles else "", gaps if self.missing else "")
+        return [note for note in notes if note]
 
     def read(self, cells: pd.Series[Any] | NDArray[Any]) -> Times:
         """Times ``[rows]`` as they stand in the file: texts, or datetimes with or without a zone.
@@ -73,6 +76,8 @@ class TimeAxis:
         """
         if not times.size:
             return np.empty(0, np.int64)
+        if self._card.interval == MONTH:
+            times = self._named_alike(times)
         begins = self._first is None
         first: np.datetime64 = times[0] if self._first is None else self._first
         known = times if self._last is None else np.concatenate([[self._last], times])
@@ -82,12 +87,26 @@ class TimeAxis:
         steps = np.diff(places)
         self._check_gaps(known, steps)
         if begins:
-            self._first, self.start = first, first.astype("datetime64[us]").item()
+            self._begin_at(first)
             steps = np.concatenate([[1], steps])
         slots = self._slots - 1 + np.cumsum(steps)
         self.missing += int((steps - 1).sum())
         self._last, self._rows, self._slots = times[-1], self._rows + len(times), int(slots[-1]) + 1
         return slots
+
+    def _named_alike(self, times: Times) -> Times:
+        """Times of months, by their first days if they are all in the middle, which is another day in each."""
+        first: np.datetime64 = times[0] if self._first is None else self._first
+        in_middle = _in_middle_of_month(times).all()
+        if not self._by_middles and in_middle and _in_middle_of_month(np.array([first])).all():
+            self._by_middles = bool((times != times_from(first, MONTH, slots_since(first, MONTH, times))).any())
+            if self._by_middles and self._last is not None:
+                self._begin_at(_first_days(first))
+                self._last = _first_days(self._last)
+        return _first_days(times) if self._by_middles and in_middle else times
+
+    def _begin_at(self, first: np.datetime64) -> None:
+        self._first, self.start = first, first.astype("datetime64[us]").item()
 
     def filled(self, cells: pd.Series[Any] | NDArray[Any], rows: NDArray[Any]) -> Generator[NDArray[Any]]:
         """The rows of a piece, ``[n, ...]`` with a time each, and rows of NaN where slots are left out.
@@ -194,6 +213,19 @@ class TimeAxis:
     def _row(self, at: int) -> int:
         """The number of the row, from 1 and without header, of the later of two times."""
         return self._rows + at + (2 if self._last is None else 1)
+
+
+def _first_days(times: Any) -> Any:
+    return times.astype("datetime64[M]").astype("datetime64[us]")
+
+
+def _in_middle_of_month(times: Times) -> NDArray[np.bool_]:
+    """Within a day: calendars without leap years have another middle of February."""
+    months = times.astype("datetime64[M]")
+    begins, ends = (month.astype("datetime64[us]") for month in (months, months + 1))
+    middles = begins + (ends - begins) // 2
+    near: NDArray[np.bool_] = np.abs(times - middles) <= np.timedelta64(1, "D")
+    return near
 
 
 def _said(time: np.datetime64) -> str:

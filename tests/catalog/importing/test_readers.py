@@ -175,3 +175,14 @@ def test_something_else_than_data_is_refused_from_python(tmp_path: Path) -> None
     with pytest.raises(BenchError, match="has 2 times for 7 slots"):
         bench.import_data(series(1), card, tmp_path, times=["2024-03-01T00:00", "2024-03-01T00:30"])
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("frequency", ["M", "W"])
+def test_a_frame_of_periods_has_the_times_at_which_they_begin(tmp_path: Path, frequency: str) -> None:
+    periods = pd.period_range("2024-01-01", periods=3, freq=frequency)
+    values = pd.DataFrame({"r0c0": [1.0, 2.0, 3.0], "r0c1": [4.0, 5.0, 6.0]}, index=periods)
+    keys = {"name": "odd", "interval": "month" if frequency == "M" else "week", "grid": [1, 2]}
+    assert bench.import_data(values, keys, tmp_path).start == "2024-01-01T00:00:00"
+    long = values.rename_axis("time").reset_index().melt("time", var_name="node", value_name="value")
+    long["node"] = long["node"].map({"r0c0": 0, "r0c1": 1})
+    assert bench.import_data(long, keys | {"layout": "long"}, tmp_path, force=True).start == "2024-01-01T00:00:00"

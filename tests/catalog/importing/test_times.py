@@ -18,7 +18,7 @@ from bench.catalog.importing.times import TimeAxis
 from bench.errors import DataError
 
 
-def axis(interval: int = 60, **facts: object) -> TimeAxis:
+def axis(interval: int | str = 60, **facts: object) -> TimeAxis:
     card = ImportCard.model_validate({"name": "odd", "interval": interval, "grid": [1, 1], **facts})
     return TimeAxis(card, Path("a.csv"))
 
@@ -120,3 +120,22 @@ def test_a_format_that_is_none_is_one_sentence() -> None:
 def test_an_empty_time_is_one_sentence() -> None:
     with pytest.raises(DataError, match="has no time in row 2, which is empty; give each row a time"):
         axis().read(texts("2024-03-01", " "))
+
+
+@pytest.mark.parametrize("cut", range(1, 5))
+def test_months_that_are_named_by_their_middles_are_read_alike_in_pieces_and_at_once(cut: int) -> None:
+    begins = np.array(["2023-12", "2024-01", "2024-02", "2024-03", "2024-04"], dtype="datetime64[M]")
+    first, after = (months.astype("datetime64[us]") for months in (begins, begins + 1))
+    made = axis("month")
+    found = np.concatenate([made.slots(part) for part in np.split(first + (after - first) // 2, [cut])])
+    assert found.tolist() == [0, 1, 2, 3, 4]
+    assert made.start == datetime.fromisoformat("2023-12-01")
+    assert made.notes == ["months are named by their middles in the file, and by their first days here"]
+
+
+@pytest.mark.parametrize("cut", range(1, 4))
+def test_a_month_is_a_slot_in_pieces_as_at_once(cut: int) -> None:
+    times = np.array(["2024-01-31", "2024-02-29", "2024-04-30", "2024-05-31"], dtype="datetime64[us]")
+    made = axis("month", gaps="missing")
+    assert np.concatenate([made.slots(part) for part in np.split(times, [cut])]).tolist() == [0, 1, 3, 4]
+    assert made.missing == 1
