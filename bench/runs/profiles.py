@@ -41,6 +41,9 @@ class Profile:
         return {name: chosen[name] for name in known if name in chosen}
 
 
+DAYS_BEFORE: Final[Mapping[str, str | int]] = MappingProxyType({"days": True, "base": "mixed"})
+"""Of ST-VFM in every profile: it knows the days before, as the best baselines do."""
+
 PROFILES: Final = MappingProxyType(
     {
         "quick": Profile(
@@ -58,7 +61,7 @@ PROFILES: Final = MappingProxyType(
                 "predrnn": {"width": 16},
                 "simvp": {"hidden": 64},
                 "st_llm": {"side": 2},
-                "stvfm": {"depth": 3},
+                "stvfm": {**DAYS_BEFORE, "depth": 3},
                 "time_llm": {"side": 4},
             },
             without=("fracast",),
@@ -71,7 +74,7 @@ PROFILES: Final = MappingProxyType(
             task={},
             model={"weights": "pretrained", "llm": "distilgpt2"},
             members={
-                "stvfm": {"backbone": "dinov2_small"},  # with the four blocks of its default
+                "stvfm": {**DAYS_BEFORE, "backbone": "dinov2_small"},  # with the four blocks of its default
                 "chronos_bolt": {"checkpoint": "chronos_bolt_tiny"},
                 "fracast": {"length": 128},
                 "visionts": {"weights": "random"},  # its smallest pre-trained auto-encoder takes a CPU a day
@@ -87,7 +90,7 @@ PROFILES: Final = MappingProxyType(
             task={},
             model={"weights": "pretrained", "llm": "gpt2", "mae": "vit_mae_base"},
             members={
-                "stvfm": {"backbone": "dinov2_small", "depth": 0},  # of a family of its paper's, and whole
+                "stvfm": {**DAYS_BEFORE, "backbone": "dinov2_small", "depth": 0},  # of its paper's family, and whole
                 "chronos_bolt": {"checkpoint": "chronos_bolt_base"},
                 "fracast": {"length": 2048},  # as its authors do
             },

@@ -140,6 +140,17 @@ def test_the_paper_profile_has_a_whole_backbone_of_the_papers_families(catalog):
     assert other.spec.config["depth"] == 6  # no other model's depth is meant
 
 
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_profile_gives_st_vfm_the_days_before_and_the_suite_of_ablations_takes_them_away(catalog, profile):
+    rows = ("ST-VFM", "without days before", "without days before in its branch", "last value as base")
+    chosen = Selection(
+        datasets=("tiny",), profile=profile, seeds=(0,), variants=rows, overrides=("model.weights=random",)
+    )
+    planned = {run.method: run.spec.config for run in plan(load_suite("ablation"), chosen, catalog)}
+    found = [(planned[row]["days"], planned[row]["base"]) for row in rows]
+    assert found == [(True, "mixed"), (False, "last"), (False, "mixed"), (True, "last")]
+
+
 def test_the_laptop_profile_trains_all_windows_of_three_seeds_from_weights_a_cpu_can_carry(catalog):
     runs = make(catalog, models=(), profile="laptop")
     assert {run.spec.seed for run in runs} == {0, 1, 2}
