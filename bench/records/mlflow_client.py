@@ -58,7 +58,7 @@ def open_experiment(
             client.restore_experiment(experiment.experiment_id)
             say(f"the experiment '{name}' had been deleted in MLflow; it is restored, with the runs that it had")
         if KIND_OF_EXPERIMENT not in experiment.tags:
-            client.set_experiment_tag(experiment.experiment_id, KIND_OF_EXPERIMENT, TRAINING)
+            _say_training(client, experiment.experiment_id)
         return client, str(experiment.experiment_id)
 
 
@@ -194,3 +194,14 @@ def _created(client: MlflowClient, name: str, artefacts: str | None) -> Experime
         if experiment is None:
             raise
         return experiment
+
+
+def _say_training(client: MlflowClient, experiment: str) -> None:
+    """Let MLflow's interface show an experiment as model training."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.set_experiment_tag(experiment, KIND_OF_EXPERIMENT, TRAINING)
+    except MlflowException:  # someone else was faster
+        if KIND_OF_EXPERIMENT not in client.get_experiment(experiment).tags:
+            raise
