@@ -123,6 +123,12 @@ def is_path(text: str) -> bool:
     return text.endswith(".py") or "/" in text or os.sep in text or text in (os.curdir, os.pardir)
 
 
+def below(folder: Path, text: str) -> str:
+    """What ``names_the_file`` wants, for a path that is given from a folder on; a name stays as it is."""
+    name, equals, rest = text.rpartition("=")
+    return f"{name}{equals}{folder / Path(rest).expanduser()}" if is_path(text) else text
+
+
 def names_the_file(text: str) -> OwnFile:
     """The file that a person names, as ``./mine.py`` or ``other=./mine.py``.
 

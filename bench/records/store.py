@@ -265,5 +265,5 @@ def _load(path: Path, read: Callable[[bytes, object], R]) -> R | None:
 
 def _checked(pattern: re.Pattern[str], name: str) -> str:
     if not pattern.fullmatch(name):
-        raise StoreError(f"'{name}' cannot name a result; wanted {pattern.pattern}")
+        raise StoreError(f"{name!r} cannot name a result; use letters, digits, '_', '-' and '.', such as my_model")
     return name

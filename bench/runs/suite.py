@@ -22,7 +22,8 @@ from pydantic import (
     model_validator,
 )
 
-from bench.catalog import registry
+from bench.catalog import own_files, registry
+from bench.catalog.plugins import Group
 from bench.errors import ConfigError, UnknownNameError
 from bench.plain_files import read_toml
 from bench.plain_text import one_line, shown
@@ -203,15 +204,18 @@ def suite_names() -> list[str]:
 def load_suite(name: str) -> Suite:
     """Read a suite by name, or from a TOML file.
 
+    A file may name models and data sets by the paths of files of the user's own, from its folder on. This process and
+    those that it starts know these from now on.
+
     Raises:
         UnknownNameError: If there is none of this name.
-        ConfigError: If there is no such file, or it does not validate.
+        ConfigError: If there is no such file, or it does not validate, or a path in it is that of no model's file.
     """
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
     if not name.endswith(".toml") and name not in suite_names():
         raise UnknownNameError("suite", name, suite_names())
     try:
-        suite = Suite.model_validate(read_toml(path))
+        suite = _with_own_files(Suite.model_validate(read_toml(path)), path.absolute().parent)
     except FileNotFoundError as error:
         raise ConfigError(
             f"there is no file {name}; give the path of a suite's TOML file, or the name of a suite"
@@ -225,6 +229,25 @@ def load_suite(name: str) -> Suite:
     if path.resolve().parent != FOLDER and suite.name in suite_names():
         raise ConfigError(f"the suite {path} has the name '{suite.name}' of one that is there; choose another")
     return suite
+
+
+def _with_own_files(suite: Suite, folder: Path) -> Suite:
+    """The suite with names in place of paths, which are known from now on."""
+    files: list[own_files.OwnFile] = []
+
+    def names(group: Group, texts: Iterable[str]) -> tuple[str, ...]:
+        found, listed = registry.named(group, [own_files.below(folder, text) for text in texts])
+        files.extend(listed)
+        return found
+
+    values = suite.model_dump(exclude_unset=True)
+    if suite.models != "all":
+        values["models"] = names("model", suite.models)
+    values["datasets"] = names("dataset", suite.datasets)
+    models = names("model", [variant.model for variant in suite.variants])
+    values["variants"] = [v.model_dump() | {"model": m} for v, m in zip(suite.variants, models, strict=True)]
+    own_files.list_also(files)
+    return Suite.model_validate(values) if files else suite
 
 
 def load_suites(names: Sequence[str] = ()) -> list[Suite]:

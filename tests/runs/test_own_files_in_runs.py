@@ -136,3 +136,30 @@ def test_machines_that_do_not_see_a_file_say_so(
     failed = ResultStore(folder / "results").read("tiny", "mine", run.run_id)
     assert isinstance(failed, FailedRun)
     assert "mine.py, which is not there" in failed.error.message
+
+
+def test_a_suite_names_files_of_ones_own_by_their_paths_from_its_folder_on(folder: Path, tmp_path, monkeypatch) -> None:
+    (folder / "compare.toml").write_text(
+        'name = "compare"\ntitle = "Mine and level"\ntasks = ["short"]\nprotocol = "strict"\n'
+        'datasets = ["./harbour.py"]\nmodels = ["last_value", "./mine.py"]\nreferences = ["again"]\n'
+        '[[variants]]\nname = "again"\nmodel = "same=./mine.py"\n[[variants]]\nname = "stid"\nmodel = "stid"\n',
+        encoding="utf-8",
+    )
+    monkeypatch.chdir(tmp_path)
+    suite = load_suite("home/compare.toml")
+    assert (suite.datasets, suite.models) == (("harbour",), ("last_value", "mine"))
+    assert [(variant.name, variant.model) for variant in suite.variants] == [("again", "same"), ("stid", "stid")]
+    assert {file.path.name for file in own_files.own_files()} == {"mine.py", "harbour.py"}
+    made = bench.run(suite="home/compare.toml", models=["mine"], variants=["again"], settings=SMALL, results=tmp_path)
+    assert {run.record.model: run.record.status for run in made.runs} == {"mine": "done", "same": "done"}
+
+
+def test_a_path_in_a_suite_where_no_model_lies_is_one_sentence(folder: Path) -> None:
+    (folder / "compare.toml").write_text(
+        'name = "compare"\ntitle = "T"\ntasks = ["short"]\nprotocol = "strict"\ndatasets = ["bikenyc"]\n'
+        'models = ["./gone.py"]\n',
+        encoding="utf-8",
+    )
+    with pytest.raises(ConfigError, match=r"gone.py is not there; give the path of a Python file"):
+        load_suite("compare.toml")
+    assert own_files.own_files() == []
