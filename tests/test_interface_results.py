@@ -169,6 +169,12 @@ def test_results_and_tables_say_what_they_are(tiny, tmp_path):
     assert "| *Last value* |" in shown
 
 
+def test_a_figure_that_cannot_be_drawn_is_a_warning_and_no_silence(tiny, tmp_path):
+    results = bench.run(models=["last_value"], datasets=["tiny"], data_dir=tiny, results=tmp_path)
+    with pytest.warns(UserWarning, match=r"no figure 'ranks': there are no or too few finished runs .*1 done"):
+        assert results.plot("ranks") == []
+
+
 def test_a_run_on_data_that_are_not_registered_here_is_not_stale():
     shared = {"model": "last_value", "code": "0" * 12}
     known, mine, strange = (record(name, **shared) for name in ("bikenyc", "mine", "of_another_plugin"))

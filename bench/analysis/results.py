@@ -7,6 +7,7 @@ import importlib
 import inspect
 import pkgutil
 import tempfile
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -170,7 +171,7 @@ class Results:
 
     def chosen_table(self, name: str, choice: Choice) -> TableFile:
         """As ``table``."""
-        module, arguments = self._maker("tables", name)
+        module, arguments = self.maker("tables", name)
         takes_metrics = "choice" in inspect.signature(module.make).parameters
         choice.check(name, takes_metrics=takes_metrics)
         table: TableFile = module.make(*arguments, choice) if takes_metrics else module.make(*arguments)
@@ -179,7 +180,7 @@ class Results:
     def plot(self, name: str, *, width: str = "page", titles: bool = False) -> list[Figure]:
         """The figures of a name: those of a suite that compares, or of one of ``artefacts("figures")``.
 
-        A figure with a label is called ``<name>-<label>``, any other by its number.
+        A figure with a label is called ``<name>-<label>``, any other by its number. A warning says if there is none.
 
         Args:
             name: Of a suite or a figure.
@@ -190,13 +191,12 @@ class Results:
             UnknownNameError: If there is none, or no such width.
             StoreError: If window errors that are to be compared are not of the same windows.
         """
-        from bench.analysis.figures._files import Look, plain_text
-        from bench.analysis.figures._style import with_texts
+        from bench.analysis.figures._files import Look, figures_of
 
-        module, arguments = self._maker("figures", name)
-        with plain_text(Look(width=width).width):
-            figures = list(module.draw(*arguments))
-            return [with_texts(figure) for figure in figures] if titles else figures
+        figures = figures_of(self, name, Look(width=width, titles=titles))
+        if not figures:
+            warnings.warn(f"no figure '{name}': there are no or too few finished runs for it in {self}", stacklevel=2)
+        return figures
 
     def groups(self, suite: Suite) -> Mapping[GroupKey, Group]:
         """The groups of a suite.
@@ -253,7 +253,7 @@ class Results:
             self._differences[suite.name] = {key: value for key, value in compared.items() if value is not None}
         return self._differences[suite.name]
 
-    def _maker(self, folder: str, name: str) -> tuple[Any, tuple[Any, ...]]:
+    def maker(self, folder: str, name: str) -> tuple[Any, tuple[Any, ...]]:
         """The module that makes tables or figures of a name, and what it makes them of."""
         if suite := next((suite for suite in self.suites if suite.name == name), None):
             return importlib.import_module(f"bench.analysis.{folder}.suite"), (self, suite)

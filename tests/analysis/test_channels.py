@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from records import in_cities, record, results_of
 from variants import controls
 
+from bench.analysis.figures._files import figures_of
 from bench.analysis.results import Results, artefacts
 from bench.records.channels import Channel
 from bench.records.record import DoneRun
@@ -76,7 +77,7 @@ def test_tables_of_one_error_leave_it_out(name: str) -> None:
 @pytest.mark.parametrize("name", artefacts("figures"))
 def test_every_figure_can_be_drawn_with_it_and_of_it_alone(name: str) -> None:
     for records in (highway(), [*highway(), record("bikenyc"), record("bikenyc", "last_value")]):
-        list(results_of(records).plot(name))
+        figures_of(results_of(records), name)
 
 
 def test_comparisons_are_those_of_its_window_errors() -> None:

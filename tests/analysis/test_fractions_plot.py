@@ -9,6 +9,7 @@ from figures import caption, names
 from records import record, results_of
 from scipy import stats
 
+from bench.analysis.figures._files import figures_of
 from bench.analysis.stats.intervals import seed_interval
 from bench.runs.suite import Suite
 
@@ -17,7 +18,7 @@ SUITE = Suite(name="mine", title="Mine", tasks=TASKS, protocol="strict", dataset
 
 
 def plot(records, suite=SUITE):
-    return results_of(records, suites=[suite]).plot("fractions")
+    return figures_of(results_of(records, suites=[suite]), "fractions")
 
 
 def curve(model="stid", maes=((5.0, 6.0), (3.0, 4.0), (2.0, 2.5)), tasks=TASKS, **facts):

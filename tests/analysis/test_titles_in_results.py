@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from records import in_cities, record, results_of
 from reports import words
 
+from bench.analysis.figures._files import figures_of
 from bench.analysis.report import page
 
 TITLES = True
@@ -53,7 +54,7 @@ def test_the_table_of_ranks_the_figures_and_the_report_say_titles():
     assert [header.name for header in results.table("ranks").tables[0].rows] == ["STID", "Ridge"]
     assert "TaxiBJ" in " ".join(results.table("ranks").tables[0].notes)
     assert set(results.table("ranks").csv[""]["method"]) == {"stid", "ridge"}
-    figure = results.plot("seeds") or results.plot("per_horizon")
+    figure = figures_of(results, "seeds") or figures_of(results, "per_horizon")
     assert "TaxiBJ" in [axis.get_title() for axis in figure[0].axes]
     text = words(page.report(results, ()))
     assert "STID has the best average rank" in text

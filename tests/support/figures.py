@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from records import results_of
 
+from bench.analysis.figures._files import figures_of
 from bench.records.record import Record
 from bench.runs.suite import load_suite
 
@@ -17,7 +18,7 @@ SHORT = load_suite("short_term")
 
 def plot(name: str, records: Iterable[Record], code: Any = None) -> list[Figure]:
     """The figures of a name, of the short-term suite alone."""
-    return results_of(records, code, suites=[SHORT]).plot(name)
+    return figures_of(results_of(records, code, suites=[SHORT]), name)
 
 
 def drawn(name: str, records: Iterable[Record], code: Any = None) -> tuple[Figure, list[Axes]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.analysis.figures._fonts import cover, warn_of
-from bench.analysis.figures._style import LOOK, WIDTHS
+from bench.analysis.figures._style import LOOK, WIDTHS, with_texts
 from bench.analysis.formats.latex import figure_latex
 from bench.errors import UnknownNameError
 from bench.files import atomic_write
@@ -70,6 +70,13 @@ class Picture:
     missing: str = ""
 
 
+def figures_of(results: Results, name: str, look: Look = LOOK_OF_PAGE) -> list[Figure]:
+    """The figures of a name, which is a suite or one of ``artefacts("figures")``, with titles if the look has them."""
+    module, arguments = results.maker("figures", name)
+    with plain_text(look.width):
+        return [with_texts(figure) if look.titles else figure for figure in module.draw(*arguments)]
+
+
 def pictures(
     results: Results,
     names: Iterable[str],
@@ -86,12 +93,12 @@ def pictures(
     for name in names:
         step(f"figures: {name}")
         with plain_text():
-            drawn = [
+            made = [
                 picture(f"{name}-{figure.get_label() or number}", figure, look)
-                for number, figure in enumerate(results.plot(name, width=look.width, titles=look.titles), start=1)
+                for number, figure in enumerate(figures_of(results, name, look), start=1)
             ]
-        missing |= {shown.name: shown.missing for shown in drawn if shown.missing}
-        yield from drawn
+        missing |= {shown.name: shown.missing for shown in made if shown.missing}
+        yield from made
     if missing:
         warn_of("".join(sorted(set("".join(missing.values())))), missing)
 
@@ -113,11 +120,11 @@ def figure_files(
         present: The files of a folder. Those that are figures of these names and no longer drawn are None.
         step: Is given each name before it is drawn.
     """
-    drawn: dict[str, bytes | None] = {}
+    files: dict[str, bytes | None] = {}
     for shown in pictures(results, names, look, step=step):
-        drawn |= {f"{shown.name}{ending}": content for ending, content in shown.files.items()}
+        files |= {f"{shown.name}{ending}": content for ending, content in shown.files.items()}
     former = [file for file in present if file.endswith((*KNOWN, BESIDE)) and _figure_of(file) in names]
-    return drawn | {file: None for file in sorted(former) if file not in drawn}
+    return files | {file: None for file in sorted(former) if file not in files}
 
 
 def picture(name: str, figure: Figure, look: Look) -> Picture:
