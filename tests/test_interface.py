@@ -337,12 +337,20 @@ def test_a_record_is_printed_as_a_line_for_a_person(tmp_path):
         "print(bench.evaluate('stid', dataset='bikenyc', settings={'train.steps_per_epoch': 1}))"
     )
     words = python(program, tmp_path).split()
-    assert " ".join(words[:7]) == "stid on bikenyc (synthetic data), seed 0:"
-    assert (words[7], words[9], words[11:13], words[14]) == ("MAE", "RMSE", ["on", "test,"], "s")
-    assert float(words[8].rstrip(",")) > 0
+    name, words = " ".join(words[:13]), words[13:]
+    assert name == "stid on bikenyc (synthetic data, quick profile, not to be quoted), seed 0:"
+    assert (words[0], words[2], words[4:6], words[7]) == ("MAE", "RMSE", ["on", "test,"], "s")
+    assert float(words[1].rstrip(",")) > 0
     assert list(tmp_path.iterdir()) == []
 
 
 def test_random_weights_are_told_with_a_record(evaluate):
     settings = {**BUDGET, "train.epochs": 1, "train.steps_per_epoch": 1, "model.depth": 1}
-    assert str(evaluate("stvfm", settings=settings)).startswith("stvfm on tiny (random weights), seed 0: MAE ")
+    line = str(evaluate("stvfm", settings=settings))
+    assert line.startswith("stvfm on tiny (random weights, quick profile, not to be quoted), seed 0: MAE ")
+
+
+def test_a_number_of_the_quick_profile_is_called_one_and_no_other_is(evaluate):
+    quick, whole = (str(evaluate("last_value", profile=profile)) for profile in ("quick", "laptop"))
+    assert quick.startswith("last_value on tiny (quick profile, not to be quoted), seed 0: MAE ")
+    assert whole.startswith("last_value on tiny, seed 0: MAE ")

@@ -36,6 +36,10 @@ NEXT = (
     "To make it real: stbench run --dataset NAME --data-dir DIR --profile laptop (a night) or paper (to quote); "
     "your own array: stbench data import"
 )
+NEXT_ON_REAL_DATA = (
+    "For real numbers: the same command with --profile laptop (short training) or paper (to quote); "
+    "--dry-run says how long either takes"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +103,7 @@ def run(*, options: PlanOptions, execution: ExecutionOptions, making: MakingOpti
                 tracker.files_written(written)
             _say_unsaved(expected.todo, options.results, making.saving, before=False)
     if options.profile == "quick":
-        print_line(NEXT)
+        print_line(NEXT if any(run.spec.data.synthetic for run in plan) else NEXT_ON_REAL_DATA)
     if failed:
         raise typer.Exit(1)
 
