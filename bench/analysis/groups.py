@@ -95,10 +95,8 @@ class GroupKey:
 
     @property
     def caveat(self) -> str:
-        """What is to be said of numbers that may be shown and ranked, but of which nothing is claimed; else empty."""
-        if self.claims or self.quick:
-            return ""
-        return f"{self.profile.capitalize()} profile: training is short, so nothing is claimed; use `--profile paper`."
+        """What is to be said of numbers of its profile that may be shown and ranked; empty if nothing is."""
+        return PROFILES[self.profile].caveat if self.profile in PROFILES else ""
 
     @property
     def title(self) -> str:

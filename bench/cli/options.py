@@ -79,7 +79,9 @@ class PlanOptions:
     seed: Annotated[
         list[int] | None, typer.Option("--seed", min=0, max=2**32 - 1, help="Only this seed; may be repeated.")
     ] = None
-    profile: Annotated[str, typer.Option("--profile", help="What a run may spend: quick, laptop or paper.")] = "quick"
+    profile: Annotated[
+        str, typer.Option("--profile", help="What a run may spend: quick, laptop, reference or paper.")
+    ] = "quick"
     protocol: Annotated[
         str | None, typer.Option("--protocol", help="Protocol of split and scaling: strict or unist.")
     ] = None

@@ -19,14 +19,15 @@ class Profile:
 
     Attributes:
         claims: Whether anything may be claimed of its runs.
+        caveat: What is to be said of numbers that may be shown and ranked; empty if nothing is.
         task: Settings of every task, in place of its own, for naive baselines too.
         model: Settings of every model that has them, in place of its defaults.
         members: Settings of one model alone, by its name, likewise.
-        without: Models that a suite of all models leaves out, since each takes longer than all others together; a suite
-            or a user that names them gets them.
+        without: Models that a suite of all models leaves out, since each takes longer than all others together, or
+            nothing is to be learned of it; a suite or a user that names them gets them.
     """
 
-    name: Literal["quick", "laptop", "paper"]
+    name: Literal["quick", "laptop", "reference", "paper"]
     claims: bool
     seeds: tuple[int, ...]
     train: TrainSettings
@@ -34,6 +35,7 @@ class Profile:
     model: Mapping[str, str]
     members: Mapping[str, Mapping[str, str | int]]
     without: tuple[str, ...] = ()
+    caveat: str = ""
 
     def settings_of(self, model: str, known: Iterable[str]) -> dict[str, str | int]:
         """What the profile sets of the settings that a model has."""
@@ -43,6 +45,17 @@ class Profile:
 
 DAYS_BEFORE: Final[Mapping[str, str | int]] = MappingProxyType({"days": True, "base": "mixed"})
 """Of ST-VFM in every profile: it knows the days before, as the best baselines do."""
+SMALL: Final[Mapping[str, Mapping[str, str | int]]] = MappingProxyType(
+    {
+        "stvfm": {**DAYS_BEFORE, "backbone": "dinov2_small"},  # with the four blocks of its default
+        "chronos_bolt": {"checkpoint": "chronos_bolt_tiny"},
+        "fracast": {"length": 128},
+        "visionts": {"weights": "random"},  # its smallest pre-trained auto-encoder takes a CPU a day
+        "time_llm": {"depth": 2, "side": 4},
+        "st_llm": {"depth": 2, "side": 2},
+    }
+)
+"""Settings of models that a processor can carry."""
 
 PROFILES: Final = MappingProxyType(
     {
@@ -69,18 +82,29 @@ PROFILES: Final = MappingProxyType(
         "laptop": Profile(
             name="laptop",
             claims=False,
+            caveat="Laptop profile: training is short, so nothing is claimed; use `--profile paper`.",
             seeds=(0, 1, 2),
             train=TrainSettings(epochs=10, batch_size=32),
             task={},
             model={"weights": "pretrained", "llm": "distilgpt2"},
+            members=SMALL,
+        ),
+        "reference": Profile(
+            name="reference",
+            claims=True,
+            caveat="Reference profile: what is claimed holds of training for 8 epochs; longer training may change it.",
+            seeds=(0, 1, 2),
+            train=TrainSettings(epochs=8, batch_size=8),
+            task={},
+            model={"weights": "pretrained", "llm": "HuggingFaceTB/SmolLM2-135M-Instruct"},
             members={
-                "stvfm": {**DAYS_BEFORE, "backbone": "dinov2_small"},  # with the four blocks of its default
-                "chronos_bolt": {"checkpoint": "chronos_bolt_tiny"},
-                "fracast": {"length": 128},
-                "visionts": {"weights": "random"},  # its smallest pre-trained auto-encoder takes a CPU a day
-                "time_llm": {"depth": 2, "side": 4},
-                "st_llm": {"depth": 2, "side": 2},
+                **SMALL,
+                "convlstm": {"width": 16},
+                "fracast": {"length": 64},  # the context of the short task, and some
+                "time_llm": {"depth": 1, "side": 8, "prototypes": 50},  # its prompts and its vocabulary cost most
+                "st_llm": {"depth": 2, "side": 4},
             },
+            without=("visionts",),  # whose weights would be random
         ),
         "paper": Profile(
             name="paper",

@@ -102,6 +102,12 @@ def test_the_laptop_profile_says_why_it_claims_nothing_and_shows_its_intervals()
     assert not any("Laptop profile" in note for note in tables(controls("pretrained"))[-1].notes)
 
 
+def test_the_reference_profile_gives_verdicts_and_says_of_what_training_they_hold() -> None:
+    table = tables(controls("pretrained", profile="reference"))[-1]
+    assert columns(table)[-1] == ["1 / 0 / 0 / 0", "1 / 0 / 0 / 0", "0 / 1 / 0 / 0"]
+    assert any(note.startswith("Reference profile: what is claimed holds of training for") for note in table.notes)
+
+
 def test_a_synthetic_data_set_proves_nothing() -> None:
     made = [*controls("pretrained"), *controls("pretrained", dataset="taxibj", synthetic=True)]
     table = tables(made)[-1]

@@ -165,6 +165,19 @@ def test_the_laptop_profile_trains_all_windows_of_three_seeds_from_weights_a_cpu
     assert paper.run_id in {run.run_id for run in runs}
 
 
+def test_the_reference_profile_is_a_recipe_of_its_own_of_which_something_may_be_claimed(catalog):
+    laptop, own = (make(catalog, models=(), profile=name) for name in ("laptop", "reference"))
+    assert {run.spec.seed for run in own} == {0, 1, 2}  # of fewer no trained model supports a claim
+    assert {run.spec.task.scored for run in own} == {0}
+    shared = {run.run_id for run in laptop} & {run.run_id for run in own}
+    assert {run.model for run in own if run.run_id in shared} == {
+        run.model for run in own if registry.is_naive(run.model)
+    }
+    assert PROFILES["reference"].claims
+    (epochs,) = {run.spec.train.epochs for run in own if not registry.is_naive(run.model)}
+    assert f"training for {epochs} epochs" in PROFILES["reference"].caveat
+
+
 @pytest.mark.parametrize("name", [name for name in suite_names() if load_suite(name).variants])
 @pytest.mark.parametrize("profile", PROFILES)
 def test_no_two_rows_of_a_suite_are_the_same_run(catalog, name, profile):

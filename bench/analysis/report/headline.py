@@ -14,6 +14,7 @@ from bench.analysis.witnesses import witnesses
 from bench.catalog.pretrained import is_from_unknown
 from bench.catalog.titles import dataset_title, model_title
 from bench.records.record import DoneRun, Record
+from bench.runs.profiles import PROFILES
 from bench.runs.suite import Suite
 from bench.settings import RANDOM
 
@@ -134,6 +135,7 @@ def _cautions(results: Results, finished: Sequence[DoneRun]) -> tuple[str, ...]:
         f"Synthetic data sets: {synthetic}.": synthetic,
         f"{quick} {all_of} are of the quick profile.": quick,
         f"{laptop} {all_of} are of the laptop profile, whose training is short.": laptop,
+        PROFILES["reference"].caveat: any(record.label.profile == "reference" for record in finished),
         f"Few windows of a split were scored, evenly spread, in {few} {all_of}.": few,
         f"Random instead of pre-trained weights in some or all runs: {random}.": random,
         f"Pre-trained weights whose file is unknown to us, so that only their digest is recorded: {unknown}.": unknown,
