@@ -154,7 +154,7 @@ def _entry(run: Run, method: MethodKey, base: str) -> _Entry:
         leaky_scaler=task.leaky_scaler,
         clamp=task.clamp,
         scored=task.scored,
-        sources=task.sources,
+        sources=run.record.label.sources or task.sources,
         scaler=task.scaler,
         profile=run.record.label.profile,
         recipe=text(recipe),

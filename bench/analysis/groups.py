@@ -57,6 +57,7 @@ class GroupKey:
     """What all runs of a group share: the task, as ``bench.settings.TaskSettings`` has it, and how models are trained.
 
     Attributes:
+        sources: The sources as they were asked for, such as "others".
         recipe: Changes of the profile's recipe, and whether settings are tuned, as a text.
         base: Model settings that all methods were run with, as a text.
     """

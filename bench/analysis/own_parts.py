@@ -93,7 +93,7 @@ def own_parts(results: Path, records: Sequence[Record]) -> OwnParts:
 
 def _cards(results: Path, records: Sequence[Record]) -> dict[str, bytes]:
     """By data set the card of the version of most runs."""
-    votes = Counter((record.dataset, record.spec.data.sha256) for record in records)
+    votes = Counter((data.name, data.sha256) for record in records for data in record.spec.datasets)
     cards: dict[str, bytes] = {}
     for (name, sha256), _ in sorted(votes.items(), key=lambda vote: (-vote[1], vote[0])):
         card = card_of(results, name, sha256)
@@ -104,5 +104,5 @@ def _cards(results: Path, records: Sequence[Record]) -> dict[str, bytes]:
 
 def _missing(records: Sequence[Record], there: set[str]) -> list[str]:
     asked: set[tuple[Group, str]] = {("model", record.model) for record in records}
-    asked |= {("dataset", record.dataset) for record in records}
+    asked |= {("dataset", data.name) for record in records for data in record.spec.datasets}
     return sorted({name for group, name in asked if not registry.comes_with_the_project(group, name)} - there)

@@ -126,7 +126,7 @@ def _raw_files(data_dir: Path, folder: Path, own: OwnParts, records: Sequence[Re
     """
     catalog, files = Catalog(data_dir=data_dir, cache=folder / "cache"), dict[str, Path]()
     for name in own.cards:
-        if catalog.identity(name) not in {record.spec.data for record in records}:
+        if catalog.identity(name) not in {data for record in records for data in record.spec.datasets}:
             raise ConfigError(f"the files of '{name}' in {data_dir} are not those of its runs; give their --data-dir")
         files |= {
             f"{DATA}/{name}/{path.relative_to(data_dir / name).as_posix()}": path

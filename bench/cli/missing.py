@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def missing(plan: Sequence[PlannedRun], catalog: Catalog) -> Iterator[str]:
     """A sentence for the data and one for the weights that are not here; none where nothing is missing."""
-    synthetic = dict.fromkeys(run.dataset for run in plan if run.spec.data.synthetic)
+    synthetic = dict.fromkeys(data.name for run in plan for data in run.spec.datasets if data.synthetic)
     if absent := [name for name in synthetic if not catalog.is_never_real(name)]:
         where = f"in {catalog.data_dir}" if catalog.data_dir else "here, since there is no data folder (--data-dir DIR)"
         yield (

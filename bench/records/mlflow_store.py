@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import DatasetInput, Metric, Run
 
+    from bench.types import DataIdentity
+
 EXPERIMENT = "st-vfm-bench"
 ARTEFACT = "record.json"
 CURVE = ("lr", "train_loss", "val_mae")
@@ -172,7 +174,7 @@ class MlflowStore:
         params = [Param(_name(key), str(value)[:VALUE_LENGTH]) for key, value in _flat(msgspec.to_builtins(spec))]
         for start in range(0, len(params), PARAMS_A_CALL):
             self._client.log_batch(mlflow_id, params=params[start : start + PARAMS_A_CALL])
-        self._client.log_inputs(mlflow_id, [_data_set(spec, label)])
+        self._client.log_inputs(mlflow_id, _data_sets(spec, label))
         return mlflow_id
 
     def _finish(self, mlflow_id: str, record: Record) -> None:
@@ -281,20 +283,27 @@ def _tags(run_id: str, spec: Spec, label: Label) -> dict[str, str]:
         "tuned": str(spec.tuned).lower(),
         "tuned_with": spec.tuned_with,
         "synthetic": str(spec.data.synthetic).lower(),
+        "sources": ", ".join(source.name for source in spec.sources),
         "external": str(spec.external).lower(),
     }
     return {f"stbench.{key}": str(value)[:VALUE_LENGTH] for key, value in facts.items() if value != ""}
 
 
-def _data_set(spec: Spec, label: Label) -> DatasetInput:
-    """The data set of a run as MLflow's interface lists it; its digest there has room for a part of the sha256."""
+def _data_sets(spec: Spec, label: Label) -> list[DatasetInput]:
+    """The data set of a run, and its sources, as MLflow's interface lists them."""
+    used = "train, val, test" if spec.task.fraction else "val, test"
+    own = _data_set(spec.data, used, label.city, label.source)
+    return [own, *(_data_set(source, "train, val") for source in spec.sources)]
+
+
+def _data_set(data: DataIdentity, used: str, city: str = "", source: str = "") -> DatasetInput:
+    """The digest there has room for a part of the sha256."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    data = spec.data
-    source = {"name": label.source or data.name, "version": data.version, "sha256": data.sha256}
-    profile = {"synthetic": data.synthetic, "city": label.city, "sha256": data.sha256}
-    known = Dataset(data.name, data.sha256[:DIGEST_LENGTH], "stbench", json.dumps(source), None, json.dumps(profile))
-    return DatasetInput(known, [InputTag("mlflow.data.context", "train, val, test")])
+    known = {"name": source or data.name, "version": data.version, "sha256": data.sha256}
+    profile = {"synthetic": data.synthetic, "city": city, "sha256": data.sha256}
+    entity = Dataset(data.name, data.sha256[:DIGEST_LENGTH], "stbench", json.dumps(known), None, json.dumps(profile))
+    return DatasetInput(entity, [InputTag("mlflow.data.context", used)])
 
 
 def _curve(rows: Iterable[Epoch], at: int | None = None) -> list[Metric]:

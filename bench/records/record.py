@@ -216,6 +216,7 @@ class DoneRun(_Run, tag="done", frozen=True, kw_only=True, forbid_unknown_fields
         marks = ["forecasts made elsewhere"] * self.external + ["synthetic data"] * self.spec.data.synthetic
         marks += ["random weights"] * (self.spec.weights in RANDOM)
         marks += ["quick profile, not to be quoted"] * (self.label.profile == "quick")
+        marks += [f"trained on {' and '.join(one.name for one in self.spec.sources)}"] * bool(self.spec.sources)
         name = f"{self.model} on {self.dataset}" + (f" ({', '.join(marks)})" if marks else "")
         scores = scores_line(self.scores["test"], self.channels)
         return f"{name}, seed {self.seed}: {scores} on test" + (f", {self.cost.wall_s:.3g} s" if self.cost else "")

@@ -66,6 +66,11 @@ class Spec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return _digest([*settings, *(later for later in laters if later)])[:8]
 
     @property
+    def datasets(self) -> tuple[DataIdentity, ...]:
+        """The data set and the sources."""
+        return (self.data, *self.sources)
+
+    @property
     def behind(self) -> tuple[str, ...]:
         """The data set, the model and the sources: the names whose code is behind a run."""
         return (self.data.name, self.model, *(source.name for source in self.sources))
@@ -92,6 +97,7 @@ class Label(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             record; empty in records that were made before they were kept.
         interval: Minutes of a slot; 0 in records that were made before it was kept.
         suite: Whose plan the run was made of; empty outside of suites, and in records made before it was kept.
+        sources: The sources that were asked for, as ``task.sources`` had them before they were written out.
         related: By its name what a source shares with the data set: "same city", or "same measurements, other days".
     """
 
@@ -104,6 +110,7 @@ class Label(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     model_title: str = ""
     interval: Whole = 0
     suite: str = ""
+    sources: str = ""
     related: dict[str, str] = {}
 
 

@@ -60,7 +60,7 @@ def pace_key(spec: Spec) -> str:
 
 def shapes_of(runs: Iterable[PlannedRun], catalog: Catalog) -> dict[str, tuple[int, ...]]:
     """The shapes (T, C, H, W) of the data sets of these runs, by name, and of their sources."""
-    names = (data.name for run in runs for data in (run.spec.data, *run.spec.sources))
+    names = (data.name for run in runs for data in run.spec.datasets)
     return {name: catalog.shape(name) for name in dict.fromkeys(names)}
 
 

@@ -100,7 +100,7 @@ def keep(runs: Iterable[PlannedRun], catalog: Catalog, results: Path) -> None:
     for code, behind in made:
         with suppress(BenchError, OSError):
             _keep_code(results / PLUGINS / code, plugins_of(*behind), strangers)
-    datasets = (data for run in runs for data in (run.spec.data, *run.spec.sources))
+    datasets = (data for run in runs for data in run.spec.datasets)
     for name, sha256 in dict.fromkeys((data.name, data.sha256) for data in datasets):
         card = catalog.data_dir / name / USER_CARD if catalog.data_dir else None
         copy = card_of(results, name, sha256)

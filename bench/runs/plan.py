@@ -123,7 +123,7 @@ def _run(
     model, config, tuned = row.method.model, row.config, row.tuned
     spec = Spec(
         data=data,
-        task=task,
+        task=sources.written_into(task),
         model=model,
         config=config,
         train=row.train,
@@ -134,7 +134,7 @@ def _run(
         tuned_with=tuned.found_with if tuned else "",
         sources=sources.identities,
     )
-    label = structs.replace(with_titles(row.label, card, model), related=sources.related)
+    label = sources.labelled(with_titles(row.label, card, model))
     code = NO_CODE if row.problem else codes[spec.behind]
     return PlannedRun(spec=spec, code=code, method=row.method.name, label=label, variant=row.variant)
 
@@ -165,7 +165,7 @@ def plan_own(
     sources = sources_of(task, dataset, _datasets(load_suite("short_term"), Selection(), catalog), catalog)
     spec = Spec(
         data=catalog.identity(dataset),
-        task=task,
+        task=sources.written_into(task),
         model=name,
         config=chosen,
         train=train,
@@ -173,9 +173,8 @@ def plan_own(
         weights=_weights(chosen),
         sources=sources.identities,
     )
-    label = with_titles(
-        Label(profile=profile.name, overrides=own, base=own, related=sources.related), catalog.card(dataset), name
-    )
+    label = sources.labelled(Label(profile=profile.name, overrides=own, base=own))
+    label = with_titles(label, catalog.card(dataset), name)
     return PlannedRun(spec=spec, code=code(sources.names), method=name, label=label)
 
 

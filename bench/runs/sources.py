@@ -8,13 +8,16 @@ are the same measurements: one is a source of the other if no day is in both.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from bench.catalog.data import Catalog
 from bench.errors import ConfigError
+from bench.records.spec import Label
 from bench.settings import OTHERS, TaskSettings
 from bench.types import DataIdentity, DatasetCard
 
@@ -29,18 +32,25 @@ class Sources:
     """The sources of a run, sorted by name.
 
     Attributes:
+        asked: What named them.
         related: By its name what a source shares with the target, where it shares something.
     """
 
+    asked: str = ""
     identities: tuple[DataIdentity, ...] = ()
-    related: dict[str, str]
+    related: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(one.name for one in self.identities)
 
+    def written_into(self, task: TaskSettings) -> TaskSettings:
+        """The task with their names."""
+        return replace(task, sources=",".join(self.names))
 
-NONE = Sources(related={})
+    def labelled(self, label: Label) -> Label:
+        """A run's label that tells of them."""
+        return structs.replace(label, sources=self.asked, related=dict(self.related))
 
 
 def sources_of(task: TaskSettings, target: str, others: Iterable[str], catalog: Catalog) -> Sources:
@@ -58,7 +68,7 @@ def sources_of(task: TaskSettings, target: str, others: Iterable[str], catalog: 
         DataError: If files of a data set cannot be read.
     """
     if not task.sources:
-        return NONE
+        return Sources()
     if task.sources == OTHERS:
         names = sorted(name for name in set(others) - {target} if not _problem(catalog, target, name))
         if not names:
@@ -72,7 +82,8 @@ def sources_of(task: TaskSettings, target: str, others: Iterable[str], catalog: 
             if problem := _problem(catalog, target, name):
                 raise ConfigError(f"'{name}' cannot be a source of '{target}': {problem}; name another in task.sources")
     related = {name: what for name in names if (what := _shared(catalog.card(target), catalog.card(name)))}
-    return Sources(identities=tuple(catalog.identity(name) for name in names), related=related)
+    identities = tuple(catalog.identity(name) for name in names)
+    return Sources(asked=task.sources, identities=identities, related=related)
 
 
 def _problem(catalog: Catalog, target: str, source: str) -> str:

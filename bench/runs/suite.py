@@ -30,7 +30,7 @@ from bench.plain_text import one_line, shown
 from bench.records.spec import changes
 from bench.runs.profiles import PROFILES, Profile
 from bench.runs.published import Published, load_published
-from bench.settings import Protocol, TaskSettings
+from bench.settings import OTHERS, Protocol, TaskSettings
 
 FOLDER = Path(__file__).resolve().parent / "suites"
 S = TypeVar("S")
@@ -173,7 +173,10 @@ class Suite(BaseModel):
 
     def takes(self, task: TaskSettings) -> bool:
         """Whether runs of this task belong to it, whatever its protocol."""
-        return task.name in self.tasks and all(getattr(task, name) == value for name, value in self.switches.items())
+        wanted = self.switches
+        if wanted.get("sources") == OTHERS and task.sources:  # which a run has written out
+            wanted = {**wanted, "sources": task.sources}
+        return task.name in self.tasks and all(getattr(task, name) == value for name, value in wanted.items())
 
     @property
     def published_table(self) -> Published | None:

@@ -103,7 +103,7 @@ def open_task(
     from bench.task import task_for
     from bench.transfer import transfer_task
 
-    data, *sources = (_unchanged(catalog, planned) for planned in (run.spec.data, *run.spec.sources))
+    data, *sources = (_unchanged(catalog, planned) for planned in run.spec.datasets)
     check_weights(run.model, run.spec.config, run.spec.weights_sha256)
     plugin = plugin or registry.load("model", run.model)
     if sources:

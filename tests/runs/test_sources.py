@@ -130,6 +130,7 @@ def test_a_suite_leaves_out_targets_without_a_source_and_a_selection_refuses_the
         ("same_city", ["target"]),
     ]
     assert runs[0].label.related == {"same_city": SAME_CITY}
+    assert (runs[0].label.sources, runs[0].spec.task.sources) == ("others", "same_city")
     with pytest.raises(ConfigError, match="'speeds' has no source: no other data set of the suite"):
         planned(world, "target", "same_city", "speeds", datasets=("speeds",))
     with pytest.raises(ConfigError, match="'speeds' has no source"):
@@ -139,6 +140,21 @@ def test_a_suite_leaves_out_targets_without_a_source_and_a_selection_refuses_the
 def test_a_selection_of_targets_leaves_the_sources_of_the_suite(world):
     (run,) = planned(world, "target", "same_city", "other_names", datasets=("target",))
     assert [one.name for one in run.spec.sources] == ["other_names", "same_city"]
+    (named_ones,) = planned(
+        world, "target", datasets=("target",), overrides=("task.sources=same_city,other_names",)
+    )  # written out, so that it is the same run
+    assert named_ones.run_id == run.run_id
+
+
+def test_a_suite_whose_task_takes_the_others_takes_runs_that_name_them(world):
+    mine = Suite(
+        name="mine", title="Mine", tasks=("few1",), protocol="strict", datasets=("target", "same_city"),
+        models=("stid",), task={"sources": "others"},
+    )  # fmt: skip
+    runs = plan(mine, Selection(seeds=(0,)), world)
+    assert len(runs) == 2
+    assert all(mine.takes(run.spec.task) for run in runs)
+    assert not mine.takes(TASKS["few1"])
 
 
 def test_sources_are_part_of_the_identity_and_of_the_code(world):

@@ -116,7 +116,7 @@ class OnRay:
         """The data sets of a run in Ray's store, where each is put once."""
         import ray
 
-        names = [data.name for data in (work.run.spec.data, *work.run.spec.sources)]
+        names = [data.name for data in work.run.spec.datasets]
         for name in names:
             if name not in self._sent:
                 self._sent[name] = ray.put(in_memory(work.catalog.load(name)))

@@ -114,8 +114,7 @@ def _shares(work: Work) -> bool:
     """Whether this machine sees the driver's results folder, by its lock of the run, and the same data."""
     locked = (work.results / "locks" / f"{work.run.run_id}.lock").exists()
     try:
-        wanted = (work.run.spec.data, *work.run.spec.sources)
-        return locked and all(work.catalog.identity(data.name) == data for data in wanted)
+        return locked and all(work.catalog.identity(data.name) == data for data in work.run.spec.datasets)
     except BenchError:
         return False
 
