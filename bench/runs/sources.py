@@ -74,7 +74,7 @@ def sources_of(task: TaskSettings, target: str, others: Iterable[str], catalog: 
         if not names:
             raise ConfigError(
                 f"'{target}' has no source: no other data set of the suite has as many channels, the same interval and "
-                "kind of quantity, is as real as it is and no part of it; name one as --set task.sources=NAME"
+                "the same kind of quantity, and is real or synthetic as it is; name one as --set task.sources=NAME"
             )
     else:
         names = task.sources.split(",")

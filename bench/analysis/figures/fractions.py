@@ -43,7 +43,7 @@ def _by_fraction(groups: Mapping[GroupKey, Group]) -> Iterator[list[Group]]:
     """Groups that differ in nothing but the fraction; all windows belong to each of them."""
     few: dict[GroupKey, list[Group]] = {}
     for key, group in groups.items():
-        if key.fraction < 1:
+        if 0 < key.fraction < 1:
             few.setdefault(replace(key, task="", fraction=1.0), []).append(group)
     for shared, members in few.items():
         whole = replace(shared, windows="all", equal_steps=True)

@@ -23,6 +23,8 @@ CAPTION = (
     "values, shares no axis with it; the records hold it."
 )
 
+SOURCES = "Errors are in units of the scaler, those of epochs on other data sets on their validation."
+
 
 def draw(results: Results) -> Iterator[Figure]:
     """For each group: validation MAE by epoch, a panel per data set; thick means, thin seeds, rings the best epochs."""
@@ -31,7 +33,8 @@ def draw(results: Results) -> Iterator[Figure]:
         if cells:
             title = f"How does each model learn?\n{group.key.title}"
             labels = ("epoch", "validation MAE")
-            yield panels(replace(group, cells=cells), highlighted(group), title, CAPTION, _draw_panel, labels)
+            caption = f"{CAPTION} {SOURCES}" if group.key.sources else CAPTION
+            yield panels(replace(group, cells=cells), highlighted(group), title, caption, _draw_panel, labels)
 
 
 def _trained(cell: Summary) -> Summary:
