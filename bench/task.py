@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from bench.days import days_asked_for
 from bench.errors import LeakError, TaskError
 from bench.mapped import pieces, storage_of_its_own
 from bench.settings import TaskSettings, chronological_split
@@ -23,7 +24,6 @@ from bench.types import DatasetCard, ModelPlugin, Series, SpatioTemporalData, Ta
 from bench.windows import Scaler, WindowSet, fit_scaler, origins, spread
 
 MOST: Final = 0.5  # of the training windows
-DAYS_OF_A_WEEK: Final = 7
 
 
 def task_for(
@@ -78,7 +78,7 @@ class Task:
         """
         self._data, self._device, self._test_allowed = data, device, test_allowed
         self.settings, self.sources = settings, tuple(sources)
-        self._days_back, self.days_hidden = _days(settings, days_back, data.card)
+        self._days_back, self.days_hidden = days_asked_for(settings, days_back, data.card)
         self.split = chronological_split(len(data.values))
         self.test_reads = 0
         self._complete = data.mask is None and bool(data.cell_mask.all())
@@ -229,7 +229,7 @@ class Task:
     def with_days(self, days_back: tuple[int, ...]) -> Task:
         """The same task for a model whose file asks for these days before; its test stays closed."""
         other = copy(self)
-        other._days_back, other.days_hidden = _days(self.settings, days_back, self.card)
+        other._days_back, other.days_hidden = days_asked_for(self.settings, days_back, self.card)
         other.shape, other._test_allowed = other._shape(), False
         days: dict[str, Any] = {"days_back": other._days_back, "days_hidden": other.days_hidden}
         other.train, other.val = (replace(part, **days) for part in (self.train, self.val))
@@ -340,24 +340,3 @@ class Task:
             if not self._complete:
                 values[piece].masked_fill_(~self.train.valid[start:stop][piece], 0)
         return values
-
-
-def _days(settings: TaskSettings, own: tuple[int, ...], card: DatasetCard) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The days before in ``Window.past``, in its order, and those of them that the task withholds.
-
-    A model whose file asks for days finds just these, as it is written for them; to any other the task's are offered.
-    Where the season is the year there are no weeks to look back for: a model that wants the same day of last week does
-    not mean the year seven years ago.
-    """
-    if any(type(days) is not int or days < 1 for days in own):
-        raise TaskError(f"DAYS_BACK is {own!r}, wanted whole numbers of days, 1 or more")
-    given = tuple(own) if settings.days is None else settings.days
-    if card.yearly:
-        if weeks := [days for days in settings.days or () if days % DAYS_OF_A_WEEK == 0]:
-            raise TaskError(
-                f"task.days_back names {weeks[0]}, which are weeks, but a step of '{card.name}' is a week or a month, "
-                "so days before are years; say task.days_back=1 for the year before"
-            )
-        given = tuple(days for days in given if days % DAYS_OF_A_WEEK)
-    days_back = tuple(own) or given
-    return days_back, tuple(days for days in days_back if days not in given)

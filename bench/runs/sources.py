@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+import numpy as np
 from msgspec import structs
 
 from bench.catalog.data import Catalog
+from bench.clock import moment_of, step_in_words, times_from
 from bench.errors import ConfigError
 from bench.records.spec import Label
 from bench.settings import OTHERS, TaskSettings
@@ -107,7 +108,7 @@ def _cards_differ(one: DatasetCard, other: DatasetCard) -> str:
     if len(one.channels) != len(other.channels):
         return f"it has {len(other.channels)} channels, wanted {len(one.channels)}"
     if one.interval != other.interval:
-        return f"its slots are of {other.interval} minutes, wanted {one.interval}"
+        return f"its steps are of {step_in_words(other.interval)}, wanted {step_in_words(one.interval)}"
     if (one.units_differ or other.units_differ) and one.units != other.units:
         return f"its channels are in {', '.join(other.units)}, wanted {', '.join(one.units)}"
     kinds = [card.domain.split()[-1:] for card in (one, other)]
@@ -129,7 +130,7 @@ def _apart(one: SpatioTemporalData, other: SpatioTemporalData) -> bool:
     for data in (one, other):
         if data.card.start is None or len(data.segments) > 1:
             return False
-        start = datetime.fromisoformat(data.card.start)
-        spans.append((start, start + timedelta(minutes=data.card.interval * len(data.values))))
+        ends = np.array([0, len(data.values)])
+        spans.append(times_from(moment_of(data.card.start), data.card.interval, ends))
     (first, end), (second, stop) = spans
-    return end <= second or stop <= first
+    return bool(end <= second or stop <= first)

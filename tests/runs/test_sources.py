@@ -70,7 +70,7 @@ def test_a_task_without_sources_looks_at_no_other_data_set(world):
     [
         ("target", "it is the target itself"),
         ("one_channel", "it has 1 channels, wanted 2"),
-        ("hourly", "its slots are of 60 minutes, wanted 30"),
+        ("hourly", "its steps are of 60 minutes, wanted 30 minutes"),
         ("speeds", "it is of road speed, wanted some flow"),
         ("units", "its channels are in trips, km/h, wanted trips, trips"),
         ("overlapping", "both are measurements of Meter in Here, and days of one may be in the other"),
