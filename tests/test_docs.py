@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shlex
 import subprocess
@@ -98,6 +99,16 @@ def test_every_table_and_figure_is_named_in_help_and_documents(folder, command):
 def test_the_readme_counts_models_and_data_sets_right():
     counted = f"{len(registry.model_names())} models and {len(registry.dataset_names())} data sets"
     assert counted in " ".join(text_of(ROOT / "README.md").split())
+
+
+def test_the_picture_of_st_vfm_names_settings_that_there_are_and_is_the_one_that_its_script_draws(tmp_path):
+    script, picture, drawn = ROOT / "docs/images/draw_stvfm.py", ROOT / "docs/images/stvfm.svg", tmp_path / "drawn.svg"
+    named = set(re.findall(r"\[([a-z]+)\]", text_of(script))) - {"setting"}
+    settings = {field.name for field in dataclasses.fields(registry.config_class("stvfm"))}
+    assert {"days", "base", "control"} <= named <= settings
+    subprocess.run([sys.executable, str(script), str(drawn)], check=True)
+    made_by = re.search(r"Matplotlib v[\d.]+", text_of(drawn)).group()
+    assert made_by not in text_of(picture) or text_of(drawn) == text_of(picture)  # another version draws other bytes
 
 
 def test_the_citation_has_the_version_and_the_licence():
