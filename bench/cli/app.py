@@ -13,6 +13,7 @@ from bench.cli.doctor import doctor
 from bench.cli.export import export
 from bench.cli.list import list_names
 from bench.cli.plots import plots
+from bench.cli.reference import reference
 from bench.cli.report import report
 from bench.cli.run import run
 from bench.cli.score import score
@@ -72,7 +73,7 @@ def every_command(
     del version  # its callback has answered
 
 
-for command in (run, score, status, tune, report, export, tables, plots):
+for command in (run, score, status, tune, report, export, reference, tables, plots):
     app.command()(command)
 app.command("list")(list_names)
 for command in (show, sync, ui, doctor):

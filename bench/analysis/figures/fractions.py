@@ -31,15 +31,15 @@ BESIDE = 1.025  # times as far to the right stands the next method
 def draw(results: Results) -> Iterator[Figure]:
     """For each suite with several fractions: the error against the fraction, a panel per data set."""
     for suite in results.suites:
-        for groups in _by_fraction(results.groups(suite)):
-            merged, windows = _merged(groups), groups[0].key.windows
-            title = f"How does the error fall with more training data?\n{merged.key.title}, the {windows} windows"
+        for groups in by_fraction(results.groups(suite)):
+            whole, windows = merged(groups), groups[0].key.windows
+            title = f"How does the error fall with more training data?\n{whole.key.title}, the {windows} windows"
             labels = ("training windows, %", "MAE")
             caption = f"{CAPTION} {STEPS}" if groups[0].key.equal_steps else CAPTION
-            yield panels(merged, highlighted(merged), title, caption, _draw_panel, labels)
+            yield panels(whole, highlighted(whole), title, caption, draw_panel, labels)
 
 
-def _by_fraction(groups: Mapping[GroupKey, Group]) -> Iterator[list[Group]]:
+def by_fraction(groups: Mapping[GroupKey, Group]) -> Iterator[list[Group]]:
     """Groups that differ in nothing but the fraction; all windows belong to each of them."""
     few: dict[GroupKey, list[Group]] = {}
     for key, group in groups.items():
@@ -52,7 +52,7 @@ def _by_fraction(groups: Mapping[GroupKey, Group]) -> Iterator[list[Group]]:
             yield sorted(members, key=lambda group: group.key.fraction)
 
 
-def _merged(groups: list[Group]) -> Group:
+def merged(groups: list[Group]) -> Group:
     """One group with the runs of all fractions in each cell."""
     cells: dict[tuple[DataKey, MethodKey], Summary] = {}
     for group in groups:
@@ -66,7 +66,8 @@ def _merged(groups: list[Group]) -> Group:
     return Group(key=replace(groups[0].key, task=tasks, fraction=1.0), cells=cells)
 
 
-def _draw_panel(axis: Axes, cells: Mapping[MethodKey, Summary], styles: Styles) -> None:
+def draw_panel(axis: Axes, cells: Mapping[MethodKey, Summary], styles: Styles) -> None:
+    """Draw the errors of one data set against the share."""
     shares: set[float] = set()
     means: list[float] = []
     for number, (method, cell) in enumerate(cells.items()):

@@ -15,12 +15,13 @@ def markdown(file: TableFile) -> str:
     """All tables; those of one heading share it, their notes and their legend."""
     parts = [f"# {_escaped(file.title)}"]
     for heading, tables in file.by_heading():
-        grids = [_grid(table) for table in tables if table.cells]
+        grids = [grid(table) for table in tables if table.cells]
         parts += [f"## {_escaped(heading)}", " ".join(tables[0].notes), *grids, legend(tables)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _grid(table: Table) -> str:
+def grid(table: Table) -> str:
+    """The grid of a table alone."""
     lines = [_line([f"**{_escaped(table.corner)}**", *map(_header, table.columns)])]
     lines.append(_line(["---", *["---:"] * len(table.columns)]))
     for header, cells in zip(table.rows, table.cells, strict=True):

@@ -179,10 +179,10 @@ def _cell(summary: Summary | None, difference: Difference | None) -> Cell:
 
 def _text(difference: Difference) -> str:
     if difference.lacking == "seeds":
-        return f"{_signed(difference.percent)} (n={min(len(difference.seeds), difference.reference_seeds)})"
+        return f"{signed(difference.percent)} (n={min(len(difference.seeds), difference.reference_seeds)})"
     if difference.uncertainty is None:
-        return _signed(difference.percent)
-    text = f"{_signed(difference.percent)} [{', '.join(map(_signed, difference.interval))}]"
+        return signed(difference.percent)
+    text = f"{signed(difference.percent)} [{', '.join(map(signed, difference.interval))}]"
     if difference.verdict == "equivalent":
         return f"{text} equivalent"
     shown = difference.quotable and difference.verdict == "open" and not difference.lacking
@@ -198,7 +198,7 @@ def _needs(difference: Difference | None, margin: float) -> Cell:
     return Cell(value=" / ".join("—" if number is None else str(number) for number in wanted))
 
 
-def _signed(value: float) -> str:
+def signed(value: float) -> str:
     """One decimal, and a sign unless it is 0."""
     text = f"{value:+.1f}"
     return "0.0" if float(text) == 0 else text.replace("-", MINUS)

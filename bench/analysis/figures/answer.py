@@ -1,0 +1,115 @@
+"""The answer in one figure: what taking the pre-trained weights away changes, and the error against the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from bench.analysis.answer import Answer, answer
+from bench.analysis.figures._panels import FEW, all_highlighted, highlighted, line_styles, method_names
+from bench.analysis.figures._style import GREY, PALE, add_caption, is_narrow, new_figure, plain
+from bench.analysis.figures.fractions import by_fraction, draw_panel, merged
+from bench.analysis.groups import Group
+from bench.analysis.headers import dataset_headers
+from bench.analysis.results import Results
+from bench.analysis.stats.lasting import LASTING
+from bench.analysis.table import MINUS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CURVES = "data_efficiency"  # the suite whose errors are drawn against the data
+MOST_CURVES = 2  # data sets of it, the first ones
+NARROW_NAMES = 2  # side by side in one column of a page
+PANEL, LEGEND = 1.8, 0.3  # inches of a panel at least, and of a line of names above all
+SIGNS = "osD"  # of the methods; their colours belong to the curves beside
+APART = 0.22  # of a row, between the methods on one data set
+
+
+def draw(results: Results) -> Iterator[Figure]:
+    """One figure, if the question was asked in a profile that lets something be claimed."""
+    found = answer(results)
+    if found is None:
+        return
+    curves = _curves(results, found)
+    across = 1 if curves is None else 1 + len(curves.datasets)
+    rows, columns = (across, 1) if is_narrow() else (1, across)
+    height = 0.9 + 0.4 * len(found.datasets)
+    figure = new_figure(f"{found.suite.question}\n{found.key.title}", rows * max(height, PANEL) + LEGEND)
+    ratios = None if is_narrow() else [1.4, *[1.0] * (across - 1)]
+    left, *right = figure.subplots(rows, columns, squeeze=False, width_ratios=ratios).flatten()
+    _draw_differences(left, found)
+    beside = NARROW_NAMES if is_narrow() else len(found.methods)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", frameon=False, ncols=beside)
+    names = [] if curves is None else _draw_curves(figure, right, curves)
+    names += [text.get_text() for text in left.get_yticklabels()]
+    add_caption(figure, _caption(found, curves), names)
+    yield figure
+
+
+def _curves(results: Results, found: Answer) -> Group | None:
+    """The error against the data, of the same profile, on few of the data sets that have a curve."""
+    suite = next((suite for suite in results.suites if suite.name == CURVES), None)
+    for groups in by_fraction(results.groups(suite)) if suite else ():
+        if groups[0].key.profile == found.key.profile:
+            least = groups[0]  # of the smallest share
+            return merged(groups).on(least.datasets[:MOST_CURVES])
+    return None
+
+
+def _draw_differences(axis: Axes, found: Answer) -> None:
+    """A row for each data set, in it an interval for each method."""
+    names = [header.text for header in dataset_headers(found.datasets).values()]
+    rows = {data: row for row, data in enumerate(found.datasets)}
+    axis.axvline(0, color="black", linewidth=0.8)
+    axis.axvspan(-found.suite.margin, found.suite.margin, color=PALE, alpha=0.5, linewidth=0, zorder=0)
+    for number, (method, marker) in enumerate(zip(found.methods, SIGNS, strict=False)):
+        down = APART * (number - (len(found.methods) - 1) / 2)
+        for data, difference in found.of(method):
+            look: dict[str, Any] = {
+                "color": GREY,
+                "markersize": 4,
+                "markerfacecolor": "w" if difference.verdict == "open" else GREY,
+            }
+            if difference.uncertainty is not None:
+                axis.plot(difference.interval, [rows[data] + down] * 2, color=GREY, linewidth=1.2)
+            axis.plot(difference.percent, rows[data] + down, marker, **look)
+        axis.plot([], [], f"{marker}-", color=GREY, markersize=4, linewidth=1.2, label=method.name)
+    axis.set_yticks(range(len(names)), names)
+    axis.set_ylim(len(names) - 0.5, -0.5)
+    axis.tick_params(axis="y", length=0)
+    axis.set_xlabel("MAE, % more than pre-trained")
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:+g}".replace("-", MINUS) if value else "0")
+    plain(axis, "x")
+
+
+def _draw_curves(figure: Figure, axes: list[Axes], group: Group) -> list[str]:
+    """A panel for each data set, and one legend; returns the names in it."""
+    chosen = all_highlighted(group) if len(group.methods) <= FEW else highlighted(group)
+    styles, names = line_styles(chosen), method_names(group, group.stale)
+    for axis, data, header in zip(axes, group.datasets, dataset_headers(group.datasets).values(), strict=True):
+        draw_panel(axis, group.of(data), styles)
+        axis.set_title(header.text)
+        axis.set_xlabel("training windows, %")
+        ticks = axis.get_xticks()[::-2][::-1]  # every other, and the last: a panel is small
+        axis.set_xticks(ticks, [f"{share:g}" for share in ticks])
+        plain(axis)
+    axes[0].set_ylabel("MAE")
+    handles = [axes[0].plot([], [], label=names[method], **style)[0] for method, style in styles.items()]
+    place: dict[str, Any] = {"loc": "outside right center", "ncols": 1}
+    if is_narrow():
+        place = {"loc": "outside lower center", "ncols": NARROW_NAMES}
+    figure.legend(handles=handles, frameon=False, handlelength=2.4, **place)
+    return list(names.values())
+
+
+def _caption(found: Answer, curves: Group | None) -> str:
+    text = (
+        f"How much more each control errs than “{found.compared.reference}” (right: pre-trained weights are better), "
+        f"by data set. Bars: 95 % intervals over seeds and test windows, whose noise may be halved in up to "
+        f"{LASTING:g} hours; shaded: within ± {found.suite.margin:g} %; empty: open. {found.key.caveat}"
+    )
+    if curves is not None:
+        text += " Beside it: MAE by the share of the training windows used, with 95 % t-intervals over seeds."
+    return text

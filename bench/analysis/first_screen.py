@@ -1,0 +1,126 @@
+"""What a reader sees first of reference results: the answer in a sentence, its figure, and a leaderboard.
+
+All of it is of a profile that lets something be claimed; where there are no such results, nothing is said.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from typing import Final
+
+from bench.analysis.answer import Answer, answer
+from bench.analysis.formats.markdown import grid
+from bench.analysis.groups import Group, MethodKey
+from bench.analysis.headers import best_two, dataset_headers, decimals
+from bench.analysis.results import Results
+from bench.analysis.standings import standing
+from bench.analysis.stats.comparison import Difference
+from bench.analysis.stats.ranking import average_ranks
+from bench.analysis.table import Cell, Header, Table, legend
+from bench.analysis.tables._differences import signed
+
+LEADERBOARD: Final = "short_term"  # the suite of the leaderboard
+WIDTH: Final = 120  # letters of a line of prose
+
+
+def first_screen(results: Results, folder: str) -> str:
+    """Markdown; empty without a comparison or a leaderboard that may be shown.
+
+    Args:
+        results: The reference results.
+        folder: Theirs, as links name it.
+    """
+    found, leaders = answer(results), _leaderboard(results)
+    parts = []
+    if found is not None:
+        parts.append(_wrapped(f"**{found.short}** {_sentence(found)}"))
+        parts.append(f"![{found.suite.question} Differences and their intervals]({folder}/figures/answer-1.png)")
+    parts += leaders
+    if not parts:
+        return ""
+    link = f"[reference results]({folder}/README.md)"
+    return "\n\n".join([*parts, _wrapped(f"On which data, weights and machine, and by which commands: {link}.")])
+
+
+def _sentence(found: Answer) -> str:
+    """What changes if something else stands in the backbone's place: numbers for the first, verdicts for the others."""
+    first, *others = found.methods
+    names = {data: header.text for data, header in dataset_headers(found.datasets).items()}
+    numbers = ", ".join(f"{_number(difference)} on {names[data]}" for data, difference in found.of(first))
+    counts = "; ".join(f"with “{method.name}” it is {_counts(found, method)}" for method in others)
+    text = (
+        f"With “{first.name}” in place of “{found.compared.reference}” the mean absolute error of ST-VFM changes by "
+        f"{numbers}. The 95 % intervals are over seeds and test windows; equivalent: within ± {found.suite.margin:g} %."
+    )
+    return f"{text} Beside “{first.name}”, {counts}. {found.key.caveat}" if others else f"{text} {found.key.caveat}"
+
+
+def _number(difference: Difference) -> str:
+    """A difference with its interval and what it says of the reference."""
+    text = f"{signed(difference.percent)} %"
+    if difference.uncertainty is None:
+        return f"{text} (too few seeds for an interval)"
+    verdict = f"pre-trained weights are {difference.verdict}"
+    if difference.verdict == "equivalent":
+        verdict = "equivalent"
+    if difference.verdict == "open":
+        verdict = "open" if difference.lacking else f"open; {difference.detectable:.1f} % would have been found"
+    return f"{text} [{', '.join(map(signed, difference.interval))}] ({verdict})"
+
+
+def _counts(found: Answer, method: MethodKey) -> str:
+    """The verdicts on the reference against a method, in numbers of data sets."""
+    counts = found.compared.counts([method])
+    verdicts = ", ".join(f"{verdict} on {number}" for verdict, number in counts.items() if number)
+    return f"{verdicts} of {sum(counts.values())}"
+
+
+def _leaderboard(results: Results) -> list[str]:
+    """The methods of the largest group by average rank, and what must be known of the table."""
+    suite = next((suite for suite in results.suites if suite.name == LEADERBOARD), None)
+    groups = [] if suite is None else [group for key, group in results.groups(suite).items() if key.claims]
+    group = max(groups, key=lambda group: len(group.cells), default=None)
+    ranked = None if group is None else standing(group, everyone=True)
+    if group is None or ranked is None or ranked.scores.empty:
+        return []
+    table = _table(group)
+    notes = f"MAE on test, {_seeds(group)}; naive baselines in italics. {legend([table])}".strip()
+    left_out = f" Left out: {'; '.join(ranked.left_out)}." if ranked.left_out else ""
+    return [grid(table), _wrapped(f"{notes}.{left_out} {group.key.caveat}".replace("..", "."))]
+
+
+def _seeds(group: Group) -> str:
+    seeds = sorted({cell.seeds for cell in group.cells.values() if cell.runs and not cell.naive})
+    return f"means over {' to '.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))} seeds" if seeds else "single runs"
+
+
+def _table(group: Group) -> Table:
+    """Methods down the page by average rank, data sets across."""
+    ranked = standing(group, everyone=True)
+    order = average_ranks(ranked.scores)
+    names = sorted(map(str, order.index), key=lambda name: (order[name], name))
+    columns = {
+        data: _column({str(name): float(score) for name, score in row.items()})
+        for data, row in ranked.scores.iterrows()
+    }
+    return Table(
+        key="leaderboard",
+        heading="",
+        corner="method",
+        rows=tuple(ranked.headers[name] for name in names),
+        columns=tuple(Header(name=name) for name in ("average rank", *(ranked.titles[str(data)] for data in columns))),
+        cells=tuple(
+            (Cell(value=f"{order[name]:.2f}"), *(column[name] for column in columns.values())) for name in names
+        ),
+    )
+
+
+def _column(scores: Mapping[str, float]) -> dict[str, Cell]:
+    """The errors on one data set, the best two marked."""
+    digits, best = decimals(min(scores.values())), best_two(scores)
+    return {name: Cell(value=f"{score:.{digits}f}", rank=best.get(name, "")) for name, score in scores.items()}
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(" ".join(text.split()), WIDTH, break_long_words=False, break_on_hyphens=False)

@@ -1,0 +1,216 @@
+"""Reference results: a results folder to commit, whose tables, figures, report and README are made of its records.
+
+Its records are those of ordinary results folders, as they are, so every command reads it as any other. Not taken are
+records of forecasts made elsewhere, of synthetic data, of the quick profile, of files of the user's own and of earlier
+code. Equal records give equal files.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from bench import __version__
+from bench.analysis.first_screen import first_screen
+from bench.analysis.formats.files import table_files, write_files
+from bench.analysis.formats.markdown import grid
+from bench.analysis.report.facts import commits, datasets, environments, models, recipes
+from bench.analysis.report.headline import headline
+from bench.analysis.report.page import encoded, report, shown
+from bench.analysis.reproduction import reproduction
+from bench.analysis.results import Results
+from bench.catalog import registry
+from bench.errors import ConfigError
+from bench.files import atomic_write
+from bench.plain_files import read_plain
+from bench.records.record import DoneRun, dump
+
+REPORT, README, SUITES = "report.html", "README.md", "suites"
+MADE_FOLDERS: Final = ("tables", "figures", SUITES)
+WIDTH: Final = 120  # letters of a line of prose
+LEFT_OUT: Final = (".tex", ".pdf")  # files that anyone makes who wants them
+FIRST, LAST = "<!-- written by 'stbench reference', do not edit -->", "<!-- end of what 'stbench reference' wrote -->"
+TEXT = """\
+# Reference results
+
+Written by `stbench reference` of st-vfm-bench {version}; do not edit. {state}
+
+{claims}
+
+Runs ended between {begin} and {end}. Commits: {commits}.
+
+- [report.html](report.html): all of it on one page, with audits, settings and environments
+- `tables/`: {tables}
+- `figures/`: those of the report
+- `runs/`: a record for each run, with scores, errors of every test window, settings, environment and audit
+
+From Python `bench.load_results("results/reference")` has the records. Whether tables, figures and this page are those
+of the records, and today's code would make them again:
+
+    stbench reference --check
+
+## Data
+
+{data}
+
+## Models
+
+{models}
+
+## Training
+
+{recipes}
+
+## Machines
+
+{machines}
+
+## To make them again
+
+DIR is the folder of the raw data; `--weights-dir` names that of the pre-trained weights, if they are not in the cache
+of the hub. With another `--results` everything is run.
+
+{commands}
+"""
+
+
+def takable(results: Results) -> list[DoneRun]:
+    """The finished runs that may stand among reference results."""
+    return [
+        run.record
+        for run in results.runs
+        if isinstance(run.record, DoneRun)
+        and not (run.stale or run.record.external or run.record.spec.data.synthetic)
+        and run.record.label.profile != "quick"
+        and registry.comes_with_the_project("model", run.record.model)
+        and registry.comes_with_the_project("dataset", run.record.dataset)
+    ]
+
+
+def take(records: Iterable[DoneRun], folder: Path) -> int:
+    """Put records into a folder of reference results, in place of those that other code made of the same.
+
+    Returns:
+        How many were not there.
+
+    Raises:
+        StoreError: If the folder cannot be written.
+    """
+    new = 0
+    for record in records:
+        place = folder / "runs" / record.dataset / record.model
+        name, content = f"{record.run_id}.json", dump(record)
+        if not (place / name).exists():
+            earlier = [path.name for path in place.glob(f"{record.spec.spec_id}.*.json")]
+            write_files(place, {**dict.fromkeys(earlier), name: content})
+            new += 1
+    return new
+
+
+def stale(results: Results) -> list[str]:
+    """The records that today's code would not have made, by what they are of, sorted."""
+    return sorted({f"{run.record.model} on {run.record.dataset}" for run in results.runs if run.stale})
+
+
+def reference_files(
+    results: Results, folder: Path, step: Callable[[str], None] = lambda _: None, *, figures: bool = True
+) -> dict[str, bytes | None]:
+    """Everything beside the records, by its path below the folder; None is a file that is there and must not be.
+
+    Args:
+        results: All that the folder holds.
+        folder: Where it is, for what is left over in it.
+        step: Is called with what is being made.
+        figures: Whether figures and the report, which has them, are made, too; they take most of the time.
+    """
+    from bench.analysis.figures._files import Look, pictures
+
+    step("tables")
+    files = {f"tables/{name}": text for name, text in table_files(results, shown(results, "tables")).items() if text}
+    reproduced = reproduction(results.records, f"{SUITES}/")
+    files |= {suite.path: suite.text.encode() for suite in reproduced}
+    if figures:
+        drawn = list(pictures(results, shown(results, "figures"), Look(formats=(".png",)), step=step))
+        files |= {f"figures/{each.name}{end}": content for each in drawn for end, content in each.files.items()}
+        step("report")
+        files[REPORT] = encoded(report(results, drawn, folder=f"{SUITES}/"))
+    kept: dict[str, bytes | None] = {name: text for name, text in files.items() if not name.endswith(LEFT_OUT)}
+    made = MADE_FOLDERS if figures else tuple(name for name in MADE_FOLDERS if name != "figures")
+    there = (path for name in made for path in (folder / name).glob("*"))
+    kept |= {name: None for path in there if (name := path.relative_to(folder).as_posix()) not in kept}
+    tables = [name for name, text in kept.items() if text and name.startswith("tables/") and name.endswith(".md")]
+    return kept | {README: _readme(results, tables).encode() if results.runs else None}
+
+
+def with_first_screen(text: str, results: Results, folder: str) -> str:
+    """A document whose part between two marks says what came of the reference results, and nothing without any.
+
+    Args:
+        text: Of the document.
+        results: The reference results.
+        folder: Theirs, as links of the document name it.
+
+    Raises:
+        ConfigError: If the document does not have the two marks.
+    """
+    pattern = re.compile(f"({re.escape(FIRST)}\n).*?({re.escape(LAST)}\n)", re.DOTALL)
+    if len(pattern.findall(text)) != 1:
+        raise ConfigError(f"the document has no place for reference results; give it the lines {FIRST} and {LAST}")
+    said = first_screen(results, folder)
+    return pattern.sub(lambda found: found[1] + (f"\n{said}\n" if said else "") + found[2], text)
+
+
+def written_document(path: Path, results: Results, folder: str) -> bool:
+    """Bring such a document up to date; returns whether it changed.
+
+    Raises:
+        ConfigError: If there is none, or it does not have the two marks.
+    """
+    text = document_text(path)
+    new = with_first_screen(text, results, folder)
+    if new != text:
+        with atomic_write(path) as part:
+            part.write_text(new, encoding="utf-8")
+    return new != text
+
+
+def document_text(path: Path) -> str:
+    """The text of a document.
+
+    Raises:
+        ConfigError: If it cannot be read.
+    """
+    try:
+        return read_plain(path).decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the document {path} cannot be read ({error}); give a Markdown file") from error
+
+
+def _readme(results: Results, tables: Sequence[str]) -> str:
+    finished = [run.record for run in results.runs if isinstance(run.record, DoneRun)]
+    head = headline(results, results.suites)
+    claims = [text for part in ("answers", "warnings", "cautions") for text in head[part]]
+    days = [datetime.fromtimestamp(run.ended, UTC).date().isoformat() for run in finished if run.ended is not None]
+    commands = [command for suite in reproduction(results.records, f"{SUITES}/") for command in suite.commands]
+    return TEXT.format(
+        version=__version__,
+        state=head["state"],
+        claims="\n".join(_item(text) for text in claims),
+        begin=min(days, default="—"),
+        end=max(days, default="—"),
+        commits=", ".join(commits(finished)) or "not known",
+        tables=", ".join(f"[{Path(name).stem}]({name})" for name in sorted(tables)) or "none",
+        data=grid(datasets(results.runs)),
+        models=grid(models(results.runs)),
+        recipes=grid(recipes(results.runs)),
+        machines=grid(environments(results.runs)),
+        commands="\n\n".join(textwrap.indent(command, "    ") for command in commands),
+    )
+
+
+def _item(text: str) -> str:
+    return textwrap.fill(text, WIDTH, initial_indent="- ", subsequent_indent="  ", break_long_words=False)

@@ -1,0 +1,123 @@
+"""What a reader sees first: the answer, its figure and the leaderboard, and nothing where nothing is known."""
+
+from __future__ import annotations
+
+import pytest
+from figures import caption
+from records import record, results_of
+from reference_runs import CONTROLS, DATASETS, reference_runs
+
+from bench.analysis.answer import answer
+from bench.analysis.first_screen import first_screen
+from bench.analysis.tables._differences import signed
+
+TITLES = True
+BETTER, WORSE, SAME = (dict.fromkeys(CONTROLS, (mae,) * 3) for mae in (1.1, 0.9, 1.0))
+
+
+def screen(**choices):
+    return " ".join(first_screen(results_of(reference_runs(**choices)), "here").split())
+
+
+@pytest.mark.parametrize(
+    ("controls", "spread", "said"),
+    [
+        (BETTER, 0.001, "**Yes, here.**"),
+        (WORSE, 0.001, "**No, not here.**"),
+        (SAME, 0.001, "**No, not here.**"),
+        (BETTER | {"random": (1.0, 1.0, 1.0)}, 0.001, "**In part.**"),
+        (SAME, 0.01, "**Not shown.**"),
+        (WORSE | {"random": (1.0, 1.0, 1.0)}, 0.01, "**Not shown.**"),
+    ],
+)
+def test_the_answer_in_a_word_follows_from_the_verdicts(controls, spread, said):
+    assert screen(controls=controls, spread=spread).startswith(f"{said} ")
+
+
+def test_the_sentence_has_the_differences_their_intervals_and_the_verdicts():
+    found = answer(results_of(reference_runs()))
+    text = screen()
+    differences = dict(found.of(found.methods[0]))
+    assert [method.name for method in found.methods] == ["no backbone", "random, frozen", "one trained block"]
+    assert [data.dataset for data in differences] == list(DATASETS)
+    for difference in differences.values():
+        low, high = map(signed, difference.interval)
+        assert f"{signed(difference.percent)} % [{low}, {high}]" in text
+    assert "+4.0 % [" in text
+    assert "(pre-trained weights are better) on BikeNYC2" in text
+    assert "(pre-trained weights are worse) on TaxiNYC" in text
+    assert "with “one trained block” it is better on 2, worse on 1 of 3" in text
+    assert "longer training may change it" in text
+
+
+def test_an_open_difference_has_the_size_that_would_have_been_found():
+    choices = {"controls": SAME | {"identity": (1.1, 1.0, 1.0)}, "spread": 0.01}
+    found = answer(results_of(reference_runs(**choices)))
+    (_, last) = list(found.of(found.methods[0]))[-1]
+    assert last.verdict == "open"
+    assert f"(open; {last.detectable:.1f} % would have been found) on TaxiNYC" in screen(**choices)
+
+
+def test_the_leaderboard_begins_with_the_best_average_rank():
+    lines = first_screen(results_of(reference_runs()), "here").splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("|")]
+    assert rows[0] == ["**method**", "average rank", "BikeNYC", "BikeNYC2", "TaxiNYC"]
+    names = [row[0] for row in rows[2:]]
+    assert names[-4:] == ["ConvLSTM", "STID", "*Historical average*", "*Last value*"]
+    assert names[0].startswith("ST-VFM")
+    assert rows[-1][2:] == ["2.00", "3.00", "4.001"]
+
+
+@pytest.mark.parametrize("profile", ["quick", "laptop"])
+def test_nothing_is_said_of_a_profile_that_claims_nothing(profile):
+    assert first_screen(results_of(reference_runs(profile=profile)), "here") == ""
+
+
+def test_nothing_is_said_without_results_and_no_answer_is_given_without_the_pre_trained_runs():
+    assert first_screen(results_of([]), "here") == ""
+    without = [run for run in reference_runs() if run.spec.weights != "pretrained"]
+    text = first_screen(results_of(without), "here")
+    assert answer(results_of(without)) is None
+    assert text.startswith("| **method**")
+    assert "answer-1.png" not in text
+
+
+def test_a_single_seed_supports_no_answer():
+    single = [run for run in reference_runs() if run.seed == 0]
+    text = " ".join(first_screen(results_of(single), "here").split())
+    assert text.startswith("**Not shown.** ")
+    assert "% (too few seeds for an interval) on BikeNYC" in text
+
+
+def drawn(records):
+    return list(results_of(records).plot("answer"))
+
+
+def test_the_figure_has_each_difference_and_its_interval_and_the_errors_by_share():
+    (figure,) = drawn(reference_runs())
+    left, *right = figure.axes
+    found = answer(results_of(reference_runs()))
+    wanted = {round(difference.percent, 9) for method in found.methods for _, difference in found.of(method)}
+    points = {round(line.get_xdata()[0], 9) for line in left.lines if len(line.get_xdata()) == 1}
+    assert points == wanted
+    ends = {tuple(line.get_xdata()) for line in left.lines if len(line.get_xdata()) == 2}
+    assert {tuple(d.interval) for m in found.methods for _, d in found.of(m)} <= ends
+    assert [text.get_text() for text in left.get_yticklabels()] == ["BikeNYC", "BikeNYC2", "TaxiNYC"]
+    assert [axis.get_title() for axis in right] == ["BikeNYC", "TaxiNYC"]
+    stid = next(line.get_ydata().tolist() for line in right[0].lines if len(line.get_xdata()) == 3)
+    assert stid[:2] == [4.0, 3.0]
+    assert "random instead of pre-trained weights" in caption(figure)
+
+
+def test_an_open_difference_is_drawn_empty():
+    (figure,) = drawn(reference_runs(controls={"identity": (1.1, 1.1, 1.0)}, spread=0.01))
+    filled = [line.get_markerfacecolor() for line in figure.axes[0].lines if len(line.get_xdata()) == 1]
+    assert [colour == "w" for colour in filled] == [False, False, True]
+
+
+def test_without_errors_by_share_the_differences_stand_alone_and_without_an_answer_there_is_no_figure():
+    short = [run for run in reference_runs() if run.spec.task.name == "short"]
+    (figure,) = drawn(short)
+    assert len(figure.axes) == 1
+    assert drawn(reference_runs(profile="laptop")) == []
+    assert drawn([record()]) == []

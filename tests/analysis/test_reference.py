@@ -1,0 +1,224 @@
+"""Reference results: which runs are taken, and that all files are those of the records."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+from records import record, results_of
+from reference_runs import reference_runs
+from typer.testing import CliRunner
+
+import bench
+from bench.analysis.figures._files import Look, pictures
+from bench.analysis.formats.files import differing_files, table_files, write_files
+from bench.analysis.reference import (
+    FIRST,
+    LAST,
+    README,
+    reference_files,
+    stale,
+    takable,
+    take,
+    with_first_screen,
+)
+from bench.analysis.report.page import shown
+from bench.cli.app import app
+from bench.errors import ConfigError
+from bench.records.store import ResultStore
+
+PLACE = f"# Title\n\n{FIRST}\n{LAST}\n\nThe rest.\n"
+
+
+@pytest.fixture
+def no_figures(monkeypatch):
+    """Figures take seconds, and most tests are not about them."""
+    monkeypatch.setattr("bench.analysis.figures._files.pictures", lambda *_, **__: [])
+
+
+@pytest.fixture
+def todays(monkeypatch):
+    """No code is known here, so that no record is of earlier code."""
+    monkeypatch.setattr("bench.analysis.results.known_codes", lambda _: {})
+
+
+def few():
+    """The runs of one task on one data set alone: every file is made of them sooner."""
+    return [run for run in reference_runs() if (run.dataset, run.spec.task.name) == ("bikenyc", "short")]
+
+
+def files(records, folder, **options):
+    return reference_files(results_of(records), folder, **options)
+
+
+def stbench(*words):
+    return CliRunner().invoke(app, ["reference", *map(str, words)], env={"COLUMNS": "200"})
+
+
+def test_runs_of_which_nothing_may_be_claimed_are_not_taken():
+    good = record(profile="reference")
+    others = [
+        record(profile="quick"),
+        record(synthetic=True),
+        record(external=True, model="elsewhere"),
+        record(failed=True, seed=5),
+        record(model="mine"),
+        record("city1"),
+    ]
+    assert takable(results_of([good, *others])) == [good]
+    assert takable(results_of([good], {("bikenyc", "stid"): "f" * 12})) == []
+
+
+def test_a_taken_record_is_the_record_itself_and_replaces_that_of_other_code(tmp_path):
+    first, other = record(profile="reference"), record(profile="reference", seed=1)
+    assert take([first, other], tmp_path) == 2
+    assert take([first, other], tmp_path) == 0
+    assert list(ResultStore(tmp_path).records()) == sorted([first, other], key=lambda run: run.run_id)
+    newer = record(profile="reference", code="a" * 12)
+    assert take([newer], tmp_path) == 1
+    assert {run.run_id for run in ResultStore(tmp_path).records()} == {newer.run_id, other.run_id}
+    assert {path.name for path in tmp_path.iterdir()} == {"runs"}
+
+
+def test_the_folder_is_read_as_any_results_folder(tmp_path, todays):
+    made = few()
+    take(made, tmp_path)
+    results = bench.load_results(tmp_path)
+    assert len(results.records) == len(made)
+    assert results.table("controls").tables == results_of(made).table("controls").tables
+    answer = CliRunner().invoke(app, ["tables", "controls", "--results", str(tmp_path), "--out", str(tmp_path / "t")])
+    assert (tmp_path / "t" / "controls.md").is_file(), answer.output
+
+
+def test_tables_are_those_of_the_records_to_the_last_byte(tmp_path):
+    made = files(few(), tmp_path, figures=False)
+    results = results_of(few())
+    wanted = {
+        f"tables/{name}": text
+        for name, text in table_files(results, shown(results, "tables")).items()
+        if text is not None and not name.endswith(".tex")
+    }
+    assert {name: text for name, text in made.items() if name.startswith("tables/")} == wanted
+    assert "tables/controls_differences.csv" in wanted
+    assert made == files(few()[::-1], tmp_path, figures=False)
+
+
+def test_what_is_no_longer_made_is_removed_and_nothing_else(tmp_path, no_figures):
+    for name in ("tables/gone.md", "figures/gone-1.png", "suites/gone.toml", "runs/kept.json", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("old", encoding="utf-8")
+    without = files(few(), tmp_path, figures=False)
+    assert [name for name, text in without.items() if text is None] == ["tables/gone.md", "suites/gone.toml"]
+    whole = files(few(), tmp_path)
+    assert whole["figures/gone-1.png"] is None
+    write_files(tmp_path, whole)
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert {"runs/kept.json", "notes.txt", "report.html", README} < left
+    assert not any("gone" in name for name in left)
+
+
+def test_the_readme_says_on_what_they_were_made_what_may_be_claimed_and_how_to_make_them_again(tmp_path):
+    made = [msgspec.structs.replace(run, ended=1.7e9 + 1e5 * number) for number, run in enumerate(reference_runs())]
+    text = files(made, tmp_path, figures=False)[README].decode()
+    words = " ".join(text.split())
+    assert f"Runs ended between 2023-11-14 and {datetime.fromtimestamp(made[-1].ended, UTC).date()}." in words
+    assert f"st-vfm-bench {bench.__version__}" in words
+    assert "d" * 64 in text  # of the data
+    assert "“pre-trained, frozen” is better in" in words
+    assert "training for 8 epochs" in words
+    assert "stbench run --suite suites/reproduce_1.toml --profile reference" in words
+
+
+def test_the_suites_of_the_readme_are_those_that_it_names(tmp_path):
+    made = files(reference_runs(), tmp_path, figures=False)
+    assert set(re.findall(r"suites/\w+\.toml", made[README].decode())) == {name for name in made if "suites/" in name}
+
+
+def test_figures_are_the_same_bytes_for_the_same_records(tmp_path):
+    results = results_of(reference_runs())
+    once, again = (list(pictures(results, ["answer"], Look(formats=(".png",)))) for _ in range(2))
+    assert [each.name for each in once] == ["answer-1"]
+    assert once[0].files == again[0].files
+
+
+def test_a_document_says_nothing_without_results_and_is_brought_up_to_date():
+    results = results_of(reference_runs())
+    text = with_first_screen(PLACE, results, "results/reference")
+    assert with_first_screen(text, results, "results/reference") == text
+    assert text.startswith(f"# Title\n\n{FIRST}\n\n**In part.** ")
+    assert text.endswith(f"\n{LAST}\n\nThe rest.\n")
+    assert "(results/reference/figures/answer-1.png)" in text
+    assert with_first_screen(text, results_of([]), "results/reference") == PLACE
+
+
+@pytest.mark.parametrize("text", ["", FIRST, f"{LAST}\n{FIRST}\n", PLACE + PLACE])
+def test_a_document_without_one_place_for_results_is_refused(text):
+    with pytest.raises(ConfigError, match="has no place for reference results"):
+        with_first_screen(text, results_of([]), "results/reference")
+
+
+def test_the_command_takes_writes_and_checks(tmp_path, no_figures, todays):
+    source, folder, document = tmp_path / "results", tmp_path / "reference", tmp_path / "README.md"
+    for run in [*few(), record(profile="quick", seed=9)]:
+        ResultStore(source).write(run)
+    document.write_text(PLACE, encoding="utf-8")
+    given = ("--results", folder, "--document", document)
+    written = stbench(*given, "--take", source)
+    assert f"{len(few())} runs taken, 1 left out" in written.output, written.output
+    assert "(equivalent) on bikenyc" in " ".join(document.read_text(encoding="utf-8").split())
+    assert stbench(*given, "--check").exit_code == 0
+    for path in (changed := (folder / "tables" / "controls.csv", folder / README, document)):
+        path.write_text(path.read_text(encoding="utf-8").replace("1.0", "1.1"), encoding="utf-8")
+    wrong = stbench(*given, "--check")
+    assert wrong.exit_code == 1
+    for path in changed:
+        assert f"{path} differs from the records" in " ".join(wrong.output.split())
+
+
+def test_a_changed_record_and_one_that_is_missing_are_seen(tmp_path, todays):
+    def differing():
+        made = reference_files(bench.load_results(tmp_path), tmp_path, figures=False)
+        return bool(differing_files(tmp_path, made))
+
+    take(few(), tmp_path)
+    write_files(tmp_path, reference_files(bench.load_results(tmp_path), tmp_path, figures=False))
+    assert not differing()
+    path = next(path for path in (tmp_path / "runs" / "bikenyc" / "stid").glob("*.json"))
+    values = json.loads(path.read_text(encoding="utf-8"))
+    values["scores"]["test"]["mae"]["overall"] *= 1.01
+    path.write_text(json.dumps(values), encoding="utf-8")
+    assert differing()
+    path.unlink()
+    assert differing()
+
+
+def test_a_stale_record_fails_the_check_and_is_kept(tmp_path, no_figures, monkeypatch):
+    take([record(profile="reference"), record(profile="reference", model="dlinear")], tmp_path)
+    monkeypatch.setattr("bench.analysis.results.known_codes", lambda _: {("bikenyc", "stid"): "f" * 12})
+    stbench("--results", tmp_path)
+    checked = stbench("--results", tmp_path, "--check")
+    assert checked.exit_code == 1
+    assert "stale: stid on bikenyc; run it again, or declare the code equal" in " ".join(checked.output.split())
+    assert "dlinear" not in checked.output
+    assert len(list((tmp_path / "runs").rglob("*.json"))) == 2
+    assert stale(bench.load_results(tmp_path)) == ["stid on bikenyc"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--results", "nowhere"), "there is no folder nowhere; --take RESULTS makes it"),
+        (("--take", "nowhere"), "there is no folder nowhere; --take wants a results folder"),
+        (("--check", "--take", "."), "--check writes nothing; leave --take out"),
+    ],
+)
+def test_a_wrong_use_is_told_in_a_sentence(words, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    answer = stbench(*words)
+    assert isinstance(answer.exception, ConfigError)
+    assert said in str(answer.exception)
+    assert list(Path().iterdir()) == []

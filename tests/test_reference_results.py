@@ -1,0 +1,71 @@
+"""The reference results that are committed: their files are those of their records, and today's code made these."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bench.analysis.figures._files import Look, pictures
+from bench.analysis.formats.files import differing_files
+from bench.analysis.reference import README, reference_files, stale, takable, with_first_screen
+from bench.analysis.report.page import shown
+from bench.analysis.results import Results
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "results" / "reference"
+MOST_BYTES = 20e6  # of all records
+ALIKE = 4.0  # root mean square of the differences of pixels, of 255: another machine rounds curves otherwise
+
+
+@pytest.fixture(scope="module")
+def committed():
+    return Results.load(FOLDER)
+
+
+def test_tables_suites_and_readme_are_those_of_the_records(committed):
+    assert differing_files(FOLDER, reference_files(committed, FOLDER, figures=False)) == []
+    assert (FOLDER / README).exists() == bool(committed.runs)
+
+
+def test_the_first_screen_of_the_readme_is_that_of_the_records(committed):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert with_first_screen(text, committed, "results/reference") == text
+
+
+def test_no_record_is_stale_or_may_not_stand_among_them(committed):
+    assert stale(committed) == []
+    assert committed.unread == ()
+    assert len(takable(committed)) == len(committed.runs)
+
+
+def test_the_records_are_small():
+    assert sum(path.stat().st_size for path in (FOLDER / "runs").rglob("*.json")) < MOST_BYTES
+
+
+@pytest.mark.slow
+def test_the_figures_are_those_of_the_records(committed):
+    drawn = pictures(committed, shown(committed, "figures"), Look(formats=(".png",)))
+    wanted = {f"{figure.name}.png": figure.files[".png"] for figure in drawn}
+    assert {path.name for path in (FOLDER / "figures").glob("*")} == set(wanted)
+    for name, content in wanted.items():
+        assert _distance((FOLDER / "figures" / name).read_bytes(), content) < ALIKE, name
+
+
+@pytest.mark.slow
+def test_the_report_tells_of_the_same_runs(committed):
+    report = FOLDER / "report.html"
+    assert report.exists() == bool(committed.runs)
+    if report.exists():
+        text = report.read_text(encoding="utf-8")
+        assert [run.record.run_id for run in committed.runs if run.data.sha256 not in text] == []
+
+
+def _distance(first, second):
+    """How far two pictures are apart; those of different sizes are infinitely far."""
+    pixels = [np.asarray(Image.open(BytesIO(content)).convert("RGB"), dtype=float) for content in (first, second)]
+    same = pixels[0].shape == pixels[1].shape
+    return float(np.sqrt(np.mean((pixels[0] - pixels[1]) ** 2))) if same else float("inf")
