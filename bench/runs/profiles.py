@@ -100,8 +100,8 @@ PROFILES: Final = MappingProxyType(
             members={
                 **SMALL,
                 "convlstm": {"width": 16},
-                "fracast": {"length": 64},  # the context of the short task, and some
-                "time_llm": {"depth": 1, "side": 8, "prototypes": 50},  # its prompts and its vocabulary cost most
+                "fracast": {"length": 48},  # the context of the short task
+                "time_llm": {"depth": 1, "side": 16, "prototypes": 50},  # its prompts and its vocabulary cost most
                 "st_llm": {"depth": 2, "side": 4},
             },
             without=("visionts",),  # whose weights would be random

@@ -1,0 +1,84 @@
+#!/bin/bash
+# The runs of the reference results, one suite after another; what says most for its time comes first.
+#
+#     examples/reference.sh --data-dir DIR --weights-dir DIR                 # all of them
+#     HOURS=8 examples/reference.sh --data-dir DIR --weights-dir DIR         # as many as eight hours allow
+#     STEPS="controls published" examples/reference.sh --data-dir DIR ...    # these alone
+#
+# It may be stopped or killed at any moment. Given again it goes on: what is done is not repeated, and a run that was
+# stopped goes on from its last epoch. Options behind its name are those of `stbench run`, such as --results and --jobs;
+# `--dry-run` shows what is left of each step. Afterwards
+#
+#     stbench reference --take results --document README.md
+#
+# makes the reference results of whatever is finished. It needs the raw files of the four data sets, DINOv2 small and
+# SmolLM2-135M; see docs/weights.md. Without weights a model fails within seconds, and the others go on.
+
+set -uo pipefail
+
+program=${STBENCH:-stbench} # in a container "apptainer exec stbench.sif stbench"
+end=$(($(date +%s) + $(awk -v hours="${HOURS:-876000}" 'BEGIN { printf "%d", hours * 3600 }')))
+given=("$@")
+cities=(--dataset bikenyc --dataset bikenyc2 --dataset taxinyc --dataset taxinyc2)
+two=(--dataset bikenyc --dataset taxinyc)
+
+run() { # a name and options: make what is missing of it, until the time is over
+    local name=$1 left answer
+    shift
+    case " ${STEPS:-$name} " in *" $name "*) ;; *) return 0 ;; esac
+    left=$((end - $(date +%s)))
+    if [ "$left" -le 0 ]; then
+        echo "the time is over before '$name'; the same command goes on there" >&2
+        exit 0
+    fi
+    echo "== $name"
+    # shellcheck disable=SC2086 # the program may be several words
+    timeout --foreground --signal=INT --kill-after=120 "$left" \
+        $program run --profile reference --no-track "$@" "${given[@]}"
+    answer=$?
+    case $answer in
+        0 | 1) ;; # 1: some runs failed, as those of a model without weights do
+        124 | 137) echo "the time is over in '$name'; the same command goes on there" >&2 && exit 0 ;;
+        *) exit "$answer" ;;
+    esac
+}
+
+# Which is best? First models that take a minute or two.
+run light --suite short_term "${cities[@]}" --model last_value --model window_mean --model historical_average \
+    --model seasonal_naive_day --model seasonal_naive_week --model ridge --model dlinear --model stid --model unet \
+    --model vit --model stnorm --model stresnet --model itransformer
+
+# Does the pre-trained vision model matter? The rows that the answer is about; the first is ST-VFM of the leaderboard.
+run controls --suite controls "${cities[@]}" --variant "pre-trained, frozen" --variant "no backbone" \
+    --variant "random, frozen" --variant "one trained block"
+
+# Do baselines reach the numbers that were printed for them?
+run published --suite published --dataset bikenyc
+
+# Does the pre-trained language model matter?
+run st_llm_controls --suite st_llm_controls --dataset bikenyc
+
+# The rest of the leaderboard. Fracast-0 is not trained, so one seed is all there is to know.
+run heavy --suite short_term "${cities[@]}" --model simvp --model predrnn --model patchtst --model convlstm
+run fracast --suite short_term "${cities[@]}" --model fracast --seed 0
+run language --suite short_term "${cities[@]}" --model st_llm --model time_llm
+
+# Does it matter where data are few? With all windows, which are in the steps above, three shares make a curve.
+few=(--suite data_efficiency "${two[@]}" --model last_value --model window_mean --model historical_average
+    --model seasonal_naive_day --model stid --variant "pre-trained, frozen" --variant "random, frozen"
+    --variant "no backbone")
+run few1 "${few[@]}" --task few1
+run few10 "${few[@]}" --task few10
+
+# Behind a bare head, and the other controls.
+run controls_bare --suite controls_bare "${cities[@]}"
+run more_controls --suite controls "${cities[@]}"
+
+# Three more seeds for what is open.
+run more_seeds --suite controls "${cities[@]}" --variant "pre-trained, frozen" --variant "no backbone" \
+    --variant "random, frozen" --variant "one trained block" --seed 3 --seed 4 --seed 5
+
+# Long horizons.
+run long_term --suite long_term "${two[@]}" --model last_value --model window_mean --model historical_average \
+    --model seasonal_naive_day --model seasonal_naive_week --model dlinear --model stid --model stnorm --model unet \
+    --model stvfm

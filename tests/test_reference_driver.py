@@ -1,0 +1,94 @@
+"""The script that makes the runs of the reference results: what it asks for exists, and it ends as it says."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from bench.cli.app import app
+from bench.runs.suite import load_suite
+from bench.settings import TASKS
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPT = ROOT / "examples" / "reference.sh"
+
+
+@pytest.fixture
+def drive(tmp_path):
+    """Run the script with a program in place of ``stbench`` that notes its words and ends with a code."""
+
+    def run(code="0", *words, **variables):
+        program, log = tmp_path / "program", tmp_path / "log"
+        program.write_text(f'#!/bin/bash\nprintf "%q " "$@" >> {log}\necho >> {log}\n{code}\n', encoding="utf-8")
+        program.chmod(0o755)
+        log.write_text("", encoding="utf-8")
+        environment = {**os.environ, "STBENCH": str(program), **variables}
+        answer = subprocess.run(
+            ["bash", SCRIPT, *words], env=environment, capture_output=True, text=True, check=False, cwd=tmp_path
+        )
+        return answer, [shlex.split(line) for line in log.read_text(encoding="utf-8").splitlines()]
+
+    return run
+
+
+def values(words, option):
+    return tuple(value for word, value in pairwise(words) if word == option)
+
+
+def test_every_step_asks_for_what_exists(drive):
+    answer, commands = drive("exit 0", "--data-dir", "DIR")
+    assert (answer.returncode, answer.stderr) == (0, "")
+    known = {name for parameter in get_command(app).commands["run"].params for name in parameter.opts}
+    known |= {"--no-track"}
+    for words in commands:
+        assert words[0] == "run"
+        assert words[-2:] == ["--data-dir", "DIR"]
+        assert {word for word in words if word.startswith("--")} <= known
+        (name,) = values(words, "--suite")
+        suite = load_suite(name)
+        assert set(values(words, "--variant")) <= {variant.name for variant in suite.variants}
+        assert set(values(words, "--dataset")) <= set(suite.datasets)
+        assert set(values(words, "--task")) <= {*TASKS} & {*suite.tasks}
+        assert values(words, "--profile") == ("reference",)
+        assert values(words, "--model") or values(words, "--variant") or suite.models != "all"
+
+
+def test_the_suites_that_ask_the_question_are_among_the_steps(drive):
+    _, commands = drive("exit 0")
+    suites = [values(words, "--suite")[0] for words in commands]
+    wanted = {"short_term", "controls", "controls_bare", "published", "data_efficiency", "long_term", "st_llm_controls"}
+    assert set(suites) == wanted
+    assert suites[:2] == ["short_term", "controls"]
+    asked = next(words for words in commands if values(words, "--suite") == ("controls",))
+    assert set(values(asked, "--dataset")) == {"bikenyc", "bikenyc2", "taxinyc", "taxinyc2"}
+
+
+def test_a_failed_run_stops_no_other_step_and_a_wrong_use_stops_all(drive):
+    every = len(drive("exit 0")[1])
+    answer, commands = drive("exit 1")
+    assert (answer.returncode, len(commands)) == (0, every)
+    answer, commands = drive("exit 2")
+    assert (answer.returncode, len(commands)) == (2, 1)
+    answer, commands = drive("exit 130")
+    assert (answer.returncode, len(commands)) == (130, 1)
+
+
+def test_steps_can_be_chosen(drive):
+    answer, commands = drive("exit 0", STEPS="published few1")
+    assert answer.stdout == "== published\n== few1\n"
+    assert [values(words, "--suite")[0] for words in commands] == ["published", "data_efficiency"]
+
+
+def test_it_ends_when_the_time_is_over_and_says_where_it_goes_on(drive):
+    answer, commands = drive("exit 0", HOURS="0")
+    assert (answer.returncode, commands) == (0, [])
+    assert "the time is over before 'light'; the same command goes on there" in answer.stderr
+    answer, commands = drive("exec sleep 60", HOURS="0.0006", STEPS="light controls")
+    assert (answer.returncode, len(commands)) == (0, 1)
+    assert "the time is over in 'light'; the same command goes on there" in answer.stderr
