@@ -100,7 +100,7 @@ def test_without_a_naive_baseline_there_is_no_skill():
 
 def test_one_real_data_set_or_the_quick_profile_make_a_sentence_instead():
     one = ranked([*in_cities(number=1), *in_cities(number=3, synthetic=True)])
-    assert "No ranking: it takes 2 real data sets on which 2 models have current runs; there are 1 with 4." in one
+    assert "No ranking: it takes 2 real data sets on which 2 models have current runs; there is 1 with 4." in one
     quick = ranked(in_cities(profile="quick"))
     assert "Quick profile: the budgets are small, so nothing is ranked." in quick
     assert "|" not in one + quick

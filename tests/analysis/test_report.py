@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 
 import msgspec
 import pytest
@@ -11,7 +12,9 @@ from reports import failing, hostile, report, words
 from studies import tuned
 from variants import controls, variant
 
+from bench.analysis.figures._files import Picture
 from bench.analysis.formats.files import write_files
+from bench.analysis.report import page
 from bench.analysis.report.facts import without_paths
 from bench.analysis.report.headline import headline
 from bench.analysis.report.page import encoded
@@ -182,6 +185,18 @@ def test_no_records_make_a_report_that_says_so():
     text = report([], figures=True)
     assert "No run is finished." in text
     assert "There is nothing to repeat." in text
+
+
+def test_the_contents_name_each_question_of_the_figures_once_and_lead_to_the_first():
+    png = {".png": bytes(16) + struct.pack(">II", 100, 50)}
+    pictures = [
+        Picture(name=f"maps-{number}", title=f"Where does it err? {city}. Task short", caption="", files=png)
+        for number, city in enumerate(("BikeNYC", "TaxiBJ"), start=1)
+    ]
+    text = page.report(results_of([record()]), pictures)
+    contents, rest = text.split("</nav>")
+    assert re.findall(r'"#figure-([^"]+)">([^<]+)<', contents) == [("maps-1", "Where does it err?")]
+    assert re.findall(r'figure id="figure-([^"]+)"', rest) == ["maps-1", "maps-2"]
 
 
 def test_a_report_is_written_whole_or_not_at_all(tmp_path):

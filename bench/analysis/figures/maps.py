@@ -64,7 +64,7 @@ def draw(results: Results) -> Iterator[Figure]:
             forecasts = _chosen(group.on([data]))
             if forecasts:
                 header = dataset_headers([data])[data]
-                title = f"Where does each forecast err? {header.text}, one test window\n{group.key.title}"
+                title = f"Where does each forecast err? {header.text}, one test window.\n{group.key.title}"
                 yield _figure(title, forecasts)
 
 

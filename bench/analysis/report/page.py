@@ -75,12 +75,13 @@ def encoded(text: str) -> bytes:
 
 
 def _image(picture: Picture) -> dict[str, str | int]:
-    """A picture as a data URI, with its size on a screen and a text for those who do not see it."""
+    """A picture as a data URI, with its size on a screen, a text for those who do not see it, and what it asks."""
     content = picture.files[".png"]
     width, height = struct.unpack(">II", content[16:24])  # of a PNG's first chunk
     return {
         "name": picture.name,
         "title": picture.title,
+        "question": "".join(picture.title.partition("?")[:2]),
         "caption": picture.caption,
         "uri": f"data:image/png;base64,{b64encode(content).decode()}",
         "width": round(width * SCALE),

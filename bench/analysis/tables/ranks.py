@@ -111,7 +111,7 @@ def _notes(ranked: Standing) -> tuple[str, ...]:
         return ("Quick profile: the budgets are small, so nothing is ranked.",)
     if not ranked.enough:
         few = f"No ranking: it takes {FEWEST_DATASETS} real data sets on which {FEWEST_MODELS} models have current runs"
-        return (f"{few}; there are {n} with {k}.", *left_out)
+        return (f"{few}; there {'is' if n == 1 else 'are'} {n} with {k}.", *left_out)
     names = ", ".join(ranked.titles.values())
     related = [f"{ranked.witnesses.related} {TOO_SURE}"] if ranked.witnesses.related else []
     tested = [_tested(ranked)] if k >= FRIEDMAN_MODELS else []
