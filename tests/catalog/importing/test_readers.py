@@ -183,6 +183,7 @@ def test_a_frame_of_periods_has_the_times_at_which_they_begin(tmp_path: Path, fr
     values = pd.DataFrame({"r0c0": [1.0, 2.0, 3.0], "r0c1": [4.0, 5.0, 6.0]}, index=periods)
     keys = {"name": "odd", "interval": "month" if frequency == "M" else "week", "grid": [1, 2]}
     assert bench.import_data(values, keys, tmp_path).start == "2024-01-01T00:00:00"
+    assert f'interval = "{keys["interval"]}"' in (tmp_path / "odd" / "card.toml").read_text(encoding="utf-8")
     long = values.rename_axis("time").reset_index().melt("time", var_name="node", value_name="value")
     long["node"] = long["node"].map({"r0c0": 0, "r0c1": 1})
     assert bench.import_data(long, keys | {"layout": "long"}, tmp_path, force=True).start == "2024-01-01T00:00:00"
