@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders import make_months
 from commands import ROOT, Shell
 
 from bench.analysis.figures._dataset import draw_dataset, sample_slots
 from bench.catalog import registry
+from bench.clock import MONTH, WEEK
 from bench.errors import ConfigError, DataError, UnknownNameError
 from bench.types import DataIdentity, DatasetCard, SpatioTemporalData
 
@@ -224,6 +226,16 @@ def test_any_text_is_drawn_as_it_is_and_no_warning_is_a_librarys(text: str, tmp_
     data = toy(slots=48)
     card = dataclasses.replace(data.card, title=text, channels=(text,), unit=text)
     assert draw_dataset(dataclasses.replace(data, card=card), tmp_path / "toy.png").read_bytes().startswith(PNG)
+
+
+@pytest.mark.parametrize("interval", [MONTH, WEEK])
+def test_frames_of_weeks_and_months_are_thirds_of_one_year(interval: int, tmp_path: Path) -> None:
+    data = make_months(years=5, interval=interval)
+    places = data.clock[sample_slots(data), 0].tolist()
+    assert places == ([0, 4, 8] if interval == MONTH else [0, 17, 34])
+    for start, segments in ((data.card.start, data.segments), (None, ((0, 30), (30, len(data.values))))):
+        known = dataclasses.replace(data, card=dataclasses.replace(data.card, start=start), segments=segments)
+        assert draw_dataset(known, tmp_path / "toy.png").read_bytes().startswith(PNG)
 
 
 def test_the_same_data_give_the_same_picture(tmp_path: Path) -> None:

@@ -125,7 +125,8 @@ def _draw_profile(figure: SubFigure, data: SpatioTemporalData) -> None:
         axis.set(xlim=(0, 12), xticks=[month + 0.5 for month in range(12)], xticklabels=range(1, 13))
     else:
         axis.set(xlim=(0, 24), xticks=range(0, 25, 4))
-    axis.set(xlabel="month of the year" if yearly else "hour of day", ylabel=unit)
+    of_year = "month of the year" if data.card.start else "month, from the first slot on"
+    axis.set(xlabel=of_year if yearly else "hour of day", ylabel=unit)
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(axis="y", alpha=0.3)
     axis.legend(fontsize=9, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
