@@ -12,6 +12,7 @@ from stvfm_models import BASE, forecast, make_model
 from stvfm.model import Config, Model
 
 PARTS = [{}, {"tata": False}, {"head": "linear"}, {"tuning": "lora"}, {"control": "identity"}, {"tokens": "image"}]
+PARTS += [{"days": True, "base": "mixed"}, {"series": True}, {"joined": True}, {"depths": "all"}, {"motion": True}]
 
 
 def made(grid: tuple[int, int], **changes: object) -> Model:
