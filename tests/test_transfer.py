@@ -123,10 +123,13 @@ def test_sources_are_the_same_in_any_order_and_spelling():
 
 
 def test_no_value_of_the_target_reaches_what_is_trained_without_its_windows():
-    model, _ = transferred(opened(TARGET, FIRST, SECOND))
+    task = opened(TARGET, FIRST, SECOND)
+    model, _ = transferred(task)
     other = replace(TARGET, values=np.random.default_rng(9).uniform(0, 900, TARGET.values.shape).astype(np.float32))
-    blind, _ = transferred(opened(other, FIRST, SECOND))
+    changed = opened(other, FIRST, SECOND)
+    blind, _ = transferred(changed)
     assert same(weights(model), weights(blind))
+    assert torch.equal(task.scaler.scale, changed.scaler.scale)
 
 
 @pytest.mark.parametrize(("changed", "moves"), [(slice(0, 280), True), (slice(340, 400), False)])

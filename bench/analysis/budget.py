@@ -38,5 +38,7 @@ def _steps(runs: Sequence[DoneRun]) -> str:
 
 
 def _planned_steps(run: DoneRun) -> int:
-    train = run.spec.train
-    return train.epochs * min(train.steps_per_epoch, math.ceil(run.counts.per_epoch / train.batch_size))
+    """On the windows of sources, and on the data set's own if it has any to train on."""
+    train, counts = run.spec.train, run.counts
+    windows = [counts.sources] * bool(counts.sources) + [counts.per_epoch] * bool(counts.train)
+    return train.epochs * sum(min(train.steps_per_epoch, math.ceil(number / train.batch_size)) for number in windows)

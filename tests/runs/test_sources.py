@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from msgspec import structs
 
 from bench.catalog.data import Catalog
 from bench.errors import ConfigError, UnknownNameError
@@ -165,6 +168,10 @@ def test_sources_are_part_of_the_identity_and_of_the_code(world):
     assert one.spec_id != both.spec_id
     assert both.spec_id == again.spec_id
     assert one.spec.settings_id != both.spec.settings_id
+    edited = replace(one.spec.sources[0], sha256="0" * 64)
+    of_edited = structs.replace(one.spec, sources=(edited,))
+    assert of_edited.spec_id != one.spec_id
+    assert of_edited.settings_id != one.spec.settings_id
     assert both.spec.behind == ("target", "stid", "later", "same_city")
     real = planned(Catalog(data_dir=None, cache=world.cache), "bikenyc", overrides=("task.sources=taxinyc",))[0]
     alone = plan(load_suite("short_term"), Selection(models=("stid",), datasets=("bikenyc",), seeds=(0,)), world)[0]

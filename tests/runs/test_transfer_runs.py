@@ -14,6 +14,8 @@ from cities import city, opened
 from torch import nn
 
 import bench
+from bench.analysis.budget import budget_note
+from bench.analysis.results import Results
 from bench.catalog import registry
 from bench.catalog.data import Catalog
 from bench.context import RunContext
@@ -37,7 +39,7 @@ CPU = torch.device("cpu")
 SUITE = Suite(
     name="mine",
     title="Mine",
-    tasks=("transfer",),
+    tasks=("transfer", "transfer1"),
     protocol="strict",
     datasets=("tiny", "tiny2"),
     models=("last_value", "stid"),
@@ -54,8 +56,8 @@ def made(catalog: Catalog, runs: list[PlannedRun], folder: Path) -> dict[str, Re
     return {record.model: record for record in ResultStore(folder).records()}
 
 
-@pytest.mark.parametrize(("task", "train", "epochs"), [("transfer", 0, 2), ("transfer1", 2, 4)])
-def test_a_record_says_what_was_trained_on(catalog, tmp_path, task, train, epochs):
+@pytest.mark.parametrize(("task", "train", "epochs", "steps"), [("transfer", 0, 2, 6), ("transfer1", 2, 4, 12)])
+def test_a_record_says_what_was_trained_on(catalog, tmp_path, task, train, epochs, steps):
     runs = planned(catalog, task=task)
     records = made(catalog, runs, tmp_path / "results")
     stid, last = records["stid"], records["last_value"]
@@ -65,6 +67,8 @@ def test_a_record_says_what_was_trained_on(catalog, tmp_path, task, train, epoch
     assert stid.audit.scaler_fitted_on == (0, 0)
     assert [epoch.epoch for epoch in stid.curve] == [*range(1, epochs + 1)]
     assert stid.audit.forecasts.largest < 1e-4
+    (group,) = Results([stid]).groups(SUITE).values()
+    assert f", {steps} training steps" in budget_note(group)
     assert (last.cost.epochs, last.counts.test) == (0, stid.counts.test)
     assert parse(dump(stid), "it") == stid
     trained = next(run for run in runs if run.model == "stid")
