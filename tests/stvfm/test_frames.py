@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
 from models import make_window, task_shape
-from stvfm_models import built
+from stvfm_models import BASE, built, make_model, opened
 from torch import Tensor
 
+from bench.runs.profiles import PROFILES
+from bench.types import Window
+from stvfm.config import Config
 from stvfm.frames import STIFFNESS, BaseMix, flow, motion, with_days
 
 
@@ -114,3 +118,28 @@ def test_days_before_are_read_by_the_settings_that_say_so_alone(changes: dict[st
     with torch.no_grad():
         assert torch.equal(model(window), model(other)) != reads
         assert reads or torch.equal(model(window), model(dataclasses.replace(window, past=None, past_clock=None)))
+
+
+EVERYTHING: dict[str, Any] = {
+    "days": True,
+    "motion": True,
+    "joined": True,
+    "depths": "all",
+    "series": True,
+    "base": "mixed",
+    "tuning": "norms",
+}
+
+
+@pytest.mark.parametrize("changes", [PROFILES["paper"].members["stvfm"] | {"depth": 1}, EVERYTHING], ids=str)
+@pytest.mark.parametrize(("history", "horizon", "channels"), [(1, 1, 1), (6, 3, 2), (3, 12, 1)])
+def test_with_all_switches_a_forecast_is_the_same_alone_and_in_a_batch_on_any_grid(
+    changes: dict[str, Any], history: int, horizon: int, channels: int
+) -> None:
+    shape = task_shape((5, 7), channels=channels, horizon=horizon, history=history)
+    model, window = opened(make_model(Config(**BASE | changes), shape)).eval(), make_window(shape, model="stvfm")
+    with torch.no_grad():
+        together = model(window)
+        alone = model(Window(**{name: tensor[1:2] for name, tensor in vars(window).items()}))
+    assert together.shape == (3, horizon, channels, 5, 7)
+    torch.testing.assert_close(together[1:2], alone, rtol=1e-4, atol=1e-5)
