@@ -23,6 +23,7 @@ from bench.catalog.cache import CacheError, build, stored, stored_identity, stor
 from bench.catalog.canonical import SYNTHETIC, canonical
 from bench.catalog.code import code_digest
 from bench.catalog.raw_files import digest_of, entries, files_below, may_be_imported
+from bench.catalog.reading import fill_cache_apart, reading_apart
 from bench.errors import BenchError, ConfigError, DataError, UnknownNameError
 from bench.plain_files import read_plain
 from bench.plain_text import one_line
@@ -215,6 +216,12 @@ class Catalog:
         return module.CARD, _synthetic().generate(module.CARD), f"{SYNTHETIC}{_synthetic().VERSION}"
 
     def _build(self, name: str, file: Path) -> SpatioTemporalData:
+        """Read and cache a data set; by a reader that is not ours in a process of its own, which it may end."""
+        registered = name in registry.dataset_names()
+        if registered and not registry.comes_with_the_project("dataset", name) and not reading_apart():
+            fill_cache_apart(name, self.data_dir, self.cache)
+            if (data := stored(file, self.card(name))) is not None:
+                return data
         return build(file, *self._read(name))
 
     def _cache_file(self, name: str, digests: dict[str, list[Any]]) -> Path:
@@ -268,10 +275,10 @@ def _by_plugin(name: str, read: Callable[[], RawSeries]) -> RawSeries:
     """What a plug-in's function gives.
 
     Raises:
-        DataError: If it raises what is no sentence of ours, or ends the process.
+        DataError: If it raises what is no sentence of ours, ends the process, or gives something else.
     """
     try:
-        return read()
+        series = read()
     except (BenchError, OSError):
         raise
     except (Exception, SystemExit) as error:
@@ -279,6 +286,9 @@ def _by_plugin(name: str, read: Callable[[], RawSeries]) -> RawSeries:
             f"the reader of '{name}' ended with {type(error).__name__}: {one_line(error)}; mend its file, or look "
             "whether the raw files are what its card says"
         ) from error
+    if not isinstance(series, RawSeries):
+        raise DataError(f"the reader of '{name}' returned {type(series).__name__}, wanted a RawSeries; mend its file")
+    return series
 
 
 def _synthetic() -> ModuleType:
