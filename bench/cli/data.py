@@ -26,6 +26,7 @@ from bench.cli.options import DataDir, Names, ResultsDir, open_catalog
 from bench.cli.terminal import Console
 from bench.clock import span
 from bench.errors import BenchError, ConfigError, DataError, UnknownNameError
+from bench.plain_text import counted
 
 if TYPE_CHECKING:
     from bench.catalog.data import Catalog
@@ -156,7 +157,8 @@ def import_file(
     console.print(escape(text), highlight=False)
     for doubt in doubts:
         console.print(f"[yellow]![/yellow] {escape(doubt)}", highlight=False)
-    console.print(escape(f"next: stbench data show {made.name} --data-dir {folder.parent}"), highlight=False)
+    where = f"{made.name} --data-dir {folder.parent}"
+    console.print(escape(f"next: stbench data show {where}, and stbench run --dataset {where}"), highlight=False)
 
 
 def _can_show(console: Console, signs: str) -> bool:
@@ -169,6 +171,8 @@ def _can_show(console: Console, signs: str) -> bool:
 
 def _listed(catalog: Catalog, name: str) -> tuple[str, ...]:
     """A data set's row, or as much of it as a broken one allows, with the reason."""
+    from bench.catalog.importing.summary import duration
+
     try:
         card, real = catalog.card(name), catalog.has_real(name)
     except BenchError as error:
@@ -176,7 +180,7 @@ def _listed(catalog: Catalog, name: str) -> tuple[str, ...]:
     state = "[green]real[/green]" if real else "[yellow]synthetic[/yellow]"
     shape = " x ".join(map(str, (len(card.channels), *card.grid)))
     step = span(card.interval) if card.yearly else str(card.interval)
-    length = _length(card) if card.yearly else f"{card.slots / card.slots_per_day:.3g}"
+    length = duration(card) if card.yearly else f"{card.slots / card.slots_per_day:.3g}"
     start = (card.start or "?")[:10]
     return escape(name), escape(card.title), shape, step, length, escape(start), state
 
@@ -317,8 +321,7 @@ def _grid(card: DatasetCard) -> str:
 
 
 def _span(card: DatasetCard) -> str:
-    return f"{card.slots} slots ({_length(card)}) from {card.start[:10] if card.start else 'an unknown day'}"
+    from bench.catalog.importing.summary import duration
 
-
-def _length(card: DatasetCard) -> str:
-    return f"{card.slots / card.slots_per_day:.3g} {'years' if card.yearly else 'days'}"
+    start = card.start[:10] if card.start else "an unknown day"
+    return f"{counted(card.slots, 'slot')} ({duration(card)}) from {start}"

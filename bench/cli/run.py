@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -208,5 +209,6 @@ def _finish(
     text = f"{counts}; tables (also as .tex and .csv): {tables or 'none yet'}"
     text += f"; figures (also as .pdf): {figures}" if figures else ""
     print_line(text)
-    print_line("all of it in one file to read: stbench report")
+    where = "" if options.results == Path("results") else f" --results {shlex.quote(str(options.results))}"
+    print_line(f"all of it in one file to read: stbench report{where}")
     return written

@@ -54,6 +54,17 @@ def test_an_imported_array_is_listed_shown_and_verified(shell: Shell) -> None:
     assert "readable, import-1" in shell.prints("verify", "citybus")
 
 
+@pytest.mark.parametrize(("slots", "told"), [(1, "1 slot (0.0417 days)"), (24, "24 slots (1 day)")])
+def test_one_slot_and_one_day_are_told_in_the_singular(shell: Shell, slots: int, told: str) -> None:
+    bus(shell)
+    np.save("bus.npy", np.ones((slots, 1, 3, 4)))
+    text = shell.prints("import", "bus.npy", "--card", "bus.toml")
+    assert told in text
+    assert text.endswith(
+        "next: stbench data show citybus --data-dir data, and stbench run --dataset citybus --data-dir data"
+    )
+
+
 def test_an_import_that_fails_says_why_and_is_not_listed(shell: Shell) -> None:
     bus(shell)
     np.save("bus.npy", np.zeros((5, 4, 3)))

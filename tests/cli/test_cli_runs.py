@@ -76,6 +76,7 @@ def test_run_writes_records_and_tables_and_a_second_run_does_nothing(suite, tmp_
     lines = first.stdout.strip().splitlines()
     assert "ranks mean nothing" in lines[0]
     assert lines[-1].startswith("For real numbers: the same command with --profile laptop ")
+    assert f"all of it in one file to read: python -m bench report --results {tmp_path / 'results'}" in lines
     assert "6 done, 0 already there, 0 failed" in first.stdout
     assert sum("✓" in line for line in lines) == 6
     before = tables(tmp_path / "results")

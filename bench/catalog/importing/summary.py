@@ -194,9 +194,14 @@ def _ratio(sums: Grid, counts: NDArray[np.int64]) -> Grid:
     return ratio
 
 
+def duration(card: DatasetCard) -> str:
+    """How long a data set lasts, such as "28 days", "1 day" or "2.5 years"."""
+    number, season = f"{card.slots / card.slots_per_day:.3g}", "year" if card.yearly else "day"
+    return f"{number} {season}" if number == "1" else f"{number} {season}s"
+
+
 def _head(card: DatasetCard, facts: Sequence[ChannelFacts]) -> str:
     missing, values = (sum(getattr(channel, part) for channel in facts) for part in ("missing", "values"))
-    seasons = f"{card.slots / card.slots_per_day:.3g} {'years' if card.yearly else 'days'}"
     slots = span(card.slots * card.interval) if card.yearly else f"{card.slots} of {counted(card.interval, 'minute')}"
     if card.start:
         ends = times_from(moment_of(card.start), card.interval, np.array([0, card.slots - 1]))
@@ -206,7 +211,7 @@ def _head(card: DatasetCard, facts: Sequence[ChannelFacts]) -> str:
         times = "unknown; say start in the card, or give the file a column of times"
     lines = (
         ("times", times),
-        ("slots", f"{slots}, {seasons}"),
+        ("slots", f"{slots}, {duration(card)}"),
         ("cells", f"{counted(card.grid[0], 'row')} x {counted(card.grid[1], 'column')}"),
         ("missing", f"{_percent(missing, missing + values)} ({missing} of {missing + values} values)"),
     )
