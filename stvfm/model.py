@@ -41,7 +41,8 @@ steps into their mean; so each of its D values has weights of its own (``pool``)
 token, and counts differ in size by orders of magnitude; so the head gets the root mean square of each token back
 (``amplitude``). A linear head tells cells and hours apart by a constant only; so a small MLP behind the tokens knows
 the cell and the calendar (``head``, ``identity``, ``calendar``). The history still reaches a forecast through the
-tokens: around the backbone go their amplitude, one number each, and the last value (``residual``).
+tokens: around the backbone go their amplitude, one number each, and the last value (``residual``), with ``base=mixed``
+the days before as well.
 
 Without ``places`` (no space in TATA) and without ``identity`` nothing that is trained depends on the grid, so that
 weights of one city can be those of another; the place is then known by the positions of the backbone alone.
