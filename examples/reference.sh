@@ -78,6 +78,9 @@ run more_controls --suite controls "${cities[@]}"
 run more_seeds --suite controls "${cities[@]}" --variant "pre-trained, frozen" --variant "no backbone" \
     --variant "random, frozen" --variant "one trained block" --seed 3 --seed 4 --seed 5
 
+# Trained on other cities.
+run transfer --suite transfer --dataset bikenyc --dataset taxinyc --dataset taxinyc2
+
 # Long horizons.
 run long_term --suite long_term "${two[@]}" --model last_value --model window_mean --model historical_average \
     --model seasonal_naive_day --model seasonal_naive_week --model dlinear --model stid --model stnorm --model unet \
