@@ -16,15 +16,19 @@ from bench.cli.terminal import Console
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="A name, or the path of a file such as ./mine.py.")],
+    name: Annotated[str, typer.Argument(help="A name, the path of a file such as ./mine.py, or a run's id.")],
     data_dir: DataDir = None,
     results: ResultsDir = Path("results"),
     as_json: AsJson = False,
 ) -> None:
-    """Show a model's settings with their search space, or a data set's card."""
+    """Show a model's settings with their search space, a data set's card, or the record of a run with its audit."""
     from bench.catalog import registry
+    from bench.cli.show_record import names_a_record, show_record
     from bench.errors import UnknownNameError
 
+    if names_a_record(name):
+        show_record(name, results, as_json=as_json)
+        return
     catalog, name = open_catalog(data_dir, results), _name_of(name)
     known_model = name in registry.model_names()
     if not known_model and name not in catalog.names():

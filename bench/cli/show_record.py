@@ -1,0 +1,118 @@
+"""What ``show`` prints of the record of one run: what was run on what, its scores, and what its audit found."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from rich.markup import escape
+from rich.table import Table
+
+from bench.cli.console import print_json
+from bench.cli.terminal import Console
+from bench.errors import StoreError
+from bench.plain_text import counted
+
+if TYPE_CHECKING:
+    from bench.records.record import Audit, DoneRun, Record
+
+RUN_ID: Final = re.compile(r"[0-9a-f]{16}\.[0-9a-f]{12}")
+
+
+def names_a_record(text: str) -> bool:
+    """Whether a text is a run's id or the path of a record."""
+    return RUN_ID.fullmatch(text) is not None or text.endswith(".json")
+
+
+def show_record(text: str, results: Path, *, as_json: bool = False) -> None:
+    """Print the record of a run.
+
+    Args:
+        text: The run's id, or the path of its record.
+        results: Where a record is looked for by its id.
+        as_json: Whether the whole record is printed.
+
+    Raises:
+        StoreError: If there is none, or it cannot be read.
+    """
+    from bench.records.record import dump
+
+    record = _read(_path_of(text, results))
+    if as_json:
+        print_json(json.loads(dump(record)))
+        return
+    table = Table("fact", "value", title=f"run {record.run_id}")
+    for name, value in _facts(record):
+        table.add_row(name, escape(value))
+    Console().print(table)
+
+
+def _path_of(text: str, results: Path) -> Path:
+    if text.endswith(".json"):
+        return Path(text)
+    for path in sorted((results / "runs").glob(f"*/*/{text}*.json")):
+        return path
+    raise StoreError(f"{results} holds no record of the run {text}; --results DIR names another folder")
+
+
+def _read(path: Path) -> Record:
+    from bench.plain_files import read_plain
+    from bench.records.record import parse
+
+    try:
+        return parse(read_plain(path), path)
+    except OSError as error:
+        raise StoreError(f"the record {path} cannot be read ({error.strerror or error}); check its path") from error
+
+
+def _facts(record: Record) -> Iterator[tuple[str, str]]:
+    """Names and texts, the most wanted first."""
+    spec, data = record.spec, record.spec.data
+    yield "model", f"{record.model}, seed {record.seed}, profile {record.label.profile}"
+    yield "data set", f"{data.name}, {'synthetic' if data.synthetic else 'real'}, sha256 {data.sha256}"
+    yield "task", f"{spec.task.name}: {spec.task.history} → {spec.task.horizon} steps, protocol {spec.task.protocol}"
+    yield "changed settings", ", ".join(f"{name}={value}" for name, value in record.label.overrides.items()) or "none"
+    yield "weights", " ".join(filter(None, (spec.weights, spec.weights_sha256)))
+    if record.status == "failed":
+        yield "failed", str(record.error)
+    else:
+        yield from _outcome(record)
+    facts = (record.environment.device, record.environment.system, f"commit {record.environment.commit or 'unknown'}")
+    yield "made on", ", ".join(filter(None, facts))
+
+
+def _outcome(record: DoneRun) -> Iterator[tuple[str, str]]:
+    """The scores, and what the audit found."""
+    from bench.metrics import METRICS
+    from bench.records.channels import value
+
+    for split, scores in record.scores.items():
+        for cut, channel in record.cuts.items():
+            known = [(metric.label, value(scores.get(name), channel)) for name, metric in METRICS.items()]
+            texts = [f"{label} {number:.6g}" for label, number in known if number is not None]
+            yield " ".join(filter(None, (split, cut))), ", ".join(texts)
+    counts = record.counts
+    yield "scored windows", f"{counts.test} of test" + ("" if record.external else f", {counts.val} of validation")
+    if record.audit is None:
+        yield "audit", "none: the forecasts were made elsewhere"
+    else:
+        yield from _audit(record.audit)
+
+
+def _audit(audit: Audit) -> Iterator[tuple[str, str]]:
+    """How far the forecasts differ when they are made again, and what scaler and splits have seen."""
+    if (forecasts := audit.forecasts) is None:
+        yield "audit", "of the windows alone: the record is of an earlier version"
+    else:
+        again = f"largest difference {forecasts.largest:.3g}, allowed {forecasts.tolerance:g}"
+        copy = {"process": "in a process of its own", "copy": "beside the scored model"}[forecasts.fresh_in]
+        yield "audit: made again", f"{counted(forecasts.windows, 'window')}, {again}; fresh copy: {copy}"
+    fitted, train, test = (
+        f"{ends[0]} to {ends[1]}" if ends[0] < ends[1] else "those of other data sets"
+        for ends in (audit.scaler_fitted_on, audit.split.train, audit.split.test)
+    )
+    yield "audit: slots", f"scaler fitted on {fitted}; train {train}, test {test}"
+    yield "audit: test opened", counted(audit.test_reads, "time")

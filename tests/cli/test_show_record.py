@@ -1,0 +1,67 @@
+"""``show`` of a run: its scores and its audit, from its record alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from records import record
+from typer.testing import CliRunner
+
+from bench.cli.app import app
+from bench.errors import StoreError
+from bench.records.record import dump
+from bench.records.store import ResultStore
+
+
+def shown(*words: object) -> str:
+    """What the command prints, on one line."""
+    answer = CliRunner().invoke(app, ["show", *map(str, words)], catch_exceptions=False)
+    return " ".join(answer.output.split())
+
+
+def test_a_run_is_shown_by_its_id_and_by_the_path_of_its_record(tmp_path: Path) -> None:
+    made = record(mae=1.25)
+    ResultStore(tmp_path).write(made)
+    (path,) = tmp_path.rglob(f"{made.run_id}.json")
+    by_id, by_path = shown(made.run_id, "--results", tmp_path), shown(path)
+    assert by_id == by_path
+    assert made.spec.data.sha256 in by_id
+    assert "MAE 1.25" in by_id
+    assert made.audit is not None
+    assert made.audit.forecasts is not None
+    assert f"largest difference {made.audit.forecasts.largest:.3g}, allowed" in by_id
+    start, stop = made.audit.scaler_fitted_on
+    assert f"scaler fitted on {start} to {stop}" in by_id
+
+
+def test_a_failed_run_is_shown_with_its_reason(tmp_path: Path) -> None:
+    made = record(failed=True)
+    ResultStore(tmp_path).write(made)
+    assert str(made.error) in shown(made.run_id, "--results", tmp_path)
+
+
+def test_the_json_of_a_run_is_its_whole_record(tmp_path: Path) -> None:
+    made = record()
+    ResultStore(tmp_path).write(made)
+    answer = CliRunner().invoke(app, ["show", made.run_id, "--results", str(tmp_path), "--json"])
+    assert json.loads(answer.output) == json.loads(dump(made))
+
+
+def test_an_audit_that_is_not_there_is_said(tmp_path: Path) -> None:
+    made = record()
+    assert made.audit is not None
+    older = msgspec.structs.replace(made, audit=msgspec.structs.replace(made.audit, forecasts=None))
+    ResultStore(tmp_path).write(older)
+    assert "of the windows alone" in shown(made.run_id, "--results", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("0" * 16 + "." + "0" * 12, "holds no record of the run 0{16}.0{12}"), ("gone.json", "cannot be read")],
+)
+def test_a_run_that_is_not_there_is_one_sentence(tmp_path: Path, name: str, message: str) -> None:
+    with pytest.raises(StoreError, match=message):
+        shown(name, "--results", tmp_path)
