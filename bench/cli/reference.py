@@ -76,10 +76,9 @@ def _taken(folder: Path, results: Path) -> str:
         raise ConfigError(f"there is no folder {folder}; --take wants a results folder")
     opened = open_results(folder, None)
     good = takable(opened)
-    return (
-        f"{folder}: {counted(take(good, results), 'run')} taken, {len(opened.runs) - len(good)} left out, the others "
-        "were there"
-    )
+    new = take(good, results)
+    others = f"{len(good) - new} already there, {len(opened.runs) - len(good)} left out"
+    return f"{folder}: {counted(new, 'run')} taken, {others}"
 
 
 def _differing(document: Path | None, opened: Results, link: str) -> list[Path]:

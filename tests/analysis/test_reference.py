@@ -168,7 +168,7 @@ def test_the_command_takes_writes_and_checks(tmp_path, no_figures, todays):
     document.write_text(PLACE, encoding="utf-8")
     given = ("--results", folder, "--document", document)
     written = stbench(*given, "--take", source)
-    assert f"{len(few())} runs taken, 1 left out" in written.output, written.output
+    assert f"{len(few())} runs taken, 0 already there, 1 left out" in written.output, written.output
     assert "(equivalent) on bikenyc" in " ".join(document.read_text(encoding="utf-8").split())
     assert stbench(*given, "--check").exit_code == 0
     for path in (changed := (folder / "tables" / "controls.csv", folder / README, document)):
