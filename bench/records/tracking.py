@@ -144,7 +144,7 @@ class Tracker:
         self._feed.post(start)
 
     def epoch(self, run: Followed, row: Mapping[str, Any]) -> None:
-        self._epochs[run.run_id].append(Epoch(**row))
+        self._epochs[run.run_id].append(Epoch(**{**row, "epoch": int(row["epoch"])}))  # a server takes no 1.0
         if time.monotonic() - self._flushed < FLUSH_S:
             return
         waiting = {run_id: rows for run_id, rows in self._epochs.items() if rows}

@@ -28,5 +28,5 @@ def plan_of(made: Record) -> Plan:
 def follow(tracker: Tracker | TrackerBeside, made: Record) -> None:
     tracker.run_started(plan_of(made))
     for row in made.curve if isinstance(made, DoneRun) else ():
-        tracker.epoch(plan_of(made), msgspec.to_builtins(row))
+        tracker.epoch(plan_of(made), {name: float(value) for name, value in msgspec.to_builtins(row).items()})
     tracker.run_finished(plan_of(made), made)
