@@ -92,9 +92,9 @@ class Model(nn.Module):
             raise ConfigError(f"{config.mae} has no pre-trained weights; say model.mae=vit_mae_base, or weights=random")
         if config.period == "day" and {*DAYS_BACK} - {*shape.days_back}:
             raise ConfigError(
-                "VisionTS paints the seven days before as neighbouring columns, and steps of weeks or months have none, "
-                "or this task withholds some of them; leave the model out, or say model.period=none, which paints the "
-                "history"
+                "VisionTS paints the seven days before as neighbouring columns, and steps of weeks or months have "
+                "none, or this task withholds some of them; leave the model out, or say model.period=none, which "
+                "paints the history"
             )
         past, ahead = (len(DAYS_BACK), 1) if config.period == "day" else (shape.history, shape.horizon)
         self.canvas = Canvas(size, config.align, past, ahead)
