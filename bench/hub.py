@@ -180,14 +180,14 @@ def _place(source: Source, target: Path | None, digest: str) -> Path:
 
 @contextmanager
 def _bar(source: Source, size: int | None, progress: Progress | None) -> Iterator[Progress]:
-    """The listener, or a bar of the hub's client."""
+    """The listener, or a bar of the hub's client; none without a terminal."""
     if progress is not None:
         yield progress
         return
     from huggingface_hub import utils
 
     made: Any = utils  # which exports its bar, but does not say so
-    with made.tqdm(desc=str(source), total=size, unit="B", unit_scale=True) as bar:
+    with made.tqdm(desc=str(source), total=size, unit="B", unit_scale=True, disable=None) as bar:
 
         def told(done: int, _: int | None) -> None:
             bar.update(done - bar.n)

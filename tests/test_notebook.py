@@ -47,7 +47,9 @@ def test_the_notebook_draws_its_own_model_beside_two_baselines(
     names: dict[str, object] = {"__name__": "__main__"}
     for cell in cells("code"):
         exec(compile(cell, "notebook", "exec"), names)  # noqa: S102 - our own
-    assert capsys.readouterr().out.count("on bikenyc (synthetic data), seed 0: MAE ") == len(MODELS)
+    assert capsys.readouterr().out.count(
+        "on bikenyc (synthetic data, quick profile, not to be quoted), seed 0: MAE "
+    ) == len(MODELS)
     (axes,) = pyplot.gcf().axes
     assert {label.get_text() for label in axes.get_xticklabels()} == MODELS
     assert all(bar.get_height() > 0 for bar in axes.patches)

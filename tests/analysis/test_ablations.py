@@ -56,7 +56,7 @@ QUIET: tuple[tuple[dict[str, Any], tuple[str, ...]], ...] = (  # the first forec
     ({"recompute": True}, ("backbone",)),
     ({"dropout": 0.4}, ()),
 )
-ELSEWHERE = {"patch", "backbone", "weights", "colours"}  # each has tests of its own
+ELSEWHERE = {"patch", "backbone", "weights", "colours", "places"}  # each has tests of its own
 
 
 def test_every_setting_has_a_test() -> None:

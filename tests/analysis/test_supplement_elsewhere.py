@@ -42,7 +42,7 @@ def made_again(checkout: Path, home: Path, command: str, **variables: str) -> su
 @pytest.fixture
 def unpacked(tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The supplement of a model and a data set of the user's own, whose files are gone."""
-    monkeypatch.delenv(own_files.VARIABLE, raising=False)
+    monkeypatch.setenv(own_files.VARIABLE, "")
     for name, text in {"mine": TEXT, "parts": "def kept(x): return x\n"}.items():
         (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
     asked = {"datasets": ["tiny"], "seeds": [0], "settings": SMALL, "data_dir": tiny, "results": tmp_path / "results"}

@@ -37,7 +37,7 @@ def rewritten(project: Project, file: str, old: str, new: str) -> str:
     [
         ("bench/settings.py", "slots * 70 // 100", "70 * slots // 100"),
         ("baselines/_language.py", "sys.maxsize", "(sys.maxsize)*1"),
-        ("baselines/stid.py", "4 * config.width", "config.width * 4"),
+        ("baselines/stid.py", "(3 + config.identity) * config.width", "config.width * (3 + config.identity)"),
         ("datasets/_io.py", "[:200]", "[0:200]"),
     ],
 )

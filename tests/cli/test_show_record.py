@@ -18,7 +18,7 @@ from bench.records.store import ResultStore
 
 def shown(*words: object) -> str:
     """What the command prints, on one line."""
-    answer = CliRunner().invoke(app, ["show", *map(str, words)], catch_exceptions=False)
+    answer = CliRunner().invoke(app, ["show", *map(str, words)], catch_exceptions=False, env={"COLUMNS": "300"})
     return " ".join(answer.output.split())
 
 

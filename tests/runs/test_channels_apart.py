@@ -12,6 +12,7 @@ from builders import make_data
 
 from bench import evaluate
 from bench.catalog import registry
+from bench.cities import City
 from bench.context import RunContext
 from bench.records.arrays import values_of
 from bench.records.record import dump, parse
@@ -70,7 +71,7 @@ def test_the_best_epoch_is_chosen_by_all_channels_alike() -> None:
     context = RunContext(seed=0, device=CPU)
     module = registry.load("model", "dlinear")
     trainer = Trainer(make_model(module, {}, task.shape, CPU), task, TrainSettings(epochs=1), context)
-    trainer.model = model
+    trainer.cities = (City(model, task),)
     assert trainer._validate()[0] == pytest.approx(wanted)
     assert validation_mae(trainer.progress, model, task, TrainSettings()) == pytest.approx(wanted)
 

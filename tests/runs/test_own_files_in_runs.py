@@ -45,7 +45,8 @@ def make():
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with files of the user's own; the variable lists nothing."""
-    monkeypatch.delenv(own_files.VARIABLE, raising=False)
+    monkeypatch.setenv(own_files.VARIABLE, "")  # so that it is put back as it was, whatever a test lists
+    monkeypatch.delenv(own_files.VARIABLE)
     home = tmp_path / "home"
     home.mkdir()
     for name, text in {"mine": GOOD, "parts": "def kept(x): return x\n", "bad": BAD, "harbour": DATA}.items():

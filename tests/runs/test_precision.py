@@ -109,7 +109,7 @@ def test_a_model_of_ones_own_has_the_precision_of_its_device(gpu, catalog):
     selection = Selection(datasets=("tiny",), seeds=(0,))
     own = own_model(Own)
     for device, name in (("cpu", "fp32"), ("cuda", "bf16")):
-        assert plan_own("Own", own.Config, selection, catalog, "0" * 12, device).spec.train.precision == name
+        assert plan_own("Own", own.Config, selection, catalog, lambda _: "0" * 12, device).spec.train.precision == name
 
 
 @pytest.mark.parametrize("device", ["cpu", "auto"])
