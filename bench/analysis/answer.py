@@ -60,7 +60,8 @@ class Answer:
 def answer(results: Results) -> Answer | None:
     """Of the group with the most comparisons in a profile that lets something be claimed; None without one.
 
-    Nothing is an answer where the suite's first reference is missing.
+    Nothing is an answer where the suite's first reference is missing, or no difference may be quoted, as on synthetic
+    data.
     """
     suite = next((suite for suite in results.suites if suite.name == CONTROLS), None)
     if suite is None:
@@ -71,4 +72,5 @@ def answer(results: Results) -> Answer | None:
         return None
     known = {method.name: method for method in groups[key].methods}
     methods = tuple(known[name] for name in ASKED if name in known)
-    return Answer(suite=suite, key=key, compared=groups[key], methods=methods) if methods else None
+    judged = methods and any(groups[key].counts(methods).values())
+    return Answer(suite=suite, key=key, compared=groups[key], methods=methods) if judged else None

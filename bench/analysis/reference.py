@@ -87,7 +87,7 @@ def takable(results: Results) -> list[DoneRun]:
         and not (run.stale or run.record.external or run.record.spec.data.synthetic)
         and run.record.label.profile != "quick"
         and registry.comes_with_the_project("model", run.record.model)
-        and registry.comes_with_the_project("dataset", run.record.dataset)
+        and all(registry.comes_with_the_project("dataset", data.name) for data in run.record.spec.datasets)
     ]
 
 

@@ -99,7 +99,9 @@ def _problem(catalog: Catalog, target: str, source: str) -> str:
     if catalog.identity(target).sha256 == catalog.identity(source).sha256:
         return "it holds the same numbers"
     if _shared(one, other) == OTHER_DAYS and not _apart(catalog.load(target), catalog.load(source)):
-        return f"both are measurements of {one.source} in {one.city}, and days of one may be in the other"
+        alike = f"both are measurements of {one.source} in {one.city}"
+        unknown = f"both are of {one.city} and one names no source"
+        return f"{alike if one.source and other.source else unknown}, and days of one may be in the other"
     return ""
 
 
@@ -118,10 +120,13 @@ def _cards_differ(one: DatasetCard, other: DatasetCard) -> str:
 
 
 def _shared(one: DatasetCard, other: DatasetCard) -> str:
-    """What two data sets have in common, by their cards; empty if nothing."""
+    """What two data sets have in common, by their cards; empty if nothing.
+
+    Those of one city may be the same measurements unless both cards name a source, and not the same one.
+    """
     if not one.city or one.city != other.city:
         return ""
-    return OTHER_DAYS if "" != one.source == other.source else SAME_CITY
+    return SAME_CITY if one.source and other.source and one.source != other.source else OTHER_DAYS
 
 
 def _apart(one: SpatioTemporalData, other: SpatioTemporalData) -> bool:

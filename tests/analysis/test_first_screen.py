@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from figures import caption
+from msgspec import structs
 from records import record, results_of
 from reference_runs import CONTROLS, DATASETS, reference_runs
 
@@ -32,6 +35,14 @@ def screen(**choices):
 )
 def test_the_answer_in_a_word_follows_from_the_verdicts(controls, spread, said):
     assert screen(controls=controls, spread=spread).startswith(f"{said} ")
+
+
+def test_nothing_is_an_answer_where_no_difference_may_be_quoted():
+    made = [
+        structs.replace(run, spec=structs.replace(run.spec, data=replace(run.spec.data, synthetic=True)))
+        for run in reference_runs(controls=BETTER)
+    ]
+    assert answer(results_of(made)) is None
 
 
 def test_the_sentence_has_the_differences_their_intervals_and_the_verdicts():

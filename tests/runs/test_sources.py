@@ -29,6 +29,7 @@ FACTS = {
     "same_source_elsewhere": {"city": "There", "source": "Meter"},
     "later": {"city": "Here", "source": "Meter", "start": "2020-01-08T00:00"},
     "overlapping": {"city": "Here", "source": "Meter", "start": "2020-01-07T00:00"},
+    "without_source": {"city": "Here"},
     "undated": {"city": "Here", "source": "Meter", "start": None},
 }
 FITTING = ["later", "other_names", "same_city", "same_source_elsewhere", "without_domain"]
@@ -77,6 +78,7 @@ def test_a_task_without_sources_looks_at_no_other_data_set(world):
         ("speeds", "it is of road speed, wanted some flow"),
         ("units", "its channels are in trips, km/h, wanted trips, trips"),
         ("overlapping", "both are measurements of Meter in Here, and days of one may be in the other"),
+        ("without_source", "both are of Here and one names no source, and days of one may be in the other"),
         ("undated", "days of one may be in the other"),
     ],
 )
