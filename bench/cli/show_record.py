@@ -74,6 +74,8 @@ def _facts(record: Record) -> Iterator[tuple[str, str]]:
     yield "model", f"{record.model}, seed {record.seed}, profile {record.label.profile}"
     yield "data set", f"{data.name}, {'synthetic' if data.synthetic else 'real'}, sha256 {data.sha256}"
     yield "task", f"{spec.task.name}: {spec.task.history} → {spec.task.horizon} steps, protocol {spec.task.protocol}"
+    if spec.sources:
+        yield "trained before on", ", ".join(source.name for source in spec.sources)
     yield "changed settings", ", ".join(f"{name}={value}" for name, value in record.label.overrides.items()) or "none"
     yield "weights", " ".join(filter(None, (spec.weights, spec.weights_sha256)))
     if record.status == "failed":
@@ -99,11 +101,14 @@ def _outcome(record: DoneRun) -> Iterator[tuple[str, str]]:
     if record.audit is None:
         yield "audit", "none: the forecasts were made elsewhere"
     else:
-        yield from _audit(record.audit)
+        yield from _audit(record.audit, trained=counts.train > 0)
 
 
-def _audit(audit: Audit) -> Iterator[tuple[str, str]]:
-    """How far the forecasts differ when they are made again, and what scaler and splits have seen."""
+def _audit(audit: Audit, *, trained: bool) -> Iterator[tuple[str, str]]:
+    """How far the forecasts differ when they are made again, and what scaler and splits have seen.
+
+    ``trained`` says whether any window of the data set itself was trained on.
+    """
     if (forecasts := audit.forecasts) is None:
         yield "audit", "of the windows alone: the record is of an earlier version"
     else:
@@ -111,8 +116,8 @@ def _audit(audit: Audit) -> Iterator[tuple[str, str]]:
         copy = {"process": "in a process of its own", "copy": "beside the scored model"}[forecasts.fresh_in]
         yield "audit: made again", f"{counted(forecasts.windows, 'window')}, {again}; fresh copy: {copy}"
     fitted, train, test = (
-        f"{ends[0]} to {ends[1]}" if ends[0] < ends[1] else "those of other data sets"
-        for ends in (audit.scaler_fitted_on, audit.split.train, audit.split.test)
+        f"{start} to {stop}" for start, stop in (audit.scaler_fitted_on, audit.split.train, audit.split.test)
     )
-    yield "audit: slots", f"scaler fitted on {fitted}; train {train}, test {test}"
+    fitted = fitted if audit.scaler_fitted_on[1] else "those of other data sets"
+    yield "audit: slots", f"scaler fitted on {fitted}; train {train if trained else 'none'}, test {test}"
     yield "audit: test opened", counted(audit.test_reads, "time")

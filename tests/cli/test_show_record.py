@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -65,3 +66,21 @@ def test_an_audit_that_is_not_there_is_said(tmp_path: Path) -> None:
 def test_a_run_that_is_not_there_is_one_sentence(tmp_path: Path, name: str, message: str) -> None:
     with pytest.raises(StoreError, match=message):
         shown(name, "--results", tmp_path)
+
+
+def test_what_a_run_was_trained_on_before_is_said_and_that_it_saw_nothing_of_its_own(tmp_path: Path) -> None:
+    made, change = record(), msgspec.structs.replace
+    assert made.audit is not None
+    sources = (replace(made.spec.data, name="taxinyc"), replace(made.spec.data, name="taxinyc2"))
+    spec = change(made.spec, sources=sources)
+    zero = change(
+        made,
+        spec=spec,
+        run_id=f"{spec.spec_id}.{made.code}",
+        counts=change(made.counts, train=0),
+        audit=change(made.audit, scaler_fitted_on=(0, 0)),
+    )
+    ResultStore(tmp_path).write(zero)
+    text = shown(zero.run_id, "--results", tmp_path)
+    assert "trained before on │ taxinyc, taxinyc2" in text
+    assert "scaler fitted on those of other data sets; train none, test " in text
