@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.catalog.imported import doubt_about_units, read_imported
-from bench.clock import MONTH, moment_of, slot_of_year, span, times_from
+from bench.clock import MONTH, moment_of, slot_of_year, times_from
 from bench.mapped import in_pieces
 from bench.plain_text import counted
 from bench.types import DatasetCard, RawSeries
@@ -202,7 +202,8 @@ def duration(card: DatasetCard) -> str:
 
 def _head(card: DatasetCard, facts: Sequence[ChannelFacts]) -> str:
     missing, values = (sum(getattr(channel, part) for channel in facts) for part in ("missing", "values"))
-    slots = span(card.slots * card.interval) if card.yearly else f"{card.slots} of {counted(card.interval, 'minute')}"
+    step = "month" if card.interval == MONTH else "week"
+    slots = counted(card.slots, step) if card.yearly else f"{card.slots} of {counted(card.interval, 'minute')}"
     if card.start:
         ends = times_from(moment_of(card.start), card.interval, np.array([0, card.slots - 1]))
         first, last = (time.astype("datetime64[s]").item() for time in ends)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from desk import Desk
@@ -11,6 +13,7 @@ from bench import mapped
 from bench.catalog.imported import read_imported
 from bench.catalog.importing import import_array
 from bench.catalog.importing.summary import ChannelFacts, doubts, facts_of, text_of
+from bench.clock import MONTH, WEEK
 from bench.types import DatasetCard
 
 
@@ -44,6 +47,16 @@ def test_facts_are_those_of_a_slow_loop_in_pieces_too(desk: Desk, monkeypatch: p
         np.testing.assert_allclose(channel.cell_means, np.nanmean(x, axis=0))
         turned = np.roll(x, 24, axis=0)  # the first slot is noon
         np.testing.assert_allclose(channel.profile, [np.nanmean(turned[slot::48]) for slot in range(48)])
+
+
+@pytest.mark.parametrize(
+    ("interval", "slots", "words"),
+    [(WEEK, 487, "487 weeks, 9.37 years"), (MONTH, 12, "12 months, 1 year"), (WEEK, 1, "1 week, 0.0192 years")],
+)
+def test_weeks_and_months_are_counted_as_what_they_are(desk: Desk, interval: int, slots: int, words: str) -> None:
+    card, facts = known(desk, rhythm())
+    yearly = dataclasses.replace(card, interval=interval, slots=slots)
+    assert f"slots    {words}" in text_of(yearly, facts)
 
 
 def test_text_tells_times_cells_shares_and_ranges(desk: Desk) -> None:
