@@ -16,6 +16,13 @@
 
 set -uo pipefail
 
+for step in ${STEPS:-}; do
+    grep -q "^run $step " "$0" || {
+        echo "there is no step '$step'; known: $(sed -n 's/^run \([a-z_0-9]*\) .*/\1/p' "$0" | paste -sd ' ')" >&2
+        exit 2
+    }
+done
+
 program=${STBENCH:-stbench} # in a container "apptainer exec stbench.sif stbench"
 end=$(($(date +%s) + $(awk -v hours="${HOURS:-876000}" 'BEGIN { printf "%d", hours * 3600 }')))
 given=("$@")

@@ -93,3 +93,9 @@ def test_it_ends_when_the_time_is_over_and_says_where_it_goes_on(drive):
     answer, commands = drive("exec sleep 60", HOURS="0.0006", STEPS="light controls")
     assert (answer.returncode, len(commands)) == (0, 1)
     assert "the time is over in 'light'; the same command goes on there" in answer.stderr
+
+
+def test_an_unknown_step_is_refused_before_anything_is_run(drive):
+    answer, commands = drive("exit 0", STEPS="light control")
+    assert (answer.returncode, commands) == (2, [])
+    assert "there is no step 'control'; known: light controls published" in answer.stderr
