@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,7 +53,7 @@ def reference(
     with console.status("reading the records") as status, letters_told():
         opened = open_results(results, None)
         files = made.reference_files(opened, results, status.update)
-    stale, link = made.stale(opened), results.as_posix()
+    stale, link = made.stale(opened), _link(results, document)
     for name in stale:
         print_line(f"stale: {name}; run it again, or declare the code equal in bench/catalog/equal_code.toml")
     if not check:
@@ -66,6 +67,11 @@ def reference(
         print_line(f"{path} differs from the records; 'stbench reference' writes it anew")
     print_line(f"checked {counted(len(files), 'file')} against {counted(len(opened.runs), 'run')} in {results}")
     raise typer.Exit(1 if differing or stale else 0)
+
+
+def _link(results: Path, document: Path | None) -> str:
+    """The folder as a document names it, from its own folder on, wherever the command is given."""
+    return Path(os.path.relpath(results, document.parent if document else Path())).as_posix()
 
 
 def _taken(folder: Path, results: Path) -> str:

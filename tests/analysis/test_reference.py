@@ -179,6 +179,7 @@ def test_the_command_takes_writes_and_checks(tmp_path, no_figures, todays):
     written = stbench(*given, "--take", source)
     assert f"{len(few())} runs taken, 0 already there, 1 left out" in written.output, written.output
     assert "(equivalent) on bikenyc" in " ".join(document.read_text(encoding="utf-8").split())
+    assert "](reference/README.md)" in document.read_text(encoding="utf-8")
     assert stbench(*given, "--check").exit_code == 0
     for path in (changed := (folder / "tables" / "controls.csv", folder / README, document)):
         path.write_text(path.read_text(encoding="utf-8").replace("1.0", "1.1"), encoding="utf-8")
