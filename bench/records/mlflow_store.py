@@ -108,9 +108,7 @@ class MlflowStore:
         assert self._locks is not None  # noqa: S101 - it was opened for writing
         with self._alone():
             for run in search(self._client, self.experiment, f"tags.`{KIND}` = 'command' and {RUNNING}"):
-                if run.data.tags.get(HOME) == self._home and not is_locked(
-                    self._lock_of(run.data.tags.get(COMMAND, ""))
-                ):
+                if run.data.tags.get(HOME) == self._home and self._was_killed(run):
                     self._client.set_terminated(run.info.run_id, "KILLED")
             name = uuid.uuid4().hex
             lock = FileLock(self._lock_of(name))
@@ -224,6 +222,11 @@ class MlflowStore:
     def _is_running(self, mlflow_id: str) -> bool:
         run = self._client.get_run(mlflow_id)
         return bool(run.info.status == "RUNNING" and run.info.lifecycle_stage == "active")
+
+    def _was_killed(self, command: Run) -> bool:
+        """Whether nothing will close a command's run; one that ends closes it first and gives its lock back then."""
+        lock = self._lock_of(command.data.tags.get(COMMAND, ""))
+        return not is_locked(lock) and self._is_running(command.info.run_id)
 
     def _lock_of(self, name: str) -> Path:
         """Held by a command for as long as its process lives."""

@@ -11,6 +11,7 @@ import pytest
 from records import record
 from tracked import follow, plan_of
 
+from bench.files import is_locked
 from bench.records.mlflow_address import default_uri
 from bench.records.mlflow_store import Command, MlflowStore
 from bench.records.record import Record
@@ -63,6 +64,22 @@ def test_a_command_is_a_parent_with_its_tables_and_what_it_ran_are_its_children(
     (kept,) = (results / "mlartifacts" / parent.info.run_id).rglob("*.md")
     assert (kept.parent.name, kept.read_text(encoding="utf-8")) == ("tables", "a table")
     assert records_from(default_uri(results)) == sorted([one, other], key=lambda a: a.run_id)
+
+
+def test_a_command_that_ends_while_another_begins_is_not_called_killed(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = MlflowStore.open(default_uri(results), results)
+    first = store.begin(RUN)
+
+    def ended_meanwhile(lock: Path) -> bool:
+        first.end("FINISHED", {})
+        return is_locked(lock)
+
+    monkeypatch.setattr("bench.records.mlflow_store.is_locked", ended_meanwhile)
+    store.begin(RUN).end("FINISHED", {})
+    parents, _ = runs_of(results)
+    assert [parent.info.status for parent in parents] == ["FINISHED", "FINISHED"]
 
 
 def test_a_run_says_its_data_set_source_user_and_what_it_is_found_by(results: Path) -> None:
