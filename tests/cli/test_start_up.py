@@ -87,5 +87,5 @@ def test_the_line_of_the_quick_profile_names_the_limits_that_there_are(tiny: Pat
         selection = Selection(models=("stid",), datasets=("tiny",), overrides=overrides)
         return run_command._quick(plan(load_suite("short_term"), selection, catalog))
 
-    assert line() == "profile quick: at most 5 training steps, 17 scored windows, so ranks mean nothing"
+    assert line() == "profile quick: at most 5 training steps, 13 scored windows, so ranks mean nothing"
     assert line("task.scored=0", "train.steps_per_epoch=0") == "profile quick: ranks mean nothing"

@@ -118,7 +118,7 @@ def test_the_planned_work_of_few_scored_windows_is_that_of_its_record(catalog, t
     Runner(catalog, tmp_path / "results", CPU).run(runs)
     (record,) = ResultStore(tmp_path / "results").records()
     counts = record.counts
-    assert (counts.val, counts.test) == (17, 17)
+    assert (counts.val, counts.test) == (13, 13)
     assert (counts.val_there, counts.test_there) == (55, 55)
     assert planned_work(runs[0], {"tiny": catalog.shape("tiny")}, trained=True) == record.cost.work
 

@@ -110,7 +110,7 @@ def test_a_record_says_all_that_a_reader_needs(runner, make_plan):
     assert values_of(day.absolute).sum() == pytest.approx(absolute.sum())
     audit = record.audit
     assert audit.test_reads == 1
-    assert (audit.forecasts.windows, audit.forecasts.draws, audit.forecasts.fresh_in) == (5, 0, "process")
+    assert (audit.forecasts.windows, audit.forecasts.draws, audit.forecasts.fresh_in) == (4, 0, "process")
     assert audit.forecasts.largest < 1e-5
     assert audit.scaler_fitted_on == (0, 280)
     assert len(audit.checkpoint_sha256) == 64

@@ -51,7 +51,7 @@ def test_all_test_forecasts_are_kept_with_what_tells_them(run_and_save, tmp_path
     record = run_and_save("last_value")["last_value"]
     kept = forecasts_of(tmp_path / "results", record)
     data = catalog.load("tiny")
-    assert kept["forecasts"].shape == tuple(kept["shape"]) == (17, 6, 2, 3, 4)
+    assert kept["forecasts"].shape == tuple(kept["shape"]) == (13, 6, 2, 3, 4)
     last = data.values[kept["origins"] - 1]
     np.testing.assert_allclose(kept["forecasts"], np.repeat(last[:, None], 6, axis=1), rtol=1e-5)
     assert kept["times"][0] == np.datetime64("2020-01-06T00:00") + kept["origins"][0] * np.timedelta64(30, "m")
