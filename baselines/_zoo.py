@@ -127,6 +127,9 @@ def _published(size: str, width: int, depth: int, heads: int) -> Autoencoder:
 
 AUTOENCODERS: Final[Mapping[str, Autoencoder]] = MappingProxyType(
     {
+        "vit_mae_nano": Autoencoder(
+            source=None, licence="ours", image=8, patch=2, width=8, depth=1, heads=1, decoder=(8, 1, 1)
+        ),
         "vit_mae_tiny": Autoencoder(
             source=None, licence="ours", image=16, patch=4, width=16, depth=2, heads=2, decoder=(16, 1, 2)
         ),

@@ -16,8 +16,9 @@ horizon, the columns hold what the window's past does.
 
 What differs else: a history too short for one column of patches is continued to the left with its first value (the
 authors' code, which does so with a broken period, fails here); layer norms are trained by the harness's recipe instead
-of mostly one epoch on the squared error; vit_mae_tiny is ours and random, which means MAE's own initialisation. The
-library's pre-trained weights are a conversion of those that the authors load (mae_visualize_vit_*.pth, by its script).
+of mostly one epoch on the squared error; vit_mae_nano and vit_mae_tiny are ours and random, which means MAE's own
+initialisation. The library's pre-trained weights are a conversion of those that the authors load
+(mae_visualize_vit_*.pth, by its script).
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import fold, interpolate, pad
+from torch.nn.functional import interpolate, pad
 from torch.utils.checkpoint import checkpoint
 
 from bench.config import tunable
@@ -53,7 +54,7 @@ class Config:
     """Settings of VisionTS.
 
     Attributes:
-        mae: Size of the auto-encoder; vit_mae_tiny has random weights only.
+        mae: Size of the auto-encoder; vit_mae_nano and vit_mae_tiny have random weights only.
         weights: Pre-trained, or random as a control.
         period: Days are the columns of the image, or the steps of the history are.
         norm: Standard deviation of the pixels shown.
@@ -61,7 +62,7 @@ class Config:
         tuning: Whether nothing is trained, or the layer norms are.
     """
 
-    mae: Literal["vit_mae_tiny", "vit_mae_base", "vit_mae_large"] = "vit_mae_tiny"
+    mae: Literal["vit_mae_nano", "vit_mae_tiny", "vit_mae_base", "vit_mae_large"] = "vit_mae_tiny"
     weights: Literal["pretrained", "random"] = "random"
     period: Literal["day", "none"] = "day"
     norm: float = tunable(0.4, low=0.2, high=1.0)
@@ -134,8 +135,9 @@ class Model(nn.Module):
         order = self.order.expand(len(images), -1)
         seen = self.mae.vit(images.expand(-1, 3, -1, -1), noise=order)
         patches = self.mae.decoder(seen.last_hidden_state, seen.ids_restore).logits  # [N, side*side, patch*patch*3]
-        grey = patches.float().view(*patches.shape[:2], -1, 3).mean(dim=-1)
-        return fold(grey.mT, self.canvas.image, self.canvas.patch, stride=self.canvas.patch)
+        image, patch = self.canvas.image, self.canvas.patch
+        grey = patches.float().view(len(images), image // patch, image // patch, patch, patch, 3).mean(dim=-1)
+        return grey.transpose(2, 3).reshape(len(images), 1, image, image)
 
 
 class Canvas:

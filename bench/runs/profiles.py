@@ -77,6 +77,7 @@ PROFILES: Final = MappingProxyType(
                 "st_llm": {"side": 2},
                 "stvfm": {**DAYS_BEFORE, "depth": 3},
                 "time_llm": {"side": 4},
+                "visionts": {"mae": "vit_mae_nano"},
             },
             without=("fracast",),
         ),
