@@ -102,11 +102,11 @@ def take(records: Iterable[DoneRun], folder: Path) -> int:
     """
     new = 0
     for record in records:
-        place = folder / "runs" / record.dataset / record.model
+        runs = folder / "runs" / record.dataset / record.model
         name, content = f"{record.run_id}.json", dump(record)
-        if not (place / name).exists():
-            earlier = [path.name for path in place.glob(f"{record.spec.spec_id}.*.json")]
-            write_files(place, {**dict.fromkeys(earlier), name: content})
+        if not (runs / name).exists():
+            earlier = [path.name for path in runs.glob(f"{record.spec.spec_id}.*.json")]
+            write_files(runs, {**dict.fromkeys(earlier), name: content})
             new += 1
     return new
 
@@ -151,7 +151,8 @@ def with_first_screen(text: str, results: Results, folder: str) -> str:
 
     Args:
         text: Of the document.
-        results: The reference results.
+        results: The reference results. Runs that ``take`` would not have been given, and someone has put into the
+            folder, are in no sentence and no row.
         folder: Theirs, as links of the document name it.
 
     Raises:
@@ -160,8 +161,9 @@ def with_first_screen(text: str, results: Results, folder: str) -> str:
     pattern = re.compile(f"({re.escape(FIRST)}\n).*?({re.escape(LAST)}\n)", re.DOTALL)
     if len(pattern.findall(text)) != 1:
         raise ConfigError(f"the document has no place for reference results; give it the lines {FIRST} and {LAST}")
-    said = first_screen(results, folder)
-    return pattern.sub(lambda found: found[1] + (f"\n{said}\n" if said else "") + found[2], text)
+    current = Results(takable(results), results.studies, results.suites, results.tuned, code={})  # none is stale
+    screen = first_screen(current, folder)
+    return pattern.sub(lambda marks: marks[1] + (f"\n{screen}\n" if screen else "") + marks[2], text)
 
 
 def written_document(path: Path, results: Results, folder: str) -> bool:

@@ -72,8 +72,8 @@ class Results:
             studies: Of tuning.
             suites: Whose tables are made.
             tuned: The files of tuned settings.
-            code: Today's digest by ``Spec.behind``, for tests; those of the registered models if it is None. A run
-                of a pair that is not known, such as of a plug-in that is not installed here, is not stale.
+            code: Today's digest by ``Spec.behind``; those of the registered models if it is None. A run of a pair that
+                is not known, such as of a plug-in that is not installed here, is not stale.
             unread: A sentence for each file that is no record.
         """
         ordered = sorted(records, key=_order)
