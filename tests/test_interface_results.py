@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from builders import make_data
 from msgspec.structs import replace
-from records import record
+from records import record, trained_on
 from studies import MODEL, tuned
 
 import bench
@@ -180,3 +180,9 @@ def test_a_run_on_data_that_are_not_registered_here_is_not_stale():
     known, mine, strange = (record(name, **shared) for name in ("bikenyc", "mine", "of_another_plugin"))
     imported = replace(mine, spec=replace(mine.spec, data=dataclasses.replace(mine.spec.data, version="import-1")))
     assert [Results([made]).runs[0].stale for made in (known, imported, strange)] == [True, True, False]
+
+
+def test_a_run_that_was_trained_on_data_that_are_not_registered_here_is_not_stale():
+    made = record("bikenyc", model="unet", task="transfer", code="0" * 12)
+    known, strange = trained_on(made, "taxinyc"), trained_on(made, "taxinyc", "of_another_plugin")
+    assert [Results([run]).runs[0].stale for run in (known, strange)] == [True, False]

@@ -286,8 +286,8 @@ def _order(record: Record) -> tuple[str | int, ...]:
 
 
 def _todays_code(records: Iterable[Record]) -> dict[tuple[str, ...], str]:
-    known = set(registry.dataset_names())
-    read = [one for one in records if one.dataset in known or one.spec.data.version.startswith(f"{imported.LAYOUT}-")]
+    known, version = {*registry.dataset_names()}, f"{imported.LAYOUT}-"
+    read = [one for one in records if all(d.name in known or d.version.startswith(version) for d in one.spec.datasets)]
     scored = {one.dataset for one in read if one.external}
     return {
         **known_codes(one.spec.behind for one in read if not one.external),

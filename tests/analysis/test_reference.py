@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import pytest
-from msgspec import structs
-from records import record, results_of
+from records import record, results_of, trained_on
 from reference_runs import DATASETS, MODELS, SEEDS, reference_runs
 from typer.testing import CliRunner
 from variants import variant
@@ -62,12 +60,6 @@ def stbench(*words):
     return CliRunner().invoke(app, ["reference", *map(str, words)], env={"COLUMNS": "200"})
 
 
-def trained_elsewhere(made, source):
-    """A record that was trained on a source, too."""
-    identity = replace(made.spec.data, name=source)
-    return structs.replace(made, spec=structs.replace(made.spec, sources=(identity,)))
-
-
 def test_runs_of_which_nothing_may_be_claimed_are_not_taken():
     good = record(profile="reference")
     others = [
@@ -77,7 +69,7 @@ def test_runs_of_which_nothing_may_be_claimed_are_not_taken():
         record(failed=True, seed=5),
         record(model="mine"),
         record("city1"),
-        trained_elsewhere(good, "city1"),
+        trained_on(good, "city1"),
     ]
     assert takable(results_of([good, *others])) == [good]
     assert takable(results_of([good], {("bikenyc", "stid"): "f" * 12})) == []

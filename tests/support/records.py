@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from msgspec import structs
 
 from bench.analysis.results import Results
 from bench.records.arrays import WindowErrors
@@ -96,6 +97,14 @@ def record(
     if external:
         outcome |= {"cost": None, "audit": None, "curve": [], "scores": {"test": outcome["scores"]["test"]}}
     return FailedRun(**common, error=LOSS_IS_NAN) if failed else DoneRun(**common, **outcome)
+
+
+def trained_on(made: Any, *names: str) -> Any:
+    """The record of a run like this one that was trained on other data sets before."""
+    sources = tuple(replace(made.spec.data, name=name) for name in sorted(names))
+    task = replace(made.spec.task, sources=",".join(names))
+    spec = structs.replace(made.spec, sources=sources, task=task)
+    return structs.replace(made, spec=spec, run_id=f"{spec.spec_id}.{made.code}")
 
 
 def _common(spec: Spec, label: Label, code: str, device: str) -> dict[str, Any]:
