@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from bench.analysis.known_code import known_codes
+from bench.analysis.known_code import known_codes, known_own_readers
 from bench.catalog import registry
 from bench.catalog.own_files import OURS
 from bench.files import atomic_write
@@ -93,9 +93,9 @@ def _looks(folder: Path) -> list[tuple[str, int, int, int]]:
 
 
 def _todays_code(results: Path) -> list[tuple[str, ...]]:
-    """Of each data set and model that has a folder of records."""
+    """Of each data set and model that has a folder of records, and of whatever else these may be trained on."""
     pairs = sorted((path.parent.name, path.name) for path in results.glob("runs/*/*"))
-    return [(*pair, code) for pair, code in known_codes(pairs).items()]
+    return [*((*pair, code) for pair, code in known_codes(pairs).items()), *known_own_readers().items()]
 
 
 def _version(library: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bench.catalog import registry
-from bench.catalog.code import codes_of, own_files_behind
+from bench.catalog.code import code_digest, codes_of, own_files_behind
 from bench.catalog.plugins import Group
 from bench.errors import ConfigError
 
@@ -23,6 +23,16 @@ def known_codes(behind: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str]
         if files["model", names[1]] and all(files["dataset", name] for name in (names[0], *names[2:]))
     )
     return codes_of(sorted(known))
+
+
+def known_own_readers() -> dict[str, str]:
+    """Digests of the readers that do not come with the project, by the name of the data set; of those that can be read.
+
+    Runs may have been trained on their data first, which the folders of records do not say.
+    """
+    own = (name for name in registry.dataset_names() if not registry.comes_with_the_project("dataset", name))
+    readers = (registry.find("dataset", name) for name in own if _can_be_read("dataset", name))
+    return {reader.name: code_digest((), [reader]) for reader in readers}
 
 
 def _can_be_read(group: Group, name: str) -> bool:

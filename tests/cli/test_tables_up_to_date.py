@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from records import record
+from records import record, trained_on
 from typer.testing import CliRunner
 
 from bench.analysis import freshness
+from bench.catalog import own_files
+from bench.catalog.code import code_of
 from bench.cli.app import app
 from bench.cli.output import write_both
 from bench.records.record import dump
@@ -25,6 +27,8 @@ protocol = "strict"
 models = ["stid", "last_value"]
 datasets = ["bikenyc"]
 """
+
+READER = "from builders import make_card\n\nCARD = make_card(name='harbour')\nSCALE = 1.0\n\ndef read(folder): ...\n"
 
 
 @pytest.fixture
@@ -154,6 +158,21 @@ def test_other_code_libraries_tuned_settings_or_suites_make_them_again(
     differs()
     digests.append(freshness.made_of(results, []))
     assert len(set(digests)) == len(digests)
+
+
+def test_an_edited_reader_of_what_runs_were_trained_on_makes_them_again(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = tmp_path / "harbour.py"
+    reader.write_text(READER)
+    monkeypatch.setenv(own_files.VARIABLE, str(reader))
+    made = record(model="unet", code=code_of("bikenyc", "unet", "harbour"))
+    ResultStore(results).write(trained_on(made, "harbour"))
+    write_both(results, [])
+    before = contents(results)
+    reader.write_text(READER.replace("1.0", "2.0"))
+    write_both(results, [])
+    assert contents(results) == made_elsewhere(results) != before
 
 
 def test_a_broken_note_is_no_note(results: Path) -> None:
