@@ -1,15 +1,24 @@
-"""Which data sets are related: those of one city, or of one source, are no independent witnesses of a claim."""
+"""Which data sets are related: results that share a city, a source or training data are no independent witnesses.
+
+In transfer across cities a result depends on its data set and on those that were trained on before. Two results are
+related if any of these is behind both, as target or as source, or if two of them are of one city or of one source.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from typing import Final, TypeAlias
 
 from bench.analysis.headers import told_apart
 from bench.catalog import registry
 from bench.catalog.titles import dataset_title
+from bench.errors import BenchError
 from bench.records.record import Record
+
+Tie: TypeAlias = tuple[str, str]  # "city", "source" or "data", and its name
+TRAINING: Final = "data of their training"
 
 
 @dataclass(frozen=True)
@@ -18,6 +27,10 @@ class Origin:
 
     city: str = ""
     source: str = ""
+
+    @property
+    def ties(self) -> set[Tie]:
+        return {tie for tie in (("city", self.city), ("source", self.source)) if tie[1]}
 
 
 @dataclass(frozen=True)
@@ -51,42 +64,59 @@ class Witnesses:
         return text if shared else ""
 
 
-def witnesses(records: Iterable[Record]) -> Witnesses:
-    """The families of the data sets of these records."""
-    known = {record.dataset: record for record in records}
+def witnesses(records: Iterable[Record], *, trained: bool = True) -> Witnesses:
+    """The families of the data sets of these records.
+
+    Args:
+        records: Of the runs that a claim is about.
+        trained: Whether it counts what runs were trained on before, or what the data sets are alone.
+    """
+    known: dict[str, Record] = {}
+    behind: dict[str, set[str]] = {}  # the data sets that the results on each depend on
+    for record in records:
+        known[record.dataset] = record
+        behind.setdefault(record.dataset, {record.dataset}).update(one.name for one in record.spec.sources if trained)
     origins = {name: origin(record) for name, record in known.items()}
+    others = {name for names in behind.values() for name in names} - origins.keys()
+    origins |= {name: _of_card(name) or Origin() for name in others}
+    ties = {name: _ties(names, origins) for name, names in behind.items()}
     titles = told_apart({name: dataset_title(name, record.label.dataset_title) for name, record in known.items()})
     families: list[list[str]] = []
-    for name in sorted(origins):
-        kin = [family for family in families if any(_related(origins[name], origins[other]) for other in family)]
+    for name in sorted(ties):
+        kin = [family for family in families if any(ties[name] & ties[other] for other in family)]
         families = [family for family in families if family not in kin]
         families.append([name, *(other for family in kin for other in family)])
     return Witnesses(
-        {tuple(sorted(family)): _shared(family, origins) for family in sorted(map(sorted, families))}, titles
+        {tuple(sorted(family)): _shared(family, origins, ties) for family in sorted(map(sorted, families))}, titles
     )
 
 
 def origin(record: Record) -> Origin:
     """By the card of a known data set, or as the record of a user's own has it."""
-    if record.dataset in registry.dataset_names():
-        return _of_card(record.dataset)
-    return Origin(record.label.city, record.label.source)
+    return _of_card(record.dataset) or Origin(record.label.city, record.label.source)
 
 
-@cache
-def _of_card(name: str) -> Origin:
-    card = registry.load("dataset", name).CARD
+def _of_card(name: str) -> Origin | None:
+    """None of a data set without a card here, or with one that cannot be read."""
+    try:
+        card = registry.load("dataset", name).CARD
+    except BenchError:
+        return None
     return Origin(card.city, card.source)
 
 
-def _related(first: Origin, second: Origin) -> bool:
-    return "" != first.city == second.city or "" != first.source == second.source
+def _ties(names: Iterable[str], origins: Mapping[str, Origin]) -> set[Tie]:
+    """What relates a result that depends on these data sets to others."""
+    return {tie for name in names for tie in (("data", name), *origins[name].ties)}
 
 
-def _shared(names: Iterable[str], origins: Mapping[str, Origin]) -> tuple[str, ...]:
-    """What at least two of them have in common, sorted."""
-    values = [value for name in names for value in {origins[name].city, origins[name].source} - {""}]
-    return tuple(sorted({value for value in values if values.count(value) > 1}))
+def _shared(names: Sequence[str], origins: Mapping[str, Origin], ties: Mapping[str, Iterable[Tie]]) -> tuple[str, ...]:
+    """What at least two of them have in common, sorted; of what was trained on, that there is something."""
+    own = Counter(tie for name in names for tie in origins[name].ties)
+    common = {name for (_, name), number in own.items() if number > 1}
+    behind = Counter(tie for name in names for tie in ties[name])
+    trained = any(number > max(1, own[tie]) for tie, number in behind.items())
+    return (*sorted(common), *([TRAINING] if trained else []))
 
 
 def _listed(names: Sequence[str]) -> str:

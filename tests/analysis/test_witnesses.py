@@ -5,12 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 from msgspec.structs import replace
-from records import in_cities, record, results_of
+from records import in_cities, record, results_of, trained_on
 from reports import report, words
+from variants import variant
 
+from bench.analysis.report.headline import headline
 from bench.analysis.table import Table
-from bench.analysis.witnesses import Origin, origin, witnesses
+from bench.analysis.witnesses import TRAINING, Origin, origin, witnesses
 from bench.runs.suite import load_suites
 
 SHORT = load_suites(["short_term"])
@@ -60,6 +63,63 @@ def test_relations_reach_further_than_one_step():
 
 def test_the_card_of_a_known_data_set_counts_whatever_an_old_record_lacks():
     assert origin(record("bikenyc")) == Origin("New York City", "Citi Bike")
+
+
+def transferred(**sources):
+    """Runs of the task of transfer, by their data set with the names of their sources."""
+    return [trained_on(record(name, "unet", task="transfer"), *names.split()) for name, names in sources.items()]
+
+
+@pytest.mark.parametrize(
+    ("sources", "shared"),
+    [
+        ({"taxibj": "bikedc crowd", "bikenyc": "bikedc flowsh"}, (TRAINING,)),  # one data set
+        ({"taxibj": "crowd", "bikenyc": "cellular"}, (TRAINING,)),  # two of one city
+        ({"taxibj": "bikedc", "bikenyc": "taxibj"}, (TRAINING,)),  # one is the other's source
+        ({"taxibj": "bikenyc2", "bikenyc": "bikedc"}, (TRAINING,)),  # one is of a city of the other's source
+        ({"taxinyc": "bikedc", "bikenyc": "trafficsh"}, ("New York City",)),
+        ({"taxinyc": "bikedc", "bikenyc": "bikedc"}, ("New York City", TRAINING)),
+    ],
+)
+def test_results_with_data_in_common_are_related(sources, shared):
+    made = witnesses(transferred(**sources))
+    assert made.families == {tuple(sorted(sources)): shared}
+    assert made.text == "2 data sets of one city or source"
+    assert made.related.endswith(f" ({', '.join(shared)}).")
+
+
+def test_results_without_data_in_common_are_not_related():
+    made = transferred(taxibj="bikedc", bikenyc="trafficsh")
+    assert families(*made) == [("bikenyc",), ("taxibj",)]
+    assert witnesses(made).text == "2 data sets"
+
+
+def test_what_any_run_on_a_data_set_was_trained_on_counts():
+    made = transferred(taxibj="bikedc", bikenyc="bikedc")
+    assert families(record("taxibj", "last_value"), *made, record("bikenyc", "last_value")) == [("bikenyc", "taxibj")]
+
+
+def test_a_source_of_the_users_own_relates_by_its_name_and_by_its_city_if_that_is_known():
+    assert families(*transferred(taxibj="bus", bikenyc="bus")) == [("bikenyc", "taxibj")]
+    assert families(*transferred(taxibj="bus", bikenyc="tram")) == [("bikenyc",), ("taxibj",)]
+    tram = from_somewhere("tram", "New York City")
+    assert families(*transferred(taxibj="tram", bikenyc="bikedc"), tram) == [("bikenyc", "taxibj", "tram")]
+
+
+def test_a_claim_about_transfer_counts_related_targets_as_one_and_what_is_said_of_the_data_alone_does_not():
+    changes = {"model.identity": False, "model.places": False, "model.patch": 2}
+    made = [
+        trained_on(variant(mae, control, weights=weights, task="transfer", overrides=changes, **run), "bikedc")
+        for run in ({"dataset": name, "seed": seed} for name in ("taxibj", "bikenyc") for seed in range(3))
+        for mae, control, weights in ((1.0, "none", "pretrained"), (2.0, "identity", "none"))
+    ]
+    suites = load_suites(["transfer"])
+    results = results_of(made, suites=suites)
+    head = headline(results, suites)
+    assert any("better in 2, " in text and "2 data sets of one city or source" in text for text in head["answers"])
+    assert "elated" not in head["state"]
+    table = results.table("transfer")._repr_markdown_()
+    assert f"no independent witnesses: bikenyc and taxibj ({TRAINING})." in table
 
 
 def in_real_cities():

@@ -41,7 +41,7 @@ def headline(results: Results, suites: Iterable[Suite]) -> dict[str, str | Seque
 def _state(results: Results, finished: Sequence[DoneRun]) -> str:
     names = {record.dataset for record in finished}
     on_real = [record for record in finished if not record.spec.data.synthetic]
-    real, related = {record.dataset for record in on_real}, witnesses(on_real).related
+    real, related = {record.dataset for record in on_real}, witnesses(on_real, trained=False).related
     models = {record.model for record in finished if not record.naive}
     naive = {record.model for record in finished if record.naive}
     seeds = {record.seed for record in finished if not record.naive}
