@@ -66,7 +66,9 @@ def answer(results: Results) -> Answer | None:
     suite = next((suite for suite in results.suites if suite.name == CONTROLS), None)
     if suite is None:
         return None
-    groups = {key: found for key, found in results.differences(suite).items() if key.claims and not found.caveats}
+    groups = {
+        key: compared for key, compared in results.differences(suite).items() if key.claims and not compared.caveats
+    }
     key = max(groups, key=lambda key: len(groups[key].cells), default=None)
     if key is None:
         return None

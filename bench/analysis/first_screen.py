@@ -31,29 +31,30 @@ def first_screen(results: Results, folder: str) -> str:
         results: The reference results.
         folder: Theirs, as links name it.
     """
-    found, leaders = answer(results), _leaderboard(results)
+    outcome, leaderboard = answer(results), _leaderboard(results)
     parts = []
-    if found is not None:
-        parts.append(_wrapped(f"**{found.short}** {_sentence(found)}"))
-        parts.append(f"![{found.suite.question} Differences and their intervals]({folder}/figures/answer-1.png)")
-    parts += leaders
+    if outcome is not None:
+        parts.append(_wrapped(f"**{outcome.short}** {_sentence(outcome)}"))
+        parts.append(f"![{outcome.suite.question} Differences and their intervals]({folder}/figures/answer-1.png)")
+    parts += leaderboard
     if not parts:
         return ""
     link = f"[reference results]({folder}/README.md)"
     return "\n\n".join([*parts, _wrapped(f"On which data, weights and machine, and by which commands: {link}.")])
 
 
-def _sentence(found: Answer) -> str:
+def _sentence(outcome: Answer) -> str:
     """What changes if something else stands in the backbone's place: numbers for the first, verdicts for the others."""
-    first, *others = found.methods
-    names = {data: header.text for data, header in dataset_headers(found.datasets).items()}
-    numbers = ", ".join(f"{_number(difference)} on {names[data]}" for data, difference in found.of(first))
-    counts = "; ".join(f"with “{method.name}” it is {_counts(found, method)}" for method in others)
+    first, *others = outcome.methods
+    names = {data: header.text for data, header in dataset_headers(outcome.datasets).items()}
+    numbers = ", ".join(f"{_number(difference)} on {names[data]}" for data, difference in outcome.of(first))
+    counts = "; ".join(f"with “{method.name}” it is {_counts(outcome, method)}" for method in others)
     text = (
-        f"With “{first.name}” in place of “{found.compared.reference}” the mean absolute error of ST-VFM changes by "
-        f"{numbers}. The 95 % intervals are over seeds and test windows; equivalent: within ± {found.suite.margin:g} %."
+        f"With “{first.name}” in place of “{outcome.compared.reference}” the mean absolute error of ST-VFM changes by "
+        f"{numbers}. The 95 % intervals are over seeds and test windows; equivalent: within ± "
+        f"{outcome.suite.margin:g} %."
     )
-    return f"{text} Beside “{first.name}”, {counts}. {found.key.caveat}" if others else f"{text} {found.key.caveat}"
+    return f"{text} Beside “{first.name}”, {counts}. {outcome.key.caveat}" if others else f"{text} {outcome.key.caveat}"
 
 
 def _number(difference: Difference) -> str:
@@ -69,9 +70,9 @@ def _number(difference: Difference) -> str:
     return f"{text} [{', '.join(map(signed, difference.interval))}] ({verdict})"
 
 
-def _counts(found: Answer, method: MethodKey) -> str:
+def _counts(outcome: Answer, method: MethodKey) -> str:
     """The verdicts on the reference against a method, in numbers of data sets."""
-    counts = found.compared.counts([method])
+    counts = outcome.compared.counts([method])
     verdicts = ", ".join(f"{verdict} on {number}" for verdict, number in counts.items() if number)
     return f"{verdicts} of {sum(counts.values())}"
 

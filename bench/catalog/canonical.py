@@ -119,10 +119,10 @@ def _check_clock(card: DatasetCard, clock: NDArray[Any], segments: Segments, slo
 
 def _jumps(card: DatasetCard, clock: NDArray[Any], seasons: int) -> NDArray[np.int64]:
     """Slots whose clock is not the next one; the last week of a year may come twice."""
-    place = clock[:, 1].astype(np.int64) * card.slots_per_day + clock[:, 0]
-    follows = np.diff(place) % (seasons * card.slots_per_day) == 1
+    slot_of_season = clock[:, 1].astype(np.int64) * card.slots_per_day + clock[:, 0]
+    follows = np.diff(slot_of_season) % (seasons * card.slots_per_day) == 1
     if card.interval == WEEK:
-        follows |= (place[1:] == place[:-1]) & (place[1:] == card.slots_per_day - 1)
+        follows |= (slot_of_season[1:] == slot_of_season[:-1]) & (slot_of_season[1:] == card.slots_per_day - 1)
     return np.flatnonzero(~follows) + 1
 
 

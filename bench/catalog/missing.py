@@ -56,8 +56,8 @@ class MissingMarks:
 
     def note(self) -> str:
         """A sentence on what was found; empty if the card names no number."""
-        found = ", ".join(f"{mark:g}: {count}" for mark, count in self.counts.items())
-        return f"values that mark missing ones, and how many were found: {found}" if found else ""
+        marks = ", ".join(f"{mark:g}: {count}" for mark, count in self.counts.items())
+        return f"values that mark missing ones, and how many were found: {marks}" if marks else ""
 
 
 def _equals(rows: NDArray[Any], number: float) -> NDArray[np.bool_]:

@@ -46,9 +46,9 @@ class NumpyFile:
             DataError: If there is none, or it holds no plain numbers or is not of the shape that the card says.
         """
         arrays = cls.all_of(path)
-        found = arrays[_key(path, card, [*arrays])]
-        found._check(card)
-        return found
+        array = arrays[_key(path, card, [*arrays])]
+        array._check(card)
+        return array
 
     @classmethod
     def all_of(cls, path: Path) -> dict[str, NumpyFile]:

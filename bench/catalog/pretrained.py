@@ -172,11 +172,11 @@ def known_among(sources: Sequence[Source]) -> dict[str, str]:
     """The digests that some files are known by, all taken together, with what each is of."""
     choices = [list(known_digests(source.repository, source.file).items()) for source in sources]
     known = {}
-    for chosen in product(*choices) if choices else ():
-        pairs = zip(sources, chosen, strict=True)
+    for digests in product(*choices) if choices else ():
+        pairs = zip(sources, digests, strict=True)
         digest = joined_digest({source.file: sha256 for source, (sha256, _) in pairs})
         if digest is not None:
-            known[digest] = " and ".join(dict.fromkeys(what for _, what in chosen))
+            known[digest] = " and ".join(dict.fromkeys(what for _, what in digests))
     return known
 
 

@@ -87,11 +87,11 @@ def named(group: Group, texts: Iterable[str]) -> tuple[tuple[str, ...], tuple[Ow
             names.append(text)
             continue
         file = own_files.names_the_file(text)
-        found = [plugin.name for plugin in declared(file) if plugin.group == group]
-        if not found:
-            wanted = " and no ".join(WANTED[group])
-            raise ConfigError(f"{file.path} defines no {wanted}, so it is no {NOUNS[group]}'s file")
-        names += found
+        declared_names = [plugin.name for plugin in declared(file) if plugin.group == group]
+        if not declared_names:
+            attributes = " and no ".join(WANTED[group])
+            raise ConfigError(f"{file.path} defines no {attributes}, so it is no {NOUNS[group]}'s file")
+        names += declared_names
         files.append(file)
     return tuple(names), tuple(files)
 
@@ -137,13 +137,13 @@ def config_class(model: str) -> type[Any]:
 
 @cache
 def _config_in(source: Path, plugin: Plugin, _looks: tuple[int, int]) -> type[Any]:
-    wanted = [node for node in parsed(source).body if _is_config(node) or _feeds_config(node)]
-    if not any(_is_config(node) for node in wanted):
+    statements = [node for node in parsed(source).body if _is_config(node) or _feeds_config(node)]
+    if not any(_is_config(node) for node in statements):
         raise ConfigError(f"{source} defines no class Config at its top level")
     module = ModuleType(f"_stbench_config_{plugin.name}")
     sys.modules[module.__name__] = module  # dataclasses looks its own module up
     try:
-        exec(compile(ast.Module(wanted, []), str(source), "exec"), module.__dict__)  # noqa: S102 - the plug-in's own code
+        exec(compile(ast.Module(statements, []), str(source), "exec"), module.__dict__)  # noqa: S102 - the plug-in's own code
         config = _with_preset(module.__dict__["Config"], plugin.preset)
         get_type_hints(config)
     except NameError as error:
@@ -287,15 +287,15 @@ def _package_folder(package: str) -> Path:
     Raises:
         ConfigError: If another package of the same name comes first, as Hugging Face's ``datasets`` may.
     """
-    wanted = ROOT / package
+    folder = ROOT / package
     spec = importlib.util.find_spec(package)
     origin = Path(spec.origin).resolve().parent if spec and spec.origin else None
-    if origin != wanted:
+    if origin != folder:
         raise ConfigError(
-            f"the package '{package}' resolves to {origin or 'nothing'} instead of {wanted}; run from the project's "
+            f"the package '{package}' resolves to {origin or 'nothing'} instead of {folder}; run from the project's "
             f"root with 'python -m bench', or remove the other package ('pip uninstall {package}')"
         )
-    return wanted
+    return folder
 
 
 def _from_entry_point(group: Group, entry: EntryPoint) -> Plugin:

@@ -29,44 +29,44 @@ APART = 0.22  # of a row, between the methods on one data set
 
 def draw(results: Results) -> Iterator[Figure]:
     """One figure, if the question was asked in a profile that lets something be claimed."""
-    found = answer(results)
-    if found is None:
+    outcome = answer(results)
+    if outcome is None:
         return
-    curves = _curves(results, found)
+    curves = _curves(results, outcome)
     across = 1 if curves is None else 1 + len(curves.datasets)
     rows, columns = (across, 1) if is_narrow() else (1, across)
-    height = 0.9 + 0.4 * len(found.datasets)
-    figure = new_figure(f"{found.suite.question}\n{found.key.title}", rows * max(height, PANEL) + LEGEND)
+    height = 0.9 + 0.4 * len(outcome.datasets)
+    figure = new_figure(f"{outcome.suite.question}\n{outcome.key.title}", rows * max(height, PANEL) + LEGEND)
     ratios = None if is_narrow() else [1.4, *[1.0] * (across - 1)]
     left, *right = figure.subplots(rows, columns, squeeze=False, width_ratios=ratios).flatten()
-    _draw_differences(left, found)
-    beside = NARROW_NAMES if is_narrow() else len(found.methods)
+    _draw_differences(left, outcome)
+    beside = NARROW_NAMES if is_narrow() else len(outcome.methods)
     figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", frameon=False, ncols=beside)
     names = [] if curves is None else _draw_curves(figure, right, curves)
     names += [text.get_text() for text in left.get_yticklabels()]
-    add_caption(figure, _caption(found, curves), names)
+    add_caption(figure, _caption(outcome, curves), names)
     yield figure
 
 
-def _curves(results: Results, found: Answer) -> Group | None:
+def _curves(results: Results, outcome: Answer) -> Group | None:
     """The error against the data, of the same profile, on few of the data sets that have a curve."""
     suite = next((suite for suite in results.suites if suite.name == CURVES), None)
     for groups in by_fraction(results.groups(suite)) if suite else ():
-        if groups[0].key.profile == found.key.profile:
+        if groups[0].key.profile == outcome.key.profile:
             least = groups[0]  # of the smallest share
             return merged(groups).on(least.datasets[:MOST_CURVES])
     return None
 
 
-def _draw_differences(axis: Axes, found: Answer) -> None:
+def _draw_differences(axis: Axes, outcome: Answer) -> None:
     """A row for each data set, in it an interval for each method."""
-    names = [header.text for header in dataset_headers(found.datasets).values()]
-    rows = {data: row for row, data in enumerate(found.datasets)}
+    names = [header.text for header in dataset_headers(outcome.datasets).values()]
+    rows = {data: row for row, data in enumerate(outcome.datasets)}
     axis.axvline(0, color="black", linewidth=0.8)
-    axis.axvspan(-found.suite.margin, found.suite.margin, color=PALE, alpha=0.5, linewidth=0, zorder=0)
-    for number, (method, marker) in enumerate(zip(found.methods, SIGNS, strict=False)):
-        down = APART * (number - (len(found.methods) - 1) / 2)
-        for data, difference in found.of(method):
+    axis.axvspan(-outcome.suite.margin, outcome.suite.margin, color=PALE, alpha=0.5, linewidth=0, zorder=0)
+    for number, (method, marker) in enumerate(zip(outcome.methods, SIGNS, strict=False)):
+        down = APART * (number - (len(outcome.methods) - 1) / 2)
+        for data, difference in outcome.of(method):
             look: dict[str, Any] = {
                 "color": GREY,
                 "markersize": 4,
@@ -97,18 +97,18 @@ def _draw_curves(figure: Figure, axes: list[Axes], group: Group) -> list[str]:
         plain(axis)
     axes[0].set_ylabel("MAE")
     handles = [axes[0].plot([], [], label=names[method], **style)[0] for method, style in styles.items()]
-    place: dict[str, Any] = {"loc": "outside right center", "ncols": 1}
+    position: dict[str, Any] = {"loc": "outside right center", "ncols": 1}
     if is_narrow():
-        place = {"loc": "outside lower center", "ncols": NARROW_NAMES}
-    figure.legend(handles=handles, frameon=False, handlelength=2.4, **place)
+        position = {"loc": "outside lower center", "ncols": NARROW_NAMES}
+    figure.legend(handles=handles, frameon=False, handlelength=2.4, **position)
     return list(names.values())
 
 
-def _caption(found: Answer, curves: Group | None) -> str:
+def _caption(outcome: Answer, curves: Group | None) -> str:
     text = (
-        f"How much more each control errs than “{found.compared.reference}” (right: pre-trained weights are better), "
+        f"How much more each control errs than “{outcome.compared.reference}” (right: pre-trained weights are better), "
         f"by data set. Bars: 95 % intervals over seeds and test windows, whose noise may be halved in up to "
-        f"{LASTING:g} hours; shaded: within ± {found.suite.margin:g} %; empty: open. {found.key.caveat}"
+        f"{LASTING:g} hours; shaded: within ± {outcome.suite.margin:g} %; empty: open. {outcome.key.caveat}"
     )
     if curves is not None:
         text += " Beside it: MAE by the share of the training windows used, with 95 % t-intervals over seeds."

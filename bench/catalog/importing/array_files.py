@@ -38,11 +38,11 @@ def named_arrays(
     """
     if card.layout == LONG:
         raise ConfigError(f"layout 'long' is of tables, but {where} holds arrays; name their axes, such as TCHW or TNC")
-    chosen = [arrays[name] for name in _chosen(arrays, card, where)]
-    letters = checked(chosen, card.layout, card, where)
-    slots = chosen[0].shape[letters.index("T")]
+    values = [arrays[name] for name in _chosen(arrays, card, where)]
+    letters = checked(values, card.layout, card, where)
+    slots = values[0].shape[letters.index("T")]
     times = _times(arrays, card, where, folder, slots) if times is None else stamps(times, card, where, "times")
-    return source(chosen, letters, card, where, folder, on_progress, times=times)
+    return source(values, letters, card, where, folder, on_progress, times=times)
 
 
 def source(
@@ -123,10 +123,12 @@ def _times(
             holds = f"{where} holds {listed}" if listed else f"{where} holds one array"
             raise DataError(f"{holds}, and there is no file {path} of times; correct times in the card")
         return stamps_of_file(path, card)
-    found = [name for name, array in arrays.items() if looks_like_times(array.shape, array.dtype, slots)]
-    if len(found) > 1:
-        raise DataError(f"{where} holds {' and '.join(found)}, which may be its times; name them as times in the card")
-    return stamps(_whole(arrays[found[0]]), card, where, found[0]) if found else None
+    candidates = [name for name, array in arrays.items() if looks_like_times(array.shape, array.dtype, slots)]
+    if len(candidates) > 1:
+        raise DataError(
+            f"{where} holds {' and '.join(candidates)}, which may be its times; name them as times in the card"
+        )
+    return stamps(_whole(arrays[candidates[0]]), card, where, candidates[0]) if candidates else None
 
 
 def _whole(array: Readable) -> NDArray[Any]:

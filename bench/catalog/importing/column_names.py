@@ -54,9 +54,9 @@ def order_of(names: Sequence[str], width: int, card: ImportCard, where: object) 
         return _in_order(names, width, card, where)
     if card.columns:
         return _order(_by_pattern(names, card, where), names, card, where, f"as {card.columns}")
-    found = _by_grid(names, card, where) or _by_number(names, card, where) or _by_channel(names, card)
-    if found:
-        return _order(found, names, card, where, "by their names")
+    places = _by_grid(names, card, where) or _by_number(names, card, where) or _by_channel(names, card)
+    if places:
+        return _order(places, names, card, where, "by their names")
     order = _in_order(names, width, card, where)
     _check_channels(names, card, where)
     return order
@@ -172,22 +172,22 @@ def _by_number(names: Sequence[str], card: ImportCard, where: object) -> list[Pl
         return None
     labels = list(dict.fromkeys(label for label, _ in known))
     flat = _flat(card)
-    wanted = flat.shape[1] if len(labels) == len(card.channels) else flat.size
+    count = flat.shape[1] if len(labels) == len(card.channels) else flat.size
     if len(labels) not in (1, len(card.channels)) or (
         len(labels) > 1 and {*labels} != {*map(str.lower, card.channels)}
     ):
         return None
     numbers = {number for _, number in known}
     first = min(numbers)
-    if {*known} != {(label, first + n) for label in labels for n in range(wanted)} or first > 1:
-        if max(numbers) > wanted or len(names) != flat.size:
+    if {*known} != {(label, first + n) for label in labels for n in range(count)} or first > 1:
+        if max(numbers) > count or len(names) != flat.size:
             return None
         absent = min({*range(first, max(numbers))} - numbers, default=min(numbers))
         raise DataError(
-            f"{where} counts its columns, such as '{names[0]}', but not each of {wanted} once: see number {absent}; "
+            f"{where} counts its columns, such as '{names[0]}', but not each of {count} once: see number {absent}; "
             f"correct the names, or {_otherwise()}"
         )
-    if wanted < flat.size or len(card.channels) == 1:
+    if count < flat.size or len(card.channels) == 1:
         channels = [*map(str.lower, card.channels)]
         return [(channels.index(label) if len(labels) > 1 else 0, number - first) for label, number in known]
     places = np.argwhere(np.ones_like(flat))[np.argsort(flat.ravel())]
@@ -273,11 +273,11 @@ def _split(name: str, core: str, card: ImportCard) -> tuple[str, re.Match[str]] 
 
 def _channels(labels: Sequence[str], names: Sequence[str], card: ImportCard, where: object) -> list[str]:
     """The channel of each name, from the words in it."""
-    found = list(dict.fromkeys(labels))
-    if len(card.channels) == 1 and len(found) == 1:
+    distinct = list(dict.fromkeys(labels))
+    if len(card.channels) == 1 and len(distinct) == 1:
         return [card.channels[0]] * len(names)
-    if {*found} != {*map(str.lower, card.channels)}:
-        shown = ", ".join(f"'{label}'" for label in found[:4]) if any(found) else "no channel"
+    if {*distinct} != {*map(str.lower, card.channels)}:
+        shown = ", ".join(f"'{label}'" for label in distinct[:4]) if any(distinct) else "no channel"
         raise DataError(
             f"{where} has {shown} in the names of its columns, such as '{names[0]}', where the card has channels = "
             f"{list(card.channels)}; write them alike, or {_otherwise()}"
@@ -288,18 +288,18 @@ def _channels(labels: Sequence[str], names: Sequence[str], card: ImportCard, whe
 def _check_channels(names: Sequence[str], card: ImportCard, where: object) -> None:
     """Names that tell a channel and nothing else are in the order of the layout."""
     lower = [channel.lower() for channel in card.channels]
-    told = [
+    named = [
         [n for n, channel in enumerate(lower) if channel in re.split(r"[^a-z0-9]+", name.lower())] for name in names
     ]
-    if len(lower) == 1 or any(len(channels) != 1 for channels in told):
+    if len(lower) == 1 or any(len(channels) != 1 for channels in named):
         return
     order = np.argsort(_flat(card).ravel())
-    wanted = order // _flat(card).shape[1]
-    wrong = [at for at, channels in enumerate(told) if channels[0] != wanted[at]]
+    expected = order // _flat(card).shape[1]
+    wrong = [at for at, channels in enumerate(named) if channels[0] != expected[at]]
     if wrong:
         raise DataError(
             f"{where} has the column '{names[wrong[0]]}' where layout {card.layout} has "
-            f"'{card.channels[wanted[wrong[0]]]}'; correct layout or channels in the card, or {_otherwise()}"
+            f"'{card.channels[expected[wrong[0]]]}'; correct layout or channels in the card, or {_otherwise()}"
         )
 
 

@@ -113,13 +113,13 @@ def _typed(header: list[str], row: list[str], lines: CsvLines, card: ImportCard,
 
 def _times(header: list[str], row: list[str], kept: Sequence[int], card: ImportCard, path: Path) -> list[int]:
     """The columns of times, as far as names and the first row tell."""
-    found = [n for n in kept if is_time(row[n])]
-    if len(found) == 1:
-        beside = found[0] + 1
-        with_clock = beside in kept and CLOCK.fullmatch(row[beside]) and DAY.fullmatch(row[found[0]])
-        return [found[0], beside] if with_clock else found
-    if len(found) > 1:
-        first, second = (_named(n, header) for n in found[:2])
+    columns = [n for n in kept if is_time(row[n])]
+    if len(columns) == 1:
+        beside = columns[0] + 1
+        with_clock = beside in kept and CLOCK.fullmatch(row[beside]) and DAY.fullmatch(row[columns[0]])
+        return [columns[0], beside] if with_clock else columns
+    if len(columns) > 1:
+        first, second = (_named(n, header) for n in columns[:2])
         raise DataError(
             f"{path} has times in the columns {first} and {second}; say which count, such as time_columns = [{first}], "
             f"and skip_columns = [{second}] in the card"

@@ -53,9 +53,9 @@ class CsvLines:
         stated = head and re.fullmatch(r"sep=(.)", head[0].text)  # Excel's
         head = head[1:] if stated else head
         comment = head.pop(0) if head and head[0].text.startswith("#") else None
-        found = stated[1] if stated else _separator([line.text for line in head], path)
-        as_cells = _with_tabs if found == " " else _as_it_is
-        self.separator = "\t" if found == " " else found
+        separator = stated[1] if stated else _separator([line.text for line in head], path)
+        as_cells = _with_tabs if separator == " " else _as_it_is
+        self.separator = "\t" if separator == " " else separator
         self.head = list(map(as_cells, head))
         if comment and head:  # a header as numpy writes it, or a remark
             names = as_cells(Line(comment.number, comment.text.lstrip("# ")))

@@ -101,10 +101,10 @@ def _values(frame: Any, path: Path) -> Columns:
             raise ValueError("its values lie column by column")
         blocks.append(Reported(Indexed(values), partial(_told, path)))
         items += frame[f"block{number}_items"][:].tolist()
-    place = {name: number for number, name in enumerate(items)}
-    if len(place) < len(columns) or {*place} != {*columns}:
+    position = {name: number for number, name in enumerate(items)}
+    if len(position) < len(columns) or {*position} != {*columns}:
         raise ValueError("two of its columns have one name")
-    return Columns(tuple(blocks), np.array([place[name] for name in columns], dtype=np.int64))
+    return Columns(tuple(blocks), np.array([position[name] for name in columns], dtype=np.int64))
 
 
 def _index(index: Any, card: ImportCard, path: Path) -> Any:
@@ -142,16 +142,16 @@ def _frames(file: Any) -> dict[str, Any]:
     """Frames of pandas by the name of their group."""
     import h5py
 
-    found: dict[str, Any] = {}
+    frames: dict[str, Any] = {}
 
     def look(name: str, item: Any) -> None:
         if isinstance(item, h5py.Group) and (kind := _text(item.attrs.get("pandas_type", b""))):
-            found[name] = item
+            frames[name] = item
             if kind != "frame":
-                found[name] = kind
+                frames[name] = kind
 
     file.visititems(look)
-    return found
+    return frames
 
 
 def _frame(frames: dict[str, Any], card: ImportCard, path: Path) -> Any:
@@ -173,14 +173,14 @@ def _arrays(file: Any, path: Path) -> dict[str, Readable]:
     """Every array of the file itself: neither a link nor storage may lead to another file."""
     import h5py
 
-    found: dict[str, Readable] = {}
+    arrays: dict[str, Readable] = {}
 
     def look(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and item.external is None and not item.is_virtual:
-            found[name] = Reported(Indexed(item), partial(_told, path))
+            arrays[name] = Reported(Indexed(item), partial(_told, path))
 
     file.visititems(look)
-    return found
+    return arrays
 
 
 @contextmanager

@@ -142,9 +142,9 @@ def _dimensions(array: xr.DataArray, all_names: str, card: ImportCard, where: Pa
     stated, names = _stated(card), [str(dim) for dim in array.dims]
     parts = {}
     for name in names:
-        found = [part for part, said in stated.items() if said == name.lower()]
+        by_card = [part for part, said in stated.items() if said == name.lower()]
         usual = [part for part, known in USUAL.items() if name.lower() in known and part not in stated]
-        parts[name] = (found or usual or [""])[0]
+        parts[name] = (by_card or usual or [""])[0]
     kinds = {*parts.values()}
     if (
         len(kinds) < len(names)

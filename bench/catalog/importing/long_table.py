@@ -82,23 +82,23 @@ def columns_of(names: Sequence[str], card: ImportCard, where: Path) -> Columns:
     Raises:
         DataError: If one is not there, or it is open which columns hold the values.
     """
-    found = {part: _column(names, part, card) for part in USUAL}
+    column_of = {part: _column(names, part, card) for part in USUAL}
     times = card.time_columns or [name for name in names if name.strip().lower() in USUAL["time"]]
     if len(times) > 1 and not card.dims.time:
         raise DataError(
             f"{where} has the columns of times {' and '.join(times)}; join them into one, or say under [dims] in the "
             "card which is time"
         )
-    cell = ("row", "column") if found["row"] and found["column"] else ("node",)
+    cell = ("row", "column") if column_of["row"] and column_of["column"] else ("node",)
     for part in ("time", *cell):
-        if not found[part]:
+        if not column_of[part]:
             raise DataError(
                 f"{where} has the columns {', '.join(names)}; say under [dims] in the card which of them are time, "
                 "row and column, or time and node"
             )
-    place = tuple(found[part] for part in cell)
-    values = _values(names, (found["time"], *place), card, where)
-    return Columns(found["time"], place, tuple(values[number] for number in card.used))
+    cell_columns = tuple(column_of[part] for part in cell)
+    values = _values(names, (column_of["time"], *cell_columns), card, where)
+    return Columns(column_of["time"], cell_columns, tuple(values[number] for number in card.used))
 
 
 def _column(names: Sequence[str], part: str, card: ImportCard) -> str:
@@ -112,18 +112,18 @@ def _values(names: Sequence[str], taken: Sequence[str], card: ImportCard, where:
     others = [
         name for name in names if name not in (*taken, *card.skip_columns) and name.strip().lower() not in NUMBERING
     ]
-    wanted = card.keys or (card.channels if {*card.channels} <= {*others} or len(card.channels) > 1 else others)
-    if lost := [name for name in wanted if name not in names]:
+    values = card.keys or (card.channels if {*card.channels} <= {*others} or len(card.channels) > 1 else others)
+    if lost := [name for name in values if name not in names]:
         raise DataError(
             f"{where} has the columns {', '.join(names)} and no '{lost[0]}'; name the columns of values as channels, "
             "or as key, in the card"
         )
-    if len(wanted) != len(card.channels):
+    if len(values) != len(card.channels):
         raise DataError(
-            f"{where} has the columns {', '.join(wanted) or 'of places alone'} for {len(card.channels)} channels; name "
+            f"{where} has the columns {', '.join(values) or 'of places alone'} for {len(card.channels)} channels; name "
             "those that hold the values as channels in the card"
         )
-    return wanted
+    return values
 
 
 @dataclass
@@ -187,10 +187,10 @@ class LongTable:
     def _surveyed(self) -> tuple[dict[Any, None], dict[str, int]]:
         """The times as they are written, and the sensors in the order in which they come first."""
         columns = self.columns
-        wanted = [columns.time, *(columns.place if len(columns.place) == 1 else ())]
+        read = [columns.time, *(columns.place if len(columns.place) == 1 else ())]
         moments: dict[Any, None] = {}
         names: dict[str, int] = {}
-        with closing(self.table.frames(wanted, wanted)) as frames:
+        with closing(self.table.frames(read, read)) as frames:
             for frame, share in frames:
                 moments |= dict.fromkeys(frame[columns.time].unique().tolist())
                 for name in _names(frame[columns.place[0]]).unique() if len(columns.place) == 1 else ():
@@ -208,17 +208,17 @@ class LongTable:
 
         written = [*moments]
         times = self._axis.read(pd.Series(written))
-        distinct, place = np.unique(times, return_inverse=True)
+        distinct, number_of = np.unique(times, return_inverse=True)
         slots = self._axis.slots(distinct)
-        return dict(zip(written, slots[place].tolist(), strict=True))
+        return dict(zip(written, slots[number_of].tolist(), strict=True))
 
     def _put(
         self, values: NDArray[np.float32], seen: NDArray[np.bool_], slot_of: dict[Any, int], names: dict[str, int]
     ) -> None:
         """Each value where it belongs; no place has two."""
         columns, texts = self.columns, [self.columns.time, *(self.columns.place if names else ())]
-        wanted = [columns.time, *columns.place, *columns.channels]
-        with closing(self.table.frames(wanted, texts)) as frames:
+        read = [columns.time, *columns.place, *columns.channels]
+        with closing(self.table.frames(read, texts)) as frames:
             for frame, share in frames:
                 self._put_lines(frame, values, seen, slot_of, names)
                 self.on_progress(round(500 + 500 * share), 1000)
@@ -250,7 +250,7 @@ class LongTable:
         if self._canvas:
             lines = _names(frame[self.columns.place[0]]).map(names).to_numpy(np.int64)
             return self._canvas.cells[lines]
-        place = []
+        rows_and_columns = []
         for name, size in zip(self.columns.place, self.asked.grid, strict=True):
             numbers = _numbers(frame[name], self.table.where) - self.asked.counts_from
             wrong = ~((numbers == np.rint(numbers)) & (numbers >= 0) & (numbers < size))
@@ -260,8 +260,8 @@ class LongTable:
                     f"{self.table.where} has {name} {numbers[wrong][0] + first:g} where whole numbers from {first} to "
                     f"{size - 1 + first} are wanted; correct grid, or say counts_from = {1 - first}, in the card"
                 )
-            place.append(numbers.astype(np.int64))
-        return place[0] * self.asked.grid[1] + place[1]
+            rows_and_columns.append(numbers.astype(np.int64))
+        return rows_and_columns[0] * self.asked.grid[1] + rows_and_columns[1]
 
     def _empty(self, seen: NDArray[np.bool_]) -> tuple[int, ...]:
         """Cells that never count: those without a sensor, and those without any line that are missing."""

@@ -118,14 +118,14 @@ def _table(path: Path) -> pd.DataFrame:
 
 
 def _names(table: pd.DataFrame, card: ImportCard, path: Path) -> list[str]:
-    wanted = (card.dims.node,) if card.dims.node in table.columns else NAMES
-    found = [name for name in wanted if name in table.columns]
-    if not found:
+    possible = (card.dims.node,) if card.dims.node in table.columns else NAMES
+    present = [name for name in possible if name in table.columns]
+    if not present:
         raise DataError(
             f"{path} has the columns {', '.join(table.columns)} and none called 'node'; begin it with a header such as "
             "node,row,column or node,latitude,longitude"
         )
-    named = table[found[0]].fillna("").str.strip()
+    named = table[present[0]].fillna("").str.strip()
     if repeated := sorted({*named[named.duplicated()]}):
         raise DataError(f"{path} names the sensor '{repeated[0]}' twice; give each one line")
     return list(named)
@@ -147,7 +147,7 @@ def _order(path: Path, listed: Sequence[str], count: int, names: Sequence[str] |
 
 
 def _stated(table: pd.DataFrame, row: str, column: str, card: ImportCard, path: Path) -> NDArray[np.int64]:
-    place = []
+    rows_and_columns = []
     for name, size in zip((row, column), card.grid, strict=True):
         numbers = _numbers(table, name, path) - card.counts_from
         wrong = numbers[(numbers != np.rint(numbers)) | (numbers < 0) | (numbers >= size)]
@@ -157,8 +157,8 @@ def _stated(table: pd.DataFrame, row: str, column: str, card: ImportCard, path: 
                 f"{path} has {name} {wrong[0] + first:g} where whole numbers from {first} to {size - 1 + first} are "
                 "wanted; correct it, or grid or counts_from in the card"
             )
-        place.append(numbers.astype(np.int64))
-    return place[0] * card.grid[1] + place[1]
+        rows_and_columns.append(numbers.astype(np.int64))
+    return rows_and_columns[0] * card.grid[1] + rows_and_columns[1]
 
 
 def _numbers(table: pd.DataFrame, name: str, path: Path) -> NDArray[np.float64]:

@@ -93,7 +93,7 @@ def text_of(card: DatasetCard, facts: Sequence[ChannelFacts], *, blocks: bool = 
 
 def doubts(facts: Sequence[ChannelFacts]) -> list[str]:
     """What may not be as it was meant, in sentences that say what to do."""
-    found = []
+    sentences = []
     for channel in facts:
         for value, count, beside in (
             (channel.lowest, channel.at_lowest, channel.after_lowest),
@@ -101,16 +101,16 @@ def doubts(facts: Sequence[ChannelFacts]) -> list[str]:
         ):
             if count > 1 and _stands_apart(channel, value, beside):
                 share = 100 * count / channel.values
-                found.append(
+                sentences.append(
                     f"{count} values ({share:.2g} %) of '{channel.name}' are {value:g}, and {_apart(channel, value)}; "
                     f"if that marks a missing value, say missing = [{value:g}] in the card, and import again with "
                     "--force"
                 )
         if channel.values and channel.lowest == channel.highest:
-            found.append(f"all values of '{channel.name}' are {channel.lowest:g}: there is nothing to forecast")
+            sentences.append(f"all values of '{channel.name}' are {channel.lowest:g}: there is nothing to forecast")
         if not channel.values:
-            found.append(f"all values of '{channel.name}' are missing: there is nothing to forecast")
-    return found
+            sentences.append(f"all values of '{channel.name}' are missing: there is nothing to forecast")
+    return sentences
 
 
 def _apart(channel: ChannelFacts, value: float) -> str:

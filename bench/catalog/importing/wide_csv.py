@@ -223,8 +223,8 @@ class CsvFile:
         return f"which is no number; say missing = [{named}] in the card if it marks a missing value, or mend the file"
 
     def _marked_note(self) -> str:
-        found = ", ".join(f"{mark or 'empty'}: {count}" for mark, count in self._marked.items())
-        return f"texts that mark missing values, and how many were found: {found}" if found else ""
+        marks = ", ".join(f"{mark or 'empty'}: {count}" for mark, count in self._marked.items())
+        return f"texts that mark missing values, and how many were found: {marks}" if marks else ""
 
     def _left_out_notes(self) -> list[str]:
         return [
