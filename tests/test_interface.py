@@ -6,42 +6,22 @@ import importlib.util
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from commands import ROOT, environment, stbench
+from own_models import BUDGET, OwnStid, Steps, evaluated
 from torch import nn
 
 import bench
 from bench.catalog import registry
-from bench.errors import BenchError
 from bench.records.record import DoneRun, dump, parse
 from bench.records.store import ResultStore
 
-BUDGET = {"train.epochs": 2, "train.steps_per_epoch": 3, "train.batch_size": 16}
-Stid = registry.load("model", "stid")
 DayBefore = registry.load("model", "seasonal_naive_day")
-
-
-class Steps(nn.Module):
-    """A linear map of the history's steps, made from the shape alone."""
-
-    def __init__(self, shape):
-        super().__init__()
-        self.linear = nn.Linear(shape.history, shape.horizon)
-
-    def forward(self, window):
-        return self.linear(window.history.movedim(1, -1)).movedim(-1, 1)
-
-
-class OwnStid(Stid.Model):
-    """STID under another name, with a ``Config`` of its own."""
-
-    @dataclass(frozen=True, kw_only=True)
-    class Config(Stid.Config):
-        width: int = 16
 
 
 class OwnDayBefore(DayBefore.Model):
@@ -72,11 +52,7 @@ def last_value(window):
 @pytest.fixture
 def evaluate(tiny, nothing_is_left_in_the_current_folder):
     """``bench.evaluate`` on ``tiny`` with a tiny budget, which must leave nothing in the current folder."""
-
-    def call(model, dataset="tiny", *, settings=BUDGET, **choices):
-        return bench.evaluate(model, dataset, settings=settings, **{"data_dir": tiny} | choices)
-
-    return call
+    return partial(evaluated, tiny)
 
 
 # One model on one data set --------------------------------------------------------------------------------------------
@@ -247,70 +223,6 @@ def test_settings_of_a_config_may_be_lists_and_have_any_name(evaluate, tmp_path)
     record = evaluate(Wide, profile="paper", results=tmp_path / "results")
     assert record.spec.config == {"sizes": [3, 4], "weights": "pretrained"}
     assert bench.load_results(tmp_path / "results").records == [record]
-
-
-class stid(Steps):  # noqa: N801 - a registered name
-    pass
-
-
-class NoDataclass(Steps):
-    class Config:
-        width = 3
-
-
-class NoModule:
-    def __init__(self, shape):
-        pass
-
-
-class OneStep(Steps):
-    def forward(self, window):
-        return super().forward(window)[:, :1]
-
-
-@pytest.mark.parametrize(
-    ("model", "choices", "message"),
-    [
-        ("stit", {}, "did you mean 'stid'"),
-        ("stid", {"dataset": "bikenyk"}, "did you mean 'bikenyc"),
-        (Steps, {"dataset": "bikenyk"}, "did you mean 'bikenyc"),
-        (Steps, {"profile": "papr"}, "did you mean 'paper'"),
-        (Steps, {"task": "shrt"}, "did you mean 'short'"),
-        (Steps, {"protocol": "loose"}, "protocol"),
-        (Steps, {"device": "gpu"}, "there is no device 'gpu'"),
-        (Steps, {"seed": -1}, "the seed -1 is no whole number from 0"),
-        ("stid", {"seed": 0.5}, "the seed 0.5 is no whole number from 0"),
-        (Steps, {"data_dir": "/nowhere/at/all"}, "/nowhere/at/all"),
-        (Steps, {"settings": {"model.width": 3}}, "there is no setting model.* named 'width'"),
-        (OwnStid, {"settings": {"model.widht": 3}}, "did you mean 'width'"),
-        (OwnStid, {"settings": {"model.width": "wide"}}, "model (OwnStid).width"),
-        ("stid", {"settings": {"model.widht": 3}}, "did you mean 'width'"),
-        (Steps, {"settings": {"train.epoch": 3}}, "did you mean 'epochs'"),
-        (Steps, {"settings": {"train.epochs": 0}}, "greater than or equal to 1"),
-        (Steps, {"settings": {"train.lr": float("nan")}}, "train.lr"),
-        (Steps, {"settings": {"train.lr": None}}, "wanted a number, a text or a truth value"),
-        (Steps, {"settings": {"width": 3}}, "task|model|train"),
-        (3, {}, "the model is 3, wanted"),
-        (stid, {}, "cannot be called 'stid'"),
-        (lambda window: window.history, {}, "cannot be called '<lambda>'"),
-        (NoDataclass, {}, "the Config of 'NoDataclass' is no dataclass"),
-        (NoModule, {}, "wanted a torch.nn.Module"),
-        (OneStep, {}, "wanted [B, F, C, H, W] = (3, 6, 2, 3, 4)"),
-    ],
-)
-def test_a_mistake_is_one_sentence_that_says_what_to_do(evaluate, model, choices, message):
-    with pytest.raises(BenchError) as caught:
-        evaluate(model, **choices)
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_what_a_model_raises_passes_through(evaluate):
-    def broken(window):
-        raise ZeroDivisionError("as planned")
-
-    with pytest.raises(ZeroDivisionError, match="as planned"):
-        evaluate(broken)
 
 
 # In a process of its own --------------------------------------------------------------------------------------------
