@@ -84,6 +84,12 @@ def test_a_plugin_without_a_model_is_one_sentence(third_party):
         registry.load("model", "hollow")
 
 
+@pytest.mark.parametrize("card", ["1", "{'name': 'harbour'}", "None"])
+def test_a_card_that_is_none_is_one_sentence(third_party, card):
+    third_party("stbench.datasets", "harbour", f"CARD = {card}\nread = None\n", module=f"harbour_{len(card)}")
+    assert registry.problem_of("dataset", "harbour").endswith(".py is no bench.types.DatasetCard; make it one")
+
+
 @pytest.mark.parametrize("line", ['ROLE = "naive"', 'ROLE: Final = "naive"'])
 def test_a_role_is_read_however_it_is_written(third_party, line):
     third_party("stbench.models", "flat", f"from typing import Final\n\n{line}\n", module=f"flat_{len(line)}")
