@@ -136,7 +136,7 @@ class Model(nn.Module):
         seen = self.mae.vit(images.expand(-1, 3, -1, -1), noise=order)
         patches = self.mae.decoder(seen.last_hidden_state, seen.ids_restore).logits  # [N, side*side, patch*patch*3]
         image, patch = self.canvas.image, self.canvas.patch
-        grey = patches.float().view(len(images), image // patch, image // patch, patch, patch, 3).mean(dim=-1)
+        grey: Tensor = patches.float().view(len(images), image // patch, image // patch, patch, patch, 3).mean(dim=-1)
         return grey.transpose(2, 3).reshape(len(images), 1, image, image)
 
 
