@@ -219,7 +219,7 @@ class Catalog:
         """Read and cache a data set; by a reader that is not ours in a process of its own, which it may end."""
         registered = name in registry.dataset_names()
         if registered and not registry.comes_with_the_project("dataset", name) and not reading_apart():
-            fill_cache_apart(name, self.data_dir, self.cache)
+            fill_cache_apart(name, registry.find("dataset", name).source, self.data_dir, self.cache)
             if (data := stored(file, self.card(name))) is not None:
                 return data
         return build(file, *self._read(name))

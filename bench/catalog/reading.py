@@ -1,24 +1,28 @@
-"""Reads a data set by a reader that is not ours in a process of its own, which such a reader may end.
+"""Imports and reads a data set whose file is not ours in a process of its own first, which such a file may end.
 
-``python -m bench.catalog.reading NAME CACHE [DATA_DIR]`` fills the cache and ends with ``IN_ORDER``. So it does where
-the reader raises something, which the process that wanted the data meets again and says in a sentence.
+``python -m bench.catalog.reading NAME`` imports the file and ends with ``IN_ORDER``; with ``CACHE [DATA_DIR]`` behind
+the name it reads the data set into the cache, too. So it ends where the file raises something, which the process that
+wanted the data set meets again and says in a sentence.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 
-from bench.errors import DataError
+from bench.errors import ConfigError, DataError
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 IN_ORDER: Final = 86  # an exit code that no reader means
 VARIABLE: Final = "STBENCH_READS_APART"
+IMPORT_S: Final = 300.0  # for a file that defines a few functions; reading may take as long as it likes
 
 
 def reading_apart() -> bool:
@@ -26,36 +30,74 @@ def reading_apart() -> bool:
     return VARIABLE in os.environ
 
 
-def fill_cache_apart(name: str, data_dir: Path | None, cache: Path) -> None:
-    """Let another process read a data set into the cache; what it prints comes on stderr.
+def check_import(name: str, source: Path) -> None:
+    """Let another process import a data set's file first; what it prints comes on stderr.
+
+    A worker is spared this: it may end, and its run has failed.
+
+    Raises:
+        ConfigError: If the file ends that process, or does not come to its end.
+    """
+    import multiprocessing
+
+    if reading_apart() or multiprocessing.parent_process() is not None:
+        return
+    beside = ((path, path.stat().st_mtime_ns) for path in sorted(source.parent.glob("*.py")))
+    if problem := _problem_of_import(name, source, tuple(beside)):
+        raise ConfigError(f"the import of the data set '{name}' {problem}")
+
+
+@cache
+def _problem_of_import(name: str, source: Path, _beside: tuple[tuple[Path, int], ...]) -> str:
+    """What is wrong with the import of a data set's file, as it and what lies beside look; empty if nothing."""
+    try:
+        code = _apart([name], IMPORT_S)
+    except subprocess.TimeoutExpired:
+        return f"has not come to its end in {IMPORT_S:g} s; mend {source}"
+    return "" if code == IN_ORDER else _ended(code, source)
+
+
+def fill_cache_apart(name: str, source: Path, data_dir: Path | None, cache: Path) -> None:
+    """Let another process read a data set, by the reader in ``source``, into the cache; it prints on stderr.
 
     Raises:
         DataError: If the reader ends that process.
     """
+    code = _apart([name, str(cache), *([str(data_dir)] if data_dir else [])], None)
+    if code != IN_ORDER:
+        raise DataError(f"the reader of '{name}' {_ended(code, source)}")
+
+
+def _apart(words: Sequence[str], limit: float | None) -> int:
+    """The exit code of a process of this module, which is ended after so many seconds."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    words = [name, str(cache), *([str(data_dir)] if data_dir else [])]
-    code = subprocess.run(  # noqa: S603
+    return subprocess.run(  # noqa: S603
         [sys.executable, "-m", __name__, *words],
         env={**os.environ, "PYTHONPATH": path, VARIABLE: "1"},
         stdin=subprocess.DEVNULL,
         stdout=2,
+        timeout=limit,
         check=False,
     ).returncode
-    if code != IN_ORDER:
-        how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        raise DataError(
-            f"the reader of '{name}' ended its process with {how} and no word, as os._exit and a crash of a library "
-            "do; mend its file"
-        )
+
+
+def _ended(code: int, source: Path) -> str:
+    how = f"signal {-code}" if code < 0 else f"exit code {code}"
+    return f"ended its process with {how} and no word, as os._exit and a crash of a library do; mend {source}"
 
 
 def main(words: Sequence[str]) -> None:
-    """Fill the cache and end in order, whatever the reader raises."""
+    """Import the file or fill the cache, and end in order, whatever the file raises."""
+    from bench.catalog import registry
     from bench.catalog.data import Catalog
 
-    name, cache, *data_dir = words
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the process that waits has something to say about Ctrl-C
+    name, *folders = words
     with contextlib.suppress(Exception, SystemExit):
-        Catalog(data_dir=Path(data_dir[0]) if data_dir else None, cache=Path(cache)).identity(name)
+        registry.load("dataset", name)
+        if folders:
+            cache, *data_dir = map(Path, folders)
+            Catalog(data_dir=data_dir[0] if data_dir else None, cache=cache).identity(name)
     sys.exit(IN_ORDER)
 
 

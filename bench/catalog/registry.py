@@ -24,6 +24,7 @@ from typing import Any, Literal, get_type_hints
 from bench.catalog import own_files
 from bench.catalog.own_files import OwnFile
 from bench.catalog.plugins import NOUNS, WANTED, Group, Plugin, declared, looks, parsed, presets
+from bench.catalog.reading import check_import
 from bench.errors import BenchError, ConfigError, UnknownNameError
 from bench.types import DatasetCard
 
@@ -98,14 +99,14 @@ def named(group: Group, texts: Iterable[str]) -> tuple[tuple[str, ...], tuple[Ow
 
 
 def load(group: Group, name: str) -> ModuleType:
-    """Import the plug-in's module.
+    """Import the plug-in's module; of a data set that is not ours, if another process could do so.
 
     Raises:
         ConfigError: If the import fails or the module lacks what a plug-in must offer.
     """
     plugin = find(group, name)
     try:
-        module = _imported(plugin)
+        module = _imported(plugin, apart_first=group == "dataset" and not comes_with_the_project(group, name))
     except BenchError:
         raise
     except (Exception, SystemExit) as error:
@@ -259,10 +260,11 @@ def _beside_other(plugin: Plugin, other: Plugin | None) -> Plugin:
     return replace(plugin, problem=problem)
 
 
-def _imported(plugin: Plugin) -> ModuleType:
-    if plugin.root is None:
-        return importlib.import_module(plugin.module)
-    own_files.importable(plugin.root)
+def _imported(plugin: Plugin, *, apart_first: bool) -> ModuleType:
+    if plugin.root is not None:
+        own_files.importable(plugin.root)
+    if apart_first and plugin.module not in sys.modules:
+        check_import(plugin.name, plugin.source)
     return importlib.import_module(plugin.module)
 
 

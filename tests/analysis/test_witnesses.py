@@ -122,6 +122,12 @@ def test_a_claim_about_transfer_counts_related_targets_as_one_and_what_is_said_o
     assert f"no independent witnesses: bikenyc and taxibj ({TRAINING})." in table
 
 
+def test_a_data_set_whose_file_is_broken_is_related_as_its_record_says(tmp_path, monkeypatch):
+    (tmp_path / "harbour.py").write_text("CARD = 1\ndef read(folder): ...\nraise ValueError")
+    monkeypatch.setenv("STBENCH_PLUGINS", str(tmp_path))
+    assert families(from_somewhere("harbour", "Oslo"), from_somewhere("bus", "Oslo")) == [("bus", "harbour")]
+
+
 def in_real_cities():
     names = ("bikenyc", "taxinyc", "crowd", "taxibj")
     return [

@@ -1,16 +1,19 @@
-"""Readers that are not ours, which may end the process that reads."""
+"""Data sets whose files are not ours, which may end the process that imports them or reads by them."""
 
 from __future__ import annotations
 
+import json
+import multiprocessing
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import stbench
 
 import bench
-from bench.catalog import own_files
-from bench.errors import DataError
+from bench.catalog import own_files, reading, registry
+from bench.errors import ConfigError, DataError
 
 READER = """
 import os, sys
@@ -21,6 +24,7 @@ CARD = DatasetCard(
     channels=("value",), unit="", licence="", citation="", homepage="", how_to_get="", formats=(), files=(),
 )
 VERSION = 1
+{top}
 
 def read(folder): ...
 
@@ -40,7 +44,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     file = tmp_path / "harbour.py"
     monkeypatch.setenv(own_files.VARIABLE, str(file))
     monkeypatch.chdir(tmp_path)
-    return lambda body: file.write_text(READER.replace("{body}", body), encoding="utf-8")
+    return lambda body, top="": file.write_text(READER.replace("{body}", body).replace("{top}", top), encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -49,8 +53,73 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 )
 def test_a_reader_that_ends_its_process_is_one_sentence(reader, body: str, ended: str) -> None:
     reader(body)
-    with pytest.raises(DataError, match=rf"the reader of 'harbour' ended its process with {ended} and no word"):
+    with pytest.raises(DataError, match=rf"the reader of 'harbour' ended its process with {ended} and no word") as told:
         bench.load_dataset("harbour")
+    assert str(told.value).endswith(f"mend {Path('harbour.py').absolute()}")
+
+
+@pytest.mark.parametrize(
+    ("top", "ended"),
+    [
+        ("os._exit(0)", "exit code 0"),
+        ("os.kill(os.getpid(), 9)", "signal 9"),
+        ("class End(BaseException): ...\nraise End", "exit code 1"),
+    ],
+)
+def test_a_file_that_ends_its_process_while_it_is_imported_is_one_sentence_that_names_it(
+    reader, top: str, ended: str
+) -> None:
+    reader(GIVES, top)
+    said = f"the import of the data set 'harbour' ended its process with {ended} and no word"
+    with pytest.raises(ConfigError, match=said) as told:
+        bench.load_dataset("harbour")
+    assert str(told.value).endswith(f"mend {Path('harbour.py').absolute()}")
+
+
+def test_a_file_whose_import_has_no_end_is_given_up(reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "IMPORT_S", 0.5)
+    reader(GIVES, "import time\nwhile True: time.sleep(1)")
+    with pytest.raises(ConfigError, match=r"'harbour' has not come to its end in 0\.5 s; mend .*harbour\.py$"):
+        bench.load_dataset("harbour")
+
+
+def test_a_file_that_was_mended_is_used_at_once(reader) -> None:
+    reader(GIVES, "import helper")
+    Path("helper.py").write_text("import os\nos._exit(0)\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="ended its process with exit code 0"):
+        bench.load_dataset("harbour")
+    Path("helper.py").write_text("level = 1\n", encoding="utf-8")
+    assert bench.load_dataset("harbour").values.shape == (96, 1, 1, 2)
+
+
+def test_a_file_that_raises_while_it_is_imported_is_told_by_what_it_raises(reader) -> None:
+    reader(GIVES, "raise ValueError('no pier')")
+    with pytest.raises(ConfigError, match=r"cannot be imported from .*harbour\.py: ValueError: no pier"):
+        bench.load_dataset("harbour")
+
+
+def test_commands_say_which_file_ends_its_process_and_leave_nothing_half_written(reader) -> None:
+    reader(GIVES, "os._exit(0)")
+    file, results = Path("harbour.py").absolute(), Path("results").absolute()
+    answer = stbench("run", "--dataset", file, "--model", "last_value", "--no-track", "--results", results)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    (line,) = answer.stderr.splitlines()
+    assert line.startswith("error: the import of the data set 'harbour' ended its process with exit code 0 and no word")
+    assert [path.name for path in Path.cwd().rglob("*") if path.is_file()] == ["harbour.py"]
+    listed = json.loads(stbench("list", "datasets", "--json").stdout)["datasets"]
+    problems = {entry["name"]: entry["problem"] for entry in listed}
+    assert "exit code 0" in problems.pop("harbour")
+    assert set(problems.values()) == {None}
+
+
+def test_workers_and_files_of_the_project_are_spared_the_other_process(reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader(GIVES)
+    monkeypatch.setattr(reading, "_apart", lambda *_: pytest.fail("another process"))
+    assert registry.load("dataset", "bikenyc").CARD.name == "bikenyc"
+    with pytest.raises(pytest.fail.Exception):
+        registry.load("dataset", "harbour")
+    monkeypatch.setattr(multiprocessing, "parent_process", lambda: "a process")
+    assert registry.load("dataset", "harbour").CARD.name == "harbour"
 
 
 def test_a_reader_that_raises_is_told_by_what_it_raises(reader) -> None:
