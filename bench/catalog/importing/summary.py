@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.catalog.imported import doubt_about_units, read_imported
+from bench.catalog.importing.length import doubt_about_length
 from bench.clock import MONTH, moment_of, slot_of_year, times_from
 from bench.mapped import in_pieces
 from bench.plain_text import counted
@@ -61,7 +62,8 @@ def understood(folder: Path, *, blocks: bool = True) -> tuple[str, list[str]]:
     card, series = read_imported(folder)
     facts = facts_of(card, series)
     text = text_of(card, facts, blocks=blocks)
-    return text, [doubt for doubt in (doubt_about_units(card, series.values), *doubts(facts)) if doubt]
+    of_all = (doubt_about_length(card), doubt_about_units(card, series.values))
+    return text, [doubt for doubt in (*of_all, *doubts(facts)) if doubt]
 
 
 def facts_of(card: DatasetCard, series: RawSeries) -> list[ChannelFacts]:
