@@ -48,15 +48,18 @@ class TimeAxis:
         self._card, self._file, self._clock = card, file, Clock(card, file)
         self._first: np.datetime64 | None = None
         self._by_middles = False  # whether the file names months by their middles
+        self._by_day = 0  # by which it names them although its first time is the last of its month; 0 if by none
         self._last: np.datetime64 | None = None
+        self._latest_day = 0  # of a month, of all times so far
         self._rows = self._slots = 0  # so far
 
     @property
     def notes(self) -> list[str]:
         """Sentences on what was decided, for the person who imports."""
         gaps = f"{counted(self.missing, 'slot has', 'slots have')} no row; the values there are missing"
-        middles = "months are named by their middles in the file, and by their first days here"
-        notes = (self._clock.note(), middles if self._by_middles else "", gaps if self.missing else "")
+        by = "their middles" if self._by_middles else f"day {self._by_day}" if self._by_day else ""
+        months = f"months are named by {by} in the file, and by their first days here"
+        notes = (self._clock.note(), months if by else "", gaps if self.missing else "")
         return [note for note in notes if note]
 
     def read(self, cells: pd.Series[Any] | NDArray[Any]) -> Times:
@@ -82,12 +85,14 @@ class TimeAxis:
         first: np.datetime64 = times[0] if self._first is None else self._first
         known = times if self._last is None else np.concatenate([[self._last], times])
         self._check_order(known)
+        if self._card.interval == MONTH:
+            first = self._on_one_day(first, times)
         places = slots_since(first, self._card.interval, known)
         self._check_places(known, places, first)
         steps = np.diff(places)
         self._check_gaps(known, steps)
         if begins:
-            self._begin_at(first)
+            self._begin_at(first, _first_days(times[0]) if self._by_day else first)
             steps = np.concatenate([[1], steps])
         slots = self._slots - 1 + np.cumsum(steps)
         self.missing += int((steps - 1).sum())
@@ -101,12 +106,33 @@ class TimeAxis:
         if not self._by_middles and in_middle and _in_middle_of_month(np.array([first])).all():
             self._by_middles = bool((times != times_from(first, MONTH, slots_since(first, MONTH, times))).any())
             if self._by_middles and self._last is not None:
-                self._begin_at(_first_days(first))
+                self._begin_at(_first_days(first), _first_days(first))
                 self._last = _first_days(self._last)
         return _first_days(times) if self._by_middles and in_middle else times
 
-    def _begin_at(self, first: np.datetime64) -> None:
-        self._first, self.start = first, first.astype("datetime64[us]").item()
+    def _on_one_day(self, first: np.datetime64, times: Times) -> np.datetime64:
+        """From where months are counted: the first time, or, if that is the last of its month by chance, a January's.
+
+        The first time that is not the last of its month tells on which day all are.
+        """
+        days = _days_of_month(times)
+        odd = np.flatnonzero(times != times_from(first, MONTH, slots_since(first, MONTH, times)))
+        before = max(self._latest_day, int(days[: odd[0]].max(initial=0)) if odd.size else 0)
+        self._latest_day = max(self._latest_day, int(days.max()))
+        if not odd.size or not is_last_of_month(first) or before > days[odd[0]]:
+            return first
+        self._by_day = int(days[odd[0]])
+        january = first.astype("datetime64[Y]").astype(times.dtype)
+        counted_from: np.datetime64 = (
+            january + np.timedelta64(self._by_day - 1, "D") + (first - first.astype("datetime64[D]"))
+        )
+        if self._first is not None:
+            self._begin_at(counted_from, _first_days(first))
+        return counted_from
+
+    def _begin_at(self, first: np.datetime64, start: np.datetime64) -> None:
+        """Count from a time, and call the first slot's ``start``."""
+        self._first, self.start = first, start.astype("datetime64[us]").item()
 
     def filled(self, cells: pd.Series[Any] | NDArray[Any], rows: NDArray[Any]) -> Generator[NDArray[Any]]:
         """The rows of a piece, ``[n, ...]`` with a time each, and rows of NaN where slots are left out.
@@ -217,6 +243,11 @@ class TimeAxis:
 
 def _first_days(times: Any) -> Any:
     return times.astype("datetime64[M]").astype("datetime64[us]")
+
+
+def _days_of_month(times: Times) -> NDArray[np.int64]:
+    days: NDArray[np.int64] = (times.astype("datetime64[D]") - times.astype("datetime64[M]")).astype(np.int64) + 1
+    return days
 
 
 def _in_middle_of_month(times: Times) -> NDArray[np.bool_]:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bench import mapped
 from bench.catalog.import_card import ImportCard
 from bench.catalog.importing.times import TimeAxis
+from bench.clock import MONTH, moment_of, times_from
 from bench.errors import DataError
 
 
@@ -131,6 +132,42 @@ def test_months_that_are_named_by_their_middles_are_read_alike_in_pieces_and_at_
     assert found.tolist() == [0, 1, 2, 3, 4]
     assert made.start == datetime.fromisoformat("2023-12-01")
     assert made.notes == ["months are named by their middles in the file, and by their first days here"]
+
+
+@pytest.mark.parametrize("first", ["2023-01-31", "2023-02-28", "2023-04-30", "2024-02-29", "2024-04-30T18:00"])
+@pytest.mark.parametrize("cut", [1, 2, 7, 29])
+def test_month_ends_of_pandas_are_read_alike_in_pieces_and_at_once(first: str, cut: int) -> None:
+    times = pd.date_range(first, periods=30, freq="ME").to_numpy()
+    made = axis("month")
+    assert np.concatenate([made.slots(part) for part in np.split(times, [cut])]).tolist() == list(range(30))
+    assert made.start is not None
+    np.testing.assert_array_equal(times_from(moment_of(made.start), MONTH, np.arange(30)), times)
+    assert made.notes == []
+
+
+@pytest.mark.parametrize(
+    ("first", "day"),
+    [("2023-02", 28), ("2023-02", 29), ("2023-02", 30), ("2024-02", 29), ("2024-02", 30), ("2023-04", 30)],
+)
+@pytest.mark.parametrize("cut", [1, 2, 11, 29])
+def test_months_by_a_day_that_is_the_last_of_the_first_alone_are_read_alike_in_pieces_and_at_once(
+    first: str, day: int, cut: int
+) -> None:
+    months = pd.period_range(first, periods=30, freq="M")
+    times = np.array([f"{month}-{min(day, month.days_in_month):02}T06:00" for month in months], dtype="datetime64[us]")
+    made = axis("month")
+    assert np.concatenate([made.slots(part) for part in np.split(times, [cut])]).tolist() == list(range(30))
+    assert made.start == datetime.fromisoformat(f"{first}-01")
+    assert made.notes == [f"months are named by day {day} in the file, and by their first days here"]
+    with pytest.raises(DataError, match=f"no step of a month .* all of them on day {day}, as the first is"):
+        made.slots(times[-1:] + np.timedelta64(1, "D") + np.timedelta64(31, "D"))
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2])
+def test_months_by_their_last_day_do_not_become_others_by_one_that_is_not(cut: int) -> None:
+    times, made = np.array(["2023-04-30", "2023-05-31", "2023-06-29"], dtype="datetime64[us]"), axis("month")
+    with pytest.raises(DataError, match=r"followed by 2023-06-29 .* all of them on the last, as the first is"):
+        list(map(made.slots, np.split(times, [cut])))
 
 
 @pytest.mark.parametrize("cut", range(1, 4))
