@@ -72,6 +72,7 @@ class FakeQueue:
 
     def cancel(self, jobs):
         self.cancelled += list(jobs)
+        return True
 
     def tidy(self):
         self.tidied += 1
@@ -262,6 +263,42 @@ def test_an_interrupt_while_the_queue_does_not_answer_cancels_what_is_known_and_
         executor.run(iter(given), Interrupting())
     assert len(queue.cancelled) == 4
     assert "squeue --me" in said[-1]
+
+
+def test_runs_that_leave_their_records_while_the_queue_does_not_answer_are_done(queue_of, stored, given):
+    queue, executor, _ = queue_of()
+    queue.silent = range(2, 1000)
+    submit, late = queue.submit, given[-1].run.run_id
+
+    def quick(calls, run_ids):
+        for call in calls:
+            if call.work.run.run_id != late:
+                call()
+        return submit(calls, run_ids)
+
+    class LastOne(Told):
+        def answered(self, work, answer):
+            super().answered(work, answer)
+            if len([event for event in self.events if event[0] == "answered"]) == 3:
+                Job(given[-1], 1)()
+
+    queue.submit = quick
+    executor.run(iter(given), told := LastOne())
+    assert queue.batches == [ids(given)]
+    assert [event[:2] for event in told.events] == [(what, run) for run in ids(given) for what in ("begun", "answered")]
+
+
+def test_a_scancel_that_does_not_answer_is_told_to_whom_interrupts(queue_of, stored, given):
+    queue, executor, said = queue_of()
+    queue.cancel = lambda _: False
+
+    class Interrupting(Told):
+        def begun(self, work):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        executor.run(iter(given), Interrupting())
+    assert said[-1] == "scancel does not answer; look with 'squeue --me' whether jobs are left"
 
 
 def test_a_job_that_begins_again_has_all_the_time_to_show_its_record_once_more(queue_of, stored, given, monkeypatch):

@@ -72,6 +72,16 @@ def test_a_queue_that_does_not_answer_ends_no_helper(helped, monkeypatch):
         monkeypatch.setattr(Queue, "look", lambda _: {})
 
 
+def test_a_queue_that_does_not_answer_for_long_is_told_once(helped, monkeypatch, capsys):
+    monkeypatch.setattr(on_slurm, "SILENT_S", 0)
+    context, _, _ = helped
+    with context as at_work:
+        monkeypatch.setattr(Queue, "look", lambda _: None)
+        assert [at_work(), at_work()] == [True, True]
+        monkeypatch.setattr(Queue, "look", lambda _: {})
+    assert capsys.readouterr().out.count("squeue does not answer; until it does nothing more is queued") == 1
+
+
 def test_helpers_that_are_refused_leave_no_job_and_are_told_in_a_sentence(helped, monkeypatch):
     context, _, _ = helped
 

@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from bench.errors import ConfigError
-from bench.runs.executors.slurm_queue import Queue, RefusedError, Wishes
+from bench.runs.executors import slurm_queue
+from bench.runs.executors.slurm_queue import Queue, RefusedError, Seen, Wishes
 
 WISHES = Wishes(minutes=60, gpus=0, cpus=1, at_once=2)
 LISTED = "\n".join(
@@ -49,6 +50,19 @@ def test_a_queue_that_does_not_answer_is_not_an_empty_one(listed, tmp_path):
     assert queue.look() is None
     queue.tidy()
     assert len(list((tmp_path / "slurm").glob("*/"))) == 3
+
+
+def test_a_squeue_and_a_scancel_that_hang_are_given_up(monkeypatch, tmp_path):
+    for name in ("squeue", "scancel"):
+        (tmp_path / name).write_text("#!/bin/sh\nexec sleep 4\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(slurm_queue, "ANSWER_S", 0.3)
+    queue = Queue(tmp_path / "results", WISHES)
+    assert queue.look() is None
+    assert not queue.cancel([Seen(job="7", state="RUNNING", batch="b")])
+    (tmp_path / "scancel").write_text("#!/bin/sh\n")
+    assert queue.cancel([Seen(job="7", state="RUNNING", batch="b")])
 
 
 def test_folders_of_batches_without_a_job_are_removed(listed, tmp_path):

@@ -79,7 +79,7 @@ class OnSlurm:
 
     @contextmanager
     def beside(self, function: Callable[..., None], *arguments: object) -> Iterator[Callable[[], bool]]:
-        helpers = _Helpers(Queue(results_of(arguments), self.wishes))
+        helpers = _Helpers(Queue(results_of(arguments), self.wishes), self.say)
         try:
             helpers.queue(Call(function, (*arguments, self.device)), self.jobs, 1 if self.wishes.local else self.jobs)
             yield helpers.at_work
@@ -89,11 +89,30 @@ class OnSlurm:
             helpers.leave()
 
 
+class _Answers:
+    """What Slurm says of a queue. That it says nothing is told once it lasts; it is asked again."""
+
+    def __init__(self, queue: Queue, say: Callable[[str], None]) -> None:
+        self._queue, self._say = queue, say
+        self._heard, self._complained = time.monotonic(), False
+
+    def look(self) -> dict[str, Seen] | None:
+        """As ``Queue.look``."""
+        found, now = self._queue.look(), time.monotonic()
+        if found is not None:
+            self._heard, self._complained = now, False
+        elif now - self._heard >= SILENT_S and not self._complained:
+            self._complained = True
+            self._say("squeue does not answer; until it does nothing more is queued, and what is goes on")
+        return found
+
+
 class _Helpers:
     """The jobs of ``OnSlurm.beside``."""
 
-    def __init__(self, queue: Queue) -> None:
+    def __init__(self, queue: Queue, say: Callable[[str], None]) -> None:
         self._queue, self._names, self._jobs = queue, list[str](), dict[str, Seen]()  # by their names
+        self._answers = _Answers(queue, say)
         self._begun = self._looked = time.monotonic()
 
     def queue(self, call: Call, jobs: int, batch: int) -> None:
@@ -130,7 +149,7 @@ class _Helpers:
             raise ConfigError(f"Slurm does not take the jobs: {error}") from error
 
     def _look(self) -> None:
-        found = self._queue.look()
+        found = self._answers.look()
         if found is None:
             return
         for name, known in self._jobs.items():
@@ -160,7 +179,7 @@ class _Watch:
         self._waiting, self._watched = list(works), dict[str, _Watched]()
         self._queue, self._store = Queue(works[0].results, executor.wishes), ResultStore(works[0].results)
         self._late = LATE_S[network_file_system(works[0].results) is not None]
-        self._heard, self._complained = time.monotonic(), False
+        self._answers = _Answers(self._queue, executor.say)
         self._most = executor.jobs if executor.wishes.local else BATCH  # in an array
 
     def follow(self) -> None:
@@ -184,12 +203,13 @@ class _Watch:
         if found is None:
             found = {run_id: watched.seen for run_id, watched in self._watched.items()}
             self._executor.say("Slurm does not say what is queued; look with 'squeue --me' whether jobs are left")
-        self._queue.cancel(seen for run_id, seen in found.items() if run_id in ours)
+        if not self._queue.cancel(seen for run_id, seen in found.items() if run_id in ours):
+            self._executor.say("scancel does not answer; look with 'squeue --me' whether jobs are left")
 
     def _submit(self) -> bool:
         """Queue what is not queued yet, as far as Slurm lets us; False if it does not answer."""
         with self._queue.alone():
-            found = self._found()
+            found = self._answers.look()
             if found is None:  # what is queued is not known, so nothing may be queued
                 return False
             if already := self._watch(found):
@@ -226,19 +246,10 @@ class _Watch:
         self._waiting = [work for work in self._waiting if work.run.run_id not in self._watched]
         return len(new)
 
-    def _found(self) -> dict[str, Seen] | None:
-        """What is queued; None if Slurm does not answer, which is told if it lasts. It is asked again."""
-        found, now = self._queue.look(), time.monotonic()
-        if found is not None:
-            self._heard, self._complained = now, False
-        elif now - self._heard >= SILENT_S and not self._complained:
-            self._complained = True
-            self._executor.say("squeue does not answer; until it does nothing more is queued, and what is goes on")
-        return found
-
     def _look(self) -> None:
-        found = self._found()
-        if found is None:
+        found = self._answers.look()
+        if found is None:  # what has left its record is over, whatever Slurm would say
+            self._watched = {run_id: watched for run_id, watched in self._watched.items() if not self._told(watched)}
             return
         for run_id, watched in list(self._watched.items()):
             watched.seen = found.get(run_id, Seen(job=watched.seen.job, state=GONE, batch=watched.seen.batch))
@@ -252,9 +263,7 @@ class _Watch:
 
     def _ended(self, watched: _Watched) -> bool:
         """Tell the follower of a job that is over; False if its record may still come."""
-        run = watched.work.run
-        if self._store.has(run.dataset, run.model, run.run_id) or self._failure(watched.work) != watched.before:
-            self._follower.answered(watched.work, None)
+        if self._told(watched):
             return True
         watched.over_since = watched.over_since or time.monotonic()
         if time.monotonic() - watched.over_since < self._late:
@@ -263,6 +272,16 @@ class _Watch:
         self._executor.died.append(watched.work.run)
         self._follower.died(watched.work, f"the job {seen.job} ended as {seen.state}; slurm/{seen.batch} has its log")
         return True
+
+    def _told(self, watched: _Watched) -> bool:
+        """Tell the follower of a run whose record is there; False if it is not."""
+        run = watched.work.run
+        there = self._store.has(run.dataset, run.model, run.run_id) or self._failure(watched.work) != watched.before
+        if there:
+            if not watched.begun:
+                self._follower.begun(watched.work)
+            self._follower.answered(watched.work, None)
+        return there
 
     def _failure(self, work: Work) -> tuple[int, int] | None:
         return self._store.failure(work.run.dataset, work.run.model, work.run.run_id)

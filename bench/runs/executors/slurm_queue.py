@@ -37,6 +37,7 @@ OVER: Final = frozenset(
 """States of a job that is no longer queued; ``GONE`` is ours, of one that is no longer listed."""
 REQUEUED: Final = 20  # times that a run may use up its minutes; each time it goes on from its last epoch
 IDS_A_CALL: Final = 500
+ANSWER_S: Final = 60.0  # for squeue or scancel; one that takes longer does not answer
 
 
 class RefusedError(BenchError):
@@ -157,15 +158,21 @@ class Queue:
             )
         self._folder.chmod(0o700)
 
-    def cancel(self, jobs: Iterable[Seen]) -> None:
+    def cancel(self, jobs: Iterable[Seen]) -> bool:
+        """Cancel jobs that are not over; False if scancel does not answer."""
         ids = [seen.job for seen in jobs if not seen.over]
         if self._wishes.local:
             for process in ids:
                 with suppress(ProcessLookupError):
                     os.kill(int(process), signal.SIGINT)
-            return
-        for start in range(0, len(ids), IDS_A_CALL):
-            subprocess.run(["scancel", *ids[start : start + IDS_A_CALL]], check=False, capture_output=True)  # noqa: S603, S607
+            return True
+        try:
+            for start in range(0, len(ids), IDS_A_CALL):
+                command = ["scancel", *ids[start : start + IDS_A_CALL]]
+                subprocess.run(command, check=False, capture_output=True, timeout=ANSWER_S)  # noqa: S603
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def tidy(self) -> None:
         """Remove the folders of batches that have no job any more."""
@@ -196,11 +203,11 @@ def _jobs() -> dict[tuple[str, int], Seen] | None:
     """What Slurm has of ours, by batch and place in it; None if it does not answer."""
     command = ["squeue", "--me", "--array", "--states=all", "--noheader", "--format=%i|%T|%j"]
     try:
-        lines = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.splitlines()  # noqa: S603
+        answer = subprocess.run(command, check=True, capture_output=True, text=True, timeout=ANSWER_S)  # noqa: S603
     except (OSError, subprocess.SubprocessError):
         return None
     found = {}
-    for job, state, name in (line.split("|", 2) for line in lines):
+    for job, state, name in (line.split("|", 2) for line in answer.stdout.splitlines()):
         if name.startswith(NAME):
             batch = name.removeprefix(NAME)
             found[batch, int(job.partition("_")[2] or 0)] = Seen(job=job, state=state, batch=batch)
