@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 CRASHED = 70  # a mistake in the program itself
 INTERRUPTED = 130  # typer's exit code for Ctrl-C
+COMPLETION = frozenset(("--install-completion", "--show-completion"))
 
 
 def main() -> None:
@@ -30,7 +31,7 @@ def main() -> None:
         if signal.getsignal(sign) == signal.SIG_DFL:
             signal.signal(sign, _as_ctrl_c)
     try:
-        app()
+        app(prog_name=None if COMPLETION.isdisjoint(sys.argv) else "stbench")  # a shell completes one word
     except (BenchError, OSError) as error:  # such as a folder that may not be written
         Console(stderr=True, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), as_started(_sentence(error))))
         sys.exit(2)

@@ -17,6 +17,11 @@ def datasets(incomplete: str) -> list[str]:
     return [name for name in registry.dataset_names() if name.startswith(incomplete)]
 
 
+def models_and_datasets(incomplete: str) -> list[str]:
+    """Names of models and data sets that begin so."""
+    return sorted({*models(incomplete), *datasets(incomplete)})
+
+
 def suites(incomplete: str) -> list[str]:
     """Names of suites that begin so."""
     from bench.runs.suite import suite_names

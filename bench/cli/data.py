@@ -21,8 +21,9 @@ from rich.progress import (
 from rich.table import Table
 
 from bench.catalog import registry
+from bench.cli.complete import datasets
 from bench.cli.console import plain_table
-from bench.cli.options import DataDir, Names, ResultsDir, open_catalog
+from bench.cli.options import DataDir, DatasetNames, ResultsDir, open_catalog
 from bench.cli.terminal import Console
 from bench.clock import span
 from bench.errors import BenchError, ConfigError, DataError, UnknownNameError
@@ -50,7 +51,7 @@ def list_datasets(data_dir: DataDir = None, results: ResultsDir = Path("results"
 
 @app.command()
 def show(
-    name: str,
+    name: Annotated[str, typer.Argument(show_default=False, autocompletion=datasets)],
     out: Annotated[Path | None, typer.Option("--out", help="PNG to write (default: <results>/figures/data).")] = None,
     data_dir: DataDir = None,
     results: ResultsDir = Path("results"),
@@ -71,7 +72,7 @@ def show(
 
 
 @app.command()
-def verify(names: Names = None, data_dir: DataDir = None, results: ResultsDir = Path("results")) -> None:
+def verify(names: DatasetNames = None, data_dir: DataDir = None, results: ResultsDir = Path("results")) -> None:
     """Check raw files against the digests of their cards, and read them; exit 1 if something does not match."""
     catalog = open_catalog(data_dir, results)
     table = Table("data set", "file", "wanted", "found", "verdict")
@@ -85,7 +86,7 @@ def verify(names: Names = None, data_dir: DataDir = None, results: ResultsDir = 
 
 @app.command()
 def fetch(
-    names: Names = None,
+    names: DatasetNames = None,
     *,
     everything: Annotated[bool, typer.Option("--all", help="Every data set.")] = False,
     data_dir: DataDir = None,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.complete import suites
 from bench.cli.console import print_line, warn_on
 from bench.cli.options import DataDir, ResultsDir, open_results
 from bench.cli.terminal import Console
@@ -15,7 +16,8 @@ from bench.plain_text import counted
 
 def export(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Suites, or TOML files of suites; all runs if none is given.")
+        list[str] | None,
+        typer.Argument(help="Suites, or TOML files of suites; all runs if none is given.", autocompletion=suites),
     ] = None,
     *,
     results: ResultsDir = Path("results"),

@@ -46,6 +46,9 @@ WeightsDir = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 MOST_NAMED = 5  # files that cannot be read
 Names = Annotated[list[str] | None, typer.Argument(help="Names, as 'list' has them.", show_default=False)]
+DatasetNames = Annotated[
+    list[str] | None, typer.Argument(help="Names, as 'list' has them.", show_default=False, autocompletion=datasets)
+]
 
 
 @dataclass(frozen=True, kw_only=True)

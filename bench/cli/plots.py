@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.complete import suites
 from bench.cli.console import print_line
 from bench.cli.options import Out, ResultsDir, Source, nothing
 
@@ -14,7 +15,9 @@ from bench.cli.options import Out, ResultsDir, Source, nothing
 def plots(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Suites, TOML files of suites, or names as below; all if none is given."),
+        typer.Argument(
+            help="Suites, TOML files of suites, or names as below; all if none is given.", autocompletion=suites
+        ),
     ] = None,
     *,
     results: ResultsDir = Path("results"),

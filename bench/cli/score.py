@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bench.cli.complete import datasets
 from bench.cli.console import finished_line, print_line, warn_on
 from bench.cli.options import DataDir, ResultsDir, TrackingUri, open_catalog, tracking_store, with_options
 from bench.cli.terminal import Console
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 class WindowOptions:
     """Which windows are meant."""
 
-    dataset: Annotated[str | None, typer.Option("--dataset", help="The data set (default: as the file says).")] = None
+    dataset: Annotated[
+        str | None,
+        typer.Option("--dataset", help="The data set (default: as the file says).", autocompletion=datasets),
+    ] = None
     task: Annotated[
         str | None, typer.Option("--task", help="Forecasting task: short, long, or few1 to few50 (default: short).")
     ] = None

@@ -10,13 +10,19 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from bench.cli.complete import models_and_datasets
 from bench.cli.console import print_json
 from bench.cli.options import AsJson, DataDir, ResultsDir, open_catalog
 from bench.cli.terminal import Console
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="A name, the path of a file such as ./mine.py, or a run's id.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A name, the path of a file such as ./mine.py, or a run's id.", autocompletion=models_and_datasets
+        ),
+    ],
     data_dir: DataDir = None,
     results: ResultsDir = Path("results"),
     as_json: AsJson = False,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.complete import suites
 from bench.cli.console import print_line
 from bench.cli.options import Out, ResultsDir, Source, nothing
 from bench.errors import ConfigError
@@ -17,7 +18,8 @@ def tables(
         list[str] | None,
         typer.Argument(
             help="Suites, TOML files of suites, ranks, efficiency, per_horizon, tuning_ledger; all that have rows if "
-            "none is given."
+            "none is given.",
+            autocompletion=suites,
         ),
     ] = None,
     *,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from commands import ROOT, environment, stbench
 
 from bench.analysis.results import artefacts
+from bench.records.store import ResultStore
 
 BUDGET = ["--set", "train.epochs=4", "--set", "train.steps_per_epoch=4", "--set", "train.batch_size=8", "--no-track"]
 MODELS = ["--model", "last_value", "--model", "historical_average", "--model", "stid"]
@@ -22,6 +24,7 @@ MODELS = ["--model", "last_value", "--model", "historical_average", "--model", "
 
 def start(*arguments):
     def heed_interrupts():  # which a shell turns off in what it runs in the background
+        os.setpgid(0, 0)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     return subprocess.Popen(
@@ -206,12 +209,16 @@ def test_a_failed_run_is_exit_code_1_and_shows_its_reason(suite, tmp_path):
 @pytest.mark.slow
 def test_ctrl_c_says_how_to_go_on(suite, tmp_path):
     process = start(*suite("results"), "--set", "train.epochs=2000", "--set", "train.patience=2000")
-    while process.poll() is None and not reached(tmp_path / "results", "checkpoints/*.pt"):
+    results = tmp_path / "results"
+    while process.poll() is None and not (reached(results, 1) and reached(results, "checkpoints/*.pt")):
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     output = process.communicate()[0]
     assert process.returncode == 130
     assert "the same command goes on from here" in output
+    assert "Traceback" not in output
+    kept = {record.status for record in ResultStore(results).records()}
+    assert kept == {"done"}
 
 
 @pytest.mark.slow

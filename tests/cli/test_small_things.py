@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from bench import __version__
 from bench.catalog.data import Catalog
+from bench.cli.app import app
 from bench.cli.missing import missing
 from bench.cli.terminal import WIDE, Console, as_started
 from bench.plain_text import counted
 from bench.runs.plan import Selection, plan
 from bench.runs.suite import load_suite
 from tests.support.commands import ROOT, environment, stbench
+
+PROGRAM = "import sys; sys.argv[0] = 'stbench'; from bench.__main__ import main; main()"
 
 
 def test_the_version_is_that_of_the_package():
@@ -35,22 +40,64 @@ def test_an_option_that_is_a_setting_is_answered_with_how_to_set_it(option, sett
     assert f"it is a setting: --set {setting}=" in " ".join(answer.stderr.split())
 
 
+def on_tab(words):
+    place = str(len(words.split()) - 1)
+    return {"_STBENCH_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": place}
+
+
 @pytest.mark.parametrize(
     ("words", "last", "known"),
     [("--model", "sti", "stid"), ("--dataset", "bikenyc2", "bikenyc2"), ("--suite", "short", "short_term")],
 )
 def test_the_shell_completes_names(words, last, known):
-    variables = {"_STBENCH_COMPLETE": "complete_bash", "COMP_WORDS": f"stbench run {words} {last}", "COMP_CWORD": "3"}
-    program = "import sys; sys.argv = ['stbench']; from bench.__main__ import main; main()"
     answer = subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", PROGRAM],
         cwd=ROOT,
-        env={**environment(), **variables},
+        env={**environment(), **on_tab(f"stbench run {words} {last}")},
         capture_output=True,
         text=True,
         check=False,
     )
     assert answer.stdout.split() == [known], answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "known"),
+    [
+        ("tune --suite short", "short_term"),
+        ("score --dataset tdr", "tdrive"),
+        ("show sti", "stid"),
+        ("show tdr", "tdrive"),
+        ("data show tdr", "tdrive"),
+        ("data verify tdr", "tdrive"),
+        ("data fetch taxibj tdr", "tdrive"),
+        ("tables abl", "ablation"),
+        ("plots abl", "ablation"),
+        ("export abl", "ablation"),
+        ("data verif", "verify"),
+    ],
+)
+def test_the_shell_completes_names_wherever_a_command_takes_them(words, known):
+    answer = CliRunner().invoke(app, env=on_tab(f"stbench {words}"), prog_name="stbench")
+    assert answer.stdout.split() == [known], answer.stderr
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_completion_is_installed_for_the_command_whichever_way_it_is_started(tmp_path):
+    home = {**environment(), "HOME": str(tmp_path), "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    program = tmp_path / "stbench"
+    program.write_text(f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(ROOT)!r})\n{PROGRAM}")
+    program.chmod(0o755)
+
+    def bash(script):
+        command = ["bash", "--norc", "-c", script]
+        return subprocess.run(command, cwd=ROOT, env=home, capture_output=True, text=True, check=False)
+
+    installed = bash(f'"{sys.executable}" -m bench --install-completion; true')
+    assert "completion installed in" in installed.stdout, installed.stderr
+    pressed = "COMP_WORDS=(stbench run --model sti); COMP_CWORD=3; _stbench_completion stbench; echo ${COMPREPLY[*]}"
+    answer = bash(f"source ~/.bashrc; complete -p stbench > /dev/null && {pressed}")
+    assert (answer.stdout, answer.stderr) == ("stid\n", "")
 
 
 def test_list_and_show_print_one_json_object():
