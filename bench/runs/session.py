@@ -146,6 +146,8 @@ def execute(
     store = ResultStore(results)
     todo = [run for run in planned if force or not store.has(run.dataset, run.model, run.run_id)]
     if isinstance(executor, Asked):  # where nothing is to do nothing is connected to
+        if not todo:
+            executor.tidy(results)
         executor = executor.made() if todo else Processes(["cpu"], executor.places.threads)
     keep(todo, catalog, results)
     if todo:

@@ -16,6 +16,7 @@ from bench.errors import ConfigError, UnknownNameError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from bench.records.record import Failure
     from bench.runs.isolation import Row
@@ -26,7 +27,7 @@ MODULES: Final = {
     "ray": "bench.runs.executors.on_ray",
     "slurm": "bench.runs.executors.on_slurm",
 }
-"""By the name on the command line; each has ``make(places, **options)``."""
+"""By the name on the command line; each has ``make(places, **options)``, and may have ``tidy(results, **options)``."""
 THREADS: Final = 1
 """Of a run, however many runs there are beside it: sums of floats depend on it, so scores would."""
 
@@ -163,6 +164,12 @@ class Asked:
             BenchError: If it cannot work here.
         """
         return cast("Executor", self._make(self.places, **self.options))
+
+    def tidy(self, results: Path) -> None:
+        """Remove what commands that were killed have left of this executor in a results folder that is complete."""
+        remove = getattr(importlib.import_module(MODULES[self.name]), "tidy", None)
+        if remove is not None:
+            remove(results, **self.options)
 
     @property
     def _make(self) -> Callable[..., Any]:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
@@ -20,7 +21,7 @@ from bench.runs.executors import Follower, Places
 from bench.runs.executors.elsewhere import results_of
 from bench.runs.executors.places import cores, wants_gpu
 from bench.runs.executors.slurm_job import Call, Job, leave
-from bench.runs.executors.slurm_queue import GONE, Queue, RefusedError, Seen, Wishes
+from bench.runs.executors.slurm_queue import FOLDER, GONE, Queue, RefusedError, Seen, Wishes
 from bench.runs.worker import Work
 
 PAUSES_S: Final = (1.0, 15.0)  # between looks at the queue, at first and later
@@ -324,3 +325,9 @@ def make(
         local=local,
     )
     return OnSlurm(wishes.at_once, "cuda:0" if on_gpus else "cpu", wishes, say, detach)
+
+
+def tidy(results: Path, *, local: bool = False, **_: object) -> None:
+    """Remove the folders of batches that have no job any more; whatever else was asked for does not matter."""
+    if (results / FOLDER).is_dir():
+        Queue(results, Wishes(minutes=1, gpus=0, cpus=1, at_once=1, local=local)).tidy()

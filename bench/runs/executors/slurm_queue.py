@@ -37,6 +37,7 @@ OVER: Final = frozenset(
 """States of a job that is no longer queued; ``GONE`` is ours, of one that is no longer listed."""
 REQUEUED: Final = 20  # times that a run may use up its minutes; each time it goes on from its last epoch
 IDS_A_CALL: Final = 500
+FOLDER: Final = "slurm"  # of all batches, in the results folder
 ANSWER_S: Final = 60.0  # for squeue or scancel; one that takes longer does not answer
 
 
@@ -89,7 +90,7 @@ class Queue:
     """The jobs of one results folder."""
 
     def __init__(self, results: Path, wishes: Wishes) -> None:
-        self._folder, self._locks, self._wishes = results.absolute() / "slurm", results / "locks", wishes
+        self._folder, self._locks, self._wishes = results.absolute() / FOLDER, results / "locks", wishes
         self._store = ResultStore(results)
 
     @contextmanager

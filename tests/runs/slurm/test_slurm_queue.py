@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+from collections import Counter
 from types import SimpleNamespace
 
 import pytest
 
 from bench.errors import ConfigError
-from bench.runs.executors import slurm_queue
+from bench.runs.executors import Asked, Places, slurm_queue
 from bench.runs.executors.slurm_queue import Queue, RefusedError, Seen, Wishes
+from bench.runs.session import execute
 
 WISHES = Wishes(minutes=60, gpus=0, cpus=1, at_once=2)
 LISTED = "\n".join(
@@ -70,6 +72,15 @@ def test_folders_of_batches_without_a_job_are_removed(listed, tmp_path):
     queue.tidy()
     assert sorted(folder.name for folder in (tmp_path / "slurm").glob("*/")) == ["aaa", "bbb"]
     assert not list(tmp_path.rglob("*.lock"))
+
+
+def test_what_a_killed_command_left_is_removed_by_one_that_has_nothing_to_do(tmp_path, catalog):
+    left = tmp_path / "slurm" / "aaa"
+    left.mkdir(parents=True)
+    (left / "runs.json").write_text('["one"]')
+    asked = Asked(name="slurm", places=Places(device="cpu"), options={"local": True, "minutes": 7})
+    assert execute([], catalog, tmp_path, executor=asked) == Counter(done=0, skipped=0, failed=0)
+    assert not left.parent.exists()
 
 
 def test_a_batch_that_is_refused_leaves_nothing(monkeypatch, tmp_path):

@@ -8,105 +8,14 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from clusters import Told, works
+from clusters import Told
 
 from bench.errors import ConfigError, MissingPackageError
 from bench.records.store import ResultStore
 from bench.runs.execution import failed_record, failure_of
 from bench.runs.executors import Places, make_executor, on_slurm
 from bench.runs.executors.slurm_job import Job
-from bench.runs.executors.slurm_queue import RefusedError, Seen, Wishes
-
-WISHES = Wishes(minutes=60, gpus=0, cpus=1, at_once=2)
-
-
-class FakeQueue:
-    """A queue that takes ``most`` jobs, and in which each look is one step on: pending, running, over."""
-
-    def __init__(self, store=None, most=1000, runs=(), ends=lambda run_id, attempt: "COMPLETED"):
-        self.batches, self.cancelled, self._ends, self._store, self._most = [], [], ends, store, most
-        self._attempts, self._ages = {}, {}
-        self.silent, self.looks, self.tidied = (), 0, 0  # of which looks there is no answer
-        self._calls = {}
-        for run_id in runs:
-            self._add(run_id, lambda: None)
-
-    def __call__(self, results, wishes):
-        return self
-
-    def alone(self):
-        import contextlib
-
-        return contextlib.nullcontext()
-
-    def _add(self, run_id, call):
-        self._ages[run_id], self._calls[run_id] = 0, call
-        self._attempts[run_id] = self._attempts.get(run_id, 0) + 1
-
-    def _state(self, run_id):
-        age = self._ages[run_id]
-        self._ages[run_id] += 1
-        if age < 2:
-            return "PENDING"
-        if age < 4:
-            return "RUNNING"
-        end = self._ends(run_id, self._attempts[run_id])
-        if age == 4 and end == "COMPLETED":
-            self._calls[run_id]()
-        return end
-
-    def look(self):
-        self.looks += 1
-        if self.looks in self.silent:
-            return None
-        return {run_id: Seen(job="7_0", state=self._state(run_id), batch="b") for run_id in list(self._ages)}
-
-    def submit(self, calls, run_ids):
-        alive = sum(age < 5 for age in self._ages.values())
-        if len(run_ids) + alive > self._most:
-            raise RefusedError("QOSMaxSubmitJobPerUserLimit")
-        self.batches.append(list(run_ids))
-        for call, run_id in zip(calls, run_ids, strict=True):
-            self._add(run_id, call)
-        return [Seen(job="7_0", state="PENDING", batch="b") for _ in run_ids]
-
-    def cancel(self, jobs):
-        self.cancelled += list(jobs)
-        return True
-
-    def tidy(self):
-        self.tidied += 1
-
-
-@pytest.fixture
-def queue_of(monkeypatch):
-    """An executor before a fake queue, that looks without a pause."""
-
-    def make(**choices):
-        queue = FakeQueue(**choices)
-        monkeypatch.setattr(on_slurm, "Queue", queue)
-        monkeypatch.setattr(on_slurm, "PAUSES_S", (0, 0))
-        monkeypatch.setattr(on_slurm, "LATE_S", (0, 0))
-        said = []
-        return queue, on_slurm.OnSlurm(2, "cpu", WISHES, said.append), said
-
-    return make
-
-
-@pytest.fixture
-def stored(monkeypatch):
-    """Jobs that store a failed record, which is quick."""
-
-    def call(job):
-        run = job.work.run
-        ResultStore(job.work.results).write(failed_record(run, failure_of(ValueError("made by a job"))))
-
-    monkeypatch.setattr(Job, "__call__", call)
-
-
-@pytest.fixture
-def given(catalog, tmp_path):
-    return works(catalog, tmp_path / "results", "last_value", "window_mean")
+from bench.runs.executors.slurm_queue import Seen
 
 
 def ids(given):
@@ -212,28 +121,6 @@ def test_detached_runs_are_queued_and_left(queue_of, given):
     assert (queue.batches, told.events) == ([ids(given)], [])
 
 
-@pytest.mark.parametrize("silent", [(1, 2, 3), (2, 3, 4, 5)], ids=["at first", "after the batch is queued"])
-def test_a_queue_that_does_not_answer_is_waited_for_and_nothing_is_queued_twice(
-    queue_of, stored, given, silent, monkeypatch
-):
-    monkeypatch.setattr(on_slurm, "SILENT_S", 0)
-    queue, executor, said = queue_of()
-    queue.silent = silent
-    executor.run(iter(given), told := Told())
-    assert queue.batches == [ids(given)]
-    assert {event[0] for event in told.events} == {"begun", "answered"}
-    assert [text for text in said if "squeue does not answer" in text] == [said[silent[0] - 1]]
-
-
-def test_what_is_queued_already_is_not_queued_again_since_the_queue_does_not_answer(queue_of, stored, given):
-    queue, executor, _ = queue_of(runs=ids(given))
-    for work in given:
-        queue._calls[work.run.run_id] = Job(work, 1)
-    queue.silent = (1, 2, 3)
-    executor.run(iter(given), Told())
-    assert queue.batches == []
-
-
 def test_a_job_that_is_over_at_the_first_look_is_not_queued_again(queue_of, stored, given):
     queue, executor, _ = queue_of()
     submit = queue.submit
@@ -249,56 +136,6 @@ def test_a_job_that_is_over_at_the_first_look_is_not_queued_again(queue_of, stor
     executor.run(iter(given), told := Told())
     assert queue.batches == [ids(given)]
     assert [event[0] for event in told.events] == ["begun", "answered"] * 4
-
-
-def test_an_interrupt_while_the_queue_does_not_answer_cancels_what_is_known_and_says_so(queue_of, stored, given):
-    queue, executor, said = queue_of()
-
-    class Interrupting(Told):
-        def begun(self, work):
-            queue.silent = range(1000)
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        executor.run(iter(given), Interrupting())
-    assert len(queue.cancelled) == 4
-    assert "squeue --me" in said[-1]
-
-
-def test_runs_that_leave_their_records_while_the_queue_does_not_answer_are_done(queue_of, stored, given):
-    queue, executor, _ = queue_of()
-    queue.silent = range(2, 1000)
-    submit, late = queue.submit, given[-1].run.run_id
-
-    def quick(calls, run_ids):
-        for call in calls:
-            if call.work.run.run_id != late:
-                call()
-        return submit(calls, run_ids)
-
-    class LastOne(Told):
-        def answered(self, work, answer):
-            super().answered(work, answer)
-            if len([event for event in self.events if event[0] == "answered"]) == 3:
-                Job(given[-1], 1)()
-
-    queue.submit = quick
-    executor.run(iter(given), told := LastOne())
-    assert queue.batches == [ids(given)]
-    assert [event[:2] for event in told.events] == [(what, run) for run in ids(given) for what in ("begun", "answered")]
-
-
-def test_a_scancel_that_does_not_answer_is_told_to_whom_interrupts(queue_of, stored, given):
-    queue, executor, said = queue_of()
-    queue.cancel = lambda _: False
-
-    class Interrupting(Told):
-        def begun(self, work):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        executor.run(iter(given), Interrupting())
-    assert said[-1] == "scancel does not answer; look with 'squeue --me' whether jobs are left"
 
 
 def test_a_job_that_begins_again_has_all_the_time_to_show_its_record_once_more(queue_of, stored, given, monkeypatch):
