@@ -26,6 +26,10 @@ MODELS = ("last_value", "historical_average", "ridge", "dlinear", "stid")
 BUDGET = ("train.epochs=25", "train.patience=25", "train.steps_per_epoch=8", "train.batch_size=8")
 LIMIT_S = 900.0  # for one command
 FORK_SERVER = "multiprocessing.forkserver"
+AGENTS, AGENTS_S = (
+    ("ray::DashboardAgent", "ray::RuntimeEnvAgent"),
+    120.0,
+)  # of Ray's own, which end about a minute later
 
 
 def plan(data: Path, results: Path, *more: str, models: Sequence[str] = MODELS, seeds: int = 2) -> list[str]:
@@ -124,6 +128,7 @@ class Campaign:
 
     Attributes:
         kills: How many, by what was killed and how.
+        agents: Processes of Ray's own that outlived a command.
         broken: What must not happen and did.
     """
 
@@ -132,6 +137,7 @@ class Campaign:
     seed: int = 0
     kills: Counter[str] = field(default_factory=Counter)
     commands: int = 0
+    agents: set[int] = field(default_factory=set)
     broken: list[str] = field(default_factory=list)
 
     def run(self, wanted: int) -> None:
@@ -179,8 +185,11 @@ class Campaign:
             code = process.wait()
         if code not in (0, 1, 130, 128 + signal.SIGTERM, -signal.SIGKILL):
             self.broken.append(f"a command ended with exit code {code}")
-        if left := gone(sorted(seen)):
-            self.broken.append(f"{len(left)} processes outlived their command")
+        left = set(gone(sorted(seen)))
+        agents = {process for process in left if words_of(Path(f"/proc/{process}/cmdline")).startswith(AGENTS)}
+        self.agents |= agents
+        if left - agents:
+            self.broken.append(f"{len(left - agents)} processes outlived their command")
         print(f"command {self.commands} ended with {code}; killed so far: {dict(self.kills)}", flush=True)
         return code
 
@@ -197,6 +206,9 @@ class Campaign:
             self.broken.append(f"left behind: {sorted({path.name for path in left})}")
         if left := gone(jobs_of(self.results)):
             self.broken.append(f"{len(left)} processes outlived the plan")
+        if left := gone(sorted(self.agents), AGENTS_S):
+            self.broken.append(f"{len(left)} agents of Ray outlived the plan")
+        self.agents.clear()
 
 
 def main() -> None:
