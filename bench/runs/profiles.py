@@ -65,7 +65,7 @@ PROFILES: Final = MappingProxyType(
             claims=False,
             seeds=(0,),
             train=TrainSettings(epochs=1, steps_per_epoch=5, batch_size=4),
-            task={"scored": 13},  # of every quarter of the day on the ten data sets, which few other numbers are
+            task={"scored": 13},  # the fewest that are of every quarter of the day on the ten data sets
             model={"weights": "random"},
             members={  # so that each costs about what the others do
                 "convlstm": {"width": 8},

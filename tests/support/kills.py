@@ -113,7 +113,7 @@ def alive(process: int) -> bool:
 
 def left_behind(results: Path) -> list[Path]:
     """What a finished plan has no need of."""
-    kinds = ("*.lock", "*.pt", ".*.tmp", "*.failed.json", "superseded", "slurm")
+    kinds = ("*.lock", "*.pt", ".*.tmp", "*.failed.json", "superseded", "slurm*")
     return [path for kind in kinds for path in results.rglob(kind) if path.name != ".tables.lock"]
 
 

@@ -166,7 +166,7 @@ class Asked:
         return cast("Executor", self._make(self.places, **self.options))
 
     def tidy(self, results: Path) -> None:
-        """Remove what commands that were killed have left of this executor in a results folder that is complete."""
+        """Remove what this executor has left in a results folder of runs that are done, when a command was killed."""
         remove = getattr(importlib.import_module(MODULES[self.name]), "tidy", None)
         if remove is not None:
             remove(results, **self.options)

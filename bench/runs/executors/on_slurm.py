@@ -21,7 +21,7 @@ from bench.runs.executors import Follower, Places
 from bench.runs.executors.elsewhere import results_of
 from bench.runs.executors.places import cores, wants_gpu
 from bench.runs.executors.slurm_job import Call, Job, leave
-from bench.runs.executors.slurm_queue import FOLDER, GONE, Queue, RefusedError, Seen, Wishes
+from bench.runs.executors.slurm_queue import GONE, Queue, RefusedError, Seen, Wishes
 from bench.runs.worker import Work
 
 PAUSES_S: Final = (1.0, 15.0)  # between looks at the queue, at first and later
@@ -271,7 +271,9 @@ class _Watch:
             return False
         seen = watched.seen
         self._executor.died.append(watched.work.run)
-        self._follower.died(watched.work, f"the job {seen.job} ended as {seen.state}; slurm/{seen.batch} has its log")
+        self._follower.died(
+            watched.work, f"the job {seen.job} ended as {seen.state}; {self._queue.name}/{seen.batch} has its log"
+        )
         return True
 
     def _told(self, watched: _Watched) -> bool:
@@ -328,6 +330,5 @@ def make(
 
 
 def tidy(results: Path, *, local: bool = False, **_: object) -> None:
-    """Remove the folders of batches that have no job any more; whatever else was asked for does not matter."""
-    if (results / FOLDER).is_dir():
-        Queue(results, Wishes(minutes=1, gpus=0, cpus=1, at_once=1, local=local)).tidy()
+    """Remove what is left of jobs that are over and whose runs have records."""
+    Queue(results, Wishes(local=local)).tidy(done_alone=True)

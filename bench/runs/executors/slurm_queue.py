@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -37,7 +38,7 @@ OVER: Final = frozenset(
 """States of a job that is no longer queued; ``GONE`` is ours, of one that is no longer listed."""
 REQUEUED: Final = 20  # times that a run may use up its minutes; each time it goes on from its last epoch
 IDS_A_CALL: Final = 500
-FOLDER: Final = "slurm"  # of all batches, in the results folder
+FOLDERS: Final = {False: "slurm", True: "slurm-local"}  # of all batches, in the results folder, by ``Wishes.local``
 ANSWER_S: Final = 60.0  # for squeue or scancel; one that takes longer does not answer
 
 
@@ -59,10 +60,10 @@ class Wishes:
     """
 
     partition: str | None = None
-    minutes: int
-    gpus: int
-    cpus: int
-    at_once: int
+    minutes: int = 60
+    gpus: int = 0
+    cpus: int = 1
+    at_once: int = 1
     options: Mapping[str, str | bool] = field(default_factory=dict)
     local: bool = False
 
@@ -87,11 +88,16 @@ class Seen:
 
 
 class Queue:
-    """The jobs of one results folder."""
+    """The jobs of one results folder.
+
+    Attributes:
+        name: Of the folder in it that has a folder for each batch.
+    """
 
     def __init__(self, results: Path, wishes: Wishes) -> None:
-        self._folder, self._locks, self._wishes = results.absolute() / FOLDER, results / "locks", wishes
-        self._store = ResultStore(results)
+        self.name = FOLDERS[wishes.local]
+        self._results, self._folder, self._locks = results, results.absolute() / self.name, results / "locks"
+        self._wishes, self._store = wishes, ResultStore(results)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -152,7 +158,7 @@ class Queue:
     def _own_folder(self) -> None:
         """The folder of all batches, private, since what lies in it is executed."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if self._folder.lstat().st_uid != os.getuid() or self._folder.is_symlink():
+        if not self._is_ours():
             raise ConfigError(
                 f"{self._folder} belongs to another user or is a link, and jobs are read from it; give a --results of "
                 "your own"
@@ -175,16 +181,31 @@ class Queue:
             return False
         return True
 
-    def tidy(self) -> None:
-        """Remove the folders of batches that have no job any more."""
+    def tidy(self, *, done_alone: bool = False) -> None:
+        """Remove the folders of batches that have no job any more; with ``done_alone``, if their runs have records."""
+        if not self._is_ours():
+            return
         with self.alone():
             found = self.look()
             busy = {seen.batch for seen in (found or {}).values() if not seen.over}
             for folder in self._folder.glob("*/") if found is not None else ():
-                if folder.name not in busy:
+                if folder.name not in busy and not (done_alone and self._lacks_records(folder)):
                     shutil.rmtree(folder, ignore_errors=True)
             with suppress(OSError):
                 self._folder.rmdir()  # if nothing is in it
+
+    def _is_ours(self) -> bool:
+        """Whether the folder of all batches is there, belongs to this user and is no link to elsewhere."""
+        try:
+            about = self._folder.lstat()
+        except OSError:
+            return False
+        return stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid()
+
+    def _lacks_records(self, batch: Path) -> bool:
+        """Whether a run of a batch is not done, so that its log may be wanted."""
+        run_ids = _read(batch / "runs.json")
+        return not run_ids or not all(any(self._results.glob(f"runs/*/*/{run_id}.json")) for run_id in run_ids)
 
     def _parameters(self, batch: str) -> dict[str, Any]:
         wishes = self._wishes

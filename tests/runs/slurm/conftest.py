@@ -22,6 +22,7 @@ class FakeQueue:
     def __init__(self, store=None, most=1000, runs=(), ends=lambda run_id, attempt: "COMPLETED"):
         self.batches, self.cancelled, self._ends, self._store, self._most = [], [], ends, store, most
         self._attempts, self._ages = {}, {}
+        self.name = "slurm"
         self.silent, self.looks, self.tidied = (), 0, 0  # of which looks there is no answer
         self._calls = {}
         for run_id in runs:

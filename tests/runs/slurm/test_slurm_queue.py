@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import stat
 import subprocess
 from collections import Counter
 from types import SimpleNamespace
 
 import pytest
+from records import record
 
 from bench.errors import ConfigError
+from bench.records.store import ResultStore
 from bench.runs.executors import Asked, Places, slurm_queue
 from bench.runs.executors.slurm_queue import Queue, RefusedError, Seen, Wishes
 from bench.runs.session import execute
@@ -74,13 +78,49 @@ def test_folders_of_batches_without_a_job_are_removed(listed, tmp_path):
     assert not list(tmp_path.rglob("*.lock"))
 
 
+def a_batch(results, folder, *run_ids):
+    """The folder of a batch that nobody has in a queue."""
+    batch = results / folder / "aaa"
+    batch.mkdir(parents=True)
+    (batch / "runs.json").write_text(json.dumps(run_ids))
+    return batch
+
+
+def nothing_to_do(results, catalog, **options):
+    executor = Asked(name="slurm", places=Places(device="cpu"), options={"local": True, "minutes": 7, **options})
+    assert execute([], catalog, results, executor=executor) == Counter(done=0, skipped=0, failed=0)
+
+
 def test_what_a_killed_command_left_is_removed_by_one_that_has_nothing_to_do(tmp_path, catalog):
-    left = tmp_path / "slurm" / "aaa"
-    left.mkdir(parents=True)
-    (left / "runs.json").write_text('["one"]')
-    asked = Asked(name="slurm", places=Places(device="cpu"), options={"local": True, "minutes": 7})
-    assert execute([], catalog, tmp_path, executor=asked) == Counter(done=0, skipped=0, failed=0)
+    ResultStore(tmp_path).write(done := record())
+    left = a_batch(tmp_path, "slurm-local", done.run_id)
+    nothing_to_do(tmp_path, catalog)
     assert not left.parent.exists()
+
+
+def test_the_logs_of_runs_without_a_record_are_kept_where_nothing_is_to_do(tmp_path, catalog):
+    ResultStore(tmp_path).write(done := record())
+    left = a_batch(tmp_path, "slurm-local", done.run_id, "0123456789abcdef.0123456789ab")
+    nothing_to_do(tmp_path, catalog)
+    assert left.exists()
+
+
+def test_jobs_of_slurm_and_those_of_this_machine_are_kept_apart(tmp_path, catalog, listed):
+    ResultStore(tmp_path).write(done := record())
+    on_cluster, here = (a_batch(tmp_path / "both", folder, *2 * [done.run_id]) for folder in ("slurm", "slurm-local"))
+    shutil.copytree(tmp_path / "runs", tmp_path / "both" / "runs")
+    nothing_to_do(tmp_path / "both", catalog)
+    assert (on_cluster.exists(), here.exists()) == (True, False)
+    nothing_to_do(tmp_path / "both", catalog, local=False)  # the queue has a job of this batch
+    assert on_cluster.exists()
+
+
+def test_nothing_is_removed_behind_a_link(tmp_path, catalog):
+    elsewhere = a_batch(tmp_path, "elsewhere")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "slurm-local").symlink_to(elsewhere.parent)
+    Queue(tmp_path / "results", Wishes(local=True)).tidy()
+    assert elsewhere.exists()
 
 
 def test_a_batch_that_is_refused_leaves_nothing(monkeypatch, tmp_path):
@@ -95,8 +135,8 @@ def test_a_batch_that_is_refused_leaves_nothing(monkeypatch, tmp_path):
     queue = Queue(tmp_path, Wishes(minutes=1, gpus=0, cpus=1, at_once=1, local=True))
     with pytest.raises(RefusedError, match=r"^sbatch: error: Invalid qos specification$"):
         queue.submit([print], ["one"])
-    assert list((tmp_path / "slurm").iterdir()) == []
-    assert stat.S_IMODE((tmp_path / "slurm").stat().st_mode) == 0o700
+    assert list((tmp_path / "slurm-local").iterdir()) == []
+    assert stat.S_IMODE((tmp_path / "slurm-local").stat().st_mode) == 0o700
 
 
 def test_a_job_may_use_up_its_time_as_often_as_is_said(monkeypatch, tmp_path):
