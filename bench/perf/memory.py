@@ -35,6 +35,7 @@ from bench.perf._measure import Cell, Measurement, Out, report
 MODELS: Final = ("last_value", "window_mean", "historical_average", "dlinear", "stid")
 MOST: Final = {"import": 1.3, "naive": 1.3, "trained": 1.6}  # times the array
 SMALL: Final = 1500  # slots
+GIGABYTES: Final = 1.15  # unless told otherwise
 EVERY_S: Final = 0.1  # a look at all processes
 CARD: Final = 'name = "{name}"\ninterval = 30\ngrid = [{cells}, {cells}]\nchannels = ["in", "out"]\n'
 
@@ -57,7 +58,7 @@ class Peaks:
 
 def main(
     models: Annotated[list[str] | None, typer.Argument(help="Registered models.")] = None,
-    gigabytes: Annotated[float, typer.Option(help="Size of the array.")] = 1.15,
+    gigabytes: Annotated[float, typer.Option(help="Size of the array.")] = GIGABYTES,
     kinds: Annotated[
         list[str] | None, typer.Option("--kind", help=f"Kinds of files to import: {', '.join(KINDS)}; npy unless said.")
     ] = None,
@@ -79,7 +80,8 @@ def main(
         f"Peak memory over an array of {gigabytes:g} GB ({slots} slots of 2 x {cells} x {cells}), beyond a small one's."
     )
     facts = {"slots": slots, "small_slots": SMALL, "steps": steps, "batch": batch, "scored": scored}
-    report(Measurement(name="memory", title=title, rows=rows, facts=facts), out)
+    name = "memory" if gigabytes == GIGABYTES else f"memory_{gigabytes:g}_gb"
+    report(Measurement(name=name, title=title, rows=rows, facts=facts), out)
 
 
 class Bed:

@@ -20,6 +20,11 @@ def entry(old: str, new: str, why: str = "the same sum in another order") -> str
     return f'[[equal]]\nold = "{old}"\nnew = "{new}"\nwhy = "{why}"\n'
 
 
+def declare(project: Project, entries: str) -> None:
+    """Add entries to the table that the project has."""
+    project.write(TABLE, (ROOT / TABLE).read_text(encoding="utf-8") + entries)
+
+
 @pytest.fixture
 def before(project: Project) -> Codes:
     return project.codes()
@@ -46,21 +51,21 @@ def test_a_declared_equality_of_one_file_keeps_all_codes(
 ) -> None:
     line = rewritten(project, file, old, new)
     assert project.codes() != before
-    project.write(TABLE, line)
+    declare(project, line)
     assert project.codes() == before
 
 
 def test_a_chain_of_equalities_leads_to_the_first(project: Project, before: Codes) -> None:
     first = rewritten(project, "bench/metrics.py", "100 * s.ratio", "s.ratio * 100")
     second = rewritten(project, "bench/metrics.py", "100 * s.absolute", "s.absolute * 100")
-    project.write(TABLE, second + first)
+    declare(project, second + first)
     assert project.codes() == before
-    project.write(TABLE, second)
+    declare(project, second)
     assert project.codes() != before
 
 
 def test_a_declared_equality_forgives_nothing_but_its_own_edit(project: Project, before: Codes) -> None:
-    project.write(TABLE, rewritten(project, "bench/metrics.py", "100 * s.ratio", "s.ratio * 100"))
+    declare(project, rewritten(project, "bench/metrics.py", "100 * s.ratio", "s.ratio * 100"))
     project.edit("bench/metrics.py", "100 * s.absolute", "s.absolute * 100")
     assert all(before[pair] != code for pair, code in project.codes().items())
 
