@@ -1,7 +1,10 @@
 """Which data sets are related: results that share a city, a source or training data are no independent witnesses.
 
 In transfer across cities a result depends on its data set and on those that were trained on before. Two results are
-related if any of these is behind both, as target or as source, or if two of them are of one city or of one source.
+related if any of these is behind both, as target or as source, or if two of them are of one city or of one source. They
+are related to all others, too, if nothing is known of where a source comes from.
+
+Only records and the project's own cards are asked, so that equal records give equal texts on every machine.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from bench.records.record import Record
 
 Tie: TypeAlias = tuple[str, str]  # "city", "source" or "data", and its name
 TRAINING: Final = "data of their training"
+UNKNOWN: Final[Tie] = ("data", "training data of unknown origin")
 
 
 @dataclass(frozen=True)
@@ -47,13 +51,13 @@ class Witnesses:
 
     @property
     def text(self) -> str:
-        """How many data sets, and how many families of them, such as "3 data sets of 2 unrelated cities or sources"."""
+        """How many data sets, and how many families of them, such as "3 data sets in 2 unrelated groups"."""
         number = sum(map(len, self.families))
         count = f"{number} data set{'' if number == 1 else 's'}"
         if len(self.families) == number:
             return count
-        one = len(self.families) == 1
-        return f"{count} of {'one city or source' if one else f'{len(self.families)} unrelated cities or sources'}"
+        groups = len(self.families)
+        return f"{number} related data sets" if groups == 1 else f"{count} in {groups} unrelated groups"
 
     @property
     def related(self) -> str:
@@ -78,8 +82,10 @@ def witnesses(records: Iterable[Record], *, trained: bool = True) -> Witnesses:
         behind.setdefault(record.dataset, {record.dataset}).update(one.name for one in record.spec.sources if trained)
     origins = {name: origin(record) for name, record in known.items()}
     others = {name for names in behind.values() for name in names} - origins.keys()
-    origins |= {name: _of_card(name) or Origin() for name in others}
-    ties = {name: _ties(names, origins) for name, names in behind.items()}
+    cards = {name: _of_card(name) for name in others}
+    origins |= {name: card or Origin() for name, card in cards.items()}
+    of_all = {UNKNOWN} if None in cards.values() else set()
+    ties = {name: _ties(names, origins) | of_all for name, names in behind.items()}
     titles = told_apart({name: dataset_title(name, record.label.dataset_title) for name, record in known.items()})
     families: list[list[str]] = []
     for name in sorted(ties):
@@ -92,12 +98,14 @@ def witnesses(records: Iterable[Record], *, trained: bool = True) -> Witnesses:
 
 
 def origin(record: Record) -> Origin:
-    """By the card of a known data set, or as the record of a user's own has it."""
+    """By the card of a data set of ours, or as the record of any other has it."""
     return _of_card(record.dataset) or Origin(record.label.city, record.label.source)
 
 
 def _of_card(name: str) -> Origin | None:
-    """None of a data set without a card here, or with one that cannot be read."""
+    """None of a data set that does not come with the project, or whose card cannot be read."""
+    if not registry.comes_with_the_project("dataset", name):
+        return None
     try:
         card = registry.load("dataset", name).CARD
     except BenchError:
@@ -115,8 +123,9 @@ def _shared(names: Sequence[str], origins: Mapping[str, Origin], ties: Mapping[s
     own = Counter(tie for name in names for tie in origins[name].ties)
     common = {name for (_, name), number in own.items() if number > 1}
     behind = Counter(tie for name in names for tie in ties[name])
+    unknown = behind.pop(UNKNOWN, 0) > 0
     trained = any(number > max(1, own[tie]) for tie, number in behind.items())
-    return (*sorted(common), *([TRAINING] if trained else []))
+    return (*sorted(common), *([TRAINING] if trained else []), *([UNKNOWN[1]] if unknown else []))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -14,8 +14,16 @@ from variants import variant
 from bench.analysis.report.headline import headline
 from bench.analysis.table import Table
 from bench.analysis.witnesses import TRAINING, Origin, origin, witnesses
+from bench.catalog import registry
 from bench.runs.suite import load_suites
 
+CARD = """
+from dataclasses import replace
+
+from datasets.bikenyc import CARD as BIKES, read
+
+CARD = replace(BIKES, name="{name}", title="{name}", source="")
+"""
 SHORT = load_suites(["short_term"])
 
 
@@ -30,7 +38,7 @@ def families(*records):
 
 def test_the_data_sets_of_the_suite_are_of_four_cities_or_sources():
     made = witnesses(record(name) for name in SHORT[0].datasets)
-    assert made.text == "10 data sets of 4 unrelated cities or sources"
+    assert made.text == "10 data sets in 4 unrelated groups"
     assert [*made.families] == [
         ("bikenyc", "bikenyc2", "taxinyc", "taxinyc2"),
         ("cellular", "crowd"),
@@ -57,7 +65,7 @@ def test_what_a_card_leaves_open_relates_nobody():
 def test_relations_reach_further_than_one_step():
     made = [from_somewhere("a", "Oslo"), from_somewhere("c", source="Ruter"), from_somewhere("b", "Oslo", "Ruter")]
     assert families(*made) == [("a", "b", "c")]
-    assert witnesses(made).text == "3 data sets of one city or source"
+    assert witnesses(made).text == "3 related data sets"
     assert witnesses(made).related == "Related, and so no independent witnesses: a, b and c (Oslo, Ruter)."
 
 
@@ -84,7 +92,7 @@ def transferred(**sources):
 def test_results_with_data_in_common_are_related(sources, shared):
     made = witnesses(transferred(**sources))
     assert made.families == {tuple(sorted(sources)): shared}
-    assert made.text == "2 data sets of one city or source"
+    assert made.text == "2 related data sets"
     assert made.related.endswith(f" ({', '.join(shared)}).")
 
 
@@ -99,11 +107,31 @@ def test_what_any_run_on_a_data_set_was_trained_on_counts():
     assert families(record("taxibj", "last_value"), *made, record("bikenyc", "last_value")) == [("bikenyc", "taxibj")]
 
 
-def test_a_source_of_the_users_own_relates_by_its_name_and_by_its_city_if_that_is_known():
-    assert families(*transferred(taxibj="bus", bikenyc="bus")) == [("bikenyc", "taxibj")]
-    assert families(*transferred(taxibj="bus", bikenyc="tram")) == [("bikenyc",), ("taxibj",)]
-    tram = from_somewhere("tram", "New York City")
+def test_a_source_of_the_users_own_relates_by_its_name_and_by_its_city_if_a_record_says_it():
+    bus, tram = from_somewhere("bus", "Bergen"), from_somewhere("tram", "New York City")
+    assert families(*transferred(taxibj="bus", bikenyc="bus"), bus) == [("bikenyc", "bus", "taxibj")]
+    assert families(*transferred(taxibj="bus", bikenyc="trafficsh"), bus) == [("bikenyc",), ("bus", "taxibj")]
     assert families(*transferred(taxibj="tram", bikenyc="bikedc"), tram) == [("bikenyc", "taxibj", "tram")]
+
+
+def test_a_source_of_which_no_record_says_where_it_is_from_relates_all():
+    made = witnesses([*transferred(taxibj="bus", bikenyc="trafficsh"), record("cellular")])
+    assert (made.text, {*made.families}) == ("3 related data sets", {("bikenyc", "cellular", "taxibj")})
+    assert made.related.endswith("bikenyc, cellular and taxibj (training data of unknown origin).")
+    both = witnesses(transferred(taxibj="bus", bikenyc="bus"))
+    assert [*both.families.values()] == [(TRAINING, "training data of unknown origin")]
+
+
+def test_equal_records_give_equal_relations_whatever_is_registered_here(tmp_path, monkeypatch):
+    made = [*transferred(taxibj="bus", bikenyc="bikedc"), from_somewhere("tram", "Oslo"), from_somewhere("ferry")]
+    for known in (made, made[2:]):
+        before = witnesses(known)
+        monkeypatch.setenv("STBENCH_PLUGINS", str(tmp_path))
+        for name in ("bus", "tram", "ferry"):
+            (tmp_path / f"{name}.py").write_text(CARD.format(name=name))
+        assert registry.load("dataset", "bus").CARD.city == "New York City"
+        assert witnesses(known) == before
+        monkeypatch.delenv("STBENCH_PLUGINS")
 
 
 def test_a_claim_about_transfer_counts_related_targets_as_one_and_what_is_said_of_the_data_alone_does_not():
@@ -116,7 +144,7 @@ def test_a_claim_about_transfer_counts_related_targets_as_one_and_what_is_said_o
     suites = load_suites(["transfer"])
     results = results_of(made, suites=suites)
     head = headline(results, suites)
-    assert any("better in 2, " in text and "2 data sets of one city or source" in text for text in head["answers"])
+    assert any("better in 2, " in text and "2 related data sets" in text for text in head["answers"])
     assert "elated" not in head["state"]
     table = results.table("transfer")._repr_markdown_()
     assert f"no independent witnesses: bikenyc and taxibj ({TRAINING})." in table
@@ -141,14 +169,14 @@ def in_real_cities():
 def test_the_table_and_the_figure_of_ranks_and_the_report_say_who_is_related():
     results = results_of(in_real_cities(), suites=SHORT)
     table: Table = results.table("ranks").tables[0]
-    assert table.notes[0].startswith("MAE, means over seeds, on 4 data sets of 3 unrelated cities or sources: ")
+    assert table.notes[0].startswith("MAE, means over seeds, on 4 data sets in 3 unrelated groups: ")
     assert "bikenyc and taxinyc (New York City)" in table.notes[1]
     assert table.notes[1].endswith("so they are rather too sure.")
     (figure,) = results.plot("ranks")
     text = " ".join(" ".join(piece.get_text().split()) for piece in figure.texts)
-    assert "4 data sets of 3 unrelated cities or sources" in text
+    assert "4 data sets in 3 unrelated groups" in text
     page = words(report(in_real_cities()))
-    assert "real data, 4 data sets of 3 unrelated cities or sources); " in page
+    assert "real data, 4 data sets in 3 unrelated groups); " in page
     assert "Related, and so no independent witnesses: bikenyc and taxinyc (New York City)." in page
 
 
