@@ -16,11 +16,10 @@
 
 set -uo pipefail
 
-for step in ${STEPS:-}; do
-    grep -q "^run $step " "$0" || {
-        echo "there is no step '$step'; known: $(sed -n 's/^run \([a-z_0-9]*\) .*/\1/p' "$0" | paste -sd ' ')" >&2
-        exit 2
-    }
+read -r -d '' -a steps <<< "${STEPS:-}" # words between blanks of any kind
+known=$(sed -n 's/^run \([a-z_0-9]*\) .*/\1/p' "$0" | paste -sd ' ')
+for step in "${steps[@]}"; do
+    case " $known " in *" $step "*) ;; *) echo "there is no step '$step'; known: $known" >&2 && exit 2 ;; esac
 done
 
 program=${STBENCH:-stbench} # in a container "apptainer exec stbench.sif stbench"
@@ -32,7 +31,7 @@ two=(--dataset bikenyc --dataset taxinyc)
 run() { # a name and options: make what is missing of it, until the time is over
     local name=$1 left answer
     shift
-    case " ${STEPS:-$name} " in *" $name "*) ;; *) return 0 ;; esac
+    case " ${steps[*]:-$name} " in *" $name "*) ;; *) return 0 ;; esac
     left=$((end - $(date +%s)))
     if [ "$left" -le 0 ]; then
         echo "the time is over before '$name'; the same command goes on there" >&2

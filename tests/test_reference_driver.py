@@ -86,6 +86,17 @@ def test_steps_can_be_chosen(drive):
     assert [values(words, "--suite")[0] for words in commands] == ["published", "data_efficiency"]
 
 
+@pytest.mark.parametrize("steps", ["light\ncontrols", "\tlight  controls\n"])
+def test_steps_may_stand_between_blanks_of_any_kind(drive, steps):
+    answer, commands = drive("exit 0", STEPS=steps)
+    assert (answer.returncode, answer.stdout) == (0, "== light\n== controls\n")
+    assert [values(words, "--suite")[0] for words in commands] == ["short_term", "controls"]
+
+
+def test_no_steps_are_all_steps(drive):
+    assert len(drive("exit 0", STEPS=" \n")[1]) == len(drive("exit 0")[1]) > 10
+
+
 def test_it_ends_when_the_time_is_over_and_says_where_it_goes_on(drive):
     answer, commands = drive("exit 0", HOURS="0")
     assert (answer.returncode, commands) == (0, [])
@@ -93,6 +104,13 @@ def test_it_ends_when_the_time_is_over_and_says_where_it_goes_on(drive):
     answer, commands = drive("exec sleep 60", HOURS="0.0006", STEPS="light controls")
     assert (answer.returncode, len(commands)) == (0, 1)
     assert "the time is over in 'light'; the same command goes on there" in answer.stderr
+
+
+@pytest.mark.parametrize("step", ["c.ntrols", "l*", "*"])
+def test_a_step_is_a_name_and_no_pattern(drive, step):
+    answer, commands = drive("exit 0", STEPS=step)
+    assert (answer.returncode, commands) == (2, [])
+    assert f"there is no step '{step}'; known: light controls published" in answer.stderr
 
 
 def test_an_unknown_step_is_refused_before_anything_is_run(drive):
