@@ -28,7 +28,7 @@ def check_windows(given: Given, wanted: About, others: Sequence[tuple[int, str]]
     Args:
         given: The forecasts.
         wanted: The windows.
-        others: How many windows are scored otherwise, and what says so, such as (17, "--profile quick").
+        others: How many windows are scored otherwise, and what says so, such as (13, "--profile quick").
 
     Raises:
         ForecastError: If they are of other data, another shape or other windows.

@@ -103,7 +103,7 @@ def test_the_quick_profile_scores_few_windows_the_same_for_every_row_of_a_table(
     assert not {run.run_id for run in quick} & {run.run_id for run in few}
 
 
-def test_the_few_windows_of_the_quick_profile_are_of_every_time_of_day_on_the_ten_data_sets():
+def test_the_few_windows_of_the_quick_profile_are_of_every_quarter_of_the_day_on_the_ten_data_sets():
     most, quarter = PROFILES["quick"].task["scored"], 6  # hours
     for name in TEN:
         card = registry.load("dataset", name).CARD

@@ -6,7 +6,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +27,7 @@ from bench.runs.worker import Work
 PAUSES_S: Final = (1.0, 15.0)  # between looks at the queue, at first and later
 LATE_S: Final = (1.0, 75.0)  # what a job wrote may be seen so much later, on a disk and on a network file system
 SILENT_S: Final = 180.0  # without an answer of squeue, until a person is told
+LOOK: Final = "look with 'squeue --me' whether jobs are left"
 BATCH: Final = 1000  # jobs in an array, which sites limit; Slurm's own limit is 1001
 
 
@@ -113,6 +114,7 @@ class _Helpers:
 
     def __init__(self, queue: Queue, say: Callable[[str], None]) -> None:
         self._queue, self._names, self._jobs = queue, list[str](), dict[str, Seen]()  # by their names
+        self._say = say
         self._answers = _Answers(queue, say)
         self._begun = self._looked = time.monotonic()
 
@@ -138,10 +140,9 @@ class _Helpers:
         return any(not seen.over for seen in self._jobs.values())
 
     def leave(self) -> None:
-        """Cancel what is not over, and leave no folder."""
-        found = self._queue.look()
-        self._queue.cancel(seen for name, seen in (found or self._jobs).items() if name in self._names)
-        self._queue.tidy()
+        """Cancel what is not over, and leave no folder if Slurm says what is queued."""
+        if _cancel(self._queue, self._names, self._jobs, self._say):
+            self._queue.tidy()
 
     def _submitted(self, calls: Sequence[Call], names: Sequence[str]) -> list[Seen]:
         try:
@@ -156,6 +157,19 @@ class _Helpers:
         for name, known in self._jobs.items():
             if not known.over:
                 self._jobs[name] = found.get(name, replace(known, state=GONE))
+
+
+def _cancel(queue: Queue, names: Collection[str], known: Mapping[str, Seen], say: Callable[[str], None]) -> bool:
+    """Cancel the jobs of these names and say if some may be left; False if Slurm does not say what is queued.
+
+    Then the jobs count as they were last known, by their names.
+    """
+    found = queue.look()
+    if found is None:
+        say(f"Slurm does not say what is queued; {LOOK}")
+    if not queue.cancel(seen for name, seen in (known if found is None else found).items() if name in names):
+        say(f"scancel fails or does not answer; {LOOK}")
+    return found is not None
 
 
 @contextmanager
@@ -200,12 +214,8 @@ class _Watch:
 
     def cancel(self) -> None:
         ours = {*self._watched, *(work.run.run_id for work in self._waiting)}
-        found = self._queue.look()
-        if found is None:
-            found = {run_id: watched.seen for run_id, watched in self._watched.items()}
-            self._executor.say("Slurm does not say what is queued; look with 'squeue --me' whether jobs are left")
-        if not self._queue.cancel(seen for run_id, seen in found.items() if run_id in ours):
-            self._executor.say("scancel does not answer; look with 'squeue --me' whether jobs are left")
+        known = {run_id: watched.seen for run_id, watched in self._watched.items()}
+        _cancel(self._queue, ours, known, self._executor.say)
 
     def _submit(self) -> bool:
         """Queue what is not queued yet, as far as Slurm lets us; False if it does not answer."""

@@ -166,20 +166,22 @@ class Queue:
         self._folder.chmod(0o700)
 
     def cancel(self, jobs: Iterable[Seen]) -> bool:
-        """Cancel jobs that are not over; False if scancel does not answer."""
+        """Cancel jobs that are not over; False if scancel fails or does not answer, so that some may be left."""
         ids = [seen.job for seen in jobs if not seen.over]
         if self._wishes.local:
             for process in ids:
                 with suppress(ProcessLookupError):
                     os.kill(int(process), signal.SIGINT)
             return True
+        done = True
         try:
             for start in range(0, len(ids), IDS_A_CALL):
                 command = ["scancel", *ids[start : start + IDS_A_CALL]]
-                subprocess.run(command, check=False, capture_output=True, timeout=ANSWER_S)  # noqa: S603
-        except subprocess.TimeoutExpired:
+                answer = subprocess.run(command, check=False, capture_output=True, text=True, timeout=ANSWER_S)  # noqa: S603
+                done &= answer.returncode == 0 or _only_over(answer.stderr)
+        except (OSError, subprocess.TimeoutExpired):
             return False
-        return True
+        return done
 
     def tidy(self, *, done_alone: bool = False) -> None:
         """Remove the folders of batches that have no job any more; with ``done_alone``, if their runs have records."""
@@ -234,6 +236,12 @@ def _jobs() -> dict[tuple[str, int], Seen] | None:
             batch = name.removeprefix(NAME)
             found[batch, int(job.partition("_")[2] or 0)] = Seen(job=job, state=state, batch=batch)
     return found
+
+
+def _only_over(complaints: str) -> bool:
+    """Whether scancel complains of nothing but jobs that are over."""
+    lines = complaints.lower().splitlines()
+    return bool(lines) and all("invalid job id" in line or "already completing or completed" in line for line in lines)
 
 
 def _processes(folder: Path) -> dict[tuple[str, int], Seen]:

@@ -30,11 +30,15 @@ def helped(monkeypatch, tmp_path):
             names_of[place]: Seen(job=f"7_{place}", state=state, batch="b") for place, state in states.items() if state
         }
 
+    def cancel(queue, jobs):
+        cancelled.extend(seen.job for seen in jobs if not seen.over)
+        return True
+
     names_of: list[str] = []
     monkeypatch.setattr(on_slurm, "PAUSES_S", (0, 0))
     monkeypatch.setattr(Queue, "submit", submit)
     monkeypatch.setattr(Queue, "look", look)
-    monkeypatch.setattr(Queue, "cancel", lambda _, jobs: cancelled.extend(seen.job for seen in jobs if not seen.over))
+    monkeypatch.setattr(Queue, "cancel", cancel)
     executor = on_slurm.OnSlurm(2, "cpu", WISHES, print)
     return executor.beside(print, SimpleNamespace(results=tmp_path)), states, cancelled
 
@@ -80,6 +84,35 @@ def test_a_queue_that_does_not_answer_for_long_is_told_once(helped, monkeypatch,
         assert [at_work(), at_work()] == [True, True]
         monkeypatch.setattr(Queue, "look", lambda _: {})
     assert capsys.readouterr().out.count("squeue does not answer; until it does nothing more is queued") == 1
+
+
+def test_helpers_that_slurm_may_have_left_are_told_and_the_queue_is_not_asked_again(helped, monkeypatch, capsys):
+    looks = []
+    context, _, cancelled = helped
+
+    def interrupted():
+        with context:
+            monkeypatch.setattr(Queue, "look", lambda queue: looks.append(queue))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert cancelled == ["7_0", "7_1"]
+    assert capsys.readouterr().out == f"Slurm does not say what is queued; {on_slurm.LOOK}\n"
+    assert len(looks) == 1
+
+
+def test_helpers_that_scancel_does_not_cancel_are_told(helped, monkeypatch, capsys):
+    monkeypatch.setattr(Queue, "cancel", lambda *_: False)
+    context, _, _ = helped
+
+    def interrupted():
+        with context:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert capsys.readouterr().out == f"scancel fails or does not answer; {on_slurm.LOOK}\n"
 
 
 def test_helpers_that_are_refused_leave_no_job_and_are_told_in_a_sentence(helped, monkeypatch):

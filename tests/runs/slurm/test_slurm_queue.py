@@ -71,6 +71,39 @@ def test_a_squeue_and_a_scancel_that_hang_are_given_up(monkeypatch, tmp_path):
     assert queue.cancel([Seen(job="7", state="RUNNING", batch="b")])
 
 
+@pytest.mark.parametrize(
+    ("complaints", "done"),
+    [
+        (["scancel: error: Kill job error on job id 7: Unable to contact slurm controller (connect failure)"], False),
+        (["scancel: error: Kill job error on job id 7: Invalid job id specified"], True),
+        (["scancel: error: Invalid job id 7", "scancel: error: Job/step already completing or completed"], True),
+        (["scancel: error: Invalid job id 7", "scancel: error: Access/permission denied"], False),
+        ([], False),
+    ],
+)
+def test_a_scancel_that_fails_has_cancelled_what_is_not_over_already(monkeypatch, tmp_path, complaints, done):
+    said = "".join(f"echo '{line}' >&2\n" for line in complaints)
+    (tmp_path / "scancel").write_text(f"#!/bin/sh\n{said}exit 1\n")
+    (tmp_path / "scancel").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert Queue(tmp_path / "results", WISHES).cancel([Seen(job="7", state="RUNNING", batch="b")]) is done
+
+
+def test_every_call_of_scancel_is_made_though_one_fails(monkeypatch, tmp_path):
+    (tmp_path / "scancel").write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n[ "$1" != 0 ]\n')
+    (tmp_path / "scancel").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(slurm_queue, "IDS_A_CALL", 2)
+    jobs = [Seen(job=str(number), state="RUNNING", batch="b") for number in range(4)]
+    assert not Queue(tmp_path / "results", WISHES).cancel(jobs)
+    assert (tmp_path / "asked").read_text() == "0 1\n2 3\n"
+
+
+def test_without_a_scancel_jobs_are_not_cancelled(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not Queue(tmp_path / "results", WISHES).cancel([Seen(job="7", state="RUNNING", batch="b")])
+
+
 def test_folders_of_batches_without_a_job_are_removed(listed, tmp_path):
     queue, _ = listed
     queue.tidy()

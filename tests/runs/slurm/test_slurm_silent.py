@@ -82,4 +82,4 @@ def test_a_scancel_that_does_not_answer_is_told_to_whom_interrupts(queue_of, sto
 
     with pytest.raises(KeyboardInterrupt):
         executor.run(iter(given), Interrupting())
-    assert said[-1] == "scancel does not answer; look with 'squeue --me' whether jobs are left"
+    assert said[-1] == "scancel fails or does not answer; look with 'squeue --me' whether jobs are left"
