@@ -1,8 +1,9 @@
 """Imports and reads a data set whose file is not ours in a process of its own first, which such a file may end.
 
 ``python -m bench.catalog.reading NAME`` imports the file and ends with ``IN_ORDER``; with ``CACHE [DATA_DIR]`` behind
-the name it reads the data set into the cache, too. So it ends where the file raises something, which the process that
-wanted the data set meets again and says in a sentence.
+the name it reads the data set into the cache, too. So it ends where the file raises an exception, which the process
+that wanted the data set meets again and says in a sentence. What is no ``Exception`` would end that process, too, so it
+is printed in a line, and the exit code is ``RAISED``.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Final
 
 from bench.errors import ConfigError, DataError
+from bench.plain_text import one_line
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-IN_ORDER: Final = 86  # an exit code that no reader means
+IN_ORDER, RAISED = 86, 87  # exit codes that no reader means
 VARIABLE: Final = "STBENCH_READS_APART"
 IMPORT_S: Final = 300.0  # for a file that defines a few functions; reading may take as long as it likes
 
@@ -42,19 +43,14 @@ def check_import(name: str, source: Path) -> None:
 
     if reading_apart() or multiprocessing.parent_process() is not None:
         return
-    beside = ((path, path.stat().st_mtime_ns) for path in sorted(source.parent.glob("*.py")))
-    if problem := _problem_of_import(name, source, tuple(beside)):
-        raise ConfigError(f"the import of the data set '{name}' {problem}")
-
-
-@cache
-def _problem_of_import(name: str, source: Path, _beside: tuple[tuple[Path, int], ...]) -> str:
-    """What is wrong with the import of a data set's file, as it and what lies beside look; empty if nothing."""
     try:
         code = _apart([name], IMPORT_S)
-    except subprocess.TimeoutExpired:
-        return f"has not come to its end in {IMPORT_S:g} s; mend {source}"
-    return "" if code == IN_ORDER else _ended(code, source)
+    except subprocess.TimeoutExpired as error:
+        raise ConfigError(
+            f"the import of the data set '{name}' has not come to its end in {IMPORT_S:g} s; mend {source}"
+        ) from error
+    if code != IN_ORDER:
+        raise ConfigError(f"the import of the data set '{name}' {_ended(code, source)}")
 
 
 def fill_cache_apart(name: str, source: Path, data_dir: Path | None, cache: Path) -> None:
@@ -69,10 +65,13 @@ def fill_cache_apart(name: str, source: Path, data_dir: Path | None, cache: Path
 
 
 def _apart(words: Sequence[str], limit: float | None) -> int:
-    """The exit code of a process of this module, which is ended after so many seconds."""
+    """The exit code of a process of this module, which is ended after so many seconds.
+
+    It imports nothing from the current folder, as ``stbench`` does not.
+    """
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     return subprocess.run(  # noqa: S603
-        [sys.executable, "-m", __name__, *words],
+        [sys.executable, "-P", "-m", __name__, *words],
         env={**os.environ, "PYTHONPATH": path, VARIABLE: "1"},
         stdin=subprocess.DEVNULL,
         stdout=2,
@@ -82,6 +81,8 @@ def _apart(words: Sequence[str], limit: float | None) -> int:
 
 
 def _ended(code: int, source: Path) -> str:
+    if code == RAISED:
+        return f"raised what ends a process, as the line before says; mend {source}"
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
     return f"ended its process with {how} and no word, as os._exit and a crash of a library do; mend {source}"
 
@@ -93,11 +94,15 @@ def main(words: Sequence[str]) -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # the process that waits has something to say about Ctrl-C
     name, *folders = words
-    with contextlib.suppress(Exception, SystemExit):
-        registry.load("dataset", name)
-        if folders:
-            cache, *data_dir = map(Path, folders)
-            Catalog(data_dir=data_dir[0] if data_dir else None, cache=cache).identity(name)
+    try:
+        with contextlib.suppress(Exception, SystemExit):
+            registry.load("dataset", name)
+            if folders:
+                cache, *data_dir = map(Path, folders)
+                Catalog(data_dir=data_dir[0] if data_dir else None, cache=cache).identity(name)
+    except BaseException as error:  # noqa: BLE001 - its traceback would have paths of the machine
+        print(f"{name}: {type(error).__name__}: {one_line(error)}", file=sys.stderr)
+        sys.exit(RAISED)
     sys.exit(IN_ORDER)
 
 

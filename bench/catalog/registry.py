@@ -99,10 +99,10 @@ def named(group: Group, texts: Iterable[str]) -> tuple[tuple[str, ...], tuple[Ow
 
 
 def load(group: Group, name: str) -> ModuleType:
-    """Import the plug-in's module; of a data set that is not ours, if another process could do so.
+    """Import the plug-in's module; the file of a data set that is not ours is first tried in another process.
 
     Raises:
-        ConfigError: If the import fails or the module lacks what a plug-in must offer.
+        ConfigError: If the import fails or ends that process, or the module lacks what a plug-in must offer.
     """
     plugin = find(group, name)
     try:

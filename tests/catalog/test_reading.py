@@ -58,14 +58,7 @@ def test_a_reader_that_ends_its_process_is_one_sentence(reader, body: str, ended
     assert str(told.value).endswith(f"mend {Path('harbour.py').absolute()}")
 
 
-@pytest.mark.parametrize(
-    ("top", "ended"),
-    [
-        ("os._exit(0)", "exit code 0"),
-        ("os.kill(os.getpid(), 9)", "signal 9"),
-        ("class End(BaseException): ...\nraise End", "exit code 1"),
-    ],
-)
+@pytest.mark.parametrize(("top", "ended"), [("os._exit(0)", "exit code 0"), ("os.kill(os.getpid(), 9)", "signal 9")])
 def test_a_file_that_ends_its_process_while_it_is_imported_is_one_sentence_that_names_it(
     reader, top: str, ended: str
 ) -> None:
@@ -76,6 +69,27 @@ def test_a_file_that_ends_its_process_while_it_is_imported_is_one_sentence_that_
     assert str(told.value).endswith(f"mend {Path('harbour.py').absolute()}")
 
 
+@pytest.mark.parametrize(
+    ("raised", "line"),
+    [
+        ("KeyboardInterrupt", "harbour: KeyboardInterrupt: KeyboardInterrupt"),
+        ("type('End', (BaseException,), {})('of the\\n pier')", "harbour: End: of the pier"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("place", "who", "refused"),
+    [("top", "the import of the data set", ConfigError), ("body", "the reader of", DataError)],
+)
+def test_what_ends_a_process_when_it_is_raised_is_a_line_and_a_sentence_without_a_traceback(
+    reader, capfd, raised: str, line: str, place: str, who: str, refused: type[Exception]
+) -> None:
+    reader(**{"body": GIVES, place: f"raise {raised}"})
+    with pytest.raises(refused, match=f"{who} 'harbour' raised what ends a process, as the line before says") as told:
+        bench.load_dataset("harbour")
+    assert str(told.value).endswith(f"mend {Path('harbour.py').absolute()}")
+    assert [said for said in capfd.readouterr().err.splitlines() if not said.startswith("reading in")] == [line]
+
+
 def test_a_file_whose_import_has_no_end_is_given_up(reader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "IMPORT_S", 0.5)
     reader(GIVES, "import time\nwhile True: time.sleep(1)")
@@ -83,12 +97,32 @@ def test_a_file_whose_import_has_no_end_is_given_up(reader, monkeypatch: pytest.
         bench.load_dataset("harbour")
 
 
-def test_a_file_that_was_mended_is_used_at_once(reader) -> None:
-    reader(GIVES, "import helper")
-    Path("helper.py").write_text("import os\nos._exit(0)\n", encoding="utf-8")
+@pytest.mark.parametrize("helper", ["helper", "parts.helper"])
+def test_a_file_that_was_mended_is_used_at_once(reader, helper: str) -> None:
+    reader(GIVES, f"import {helper}")
+    file = Path(f"{helper.replace('.', '/')}.py")
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("import os\nos._exit(0)\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="ended its process with exit code 0"):
         bench.load_dataset("harbour")
-    Path("helper.py").write_text("level = 1\n", encoding="utf-8")
+    file.write_text("level = 1\n", encoding="utf-8")
+    assert bench.load_dataset("harbour").values.shape == (96, 1, 1, 2)
+
+
+def test_links_to_nothing_beside_a_file_as_editors_leave_them_do_not_matter(reader) -> None:
+    reader(GIVES)
+    Path(".#harbour.py").symlink_to("me@host.1:2")
+    assert bench.load_dataset("harbour").values.shape == (96, 1, 1, 2)
+
+
+def test_files_of_the_current_folder_hide_no_library(reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader(GIVES)
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    for name in ("numpy", "bench"):
+        (folder / f"{name}.py").write_text("raise ImportError('another')", encoding="utf-8")
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
     assert bench.load_dataset("harbour").values.shape == (96, 1, 1, 2)
 
 
