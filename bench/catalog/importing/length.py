@@ -1,4 +1,4 @@
-"""Whether a series is long enough to be forecast, told at its import by what refuses it in a run."""
+"""Whether a series is long enough to be forecast: its import says so by the rule that refuses it in a run."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class TimeAxis:
         known = times if self._last is None else np.concatenate([[self._last], times])
         self._check_order(known)
         if self._card.interval == MONTH:
-            first = self._on_one_day(first, times)
+            first = self._counted_from(first, times)
         places = slots_since(first, self._card.interval, known)
         self._check_places(known, places, first)
         steps = np.diff(places)
@@ -110,7 +110,7 @@ class TimeAxis:
                 self._last = _first_days(self._last)
         return _first_days(times) if self._by_middles and in_middle else times
 
-    def _on_one_day(self, first: np.datetime64, times: Times) -> np.datetime64:
+    def _counted_from(self, first: np.datetime64, times: Times) -> np.datetime64:
         """From where months are counted: the first time, or, if that is the last of its month by chance, a January's.
 
         The first time that is not the last of its month tells on which day all are.
@@ -165,8 +165,8 @@ class TimeAxis:
         at, other = int(odd[0]) - 1, "correct that time"
         followed = f"{_said(known[at])} is followed by {_said(known[at + 1])} (row {self._row(at)})"
         if self._card.interval == MONTH:
-            day = "the last" if is_last_of_month(first) else f"day {first.astype('datetime64[s]').item().day}"
-            other = f"leave one row for each month, all of them on {day}, as the first is"
+            wanted = times_from(first, MONTH, places[odd[:1]])[0]
+            other = f"leave one row for each month, all of them {self._when_in_month(first, known[odd[0]], wanted)}"
         remedy = self._remedy_of_step(np.diff(known)) or other
         if self._card.interval == MONTH and places[at] == places[at + 1]:
             raise DataError(f"{self._file} has two rows in one month: {followed}; {remedy}")
@@ -174,6 +174,14 @@ class TimeAxis:
             f"{self._file} has a time that is no step of {step_in_words(self._card.interval)} after the one before: "
             f"{followed}; {remedy}"
         )
+
+    def _when_in_month(self, first: np.datetime64, found: np.datetime64, wanted: np.datetime64) -> str:
+        """What is wanted of a time that is not where the first says: its time of day, or its day of the month."""
+        if found.astype("datetime64[D]") == wanted.astype("datetime64[D]"):
+            return f"at {_moment(first).time()}, as the first is"
+        if self._by_day:
+            return f"on day {self._by_day}"
+        return f"on {'the last' if is_last_of_month(first) else f'day {_moment(first).day}'}, as the first is"
 
     def _remedy_of_step(self, apart: NDArray[np.timedelta64]) -> str:
         """The interval to be stated if all times are so far apart; empty if none would do."""
@@ -259,11 +267,15 @@ def _in_middle_of_month(times: Times) -> NDArray[np.bool_]:
     return near
 
 
+def _moment(time: np.datetime64) -> datetime:
+    moment: datetime = time.astype("datetime64[us]").item()
+    return moment
+
+
 def _said(time: np.datetime64) -> str:
-    return str(time.astype("datetime64[us]").item())
+    return str(_moment(time))
 
 
 def _at_night(*times: np.datetime64) -> bool:
     """Whether clocks may have been changed between these times."""
-    moments: list[datetime] = [time.astype("datetime64[us]").item() for time in times]
-    return any(moment.weekday() == 6 and moment.hour in NIGHT for moment in moments)
+    return any(moment.weekday() == 6 and moment.hour in NIGHT for moment in map(_moment, times))

@@ -159,8 +159,23 @@ def test_months_by_a_day_that_is_the_last_of_the_first_alone_are_read_alike_in_p
     assert np.concatenate([made.slots(part) for part in np.split(times, [cut])]).tolist() == list(range(30))
     assert made.start == datetime.fromisoformat(f"{first}-01")
     assert made.notes == [f"months are named by day {day} in the file, and by their first days here"]
-    with pytest.raises(DataError, match=f"no step of a month .* all of them on day {day}, as the first is"):
+    with pytest.raises(DataError, match=f"no step of a month .* all of them on day {day}$"):
         made.slots(times[-1:] + np.timedelta64(1, "D") + np.timedelta64(31, "D"))
+
+
+@pytest.mark.parametrize(
+    ("times", "advice"),
+    [
+        (["2023-02-28", "2023-03-29", "2023-04-30"], "2023-04-30 .* all of them on day 29"),
+        (["2023-03-28", "2023-04-28", "2023-05-30"], "2023-05-30 .* all of them on day 28, as the first is"),
+        (["2023-02-28", "2023-03-28T00:00:01"], "2023-03-28 00:00:01 .* all of them at 00:00:00, as the first is"),
+        (["2023-01-31T06", "2023-02-28T07"], "2023-02-28 07:00:00 .* all of them at 06:00:00, as the first is"),
+        (["2023-01-31T06", "2023-02-27T07"], "2023-02-27 07:00:00 .* all of them on the last, as the first is"),
+    ],
+)
+def test_what_is_odd_in_a_month_is_named_and_is_true_of_the_first(times: list[str], advice: str) -> None:
+    with pytest.raises(DataError, match=f"no step of a month .* {advice}$"):
+        axis("month").slots(np.array(times, dtype="datetime64[us]"))
 
 
 @pytest.mark.parametrize("cut", [0, 1, 2])
