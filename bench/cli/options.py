@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
-from bench.cli.complete import datasets, models, suites
+from bench.cli.complete import datasets, models, pretrained, profiles, suites, tasks
 from bench.cli.terminal import program
 from bench.errors import ConfigError
 from bench.plain_text import counted
@@ -45,7 +45,9 @@ WeightsDir = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 MOST_NAMED = 5  # files that cannot be read
-Names = Annotated[list[str] | None, typer.Argument(help="Names, as 'list' has them.", show_default=False)]
+PretrainedNames = Annotated[
+    list[str] | None, typer.Argument(help="Names, as 'list' has them.", show_default=False, autocompletion=pretrained)
+]
 DatasetNames = Annotated[
     list[str] | None, typer.Argument(help="Names, as 'list' has them.", show_default=False, autocompletion=datasets)
 ]
@@ -83,13 +85,19 @@ class PlanOptions:
         list[int] | None, typer.Option("--seed", min=0, max=2**32 - 1, help="Only this seed; may be repeated.")
     ] = None
     profile: Annotated[
-        str, typer.Option("--profile", help="What a run may spend: quick, laptop, reference or paper.")
+        str,
+        typer.Option(
+            "--profile", help="What a run may spend: quick, laptop, reference or paper.", autocompletion=profiles
+        ),
     ] = "quick"
     protocol: Annotated[
         str | None, typer.Option("--protocol", help="Protocol of split and scaling: strict or unist.")
     ] = None
     task: Annotated[
-        str | None, typer.Option("--task", help="Forecasting task: short, long, few1 to few50, transfer or transfer1.")
+        str | None,
+        typer.Option(
+            "--task", help="Forecasting task: short, long, few1 to few50, transfer or transfer1.", autocompletion=tasks
+        ),
     ] = None
     override: Annotated[
         list[str] | None, typer.Option("--set", help="Override a setting, such as model.width=64; may be repeated.")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.complete import suites
+from bench.cli.complete import figures
 from bench.cli.console import print_line
 from bench.cli.options import Out, ResultsDir, Source, nothing
 
@@ -16,7 +16,7 @@ def plots(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Suites, TOML files of suites, or names as below; all if none is given.", autocompletion=suites
+            help="Suites, TOML files of suites, or names as below; all if none is given.", autocompletion=figures
         ),
     ] = None,
     *,

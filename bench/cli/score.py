@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli.complete import datasets
+from bench.cli.complete import datasets, profiles, tasks
 from bench.cli.console import finished_line, print_line, warn_on
 from bench.cli.options import DataDir, ResultsDir, TrackingUri, open_catalog, tracking_store, with_options
 from bench.cli.terminal import Console
@@ -30,13 +30,21 @@ class WindowOptions:
         typer.Option("--dataset", help="The data set (default: as the file says).", autocompletion=datasets),
     ] = None
     task: Annotated[
-        str | None, typer.Option("--task", help="Forecasting task: short, long, or few1 to few50 (default: short).")
+        str | None,
+        typer.Option(
+            "--task", help="Forecasting task: short, long, or few1 to few50 (default: short).", autocompletion=tasks
+        ),
     ] = None
     protocol: Annotated[
         str | None, typer.Option("--protocol", help="Protocol of split and scaling: strict or unist (default: strict).")
     ] = None
     profile: Annotated[
-        str, typer.Option("--profile", help="Which windows: all, as paper and laptop, or quick's few (default: all).")
+        str,
+        typer.Option(
+            "--profile",
+            help="Which windows: all, as paper and laptop, or quick's few (default: all).",
+            autocompletion=profiles,
+        ),
     ] = ""
     override: Annotated[
         list[str] | None, typer.Option("--set", help="A setting of the task, such as task.horizon=12; may be repeated.")

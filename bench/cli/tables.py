@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.complete import suites
+from bench.cli import complete
 from bench.cli.console import print_line
 from bench.cli.options import Out, ResultsDir, Source, nothing
 from bench.errors import ConfigError
@@ -19,7 +19,7 @@ def tables(
         typer.Argument(
             help="Suites, TOML files of suites, ranks, efficiency, per_horizon, tuning_ledger; all that have rows if "
             "none is given.",
-            autocompletion=suites,
+            autocompletion=complete.tables,
         ),
     ] = None,
     *,

@@ -14,7 +14,7 @@ from rich.markup import escape
 from bench.catalog import registry
 from bench.catalog.pretrained import PARTS, SHORT, sha256_of
 from bench.cli.console import plain_table
-from bench.cli.options import Names, WeightsDir, use_weights_dir
+from bench.cli.options import PretrainedNames, WeightsDir, use_weights_dir
 from bench.cli.terminal import Console
 from bench.errors import ConfigError, HubUnreachableError, UnknownNameError, WeightsError
 from bench.weights import Source
@@ -69,7 +69,7 @@ def _here(sources: tuple[Source, ...]) -> str:
 
 @app.command()
 def fetch(
-    names: Names = None,
+    names: PretrainedNames = None,
     *,
     everything: Annotated[bool, typer.Option("--all", help="All of them: many gigabytes.")] = False,
     weights_dir: WeightsDir = None,
@@ -162,7 +162,7 @@ def _listed(known: Mapping[str, str]) -> str:
 
 
 @app.command()
-def verify(names: Names = None, weights_dir: WeightsDir = None) -> None:
+def verify(names: PretrainedNames = None, weights_dir: WeightsDir = None) -> None:
     """Check weights against their architectures and known digests; exit 1 if something differs.
 
     'unknown to us' is no error: nobody can say then that the file is what its name says.

@@ -74,10 +74,18 @@ def test_the_shell_completes_names(words, last, known):
         ("tables abl", "ablation"),
         ("plots abl", "ablation"),
         ("export abl", "ablation"),
+        ("run --task transfer1", "transfer1"),
+        ("run --profile lap", "laptop"),
+        ("score --task lon", "long"),
+        ("score --profile lap", "laptop"),
+        ("weights fetch vit_mae_b", "vit_mae_base"),
+        ("weights verify gpt2 vit_mae_b", "vit_mae_base"),
+        ("tables tuning_", "tuning_ledger"),
+        ("plots dai", "daily"),
         ("data verif", "verify"),
     ],
 )
-def test_the_shell_completes_names_wherever_a_command_takes_them(words, known):
+def test_the_shell_completes_names_but_for_variants_wherever_a_command_takes_them(words, known):
     answer = CliRunner().invoke(app, env=on_tab(f"stbench {words}"), prog_name="stbench")
     assert answer.stdout.split() == [known], answer.stderr
 
