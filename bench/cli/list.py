@@ -50,8 +50,8 @@ def _print_json(what: str | None) -> None:
     from bench.runs import suite
 
     kinds: dict[str, Callable[[], list[dict[str, object]]]] = {
-        "models": lambda: [_entry("model", name, _model(name)) for name in registry.model_names()],
-        "datasets": lambda: [_entry("dataset", name, _dataset(name)) for name in registry.dataset_names()],
+        "models": lambda: [_entry("model", name, _model) for name in registry.model_names()],
+        "datasets": lambda: [_entry("dataset", name, _dataset) for name in registry.dataset_names()],
         "suites": lambda: [{"name": name, "what": suite.load_suite(name).title} for name in suite.suite_names()],
         "backbones": lambda: [
             {"name": name, "setting": f"model.{row.setting}", "size": row.size, "licence": row.licence}
@@ -61,11 +61,11 @@ def _print_json(what: str | None) -> None:
     print_json({kind: entries() for kind, entries in kinds.items() if what in (None, kind)})
 
 
-def _entry(group: Literal["model", "dataset"], name: str, what: str) -> dict[str, object]:
+def _entry(group: Literal["model", "dataset"], name: str, what: Callable[[str], str]) -> dict[str, object]:
     from bench.catalog import registry
 
     problem = registry.problem_of(group, name)
-    return {"name": name, "what": None if problem else what, "problem": problem or None}
+    return {"name": name, "what": None if problem else what(name), "problem": problem or None}
 
 
 def _model(name: str) -> str:

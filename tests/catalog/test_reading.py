@@ -146,6 +146,12 @@ def test_commands_say_which_file_ends_its_process_and_leave_nothing_half_written
     assert set(problems.values()) == {None}
 
 
+@pytest.mark.parametrize("words", [("show", "harbour"), ("list", "datasets"), ("list", "datasets", "--json")])
+def test_a_command_imports_a_file_that_ends_its_process_once(reader, words: tuple[str, ...]) -> None:
+    reader(GIVES, "raise KeyboardInterrupt")
+    assert stbench(*words).stderr.count("harbour: KeyboardInterrupt") == 1
+
+
 def test_workers_and_files_of_the_project_are_spared_the_other_process(reader, monkeypatch: pytest.MonkeyPatch) -> None:
     reader(GIVES)
     monkeypatch.setattr(reading, "_apart", lambda *_: pytest.fail("another process"))
