@@ -228,7 +228,7 @@ def test_a_second_evaluation_of_one_task_is_refused(catalog):
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 def test_a_compiled_run_scores_as_a_plain_one_and_says_so(catalog, make_plan, tmp_path):
-    (run,) = make_plan("stid")
+    (run,) = make_plan("stid", overrides=(*TINY_BUDGET, "task.scored=0"))
     both = []
     for compiled in (False, True):
         runner = Runner(catalog, tmp_path / str(compiled), CPU, compiled=compiled, isolated=False)
