@@ -12,16 +12,18 @@ from bench.cli.console import print_line
 from bench.cli.options import Out, ResultsDir, Source, nothing
 from bench.errors import ConfigError
 
+TableNames = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Suites, TOML files of suites, ranks, efficiency, per_horizon, tuning_ledger; all that have rows if "
+        "none is given.",
+        autocompletion=complete.tables,
+    ),
+]
+
 
 def tables(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Suites, TOML files of suites, ranks, efficiency, per_horizon, tuning_ledger; all that have rows if "
-            "none is given.",
-            autocompletion=complete.tables,
-        ),
-    ] = None,
+    names: TableNames = None,
     *,
     results: ResultsDir = Path("results"),
     source: Source = None,
