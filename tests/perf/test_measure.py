@@ -72,5 +72,5 @@ def test_a_page_has_the_table_of_every_script_that_writes_one():
     page = (perf.parents[1] / "docs" / "performance.md").read_text()
     assert scripts >= {"bare_loop", "basicts", "openstl", "first_command", "jobs"}
     included = set(re.findall(r"\{include\} performance/(\w+)\.md", page))
-    assert included - {"memory_4_gb"} == scripts  # by the same script as the table of memory
+    assert included == scripts | {"memory_4_gb"}  # by the same script as the table of memory
     assert {name for name in scripts if f"python -m bench.perf.{name} " in page} == scripts
