@@ -26,10 +26,8 @@ MODELS = ("last_value", "historical_average", "ridge", "dlinear", "stid")
 BUDGET = ("train.epochs=25", "train.patience=25", "train.steps_per_epoch=8", "train.batch_size=8")
 LIMIT_S = 900.0  # for one command
 FORK_SERVER = "multiprocessing.forkserver"
-AGENTS, AGENTS_S = (
-    ("ray::DashboardAgent", "ray::RuntimeEnvAgent"),
-    120.0,
-)  # of Ray's own, which end about a minute later
+AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")  # of Ray's own, which end about a minute after their driver
+AGENTS_S = 120.0
 
 
 def plan(data: Path, results: Path, *more: str, models: Sequence[str] = MODELS, seeds: int = 2) -> list[str]:
