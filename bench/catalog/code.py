@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from functools import cache
 from itertools import takewhile
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Final
 from bench.catalog import registry
 from bench.catalog.code_files import File, Homes, file_at, lines_of, path_of, with_imports
 from bench.catalog.equal_code import first_of_equals
+from bench.catalog.kept_digests import kept_digests
 from bench.catalog.own_files import OURS
 from bench.catalog.plugins import Plugin
 from bench.errors import BenchError, ConfigError
@@ -40,15 +42,22 @@ def code_of(dataset: str, model: str, *sources: str) -> str:
     return codes_of([(dataset, model, *sources)])[dataset, model, *sources]
 
 
-def codes_of(behind: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
-    """``code_of`` of many data sets and models, each followed by its sources; each plug-in is looked at once."""
-    common, known, of_plugin = _module_lines(ROOTS), registry.dataset_names(), cache(_plugin_lines)
+def codes_of(behind: Iterable[tuple[str, ...]], *, skip_unreadable: bool = False) -> dict[tuple[str, ...], str]:
+    """``code_of`` of many data sets and models, each followed by its sources; each plug-in is looked at once.
 
-    def code(dataset: str, model: str, *sources: str) -> str:
-        readers = [registry.find("dataset", name) for name in (dataset, *sources) if name in known]
-        return _digest([common, *map(of_plugin, [*readers, registry.find("model", model)])])[:12]
-
-    return {names: code(*names) for names in behind}
+    With ``skip_unreadable``, those are left out of which a file cannot be read.
+    """
+    readers, codes = registry.dataset_names(), {}
+    with _digester(ROOTS) as digest_of:
+        for names in behind:
+            dataset, model, *sources = names
+            try:
+                read_by = [registry.find("dataset", name) for name in (dataset, *sources) if name in readers]
+                codes[names] = digest_of([*read_by, registry.find("model", model)])[:12]
+            except ConfigError:
+                if not skip_unreadable:
+                    raise
+    return codes
 
 
 def code_of_scoring(dataset: str) -> str:
@@ -67,7 +76,27 @@ def code_digest(modules: Iterable[str], plugins: Iterable[Plugin] = ()) -> str:
     Raises:
         ConfigError: If a file cannot be read, or ``equal_code.toml`` is not valid.
     """
-    return _digest([_module_lines(modules), *map(_plugin_lines, plugins)])
+    with _digester(tuple(modules)) as digest_of:
+        return digest_of(list(plugins))
+
+
+@contextmanager
+def _digester(modules: Sequence[str]) -> Iterator[Callable[[Sequence[Plugin]], str]]:
+    """Gives the digest of these modules with some plug-ins; those of the project's own files are kept."""
+    of_modules, of_plugin = cache(lambda: _module_lines(modules)), cache(_plugin_lines)
+    with kept_digests(registry.ROOT) as kept:
+
+        def digest_of(plugins: Sequence[Plugin]) -> str:
+            name = " ".join([*modules, *sorted(f"{plugin.group}:{plugin.module}" for plugin in plugins)])
+            ours = all(plugin.root is None and registry.is_ours(plugin.source) for plugin in plugins)
+            if ours and name in kept:
+                return kept[name]
+            digest = _digest([of_modules(), *map(of_plugin, plugins)])
+            if ours:
+                kept[name] = digest
+            return digest
+
+        yield digest_of
 
 
 def _digest(lines: Iterable[Set[str]]) -> str:
@@ -105,8 +134,7 @@ def own_files_behind(plugin: Plugin) -> list[Path]:
     Raises:
         ConfigError: If a file cannot be read.
     """
-    ours = [registry.ROOT / name for name in OURS]
-    return [path for path in _files_of(plugin) if not any(path.is_relative_to(folder) for folder in ours)]
+    return [path for path in _files_of(plugin) if not registry.is_ours(path)]
 
 
 def _files_of(plugin: Plugin) -> dict[Path, File]:

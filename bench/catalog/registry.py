@@ -45,7 +45,12 @@ def dataset_names() -> list[str]:
 def comes_with_the_project(group: Group, name: str) -> bool:
     """Whether a model or data set has a file in the project's packages, whatever else is registered here."""
     plugin = _plugins(group).get(name)
-    return plugin is not None and any(plugin.source.is_relative_to(ROOT / package) for package in own_files.OURS)
+    return plugin is not None and is_ours(plugin.source)
+
+
+def is_ours(file: Path) -> bool:
+    """Whether a file lies in the project's packages."""
+    return any(file.is_relative_to(ROOT / package) for package in own_files.OURS)
 
 
 def find(group: Group, name: str) -> Plugin:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bench.catalog import registry
-from bench.catalog.code import OURS, code_of
+from bench.catalog.code import OURS, codes_of
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAD = "from __future__ import annotations\n"  # of nearly every file
@@ -50,7 +50,7 @@ class Project:
 
     def codes(self, datasets: Iterable[str] = DATASETS) -> Codes:
         """Of each data set and model."""
-        return {(dataset, model): code_of(dataset, model) for dataset in datasets for model in registry.model_names()}
+        return codes_of((dataset, model) for dataset in datasets for model in registry.model_names())
 
     def put_back(self) -> None:
         for file in self._touched:
