@@ -58,7 +58,7 @@ run light --suite short_term "${cities[@]}" --model last_value --model window_me
 run controls --suite controls "${cities[@]}" --variant "pre-trained, frozen" --variant "no backbone" \
     --variant "random, frozen" --variant "one trained block"
 
-# Do baselines reach the numbers that were printed for them?
+# Do baselines reach the numbers that were printed for them, and where does ST-VFM stand beside these?
 run published --suite published --dataset bikenyc
 
 # Does the pre-trained language model matter?

@@ -14,7 +14,7 @@ from bench.runs.published import Published
 
 
 def published_tables(group: Group, published: Published) -> list[Table]:
-    """Ours and theirs, row by row, one grid a metric that is shown and was printed."""
+    """Ours and theirs, row by row, then ours that they do not have, one grid a metric that is shown and was printed."""
     return [_table(group, published, metric) for metric in SHOWN if hasattr(published, metric)]
 
 
@@ -32,6 +32,9 @@ def _table(group: Group, published: Published, metric: str) -> Table:
             ]
         theirs = [published.value(metric, name, data.dataset) for data in datasets]
         rows[f"{title}, published"] = [Cell(value=f"{value:g}") for value in theirs]
+    for key in group.methods:
+        if key.name not in published.mae and any(ours := [_summary(group, data, key.name) for data in datasets]):
+            rows[titles[key.name]] = [_ours(summary, metric, None) for summary in ours]
     return Table(
         key=metric,
         heading=f"Beside published numbers. {group.key.title}",
@@ -41,7 +44,7 @@ def _table(group: Group, published: Published, metric: str) -> Table:
         cells=tuple(map(tuple, rows.values())),
         notes=(
             f"Published: {published.source}.",
-            "In brackets: how much more ours is than published, in percent.",
+            "In brackets: how much more ours is than published, in percent, where they have the model.",
             "Their recipe is theirs; protocol and metrics are the same.",
         ),
     )
@@ -54,11 +57,12 @@ def _summary(group: Group, data: DataKey, name: str) -> Summary | None:
     return ours[-1] if ours else None
 
 
-def _ours(summary: Summary | None, metric: str, published: float) -> Cell:
+def _ours(summary: Summary | None, metric: str, published: float | None) -> Cell:
     if summary is None:
         return Cell(flags=("missing",))
     mean, std = summary.mean(metric), summary.std(metric)
     if not math.isfinite(mean):
         return Cell(flags=summary.flags)
     spread = f" ± {std:.3g}" if math.isfinite(std) and not summary.naive else ""
-    return Cell(value=f"{mean:.4g}{spread} ({round(100 * (mean / published - 1)):+d})", flags=summary.flags)
+    gap = "" if published is None else f" ({round(100 * (mean / published - 1)):+d})"
+    return Cell(value=f"{mean:.4g}{spread}{gap}", flags=summary.flags)
