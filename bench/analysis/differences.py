@@ -27,12 +27,14 @@ class Differences:
 
     Attributes:
         reference: The name of the method compared with.
+        title: What readers see in its place.
         wanted: The name that the suite puts first; its runs may be missing.
         cells: The reference itself is not among them.
         witnesses: The real data sets, and which of them are related.
     """
 
     reference: str
+    title: str
     wanted: str
     cells: Mapping[tuple[DataKey, MethodKey], Difference]
     witnesses: Witnesses
@@ -43,9 +45,14 @@ class Differences:
         return {difference.weights for difference in self.cells.values()}
 
     @property
+    def mark(self) -> str:
+        """Behind the reference, with a space before it, if its weights are random."""
+        return f" {MARKS['random_weights'][0]}" if RANDOM & self.weights else ""
+
+    @property
     def name(self) -> str:
         """The reference, marked if its weights are random."""
-        return f"“{self.reference}”" + (f" {MARKS['random_weights'][0]}" if RANDOM & self.weights else "")
+        return f"“{self.title}”{self.mark}"
 
     @property
     def datasets(self) -> list[DataKey]:
@@ -74,11 +81,17 @@ class Differences:
 
 
 def differences(group: Group, suite: Suite) -> Differences | None:
-    """Compare every variant of a group with the reference; None if there is nothing to compare."""
+    """Compare every variant of a group with the reference; None if there is nothing to compare.
+
+    In a suite without variants these are all rows, and only in a profile that lets something be claimed.
+    """
     variants = {variant.name for variant in suite.variants}
-    usable = {key: cell for key, cell in group.cells.items() if cell.ranked and key[1].name in variants}
-    names = {method.name for _, method in usable}
-    reference = next((name for name in suite.references if name in names), None)
+    if not variants and not group.key.claims:
+        return None
+    rows = {key: cell for key, cell in group.cells.items() if not variants or key[1].name in variants}
+    usable = {key: cell for key, cell in rows.items() if cell.ranked}
+    titles = {method.name: method.title or method.name for _, method in usable}
+    reference = next((name for name in suite.references if name in titles), None)
     cells: dict[tuple[DataKey, MethodKey], Difference] = {}
     for data in dict.fromkeys(data for data, _ in usable):
         summaries = {method: cell for (other, method), cell in usable.items() if other == data}
@@ -88,7 +101,9 @@ def differences(group: Group, suite: Suite) -> Differences | None:
     if reference is None or not cells:
         return None
     real = witnesses(run for key in cells if not key[0].synthetic for run in group.cells[key].runs)
-    return Differences(reference=reference, wanted=suite.references[0], cells=cells, witnesses=real)
+    return Differences(
+        reference=reference, title=titles[reference], wanted=suite.references[0], cells=cells, witnesses=real
+    )
 
 
 def _on_one(

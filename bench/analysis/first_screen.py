@@ -10,18 +10,22 @@ from collections.abc import Mapping
 from typing import Final
 
 from bench.analysis.answer import Answer, answer
+from bench.analysis.differences import Differences
 from bench.analysis.formats.markdown import grid
 from bench.analysis.groups import Group, MethodKey
-from bench.analysis.headers import best_two, dataset_headers, decimals
+from bench.analysis.headers import best_two, dataset_headers, decimals, method_headers
 from bench.analysis.results import Results
 from bench.analysis.standings import standing
-from bench.analysis.stats.comparison import Difference
+from bench.analysis.stats.comparison import Difference, Verdict
 from bench.analysis.stats.ranking import average_ranks
 from bench.analysis.table import Cell, Header, Table, legend
 from bench.analysis.tables._differences import signed
 
 LEADERBOARD: Final = "short_term"  # the suite of the leaderboard
 WIDTH: Final = 120  # letters of a line of prose
+BESIDE: Final[Mapping[Verdict, str]] = {
+    "better": "better than", "worse": "worse than", "equivalent": "equivalent to", "open": "open beside"
+}  # fmt: skip
 
 
 def first_screen(results: Results, folder: str) -> str:
@@ -47,22 +51,24 @@ def _sentence(outcome: Answer) -> str:
     """What changes if something else stands in the backbone's place: numbers for the first, verdicts for the others."""
     first, *others = outcome.methods
     names = {data: header.text for data, header in dataset_headers(outcome.datasets).items()}
-    numbers = ", ".join(f"{_number(difference)} on {names[data]}" for data, difference in outcome.of(first))
+    numbers = ", ".join(
+        f"{_number(difference, 'pre-trained weights are')} on {names[data]}" for data, difference in outcome.of(first)
+    )
     counts = "; ".join(f"with “{method.name}” it is {_counts(outcome, method)}" for method in others)
     text = (
-        f"With “{first.name}” in place of “{outcome.compared.reference}” the mean absolute error of ST-VFM changes by "
+        f"With “{first.name}” in place of “{outcome.compared.title}” the mean absolute error of ST-VFM changes by "
         f"{numbers}. The 95 % intervals are over seeds and test windows; equivalent: within ± "
         f"{outcome.suite.margin:g} %."
     )
     return f"{text} Beside “{first.name}”, {counts}. {outcome.key.caveat}" if others else f"{text} {outcome.key.caveat}"
 
 
-def _number(difference: Difference) -> str:
+def _number(difference: Difference, reference_is: str) -> str:
     """A difference with its interval and what it says of the reference."""
     text = f"{signed(difference.percent)} %"
     if difference.uncertainty is None:
         return f"{text} (too few seeds for an interval)"
-    verdict = f"pre-trained weights are {difference.verdict}"
+    verdict = f"{reference_is} {difference.verdict}"
     if difference.verdict == "equivalent":
         verdict = "equivalent"
     if difference.verdict == "open":
@@ -78,7 +84,10 @@ def _counts(outcome: Answer, method: MethodKey) -> str:
 
 
 def _leaderboard(results: Results) -> list[str]:
-    """The methods of the largest group by average rank, and what must be known of the table."""
+    """How the reference does beside all others, these by average rank, and what must be known of the table.
+
+    They are of the largest group.
+    """
     suite = next((suite for suite in results.suites if suite.name == LEADERBOARD), None)
     groups = [] if suite is None else [group for key, group in results.groups(suite).items() if key.claims]
     group = max(groups, key=lambda group: len(group.cells), default=None)
@@ -88,7 +97,28 @@ def _leaderboard(results: Results) -> list[str]:
     table = _table(group)
     notes = f"MAE on test, {_seeds(group)}; naive baselines in italics. {legend([table])}".strip()
     left_out = f" Left out: {'; '.join(ranked.left_out)}." if ranked.left_out else ""
-    return [grid(table), _wrapped(f"{notes}.{left_out} {group.key.caveat}".replace("..", "."))]
+    compared = None if suite is None else results.differences(suite).get(group.key)
+    beside = "" if compared is None else _wrapped(_beside_others(compared))
+    return [
+        *([beside] if beside else []),
+        grid(table),
+        _wrapped(f"{notes}.{left_out} {group.key.caveat}".replace("..", ".")),
+    ]
+
+
+def _beside_others(compared: Differences) -> str:
+    """The verdicts on the reference by data set, and its difference from the best of the others; empty without any."""
+    reference, parts = f"{compared.title}{compared.mark}", []
+    for data, header in dataset_headers(compared.datasets).items():
+        cells = {method: cell for (at, method), cell in compared.cells.items() if at == data and cell.quotable}
+        if not cells:
+            continue
+        counts = compared.on(data).counts(cells)
+        best = min(cells, key=lambda method: (cells[method].percent, method))
+        verdicts = ", ".join(f"{BESIDE[verdict]} {number}" for verdict, number in counts.items() if number)
+        name, number = method_headers([best])[best].text, _number(cells[best], f"{reference} is")
+        parts.append(f"{verdicts} of {len(cells)} on {header.text}, the best of which, {name}, has {number}")
+    return f"By mean absolute error {reference} is {'; '.join(parts)}." if parts else ""
 
 
 def _seeds(group: Group) -> str:

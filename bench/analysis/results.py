@@ -323,7 +323,7 @@ def _on_device(group: Group, device: str) -> Group:
 def _kept(groups: Mapping[GroupKey, Group], suite: Suite) -> Mapping[GroupKey, Group]:
     if (published := suite.published_table) is not None:
         groups = {key: group for key, group in groups.items() if comparable_data(group, published)}
-    if not suite.references:
+    if not suite.compares_variants:
         return groups
     variants = {variant.name: bool({*variant.settings} - {"weights"}) for variant in suite.variants}
     worth = {key: group for key, group in groups.items() if _worth_a_group(group, variants)}

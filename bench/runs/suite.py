@@ -108,7 +108,8 @@ class Suite(BaseModel):
         extras: Whether every other data set joins whose files are there.
         models: Names, or "all" that are registered; "all" goes without variants.
         variants: Rows after the models.
-        references: Names of variants that the other variants are compared with: the first that has runs.
+        references: What the others are compared with, the first that has runs: names of variants, with which the other
+            variants are compared, or in a suite without variants names of models, with which all its rows are.
         question: What the comparison answers.
         margin: Within which a difference from the reference does not matter, in percent of its mean absolute error.
             Declared before anything is run: the verdict "equivalent" says that a difference is smaller.
@@ -145,14 +146,20 @@ class Suite(BaseModel):
             raise ValueError('a suite with variants names its models; models = "all" goes without')
         if repeated := [name for name in names if [*names, *self.models].count(name) > 1]:
             raise ValueError(f"'{repeated[0]}' names two rows")
-        if unknown := [name for name in self.references if name not in names]:
-            raise ValueError(f"the reference '{unknown[0]}' is no variant")
+        known = names or self.models
+        if known != "all" and (unknown := [name for name in self.references if name not in known]):
+            raise ValueError(f"the reference '{unknown[0]}' is {'no variant' if names else 'none of the models'}")
         return self
 
     @property
     def plain(self) -> bool:
         """Whether it neither compares variants nor lays published numbers beside."""
-        return not self.references and not self.published
+        return not self.compares_variants and not self.published
+
+    @property
+    def compares_variants(self) -> bool:
+        """Whether its rows are there to be compared with one of them."""
+        return bool(self.variants and self.references)
 
     @property
     def methods(self) -> tuple[Method, ...]:

@@ -13,6 +13,7 @@ from reference_runs import CONTROLS, DATASETS, reference_runs
 from bench.analysis.answer import answer
 from bench.analysis.first_screen import first_screen
 from bench.analysis.tables._differences import signed
+from bench.runs.suite import load_suite
 
 TITLES = True
 BETTER, WORSE, SAME = (dict.fromkeys(CONTROLS, (mae,) * 3) for mae in (1.1, 0.9, 1.0))
@@ -79,6 +80,32 @@ def test_the_leaderboard_begins_with_the_best_average_rank():
     assert rows[-1][2:] == ["2.00", "3.00", "4.001"]
 
 
+def test_above_the_leaderboard_stand_the_verdicts_beside_all_others_and_the_best_of_them():
+    """STID errs by 0.5 % less, which is within the margin; by 10 % less on the second; with noise between them."""
+    runs = reference_runs()
+    stid = {"bikenyc": 0.995, "bikenyc2": 0.9, "taxinyc": 1.01}
+    spread = {"bikenyc": 0.0005, "bikenyc2": 0.001, "taxinyc": 0.03}
+    runs = [run for run in runs if run.model != "stid"] + [
+        record(name, "stid", seed=seed, mae=mae + seed * spread[name], profile="reference")
+        for name, mae in stid.items()
+        for seed in range(3)
+    ]
+    (compared,) = (
+        one for key, one in results_of(runs).differences(load_suite("short_term")).items() if key.profile == "reference"
+    )
+    best = {data.dataset: cell for (data, method), cell in compared.cells.items() if method.name == "stid"}
+    assert {name: cell.verdict for name, cell in best.items()} == {
+        "bikenyc": "equivalent", "bikenyc2": "worse", "taxinyc": "open"
+    }  # fmt: skip
+    text = " ".join(first_screen(results_of(runs), "here").split())
+    first, second = signed(best["bikenyc"].percent), signed(best["bikenyc2"].percent)
+    assert f"ST-VFM is better than 3, equivalent to 1 of 4 on BikeNYC, the best of which, STID, has {first} % [" in text
+    assert (
+        f"] (equivalent); better than 3, worse than 1 of 4 on BikeNYC2, the best of which, STID, has {second}" in text
+    )
+    assert "] (ST-VFM is worse); better than 3, open beside 1 of 4 on TaxiNYC" in text
+
+
 @pytest.mark.parametrize("profile", ["quick", "laptop"])
 def test_nothing_is_said_of_a_profile_that_claims_nothing(profile):
     assert first_screen(results_of(reference_runs(profile=profile)), "here") == ""
@@ -89,7 +116,8 @@ def test_nothing_is_said_without_results_and_no_answer_is_given_without_the_pre_
     without = [run for run in reference_runs() if run.spec.weights != "pretrained"]
     text = first_screen(results_of(without), "here")
     assert answer(results_of(without)) is None
-    assert text.startswith("| **method**")
+    assert text.startswith("By mean absolute error ST-VFM ‡ is better than 4 of 4 on BikeNYC")
+    assert "**method**" in text
     assert "answer-1.png" not in text
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 
 from figures import caption, panels
-from records import results_of
+from records import record, results_of
 from variants import controls, variant
 
 from bench.analysis.figures._files import figure_files
 from bench.runs.suite import load_suite
 
-CONTROLS = load_suite("controls")
+CONTROLS, SHORT = load_suite("controls"), load_suite("short_term")
 
 
 def results(records):
@@ -49,6 +49,23 @@ def test_a_figure_has_a_panel_per_data_set_and_a_row_per_variant(tmp_path):
     path = tmp_path / "controls-1.png"
     path.write_bytes(figure_files(made, ["controls"])[path.name])
     assert imread(path).std() > 0.05
+
+
+def test_rows_of_a_suite_of_models_stand_by_their_difference_on_an_axis_that_shows_small_ones():
+    """ST-VFM has an MAE of 1: STID's is 1 % less, that of U-Net 2 % more, and the last value's 200 %."""
+    maes = {"last_value": 3.0, "stid": 0.99, "unet": 1.02}
+    made = [record(model=name, mae=mae, seed=seed) for name, mae in maes.items() for seed in range(3)]
+    made += [variant(1 + seed / 1000, seed=seed, weights="pretrained") for seed in range(3)]
+    (figure,) = results_of(made, suites=[SHORT]).plot("short_term")
+    (axis,) = panels(figure)
+    assert [text.get_text() for text in axis.get_yticklabels()] == ["stid", "unet", "last_value"]
+    assert axis.get_xscale() == "symlog"
+    figure.canvas.draw()
+    assert {"0", "+100"} <= {text.get_text() for text in axis.get_xticklabels()}
+    assert "The axis is linear up to ± 5 %, and logarithmic from there." in caption(figure)
+    (small,) = results_of([run for run in made if run.model != "last_value"], suites=[SHORT]).plot("short_term")
+    assert panels(small)[0].get_xscale() == "linear"
+    assert "logarithmic" not in caption(small)
 
 
 def test_what_is_taller_than_a_page_comes_in_several_figures(monkeypatch):

@@ -50,7 +50,8 @@ def test_tables_with_rows_are_written_and_then_checked(tmp_path: Path) -> None:
     folder, files = tmp_path / "tables", table_files(results(suite()), ALL)
     written = write_files(folder, files)
     assert sorted(folder.iterdir()) == sorted(written)
-    assert [path.suffix for path in written] == [".md", ".tex", ".csv"]
+    names = ["short_term.md", "short_term.tex", "short_term.csv", "short_term_differences.csv"]
+    assert [path.name for path in written] == names
     assert differing_files(folder, files) == []
     more = table_files(results([*suite(), record(task="long")]), ALL)
     changed = [path.name for path in differing_files(folder, more)]

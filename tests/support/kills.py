@@ -183,11 +183,10 @@ class Campaign:
             code = process.wait()
         if code not in (0, 1, 130, 128 + signal.SIGTERM, -signal.SIGKILL):
             self.broken.append(f"a command ended with exit code {code}")
-        left = set(gone(sorted(seen)))
-        agents = {process for process in left if words_of(Path(f"/proc/{process}/cmdline")).startswith(AGENTS)}
-        self.agents |= agents
-        if left - agents:
-            self.broken.append(f"{len(left - agents)} processes outlived their command")
+        left = {process: words_of(Path(f"/proc/{process}/cmdline")) for process in gone(sorted(seen))}
+        self.agents |= {process for process, words in left.items() if words.startswith(AGENTS)}
+        if others := sorted(words[:200] for process, words in left.items() if process not in self.agents):
+            self.broken.append(f"{len(others)} processes outlived their command: {others}")
         print(f"command {self.commands} ended with {code}; killed so far: {dict(self.kills)}", flush=True)
         return code
 

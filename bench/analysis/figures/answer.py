@@ -106,7 +106,7 @@ def _draw_curves(figure: Figure, axes: list[Axes], group: Group) -> list[str]:
 
 def _caption(outcome: Answer, curves: Group | None) -> str:
     text = (
-        f"How much more each control errs than “{outcome.compared.reference}” (right: pre-trained weights are better), "
+        f"How much more each control errs than “{outcome.compared.title}” (right: pre-trained weights are better), "
         f"by data set. Bars: 95 % intervals over seeds and test windows, whose noise may be halved in up to "
         f"{LASTING:g} hours; shaded: within ± {outcome.suite.margin:g} %; empty: open. {outcome.key.caveat}"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from bench.analysis.differences import Differences
@@ -19,6 +20,7 @@ from bench.analysis.figures._style import (
     new_figure,
     pages,
 )
+from bench.analysis.groups import MethodKey
 from bench.analysis.headers import method_headers
 from bench.analysis.results import Results
 from bench.analysis.stats.comparison import Difference, Verdict
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 PANELS, NARROW_PANELS = 3, 1  # side by side on a page, and in one column of it
 TALL = 8.6  # inches: what fits a page
+WIDE, LINEAR = 20, 5  # margins: from where on large differences are drawn closer, and up to where none are
 COLOURS: Mapping[Verdict, str] = {"better": ORANGE, "worse": BLUE, "equivalent": GREEN, "open": GREY}
 MARKERS: Mapping[Verdict, str] = {"better": "o", "worse": "o", "equivalent": "s", "open": "o"}
 
@@ -55,23 +58,46 @@ def _height(methods: int) -> float:
 
 
 def _figure(title: str, caption: str, shown: Differences) -> Figure:
-    datasets, methods = shown.datasets, shown.methods
+    datasets, methods = shown.datasets, _in_order(shown)
     columns = min(_panels(), len(datasets))
-    rows = -(-len(datasets) // columns)
+    rows, linear = -(-len(datasets) // columns), _linear_to(shown)
     figure = new_figure(title, rows * _height(len(methods)))
     axes = dataset_axes(figure, datasets, columns, sharey=True)
     for data, axis in axes.items():
-        _draw_panel(axis, [shown.cells.get((data, method)) for method in methods])
+        _draw_panel(axis, [shown.cells.get((data, method)) for method in methods], linear=linear)
     for axis in [*axes.values()][-columns:]:
         axis.set_xlabel("MAE, % more than the reference")
     first, names = axes[datasets[0]], [header.text for header in method_headers(methods).values()]
     first.set_yticks(range(len(methods)), names)
     first.set_ylim(len(methods) - 0.5, -0.5)
+    if linear is not None:
+        caption = f"{caption} The axis is linear up to ± {linear:g} %, and logarithmic from there."
     add_caption(figure, caption, [caption, *names, *(axis.get_title() for axis in axes.values())])
     return figure
 
 
-def _draw_panel(axis: Axes, row_by_row: Sequence[Difference | None]) -> None:
+def _in_order(shown: Differences) -> list[MethodKey]:
+    """Variants as the suite has them; models that no suite puts in order by their mean difference."""
+    percents: dict[MethodKey, list[float]] = {}
+    for (_, method), cell in shown.cells.items():
+        percents.setdefault(method, []).append(cell.percent)
+    return sorted(shown.methods, key=lambda method: (method.order, 0.0 if method.order else fmean(percents[method])))
+
+
+def _linear_to(shown: Differences) -> float | None:
+    """Up to which difference the axis is linear; None if it is so everywhere.
+
+    Some differences may be so large that small ones could not be read beside them.
+    """
+    margin = max(cell.margin for cell in shown.cells.values())
+    return LINEAR * margin if any(abs(cell.percent) > WIDE * margin for cell in shown.cells.values()) else None
+
+
+def _draw_panel(axis: Axes, row_by_row: Sequence[Difference | None], *, linear: float | None) -> None:
+    if linear is None:
+        axis.locator_params(axis="x", nbins=4)
+    else:
+        axis.set_xscale("symlog", linthresh=linear)
     axis.axvline(0, color="black", linewidth=0.8)
     for margin in {difference.margin for difference in row_by_row if difference}:
         axis.axvspan(-margin, margin, color=PALE, alpha=0.5, linewidth=0, zorder=0)
@@ -82,7 +108,6 @@ def _draw_panel(axis: Axes, row_by_row: Sequence[Difference | None]) -> None:
             _draw_row(axis, row, difference)
     axis.grid(axis="x", alpha=0.3)
     axis.tick_params(axis="y", length=0)
-    axis.locator_params(axis="x", nbins=4)
     axis.spines[["top", "right", "left"]].set_visible(False)
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:+g}".replace("-", MINUS) if value else "0")
 

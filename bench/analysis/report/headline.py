@@ -87,7 +87,7 @@ def _outcome(key: GroupKey, compared: Differences, suite: Suite) -> str:
     """Of all real data together; of planted data one by one, since what is true of them differs."""
     if not any(cell.quotable for cell in compared.cells.values()):
         why = "all data are synthetic" if key.claims else f"the profile is {key.profile}"
-        return f"Nothing may be claimed of “{compared.reference}”, since {why} ({key.title})."
+        return f"Nothing may be claimed of “{compared.title}”, since {why} ({key.title})."
     if suite.planted:
         source = "synthetic data made for it"
         verdicts = "; ".join(
@@ -95,7 +95,7 @@ def _outcome(key: GroupKey, compared: Differences, suite: Suite) -> str:
         )
     else:
         source, verdicts = "real data", f"{_verdicts(compared)} on {compared.witnesses.text}"
-    return f"On {source} “{compared.reference}” is {verdicts} ({key.title}); equivalent: within ± {suite.margin:g} %."
+    return f"On {source} “{compared.title}” is {verdicts} ({key.title}); equivalent: within ± {suite.margin:g} %."
 
 
 def _verdicts(compared: Differences) -> str:
