@@ -26,8 +26,8 @@ MODELS = ("last_value", "historical_average", "ridge", "dlinear", "stid")
 BUDGET = ("train.epochs=25", "train.patience=25", "train.steps_per_epoch=8", "train.batch_size=8")
 LIMIT_S = 900.0  # for one command
 FORK_SERVER = "multiprocessing.forkserver"
-AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")  # of Ray's own, which end about a minute after their driver
-AGENTS_S = 120.0
+AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent", "default_worker.py")  # of Ray's own, the last not at work yet
+AGENTS_S = 120.0  # they end about a minute after their driver
 
 
 def plan(data: Path, results: Path, *more: str, models: Sequence[str] = MODELS, seeds: int = 2) -> list[str]:
@@ -184,7 +184,7 @@ class Campaign:
         if code not in (0, 1, 130, 128 + signal.SIGTERM, -signal.SIGKILL):
             self.broken.append(f"a command ended with exit code {code}")
         left = {process: words_of(Path(f"/proc/{process}/cmdline")) for process in gone(sorted(seen))}
-        self.agents |= {process for process, words in left.items() if words.startswith(AGENTS)}
+        self.agents |= {process for process, words in left.items() if any(agent in words for agent in AGENTS)}
         if others := sorted(words[:200] for process, words in left.items() if process not in self.agents):
             self.broken.append(f"{len(others)} processes outlived their command: {others}")
         print(f"command {self.commands} ended with {code}; killed so far: {dict(self.kills)}", flush=True)
