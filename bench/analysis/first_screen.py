@@ -117,7 +117,8 @@ def _beside_others(compared: Differences) -> str:
         best = min(cells, key=lambda method: (cells[method].percent, method))
         verdicts = ", ".join(f"{BESIDE[verdict]} {number}" for verdict, number in counts.items() if number)
         name, number = method_headers([best])[best].text, _number(cells[best], f"{reference} is")
-        parts.append(f"{verdicts} of {len(cells)} on {header.text}, the best of which, {name}, has {number}")
+        on = f"{header.text} ({cells[best].days} days of test windows)"
+        parts.append(f"{verdicts} of {len(cells)} on {on}, the best of which, {name}, has {number}")
     return f"By mean absolute error {reference} is {'; '.join(parts)}." if parts else ""
 
 

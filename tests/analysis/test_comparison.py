@@ -9,11 +9,12 @@ import pytest
 from scipy.stats import ttest_ind, ttest_ind_from_stats
 from statsmodels.stats.weightstats import ttost_ind
 
-from bench.analysis.stats.comparison import Runs, compare, corrected, difference
+from bench.analysis.stats.comparison import Runs, compare, corrected, difference, percent_of, points_of
 from bench.errors import StoreError
 from bench.records.arrays import WindowErrors
 
 DAYS, PER_DAY = 20, 24
+WITHIN = 100 * np.log(1.01)  # the margin of 1 %, as it is tested
 
 
 def errors(seeds=6, *, factor=1.0, spread=0.5, noise=1.0, days=DAYS, seed=0):
@@ -41,6 +42,12 @@ def runs(made, *, seeded=True, first=1000):
 def one(reference, other, **facts):
     (made,) = corrected([difference(reference, other, PER_DAY, **facts)])
     return made
+
+
+def levels(reference, other):
+    """Of each run in hundredths of the logarithm, near the mean of its method; the means apart by the ratio's."""
+    base, mine = (100 * made.mean(axis=1) / made.mean() for made in (reference, other))
+    return base, mine + 100 * np.log(other.mean() / reference.mean())
 
 
 def test_scenes_with_a_window_each_are_days_of_their_own():
@@ -85,35 +92,63 @@ def test_the_difference_is_that_of_errors_averaged_over_the_seeds_of_each():
     assert (len(made.seeds), made.reference_seeds) == (5, 3)
 
 
+@pytest.mark.parametrize("factor", [1.001, 1.3, 4.0])
+def test_it_does_not_matter_which_of_two_methods_is_the_reference(factor):
+    first, second = errors(4, noise=30, seed=11), errors(5, noise=40, factor=factor, seed=12)
+    made, turned = one(first, second), one(second, first)
+    assert (made.p, made.p_equivalent) == pytest.approx((turned.p, turned.p_equivalent), rel=1e-9)
+    ratios, inverse = (1 + np.array(found.interval) / 100 for found in (made, turned))
+    assert ratios == pytest.approx(1 / inverse[::-1], rel=1e-9)
+
+
+def test_no_interval_reaches_below_no_error_at_all():
+    """On weekends both err alike, on other days the method errs four times as much."""
+    weekday = np.repeat(np.arange(9) % 7 > 1, PER_DAY)
+    base = errors(days=9, seed=1)
+    made = one(base, base * np.where(weekday, 4.0, 1.0))
+    low, high = made.interval
+    assert -100 < low < 0 < made.percent < high
+    assert made.detectable > 100
+
+
+def test_points_and_percent_are_each_others_inverse_and_alike_where_small():
+    for percent in (-99.0, -1.0, 0.0, 0.5, 300.0):
+        assert percent_of(points_of(percent)) == pytest.approx(percent)
+    assert points_of(0.1) == pytest.approx(0.1, rel=1e-3)
+    assert (points_of(-100.0), percent_of(-np.inf)) == (-np.inf, -100)
+    assert np.isfinite(percent_of(1e9))
+
+
+def test_a_method_without_any_error_is_worse_for_the_reference_as_surely_as_can_be():
+    made = one(errors(), 0 * errors())
+    assert (made.percent, made.p, made.interval, made.verdict) == (-100, 0, (-100, -100), "worse")
+
+
 @pytest.mark.parametrize("seeds", [(3, 3), (3, 6), (6, 4)])
 def test_without_noise_in_time_it_is_welchs_test_of_the_runs(seeds):
     reference = errors(seeds[0], noise=0, spread=2, seed=5)
     other = errors(seeds[1], noise=0, spread=1, factor=1.01, seed=6)
-    made, ratio = one(reference, other), other.mean() / reference.mean()
-    base, mine = reference.mean(axis=1), other.mean(axis=1)
+    made, (base, mine) = one(reference, other), levels(reference, other)
     wanted = ttest_ind_from_stats(
-        mine.mean(), mine.std(ddof=1), len(mine), base.mean(), ratio * base.std(ddof=1), len(base), equal_var=False
+        mine.mean(), mine.std(ddof=1), len(mine), base.mean(), base.std(ddof=1), len(base), equal_var=False
     )
     assert made.p == pytest.approx(wanted.pvalue, rel=1e-6)
 
 
 def test_equivalence_is_two_one_sided_t_tests_of_scipy():
     reference, other = errors(5, noise=0, seed=7), errors(5, noise=0, factor=1.002, seed=8)
-    ratio, unit = other.mean() / reference.mean(), 100 / reference.mean()
-    base, mine = ratio * unit * reference.mean(axis=1), unit * other.mean(axis=1)  # of one mean
-    shift = 100 * (ratio - 1)
+    base, mine = levels(reference, other)
     sides = [
-        ttest_ind(mine + shift, base + 1.0, equal_var=False, alternative="less").pvalue,
-        ttest_ind(mine + shift, base - 1.0, equal_var=False, alternative="greater").pvalue,
+        ttest_ind(mine, base + WITHIN, equal_var=False, alternative="less").pvalue,
+        ttest_ind(mine, base - WITHIN, equal_var=False, alternative="greater").pvalue,
     ]
     assert one(reference, other, margin=1.0).p_equivalent == pytest.approx(max(sides), rel=1e-6)
 
 
 def test_statsmodels_agrees_on_equivalence():
     reference, other = errors(6, noise=0, seed=9), errors(6, noise=0, factor=1.001, seed=10)
-    ratio, unit = other.mean() / reference.mean(), 100 / reference.mean()
-    base, mine = ratio * unit * reference.mean(axis=1), unit * other.mean(axis=1)
-    p, *_ = ttost_ind(mine + 100 * (ratio - 1), base, -1.0, 1.0, usevar="unequal")
+    base, mine = levels(reference, other)
+    p, *_ = ttost_ind(mine, base, -WITHIN, WITHIN, usevar="unequal")
     assert one(reference, other, margin=1.0).p_equivalent == pytest.approx(p, rel=1e-6)
 
 
@@ -128,7 +163,7 @@ def test_no_claim_is_made_without_its_interval():
             assert not low <= 0 <= high
         if made.verdict == "equivalent":
             half = made.uncertainty.half_width(0.95)
-            assert -1 < made.percent - half < made.percent + half < 1
+            assert -1 < percent_of(made.points - half) < percent_of(made.points + half) < 1
         seen.add(made.verdict)
     assert seen == {"better", "worse", "equivalent", "open"}
 

@@ -7,6 +7,10 @@ two methods on each window, averaged over seeds, is only known as well as ``last
 What varies by seed and window at once is in both, so their sum is rather too large than too small. Satterthwaite's
 degrees of freedom go with it, and t test and interval are made of the same two numbers.
 
+Tested is the logarithm of the ratio of the two mean errors, in hundredths, which for small differences is the
+difference in percent. So a test says the same whichever of the two is the reference, and no interval reaches below
+-100 %.
+
 Four verdicts on the method that the others are compared with, the reference:
 
 - *equivalent*: the 90 % interval lies within plus and minus the margin that the suite declares beforehand, which is the
@@ -33,6 +37,7 @@ from bench.errors import StoreError
 from bench.records.arrays import Floats, WindowErrors, values_of
 
 MARGIN = 1.0  # percent; a suite may declare another
+MOST_LOG = 700.0  # of a ratio that a float can hold
 
 Verdict: TypeAlias = Literal["better", "worse", "equivalent", "open"]
 
@@ -61,7 +66,7 @@ class Difference:
         seeds: By run of the method, its own difference from the mean of the reference, in percent.
         reference_seeds: Runs of the reference.
         days: Of the test period, in whole days of windows.
-        uncertainty: Of ``percent``; None where a method with a seed has fewer runs than ``FEWEST_SEEDS``, or there is a
+        uncertainty: Of ``points``; None where a method with a seed has fewer runs than ``FEWEST_SEEDS``, or there is a
             single window.
         margin: Within which a difference does not matter, in percent.
         p: Of the t test that there is no difference, two-sided.
@@ -88,10 +93,15 @@ class Difference:
     quotable: bool = True
 
     @property
+    def points(self) -> float:
+        """What is tested: 100 times the logarithm of the ratio of the two errors."""
+        return points_of(self.percent)
+
+    @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % interval; it excludes 0 where ``p`` is below 0.05. NaN where nothing is known of it."""
+        """The 95 % interval in percent; it excludes 0 where ``p`` is below 0.05. NaN where nothing is known of it."""
         half = self.uncertainty.half_width(1 - LEVEL / 2) if self.uncertainty else math.nan
-        return self.percent - half, self.percent + half
+        return percent_of(self.points - half), percent_of(self.points + half)
 
     @property
     def lacking(self) -> Literal["seeds", "days", ""]:
@@ -114,7 +124,7 @@ class Difference:
         """The smallest true difference in percent that these runs would show in 80 % of cases; NaN if none can be."""
         if self.uncertainty is None or self.lacking:
             return math.nan
-        return detectable(self.uncertainty, self.tested)
+        return percent_of(detectable(self.uncertainty, self.tested))
 
     def seeds_for(self, percent: float) -> int | None:
         """About how many seeds of each method would show a true difference of this size in 80 % of cases.
@@ -123,7 +133,7 @@ class Difference:
         """
         if self.uncertainty is None or self.lacking:
             return None
-        return seeds_needed(self.uncertainty, abs(percent), self.tested)
+        return seeds_needed(self.uncertainty, abs(points_of(percent)), self.tested)
 
 
 def compare(reference: Runs, others: Sequence[Runs], *, margin: float = MARGIN) -> list[Difference | None]:
@@ -167,9 +177,10 @@ def difference(
         seeded: Whether the reference and the method depend on a seed.
         margin: Within which a difference does not matter, in percent.
     """
-    unit, ratio = 100 / reference.mean(), other.mean() / reference.mean()
-    uncertainty = _uncertainty(unit * ratio * reference, unit * other, seeded, per_day)
-    percent = float(100 * (ratio - 1))
+    unit = 100 / reference.mean()
+    uncertainty = _uncertainty(_in_percent(reference), _in_percent(other), seeded, per_day)
+    percent = float(unit * other.mean() - 100)
+    points = points_of(percent)
     return Difference(
         percent=percent,
         seeds=[float(value) for value in unit * other.mean(axis=1) - 100],
@@ -177,9 +188,19 @@ def difference(
         days=int(other.shape[1] // per_day),
         uncertainty=uncertainty,
         margin=margin,
-        p=uncertainty.p(percent) if uncertainty else math.nan,
-        p_equivalent=uncertainty.p_within(percent, margin) if uncertainty else math.nan,
+        p=uncertainty.p(points) if uncertainty else math.nan,
+        p_equivalent=uncertainty.p_within(points, points_of(margin)) if uncertainty else math.nan,
     )
+
+
+def points_of(percent: float) -> float:
+    """100 times the logarithm of a ratio that is more than 1 by so many percent; minus infinity for none at all."""
+    return 100 * math.log1p(percent / 100) if percent > -100 else -math.inf
+
+
+def percent_of(points: float) -> float:
+    """By how many percent a ratio is more than 1, by 100 times its logarithm."""
+    return 100 * math.expm1(min(points / 100, MOST_LOG))
 
 
 def corrected(differences: Sequence[Difference]) -> list[Difference]:
@@ -198,8 +219,13 @@ def _errors(runs: Runs) -> Floats:
     return np.stack([values_of(run.absolute) for run in runs.windows])
 
 
+def _in_percent(errors: Floats) -> Floats:
+    """Of their mean."""
+    return 100 * errors / errors.mean() if errors.any() else errors
+
+
 def _uncertainty(base: Floats, other: Floats, seeded: tuple[bool, bool], per_day: float) -> Uncertainty | None:
-    """Of the difference of the means of ``[S, N]`` and ``[S', N]``, which are equal: the reference's has its ratio."""
+    """Of the difference of the logarithms of the means of ``[S, N]`` and ``[S', N]``, each in percent of its mean."""
     both = (base, other)
     if any(varies and len(runs) < FEWEST_SEEDS for varies, runs in zip(seeded, both, strict=True)):
         return None

@@ -1,6 +1,6 @@
 """How sure a difference is, how small a one could have been found, and how many seeds would find it.
 
-Everything is in percent of the reference's error, or in its square.
+Everything is in hundredths of the logarithm of an error, which for small differences are percent, or in their square.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ class Uncertainty:
 
         return float(t.ppf(upper, self.freedom)) * self.error
 
-    def p(self, percent: float) -> float:
+    def p(self, points: float) -> float:
         """Two-sided, of no difference."""
-        return min(1.0, 2 * self._beyond(abs(percent)))
+        return min(1.0, 2 * self._beyond(abs(points)))
 
-    def p_within(self, percent: float, margin: float) -> float:
+    def p_within(self, points: float, margin: float) -> float:
         """The larger of two one-sided p, of a difference beyond the margin."""
-        return self._beyond(margin - abs(percent))
+        return self._beyond(margin - abs(points))
 
     def _beyond(self, distance: float) -> float:
         """How often an estimate lies farther than this above the truth."""
@@ -71,13 +71,13 @@ def detectable(uncertainty: Uncertainty, tested: int) -> float:
     return float(_smallest(*_total(uncertainty, *uncertainty.seeds), tested))
 
 
-def seeds_needed(uncertainty: Uncertainty, percent: float, tested: int) -> int | None:
+def seeds_needed(uncertainty: Uncertainty, points: float, tested: int) -> int | None:
     """How many seeds each method needs for that to be this small; None if ``MOST_SEEDS`` are too few.
 
     What varies by window is taken as it is, although a part of it would be averaged out by more seeds.
     """
     number = np.arange(FEWEST_SEEDS, MOST_SEEDS + 1)
-    enough = _smallest(*_total(uncertainty, number, number), tested) <= percent
+    enough = _smallest(*_total(uncertainty, number, number), tested) <= points
     return int(number[np.argmax(enough)]) if enough.any() else None
 
 
