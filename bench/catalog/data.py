@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from bench.catalog import registry
 from bench.catalog.cache import CacheError, build, stored, stored_identity, stored_shape, write
@@ -35,6 +35,7 @@ DATA_DIR_VARIABLE = "STBENCH_DATA"
 CANONICAL_CODE = "bench.catalog.canonical"  # between any reader and the cache
 SYNTHETIC_CODE = "datasets._synthetic"
 IMPORT_CODE = "bench.catalog.imported"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,20 +210,22 @@ class Catalog:
         module = registry.load("dataset", name)
         folder = self._folder(name)
         if folder and self.has_real(name):
-            series = _by_plugin(name, lambda: module.read(folder))
+            series = _series(name, lambda: module.read(folder))
             return module.CARD, series, f"{series.layout}-{READER}"
         if hasattr(module, "make"):
-            return module.CARD, _by_plugin(name, module.make), f"{SYNTHETIC}{module.VERSION}"
+            return module.CARD, _series(name, module.make), f"{SYNTHETIC}{module.VERSION}"
         return module.CARD, _synthetic().generate(module.CARD), f"{SYNTHETIC}{_synthetic().VERSION}"
 
     def _build(self, name: str, file: Path) -> SpatioTemporalData:
         """Read and cache a data set; by a reader that is not ours in a process of its own, which it may end."""
-        registered = name in registry.dataset_names()
-        if registered and not registry.comes_with_the_project("dataset", name) and not reading_apart():
+        if name not in registry.dataset_names() or registry.comes_with_the_project("dataset", name):
+            return build(file, *self._read(name))
+        if not reading_apart():
             fill_cache_apart(name, registry.find("dataset", name).source, self.data_dir, self.cache)
             if (data := stored(file, self.card(name))) is not None:
                 return data
-        return build(file, *self._read(name))
+        read = self._read(name)
+        return _of_plugin(f"what the reader of '{name}' returned cannot be used:", lambda: build(file, *read))
 
     def _cache_file(self, name: str, digests: dict[str, list[Any]]) -> Path:
         """Named by all that decides the content: raw files, card, and the code that reads or generates."""
@@ -271,24 +274,33 @@ def _finding(file: str, expected: str | None, actual: str | None) -> Finding:
     return Finding(file=file, expected=expected, actual=actual, status="ok" if actual == expected else "changed")
 
 
-def _by_plugin(name: str, read: Callable[[], RawSeries]) -> RawSeries:
-    """What a plug-in's function gives.
+def _series(name: str, read: Callable[[], RawSeries]) -> RawSeries:
+    """What the reader of a plug-in gives.
 
     Raises:
         DataError: If it raises what is no sentence of ours, ends the process, or gives something else.
     """
-    try:
-        series = read()
-    except (BenchError, OSError):
-        raise
-    except (Exception, SystemExit) as error:
-        raise DataError(
-            f"the reader of '{name}' ended with {type(error).__name__}: {one_line(error)}; mend its file, or look "
-            "whether the raw files are what its card says"
-        ) from error
+    series = _of_plugin(f"the reader of '{name}' ended with", read)
     if not isinstance(series, RawSeries):
         raise DataError(f"the reader of '{name}' returned {type(series).__name__}, wanted a RawSeries; mend its file")
     return series
+
+
+def _of_plugin(failure: str, made: Callable[[], T]) -> T:
+    """What is made by the reader of a plug-in, or of what it returned.
+
+    Raises:
+        DataError: If that raises what is no sentence of ours; ``failure`` begins the sentence.
+    """
+    try:
+        return made()
+    except BenchError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise DataError(
+            f"{failure} {type(error).__name__}: {one_line(error)}; mend its file, or look whether the raw files are "
+            "what its card says"
+        ) from error
 
 
 def _synthetic() -> ModuleType:

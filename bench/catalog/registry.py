@@ -22,11 +22,11 @@ from types import ModuleType
 from typing import Any, Literal, get_type_hints
 
 from bench.catalog import own_files
+from bench.catalog.cards import problem_of_card
 from bench.catalog.own_files import OwnFile
 from bench.catalog.plugins import NOUNS, WANTED, Group, Plugin, declared, looks, parsed, presets
 from bench.catalog.reading import check_import
 from bench.errors import BenchError, ConfigError, UnknownNameError
-from bench.types import DatasetCard
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG_MODULES = ("__future__", "dataclasses", "typing", "bench.config")
@@ -124,8 +124,10 @@ def load(group: Group, name: str) -> ModuleType:
             f"{plugin.source} defines no {' and no '.join(missing)}; a {NOUNS[group]}'s file needs both "
             f"{' and '.join(WANTED[group])}"
         )
-    if group == "dataset" and not isinstance(module.CARD, DatasetCard):
-        raise ConfigError(f"CARD in {plugin.source} is no bench.types.DatasetCard; make it one")
+    if group == "dataset" and (problem := problem_of_card(module.CARD)):
+        raise ConfigError(f"CARD in {plugin.source} {problem}")
+    if group == "dataset" and hasattr(module, "make") and not hasattr(module, "VERSION"):
+        raise ConfigError(f"{plugin.source} defines make and no VERSION of what it makes; add VERSION = 1")
     if group == "dataset" and module.CARD.name != name:
         raise ConfigError(
             f"{plugin.source} is registered as '{name}', but its card says '{module.CARD.name}': agree on one"

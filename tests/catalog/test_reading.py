@@ -174,6 +174,61 @@ def test_a_reader_that_returns_nothing_is_one_sentence(reader) -> None:
         bench.load_dataset("harbour")
 
 
+def test_a_reader_that_finds_no_file_is_one_sentence(reader) -> None:
+    reader("open('tide.csv')")
+    with pytest.raises(DataError, match=r"the reader of 'harbour' ended with FileNotFoundError: .*'tide\.csv'"):
+        bench.load_dataset("harbour")
+
+
+@pytest.mark.parametrize(
+    ("series", "why"),
+    [
+        ("values=[1.0]", "AttributeError: 'list' object has no attribute 'shape'"),
+        ("values=np.full((96, 1, 1, 2), 'wet')", "ValueError: could not convert string to float"),
+        ("clock='daily'", "AttributeError: 'str' object has no attribute 'shape'"),
+        ("segments=5", "TypeError: 'int' object is not iterable"),
+    ],
+)
+def test_a_series_of_the_wrong_kind_is_one_sentence(reader, series: str, why: str) -> None:
+    reader(GIVES.replace("return RawSeries", "given = dict") + f"\n    return RawSeries(**(given | dict({series})))")
+    with pytest.raises(DataError, match=f"what the reader of 'harbour' returned cannot be used: {why}"):
+        bench.load_dataset("harbour")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "why"),
+    [
+        ("grid=(1, 2)", "grid=None", r"Expected `array`, got `null` - at `\$\.grid`"),
+        ('title="Harbour"', "title=None", "Expected `str`, got `null`"),
+        ("files=()", "files=('a.csv',)", r"Expected `object`, got `str` - at `\$\.files\[0\]`"),
+        ("interval=30", "interval=0", "has interval=0, wanted minutes of which a day holds a whole number"),
+        ("start=None", "start='soon'", "has start='soon', wanted an ISO date-time"),
+        ("VERSION = 1", "", "defines make and no VERSION"),
+    ],
+)
+def test_a_card_that_is_wrong_is_one_sentence_and_hides_no_other_data_set(
+    reader, shell, right: str, wrong: str, why: str
+) -> None:
+    reader(GIVES)
+    file = Path("harbour.py")
+    file.write_text(file.read_text(encoding="utf-8").replace(right, wrong), encoding="utf-8")
+    with pytest.raises(ConfigError, match=why) as told:
+        bench.load_dataset("harbour")
+    assert str(file.absolute()) in str(told.value)
+    listed = shell.prints("list")
+    assert "harbour" in listed
+    assert "broken" in listed
+    assert "BikeNYC" in listed
+
+
+def test_numbers_of_numpy_are_numbers_of_a_card(reader) -> None:
+    reader(GIVES)
+    file = Path("harbour.py")
+    text = file.read_text(encoding="utf-8").replace("slots=96", "slots=np.int64(96)")
+    file.write_text(f"import numpy as np\n{text}", encoding="utf-8")
+    assert bench.load_dataset("harbour").card.slots == 96
+
+
 def test_what_it_reads_is_read_once_in_another_process_and_what_it_prints_stays_off_the_output(reader, capfd) -> None:
     reader(GIVES)
     data = bench.load_dataset("harbour")
