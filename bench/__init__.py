@@ -133,6 +133,7 @@ def run(
     traceback: bool = False,
     time_limit: float | None = None,
     observers: Sequence[Observer] = (),
+    on_unreadable: Callable[[str, BenchError], Any] | None = None,
     save_forecasts: bool = False,
     save_weights: bool = False,
 ) -> Results:
@@ -149,6 +150,8 @@ def run(
         tuned: Whether to take each model's settings from the files that tuning leaves.
         traceback: Whether to print the traceback of a run that fails; a log beside its record has it, too.
         force, compiled, time_limit, observers: As for ``bench.runs.session.execute``.
+        on_unreadable: Called before the runs with each data set that cannot be read and the reason, such as ``print``;
+            the others are run. Without it, and where none can be read, that is an error.
         save_forecasts, save_weights: As for ``evaluate``. Runs that are done without them stay so, unless with
             ``force``; a warning says which.
 
@@ -156,6 +159,7 @@ def run(
         BenchError: If a name or a setting is wrong, or the data cannot be read. A run that fails is a failed record.
     """
     from bench.records.saved import Saving
+    from bench.runs.datasets import refuse
     from bench.runs.executors import Asked, Places, number_of_jobs
     from bench.runs.session import execute, plan_suite, selected, unsaved, with_files
     from bench.runs.suite import load_suites
@@ -167,7 +171,16 @@ def run(
     with with_files(models, datasets) as (model_names, dataset_names):
         selection = selected(model_names, variants, dataset_names, seeds, settings, profile, task, protocol)
         (chosen,), catalog = load_suites([str(suite)]), _catalog(data_dir, Path(results))
-        planned = plan_suite(chosen, selection, catalog, Path(results), device=device, tuned=tuned, fetch=True)
+        planned = plan_suite(
+            chosen,
+            selection,
+            catalog,
+            Path(results),
+            device=device,
+            tuned=tuned,
+            fetch=True,
+            on_unreadable=on_unreadable or refuse,
+        )
         saving = Saving(forecasts=save_forecasts, weights=save_weights)
         for sentence in [] if force else unsaved(planned, Path(results), saving, before=True):
             warnings.warn(sentence, stacklevel=2)

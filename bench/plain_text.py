@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 PICTURES: Final = 0x2400  # begins the pictures of control characters
 UNSEEN: Final = "\N{REPLACEMENT CHARACTER}"
 LONGEST: Final = 200  # letters of a value that a sentence shows
+MOST: Final = 1000  # letters of a library's message
 _KEPT = "\t\n"
 _TURNS = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]  # that make a text run backwards
 _SIGNS: Final = (
@@ -32,8 +33,13 @@ def counted(number: int, thing: str, several: str = "") -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """A library's message, fit for a sentence of ours."""
-    return printable(" ".join(str(error).split())) or type(error).__name__
+    """A library's message, fit for a sentence of ours: of a very long one its beginning."""
+    try:
+        text = str(error)
+    except Exception as second:  # noqa: BLE001 - a class of somebody's own
+        text = f"its text cannot be had ({type(second).__name__})"
+    line = printable(" ".join(text[: 2 * MOST].split())) or type(error).__name__
+    return line if len(text) <= MOST else f"{line[:MOST]}… ({len(text):,} characters)"
 
 
 def shown(value: object) -> str:

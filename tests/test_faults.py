@@ -1,4 +1,7 @@
-"""Models that do harm, a file each in ``tests/faults``: each costs its own run at most, and one sentence says why."""
+"""Models that do harm, a file each in ``tests/faults``: each costs its own run at most, and one sentence says why.
+
+So do data sets, in ``tests/faults/data``.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,7 @@ from bench.records.store import ResultStore
 FOLDER = ROOT / "tests" / "faults"
 APART = ("deletes_data", "deletes_results", "kills_its_parent")  # whose neighbours are not as without them
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in APART)
+DATA = sorted(path.stem for path in (FOLDER / "data").glob("[!_]*.py"))
 BUDGET = ("train.epochs=1", "train.steps_per_epoch=2", "train.batch_size=8")
 LIMIT_S = 20
 MARK = "FAULT_MARK"  # in the environment of every process of a command, and of those that it leaves
@@ -61,10 +65,13 @@ def install(folder: Path) -> None:
     (about / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
 
 
-def stbench(command: str, names: Sequence[str], folder: Path, *more: str, mark: str) -> Command:
-    """Run or tune these models on ``tiny``, in a folder below that of the data."""
+def stbench(
+    command: str, names: Sequence[str], folder: Path, *more: str, mark: str, data: Sequence[str] = ()
+) -> Command:
+    """Run or tune these models on ``tiny`` and on faulty data, in a folder below that of the data."""
     results, paths = folder / "results", (str(folder), str(FOLDER.parent), str(ROOT))
     models = [word for name in names for word in ("--model", name)]
+    models += [word for name in data for word in ("--dataset", str(FOLDER / "data" / f"{name}.py"))]
     budget = [word for setting in BUDGET for word in ("--set", setting)]
     chosen = ["--dataset", "tiny", "--data-dir", "data", "--results", "results", "--no-track", "--threads", "1"]
     seed = ["--seed", "0"] if command == "run" else []
@@ -98,9 +105,9 @@ def _marked(mark: str) -> list[int]:
     return found
 
 
-def expected_of(name: str) -> str | None:
+def expected_of(name: str, folder: Path = FOLDER) -> str | None:
     """What the record of a failed run says; None if the run comes to its end. An import of the file may end us."""
-    for node in ast.parse((FOLDER / f"{name}.py").read_text(encoding="utf-8")).body:
+    for node in ast.parse((folder / f"{name}.py").read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "EXPECTED":
             value: str | None = ast.literal_eval(node.value)
             return value
@@ -121,9 +128,8 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> Command:
             folder.mkdir()
             make_tiny(folder)
             install(folder)
-            ran = stbench(
-                "run", NAMES, folder, "--jobs", "2", "--time-limit", str(LIMIT_S), mark=f"{folder.stat().st_ino}"
-            )
+            limit = ("--jobs", "2", "--time-limit", str(LIMIT_S))
+            ran = stbench("run", NAMES, folder, *limit, mark=f"{folder.stat().st_ino}", data=DATA)
             kept.write_text(json.dumps(asdict(ran)), encoding="utf-8")
         return Command(**json.loads(kept.read_text(encoding="utf-8")))
 
@@ -140,6 +146,21 @@ def test_a_fault_costs_its_own_run_and_says_why(name: str, together: Command) ->
     else:
         assert re.search(expected, text), text
         assert f"✗ tiny / {name} / seed 0: {text}" in together.text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DATA)
+def test_data_that_cannot_be_read_are_left_out_and_it_is_said_why_before_the_runs_and_at_the_end(
+    name: str, together: Command
+) -> None:
+    lines = together.text.splitlines()
+    first, last = (number for number, line in enumerate(lines) if line.startswith(f"left out: {name}: "))
+    assert lines[first] == lines[last]
+    assert re.search(expected_of(name, FOLDER / "data") or "", lines[first]), lines[first]
+    assert len(lines[first]) < 1300
+    marks = [number for number, line in enumerate(lines) if line[:1] in "✓✗"]
+    assert first < min(marks) < max(marks) < last
+    assert name not in {record.dataset for record in together.records.values()}
 
 
 @pytest.mark.slow
@@ -175,10 +196,13 @@ def test_what_deletes_results_or_data_or_ends_the_fork_server_fails_the_runs_tha
 def test_a_trial_that_ends_its_process_has_failed_and_the_other_studies_go_on(tmp_path: Path) -> None:
     make_tiny(tmp_path)
     install(tmp_path)
-    ran = stbench("tune", ["os_exit", "healthy"], tmp_path, "--trials", "1", mark=f"{tmp_path.stat().st_ino}")
+    mark = f"{tmp_path.stat().st_ino}"
+    ran = stbench("tune", ["os_exit", "healthy"], tmp_path, "--trials", "1", mark=mark, data=["raises"])
     assert ran.code == 1
     assert (
         "✗ 5 trials of tiny / os_exit in a row failed, the last with: WorkerError: the process of this run" in ran.text
     )
-    assert [path.name for path in sorted((tmp_path / "results" / "tuned" / "tiny").glob("*.toml"))] == ["healthy.toml"]
+    tuned = tmp_path / "results" / "tuned"
+    assert [str(path.relative_to(tuned)) for path in tuned.rglob("*.toml")] == ["tiny/healthy.toml"]
+    assert ran.text.count("left out: raises: the reader of 'raises' ended with ValueError") == 2
     assert ran.left == []

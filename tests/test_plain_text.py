@@ -36,6 +36,13 @@ def test_every_error_of_ours_is_printable() -> None:
         assert printable(str(error)) == str(error)
     assert RecordError(escape).what == "␛]0;owned␇"
     assert one_line(ValueError(f"two\nlines {escape}")) == "two lines ␛]0;owned␇"
+    assert one_line(ValueError()) == "ValueError"
+    assert one_line(ValueError("a\n" * 500)) == " ".join("a" * 500)
+    assert one_line(ValueError("a\n" * 5000)) == f"{'a ' * 500}… (10,000 characters)"
+    assert (
+        one_line(type("Mute", (Exception,), {"__str__": lambda _: 1 // 0})())
+        == "its text cannot be had (ZeroDivisionError)"
+    )
 
 
 def test_a_value_is_shown_at_a_length_that_can_be_read() -> None:

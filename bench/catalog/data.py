@@ -13,7 +13,7 @@ import importlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, TypeVar
@@ -86,6 +86,7 @@ class Catalog:
 
     data_dir: Path | None
     cache: Path
+    _failed: dict[Path, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def names(self) -> list[str]:
         """Registered data sets and the user's own, sorted.
@@ -217,6 +218,18 @@ class Catalog:
         return module.CARD, _synthetic().generate(module.CARD), f"{SYNTHETIC}{_synthetic().VERSION}"
 
     def _build(self, name: str, file: Path) -> SpatioTemporalData:
+        """Read and cache a data set; what could not be read is not read again for as long as it looks the same."""
+        if file in self._failed:
+            raise DataError(self._failed[file])
+        try:
+            return self._built(name, file)
+        except CacheError:
+            raise
+        except DataError as error:
+            self._failed[file] = str(error)
+            raise
+
+    def _built(self, name: str, file: Path) -> SpatioTemporalData:
         """Read and cache a data set; by a reader that is not ours in a process of its own, which it may end."""
         if name not in registry.dataset_names() or registry.comes_with_the_project("dataset", name):
             return build(file, *self._read(name))

@@ -27,6 +27,7 @@ from bench.catalog.own_files import OwnFile
 from bench.catalog.plugins import NOUNS, WANTED, Group, Plugin, declared, looks, parsed, presets
 from bench.catalog.reading import check_import
 from bench.errors import BenchError, ConfigError, UnknownNameError
+from bench.plain_text import one_line
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG_MODULES = ("__future__", "dataclasses", "typing", "bench.config")
@@ -116,7 +117,7 @@ def load(group: Group, name: str) -> ModuleType:
         raise
     except (Exception, SystemExit) as error:
         raise ConfigError(
-            f"{group} '{name}' cannot be imported from {plugin.source}: {type(error).__name__}: {error}"
+            f"{group} '{name}' cannot be imported from {plugin.source}: {type(error).__name__}: {one_line(error)}"
         ) from error
     missing = [attribute for attribute in WANTED[group] if not hasattr(module, attribute)]
     if missing:

@@ -8,7 +8,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
@@ -16,7 +16,7 @@ import typer
 
 from bench.cli.complete import datasets, models, pretrained, profiles, suites, tasks
 from bench.cli.terminal import program
-from bench.errors import ConfigError
+from bench.errors import BenchError, ConfigError
 from bench.plain_text import counted
 
 if TYPE_CHECKING:
@@ -152,13 +152,14 @@ class PlanOptions:
             shard=self.shard,
         )
 
-    def plan(self, suite: Suite, catalog: Catalog, *, fetch: bool = False) -> list[PlannedRun]:
-        """Every run that is meant; ``fetch`` as in ``plan_suite``."""
+    def plan(
+        self, suite: Suite, catalog: Catalog, left_out: dict[str, BenchError], *, fetch: bool = False
+    ) -> list[PlannedRun]:
+        """Every run that is meant; ``left_out`` is given what cannot be read, and ``fetch`` is as in ``plan_suite``."""
         from bench.runs.session import plan_suite
 
-        return plan_suite(
-            suite, self.selection, catalog, self.results, device=self.device, tuned=self.tuned, fetch=fetch
-        )
+        planned = partial(plan_suite, suite, self.selection, catalog, self.results, fetch=fetch)
+        return planned(device=self.device, tuned=self.tuned, on_unreadable=left_out.setdefault)
 
 
 def with_options(

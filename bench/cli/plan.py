@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from bench.cli.console import bars, duration, print_line
+from bench.cli.console import bars, duration, print_line, warn_on
 from bench.cli.options import say_unread
 from bench.cli.terminal import Console
+from bench.errors import BenchError
 from bench.plain_text import counted
 
 if TYPE_CHECKING:
@@ -80,6 +81,12 @@ def show_plan(suite: Suite, plan: Sequence[PlannedRun], catalog: Catalog) -> Non
             f"the pre-trained weights of {', '.join(lacking)} are not here, and their digest is not known: the ids of "
             "these runs will be others; fetch the weights first with 'stbench weights fetch', as 'stbench run' tries to"
         )
+
+
+def show_left_out(console: Console, left_out: Mapping[str, BenchError]) -> None:
+    """Say of which data sets there are no runs, since they cannot be read."""
+    for what, why in left_out.items():
+        warn_on(console, f"left out: {what}: {why}")
 
 
 def expect(

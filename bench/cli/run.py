@@ -16,8 +16,9 @@ from bench.cli.execution import ExecutionOptions
 from bench.cli.leaderboard import outcome_of
 from bench.cli.missing import missing
 from bench.cli.options import PlanOptions, typed, with_options
-from bench.cli.plan import announce, expect, show_expected, show_plan
+from bench.cli.plan import announce, expect, show_expected, show_left_out, show_plan
 from bench.cli.terminal import Console
+from bench.errors import BenchError
 from bench.plain_text import counted
 from bench.records.saved import NOTHING, Saving
 
@@ -75,13 +76,15 @@ class MakingOptions:
 def run(*, options: PlanOptions, execution: ExecutionOptions, making: MakingOptions) -> None:
     """Run a suite; finished runs are not repeated, and tables are written at the end.
 
-    Exit code 0: all done. 1: some runs failed. 2: the command or its data are wrong.
+    Exit code 0: all done. 1: some runs failed, or some data cannot be read. 2: the command is wrong, or no data can be
+    read.
     """
     dry, tracked = making.dry_run, options.prepare(track=not making.dry_run)
     console, suite, catalog = Console(), options.chosen_suite, options.catalog
     asked = execution.asked(options.device, partial(console.print, style="dim", highlight=False, soft_wrap=True))
     executor = asked.made() if asked.here else None  # another one is connected to when there is something to make
-    plan = _planned(console, options, suite, catalog, fetch=not dry)
+    left_out: dict[str, BenchError] = {}
+    plan = _planned(console, options, suite, catalog, left_out, fetch=not dry)
     for sentence in missing(plan, catalog) if dry else ():  # before trials, which may take minutes
         print_line(f"missing: {sentence}")
     threads, limit, force = execution.threads, execution.time_limit, making.force
@@ -105,16 +108,24 @@ def run(*, options: PlanOptions, execution: ExecutionOptions, making: MakingOpti
             _say_unsaved(expected.todo, options.results, making.saving, before=False)
     if options.profile == "quick":
         print_line(NEXT if any(run.spec.data.synthetic for run in plan) else NEXT_ON_REAL_DATA)
-    if failed:
+    show_left_out(console, left_out)  # again, where a person looks
+    if failed or left_out:
         raise typer.Exit(1)
 
 
 def _planned(
-    console: Console, options: PlanOptions, suite: Suite, catalog: Catalog, *, fetch: bool
+    console: Console,
+    options: PlanOptions,
+    suite: Suite,
+    catalog: Catalog,
+    left_out: dict[str, BenchError],
+    *,
+    fetch: bool,
 ) -> list[PlannedRun]:
-    """The plan, of which the size is printed."""
+    """The plan, of which the size is printed, and what is left out of it."""
     with console.status("reading the data sets"):
-        plan = options.plan(suite, catalog, fetch=fetch)
+        plan = options.plan(suite, catalog, left_out, fetch=fetch)
+    show_left_out(console, left_out)
     if options.profile == "quick":
         print_line(_quick(plan))
     show_plan(suite, plan, catalog)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import typer
 from rich.markup import escape
 
 from bench.cli.console import grid, print_json
 from bench.cli.options import AsJson, PlanOptions, say_unread, with_options
+from bench.cli.plan import show_left_out
 from bench.cli.terminal import Console
+from bench.errors import BenchError
 from bench.plain_text import counted
 
 if TYPE_CHECKING:
@@ -21,25 +24,43 @@ COLOURS = {"done": "green", "stale": "yellow", "failed": "red", "missing": "dim"
 
 @with_options(PlanOptions, without=("weights_dir", "tracking_uri", "track"))
 def status(*, options: PlanOptions, as_json: AsJson = False) -> None:
-    """Count done, stale, failed and missing runs of a suite, by data set and method."""
+    """Count done, stale, failed and missing runs of a suite, by data set and method.
+
+    Exit code 0: all are counted. 1: some data cannot be read. 2: the command is wrong, or no data can be read.
+    """
     from bench.records.store import ResultStore
     from bench.runs.status import other_settings, plan_status
 
     suite = options.chosen_suite
-    plan = options.plan(suite, options.catalog)
+    left_out: dict[str, BenchError] = {}
+    plan = options.plan(suite, options.catalog, left_out)
     unread: list[str] = []
     glances = list(ResultStore(options.results).glances(lambda error: unread.append(str(error))))
     counts, reasons = plan_status(plan, glances)
     others, names = other_settings(plan, glances)
     say_unread(unread)
+    show_left_out(Console(stderr=True), left_out)
     if as_json:
-        _print_json(suite, options.profile, counts, reasons, others)
-        return
+        _print_json(suite, options.profile, counts, reasons, others, left_out)
+    else:
+        _print(suite, options.profile, counts, reasons, others, names)
+    if left_out:
+        raise typer.Exit(1)
+
+
+def _print(
+    suite: Suite,
+    profile: str,
+    counts: Mapping[tuple[str, str], Counter[str]],
+    reasons: Mapping[tuple[str, str], list[str]],
+    others: int,
+    names: Sequence[str],
+) -> None:
     console = Console()
     texts = {key: _states(by_state) for key, by_state in counts.items()}
-    console.print(grid(texts, f"{suite.title}, profile {options.profile}"))
+    console.print(grid(texts, f"{suite.title}, profile {profile}"))
     total = sum(counts.values(), Counter[str]())
-    console.print(f"{counted(len(plan), 'run')}: {_states(total)}", highlight=False)
+    console.print(f"{counted(total.total(), 'run')}: {_states(total)}", highlight=False)
     for (dataset, method), messages in reasons.items():
         for reason in messages:
             console.print(f"[red]✗ {dataset} / {method}:[/red] {escape(reason)}", highlight=False, soft_wrap=True)
@@ -58,6 +79,7 @@ def _print_json(
     counts: Mapping[tuple[str, str], Mapping[str, int]],
     reasons: Mapping[tuple[str, str], list[str]],
     others: int,
+    left_out: Mapping[str, BenchError],
 ) -> None:
     methods = [
         {
@@ -70,7 +92,8 @@ def _print_json(
     ]
     total = {state: sum(by_state.get(state, 0) for by_state in counts.values()) for state in COLOURS}
     runs = {"runs": sum(total.values()), **total, "other_settings": others}
-    print_json({"suite": suite.name, "profile": profile, **runs, "methods": methods})
+    unread = {what: str(why) for what, why in left_out.items()}
+    print_json({"suite": suite.name, "profile": profile, **runs, "left_out": unread, "methods": methods})
 
 
 def _states(counts: Mapping[str, int]) -> str:

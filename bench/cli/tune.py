@@ -14,9 +14,10 @@ import typer
 from bench.cli.console import warn_on
 from bench.cli.execution import ExecutionOptions
 from bench.cli.options import PlanOptions, with_options
+from bench.cli.plan import show_left_out
 from bench.cli.terminal import Console
 from bench.cli.tune_screen import TuneScreen
-from bench.errors import ConfigError, TrainingError, require
+from bench.errors import BenchError, ConfigError, TrainingError, require
 from bench.plain_text import counted
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ def tune(
     """Tune hyper-parameters on validation, with equal trials or seconds for every model; 'run --tuned' uses the best.
 
     A study that was interrupted resumes. What --set fixes is not searched.
-    Exit code 0: all done. 1: a study found nothing or failed. 2: the command or its data are wrong.
+    Exit code 0: all done. 1: a study found nothing or failed, or some data cannot be read. 2: the command is wrong, or
+    no data can be read.
     """
     from bench.records.store import ResultStore
     from bench.tuning.search import Workplace
@@ -81,11 +83,13 @@ def tune(
     target = _target(trials, budget_s)
     tracked = options.prepare()
     catalog, console = options.catalog, Console()
+    left_out: dict[str, BenchError] = {}
     asked = execution.asked(options.device, partial(console.print, style="dim", highlight=False, soft_wrap=True))
     with console.status("reading the data sets"):
-        jobs, problems = _jobs(options.chosen_suite, options.selection, catalog, options.device)
+        jobs, problems = _jobs(options.chosen_suite, options.selection, catalog, options.device, left_out)
     for problem in problems:
         warn_on(console, problem)
+    show_left_out(console, left_out)
     console.print(f"{counted(len(jobs), 'study', 'studies')}, {target} each, on validation alone", highlight=False)
     ResultStore(options.results).sweep()
     executor = asked.made()
@@ -99,7 +103,8 @@ def tune(
         time_limit=execution.time_limit,
     )
     found_all = _tune(console, jobs, workplace, target, executor, tracked, traceback=execution.traceback)
-    if problems or not found_all:
+    show_left_out(console, left_out)
+    if problems or left_out or not found_all:
         raise typer.Exit(1)
 
 
@@ -116,10 +121,13 @@ def _target(trials: int | None, seconds: float | None) -> Target:
     return Target(seconds=seconds) if seconds is not None else Target(trials=trials or TRIALS)
 
 
-def _jobs(suite: Suite, selection: Selection, catalog: Catalog, device: str) -> tuple[list[Job], list[str]]:
+def _jobs(
+    suite: Suite, selection: Selection, catalog: Catalog, device: str, left_out: dict[str, BenchError]
+) -> tuple[list[Job], list[str]]:
     """One study for each data set, task and row of a suite that has something to tune; naive baselines have nothing.
 
     A variant is tuned by itself, around its own settings. Of models that cannot be used, sentences say why.
+    ``left_out`` is given what cannot be read.
 
     Raises:
         ConfigError: If nothing is left.
@@ -133,9 +141,10 @@ def _jobs(suite: Suite, selection: Selection, catalog: Catalog, device: str) -> 
     from bench.tuning.studies import job
 
     seeds = PROFILES[selection.profile].seeds[:1] if selection.profile in PROFILES else ()
-    runs = plan(suite, replace(selection, seeds=seeds), catalog, device=device)
+    selection, report = replace(selection, seeds=seeds), left_out.setdefault
+    runs = plan(suite, selection, catalog, device=device, on_unreadable=report)
     if fetch_unknown((run.model, run.spec.config) for run in runs):
-        runs = plan(suite, replace(selection, seeds=seeds), catalog, device=device)
+        runs = plan(suite, selection, catalog, device=device, on_unreadable=report)
     problems = {run.model: registry.problem_of("model", run.model) for run in runs}
     usable = [run for run in runs if not problems[run.model]]
     jobs = [study for run in usable if (study := job(run, selection.overrides)) is not None]

@@ -18,6 +18,7 @@ from bench.catalog.titles import with_titles
 from bench.errors import ConfigError, UnknownNameError
 from bench.records.planned import PlannedRun
 from bench.records.spec import Label, Spec
+from bench.runs.datasets import OnUnreadable, datasets_of, readable, refuse, with_sources
 from bench.runs.profiles import PROFILES, Profile
 from bench.runs.rows import UNTUNED, Row, changed, config_of, recipe_of, written_out
 from bench.runs.sources import Sources, sources_of
@@ -48,18 +49,23 @@ class Selection:
 
 
 def plan(
-    suite: Suite, selection: Selection, catalog: Catalog, tuned: TunedFolder | None = None, device: str = "cpu"
+    suite: Suite,
+    selection: Selection,
+    catalog: Catalog,
+    tuned: TunedFolder | None = None,
+    device: str = "cpu",
+    on_unreadable: OnUnreadable = refuse,
 ) -> list[PlannedRun]:
     """Every run of a suite as selected, each once, data set by data set, in a stable order.
 
     On each data set naive baselines come first, then what is fitted in closed form, then what is trained.
     With ``tuned``, every model but the naive baselines takes the settings found for it on each data set, and so does
     every variant, each its own; what the variant and the selection set wins over them. ``device`` says what the
-    precision "auto" is.
+    precision "auto" is. ``on_unreadable`` is told of data sets that cannot be read while others can.
 
     Raises:
         ConfigError, UnknownNameError: If the selection names something unknown or invalid.
-        DataError, WeightsError: If a file of a data set or of weights cannot be read.
+        BenchError: If no data set can be read, or a file of weights cannot.
     """
     profile = _choice("profile", selection.profile, PROFILES)
     overrides = settings_by_group(selection.overrides)
@@ -69,8 +75,9 @@ def plan(
     written = partial(written_out, profile=profile, overrides=overrides, device=device)
     rows = [written(method, None) for method in methods]
     _check_used(overrides["model"], [row.config for row in rows])
-    targets = _targets(suite, selection, catalog, tasks)
-    data = {name: (catalog.identity(name), catalog.card(name)) for name in dict.fromkeys(name for name, _ in targets)}
+    selected = selection.datasets
+    data = readable(datasets_of(suite, selected, catalog), catalog, on_unreadable)
+    targets = with_sources(suite, data, tasks, catalog, on_unreadable, required=bool(selected))
     cells = [(name, task, row) for (name, task), row in product(targets, rows)]
     behind = {(name, task): targets[name, task].names for name, task in targets}
     codes = codes_of((name, row.method.model, *behind[name, task]) for name, task, row in cells if not row.problem)
@@ -86,29 +93,6 @@ def plan(
             run = replace(one, spec=structs.replace(one.spec, seed=seed), label=label)
             runs.setdefault(run.run_id, run)  # two methods may be one run
     return _shard(list(runs.values()), selection.shard)
-
-
-def _targets(
-    suite: Suite, selection: Selection, catalog: Catalog, tasks: Sequence[TaskSettings]
-) -> dict[tuple[str, TaskSettings], Sources]:
-    """The data sets with their tasks, and what is trained on before.
-
-    Raises:
-        ConfigError: If a data set that was asked for has no source where one is needed, or none has.
-    """
-    targets: dict[tuple[str, TaskSettings], Sources] = {}
-    others = _datasets(suite, Selection(), catalog) if any(task.sources for task in tasks) else []
-    problems: list[ConfigError] = []
-    for name, task in product(_datasets(suite, selection, catalog), tasks):
-        try:
-            targets[name, task] = sources_of(task, name, others, catalog)
-        except ConfigError as error:  # of the suite's own list those remain that have sources
-            if selection.datasets:
-                raise
-            problems.append(error)
-    if not targets:
-        raise problems[0]
-    return targets
 
 
 def _run(
@@ -162,9 +146,10 @@ def plan_own(
     own = changed("model", chosen, usual) | recipe
     protocol, dataset = selection.protocol or "strict", selection.datasets[0]
     task = task_settings(selection.task or "short", protocol, {**profile.task, **overrides["task"]})
-    sources = sources_of(task, dataset, _datasets(load_suite("short_term"), Selection(), catalog), catalog)
+    identity = catalog.identity(dataset)
+    sources = sources_of(task, dataset, datasets_of(load_suite("short_term"), (), catalog), catalog)
     spec = Spec(
-        data=catalog.identity(dataset),
+        data=identity,
         task=sources.written_into(task),
         model=name,
         config=chosen,
@@ -268,15 +253,6 @@ def _effort(model: str) -> int:
     if registry.problem_of("model", model):
         return 2
     return 0 if registry.is_naive(model) else 1 if registry.is_fitted(model) else 2
-
-
-def _datasets(suite: Suite, selection: Selection, catalog: Catalog) -> list[str]:
-    if selection.datasets:
-        for name in selection.datasets:
-            catalog.card(name)
-        return _unique(selection.datasets)
-    others = [name for name in catalog.names() if catalog.has_real(name)] if suite.extras else []
-    return _unique([*suite.datasets, *others])
 
 
 def _seeds(asked: Sequence[int]) -> list[int]:

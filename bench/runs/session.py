@@ -17,6 +17,7 @@ from bench.plain_text import counted
 from bench.records.planned import PlannedRun
 from bench.records.saved import NOTHING, Saving
 from bench.records.store import ResultStore
+from bench.runs.datasets import OnUnreadable, refuse
 from bench.runs.estimate import Pace, paces_from_records, shapes_of
 from bench.runs.executors import Asked, Executor
 from bench.runs.executors.processes import Processes
@@ -94,19 +95,20 @@ def plan_suite(
     device: str = "auto",
     tuned: bool = False,
     fetch: bool = False,
+    on_unreadable: OnUnreadable = refuse,
 ) -> list[PlannedRun]:
     """Every run of a suite as selected; with ``tuned``, or in a suite that says so, with the settings tuning found.
 
     With ``fetch``, pre-trained weights that are not here are fetched first, unless the digest of what would be fetched
-    is known: a run's identity holds it.
+    is known: a run's identity holds it. ``on_unreadable`` is told of data sets that cannot be read, perhaps twice.
 
     Raises:
         BenchError: If a name or a setting is wrong, or the data cannot be read.
     """
     folder = TunedFolder(results) if tuned or suite.tuned else None
-    planned = plan(suite, selection, catalog, folder, device)
+    planned = plan(suite, selection, catalog, folder, device, on_unreadable)
     if fetch and fetch_unknown((run.model, run.spec.config) for run in planned):
-        return plan(suite, selection, catalog, folder, device)
+        return plan(suite, selection, catalog, folder, device, on_unreadable)
     return planned
 
 

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec import structs
 
+from bench.catalog.cache import CacheError
 from bench.catalog.data import Catalog
 from bench.clock import moment_of, step_in_words, times_from
-from bench.errors import ConfigError
+from bench.errors import BenchError, ConfigError, DataError, UnknownNameError
 from bench.records.spec import Label
 from bench.settings import OTHERS, TaskSettings
 from bench.types import DataIdentity, DatasetCard
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from bench.types import SpatioTemporalData
 
 SAME_CITY, OTHER_DAYS = "same city", "same measurements, other days"
+
+
+class UnreadableSourceError(DataError):
+    """A data set that may be a source and cannot be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,12 +71,12 @@ def sources_of(task: TaskSettings, target: str, others: Iterable[str], catalog: 
     Raises:
         ConfigError: If one that is named does not fit, or none does.
         UnknownNameError: If there is no data set of a name.
-        DataError: If files of a data set cannot be read.
+        UnreadableSourceError: If one that is named, or might fit, cannot be read.
     """
     if not task.sources:
         return Sources()
     if task.sources == OTHERS:
-        names = sorted(name for name in set(others) - {target} if not _problem(catalog, target, name))
+        names = sorted(name for name in set(others) - {target} if not _unfit(catalog, target, name))
         if not names:
             raise ConfigError(
                 f"'{target}' has no source: no other data set of the suite has as many channels, the same interval and "
@@ -80,11 +85,26 @@ def sources_of(task: TaskSettings, target: str, others: Iterable[str], catalog: 
     else:
         names = task.sources.split(",")
         for name in names:
-            if problem := _problem(catalog, target, name):
+            if problem := _unfit(catalog, target, name):
                 raise ConfigError(f"'{name}' cannot be a source of '{target}': {problem}; name another in task.sources")
     related = {name: what for name in names if (what := _shared(catalog.card(target), catalog.card(name)))}
     identities = tuple(catalog.identity(name) for name in names)
     return Sources(asked=task.sources, identities=identities, related=related)
+
+
+def _unfit(catalog: Catalog, target: str, source: str) -> str:
+    """Why a data set is no source of another one, which can be read; empty if it is.
+
+    Raises:
+        UnknownNameError: If there is no such data set.
+        UnreadableSourceError: If it cannot be read.
+    """
+    try:
+        return _problem(catalog, target, source)
+    except (UnknownNameError, CacheError):
+        raise
+    except BenchError as error:
+        raise UnreadableSourceError(f"the source '{source}' of '{target}' cannot be read: {error}") from error
 
 
 def _problem(catalog: Catalog, target: str, source: str) -> str:

@@ -13,6 +13,7 @@ from commands import stbench
 
 import bench
 from bench.catalog import own_files, reading, registry
+from bench.catalog.data import Catalog
 from bench.errors import ConfigError, DataError
 
 READER = """
@@ -227,6 +228,18 @@ def test_numbers_of_numpy_are_numbers_of_a_card(reader) -> None:
     text = file.read_text(encoding="utf-8").replace("slots=96", "slots=np.int64(96)")
     file.write_text(f"import numpy as np\n{text}", encoding="utf-8")
     assert bench.load_dataset("harbour").card.slots == 96
+
+
+def test_what_could_not_be_read_is_read_again_when_it_was_mended_and_not_before(reader, tmp_path: Path, capfd) -> None:
+    reader("raise ValueError('no tide')")
+    catalog = Catalog(data_dir=None, cache=tmp_path / "cache")
+    for _ in range(3):
+        with pytest.raises(DataError, match="the reader of 'harbour' ended with ValueError: no tide; mend its file"):
+            catalog.identity("harbour")
+    out, err = capfd.readouterr()  # of this process, which hears what is raised, and of the other one
+    assert (out.count("reading in"), err.count("reading in")) == (1, 1)
+    reader(GIVES)
+    assert catalog.shape("harbour") == (96, 1, 1, 2)
 
 
 def test_what_it_reads_is_read_once_in_another_process_and_what_it_prints_stays_off_the_output(reader, capfd) -> None:
