@@ -170,7 +170,7 @@ def run(
     asked = Asked(name=executor, places=places, options=executor_options or {})
     with with_files(models, datasets) as (model_names, dataset_names):
         selection = selected(model_names, variants, dataset_names, seeds, settings, profile, task, protocol)
-        (chosen,), catalog = load_suites([str(suite)]), _catalog(data_dir, Path(results))
+        (chosen,), catalog = load_suites([str(suite)]), _catalog(data_dir, Path(results), time_limit=time_limit)
         planned = plan_suite(
             chosen,
             selection,
@@ -333,7 +333,10 @@ def _path(folder: str | Path | None) -> Path | None:
     return None if folder is None else Path(folder)
 
 
-def _catalog(data_dir: str | Path | None, results: Path, cache: Path | None = None) -> Catalog:
+def _catalog(
+    data_dir: str | Path | None, results: Path, cache: Path | None = None, time_limit: float | None = None
+) -> Catalog:
     from bench.catalog.data import Catalog, resolve_data_dir
 
-    return Catalog(data_dir=resolve_data_dir(_path(data_dir)), cache=cache or results / "cache")
+    folder = resolve_data_dir(_path(data_dir))
+    return Catalog(data_dir=folder, cache=cache or results / "cache", time_limit=time_limit)

@@ -82,10 +82,12 @@ class Catalog:
     Attributes:
         data_dir: Folder of raw data, one subfolder per data set; None means synthetic data only.
         cache: Folder of canonical data; made when first needed.
+        time_limit: Seconds after which a reader that is not ours is ended; None for no limit.
     """
 
     data_dir: Path | None
     cache: Path
+    time_limit: float | None = None
     _failed: dict[Path, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def names(self) -> list[str]:
@@ -234,7 +236,8 @@ class Catalog:
         if name not in registry.dataset_names() or registry.comes_with_the_project("dataset", name):
             return build(file, *self._read(name))
         if not reading_apart():
-            fill_cache_apart(name, registry.find("dataset", name).source, self.data_dir, self.cache)
+            source, limit = registry.find("dataset", name).source, self.time_limit
+            fill_cache_apart(name, source, self.data_dir, self.cache, limit)
             if (data := stored(file, self.card(name))) is not None:
                 return data
         read = self._read(name)

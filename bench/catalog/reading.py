@@ -23,7 +23,7 @@ from bench.plain_text import one_line
 ROOT: Final = Path(__file__).resolve().parents[2]
 IN_ORDER, RAISED = 86, 87  # exit codes that no reader means
 VARIABLE: Final = "STBENCH_READS_APART"
-IMPORT_S: Final = 300.0  # for a file that defines a few functions; reading may take as long as it likes
+IMPORT_S: Final = 300.0  # for a file that defines a few functions
 
 
 def reading_apart() -> bool:
@@ -53,31 +53,43 @@ def check_import(name: str, source: Path) -> None:
         raise ConfigError(f"the import of the data set '{name}' {_ended(code, source)}")
 
 
-def fill_cache_apart(name: str, source: Path, data_dir: Path | None, cache: Path) -> None:
+def fill_cache_apart(name: str, source: Path, data_dir: Path | None, cache: Path, limit: float | None) -> None:
     """Let another process read a data set, by the reader in ``source``, into the cache; it prints on stderr.
 
     Raises:
-        DataError: If the reader ends that process.
+        DataError: If the reader ends that process, or takes longer than so many seconds.
     """
-    code = _apart([name, str(cache), *([str(data_dir)] if data_dir else [])], None)
+    try:
+        code = _apart([name, str(cache), *([str(data_dir)] if data_dir else [])], limit)
+    except subprocess.TimeoutExpired as error:
+        raise DataError(
+            f"the reader of '{name}' took longer than the time limit of {limit:g} s and was ended; look where it waits "
+            f"in {source}, or give a larger --time-limit"
+        ) from error
     if code != IN_ORDER:
         raise DataError(f"the reader of '{name}' {_ended(code, source)}")
 
 
 def _apart(words: Sequence[str], limit: float | None) -> int:
-    """The exit code of a process of this module, which is ended after so many seconds.
+    """The exit code of a process of this module, which is ended after so many seconds; so is what it has started.
 
     It imports nothing from the current folder, as ``stbench`` does not.
     """
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    return subprocess.run(  # noqa: S603
+    with subprocess.Popen(  # noqa: S603
         [sys.executable, "-P", "-m", __name__, *words],
         env={**os.environ, "PYTHONPATH": path, VARIABLE: "1"},
         stdin=subprocess.DEVNULL,
         stdout=2,
-        timeout=limit,
-        check=False,
-    ).returncode
+        start_new_session=True,
+    ) as process:
+        try:
+            return process.wait(limit)
+        finally:  # on Ctrl-C, too
+            process.kill()
+            if hasattr(os, "killpg"):
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
 
 
 def _ended(code: int, source: Path) -> str:
@@ -92,7 +104,6 @@ def main(words: Sequence[str]) -> None:
     from bench.catalog import registry
     from bench.catalog.data import Catalog
 
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the process that waits has something to say about Ctrl-C
     name, *folders = words
     try:
         with contextlib.suppress(Exception, SystemExit):

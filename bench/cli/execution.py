@@ -30,7 +30,11 @@ class ExecutionOptions:
     ] = 1
     time_limit: Annotated[
         float | None,
-        typer.Option("--time-limit", min=1, help="Seconds after which a run is ended and has failed (default: none)."),
+        typer.Option(
+            "--time-limit",
+            min=1,
+            help="Seconds after which a run, or the reader of a data set of your own, is ended (default: none).",
+        ),
     ] = None
     traceback: Annotated[
         bool, typer.Option("--traceback", help="Print the whole traceback of a model's error, which its log holds.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -80,13 +80,11 @@ def run(*, options: PlanOptions, execution: ExecutionOptions, making: MakingOpti
     read.
     """
     dry, tracked = making.dry_run, options.prepare(track=not making.dry_run)
-    console, suite, catalog = Console(), options.chosen_suite, options.catalog
+    console, suite = Console(), options.chosen_suite
+    catalog = replace(options.catalog, time_limit=execution.time_limit)
     asked = execution.asked(options.device, partial(console.print, style="dim", highlight=False, soft_wrap=True))
     executor = asked.made() if asked.here else None  # another one is connected to when there is something to make
-    left_out: dict[str, BenchError] = {}
-    plan = _planned(console, options, suite, catalog, left_out, fetch=not dry)
-    for sentence in missing(plan, catalog) if dry else ():  # before trials, which may take minutes
-        print_line(f"missing: {sentence}")
+    plan, left_out = _planned(console, options, suite, catalog, dry=dry)
     threads, limit, force = execution.threads, execution.time_limit, making.force
     expected = expect(
         console, plan, catalog, options.results, executor, threads=threads, limit=limit, force=force, thorough=dry
@@ -118,18 +116,20 @@ def _planned(
     options: PlanOptions,
     suite: Suite,
     catalog: Catalog,
-    left_out: dict[str, BenchError],
     *,
-    fetch: bool,
-) -> list[PlannedRun]:
-    """The plan, of which the size is printed, and what is left out of it."""
+    dry: bool,
+) -> tuple[list[PlannedRun], dict[str, BenchError]]:
+    """The plan, of which is printed how large it is, and what is left out of it."""
+    left_out: dict[str, BenchError] = {}
     with console.status("reading the data sets"):
-        plan = options.plan(suite, catalog, left_out, fetch=fetch)
+        plan = options.plan(suite, catalog, left_out, fetch=not dry)
     show_left_out(console, left_out)
     if options.profile == "quick":
         print_line(_quick(plan))
     show_plan(suite, plan, catalog)
-    return plan
+    for sentence in missing(plan, catalog) if dry else ():  # before trials, which may take minutes
+        print_line(f"missing: {sentence}")
+    return plan, left_out
 
 
 def _execute(

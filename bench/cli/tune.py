@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -43,7 +43,9 @@ class TrialOptions(ExecutionOptions):
     time_limit: Annotated[
         float | None,
         typer.Option(
-            "--time-limit", min=1, help="Seconds after which a trial is ended and has failed (default: none)."
+            "--time-limit",
+            min=1,
+            help="Seconds after which a trial, or the reader of a data set of your own, is ended (default: none).",
         ),
     ] = None
 
@@ -82,7 +84,7 @@ def tune(
     require("optuna", "tuning", "stbench tune")
     target = _target(trials, budget_s)
     tracked = options.prepare()
-    catalog, console = options.catalog, Console()
+    catalog, console = replace(options.catalog, time_limit=execution.time_limit), Console()
     left_out: dict[str, BenchError] = {}
     asked = execution.asked(options.device, partial(console.print, style="dim", highlight=False, soft_wrap=True))
     with console.status("reading the data sets"):
@@ -132,8 +134,6 @@ def _jobs(
     Raises:
         ConfigError: If nothing is left.
     """
-    from dataclasses import replace
-
     from bench.catalog import registry
     from bench.catalog.pretrained import fetch_unknown
     from bench.runs.plan import plan

@@ -98,6 +98,20 @@ def test_a_file_whose_import_has_no_end_is_given_up(reader, monkeypatch: pytest.
         bench.load_dataset("harbour")
 
 
+def test_a_reader_that_has_no_end_is_ended_after_the_time_limit_and_not_asked_again(reader, tmp_path: Path) -> None:
+    reader("while True: os.sched_yield()")
+    catalog = Catalog(data_dir=None, cache=tmp_path / "cache", time_limit=0.5)
+    said = r"the reader of 'harbour' took longer than the time limit of 0\.5 s and was ended; look where it waits in "
+    for _ in range(20):
+        with pytest.raises(DataError, match=rf"{said}.*harbour\.py, or give a larger --time-limit$"):
+            catalog.load("harbour")
+
+
+def test_a_reader_that_ends_within_the_time_limit_is_as_any_other(reader, tmp_path: Path) -> None:
+    reader(GIVES)
+    assert Catalog(data_dir=None, cache=tmp_path / "cache", time_limit=300).shape("harbour") == (96, 1, 1, 2)
+
+
 @pytest.mark.parametrize("helper", ["helper", "parts.helper"])
 def test_a_file_that_was_mended_is_used_at_once(reader, helper: str) -> None:
     reader(GIVES, f"import {helper}")
