@@ -14,9 +14,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 
+from bench.catalog.plugins import Plugin, looks
 from bench.errors import ConfigError, DataError
 from bench.plain_text import one_line
 
@@ -25,16 +27,20 @@ IN_ORDER, RAISED = 86, 87  # exit codes that no reader means
 VARIABLE: Final = "STBENCH_READS_APART"
 IMPORT_S: Final = 300.0  # for a file that defines a few functions
 
+Looks = tuple[tuple[Path, tuple[int, int]], ...]
+"""Time of change and size of files."""
+
 
 def reading_apart() -> bool:
     """Whether this process is one that reads for another."""
     return VARIABLE in os.environ
 
 
-def check_import(name: str, source: Path) -> None:
+def check_import(plugin: Plugin) -> None:
     """Let another process import a data set's file first; what it prints comes on stderr.
 
-    A worker is spared this: it may end, and its run has failed.
+    It does so once for as long as the file, and what it imports beside, look the same. A worker is spared this: it may
+    end, and its run has failed.
 
     Raises:
         ConfigError: If the file ends that process, or does not come to its end.
@@ -43,14 +49,29 @@ def check_import(name: str, source: Path) -> None:
 
     if reading_apart() or multiprocessing.parent_process() is not None:
         return
+    if problem := _end_of_import(plugin.name, plugin.source, _looks_of(plugin)):
+        raise ConfigError(f"the import of the data set '{plugin.name}' {problem}")
+
+
+@cache
+def _end_of_import(name: str, source: Path, _looks: Looks) -> str:
+    """How the import of a file ends its process, as the end of a sentence; empty if it does not."""
     try:
         code = _apart([name], IMPORT_S)
-    except subprocess.TimeoutExpired as error:
-        raise ConfigError(
-            f"the import of the data set '{name}' has not come to its end in {IMPORT_S:g} s; mend {source}"
-        ) from error
-    if code != IN_ORDER:
-        raise ConfigError(f"the import of the data set '{name}' {_ended(code, source)}")
+    except subprocess.TimeoutExpired:
+        return f"has not come to its end in {IMPORT_S:g} s; mend {source}"
+    return "" if code == IN_ORDER else _ended(code, source)
+
+
+def _looks_of(plugin: Plugin) -> Looks:
+    """How a file, and what it imports beside, look now."""
+    from bench.catalog.code import own_files_behind
+
+    try:
+        files = own_files_behind(plugin)
+    except ConfigError:  # of a file that it imports; to import it says so
+        files = [plugin.source]
+    return tuple((file, looks(file)) for file in files)
 
 
 def fill_cache_apart(name: str, source: Path, data_dir: Path | None, cache: Path, limit: float | None) -> None:

@@ -272,7 +272,7 @@ def _imported(plugin: Plugin, *, apart_first: bool) -> ModuleType:
     if plugin.root is not None:
         own_files.importable(plugin.root)
     if apart_first and plugin.module not in sys.modules:
-        check_import(plugin.name, plugin.source)
+        check_import(plugin)
     return importlib.import_module(plugin.module)
 
 

@@ -112,6 +112,26 @@ def test_a_reader_that_ends_within_the_time_limit_is_as_any_other(reader, tmp_pa
     assert Catalog(data_dir=None, cache=tmp_path / "cache", time_limit=300).shape("harbour") == (96, 1, 1, 2)
 
 
+@pytest.mark.parametrize(
+    "top", ["os._exit(0)", "raise KeyboardInterrupt", "raise ValueError('no pier')", "import torn"]
+)
+def test_a_file_that_fails_is_tried_in_another_process_once_for_as_long_as_it_looks_the_same(
+    reader, monkeypatch: pytest.MonkeyPatch, top: str
+) -> None:
+    tries: list[object] = []
+    apart = reading._apart
+    monkeypatch.setattr(reading, "_apart", lambda *words: (tries.append(words), apart(*words))[1])
+    Path("torn.py").write_text("import (", encoding="utf-8")
+    reader(GIVES, top)
+    problems = {registry.problem_of("dataset", "harbour") for _ in range(10)}
+    assert len(problems) == 1
+    assert problems != {""}
+    assert len(tries) == 1
+    reader(GIVES, f"{top}  # edited")
+    assert registry.problem_of("dataset", "harbour") in problems
+    assert len(tries) == 2
+
+
 @pytest.mark.parametrize("helper", ["helper", "parts.helper"])
 def test_a_file_that_was_mended_is_used_at_once(reader, helper: str) -> None:
     reader(GIVES, f"import {helper}")
