@@ -8,10 +8,12 @@ everything that made it: card, code and raw files' digests.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import json
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -303,13 +305,14 @@ def _series(name: str, read: Callable[[], RawSeries]) -> RawSeries:
 
 
 def _of_plugin(failure: str, made: Callable[[], T]) -> T:
-    """What is made by the reader of a plug-in, or of what it returned.
+    """What is made by the reader of a plug-in, which prints on stderr, or of what it returned.
 
     Raises:
         DataError: If that raises what is no sentence of ours; ``failure`` begins the sentence.
     """
     try:
-        return made()
+        with contextlib.redirect_stdout(sys.stderr):
+            return made()
     except BenchError:
         raise
     except (Exception, SystemExit) as error:

@@ -9,6 +9,7 @@ one is said where it is used, and keeps nobody from using the others.
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib
 import importlib.util
 import os
@@ -271,9 +272,11 @@ def _beside_other(plugin: Plugin, other: Plugin | None) -> Plugin:
 def _imported(plugin: Plugin, *, apart_first: bool) -> ModuleType:
     if plugin.root is not None:
         own_files.importable(plugin.root)
-    if apart_first and plugin.module not in sys.modules:
-        check_import(plugin)
-    return importlib.import_module(plugin.module)
+    if not apart_first or plugin.module in sys.modules:
+        return importlib.import_module(plugin.module)
+    check_import(plugin)
+    with contextlib.redirect_stdout(sys.stderr):  # what a command prints may be JSON
+        return importlib.import_module(plugin.module)
 
 
 def _local_models() -> dict[str, Plugin]:
