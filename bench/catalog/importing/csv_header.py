@@ -66,6 +66,32 @@ def columns_of(lines: CsvLines, card: ImportCard, path: Path) -> Columns:
     return _typed(_fitting(first, others[0], lines, path), others[0], lines, card, path)
 
 
+def names_of(lines: CsvLines, path: Path) -> list[str]:
+    """The names in the header of a long table, empty where a column has none.
+
+    Raises:
+        DataError: If it has no lines, or its header does not fit them.
+    """
+    if not lines.head:
+        raise DataError(f"{path} cannot be read as CSV: it is empty; write one slot per row, with commas")
+    first, *others = map(lines.cells, lines.head[:2])
+    return _fitting(first, others[0], lines, path) if others else first
+
+
+def columns_named(names: Sequence[str], values: Sequence[str], texts: Sequence[str], lines: CsvLines) -> Columns:
+    """The columns of a long table with these names, of which some are values, and some texts, its times among them."""
+    row = lines.cells(lines.head[1]) if len(lines.head) > 1 else []
+    return Columns(
+        header=lines.head[0].text,
+        width=len(names),
+        names=[*values],
+        times=[names.index(name) for name in texts],
+        cells=[names.index(name) for name in values],
+        numbering=None,
+        empty=_empty_at_the_end([*names], row) if row else 0,
+    )
+
+
 def _fitting(header: list[str], row: list[str], lines: CsvLines, path: Path) -> list[str]:
     """The header with as many names as a row has cells."""
     if all(is_time(name) for name in header[1:]) and len(header) > 2:
@@ -75,7 +101,8 @@ def _fitting(header: list[str], row: list[str], lines: CsvLines, path: Path) -> 
         )
     more = len(row) - len(header)
     if more == 1:  # row names of R, or a separator behind each row
-        return [*header, ""] if not row[-1] and _is_number(row[0]) else ["", *header]
+        behind = not row[-1] and (_is_number(row[0]) or header[0].lower() in TIMES)
+        return [*header, ""] if behind else ["", *header]
     if more == -1 and not header[-1]:
         return header[:-1]
     if more:

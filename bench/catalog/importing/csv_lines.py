@@ -8,10 +8,9 @@ import re
 import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, NamedTuple
 
 from bench.archives import Unpacked
 from bench.errors import DataError
@@ -26,8 +25,7 @@ GZIP: Final = b"\x1f\x8b"
 UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """A row as it is written, with cells that are quoted over several lines in one.
 
     Attributes:

@@ -12,7 +12,8 @@ from bench.catalog.import_layout import LONG
 from bench.catalog.importing.array_files import named_arrays
 from bench.catalog.importing.hdf5 import hdf5_source, is_netcdf
 from bench.catalog.importing.labelled import netcdf_source, zarr_source
-from bench.catalog.importing.long_table import LongTable, is_long
+from bench.catalog.importing.long_columns import is_long
+from bench.catalog.importing.long_table import LongTable
 from bench.catalog.importing.numpy_arrays import numpy_arrays
 from bench.catalog.importing.source import Source
 from bench.catalog.importing.tables import LIBCITY, ParquetTable, TextTable

@@ -16,7 +16,8 @@ from bench.catalog.importing.array_files import named_arrays
 from bench.catalog.importing.arrays import Indexed, Readable
 from bench.catalog.importing.formats import Errand, opened
 from bench.catalog.importing.labelled import labelled_source
-from bench.catalog.importing.long_table import LongTable, is_long
+from bench.catalog.importing.long_columns import is_long
+from bench.catalog.importing.long_table import LongTable
 from bench.catalog.importing.source import Source
 from bench.catalog.importing.tables import FrameTable
 from bench.catalog.importing.wide_table import WideTable

@@ -15,13 +15,14 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.catalog.import_card import ImportCard
 from bench.catalog.importing.array_files import imported_card
+from bench.catalog.importing.long_columns import columns_of
 from bench.catalog.importing.nodes import Canvas, canvas_of
 from bench.catalog.importing.times import TimeAxis
 from bench.errors import DataError
@@ -30,14 +31,6 @@ from bench.plain_text import counted
 
 if TYPE_CHECKING:
     import pandas as pd
-
-USUAL: Final = {
-    "time": ("time", "date", "datetime", "timestamp"),
-    "row": ("row", "row_id", "y"),
-    "column": ("column", "column_id", "col", "x"),
-    "node": ("node", "node_id", "sensor", "sensor_id", "station", "station_id", "entity_id"),
-}
-NUMBERING: Final = ("dyna_id", "type", "index", "unnamed: 0")  # columns that say nothing of a value
 
 
 class Table(Protocol):
@@ -49,81 +42,12 @@ class Table(Protocol):
     @property
     def where(self) -> Path: ...
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """Sentences on what was decided in reading, once all was read."""
+
     def frames(self, columns: Sequence[str], texts: Sequence[str]) -> Generator[tuple[pd.DataFrame, float]]:
         """These columns, those of ``texts`` as they are written, and which share of the table is read behind."""
-
-
-@dataclass(frozen=True)
-class Columns:
-    """What the columns of a long table are.
-
-    Attributes:
-        place: Row and column, or the sensor.
-        channels: Of the channels that are used, in their order.
-    """
-
-    time: str
-    place: tuple[str, ...]
-    channels: tuple[str, ...]
-
-
-def is_long(names: Sequence[str], card: ImportCard) -> bool:
-    """Whether a table with these columns has a line for each time and cell."""
-    time, *places = (_column(names, part, card) for part in USUAL)
-    cells = 2 if all(places[:2]) else 1
-    names = [name for name in names if name not in card.skip_columns]
-    few = len(names) <= 1 + cells + len(card.channels) + len(NUMBERING)
-    return bool(time) and few and (all(places[:2]) or bool(places[2]))
-
-
-def columns_of(names: Sequence[str], card: ImportCard, where: Path) -> Columns:
-    """What each column is, by the card or by its usual name.
-
-    Raises:
-        DataError: If one is not there, or it is open which columns hold the values.
-    """
-    column_of = {part: _column(names, part, card) for part in USUAL}
-    times = card.time_columns or [name for name in names if name.strip().lower() in USUAL["time"]]
-    if len(times) > 1 and not card.dims.time:
-        raise DataError(
-            f"{where} has the columns of times {' and '.join(times)}; join them into one, or say under [dims] in the "
-            "card which is time"
-        )
-    cell = ("row", "column") if column_of["row"] and column_of["column"] else ("node",)
-    for part in ("time", *cell):
-        if not column_of[part]:
-            raise DataError(
-                f"{where} has the columns {', '.join(names)}; say under [dims] in the card which of them are time, "
-                "row and column, or time and node"
-            )
-    cell_columns = tuple(column_of[part] for part in cell)
-    values = _values(names, (column_of["time"], *cell_columns), card, where)
-    return Columns(column_of["time"], cell_columns, tuple(values[number] for number in card.used))
-
-
-def _column(names: Sequence[str], part: str, card: ImportCard) -> str:
-    stated = getattr(card.dims, part) or (part == "time" and "".join(card.time_columns[:1]))
-    if stated:
-        return stated if stated in names else ""
-    return next((name for name in names if name.strip().lower() in USUAL[part]), "")
-
-
-def _values(names: Sequence[str], taken: Sequence[str], card: ImportCard, where: Path) -> Sequence[str]:
-    others = [
-        name for name in names if name not in (*taken, *card.skip_columns) and name.strip().lower() not in NUMBERING
-    ]
-    values = card.keys or (card.channels if {*card.channels} <= {*others} or len(card.channels) > 1 else others)
-    if lost := [name for name in values if name not in names]:
-        raise DataError(
-            f"{where} has the columns {', '.join(names)} and no '{lost[0]}'; name the columns of values as channels, "
-            "or as key, in the card"
-        )
-    if len(values) != len(card.channels):
-        raise DataError(
-            f"{where} has the columns {', '.join(values) or 'of places alone'} for {len(card.channels)} channels; name "
-            "those that hold the values as channels in the card"
-        )
-    return values
 
 
 @dataclass
@@ -149,7 +73,7 @@ class LongTable:
     def __post_init__(self) -> None:
         self.columns = columns_of(self.table.columns, self.asked, self.table.where)
         self.card = imported_card(self.asked, self.asked.empty_cells)
-        self._axis = TimeAxis(self.asked, self.table.where)
+        self._axis = TimeAxis(self.asked, self.table.where, one_row_each=False)
         self._absent = 0
 
     @property
@@ -160,7 +84,8 @@ class LongTable:
     def notes(self) -> list[str]:
         what = counted(self._absent, "time and cell has no line and is", "times and cells have no line and are")
         absent = f"{what} {self.asked.absent}" if self._absent else ""
-        return [note for note in (self._canvas.note() if self._canvas else "", *self._axis.notes, absent) if note]
+        canvas = self._canvas.note() if self._canvas else ""
+        return [note for note in (canvas, *self.table.notes, *self._axis.notes, absent) if note]
 
     def rows(self) -> Generator[NDArray[Any]]:
         """The values ``[t, C, H, W]``, NaN where there is no line, unless the card says otherwise.
@@ -238,7 +163,7 @@ class LongTable:
         twice = _repeated(at) | seen[slots, cells]
         if twice.any():
             line = frame.iloc[int(np.argmax(twice))]
-            where = " and ".join(f"{name} {line[name]}" for name in (columns.time, *columns.place))
+            where = " and ".join(f"{name} {_said(line[name])}" for name in (columns.time, *columns.place))
             raise DataError(f"{self.table.where} has two lines for {where}; leave one of them")
         seen[slots, cells] = True
         with np.errstate(over="ignore"):
@@ -294,6 +219,10 @@ class LongTable:
     def _named(self, cell: int) -> str:
         row, column = divmod(cell, self.asked.grid[1])
         return f"row {row + self.asked.counts_from}, column {column + self.asked.counts_from}"
+
+
+def _said(value: object) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _repeated(numbers: NDArray[np.int64]) -> NDArray[np.bool_]:

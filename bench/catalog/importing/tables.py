@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bench.catalog.import_card import ImportCard
-from bench.catalog.importing.csv_lines import open_text
+from bench.catalog.importing.csv_cells import CsvCells
+from bench.catalog.importing.csv_header import columns_named, names_of
+from bench.catalog.importing.csv_lines import csv_lines
 from bench.errors import DataError, require
 from bench.plain_text import one_line
 
@@ -19,67 +21,60 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow.parquet as pq
 
-LINES: Final = 2**18  # that are read at once
+LINES: Final = 2**16  # that are read at once
 LIBCITY: Final = (".grid", ".dyna")
-UNREADABLE: Final = (OSError, ValueError, EOFError, zlib.error)  # pandas' own errors are ValueErrors, pyarrow's too
+UNREADABLE: Final = (OSError, ValueError)  # pyarrow's own errors are ValueErrors
 
 
-@dataclass(frozen=True)
 class TextTable:
-    """A text with a header: CSV, or values apart by tabs, semicolons or bars; it may be packed by gzip."""
+    """A text with a header: CSV, or values apart by tabs, semicolons, bars or spaces; it may be packed by gzip.
 
-    where: Path
-    card: ImportCard
+    Attributes:
+        where: The file.
+        notes: Sentences on what was decided in the last reading, once all was read.
+    """
 
-    @cached_property
-    def _first(self) -> str:
-        with _told(self.where, "a table"), open_text(self.where) as (text, _):
-            return text.readline(2**20).strip()
-
-    @property
-    def _mark(self) -> str:
-        return max((",", "\t", ";", "|"), key=self._first.count)
+    def __init__(self, where: Path, card: ImportCard) -> None:
+        self.where, self.notes = where, list[str]()
+        self._card = card
 
     @cached_property
     def columns(self) -> Sequence[str]:
-        import pandas as pd
+        """The names in the header, empty where a column has none.
 
-        with _told(self.where, "a table"), open_text(self.where) as (text, _):
-            return [str(name) for name in pd.read_csv(text, sep=self._mark, nrows=0).columns]
+        Raises:
+            DataError: If it cannot be read, or has no header that fits its lines.
+        """
+        with csv_lines(self.where, lambda _: None) as (lines, _):
+            return names_of(lines, self.where)
 
     def frames(self, columns: Sequence[str], texts: Sequence[str]) -> Generator[tuple[pd.DataFrame, float]]:
         """As ``Table`` says.
 
         Raises:
-            DataError: If it cannot be read.
+            DataError: If it cannot be read, or a cell among the values is no number.
         """
-        import pandas as pd
-
         size = max(1, self.where.stat().st_size)
-        marks = [mark for mark in self.card.missing if isinstance(mark, str)]
-        values = [name for name in columns if name not in texts]
-        with _told(self.where, "a table"), open_text(self.where) as (text, tell):
-            frames = pd.read_csv(
-                text,
-                sep=self._mark,
-                decimal=self.card.decimal or ("," if self._mark == ";" else "."),
-                usecols=[*columns],
-                dtype=dict.fromkeys(texts, "str"),
-                na_values=dict.fromkeys(values, marks),
-                keep_default_na=True,
-                chunksize=LINES,
-                low_memory=False,
-            )
-            with frames:
-                for frame in frames:
-                    lines = frame.assign(**{name: frame[name].fillna("") for name in texts})
-                    yield self._local(lines), tell() / size
+        values, read = [name for name in columns if name not in texts], [0]
+        cells = CsvCells(self.where, self._card)
+        with csv_lines(self.where, read.append) as (lines, tell):
+            layout = columns_named(self.columns, values, texts, lines)
+            rows = cells.rows(lines, layout)
+            while block := list(islice(rows, LINES)):
+                frame = cells.texts(block, lines, layout.times).set_axis([*texts], axis=1)
+                if values:
+                    numbers = cells.numbers(block, lines, layout)
+                    frame = frame.assign(**dict(zip(values, numbers.to_numpy().T, strict=True)))
+                tell()
+                yield self._local(frame), read.pop() / size
+        self.notes = cells.notes
 
     def _local(self, frame: pd.DataFrame) -> pd.DataFrame:
         """LibCity writes a Z behind times that are local."""
-        if self.where.suffix.lower() in LIBCITY and "time" in frame.columns:
-            return frame.assign(time=frame["time"].str.removesuffix("Z"))
-        return frame
+        if self.where.suffix.lower() not in LIBCITY:
+            return frame
+        times = [name for name in frame.columns if name.lower() == "time"]
+        return frame.assign(**{name: frame[name].str.removesuffix("Z") for name in times})
 
 
 @dataclass(frozen=True)
@@ -87,6 +82,7 @@ class ParquetTable:
     """A Parquet file."""
 
     where: Path
+    notes: Sequence[str] = ()
 
     @cached_property
     def _file(self) -> pq.ParquetFile:
@@ -120,6 +116,7 @@ class FrameTable:
 
     frame: pd.DataFrame
     where: Path = Path("the data frame")
+    notes: Sequence[str] = ()
 
     @cached_property
     def _flat(self) -> pd.DataFrame:

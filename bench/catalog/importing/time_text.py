@@ -40,8 +40,9 @@ def is_time(cell: str) -> bool:
 class Clock:
     """Reads times into local ones without a zone, a piece at a time."""
 
-    def __init__(self, card: ImportCard, file: Path) -> None:
-        self._card, self._file = card, file
+    def __init__(self, card: ImportCard, file: Path, *, one_row_each: bool = True) -> None:
+        """``one_row_each`` is whether a row of the file is one time, so that a message can name it by its number."""
+        self._card, self._file, self._one_row_each = card, file, one_row_each
         self._rows = 0
         self._offset: str | None = None  # of all times so far, if they have one
         yearly = card.interval > MINUTES_PER_DAY  # and so the hour of a change of the clock does not matter
@@ -171,7 +172,8 @@ class Clock:
 
         text = texts.iloc[row]
         shown = "no time" if pd.isna(text) or text == "" else f"the time '{text}'"
-        raise DataError(f"{self._file} has {shown} in row {self._rows + row + 1}, which {why}")
+        at = f" in row {self._rows + row + 1}" if self._one_row_each else ""
+        raise DataError(f"{self._file} has {shown}{at}, which {why}")
 
     def _unreadable(self, texts: pd.Series[Any], row: int) -> NoReturn:
         """Say what to do about a time that is not ISO."""

@@ -42,10 +42,12 @@ class TimeAxis:
         missing: How many slots had no row.
     """
 
-    def __init__(self, card: ImportCard, file: Path) -> None:
+    def __init__(self, card: ImportCard, file: Path, *, one_row_each: bool = True) -> None:
+        """``one_row_each`` is whether a row of the file is one time, so that a message can name it by its number."""
         self.start: datetime | None = None
         self.missing = 0
-        self._card, self._file, self._clock = card, file, Clock(card, file)
+        self._one_row_each = one_row_each
+        self._card, self._file, self._clock = card, file, Clock(card, file, one_row_each=one_row_each)
         self._first: np.datetime64 | None = None
         self._by_middles = False  # whether the file names months by their middles
         self._by_day = 0  # by which it names them although its first time is the last of its month; 0 if by none
@@ -163,7 +165,7 @@ class TimeAxis:
         if not odd.size:
             return
         at, other = int(odd[0]) - 1, "correct that time"
-        followed = f"{_said(known[at])} is followed by {_said(known[at + 1])} (row {self._row(at)})"
+        followed = f"{_said(known[at])} is followed by {_said(known[at + 1])}{self._in_row(at)}"
         if self._card.interval == MONTH:
             wanted = times_from(first, MONTH, places[odd[:1]])[0]
             other = f"leave one row for each month, all of them {self._when_in_month(first, known[odd[0]], wanted)}"
@@ -203,8 +205,8 @@ class TimeAxis:
         at = int(gaps[0]) if self._card.gaps == "error" else int(steps.argmax())
         before, after = known[at], known[at + 1]
         text = (
-            f"{self._file} has a gap in time: {_said(before)} is followed by {_said(after)} (row "
-            f"{self._row(at)}) where a step of {step_in_words(self._card.interval)} is wanted"
+            f"{self._file} has a gap in time: {_said(before)} is followed by {_said(after)}"
+            f"{self._in_row(at)} where a step of {step_in_words(self._card.interval)} is wanted"
         )
         if self._last is None and len(steps) >= ALL_ALIKE:
             remedy = self._remedy_of_step(np.diff(known))
@@ -234,7 +236,9 @@ class TimeAxis:
                 f"has the time {_said(after)} twice (rows {row - 1} and {row}); leave one row for each time, or, if "
                 "each row is one cell of a slot, bring the cells of a slot into one row"
             )
-        return f"is not in order of time: {_said(before)} is followed by {_said(after)} (row {row}); sort the rows"
+        return (
+            f"is not in order of time: {_said(before)} is followed by {_said(after)}{self._in_row(at)}; sort the rows"
+        )
 
     def _remedy_of_zone(self) -> str:
         if self._card.time_zone:
@@ -243,6 +247,9 @@ class TimeAxis:
             'say where the clock stood, such as time_zone = "Europe/Paris", in the card, and times are put into its '
             "standard time"
         )
+
+    def _in_row(self, at: int) -> str:
+        return f" (row {self._row(at)})" if self._one_row_each else ""
 
     def _row(self, at: int) -> int:
         """The number of the row, from 1 and without header, of the later of two times."""

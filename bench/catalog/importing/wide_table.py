@@ -17,7 +17,8 @@ from bench.catalog.importing.array_files import imported_card
 from bench.catalog.importing.column_names import order_of
 from bench.catalog.importing.csv_header import columns_of
 from bench.catalog.importing.csv_lines import csv_lines
-from bench.catalog.importing.long_table import USUAL, Table
+from bench.catalog.importing.long_columns import USUAL
+from bench.catalog.importing.long_table import Table
 from bench.catalog.importing.nodes import Canvas, canvas_of
 from bench.catalog.importing.times import TimeAxis
 from bench.catalog.importing.wide_csv import CsvFile
