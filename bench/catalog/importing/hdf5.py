@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bench.catalog.import_card import ImportCard
 from bench.catalog.importing.array_files import named_arrays, source
 from bench.catalog.importing.arrays import ArraySource, Indexed, Readable, Reported, checked
+from bench.catalog.importing.nodes import named
 from bench.catalog.importing.stamps import stamps
 from bench.errors import DataError
 from bench.plain_text import one_line
@@ -131,7 +132,7 @@ def _texts(labels: Any, name: str, path: Path) -> list[str]:
     kind = _text(labels.attrs.get("kind", b""))
     if kind not in ("string", "integer", "float"):
         raise DataError(f"{path} has columns of '{name}' that are named by {kind}; name them by texts or whole numbers")
-    return [_text(label) for label in labels[:].tolist()]
+    return [named(label) for label in labels[:].tolist()]
 
 
 def _text(value: Any) -> str:

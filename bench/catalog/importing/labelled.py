@@ -14,6 +14,7 @@ import numpy as np
 from bench.catalog.import_card import ImportCard
 from bench.catalog.importing.array_files import named_arrays, source
 from bench.catalog.importing.arrays import ArraySource, Indexed, Reported, checked
+from bench.catalog.importing.nodes import named
 from bench.catalog.importing.stamps import stamps
 from bench.clock import MONTH
 from bench.errors import DataError, is_installed, require
@@ -178,7 +179,7 @@ def _times(array: xr.DataArray, dim: str, card: ImportCard, where: Path) -> Any:
 
 
 def _labels(array: xr.DataArray, dim: str) -> list[str] | None:
-    return [str(label) for label in array[dim].values.tolist()] if dim in array.coords else None
+    return [named(label) for label in array[dim].values.tolist()] if dim in array.coords else None
 
 
 def _names_dimensions(array: Any) -> bool:

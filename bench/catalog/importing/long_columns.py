@@ -16,7 +16,7 @@ USUAL: Final = {
     "column": ("column", "column_id", "col", "x"),
     "node": ("node", "node_id", "sensor", "sensor_id", "station", "station_id", "entity_id"),
 }
-NUMBERING: Final = ("", "dyna_id", "type", "index", "unnamed: 0")  # columns that say nothing of a value
+NUMBERING: Final = ("", "dyna_id", "type", "index", "__index_level_0__", "unnamed: 0")  # say nothing of a value
 
 
 @dataclass(frozen=True)

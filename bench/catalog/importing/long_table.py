@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from bench.catalog.import_card import ImportCard
 from bench.catalog.importing.array_files import imported_card
 from bench.catalog.importing.long_columns import columns_of
-from bench.catalog.importing.nodes import Canvas, canvas_of
+from bench.catalog.importing.nodes import Canvas, canvas_of, named
 from bench.catalog.importing.times import TimeAxis
 from bench.errors import DataError
 from bench.mapped import pieces
@@ -163,7 +163,7 @@ class LongTable:
         twice = _repeated(at) | seen[slots, cells]
         if twice.any():
             line = frame.iloc[int(np.argmax(twice))]
-            where = " and ".join(f"{name} {_said(line[name])}" for name in (columns.time, *columns.place))
+            where = " and ".join(f"{name} {named(line[name])}" for name in (columns.time, *columns.place))
             raise DataError(f"{self.table.where} has two lines for {where}; leave one of them")
         seen[slots, cells] = True
         with np.errstate(over="ignore"):
@@ -221,10 +221,6 @@ class LongTable:
         return f"row {row + self.asked.counts_from}, column {column + self.asked.counts_from}"
 
 
-def _said(value: object) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
 def _repeated(numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Where a number comes again."""
     import pandas as pd
@@ -233,7 +229,9 @@ def _repeated(numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def _names(column: pd.Series[Any]) -> pd.Series[Any]:
-    return column.astype(str).str.strip() if column.dtype.kind != "f" else column.map("{:g}".format)
+    """Names of sensors, empty where there is none."""
+    texts = (column.map(named) if column.dtype.kind == "f" else column).astype("string")
+    return texts.where(column.notna(), "").str.strip()
 
 
 def _numbers(column: pd.Series[Any], where: Path) -> NDArray[np.float64]:

@@ -61,6 +61,13 @@ class Canvas:
         return f"{len(self.cells)} sensors lie on {H} x {W} cells; {empty if self.empty else 'no cell is empty'}"
 
 
+def named(label: object) -> str:
+    """The name of a sensor as a text, whatever a file holds it as: bytes, or a whole number with a point."""
+    if isinstance(label, bytes):
+        label = label.decode("utf-8", "replace")
+    return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label).strip()
+
+
 def canvas_of(card: ImportCard, folder: Path, count: int, names: Sequence[str] | None, where: Path | str) -> Canvas:
     """Where ``count`` sensors lie, whose ``names`` are in the order of the array; None if they have none.
 

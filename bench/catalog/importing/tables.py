@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bench.catalog.import_card import ImportCard
 from bench.catalog.importing.csv_cells import CsvCells
 from bench.catalog.importing.csv_header import columns_named, names_of
 from bench.catalog.importing.csv_lines import csv_lines
+from bench.catalog.importing.nodes import named
 from bench.errors import DataError, require
 from bench.plain_text import one_line
 
@@ -96,6 +97,11 @@ class ParquetTable:
     def columns(self) -> Sequence[str]:
         return [str(name) for name in self._file.schema_arrow.names]
 
+    @property
+    def dtypes(self) -> Sequence[Any]:
+        """The type of each column, as pandas has it."""
+        return list(self._file.schema_arrow.empty_table().to_pandas(ignore_metadata=True).dtypes)
+
     def frames(self, columns: Sequence[str], texts: Sequence[str]) -> Generator[tuple[pd.DataFrame, float]]:  # noqa: ARG002
         """As ``Table`` says; what has a type keeps it.
 
@@ -112,7 +118,7 @@ class ParquetTable:
 
 @dataclass(frozen=True)
 class FrameTable:
-    """A data frame of pandas, with its index as columns if that is named or has times; a period is when it begins."""
+    """A data frame of pandas, with its index as columns unless that counts the rows; a period is when it begins."""
 
     frame: pd.DataFrame
     where: Path = Path("the data frame")
@@ -123,22 +129,32 @@ class FrameTable:
         import pandas as pd
 
         index = self.frame.index
-        named = any(name is not None for name in index.names)
-        of_times = isinstance(index, pd.DatetimeIndex | pd.PeriodIndex)
-        flat = self.frame.reset_index() if named or of_times else self.frame
+        counts = index.name is None and index.equals(pd.RangeIndex(len(index)))
+        flat = self.frame if counts else self.frame.reset_index()
         periods = [name for name, dtype in flat.dtypes.items() if isinstance(dtype, pd.PeriodDtype)]
-        begins = {str(name): flat[name].dt.to_timestamp() for name in periods}
-        return flat.rename(columns=str).assign(**begins)
+        begins = {name: flat[name].dt.to_timestamp() for name in periods}
+        names = [_joined(name) for name in flat.columns]
+        return flat.assign(**begins).set_axis(names, axis=1)
 
     @property
     def columns(self) -> Sequence[str]:
         return list(self._flat.columns)
+
+    @property
+    def dtypes(self) -> Sequence[Any]:
+        """The type of each column."""
+        return list(self._flat.dtypes)
 
     def frames(self, columns: Sequence[str], texts: Sequence[str]) -> Generator[tuple[pd.DataFrame, float]]:  # noqa: ARG002
         """As ``Table`` says; what has a type keeps it."""
         lines = max(1, len(self._flat))
         for first in range(0, lines, LINES):
             yield self._flat[[*columns]].iloc[first : first + LINES], min(1.0, (first + LINES) / lines)
+
+
+def _joined(name: object) -> str:
+    """The name of a column, whose levels are joined if it has several."""
+    return "_".join(named(part) for part in name if part != "") if isinstance(name, tuple) else named(name)
 
 
 @contextmanager

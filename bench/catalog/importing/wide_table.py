@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from bench.catalog.importing.csv_lines import csv_lines
 from bench.catalog.importing.long_columns import USUAL
 from bench.catalog.importing.long_table import Table
 from bench.catalog.importing.nodes import Canvas, canvas_of
+from bench.catalog.importing.time_text import is_time
 from bench.catalog.importing.times import TimeAxis
 from bench.catalog.importing.wide_csv import CsvFile
 from bench.errors import DataError
@@ -30,11 +32,19 @@ if TYPE_CHECKING:
 INDEX: Final = ("__index_level_0__", "index")  # how an index without a name is called in a file
 
 
+class TypedTable(Table, Protocol):
+    """A table whose columns have types."""
+
+    @property
+    def dtypes(self) -> Sequence[Any]:
+        """The type of each column, as pandas has it."""
+
+
 @dataclass
 class WideTable:
     """A wide table as a source of rows: its columns are cells by their names, or sensors if the card says nodes."""
 
-    table: Table
+    table: TypedTable
     asked: ImportCard
     folder: Path
     on_progress: Callable[[int, int], None]
@@ -42,9 +52,19 @@ class WideTable:
 
     def __post_init__(self) -> None:
         names, where = list(self.table.columns), self.table.where
-        self._time = _time_column(names, self.asked)
-        self._values = [name for name in names if name != self._time and name not in self.asked.skip_columns]
+        kept = {
+            name: dtype
+            for name, dtype in zip(names, self.table.dtypes, strict=True)
+            if name not in self.asked.skip_columns
+        }
+        if twice := [name for name in kept if names.count(name) > 1]:
+            raise DataError(f"{where} has two columns called '{twice[0]}'; rename one")
+        self._numbering = next((name for name in kept if name in INDEX and _is_whole(kept[name])), "")
+        self._time = _time_column([name for name in kept if name != self._numbering], kept, self.asked, where)
+        self._values = [name for name in kept if name not in (self._time, self._numbering)]
+        _check_names(self._values, where)
         self._axis = TimeAxis(self.asked, where)
+        self._counted: list[int] = []  # the last number of an index that counts the rows
         self._canvas: Canvas | None = None
         if self.asked.nodes:
             self._canvas = _canvas(self._values, self.asked, self.folder, where)
@@ -75,8 +95,22 @@ class WideTable:
                     values = self._canvas.spread(numbers[:, None])
                 else:
                     values = numbers.reshape(-1, *self.asked.row_shape())
+                if self._numbering and not self._time:
+                    self._check_numbering(frame[self._numbering])
                 yield from self._axis.filled(frame[self._time], values) if self._time else [values]
                 self.on_progress(round(1000 * share), 1000)
+
+    def _check_numbering(self, index: pd.Series[Any]) -> None:
+        """An index of whole numbers counts the rows, so that none was removed."""
+        numbers = index.to_list()
+        for before, after in pairwise([*self._counted[-1:], *numbers]):
+            if after != before + 1:
+                raise DataError(
+                    f"{self.table.where} has an index that does not count the rows: {after} follows {before}; bring "
+                    "back the rows that were removed, give it times, or number it anew by "
+                    "frame.reset_index(drop=True) if its rows follow each other"
+                )
+        self._counted = numbers[-1:]
 
 
 class SensorCsv:
@@ -124,19 +158,44 @@ def _canvas(names: Sequence[str], card: ImportCard, folder: Path, where: Path) -
     return canvas_of(card, folder, len(names), names, where)
 
 
-def _time_column(names: Sequence[str], card: ImportCard) -> str:
-    """The column of times; empty if there is none."""
-    stated = (card.dims.time,) if card.dims.time else card.time_columns or (*USUAL["time"], *INDEX)
-    return next((name for name in names if name in stated or name.lower() in stated), "")
+def _time_column(names: Sequence[str], dtypes: Mapping[str, Any], card: ImportCard, where: Path) -> str:
+    """The column of times, by the card, its type or its name; empty if there is none."""
+    import pandas as pd
+
+    if stated := card.dims.time or "".join(card.time_columns[:1]):
+        if stated not in names:
+            raise DataError(f"{where} has no column '{stated}' of times; its columns are {', '.join(names)[:200]}")
+        return stated
+    typed = [name for name in names if pd.api.types.is_datetime64_any_dtype(dtypes[name])]
+    if len(typed) > 1:
+        raise DataError(
+            f"{where} has times in the columns '{typed[0]}' and '{typed[1]}'; say which count, such as time_columns = "
+            f'["{typed[0]}"], and skip_columns = ["{typed[1]}"] in the card'
+        )
+    return next((name for name in typed or names if typed or name.lower() in (*USUAL["time"], *INDEX)), "")
+
+
+def _is_whole(dtype: Any) -> bool:
+    import pandas as pd
+
+    return bool(pd.api.types.is_integer_dtype(dtype))
+
+
+def _check_names(names: Sequence[str], where: Path) -> None:
+    if len(names) > 1 and all(map(is_time, names)):
+        raise DataError(
+            f"{where} has times as the names of its columns, such as '{names[0]}'; turn it around, so that each row is "
+            "one slot"
+        )
 
 
 def _numbers(frame: pd.DataFrame, where: Path) -> NDArray[Any]:
     import pandas as pd
 
     for name, dtype in frame.dtypes.items():
-        if not pd.api.types.is_numeric_dtype(dtype):
+        if not pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_complex_dtype(dtype):
             raise DataError(
-                f"{where} has a column '{name}' of {dtype} where numbers are wanted; say in the card "
-                f'skip_columns = ["{name}"] if it does not count, or time_columns = ["{name}"] if it holds the times'
+                f"{where} has a column '{name}' of {dtype} where numbers are wanted; convert it to float32, or say in "
+                f'the card skip_columns = ["{name}"] if it does not count, or time_columns = ["{name}"] if it has times'
             )
     return frame.to_numpy(np.float64, na_value=np.nan)

@@ -1,0 +1,80 @@
+"""What a script holds: odd frames and arrays are read rightly, or refused in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bench
+from bench.catalog.imported import read_imported
+from bench.errors import BenchError
+
+VALUES = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+TURNED = VALUES[:, ::-1].tolist()
+TIMES = pd.date_range("2024-03-01", periods=3, freq="h")
+WITH_A_GAP = pd.DatetimeIndex(["2024-03-01T00:00", "2024-03-01T01:00", "2024-03-01T03:00"])
+CELLS = ["r0c0", "r0c1"]
+
+
+def wide(**keys: Any) -> pd.DataFrame:
+    return pd.DataFrame(VALUES, **{"index": TIMES, "columns": CELLS} | keys)
+
+
+def long(**columns: Any) -> pd.DataFrame:
+    lines = {"time": TIMES.repeat(2), "node": ["a", "b"] * 3, "value": VALUES.ravel()}
+    return pd.DataFrame(lines | columns)
+
+
+READ: dict[str, tuple[Callable[[], Any], list[list[float]], str]] = {
+    "columns of two levels": (lambda: wide(columns=pd.MultiIndex.from_tuples([(0, 1), (0, 0)])), TURNED, ""),
+    "columns of whole numbers with a point": (lambda: wide(columns=[1.0, 0.0]), TURNED, ""),
+    "an index of times of any name": (lambda: wide(index=pd.Index(TIMES, name="Zeit")), VALUES.tolist(), ""),
+    "an index of texts without a name": (lambda: wide(index=[*map(str, TIMES)]), VALUES.tolist(), ""),
+    "long lines in another order": (lambda: long().iloc[[4, 5, 2, 3, 0, 1]], VALUES.tolist(), ""),
+    "names of sensors as floats": (lambda: long(node=[1114091.0, 1114092.0] * 3), TURNED, "1114092,0,0\n1114091,0,1"),
+    "an index of two levels": (lambda: long().set_index(["time", "node"]), VALUES.tolist(), ""),
+    "numbers of decimal": (lambda: long(value=[*map(Decimal, "123456")]), VALUES.tolist(), ""),
+}
+
+REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
+    "an index of texts that hides a gap": (lambda: wide(index=[*map(str, WITH_A_GAP)]), "has a gap in time"),
+    "an index from which a row was removed": (lambda: wide(index=[0, 1, 3]), "does not count the rows: 3 follows 1"),
+    "two columns of one name": (lambda: wide(columns=["a", "a"]), "has two columns called 'a'; rename one"),
+    "times as names of columns": (lambda: wide(columns=["2024-03-01", "2024-03-02"]), "turn it around"),
+    "two columns of times": (lambda: wide().assign(end=TIMES).reset_index(), r"columns 'index' and 'end'; say which"),
+    "complex numbers": (lambda: wide().astype(complex), "'r0c0' of complex128 where numbers are wanted; convert it"),
+    "a sensor without a name": (lambda: long(node=["a", None] * 3), "has a line without a name in 'node'"),
+    "no line": (lambda: long().iloc[:0].astype({"node": float}), "holds a header and no line"),
+}
+
+
+@pytest.mark.parametrize("kind", READ)
+def test_an_odd_frame_is_read_rightly(kind: str, tmp_path: Path) -> None:
+    make, values, places = READ[kind]
+    card: dict[str, Any] = {"name": "odd", "interval": 60, "grid": [1, 2]}
+    if places:
+        (tmp_path / "nodes.csv").write_text(f"node,row,column\n{places}\n", encoding="utf-8")
+        card["nodes"] = str(tmp_path / "nodes.csv")
+    made = bench.import_data(make(), card, tmp_path)
+    assert made.start == "2024-03-01T00:00:00"
+    np.testing.assert_array_equal(read_imported(tmp_path / "odd")[1].values.reshape(3, 2), np.float32(values))
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_an_odd_frame_is_refused_in_one_sentence(kind: str, tmp_path: Path) -> None:
+    make, sentence = REFUSED[kind]
+    with pytest.raises(BenchError, match=sentence):
+        bench.import_data(make(), {"name": "odd", "interval": 60, "grid": [1, 2]}, tmp_path)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_frame_without_the_column_of_times_that_the_card_names_is_refused(tmp_path: Path) -> None:
+    card = {"name": "odd", "interval": 60, "grid": [1, 2], "time_columns": ["Zeit"]}
+    with pytest.raises(BenchError, match="has no column 'Zeit' of times; its columns are index, r0c0, r0c1"):
+        bench.import_data(wide(), card, tmp_path)
