@@ -121,7 +121,9 @@ def _typed(header: list[str], row: list[str], lines: CsvLines, card: ImportCard,
     numbering = 0 if counts else None
     skipped = _numbers_of(card.skip_columns, header, "skip_columns", path)
     kept = [n for n in inner if n != numbering and n not in skipped]
-    times = _numbers_of(card.time_columns, header, "time_columns", path) or _times(header, row, kept, card, path)
+    key = "time_columns" if card.time_columns else "time under [dims]"
+    stated = card.time_columns or (card.dims.time,) * bool(card.dims.time)
+    times = _numbers_of(stated, header, key, path) or _times(header, row, kept, card, path)
     values = [n for n in kept if n not in times]
     line = lines.head[1 if header else 0].number
     _check_first_row(header, row, values, card, line, path)

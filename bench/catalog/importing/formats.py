@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,6 +10,7 @@ from typing import Final
 from bench.catalog.import_card import ImportCard
 from bench.catalog.import_layout import LONG
 from bench.catalog.importing.array_files import named_arrays
+from bench.catalog.importing.beside import with_time_column, with_times
 from bench.catalog.importing.hdf5 import hdf5_source, is_netcdf
 from bench.catalog.importing.labelled import netcdf_source, zarr_source
 from bench.catalog.importing.long_columns import is_long
@@ -109,21 +110,29 @@ def _check_plain(file: Path) -> None:
         raise DataError(f"{file} holds {disguised}; get the file itself")
 
 
-def _is_long(table: ParquetTable | TextTable, card: ImportCard) -> bool:
+def _columns(table: ParquetTable | TextTable) -> Sequence[str]:
+    """The names of columns; none of a text without a header that can be read: the reader of wide tables says why."""
     if isinstance(table, ParquetTable):
-        return is_long(table.columns, card)
+        return table.columns
     try:
-        return is_long(table.columns, card)
-    except DataError:  # the reader of wide tables says what is wrong
-        return False
+        return table.columns
+    except DataError:
+        return []
 
 
 def _table(errand: Errand, suffix: str) -> Source:
-    file, card = errand.file, errand.card
-    table = ParquetTable(file) if suffix in PARQUET else TextTable(file, card)
-    if card.layout == LONG or suffix in LIBCITY or _is_long(table, card):
+    file = errand.file
+    table = ParquetTable(file) if suffix in PARQUET else TextTable(file, errand.card)
+    columns = _columns(table)
+    card = with_time_column(errand.card, columns)
+    if card.layout == LONG or suffix in LIBCITY or is_long(columns, card):
         return LongTable(table, card, errand.folder, errand.scratch, errand.on_progress)
-    if suffix in PARQUET:
+    return with_times(_wide(errand, table, card), card, errand.folder, file)
+
+
+def _wide(errand: Errand, table: ParquetTable | TextTable, card: ImportCard) -> Source:
+    file = errand.file
+    if isinstance(table, ParquetTable):
         return WideTable(table, card, errand.folder, errand.on_progress)
     size = file.stat().st_size
     if card.nodes:

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import tomli_w
+from numpy.typing import NDArray
 
 from bench.catalog.import_card import ImportCard, card_from, read_card
 from bench.catalog.import_layout import LONG
 from bench.catalog.importing import import_source
 from bench.catalog.importing.array_files import named_arrays
 from bench.catalog.importing.arrays import Indexed, Readable
+from bench.catalog.importing.beside import with_time_column, with_times
 from bench.catalog.importing.formats import Errand, opened
 from bench.catalog.importing.labelled import labelled_source
 from bench.catalog.importing.long_columns import is_long
@@ -82,19 +84,29 @@ def _source(
     if isinstance(data, np.ndarray):
         data = {"": data}
     if isinstance(data, Mapping) and all(isinstance(array, np.ndarray) for array in data.values()):
-        arrays: dict[str, Readable] = {str(name): Indexed(array) for name, array in data.items()}
+        arrays: dict[str, Readable] = {str(name): Indexed(_unmasked(array)) for name, array in data.items()}
         return named_arrays(arrays, card, where, folder, on_progress, times=times)
     if times is not None:
         raise DataError(f"{where} has its own times; leave times out")
     package = type(data).__module__.split(".")[0]
     if package == "pandas" and hasattr(data, "columns"):
         table = FrameTable(data, where)
+        card = with_time_column(card, table.columns)
         if card.layout == LONG or is_long(table.columns, card):
             return LongTable(table, card, folder, errand.scratch, on_progress)
-        return WideTable(table, card, folder, on_progress)
-    if package == "xarray":
+        return with_times(WideTable(table, card, folder, on_progress), card, folder, where)
+    if package == "xarray" and type(data).__name__ in ("DataArray", "Dataset"):
         return labelled_source(data, card, where, folder, on_progress)
     raise DataError(
         f"{where} is not read; give a path, a numpy array or several by name, a pandas DataFrame, or an xarray "
         "DataArray or Dataset"
     )
+
+
+def _unmasked(array: NDArray[Any]) -> NDArray[Any]:
+    """An array whose masked values are NaN."""
+    if not isinstance(array, np.ma.MaskedArray):
+        return array
+    if not np.ma.is_masked(array):
+        return array.data
+    return np.ma.filled(array.astype(np.result_type(array.dtype, np.float32)), np.nan)

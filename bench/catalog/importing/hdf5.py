@@ -87,8 +87,12 @@ def _frame_source(
         raise DataError(
             f"{path} holds a frame of one channel, but the card names {len(card.channels)}; correct channels"
         )
+    if "axis0" not in frame:
+        raise DataError(f"{path} has columns of several levels, which are not read; give each column one name")
     names, values = _texts(frame["axis0"], frame.name, path), _values(frame, path)
     checked([values], "TN", card, path, nodes=len(names))
+    if card.times:
+        raise DataError(f"{path} has times of its own, the index of its frame; leave times out of the card")
     times = _index(frame["axis1"], card, path)
     return source([values], "TN", card, path, folder, on_progress, times=times, names=names)
 
@@ -177,7 +181,9 @@ def _arrays(file: Any, path: Path) -> dict[str, Readable]:
     arrays: dict[str, Readable] = {}
 
     def look(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and item.external is None and not item.is_virtual:
+        if not isinstance(item, h5py.Dataset) or item.external is not None or item.is_virtual:
+            return
+        if item.shape is not None and h5py.check_ref_dtype(item.dtype) is None:
             arrays[name] = Reported(Indexed(item), partial(_told, path))
 
     file.visititems(look)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from bench.catalog.import_card import ImportCard
 from bench.catalog.importing.array_files import named_arrays, source
 from bench.catalog.importing.arrays import ArraySource, Indexed, Reported, checked
 from bench.catalog.importing.nodes import named
-from bench.catalog.importing.stamps import stamps
+from bench.catalog.importing.stamps import looks_like_times, stamps, stamps_of_file
 from bench.clock import MONTH
 from bench.errors import DataError, is_installed, require
 from bench.plain_text import one_line
@@ -48,7 +49,9 @@ def netcdf_source(path: Path, card: ImportCard, folder: Path, on_progress: Progr
     import xarray as xr
 
     with _told(path, "NetCDF"):
-        data = xr.open_dataset(path, cache=False)
+        data = xr.open_dataset(path, cache=False, decode_timedelta=False)
+        if not data.data_vars and (groups := _groups(path)):
+            raise _in_groups(path, groups)
     return labelled_source(data, card, path, folder, on_progress)
 
 
@@ -66,9 +69,12 @@ def zarr_source(path: Path, card: ImportCard, folder: Path, on_progress: Progres
 
     with _told(path, "Zarr"):
         store: Any = zarr.open(str(path), mode="r")
-        arrays = {"": store} if isinstance(store, zarr.Array) else dict(store.arrays())
+        own = {"": store} if isinstance(store, zarr.Array) else dict(store.arrays())
+        arrays = own or _nested(store)
         if "" not in arrays and arrays and all(map(_names_dimensions, arrays.values())):
-            data = xr.open_dataset(path, engine="zarr", cache=False, consolidated=False)
+            if not own:
+                raise _in_groups(path, sorted({name.rpartition("/")[0] for name in arrays}))
+            data = xr.open_dataset(path, engine="zarr", cache=False, consolidated=False, decode_timedelta=False)
             return labelled_source(data, card, path, folder, on_progress)
         plain = {name: Reported(Indexed(array), partial(_told, path, "Zarr")) for name, array in arrays.items()}
     return named_arrays(plain, card, path, folder, on_progress)
@@ -94,6 +100,9 @@ def labelled_source(
     letters = "".join(LETTERS[names[str(dim)]] for dim in first.dims)
     inverse = {part: dim for dim, part in names.items()}
     nodes = first.sizes[inverse["node"]] if "node" in inverse else 0
+    if "channel" in inverse:
+        arrays = [_by_labels(array, inverse["channel"], card, where) for array in arrays]
+        first = arrays[0]
     readable = [Reported(Indexed(array), partial(_told, where, "an array")) for array in arrays]
     letters = checked(readable, letters, card, where, nodes=nodes)
     return source(
@@ -103,7 +112,7 @@ def labelled_source(
         where,
         folder,
         on_progress,
-        times=_times(first, inverse["time"], card, where),
+        times=_times(data, first, inverse["time"], card, where, folder),
         names=_labels(first, inverse["node"]) if nodes else None,
     )
 
@@ -117,10 +126,11 @@ def _variables(data: xr.Dataset | xr.DataArray, card: ImportCard, where: Path) -
     if lost := [key for key in card.keys if key not in held]:
         raise DataError(f"{where} holds {_listed(held)} where '{lost[0]}' is wanted; correct key in the card")
     if not card.keys:
-        deep = [name for name in held if data[name].ndim > 1]
+        deep = [name for name in held if data[name].ndim > 1 and data[name].dtype.kind in "biuf"]
         held = deep if len(deep) == 1 else held
     names = card.keys or ([*card.channels] if {*card.channels} <= {*held} else held)
-    if len(names) != 1 and len(names) != len(card.channels):
+    by_position = len(names) > 1 and not card.keys and names != [*card.channels]
+    if by_position or len(names) not in (1, len(card.channels)):
         raise DataError(
             f"{where} holds {_listed(held)}; name one of them as key in the card, or several as a list, one for each "
             "channel"
@@ -159,13 +169,48 @@ def _dimensions(array: xr.DataArray, all_names: str, card: ImportCard, where: Pa
     return parts
 
 
-def _times(array: xr.DataArray, dim: str, card: ImportCard, where: Path) -> Any:
-    """Times of the slots; None if the dimension has none."""
-    if dim not in array.coords:
-        return None
-    times = array[dim].to_index()
+def _by_labels(array: xr.DataArray, dim: str, card: ImportCard, where: Path) -> xr.DataArray:
+    """An array whose channels have names, in the order of the card's."""
+    labels = _labels(array, dim)
+    if labels is None or all(map(str.isdecimal, labels)):
+        return array
+    if sorted(labels) != sorted(card.channels):
+        raise DataError(
+            f"{where} has the channels {_listed(labels)}, but the card has channels = {list(card.channels)}; write "
+            "them alike"
+        )
+    order = [labels.index(name) for name in card.channels]
+    return array if order == [*range(len(order))] else array.isel({dim: order})
+
+
+def _times(
+    data: xr.Dataset | xr.DataArray, array: xr.DataArray, dim: str, card: ImportCard, where: Path, folder: Path
+) -> Any:
+    """Times of the slots: those that the card names, of the dimension, or that lie along it; None if there are none."""
+    import xarray as xr
+
+    beside = data.variables if isinstance(data, xr.Dataset) else data.coords
+    if card.times and card.times not in beside:
+        path = folder / card.times
+        if not path.is_file():
+            raise DataError(f"{where} holds no '{card.times}', and there is no file {path} of times; correct times")
+        return stamps_of_file(path, card)
+    slots = array.sizes[dim]
+    along = [name for name, other in beside.items() if name != dim and other.dims == (dim,)]
+    timed = [str(name) for name in along if looks_like_times(beside[name].shape, beside[name].dtype, slots)]
+    if card.times:
+        return stamps(beside[card.times].values, card, where, card.times)
+    if dim in array.coords and (times := _index(array[dim].to_index(), dim, card, where)) is not None:
+        return times
+    if len(timed) > 1:
+        raise DataError(f"{where} holds {' and '.join(timed)}, which may be its times; name them as times in the card")
+    return stamps(beside[timed[0]].values, card, where, timed[0]) if timed else None
+
+
+def _index(times: Any, dim: str, card: ImportCard, where: Path) -> Any:
+    """Times of an index of pandas or xarray; None if it numbers the slots."""
     if times.dtype.kind == "M":
-        return times.to_series().reset_index(drop=True)
+        return times.to_series().dt.round("ms").reset_index(drop=True)  # hours as floats are no whole seconds
     if times.dtype.kind in "iu":
         numbered = (np.asarray(times) == np.arange(len(times))).all()
         return None if numbered else stamps(np.asarray(times), card, where, dim)
@@ -180,6 +225,26 @@ def _times(array: xr.DataArray, dim: str, card: ImportCard, where: Path) -> Any:
 
 def _labels(array: xr.DataArray, dim: str) -> list[str] | None:
     return [named(label) for label in array[dim].values.tolist()] if dim in array.coords else None
+
+
+def _nested(store: Any) -> dict[str, Any]:
+    """Arrays in the groups of a store, by their paths."""
+    import zarr
+
+    return {name: item for name, item in store.members(max_depth=None) if isinstance(item, zarr.Array)}
+
+
+def _in_groups(path: Path, groups: Sequence[str]) -> DataError:
+    return DataError(
+        f"{path} holds its variables in groups, {_listed(groups)}, which are not read; write the one that counts to a "
+        "file of its own, by xarray.open_dataset(..., group=...) and its to_netcdf"
+    )
+
+
+def _groups(path: Path) -> list[str]:
+    import xarray as xr
+
+    return [group for group in xr.open_groups(path) if group != "/"]
 
 
 def _names_dimensions(array: Any) -> bool:
@@ -199,6 +264,12 @@ def _told(path: Path, kind: str) -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     except UNREADABLE as error:
+        text = one_line(error)[:200]
+        if unit := re.search(r"unable to decode time units '(.*?)'", text):
+            raise DataError(
+                f"{path} has times in '{unit[1]}', which are none; write them in days, hours, minutes or seconds "
+                "since a date"
+            ) from error
         raise DataError(
-            f"{path} cannot be read as {kind} ({one_line(error)[:200]}); it may be cut off or not be what its name says"
+            f"{path} cannot be read as {kind} ({text}); it may be cut off or not be what its name says"
         ) from error

@@ -72,6 +72,11 @@ class LongTable:
 
     def __post_init__(self) -> None:
         self.columns = columns_of(self.table.columns, self.asked, self.table.where)
+        if self.asked.times:
+            raise DataError(
+                f"{self.table.where} is a long table, which has a time in each line, and no column "
+                f"'{self.asked.times}'; correct times in the card, or leave it out"
+            )
         self.card = imported_card(self.asked, self.asked.empty_cells)
         self._axis = TimeAxis(self.asked, self.table.where, one_row_each=False)
         self._absent = 0

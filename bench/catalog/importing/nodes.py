@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.catalog.import_card import ImportCard
+from bench.catalog.importing.column_names import order_of
 from bench.errors import DataError
 from bench.plain_files import check_plain
 from bench.plain_text import counted, one_line
@@ -38,10 +39,12 @@ class Canvas:
 
     Attributes:
         cells: ``[N]``, numbers of cells row by row, all different.
+        how: Where their names say it, a sentence on that.
     """
 
     grid: tuple[int, int]
     cells: NDArray[np.int64]
+    how: str = ""
 
     @property
     def empty(self) -> tuple[int, ...]:
@@ -58,7 +61,9 @@ class Canvas:
         """A sentence on how many cells are empty."""
         H, W = self.grid
         empty = counted(len(self.empty), "cell is empty and counts in nothing", "cells are empty and count in nothing")
-        return f"{len(self.cells)} sensors lie on {H} x {W} cells; {empty if self.empty else 'no cell is empty'}"
+        return (
+            f"{len(self.cells)} sensors lie on {H} x {W} cells; {empty if self.empty else 'no cell is empty'}{self.how}"
+        )
 
 
 def named(label: object) -> str:
@@ -86,8 +91,18 @@ def canvas_of(card: ImportCard, folder: Path, count: int, names: Sequence[str] |
     if isinstance(card.nodes, int) or not card.nodes:
         if card.nodes and card.nodes != count:
             raise DataError(f"{where} has {count} sensors, but the card says nodes = {card.nodes}; correct it")
-        return Canvas(card.grid, np.arange(count))
+        return _by_names(card, count, names, where)
     return _from_file(folder / card.nodes, card, count, names)
+
+
+def _by_names(card: ImportCard, count: int, names: Sequence[str] | None, where: Path | str) -> Canvas:
+    """Sensors row by row, or where their names say, as columns of a table lie, if there are as many as cells."""
+    if card.nodes or names is None or count != math.prod(card.grid):
+        return Canvas(card.grid, np.arange(count))
+    one = {"channels": card.channels[:1], "layout": "TN"} | ({"columns": ""} if len(card.channels) > 1 else {})
+    order = order_of(names, count, card.model_copy(update=one), where)
+    how = f"; {order.note.replace('columns', 'sensors', 1)}" if "matched" in order.note else ""
+    return Canvas(card.grid, np.argsort(order.columns), how)
 
 
 def _from_file(path: Path, card: ImportCard, count: int, names: Sequence[str] | None) -> Canvas:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.catalog.import_card import ImportCard
+from bench.catalog.importing.csv_lines import open_text
+from bench.catalog.importing.time_text import is_time
 from bench.clock import MONTH, step_in_words
 from bench.errors import DataError
 from bench.plain_files import check_plain
@@ -17,32 +20,31 @@ from bench.types import MINUTES_PER_DAY
 
 PER_SECOND: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 LENGTHS: Final = {MONTH: (28 * MINUTES_PER_DAY, 31 * MINUTES_PER_DAY)}  # of steps that differ, in minutes
-DATE_AND_SLOT: Final = 10  # digits: YYYYMMDD, and the slot of the day from 01 on
+DATE_AND_SLOT: Final = re.compile(r"\d{10}")  # YYYYMMDD, and the slot of the day from 01 on
+SINCE_1970: Final = re.compile(r"1[0-8]\d{8}(\d{3}){0,3}")  # seconds until 2030, or thousandths of them and so on
 
 
 def stamps(raw: NDArray[Any], card: ImportCard, where: Path | str, name: str) -> NDArray[Any]:
     """Times ``[T]`` as texts or datetimes.
 
     Whole numbers are seconds since 1970, or thousandths, millionths or billionths of them: that of which the card's
-    interval is the commonest step. Texts of ten digits are a date and a slot of the day, which
+    interval is the commonest step, as texts too. Other texts of ten digits are a date and a slot of the day, which
     counts from 00, such as an hour, or from 01, as in TaxiBJ.
 
     Raises:
         DataError: If they are of no such form.
     """
     values = np.asarray(raw)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
     if values.ndim != 1:
         raise DataError(f"{where} has times '{name}' of shape {values.shape}; wanted one for each slot")
     if values.dtype.kind in "SO":
         values = np.array([text.decode() if isinstance(text, bytes) else str(text) for text in values.tolist()])
-    if values.dtype.kind == "T":
-        values = values.astype(np.str_)
+    if values.dtype.kind in "TU":
+        return _of_texts(values.astype(np.str_), card, where, name)
     if values.dtype.kind == "M":
         return values
-    if values.dtype.kind == "U":
-        dated = [len(text) == DATE_AND_SLOT and text.isdecimal() for text in values.tolist()]
-        of_days = card.interval <= MINUTES_PER_DAY
-        return _dates_and_slots(values, card, where, name) if of_days and dated and all(dated) else values
     if values.dtype.kind in "iuf":
         return _since_1970(values, card, where, name)
     raise DataError(f"{where} has times '{name}' of {values.dtype}; write them as datetimes or ISO texts")
@@ -58,22 +60,34 @@ def stamps_of_file(path: Path, card: ImportCard) -> NDArray[Any]:
         check_plain(path)
         if path.suffix.lower() == ".npy":
             return stamps(np.load(path, allow_pickle=False), card, path, path.name)
-        lines = [line.strip().strip('"').rstrip(",") for line in path.read_text(encoding="utf-8-sig").splitlines()]
+        with open_text(path) as (text, _):
+            lines = [line.strip().rstrip(",").strip('"') for line in text.read().splitlines()]
     except (OSError, ValueError, EOFError) as error:
         raise DataError(
             f"the file of times {path} cannot be read: {one_line(error)}; write a text with one time in each line, or "
             "an .npy of datetimes"
         ) from error
     lines = [line for line in lines if line]
-    if lines and not any(map(str.isdigit, lines[0])):
+    if lines and (not any(map(str.isdigit, lines[0])) or (is_time(lines[-1]) and not is_time(lines[0]))):
         del lines[0]
-    whole = bool(lines) and all(line.isdecimal() and len(line) != DATE_AND_SLOT for line in lines)
-    return stamps(np.array(lines, dtype=np.int64 if whole else np.str_), card, path, path.name)
+    if several := [line for line in lines if re.search(r"[,;\t]", line) and not card.time_format]:
+        raise DataError(f"the file of times {path} has '{several[0]}' in a line; write one time in each line")
+    return stamps(np.array(lines, dtype=np.str_), card, path, path.name)
 
 
 def looks_like_times(shape: tuple[int, ...], dtype: np.dtype[Any], slots: int) -> bool:
     """Whether an array beside another holds datetimes or texts, one for each slot."""
-    return shape == (slots,) and dtype.kind in "MSUOT"
+    return shape in ((slots,), (slots, 1)) and dtype.kind in "MSUOT"
+
+
+def _of_texts(texts: NDArray[np.str_], card: ImportCard, where: Path | str, name: str) -> NDArray[Any]:
+    """Texts of digits alone as times; others as they are."""
+    if len(texts) and not card.time_format:
+        if all(map(SINCE_1970.fullmatch, texts.tolist())):
+            return _since_1970(texts.astype(np.int64), card, where, name)
+        if card.interval <= MINUTES_PER_DAY and all(map(DATE_AND_SLOT.fullmatch, texts.tolist())):
+            return _dates_and_slots(texts, card, where, name)
+    return texts
 
 
 def _since_1970(numbers: NDArray[Any], card: ImportCard, where: Path | str, name: str) -> NDArray[Any]:

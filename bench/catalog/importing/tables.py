@@ -131,10 +131,11 @@ class FrameTable:
         index = self.frame.index
         counts = index.name is None and index.equals(pd.RangeIndex(len(index)))
         flat = self.frame if counts else self.frame.reset_index()
+        flat = flat.set_axis([_joined(name) for name in flat.columns], axis=1)
+        if not flat.columns.is_unique:
+            return flat  # and refused where the columns are looked at
         periods = [name for name, dtype in flat.dtypes.items() if isinstance(dtype, pd.PeriodDtype)]
-        begins = {name: flat[name].dt.to_timestamp() for name in periods}
-        names = [_joined(name) for name in flat.columns]
-        return flat.assign(**begins).set_axis(names, axis=1)
+        return flat.assign(**{str(name): flat[name].dt.to_timestamp() for name in periods})
 
     @property
     def columns(self) -> Sequence[str]:

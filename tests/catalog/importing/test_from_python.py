@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 import bench
 from bench.catalog.imported import read_imported
@@ -78,3 +79,26 @@ def test_a_frame_without_the_column_of_times_that_the_card_names_is_refused(tmp_
     card = {"name": "odd", "interval": 60, "grid": [1, 2], "time_columns": ["Zeit"]}
     with pytest.raises(BenchError, match="has no column 'Zeit' of times; its columns are index, r0c0, r0c1"):
         bench.import_data(wide(), card, tmp_path)
+
+
+MASKED = np.ma.MaskedArray(VALUES, mask=[[False, True], [False, False], [False, False]])
+
+
+@pytest.mark.parametrize("array", [MASKED, MASKED.astype(np.int16)], ids=["floats", "whole numbers"])
+def test_masked_values_are_missing(array: np.ma.MaskedArray[Any, Any], tmp_path: Path) -> None:
+    card = {"name": "odd", "interval": 60, "grid": [1, 2], "layout": "TN"}
+    with pytest.raises(BenchError, match="holds 1 NaN"):
+        bench.import_data({"speed": array}, card, tmp_path)
+    bench.import_data(array, card | {"missing": "nan"}, tmp_path, times=TIMES)
+    values = read_imported(tmp_path / "odd")[1].values.reshape(3, 2)
+    np.testing.assert_array_equal(values, [[1, np.nan], [3, 4], [5, 6]])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [xr.Variable(("time", "node"), VALUES), xr.DataTree.from_dict({"/obs": xr.Dataset()})],
+    ids=["variable", "tree"],
+)
+def test_what_is_labelled_and_is_no_array_is_refused(data: object, tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="is not read; give a path"):
+        bench.import_data(data, {"name": "odd", "interval": 60, "grid": [1, 2]}, tmp_path)
