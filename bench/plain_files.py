@@ -67,14 +67,14 @@ def read_plain(path: Path) -> bytes:
 
 
 def read_text(path: Path) -> str:
-    """A text that somebody wrote, in UTF-8.
+    """A text that somebody wrote, in UTF-8, with or without the mark that Windows puts before it.
 
     Raises:
         OSError: If it is no plain file, too large, or cannot be read.
         ValueError: If it is not UTF-8.
     """
     check_plain(path, MOST_TEXT)
-    return read_plain(path).decode("utf-8")
+    return read_plain(path).decode("utf-8-sig")
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -305,4 +305,6 @@ def card_from(keys: Mapping[str, Any], where: str) -> ImportCard:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         value = f", found {shown(first['input'])}" if key and first["type"] != "missing" else ""
-        raise ConfigError(f"{where} is wrong: {key} {first['msg']}{value}; correct it") from error
+        raise ConfigError(
+            f"{where} is wrong: {key} {first['msg'].removeprefix('Value error, ')}{value}; correct it"
+        ) from error

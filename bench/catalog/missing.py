@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from bench.catalog.import_card import ImportCard
 from bench.errors import DataError
 
-NAN: Final = frozenset(("nan", "na", "n/a", "#n/a", "<na>", "null", "none"))
-"""How NaN is spelt, in small letters."""
+NAN: Final = frozenset(("nan", "na", "n/a", "#n/a", "<na>", "null", "none", "-nan", "-nan(ind)", "1.#qnan", "-1.#ind"))
+"""How NaN is spelt, in small letters, by people and by C."""
 
 
 class MissingMarks:

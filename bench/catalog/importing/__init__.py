@@ -168,7 +168,13 @@ def _with_start(text: str, card: ImportCard, start: datetime | None, file: Path)
     try:
         dated = ImportCard.model_validate({**card.model_dump(), "start": start})
     except ValidationError as error:
-        raise DataError(f"{file} cannot be used: {error.errors()[0]['msg']}; correct the file or the card") from error
+        why = error.errors()[0]["msg"].removeprefix("Value error, ")
+        zone = (
+            f', or say time_zone = "UTC" if {card.time_zone} is no whole number of steps from it'
+            if card.time_zone
+            else ""
+        )
+        raise DataError(f"{file} cannot be used: {why}; correct the file or the card{zone}") from error
     return f"start = {start.isoformat()}  # from the column of times\n{text}", dated
 
 

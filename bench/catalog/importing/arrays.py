@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import permutations
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -207,8 +208,26 @@ def _other_shape(
     time = letters.index("T")
     text = ", ".join([*map(str, wanted[:time]), "T", *map(str, wanted[time:])])
     remedy = "correct the card or the file"
+    if fitting := _fitting_layouts(card, found):
+        named = " or ".join(f'layout = "{name}"' for name in fitting)
+        remedy += f", or say {named} in the card"
     if len(found) == len(letters) and "N" in letters:
         nodes, cells = found[letters.index("N")], math.prod(card.grid)
         if nodes < cells:
             remedy += f", or say nodes = {nodes} in the card to lay {nodes} sensors row by row and leave the rest empty"
     return f"{where} has shape {found} where {letters} wants ({text}); {remedy}"
+
+
+def _fitting_layouts(card: ImportCard, found: tuple[int, ...]) -> list[str]:
+    """The layouts in which an array has the shape that the card wants; none if there are many."""
+    orders = {"".join(order) for letters in ("THW", "TCHW", "TN", "TCN") for order in permutations(letters)}
+    nodes = card.nodes if isinstance(card.nodes, int) else 0
+    fitting = [
+        name
+        for name in sorted(orders)
+        if len(name) == len(found)
+        and ("C" in name or len(card.channels) == 1)
+        and found[: name.index("T")] + found[name.index("T") + 1 :]
+        == sizes(name.replace("T", ""), len(card.channels), card.grid, nodes)
+    ]
+    return fitting if len(fitting) < 4 else []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import numpy as np
 
 from bench.catalog.import_card import ImportCard
-from bench.catalog.importing.csv_header import NUMBER, Columns
+from bench.catalog.importing.csv_header import GROUPED, NUMBER, Columns
 from bench.catalog.importing.csv_lines import CsvLines, Line
 from bench.catalog.missing import NAN
 from bench.errors import DataError
@@ -176,9 +176,9 @@ class CsvCells:
         self._fail(f"{_shown(cell)} in line {line.number}, column '{name}'{times} {self._remedy(cell, decimal)}")
 
     def _remedy(self, cell: str, decimal: str) -> str:
+        if GROUPED.fullmatch(cell) or re.fullmatch(rf"{THOUSANDS}([.,]\d+)?", cell):
+            return "which is no number; write numbers without a sign between thousands, and 1.5 for one and a half"
         if re.search(r"\d[.,]\d", cell):
-            if re.fullmatch(rf"{THOUSANDS}([.,]\d+)?", cell):
-                return "which is no number; write numbers without a sign between thousands, and 1.5 for one and a half"
             if decimal == "." and "," in cell:
                 return "which has a decimal comma; separate cells with semicolons, or write a point"
             return "where other numbers have a comma; write all alike" if "." in cell else "which is no number"

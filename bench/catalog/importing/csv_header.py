@@ -15,8 +15,11 @@ from bench.catalog.missing import NAN
 from bench.errors import DataError
 from bench.plain_text import counted
 
-NUMBER: Final = r"[+-]?(\d+@?\d*|@\d+)([eE][+-]?\d+)?|[+-]?[Ii][Nn][Ff](inity)?"
+NUMBER: Final = r"[+-]?([0-9]+@?[0-9]*|@[0-9]+)([eE][+-]?[0-9]+)?|[+-]?[Ii][Nn][Ff](inity)?"
 """A number, where ``@`` is the sign in decimals."""
+
+GROUPED: Final = re.compile(r"[+-]?\d{1,3}(?:[\s'\u2019]\d{3})+(?:[.,]\d+)?")
+"""A number with blanks or apostrophes between its thousands."""
 
 TIMES: Final = ("time", "times", "timestamp", "datetime", "date_time", "date")
 NUMBERING: Final = ("", "index", "unnamed: 0")
@@ -125,6 +128,7 @@ def _typed(header: list[str], row: list[str], lines: CsvLines, card: ImportCard,
     stated = card.time_columns or (card.dims.time,) * bool(card.dims.time)
     times = _numbers_of(stated, header, key, path) or _times(header, row, kept, card, path)
     values = [n for n in kept if n not in times]
+    _check_parts_of_times(times, [header[n] for n in kept if header], path)
     line = lines.head[1 if header else 0].number
     _check_first_row(header, row, values, card, line, path)
     notes = []
@@ -158,6 +162,14 @@ def _times(header: list[str], row: list[str], kept: Sequence[int], card: ImportC
     return by_name[:1] or [n for n in kept if card.time_format and not _like_a_number(row[n])][:1]
 
 
+def _check_parts_of_times(times: Sequence[int], names: Sequence[str], path: Path) -> None:
+    parts = [name for name in names if name.lower() in ("year", "month", "day", "hour", "minute")]
+    if not times and len(parts) > 2:
+        raise DataError(
+            f"{path} has times in the columns {', '.join(parts)}; join them into one column, with times such as {LIKE}"
+        )
+
+
 def _check_first_row(
     header: list[str], row: list[str], values: Sequence[int], card: ImportCard, line: int, path: Path
 ) -> None:
@@ -168,7 +180,7 @@ def _check_first_row(
             "remove it"
         )
     for n in values:
-        if not (_is_number(row[n]) or row[n] in card.missing or _like_a_number(row[n])):
+        if not (_is_number(row[n]) or row[n] in card.missing or _like_a_number(row[n]) or GROUPED.fullmatch(row[n])):
             raise DataError(
                 f"{path} has '{row[n][:40]}' in line {line}, column {_named(n, header)}, which is neither a number nor "
                 f'a time such as {LIKE}; say in the card missing = ["{row[n][:40]}"] if that marks a missing value, '

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 
 from bench.catalog.import_card import ImportCard
 from bench.catalog.importing.column_names import order_of
+from bench.catalog.importing.csv_header import names_of
+from bench.catalog.importing.csv_lines import csv_lines
 from bench.errors import DataError
-from bench.plain_files import check_plain
 from bench.plain_text import counted, one_line
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 NAMES: Final = ("node", "node_id", "sensor", "sensor_id", "station", "station_id", "geo_id", "entity_id", "id")
 PLACES: Final = (("row", "column"), ("row_id", "column_id"))
+POLE: Final = 90
 COORDINATES: Final = (("latitude", "longitude"), ("lat", "lon"), ("lat", "lng"), ("y", "x"))
 
 
@@ -106,7 +108,7 @@ def _by_names(card: ImportCard, count: int, names: Sequence[str] | None, where: 
 
 
 def _from_file(path: Path, card: ImportCard, count: int, names: Sequence[str] | None) -> Canvas:
-    table = _table(path)
+    table = _table(path, card)
     listed = _names(table, card, path)
     order = _order(path, listed, count, names)
     for row, column in ((card.dims.row, card.dims.column), *PLACES):
@@ -125,18 +127,26 @@ def _from_file(path: Path, card: ImportCard, count: int, names: Sequence[str] | 
     return Canvas(card.grid, cells)
 
 
-def _table(path: Path) -> pd.DataFrame:
+def _table(path: Path, card: ImportCard) -> pd.DataFrame:
+    """What a file of sensors says, with names in small letters but for those that the card names."""
     import pandas as pd
 
+    stated = {*card.dims.model_dump().values()}
     try:
-        check_plain(path)
-        table = pd.read_csv(path, dtype=str, encoding="utf-8-sig", skipinitialspace=True)
-    except (OSError, ValueError) as error:
+        with csv_lines(path, lambda _: None) as (lines, _):
+            names = names_of(lines, path)
+            rows = [lines.cells(line) for line in lines.rows][1:]
+    except DataError as error:
         raise DataError(
             f"the file of sensors {path} cannot be read as CSV: {one_line(error)}; give each sensor a line with its "
             "name, row and column"
         ) from error
-    return table.rename(columns=lambda name: str(name).strip())
+    if odd := [row for row in rows if len(row) != len(names)]:
+        raise DataError(
+            f"{path} has {len(odd[0])} cells for '{odd[0][0]}' where the header has {len(names)}; correct it"
+        )
+    table = pd.DataFrame(rows, columns=[name if name in stated else name.lower() for name in names], dtype=str)
+    return table.loc[:, [bool(name) for name in names]]  # what has no name says nothing
 
 
 def _names(table: pd.DataFrame, card: ImportCard, path: Path) -> list[str]:
@@ -147,7 +157,7 @@ def _names(table: pd.DataFrame, card: ImportCard, path: Path) -> list[str]:
             f"{path} has the columns {', '.join(table.columns)} and none called 'node'; begin it with a header such as "
             "node,row,column or node,latitude,longitude"
         )
-    named = table[present[0]].fillna("").str.strip()
+    named = table[present[0]]
     if repeated := sorted({*named[named.duplicated()]}):
         raise DataError(f"{path} names the sensor '{repeated[0]}' twice; give each one line")
     return list(named)
@@ -199,15 +209,25 @@ def _coordinates(
     """North and east of the sensors that are used."""
     if "coordinates" in table.columns:
         pairs = [_point(text, path) for text in table["coordinates"].iloc[used]]
-        return np.array([pair[1] for pair in pairs]), np.array([pair[0] for pair in pairs])
-    lower = table.rename(columns=str.lower).iloc[used]
+        return _latitudes(np.array([pair[1] for pair in pairs]), path), np.array([pair[0] for pair in pairs])
+    lower = table.iloc[used]
     for north, east in COORDINATES:
         if {north, east} <= {*lower.columns}:
-            return _numbers(lower, north, path), _numbers(lower, east, path)
+            numbers = _numbers(lower, north, path)
+            return _latitudes(numbers, path) if north.startswith("lat") else numbers, _numbers(lower, east, path)
     raise DataError(
         f"{path} has the columns {', '.join(table.columns)}; wanted beside the names row and column, or latitude and "
         "longitude, or x and y"
     )
+
+
+def _latitudes(north: NDArray[np.float64], path: Path) -> NDArray[np.float64]:
+    if (wrong := north[np.abs(north) > POLE]).size:
+        raise DataError(
+            f"{path} has the latitude {wrong[0]:g}, which is none; latitude and longitude may stand for each other, so "
+            "correct their order, or call coordinates that are no degrees x and y"
+        )
+    return north
 
 
 def _point(text: Any, path: Path) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -45,8 +46,8 @@ class Clock:
         self._card, self._file, self._one_row_each = card, file, one_row_each
         self._rows = 0
         self._offset: str | None = None  # of all times so far, if they have one
-        yearly = card.interval > MINUTES_PER_DAY  # and so the hour of a change of the clock does not matter
-        self._zone = _Zone(card.time_zone, file, as_shown=yearly) if card.time_zone else None
+        dated = card.interval >= MINUTES_PER_DAY  # and so the hour of a change of the clock does not matter
+        self._zone = _Zone(card.time_zone, file, as_shown=dated) if card.time_zone else None
 
     def read(self, cells: pd.Series[Any] | NDArray[Any]) -> Times:
         """Local times ``[rows]``, or those of the card's ``time_zone``.
@@ -69,7 +70,7 @@ class Clock:
     def note(self) -> str:
         """A sentence on what was made of zones; empty if there were none."""
         if self._card.time_zone:
-            kind = "" if self._card.interval > MINUTES_PER_DAY else ", in standard time all year"
+            kind = "" if self._card.interval >= MINUTES_PER_DAY else ", in standard time all year"
             return f"times are those of {self._card.time_zone}{kind}"
         return f"times are taken as written, at {self._offset} from UTC" if self._offset else ""
 
@@ -179,8 +180,10 @@ class Clock:
         """Say what to do about a time that is not ISO."""
         text = str(texts.iloc[row])
         if match := NUMBERS_FIRST.match(text):
-            firsts, seconds = ({int(found[at]) for found in map(NUMBERS_FIRST.match, texts) if found} for at in (1, 3))
-            self._fail(texts, row, _which_first(match, max(firsts) > 12, max(seconds) > 12))
+            found = [
+                [int(number) for number in other.group(1, 3, 4)] for other in map(NUMBERS_FIRST.match, texts) if other
+            ]
+            self._fail(texts, row, _which_first(match, [max(numbers) for numbers in zip(*found, strict=True)]))
         if re.match(r"^1\d{9}(\d{3})?(\.\d*)?$", text):
             self._fail(texts, row, f"counts seconds since 1970; write it as {LIKE}")
         if re.match(r"^(19|20)\d{6}(\d{2}){0,3}$", text):
@@ -261,18 +264,33 @@ def _minutes(zone: str) -> int:
     return (-1 if zone[0] == "-" else 1) * (60 * int(digits[:2]) + int(digits[2:]))
 
 
-def _which_first(match: re.Match[str], day_first: bool, month_first: bool) -> str:
-    """What to do about 01/03/2024, whose first number is the day in some countries and the month in others."""
+def _which_first(match: re.Match[str], largest: Sequence[int]) -> str:
+    """What to do about 01/03/2024, whose first number is the day in some countries, the month in others, or the year.
+
+    ``largest`` are the largest of the first, second and third numbers of all times.
+    """
     first, sign, second, year, _, clock = match.groups(default="")
     time = {0: "", 1: " %H:%M", 2: " %H:%M:%S"}[min(2, clock.count(":"))] if clock else ""
     if re.search(r"[AaPp][Mm]", clock):
         time = time.replace("%H", "%I") + " %p"
-    of_year = "%Y" if len(year) == 4 else "%y"
-    forms = [f"{form}{sign}{of_year}{time}" for form in (f"%d{sign}%m", f"%m{sign}%d")]
-    if day_first != month_first:
-        form = forms[0] if day_first else forms[1]
-        return f'is not written as {LIKE}; say time_format = "{form}" in the card'
-    return (
-        f'may be day {first} of month {second} or the reverse; say time_format = "{forms[0]}" in the card if the day '
-        f'comes first, or "{forms[1]}", or write it as {LIKE}'
-    )
+    orders = [("the day", "%d%m%Y", 1), ("the month", "%m%d%Y", 0)]
+    if len(year) == 2:
+        orders = [(what, form.replace("Y", "y"), month) for what, form, month in orders]
+        orders += [("the year", "%y%m%d", 1)] if sign != "." and largest[2] <= 31 else []
+    forms = {
+        what: sign.join(re.findall("%.", form)) + time
+        for what, form, month in orders
+        if largest[month] <= 12 and all(n <= 31 for n, part in zip(largest, form[1::2], strict=True) if part == "d")
+    }
+    if len(forms) == 1:
+        return f'is not written as {LIKE}; say time_format = "{forms.popitem()[1]}" in the card'
+    if [*forms] == ["the day", "the month"]:
+        by_day, by_month = forms.values()
+        return (
+            f'may be day {first} of month {second} or the reverse; say time_format = "{by_day}" in the card if the day '
+            f'comes first, or "{by_month}", or write it as {LIKE}'
+        )
+    if not forms:
+        return f"is no day of the calendar in any order, or not alike in all rows; write it as {LIKE}"
+    ways = ", or ".join(f'"{form}" if {what} comes first' for what, form in forms.items())
+    return f"may be read in several ways; say time_format = {ways}, in the card, or write it as {LIKE}"
