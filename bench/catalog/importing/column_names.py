@@ -156,6 +156,13 @@ def _by_grid(names: Sequence[str], card: ImportCard, where: object) -> list[Plac
             continue
         if len(known) < len(names):
             _refuse_stranger(names, split, where)
+        signs = [match.string.count("-") for _, match in known]
+        if len({*signs}) > 1:
+            more, less = (names[signs.index(count)] for count in (max(signs), min(signs)))
+            raise DataError(
+                f"{where} has columns such as '{more}' beside '{less}', "
+                f"whose numbers may be negative; write them from 0 or 1 on, or {_otherwise()}"
+            )
         channels = _channels([label for label, _ in known], names, card, where)
         return _places([match.groupdict() for _, match in known], channels, names, card, where)
     return None
@@ -267,7 +274,8 @@ def _split(name: str, core: str, card: ImportCard) -> tuple[str, re.Match[str]] 
         if rest != text:
             text, label = rest, channel
             break
-    match = re.fullmatch(rf"(?P<lead>\D*?)[{BETWEEN}]*{core}[{BETWEEN}]*(?P<trail>\D*)", text)
+    lead, trail = (r".*?", r"(?:\D.*)?") if core in CORES[:2] else (r"\D*?", r"\D*")  # beside r3c7, digits are no place
+    match = re.fullmatch(rf"(?P<lead>{lead})[{BETWEEN}]*{core}[{BETWEEN}]*(?P<trail>{trail})", text)
     return (label or f"{match['lead']} {match['trail']}".strip(BETWEEN), match) if match else None
 
 

@@ -99,6 +99,8 @@ def labelled_source(
     names = _dimensions(first, _listed(whole[0].dims), card, where)
     letters = "".join(LETTERS[names[str(dim)]] for dim in first.dims)
     inverse = {part: dim for dim, part in names.items()}
+    for part in ("row", "column"):
+        _check_order(first, inverse.get(part, ""), where)
     nodes = first.sizes[inverse["node"]] if "node" in inverse else 0
     if "channel" in inverse:
         arrays = [_by_labels(array, inverse["channel"], card, where) for array in arrays]
@@ -167,6 +169,18 @@ def _dimensions(array: xr.DataArray, all_names: str, card: ImportCard, where: Pa
             "row and column, or time and node, and channel if there is one"
         )
     return parts
+
+
+def _check_order(array: xr.DataArray, dim: str, where: Path) -> None:
+    """Rows and columns that have numbers rise or fall with them."""
+    if dim not in array.coords or array[dim].dtype.kind not in "iuf":
+        return
+    steps = np.diff(array[dim].values.astype(np.float64))
+    if not ((steps > 0).all() or (steps < 0).all()):
+        raise DataError(
+            f"{where} has '{dim}' in no order, such as {array[dim].values[:5].tolist()}; sort it, as "
+            f"data.sortby('{dim}') of xarray does"
+        )
 
 
 def _by_labels(array: xr.DataArray, dim: str, card: ImportCard, where: Path) -> xr.DataArray:

@@ -62,10 +62,9 @@ class Canvas:
     def note(self) -> str:
         """A sentence on how many cells are empty."""
         H, W = self.grid
+        sensors = counted(len(self.cells), "sensor lies", "sensors lie")
         empty = counted(len(self.empty), "cell is empty and counts in nothing", "cells are empty and count in nothing")
-        return (
-            f"{len(self.cells)} sensors lie on {H} x {W} cells; {empty if self.empty else 'no cell is empty'}{self.how}"
-        )
+        return f"{sensors} on {H} x {W} cells; {empty if self.empty else 'no cell is empty'}{self.how}"
 
 
 def named(label: object) -> str:
