@@ -84,6 +84,12 @@ ZONE = r"^([+-][0-9]{2}:[0-9]{2}|[A-Za-z][A-Za-z0-9_+/-]*)?$"
 NAME = r"^[a-z][a-z0-9_]*$"
 MIDNIGHT = datetime.fromisoformat("2024-01-01")  # of a Monday
 LONG_STEPS: Final = {"week": WEEK, "month": MONTH}
+WORDS: Final = {  # of pydantic's types of errors, where it speaks of Python
+    "tuple_type": "should be a list in square brackets",
+    "too_long": "should have at most {max_length} parts",
+    "model_type": "should be a table of its own",
+    "int_from_float": "should be a whole number",
+}
 LAST_MOMENT: Final = moment_of("9999-12-31T23:59:59")
 
 
@@ -289,7 +295,8 @@ def read_card(path: Path) -> tuple[str, ImportCard]:
     except OSError as error:
         raise ConfigError(f"the card {path} cannot be read: {error.strerror or error}") from error
     except ValueError as error:  # not UTF-8, or not TOML
-        raise ConfigError(f"the card {path} is not TOML: {one_line(error)}; correct it") from error
+        remedy = "save it in UTF-8" if isinstance(error, UnicodeDecodeError) else "correct it"
+        raise ConfigError(f"the card {path} is not TOML: {one_line(error)}; {remedy}") from error
     return text, card_from(keys, f"the card {path}")
 
 
@@ -304,7 +311,7 @@ def card_from(keys: Mapping[str, Any], where: str) -> ImportCard:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
+        what = WORDS.get(first["type"], "").format(**first.get("ctx", {}))
+        what = what or first["msg"].removeprefix("Value error, ")
         value = f", found {shown(first['input'])}" if key and first["type"] != "missing" else ""
-        raise ConfigError(
-            f"{where} is wrong: {key} {first['msg'].removeprefix('Value error, ')}{value}; correct it"
-        ) from error
+        raise ConfigError(f"{where} is wrong: {key} {what}{value}; correct it") from error

@@ -10,7 +10,7 @@ from typing import Final
 
 from bench.catalog.import_card import ImportCard
 from bench.catalog.importing.csv_lines import SIGNS, CsvLines
-from bench.catalog.importing.time_text import LIKE, is_time
+from bench.catalog.importing.time_text import LIKE, SINCE_1970, is_time
 from bench.catalog.missing import NAN
 from bench.errors import DataError
 from bench.plain_text import counted
@@ -158,7 +158,8 @@ def _times(header: list[str], row: list[str], kept: Sequence[int], card: ImportC
             f"and skip_columns = [{second}] in the card"
         )
     nameless = [n for n in kept[:1] if header and not header[n] and DIGITS.fullmatch(row[n])]
-    by_name = [n for n in kept if header and header[n].lower() in TIMES] or nameless
+    since_1970 = [n for n in kept[:1] if header and not re.search(r"\d", header[n]) and SINCE_1970.fullmatch(row[n])]
+    by_name = [n for n in kept if header and header[n].lower() in TIMES] or nameless or since_1970
     return by_name[:1] or [n for n in kept if card.time_format and not _like_a_number(row[n])][:1]
 
 

@@ -22,6 +22,7 @@ LONGEST_LINE: Final = 2**26
 SIGNS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 GZIP: Final = b"\x1f\x8b"
+SHEETS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # begin .xlsx and .ods, which are archives, and .xls
 UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -101,6 +102,8 @@ def open_text(path: Path) -> Iterator[tuple[IO[str], Callable[[], int]]]:
         OSError: If it cannot be opened.
     """
     with open_plain(path) as file:
+        if file.peek(4)[:4] in SHEETS:
+            raise OSError("it is a spreadsheet, or another archive; save the sheet as CSV")
         packed = file.peek(2)[:2] == GZIP
         stream = io.BufferedReader(Unpacked(file)) if packed else file
         encoding = "utf-16" if stream.peek(2)[:2] in UTF16 else "utf-8-sig"

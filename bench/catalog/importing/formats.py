@@ -92,6 +92,11 @@ def _check_there(file: Path, suffix: str) -> None:
     if suffix == ZARR:
         if not file.is_dir():
             raise DataError(f"there is no Zarr folder {file}; give the path of what is to be imported")
+    elif suffix in PARQUET and file.is_dir():
+        raise DataError(
+            f"{file} is a folder of parts; write them into one file, as pandas.read_parquet(folder).to_parquet(file) "
+            "does"
+        )
     else:
         _check_plain(file)
 

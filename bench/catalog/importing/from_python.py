@@ -87,7 +87,7 @@ def _source(
         arrays: dict[str, Readable] = {str(name): Indexed(_unmasked(array)) for name, array in data.items()}
         return named_arrays(arrays, card, where, folder, on_progress, times=times)
     if times is not None:
-        raise DataError(f"{where} has its own times; leave times out")
+        raise DataError(f"{where} has its own times, or its card names a file of them as times; leave times out")
     package = type(data).__module__.split(".")[0]
     if package == "pandas" and hasattr(data, "columns"):
         table = FrameTable(data, where)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bench.catalog.import_card import ImportCard
 from bench.catalog.importing.csv_lines import open_text
-from bench.catalog.importing.time_text import is_time
+from bench.catalog.importing.time_text import SINCE_1970, is_time
 from bench.clock import MONTH, step_in_words
 from bench.errors import DataError
 from bench.plain_files import check_plain
@@ -21,7 +21,6 @@ from bench.types import MINUTES_PER_DAY
 PER_SECOND: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 LENGTHS: Final = {MONTH: (28 * MINUTES_PER_DAY, 31 * MINUTES_PER_DAY)}  # of steps that differ, in minutes
 DATE_AND_SLOT: Final = re.compile(r"\d{10}")  # YYYYMMDD, and the slot of the day from 01 on
-SINCE_1970: Final = re.compile(r"1[0-8]\d{8}(\d{3}){0,3}")  # seconds until 2030, or thousandths of them and so on
 
 
 def stamps(raw: NDArray[Any], card: ImportCard, where: Path | str, name: str) -> NDArray[Any]:

@@ -27,6 +27,7 @@ NUMBERS_FIRST: Final = re.compile(r"^(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})(?:
 NAMED_MONTH: Final = r"^\d{1,4}[-/. ][A-Za-z]{3,9}\b"
 ISO_WEEK: Final = re.compile(r"^\d{4}-?W\d{2}$")
 UTC: Final = ("Z", "UTC", "GMT", "+00:00", "+0000", "+00", "-00:00")
+SINCE_1970: Final = re.compile(r"1[0-8]\d{8}(\d{3}){0,3}")  # seconds until 2030, or thousandths of them and so on
 LIKE: Final = "2024-03-01T00:30"
 
 Times = NDArray[np.datetime64]
