@@ -201,6 +201,11 @@ def _by_number(names: Sequence[str], card: ImportCard, where: object) -> list[Pl
     return [(int(places[number - first][0]), int(places[number - first][1])) for _, number in known]
 
 
+def names_a_cell(name: str) -> bool:
+    """Whether a name is a row and a column beyond doubt, such as ``r3c7``."""
+    return any(re.fullmatch(core, name.strip().lower()) for core in CORES[:2])
+
+
 def _refuse_stranger(names: Sequence[str], split: Sequence[object], where: object) -> NoReturn:
     """Refuse a name that says nothing beside names that do."""
     stranger = names[split.index(None)]

@@ -186,7 +186,7 @@ def _check_order(array: xr.DataArray, dim: str, where: Path) -> None:
 def _by_labels(array: xr.DataArray, dim: str, card: ImportCard, where: Path) -> xr.DataArray:
     """An array whose channels have names, in the order of the card's."""
     labels = _labels(array, dim)
-    if labels is None or all(map(str.isdecimal, labels)):
+    if labels is None or len(labels) == 1 or all(map(str.isdecimal, labels)):
         return array
     if sorted(labels) != sorted(card.channels):
         raise DataError(

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.catalog.import_card import ImportCard
-from bench.catalog.importing.column_names import order_of
+from bench.catalog.import_card import IN_ORDER, ImportCard
+from bench.catalog.importing.column_names import names_a_cell, order_of
 from bench.catalog.importing.csv_header import names_of
 from bench.catalog.importing.csv_lines import csv_lines
 from bench.errors import DataError
@@ -99,6 +99,12 @@ def canvas_of(card: ImportCard, folder: Path, count: int, names: Sequence[str] |
 def _by_names(card: ImportCard, count: int, names: Sequence[str] | None, where: Path | str) -> Canvas:
     """Sensors row by row, or where their names say, as columns of a table lie, if there are as many as cells."""
     if card.nodes or names is None or count != math.prod(card.grid):
+        if names and not card.nodes and card.columns != IN_ORDER and all(map(names_a_cell, names)):
+            raise DataError(
+                f"{where} has {count} sensors for {math.prod(card.grid)} cells, whose names, such as '{names[0]}', are "
+                "rows and columns; give a file with node, row and column as nodes in the card, or say columns = "
+                '"in order"'
+            )
         return Canvas(card.grid, np.arange(count))
     one = {"channels": card.channels[:1], "layout": "TN"} | ({"columns": ""} if len(card.channels) > 1 else {})
     order = order_of(names, count, card.model_copy(update=one), where)
