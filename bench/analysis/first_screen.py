@@ -118,8 +118,9 @@ def _beside_others(compared: Differences) -> str:
         verdicts = ", ".join(f"{BESIDE[verdict]} {number}" for verdict, number in counts.items() if number)
         name, number = method_headers([best])[best].text, _number(cells[best], f"{reference} is")
         on = f"{header.text} ({cells[best].days} days of test windows)"
-        parts.append(f"{verdicts} of {len(cells)} on {on}, the best of which, {name}, has {number}")
-    return f"By mean absolute error {reference} is {'; '.join(parts)}." if parts else ""
+        apart = f"the error of the best of these, {name}, differs from its by {number}"
+        parts.append(f"{verdicts} of {len(cells)} on {on}; {apart}")
+    return f"By mean absolute error {reference} is {'. It is '.join(parts)}." if parts else ""
 
 
 def _seeds(group: Group) -> str:

@@ -45,10 +45,11 @@ def code_of(dataset: str, model: str, *sources: str) -> str:
 def codes_of(behind: Iterable[tuple[str, ...]], *, skip_unreadable: bool = False) -> dict[tuple[str, ...], str]:
     """``code_of`` of many data sets and models, each followed by its sources; each plug-in is looked at once.
 
-    With ``skip_unreadable``, those are left out of which a file cannot be read.
+    With ``skip_unreadable``, those are left out of which a plug-in's file cannot be read.
     """
     readers, codes = registry.dataset_names(), {}
     with _digester(ROOTS) as digest_of:
+        digest_of([])  # what all need must be readable in any case
         for names in behind:
             dataset, model, *sources = names
             try:

@@ -9,7 +9,7 @@ import ast
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -122,6 +122,12 @@ def file_at(path: Path, module: str, homes: Homes) -> File:
     except OSError as error:
         raise ConfigError(f"{path} cannot be read as Python: {error}") from error
     return _read(path, module, homes, (about.st_mtime_ns, about.st_size))
+
+
+@lru_cache(maxsize=1)
+def read_anew(_paths: tuple[str, ...]) -> None:
+    """Read files again once there are others than before: these are what an import may mean."""
+    _read.cache_clear()
 
 
 @cache

@@ -17,6 +17,7 @@ from functools import cache
 from importlib.util import cache_from_source
 from pathlib import Path
 
+from bench.catalog.code_files import read_anew
 from bench.catalog.own_files import OURS
 from bench.files import atomic_write
 
@@ -30,20 +31,23 @@ Looks = tuple[tuple[str, int, int], ...]
 def kept_digests(root: Path) -> Iterator[dict[str, str]]:
     """Digests by what they are of, for the files below ``root`` as they are now; what is added is kept, too.
 
-    Where a file cannot be read nothing is known or kept, and a folder that cannot be written to is no error.
+    Nothing is kept where a file cannot be read, or is edited meanwhile; a folder that cannot be written to is no error.
     """
     path = Path(cache_from_source(str(root / "bench" / "catalog" / "code.py"))).with_suffix(".digests")
     try:
-        state = _state_of(root, _looks(root))
+        state = _state_of(root, looks := _looks(root))
     except OSError:
         yield {}
         return
+    read_anew(tuple(path for path, _, _ in looks))
     digests = _read(path, state)
     known = len(digests)
     yield digests
     if len(digests) > known and not sys.dont_write_bytecode:
-        with suppress(OSError), atomic_write(path) as part:
-            part.write_text(json.dumps({"state": state, "digests": digests}), encoding="utf-8")
+        with suppress(OSError):
+            if _looks(root) == looks:
+                with atomic_write(path) as part:
+                    part.write_text(json.dumps({"state": state, "digests": digests}), encoding="utf-8")
 
 
 def _read(path: Path, state: str) -> dict[str, str]:

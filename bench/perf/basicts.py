@@ -60,24 +60,27 @@ class Setting:
 def main(
     basicts: Annotated[Path, typer.Option(help="A checkout of BasicTS.")],
     threads: Threads = None,
-    steps: Annotated[int, typer.Option(min=2, help="Of training in an epoch.")] = 20,
-    batch: Annotated[int, typer.Option(min=1, help="Windows per step.")] = 64,
+    windows: Annotated[int, typer.Option(min=128, help="Trained on in an epoch.")] = 1280,
+    batch: Annotated[
+        list[int] | None, typer.Option(min=1, max=64, help="Windows per step; 8 and 64 by default.")
+    ] = None,
     side: Annotated[list[int] | None, typer.Option(min=1, help="Of a square of nodes; 5 and 14 by default.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Epochs of both, after one that warms up.")] = 5,
     out: Out = None,
 ) -> None:
     """Print for each number of threads how many times as fast our trainer is."""
     theirs, rows = checkout("BasicTS", basicts, "src", "basicts"), []
-    for length, (name, metrics), count in product(side or (5, 14), METRICS.items(), threads or (1, 2)):
-        setting = Setting(steps=steps, batch=batch, grid=(length, length))
-        about: dict[str, Cell] = {"nodes": length**2, "their metrics": name, "threads": count}
+    cases = product(batch or (8, 64), side or (5, 14), METRICS.items(), threads or (1, 2))
+    for size, length, (name, metrics), count in cases:
+        setting = Setting(steps=windows // size, batch=size, grid=(length, length))
+        about: dict[str, Cell] = {"batch": size, "nodes": length**2, "their metrics": name, "threads": count}
         their_epochs, ours = compared(theirs, setting, metrics, count, rounds + 1)
         rows.append(row(about, their_epochs, ours, LEAST))
     title = (
-        f"STID in batches of {batch}: the time of an epoch in BasicTS ({theirs.commit or 'of no known commit'}) over "
+        f"STID: the time of an epoch of {windows} windows in BasicTS ({theirs.commit or 'of no known commit'}) over "
         f"that in our trainer, median of {rounds} pairs and the middle half of them."
     )
-    facts = {"commit": theirs.commit, "steps": steps, "batch": batch, "rounds": rounds}
+    facts = {"commit": theirs.commit, "windows": windows, "rounds": rounds}
     report(Measurement(name="basicts", title=title, rows=rows, facts=facts), out)
 
 

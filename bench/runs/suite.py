@@ -191,12 +191,14 @@ class Suite(BaseModel):
         return load_published(self.published) if self.published else None
 
     def check(self) -> None:
-        """Look at what loading does not: settings of task and variants, their models, and the published numbers.
+        """Look at what loading does not: settings of task and variants, models, and the published numbers.
 
         Raises:
             UnknownNameError, ConfigError: If one does not exist, or two variants are the same.
         """
         _ = self.published_table, self.switches
+        for name in () if self.variants else self.references:
+            registry.find("model", name)
         for profile, (number, variant) in product(PROFILES, enumerate(self.variants)):
             changed = variant.changes((), profile)
             twins = (v for v in self.variants[:number] if v.model == variant.model and v.weights == variant.weights)

@@ -98,11 +98,11 @@ def test_above_the_leaderboard_stand_the_verdicts_beside_all_others_and_the_best
         "bikenyc": "equivalent", "bikenyc2": "worse", "taxinyc": "open"
     }  # fmt: skip
     text = " ".join(first_screen(results_of(runs), "here").split())
-    days = f"({best['bikenyc'].days} days of test windows), the best of which, STID, has"
+    days = f"({best['bikenyc'].days} days of test windows); the error of the best of these, STID, differs from its by"
     first, second = signed(best["bikenyc"].percent), signed(best["bikenyc2"].percent)
     assert f"ST-VFM is better than 3, equivalent to 1 of 4 on BikeNYC {days} {first} % [" in text
-    assert f"] (equivalent); better than 3, worse than 1 of 4 on BikeNYC2 {days} {second} % [" in text
-    assert "] (ST-VFM is worse); better than 3, open beside 1 of 4 on TaxiNYC" in text
+    assert f"] (equivalent). It is better than 3, worse than 1 of 4 on BikeNYC2 {days} {second} % [" in text
+    assert "] (ST-VFM is worse). It is better than 3, open beside 1 of 4 on TaxiNYC" in text
 
 
 @pytest.mark.parametrize("profile", ["quick", "laptop"])

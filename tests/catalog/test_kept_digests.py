@@ -13,6 +13,7 @@ from projects import Project
 from bench.catalog import code, code_files, kept_digests, registry
 from bench.catalog.code import code_digest, code_of_scoring, codes_of
 from bench.catalog.own_files import listed, names_the_file
+from bench.errors import ConfigError
 
 BEHIND = [("bikedc", "stid"), ("taxibj", "stvfm", "bikedc"), ("citybus", "ridge")]
 OWN_MODEL = "from bench.types import TaskShape\n\nVALUE = 1\n\n\nclass Config: ...\n\n\nclass Model: ...\n"
@@ -99,9 +100,30 @@ def test_a_file_that_takes_the_place_of_another_is_seen(project: Project) -> Non
     )
     before = in_a_new_process()
     project.write("baselines/_later.py", "VALUE = 1\n")
-    code_files._read.cache_clear()
 
     assert in_a_new_process() == worked_out(project) != before
+
+
+def test_what_is_edited_while_a_digest_is_worked_out_is_not_kept(project: Project) -> None:
+    true, reader = worked_out(project), registry.find("model", "stid")
+    kept_file(project).unlink()
+    with code._digester(code.ROOTS) as digest_of:
+        project.edit("baselines/stid.py", "hidden + changed", "hidden - changed")
+        digest_of([_reader("bikedc"), reader])
+    project.edit("baselines/stid.py", "hidden - changed", "hidden + changed")
+
+    assert in_a_new_process() == true
+
+
+def test_what_all_need_must_be_readable_although_a_plug_in_need_not(project: Project) -> None:
+    project.write("baselines/stid.py", "def broken(:\n")
+    assert codes_of(BEHIND, skip_unreadable=True).keys() == {pair for pair in BEHIND if pair[1] != "stid"}
+    with pytest.raises(ConfigError, match=r"stid\.py cannot be read as Python"):
+        codes_of(BEHIND)
+    table = (project.root / kept_digests.EQUAL_CODE).read_text(encoding="utf-8")
+    project.write(str(kept_digests.EQUAL_CODE), f"<<<<<<< HEAD\n{table}")
+    with pytest.raises(ConfigError, match=r"equal_code\.toml cannot be read"):
+        codes_of(BEHIND, skip_unreadable=True)
 
 
 def test_files_that_are_declared_equal_are_seen(project: Project) -> None:

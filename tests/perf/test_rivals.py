@@ -145,12 +145,13 @@ def test_their_model_gets_the_same_in_both(tmp_path):
 def test_the_command_has_a_row_for_each_size_and_kind_of_metrics(tmp_path):
     app = typer.Typer()
     app.command()(basicts.main)
-    options = ["--steps", "4", "--batch", "16", "--side", "2", "--rounds", "1", "--threads", "1"]
+    options = ["--windows", "128", "--batch", "16", "--batch", "32", "--side", "2", "--rounds", "1", "--threads", "1"]
     result = CliRunner().invoke(app, ["--basicts", str(rivals.basicts(tmp_path)), *options, "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output
     assert "starting" not in result.output
-    rows = [line.split(" | ")[:3] for line in (tmp_path / "basicts.md").read_text().splitlines() if "| 4 |" in line]
-    assert rows == [["| 4", "MAE alone", "1"], ["| 4", "five, its default", "1"]]
+    rows = [line.split(" | ")[:4] for line in (tmp_path / "basicts.md").read_text().splitlines() if "| 4 |" in line]
+    metrics = ("MAE alone", "five, its default")
+    assert rows == [[f"| {batch}", "4", name, "1"] for batch in (16, 32) for name in metrics]
 
 
 def test_sides_that_do_not_do_the_same_have_no_ratio():

@@ -264,6 +264,7 @@ VARIANT = '[[variants]]\nname = "wide"\nmodel = "stid"\nsettings = { width = 64 
         ('name = "m"\n' + HEAD + 'models = []\nreferences = ["narrow"]\n' + VARIANT, "'narrow' is no variant"),
         ('name = "m"\n' + HEAD + 'models = ["stid"]\nreferences = ["unet"]\n', "'unet' is none of the models"),
         ('name = "m"\n' + HEAD + 'models = ["stid"]\nreferences = ["stid"]\n' + VARIANT, "'stid' is no variant"),
+        ('name = "m"\n' + HEAD + 'references = ["stfvm"]\n', "did you mean 'stvfm'"),
         ('name = "m"\n' + HEAD + "models = []\n" + VARIANT + VARIANT.replace('"wide"', '"broad"'), "are the same"),
         ('name = "m"\n' + HEAD + "models = []\n" + VARIANT.replace("width", "widht"), "did you mean 'width'"),
         ('name = "m"\n' + HEAD + "models = []\n" + VARIANT.replace("64", "'much'"), "model (wide).width: Input"),

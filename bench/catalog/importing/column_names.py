@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bench.catalog.import_card import IN_ORDER, ImportCard
 from bench.errors import DataError
+from bench.plain_text import counted
 
 BETWEEN: Final = " _.:/,-"  # what stands between the parts of a name
 CORES: Final = (  # row and column, as people write them
@@ -87,8 +88,8 @@ def _in_order(names: Sequence[str], width: int, card: ImportCard, where: object)
     flat = _flat(card).ravel()
     if width != len(flat):
         raise DataError(
-            f"{where} has {width} value columns where {card.layout} of {card.row_shape()} wants {len(flat)}; correct "
-            "grid, channels or layout in the card"
+            f"{where} has {counted(width, 'value column')} where {card.layout} of {card.row_shape()} wants "
+            f"{len(flat)}; correct grid, channels or layout in the card"
         )
     cells = _flat(card).shape[1]
     last = int(np.argmax(flat))
@@ -163,9 +164,20 @@ def _by_grid(names: Sequence[str], card: ImportCard, where: object) -> list[Plac
                 f"{where} has columns such as '{more}' beside '{less}', "
                 f"whose numbers may be negative; write them from 0 or 1 on, or {_otherwise()}"
             )
+        if below := next((name for name, (label, match) in zip(names, known, strict=True) if _below(label, match)), ""):
+            raise DataError(
+                f"{where} has columns such as '{below}', whose numbers may be negative; write them from 0 or 1 on, or "
+                f"{_otherwise()}"
+            )
         channels = _channels([label for label, _ in known], names, card, where)
         return _places([match.groupdict() for _, match in known], channels, names, card, where)
     return None
+
+
+def _below(label: str, match: re.Match[str]) -> bool:
+    """Whether a name may have a row below 0: a minus before the row, with no word and no minus between the numbers."""
+    row, column = (match.string[: match.start(part)].endswith("-") for part in ("row", "col"))
+    return match.string.startswith("-") or (row and not column and not label)
 
 
 def _by_number(names: Sequence[str], card: ImportCard, where: object) -> list[Place] | None:

@@ -104,7 +104,8 @@ def _fitting(header: list[str], row: list[str], lines: CsvLines, path: Path) -> 
         )
     more = len(row) - len(header)
     if more == 1:  # row names of R, or a separator behind each row
-        behind = not row[-1] and (_is_number(row[0]) or header[0].lower() in TIMES)
+        ended = all(not lines.cells(line)[-1] for line in lines.head[1:])
+        behind = ended and (len(lines.head) > 2 or _is_number(row[0]) or header[0].lower() in TIMES)
         return [*header, ""] if behind else ["", *header]
     if more == -1 and not header[-1]:
         return header[:-1]

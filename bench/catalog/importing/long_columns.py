@@ -73,7 +73,7 @@ def _column(names: Sequence[str], part: str, card: ImportCard) -> str:
     stated = getattr(card.dims, part) or (part == "time" and "".join(card.time_columns[:1]))
     if stated:
         return stated if stated in names else ""
-    return next((name for name in names if name.strip().lower() in USUAL[part]), "")
+    return next((name for name in names if name.strip().lower() in USUAL[part] and name not in card.channels), "")
 
 
 def _values(names: Sequence[str], taken: Sequence[str], card: ImportCard, where: Path) -> Sequence[str]:

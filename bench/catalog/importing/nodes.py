@@ -204,7 +204,7 @@ def _numbers(table: pd.DataFrame, name: str, path: Path) -> NDArray[np.float64]:
     numbers = pd.to_numeric(table[name], errors="coerce").to_numpy(np.float64)
     if not np.isfinite(numbers).all():
         line = int(np.flatnonzero(~np.isfinite(numbers))[0])
-        raise DataError(f"{path} has '{table[name].iloc[line]}' in column {name} of line {line + 2}; write a number")
+        raise DataError(f"{path} has '{table[name].iloc[line]}' in column {name} of row {line + 1}; write a number")
     return numbers
 
 

@@ -10,6 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from bench.catalog.import_card import ImportCard
 from bench.catalog.importing.csv_cells import CsvCells
 from bench.catalog.importing.csv_header import columns_named, names_of
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 LINES: Final = 2**16  # that are read at once
 LIBCITY: Final = (".grid", ".dyna")
+INDEX: Final = "index"  # as pandas calls one without a name
+NONE: Final = (None, None, None)
 UNREADABLE: Final = (OSError, ValueError)  # pyarrow's own errors are ValueErrors
 
 
@@ -65,7 +69,7 @@ class TextTable:
                 frame = cells.texts(block, lines, layout.times).set_axis([*texts], axis=1)
                 if values:
                     numbers = cells.numbers(block, lines, layout)
-                    frame = frame.assign(**dict(zip(values, numbers.to_numpy().T, strict=True)))
+                    frame[values] = numbers.to_numpy()
                 tell()
                 yield self._local(frame), read.pop() / size
         self.notes = cells.notes
@@ -93,14 +97,30 @@ class ParquetTable:
         with _told(self.where, "Parquet"):
             return pq.ParquetFile(self.where)
 
+    @cached_property
+    def _index(self) -> range | None:
+        """What pandas has for an index beside the columns, unless that counts the rows or is none of so many."""
+        with _told(self.where, "Parquet"):
+            indices = (self._file.schema_arrow.pandas_metadata or {}).get("index_columns", [])
+        for index in indices:
+            start, stop, step = (
+                (index.get(name) for name in ("start", "stop", "step")) if isinstance(index, dict) else NONE
+            )
+            if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int) and step:
+                steps = range(start, stop, step)
+                return steps if (start, step) != (0, 1) and len(steps) == self._file.metadata.num_rows else None
+        return None
+
     @property
     def columns(self) -> Sequence[str]:
-        return [str(name) for name in self._file.schema_arrow.names]
+        names = [str(name) for name in self._file.schema_arrow.names]
+        return names if self._index is None else [INDEX, *names]
 
     @property
     def dtypes(self) -> Sequence[Any]:
         """The type of each column, as pandas has it."""
-        return list(self._file.schema_arrow.empty_table().to_pandas(ignore_metadata=True).dtypes)
+        dtypes = list(self._file.schema_arrow.empty_table().to_pandas(ignore_metadata=True).dtypes)
+        return dtypes if self._index is None else [np.dtype(np.int64), *dtypes]
 
     def frames(self, columns: Sequence[str], texts: Sequence[str]) -> Generator[tuple[pd.DataFrame, float]]:  # noqa: ARG002
         """As ``Table`` says; what has a type keeps it.
@@ -110,9 +130,12 @@ class ParquetTable:
         """
         done, lines = 0, max(1, self._file.metadata.num_rows)
         with _told(self.where, "Parquet"):
-            for batch in self._file.iter_batches(batch_size=LINES, columns=[*columns]):
-                done += batch.num_rows
+            stored = [name for name in columns if self._index is None or name != INDEX]
+            for batch in self._file.iter_batches(batch_size=LINES, columns=stored):
                 frame = batch.to_pandas(ignore_metadata=True)
+                if self._index is not None:
+                    frame.insert(0, INDEX, np.array(self._index[done : done + batch.num_rows]))
+                done += batch.num_rows
                 yield frame[[*columns]], done / lines
 
 

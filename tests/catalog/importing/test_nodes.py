@@ -66,8 +66,8 @@ def test_an_array_without_names_takes_the_lines_in_order_or_by_number(tmp_path: 
     [
         ("node,row,column\na,0,9\n", "has column 9 where whole numbers from 0 to 6 are wanted"),
         ("node,row,column\na,0.5,1\n", "has row 0.5 where whole numbers"),
-        ("node,row,column\na,,1\n", "in column row of line 2; write a number"),
-        ("node,lat,lon\na,north,1\n", "has 'north' in column lat of line 2"),
+        ("node,row,column\na,,1\n", "in column row of row 1; write a number"),
+        ("node,lat,lon\na,north,1\n", "has 'north' in column lat of row 1"),
         ("node,row,column\na,0,1\na,0,2\n", "names the sensor 'a' twice"),
         ("node,altitude\na,4\n", "wanted beside the names row and column"),
         ('geo_id,type,coordinates\na,Polygon,"[[[1, 2]]]"\n', r"wanted a point such as \[-118"),
