@@ -198,7 +198,8 @@ class Suite(BaseModel):
         """
         _ = self.published_table, self.switches
         for name in () if self.variants else self.references:
-            registry.find("model", name)
+            if name not in (known := registry.model_names()):
+                raise UnknownNameError("model", name, known)
         for profile, (number, variant) in product(PROFILES, enumerate(self.variants)):
             changed = variant.changes((), profile)
             twins = (v for v in self.variants[:number] if v.model == variant.model and v.weights == variant.weights)

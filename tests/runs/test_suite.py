@@ -12,7 +12,7 @@ from planned_runs import failed
 
 from bench.analysis.grouping import grouped
 from bench.analysis.groups import Run
-from bench.catalog import registry
+from bench.catalog import own_files, registry
 from bench.errors import BenchError, ConfigError, UnknownNameError
 from bench.runs.plan import Selection, plan
 from bench.runs.profiles import PROFILES
@@ -283,6 +283,13 @@ def test_a_suite_that_makes_no_sense_is_one_sentence(tmp_path, text, message):
     with pytest.raises(BenchError, match=re.escape(message)) as caught:
         load_suites([str(path)])
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_of_ones_own_that_is_called_as_a_reference_stops_no_suite(tmp_path):
+    file = tmp_path / "stvfm.py"
+    file.write_text("class Config: ...\n\n\nclass Model: ...\n", encoding="utf-8")
+    with own_files.listed([own_files.names_the_file(str(file))]):
+        assert "short_term" in {suite.name for suite in load_suites()}
 
 
 def test_settings_of_the_task_hold_for_all_runs_of_a_suite_and_what_is_set_wins(catalog):
