@@ -165,29 +165,23 @@ def run(
     from bench.runs.suite import load_suites
     from bench.runs.tracebacks import Tracebacks
 
-    observers = [*observers, *([Tracebacks(Path(results))] if traceback else [])]
+    folder, report = Path(results), on_unreadable or refuse
+    observers = [*observers, *([Tracebacks(folder)] if traceback else [])]
     places = Places(jobs=number_of_jobs(jobs), device=device, threads=threads, runs_per_gpu=runs_per_gpu)
     asked = Asked(name=executor, places=places, options=executor_options or {})
     with with_files(models, datasets) as (model_names, dataset_names):
         selection = selected(model_names, variants, dataset_names, seeds, settings, profile, task, protocol)
-        (chosen,), catalog = load_suites([str(suite)]), _catalog(data_dir, Path(results), time_limit=time_limit)
+        (chosen,), catalog = load_suites([str(suite)]), _catalog(data_dir, folder, time_limit=time_limit)
         planned = plan_suite(
-            chosen,
-            selection,
-            catalog,
-            Path(results),
-            device=device,
-            tuned=tuned,
-            fetch=True,
-            on_unreadable=on_unreadable or refuse,
+            chosen, selection, catalog, folder, device=device, tuned=tuned, fetch=True, on_unreadable=report
         )
         saving = Saving(forecasts=save_forecasts, weights=save_weights)
-        for sentence in [] if force else unsaved(planned, Path(results), saving, before=True):
+        for sentence in [] if force else unsaved(planned, folder, saving, before=True):
             warnings.warn(sentence, stacklevel=2)
         execute(
             planned,
             catalog,
-            Path(results),
+            folder,
             executor=asked,
             force=force,
             compiled=compiled,

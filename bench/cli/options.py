@@ -8,7 +8,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from functools import partial, wraps
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
@@ -158,8 +158,16 @@ class PlanOptions:
         """Every run that is meant; ``left_out`` is given what cannot be read, and ``fetch`` is as in ``plan_suite``."""
         from bench.runs.session import plan_suite
 
-        planned = partial(plan_suite, suite, self.selection, catalog, self.results, fetch=fetch)
-        return planned(device=self.device, tuned=self.tuned, on_unreadable=left_out.setdefault)
+        return plan_suite(
+            suite,
+            self.selection,
+            catalog,
+            self.results,
+            device=self.device,
+            tuned=self.tuned,
+            fetch=fetch,
+            on_unreadable=left_out.setdefault,
+        )
 
 
 def with_options(
