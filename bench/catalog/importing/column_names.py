@@ -157,21 +157,23 @@ def _by_grid(names: Sequence[str], card: ImportCard, where: object) -> list[Plac
             continue
         if len(known) < len(names):
             _refuse_stranger(names, split, where)
-        signs = [match.string.count("-") for _, match in known]
-        if len({*signs}) > 1:
-            more, less = (names[signs.index(count)] for count in (max(signs), min(signs)))
+        if doubtful := _signed(names, known):
             raise DataError(
-                f"{where} has columns such as '{more}' beside '{less}', "
-                f"whose numbers may be negative; write them from 0 or 1 on, or {_otherwise()}"
-            )
-        if below := next((name for name, (label, match) in zip(names, known, strict=True) if _below(label, match)), ""):
-            raise DataError(
-                f"{where} has columns such as '{below}', whose numbers may be negative; write them from 0 or 1 on, or "
+                f"{where} has columns such as {doubtful}, whose numbers may be negative; write them from 0 or 1 on, or "
                 f"{_otherwise()}"
             )
         channels = _channels([label for label, _ in known], names, card, where)
         return _places([match.groupdict() for _, match in known], channels, names, card, where)
     return None
+
+
+def _signed(names: Sequence[str], known: Sequence[tuple[str, re.Match[str]]]) -> str:
+    """Names in which a minus may be a sign: not all have as many, or one stands where nothing is to be parted."""
+    counts = [match.string.count("-") for _, match in known]
+    if len({*counts}) > 1:
+        more, less = (names[counts.index(count)] for count in (max(counts), min(counts)))
+        return f"'{more}' beside '{less}'"
+    return next((f"'{name}'" for name, (label, match) in zip(names, known, strict=True) if _below(label, match)), "")
 
 
 def _below(label: str, match: re.Match[str]) -> bool:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 LINES: Final = 2**16  # that are read at once
 LIBCITY: Final = (".grid", ".dyna")
 INDEX: Final = "index"  # as pandas calls one without a name
-NONE: Final = (None, None, None)
 UNREADABLE: Final = (OSError, ValueError)  # pyarrow's own errors are ValueErrors
 
 
@@ -103,12 +102,13 @@ class ParquetTable:
         with _told(self.where, "Parquet"):
             indices = (self._file.schema_arrow.pandas_metadata or {}).get("index_columns", [])
         for index in indices:
-            start, stop, step = (
-                (index.get(name) for name in ("start", "stop", "step")) if isinstance(index, dict) else NONE
+            parts: list[Any] = (
+                [index.get(name) for name in ("start", "stop", "step")] if isinstance(index, dict) else []
             )
-            if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int) and step:
-                steps = range(start, stop, step)
-                return steps if (start, step) != (0, 1) and len(steps) == self._file.metadata.num_rows else None
+            if parts and all(isinstance(part, int) for part in parts) and parts[2]:
+                steps = range(*parts)
+                other = (steps.start, steps.step) != (0, 1) and len(steps) == self._file.metadata.num_rows
+                return steps if other else None
         return None
 
     @property
