@@ -272,36 +272,6 @@ def test_a_variant_stands_in_its_own_table_alone() -> None:
     assert [header.text for header in tables([asked], SHORT)[0].columns] == ["stvfm (model.control=identity)"]
 
 
-def leaders(**facts: Any) -> list[Any]:
-    maes = {"last_value": 3.0, "stid": 1.2, "unet": 1.004, "stresnet": 0.9}
-    made = [
-        record(model=name, mae=mae * (1 + seed / 1000), seed=seed, **facts)
-        for name, mae in maes.items()
-        for seed in range(3)
-    ]
-    return made + [variant(1 + seed / 1000, seed=seed, weights="pretrained", **facts) for seed in range(3)]
-
-
-def test_in_a_suite_of_models_all_rows_are_compared_with_the_one_that_it_names() -> None:
-    (compared,) = results_of(leaders(), suites=[SHORT]).differences(SHORT).values()
-    verdicts = {method.name: cell.verdict for (_, method), cell in compared.cells.items()}
-    assert verdicts == {"last_value": "better", "stid": "better", "unet": "equivalent", "stresnet": "worse"}
-    assert {cell.tested for cell in compared.cells.values()} == {4}
-    assert SHORT.plain
-    assert not SHORT.compares_variants
-
-
-@pytest.mark.parametrize("profile", ["quick", "laptop"])
-def test_a_suite_of_models_compares_nothing_in_a_profile_that_claims_nothing(profile: str) -> None:
-    assert results_of(leaders(profile=profile), suites=[SHORT]).differences(SHORT) == {}
-
-
-def test_without_the_model_that_it_names_a_suite_of_models_compares_nothing() -> None:
-    without = [run for run in leaders() if run.model != "stvfm"]
-    assert results_of(without, suites=[SHORT]).differences(SHORT) == {}
-    assert len(tables(without, SHORT)) == 1
-
-
 def test_a_stale_or_failed_run_is_not_compared() -> None:
     made = [run for run in controls("pretrained") if "identity" not in str(run.label)]
     made += [variant(1.2, "identity", seed=seed, code="0" * len(CODE)) for seed in range(3)]
