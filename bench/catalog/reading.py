@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 IN_ORDER, RAISED = 86, 87  # exit codes that no reader means
 VARIABLE: Final = "STBENCH_READS_APART"
 IMPORT_S: Final = 300.0  # for a file that defines a few functions
+PATIENCE_S: Final = 10.0  # after which a line says what is waited for
 
 Looks = tuple[tuple[Path, tuple[int, int]], ...]
 """Time of change and size of files."""
@@ -100,17 +102,48 @@ def _apart(words: Sequence[str], limit: float | None) -> int:
     with subprocess.Popen(  # noqa: S603
         [sys.executable, "-P", "-m", __name__, *words],
         env={**os.environ, "PYTHONPATH": path, VARIABLE: "1"},
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,  # nothing is written there; it ends with this process
         stdout=2,
         start_new_session=True,
     ) as process:
         try:
-            return process.wait(limit)
+            return _wait(process, limit, words)
         finally:  # on Ctrl-C, too
             process.kill()
             if hasattr(os, "killpg"):
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
+
+
+def _wait(process: subprocess.Popen[bytes], limit: float | None, words: Sequence[str]) -> int:
+    """Its exit code; an import that takes long is told in a line."""
+    if limit is None or len(words) > 1:
+        return process.wait(limit)
+    try:
+        return process.wait(min(limit, PATIENCE_S))
+    except subprocess.TimeoutExpired:
+        if limit <= PATIENCE_S:
+            raise
+    print(f"the import of the data set '{words[0]}' is waited for, {limit:g} s at most", file=sys.stderr)
+    return process.wait(limit - PATIENCE_S)
+
+
+def _end_with_caller() -> None:
+    """End this process, and what it has started, when the one that waits for it is gone, also by SIGKILL.
+
+    Standard input ends then. What the reader asks of it is empty from the beginning.
+    """
+    caller, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+
+    def watch() -> None:
+        os.read(caller, 1)
+        if hasattr(os, "killpg"):
+            os.killpg(os.getpgrp(), signal.SIGKILL)  # a group of its own: it is the leader of a session
+        os._exit(RAISED)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _ended(code: int, source: Path) -> str:
@@ -126,6 +159,7 @@ def main(words: Sequence[str]) -> None:
     from bench.catalog.data import Catalog
 
     name, *folders = words
+    _end_with_caller()
     try:
         with contextlib.suppress(Exception, SystemExit):
             registry.load("dataset", name)

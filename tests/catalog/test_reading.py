@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import multiprocessing
 import re
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from commands import stbench
+from kills import alive, gone, start
 
 import bench
 from bench.catalog import own_files, reading, registry
@@ -96,6 +99,31 @@ def test_a_file_whose_import_has_no_end_is_given_up(reader, monkeypatch: pytest.
     reader(GIVES, "import time\nwhile True: time.sleep(1)")
     with pytest.raises(ConfigError, match=r"'harbour' has not come to its end in 0\.5 s; mend .*harbour\.py$"):
         bench.load_dataset("harbour")
+
+
+def test_an_import_that_takes_long_is_told(reader, monkeypatch: pytest.MonkeyPatch, capfd) -> None:
+    monkeypatch.setattr(reading, "PATIENCE_S", 0.01)
+    reader(GIVES)
+    assert bench.load_dataset("harbour").values.shape == (96, 1, 1, 2)
+    assert "the import of the data set 'harbour' is waited for, 300 s at most\n" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(("place", "indent"), [("top", ""), ("body", "    ")])
+def test_what_reads_ends_when_its_command_is_killed(reader, tmp_path: Path, place: str, indent: str) -> None:
+    begun = tmp_path / "begun"
+    endless = f"open({str(begun)!r}, 'w').write(f'{{os.getpid()}}\\n')\n{indent}while True: os.sched_yield()"
+    reader(**{"body": GIVES, place: endless})
+    results = str(tmp_path / "results")
+    words = ["run", "--dataset", "harbour", "--model", "last_value", "--no-track", "--results", results]
+    with start([sys.executable, "-m", "bench", *words]) as command:
+        end = time.monotonic() + 60
+        while not (begun.exists() and begun.read_text(encoding="utf-8").endswith("\n")):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        reads = int(begun.read_text(encoding="utf-8"))
+        assert alive(reads)
+        command.kill()
+    assert gone([reads]) == []
 
 
 def test_a_reader_that_has_no_end_is_ended_after_the_time_limit_and_not_asked_again(reader, tmp_path: Path) -> None:
