@@ -1,8 +1,15 @@
-"""What the shell completes when Tab is pressed: names, but for those of variants, which have spaces."""
+"""What the shell completes when Tab is pressed: names."""
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
 from collections.abc import Iterable
+
+import typer
+
+from bench.errors import BenchError
 
 
 def models(incomplete: str) -> list[str]:
@@ -29,6 +36,32 @@ def suites(incomplete: str) -> list[str]:
     from bench.runs.suite import suite_names
 
     return _beginning(incomplete, suite_names())
+
+
+def variants(context: typer.Context, incomplete: str) -> list[str]:
+    """Variants that begin so, of the suite that is named before, else of all.
+
+    Bash takes what it is given as it is, so spaces are escaped for it: by quotes, or behind what was typed without them
+    by backslashes, since typer leaves out what does not begin with that.
+    """
+    from bench.runs.suite import load_suite
+
+    wanted = context.params.get("suite")
+    try:
+        names = [method.name for name in ([wanted] if wanted else suites("")) for method in load_suite(name).methods]
+    except BenchError:  # a command that names such a suite says what is wrong with it
+        return []
+    matching = _beginning(incomplete, names)
+    if not _unquoted_in_bash():
+        return matching
+    return [re.sub(r"([^\w,./-])", r"\\\1", name) if incomplete else shlex.quote(name) for name in matching]
+
+
+def _unquoted_in_bash() -> bool:
+    """Whether bash asks about a word that begins with no quote; other shells quote what they are given themselves."""
+    words = os.environ.get("COMP_WORDS", "").split("\n")  # as typer's function for bash joins them
+    place = int(os.environ.get("COMP_CWORD", "0"))
+    return "COMP_WORDS" in os.environ and not (words[place : place + 1] or [""])[0].startswith(("'", '"'))
 
 
 def tasks(incomplete: str) -> list[str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
-from bench.cli.complete import datasets, models, pretrained, profiles, suites, tasks
+from bench.cli.complete import datasets, models, pretrained, profiles, suites, tasks, variants
 from bench.cli.terminal import program
 from bench.errors import BenchError, ConfigError
 from bench.plain_text import counted
@@ -73,7 +73,8 @@ class PlanOptions:
         ),
     ] = None
     variant: Annotated[
-        list[str] | None, typer.Option("--variant", help="Only this variant of the suite; may be repeated.")
+        list[str] | None,
+        typer.Option("--variant", help="Only this variant of the suite; may be repeated.", autocompletion=variants),
     ] = None
     dataset: Annotated[
         list[str] | None,

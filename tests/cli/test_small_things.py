@@ -85,9 +85,36 @@ def test_the_shell_completes_names(words, last, known):
         ("data verif", "verify"),
     ],
 )
-def test_the_shell_completes_names_but_for_variants_wherever_a_command_takes_them(words, known):
+def test_the_shell_completes_names_wherever_a_command_takes_them(words, known):
     answer = CliRunner().invoke(app, env=on_tab(f"stbench {words}"), prog_name="stbench")
     assert answer.stdout.split() == [known], answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "known"),
+    [
+        ("pre", r"pre-trained,\ frozen"),
+        ("'pre", "pre-trained, frozen"),
+        ('"pre-trained, f', "pre-trained, frozen"),
+        ("window", "window_mean"),
+    ],
+)
+def test_names_of_variants_are_completed_with_the_quotes_that_bash_wants(typed, known):
+    words = ["stbench", "run", "--suite", "controls", "--variant", typed]  # bash joins them so
+    tab = {"_STBENCH_COMPLETE": "complete_bash", "COMP_WORDS": "\n".join(words), "COMP_CWORD": "5"}
+    assert CliRunner().invoke(app, env=tab, prog_name="stbench").stdout == f"{known}\n"
+
+
+def test_variants_are_those_of_the_suite_or_of_all_and_none_of_a_suite_that_is_none():
+    def known(*words):
+        tab = {"_STBENCH_COMPLETE": "complete_bash", "COMP_CWORD": str(len(words) + 1)}
+        typed = "\n".join(["stbench", *words, "no"])
+        return CliRunner().invoke(app, env={**tab, "COMP_WORDS": typed}, prog_name="stbench").output.splitlines()
+
+    of_one, of_all = known("run", "--suite", "controls", "--variant"), known("run", "--variant")
+    assert of_one == [r"no\ backbone"]
+    assert set(of_one) < set(of_all)
+    assert not any(known("run", "--suite", "contrls", "--variant"))
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
