@@ -15,7 +15,8 @@ from bench.cli.console import ConsoleObserver, print_line, warn_on
 from bench.cli.execution import ExecutionOptions
 from bench.cli.leaderboard import outcome_of
 from bench.cli.missing import missing
-from bench.cli.options import PlanOptions, typed, with_options
+from bench.cli.option_groups import with_options
+from bench.cli.options import PlanOptions, typed
 from bench.cli.plan import announce, expect, show_expected, show_left_out, show_plan
 from bench.cli.terminal import Console
 from bench.errors import BenchError

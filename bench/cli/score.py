@@ -11,7 +11,8 @@ import typer
 
 from bench.cli.complete import datasets, profiles, tasks
 from bench.cli.console import finished_line, print_line, warn_on
-from bench.cli.options import DataDir, ResultsDir, TrackingUri, open_catalog, tracking_store, with_options
+from bench.cli.option_groups import with_options
+from bench.cli.options import DataDir, ResultsDir, TrackingUri, open_catalog, tracking_store
 from bench.cli.terminal import Console
 from bench.errors import ConfigError
 

@@ -13,7 +13,8 @@ import typer
 
 from bench.cli.console import warn_on
 from bench.cli.execution import ExecutionOptions
-from bench.cli.options import PlanOptions, with_options
+from bench.cli.option_groups import with_options
+from bench.cli.options import PlanOptions
 from bench.cli.plan import show_left_out
 from bench.cli.terminal import Console
 from bench.cli.tune_screen import TuneScreen
