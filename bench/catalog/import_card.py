@@ -50,6 +50,7 @@ mean: a pattern of ``{row}`` and ``{col}``, or ``{cell}``, and ``{channel}``; ``
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 from collections.abc import Mapping
@@ -70,7 +71,7 @@ from pydantic import (
     model_validator,
 )
 
-from bench.catalog.import_layout import LONG, FileLayout, sizes
+from bench.catalog.import_layout import LONG, Dims, FileLayout, sizes
 from bench.clock import MONTH, WEEK, moment_of, step_in_words, times_from
 from bench.errors import ConfigError
 from bench.plain_files import parse_toml, read_text
@@ -88,7 +89,13 @@ WORDS: Final = {  # of pydantic's types of errors, where it speaks of Python
     "tuple_type": "should be a list in square brackets",
     "too_long": "should have at most {max_length} parts",
     "model_type": "should be a table of its own",
+    "too_short": "should have at least {min_length} part",
+    "string_too_short": "should have a name",
     "int_from_float": "should be a whole number",
+}
+KEY_WORDS: Final = {  # of patterns
+    "name": "should be small letters, digits and _, beginning with a letter",
+    "time_zone": 'should be a zone such as "Europe/Paris" or "+01:00"',
 }
 LAST_MOMENT: Final = moment_of("9999-12-31T23:59:59")
 
@@ -132,7 +139,7 @@ def _columns(value: object) -> object:
 
 def _interval(value: object) -> object:
     """Minutes, also of a week or a month."""
-    if isinstance(value, str) and value not in LONG_STEPS:
+    if isinstance(value, bool) or (isinstance(value, str) and value not in LONG_STEPS):
         raise ValueError('write minutes, such as 30, or "week" or "month"')
     return LONG_STEPS[value] if isinstance(value, str) else value
 
@@ -156,7 +163,7 @@ class ImportCard(FileLayout):
     interval: Annotated[PositiveInt, BeforeValidator(_interval), PlainSerializer(_interval_in_card)]
     grid: tuple[PositiveInt, PositiveInt]
     start: Annotated[NaiveDatetime, BeforeValidator(_no_number)] | None = None
-    channels: Annotated[tuple[str, ...], Field(min_length=1)] = ("value",)
+    channels: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)] = ("value",)
     use_channels: tuple[str, ...] = ()
     header: bool | None = None
     columns: Annotated[str | dict[str, tuple[int | str, ...]], BeforeValidator(_columns)] = ""
@@ -197,19 +204,25 @@ class ImportCard(FileLayout):
             raise ValueError(f"key = {list(self.keys)} names {len(self.keys)} for {len(self.channels)} channels")
         if "C" not in self.layout and len(self.channels) > 1 and len(self.keys) < 2 and self.layout != LONG:
             raise ValueError(f"layout {self.layout} has no C, but there are {len(self.channels)} channels")
-        cells = self.grid[0] * self.grid[1]
-        if isinstance(self.nodes, int) and self.nodes > cells:
-            raise ValueError(f"nodes = {self.nodes} are more than the {cells} cells of grid = {list(self.grid)}")
-        if self.empty_cells and max(self.empty_cells) >= cells:
-            raise ValueError(f"empty_cells names cell {max(self.empty_cells)}, but {cells} cells end at {cells - 1}")
         if not isinstance(self.unit, str) and len(self.unit) != len(self.channels):
             raise ValueError(f"unit = {list(self.unit)} names {len(self.unit)} for {len(self.channels)} channels")
         if strangers := {*self.use_channels} - {*self.channels}:
             raise ValueError(
                 f"use_channels names {min(strangers)!r}, which is none of channels = {list(self.channels)}"
             )
+        self._check_cells()
         self._check_places()
         return self
+
+    def _check_cells(self) -> None:
+        """Sensors and empty cells fit the grid."""
+        cells = self.grid[0] * self.grid[1]
+        if isinstance(self.nodes, int) and self.nodes > cells:
+            raise ValueError(f"nodes = {self.nodes} are more than the {cells} cells of grid = {list(self.grid)}")
+        if self.empty_cells and max(self.empty_cells) >= cells:
+            raise ValueError(f"empty_cells names cell {max(self.empty_cells)}, but {cells} cells end at {cells - 1}")
+        if len({*self.empty_cells}) == cells:
+            raise ValueError(f"empty_cells names all {cells} cells, so that nothing is left")
 
     def _check_places(self) -> None:
         """Places that ``columns`` gives one by one lie in the grid and have a channel of the card."""
@@ -311,7 +324,17 @@ def card_from(keys: Mapping[str, Any], where: str) -> ImportCard:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        what = WORDS.get(first["type"], "").format(**first.get("ctx", {}))
-        what = what or first["msg"].removeprefix("Value error, ")
+        words = KEY_WORDS.get(key, "") if first["type"] == "string_pattern_mismatch" else WORDS.get(first["type"], "")
+        what = words.format(**first.get("ctx", {})) or first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            what = _no_key(str(first["loc"][-1]), first["loc"][:-1])
         value = f", found {shown(first['input'])}" if key and first["type"] != "missing" else ""
-        raise ConfigError(f"{where} is wrong: {key} {what}{value}; correct it") from error
+        raise ConfigError(f"{where} is wrong: {' '.join(filter(None, (key, what)))}{value}; correct it") from error
+
+
+def _no_key(name: str, table: tuple[int | str, ...]) -> str:
+    """What is said of a key that a card does not have: the nearest that it has."""
+    known = Dims.model_fields if table == ("dims",) else ImportCard.model_fields
+    near = difflib.get_close_matches(name.lower(), known, n=1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    return f"is not permitted {'under [dims] of' if table else 'in'} a card{hint}"

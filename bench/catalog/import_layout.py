@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt
 
 LONG: Final = "long"
 FREE: Final = "TCHW"  # how an array lies once it is imported
@@ -35,6 +35,12 @@ def _known(layout: str) -> str:
     if layout == LONG or sorted(layout) in ([*"HTW"], [*"CHTW"], [*"NT"], [*"CNT"]):
         return layout
     raise ValueError("should be T, with H and W or N, and C if there is one, in any order, such as 'TCHW'; or 'long'")
+
+
+def _no_truth(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("write how many sensors there are, or the name of a file that says where they lie")
+    return value
 
 
 class Dims(BaseModel):
@@ -57,7 +63,7 @@ class FileLayout(BaseModel):
     layout: Annotated[str, AfterValidator(_known)] = FREE
     key: Place | tuple[Place, ...] = ""
     times: Place = ""
-    nodes: PositiveInt | Place = ""
+    nodes: Annotated[PositiveInt | Place, BeforeValidator(_no_truth)] = ""
     absent: Literal["error", "missing", "zero"] = "error"
     counts_from: Literal[0, 1] = 0
     empty_cells: tuple[Annotated[int, Field(ge=0)], ...] = ()

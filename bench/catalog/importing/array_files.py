@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from numpy.typing import NDArray
 
@@ -16,6 +16,7 @@ from bench.catalog.importing.stamps import looks_like_times, stamps, stamps_of_f
 from bench.catalog.importing.times import TimeAxis
 from bench.errors import ConfigError, DataError
 
+TIMES: Final = ("time", "times", "timestamp", "timestamps", "date", "dates", "datetime", "datetimes")
 Progress = Callable[[int, int], None]
 
 
@@ -128,7 +129,21 @@ def _times(
         raise DataError(
             f"{where} holds {' and '.join(candidates)}, which may be its times; name them as times in the card"
         )
-    return stamps(_whole(arrays[candidates[0]]), card, where, candidates[0]) if candidates else None
+    if not candidates:
+        _check_length(arrays, where, slots)
+        return None
+    return stamps(_whole(arrays[candidates[0]]), card, where, candidates[0])
+
+
+def _check_length(arrays: Mapping[str, Readable], where: Path, slots: int) -> None:
+    """Refuse times that are more or fewer than the slots."""
+    for name, array in arrays.items():
+        named = array.shape and name.rpartition("/")[2].lower() in TIMES
+        if named and looks_like_times(array.shape, array.dtype, array.shape[0]):
+            raise DataError(
+                f"{where} has {array.shape[0]} times '{name}' for {slots} slots; give each slot one, or rename what "
+                "are no times of slots"
+            )
 
 
 def _whole(array: Readable) -> NDArray[Any]:

@@ -207,6 +207,10 @@ def _other_shape(
 ) -> str:
     time = letters.index("T")
     text = ", ".join([*map(str, wanted[:time]), "T", *map(str, wanted[time:])])
+    if len(found) > time and not found[time]:
+        return (
+            f"{where} has shape {found} where {letters} wants ({text}), and so holds no slot; give a file with values"
+        )
     remedy = "correct the card or the file"
     if fitting := _fitting_layouts(card, found):
         named = " or ".join(f'layout = "{name}"' for name in fitting)

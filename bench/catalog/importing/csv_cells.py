@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import numpy as np
 
 from bench.catalog.import_card import ImportCard
-from bench.catalog.importing.csv_header import GROUPED, NUMBER, Columns
+from bench.catalog.importing.csv_header import GROUPED, NUMBER, Columns, more_than_a_number
 from bench.catalog.importing.csv_lines import CsvLines, Line
 from bench.catalog.missing import NAN
 from bench.errors import DataError
@@ -87,7 +87,7 @@ class CsvCells:
         try:
             try:
                 frame = self._read(block, lines, columns.cells, np.float64, decimal)
-            except ValueError:  # spaces behind a text that marks a missing value
+            except ValueError:  # spaces of any kind around numbers or marks
                 block = [_without_spaces(line, lines.separator) for line in block]
                 frame = self._read(block, lines, columns.cells, np.float64, decimal)
         except ValueError as error:  # pandas' own errors are ValueErrors
@@ -178,6 +178,8 @@ class CsvCells:
     def _remedy(self, cell: str, decimal: str) -> str:
         if GROUPED.fullmatch(cell) or re.fullmatch(rf"{THOUSANDS}([.,]\d+)?", cell):
             return "which is no number; write numbers without a sign between thousands, and 1.5 for one and a half"
+        if remedy := more_than_a_number(cell):
+            return remedy
         if re.search(r"\d[.,]\d", cell):
             if decimal == "." and "," in cell:
                 return "which has a decimal comma; separate cells with semicolons, or write a point"
@@ -200,7 +202,7 @@ class CsvCells:
 
 
 def _without_spaces(line: Line, separator: str) -> Line:
-    cells = [cell.strip(" ") for cell in line.text.split(separator)]
+    cells = [cell.strip() for cell in line.text.split(separator)]
     return Line(line.number, separator.join(cells), line.after_blank)
 
 

@@ -10,10 +10,11 @@ from typing import Final
 
 from bench.catalog.import_card import ImportCard
 from bench.catalog.importing.csv_lines import SIGNS, CsvLines
-from bench.catalog.importing.time_text import LIKE, SINCE_1970, is_time
+from bench.catalog.importing.time_forms import LIKE, SINCE_1970, is_time
 from bench.catalog.missing import NAN
 from bench.errors import DataError
 from bench.plain_text import counted
+from bench.types import MINUTES_PER_DAY
 
 NUMBER: Final = r"[+-]?([0-9]+@?[0-9]*|@[0-9]+)([eE][+-]?[0-9]+)?|[+-]?[Ii][Nn][Ff](inity)?"
 """A number, where ``@`` is the sign in decimals."""
@@ -25,6 +26,11 @@ TIMES: Final = ("time", "times", "timestamp", "datetime", "date_time", "date")
 NUMBERING: Final = ("", "index", "unnamed: 0")
 CLOCK: Final = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d*)?)?")
 DIGITS: Final = re.compile(r"(19|20)\d{6}(\d{2}){0,3}")  # of a date, and maybe of a time
+CLOCKS: Final = ("hour", "time", "time_of_day", "hour_of_day", "hr", "clock")
+DASHES: Final = re.compile(r"[-=+:| ]*")
+MEASURE: Final = re.compile(r"[^\w\s.,+#-]+\s*[+-]?\d[\d.,]*|[^\w\s.,+#-]*\s*[+-]?\d[\d.,]*\s*[^\d.,\s#][^\d]*", re.S)
+"""A number with something before or behind it: a unit, a currency, a sign of percent."""
+
 DAY: Final = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}")
 
 
@@ -41,6 +47,7 @@ class Columns:
         numbering: The number of a column that counts the rows, if there is one.
         empty: How many columns at the end are empty, since a separator ends each row.
         notes: What was decided, in sentences.
+        time_names: What the columns of times are called; empty without a header.
     """
 
     header: str
@@ -51,6 +58,7 @@ class Columns:
     numbering: int | None
     empty: int
     notes: list[str] = field(default_factory=list)
+    time_names: list[str] = field(default_factory=list)
 
 
 def columns_of(lines: CsvLines, card: ImportCard, path: Path) -> Columns:
@@ -131,6 +139,8 @@ def _typed(header: list[str], row: list[str], lines: CsvLines, card: ImportCard,
     values = [n for n in kept if n not in times]
     _check_parts_of_times(times, [header[n] for n in kept if header], path)
     line = lines.head[1 if header else 0].number
+    if header and not stated:
+        _check_clock_beside(times, values, header, row, card, path)
     _check_first_row(header, row, values, card, line, path)
     notes = []
     if len(times) == 2:
@@ -141,8 +151,10 @@ def _typed(header: list[str], row: list[str], lines: CsvLines, card: ImportCard,
         notes.append(f"column {_named(numbering, header)} counts the rows and is left out")
     if lines.separator != ",":
         notes.append(f"cells are separated by {SIGNS.get(lines.separator, repr(lines.separator))}")
-    names = [named[n] for n in values] if header else []
-    return Columns(lines.head[0].text if header else "", len(row), names, times, values, numbering, empty, notes)
+    names, time_names = ([named[n] for n in columns] if header else [] for columns in (values, times))
+    return Columns(
+        lines.head[0].text if header else "", len(row), names, times, values, numbering, empty, notes, time_names
+    )
 
 
 def _times(header: list[str], row: list[str], kept: Sequence[int], card: ImportCard, path: Path) -> list[int]:
@@ -154,6 +166,8 @@ def _times(header: list[str], row: list[str], kept: Sequence[int], card: ImportC
         return [columns[0], beside] if with_clock else columns
     if len(columns) > 1:
         first, second = (_named(n, header) for n in columns[:2])
+        if not header:
+            raise DataError(f"{path} has times in the columns {first} and {second}; remove one, or write a header")
         raise DataError(
             f"{path} has times in the columns {first} and {second}; say which count, such as time_columns = [{first}], "
             f"and skip_columns = [{second}] in the card"
@@ -172,22 +186,58 @@ def _check_parts_of_times(times: Sequence[int], names: Sequence[str], path: Path
         )
 
 
+def _check_clock_beside(
+    times: Sequence[int], values: Sequence[int], header: list[str], row: list[str], card: ImportCard, path: Path
+) -> None:
+    """Refuse dates alone, where a step is shorter than a day and another column may have the time of day."""
+    clocks = [n for n in values if header[n].lower() in CLOCKS and header[n] not in card.channels]
+    if len(times) == 1 and clocks and card.interval < MINUTES_PER_DAY and DAY.fullmatch(row[times[0]]):
+        date, clock = _named(times[0], header), _named(clocks[0], header)
+        raise DataError(
+            f"{path} has dates in the column {date}, and may have the times of day in {clock}; say time_columns = "
+            f"[{date}, {clock}] in the card, or skip_columns = [{clock}] if it does not count"
+        )
+
+
 def _check_first_row(
     header: list[str], row: list[str], values: Sequence[int], card: ImportCard, line: int, path: Path
 ) -> None:
     """Refuse a second header, and a column of texts; other wrong cells are told where they are read."""
-    if header and values and not any(re.search(r"\d", row[n]) or _is_number(row[n]) for n in values):
+    if all(map(DASHES.fullmatch, row)) and any(row):
+        raise DataError(f"{path} has dashes alone in line {line}; remove that line")
+    filled = [row[n] for n in values if row[n]]
+    numbers = [cell for cell in filled if _may_be_number(cell) or cell in card.missing]
+    named = len(filled) > 1 and not numbers and not any(map(is_time, row))
+    if header and values and (named or not any(re.search(r"\d", row[n]) or _is_number(row[n]) for n in values)):
         raise DataError(
             f"{path} holds no number in line {line}, '{_short(row)}'; if that is a second line of names or units, "
-            "remove it"
+            "remove it, or join two lines of names into one"
         )
     for n in values:
-        if not (_is_number(row[n]) or row[n] in card.missing or _like_a_number(row[n]) or GROUPED.fullmatch(row[n])):
+        if remedy := more_than_a_number(row[n]):
+            raise DataError(f"{path} has '{row[n][:40]}' in line {line}, column {_named(n, header)}, {remedy}")
+        if not (row[n] in card.missing or _may_be_number(row[n])):
+            skipped = f"skip_columns = [{_named(n, header)}]" if header and header[n] else "remove the column"
             raise DataError(
                 f"{path} has '{row[n][:40]}' in line {line}, column {_named(n, header)}, which is neither a number nor "
                 f'a time such as {LIKE}; say in the card missing = ["{row[n][:40]}"] if that marks a missing value, '
-                f"skip_columns = [{_named(n, header)}] if the column does not count, or time_format if it is a time"
+                f"{skipped} if it does not count, or time_format if it is a time"
             )
+
+
+def more_than_a_number(cell: str) -> str:
+    """What to do about a number with a sign or a unit, such as ``3 km`` or ``< 0.5``; empty if a cell is none."""
+    if "\N{MINUS SIGN}" in cell and _is_number(cell.replace("\N{MINUS SIGN}", "-")):
+        return "whose minus is a sign of its own; write it as -"
+    if len(cell) > 1 and cell[0] == cell[-1] == "'":
+        return "which stands in single quotes; use double ones, or none"
+    if MEASURE.fullmatch(cell):
+        return "which is more than a number; write the number alone, and its unit as unit in the card"
+    return ""
+
+
+def _may_be_number(cell: str) -> bool:
+    return bool(_is_number(cell) or _like_a_number(cell) or GROUPED.fullmatch(cell) or more_than_a_number(cell))
 
 
 def _numbers_of(wanted: Sequence[str], header: list[str], key: str, path: Path) -> list[int]:

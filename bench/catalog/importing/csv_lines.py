@@ -23,6 +23,7 @@ SIGNS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " "
 CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 GZIP: Final = b"\x1f\x8b"
 SHEETS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # begin .xlsx and .ods, which are archives, and .xls
+UNSEEN: Final = "\u200b\u200c\u200d\u2060\ufeff"  # spaces of no width
 UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -62,8 +63,9 @@ class CsvLines:
         self.rows: Iterator[Line] = chain(self.head, map(as_cells, lines))
 
     def cells(self, line: Line) -> list[str]:
-        """The cells of a line, without quotes and outer spaces."""
-        return [cell.strip() for cell in next(csv.reader([line.text], delimiter=self.separator, skipinitialspace=True))]
+        """The cells of a line, without quotes, outer spaces and signs that nobody sees."""
+        cells = next(csv.reader([line.text], delimiter=self.separator, skipinitialspace=True))
+        return [cell.strip().strip(UNSEEN) for cell in cells]
 
     def width(self, text: str) -> int:
         """How many cells a line has."""
@@ -117,7 +119,9 @@ def _lines(text: IO[str], path: Path) -> Generator[Line]:
     while physical := text.readline(LONGEST_LINE):
         number += 1
         if CONTROL.search(physical) or len(physical) == LONGEST_LINE:
-            raise DataError(f"{path} is no text: line {number} holds control signs or never ends; write it as CSV")
+            raise DataError(
+                f"{path} is no text: line {number} holds control signs or never ends; save it as 'CSV UTF-8'"
+            )
         begun, first = begun + physical, first or number
         if begun.count('"') % 2:
             if number - first > HEAD:

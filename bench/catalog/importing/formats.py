@@ -33,6 +33,8 @@ ZARR: Final = ".zarr"
 READ: Final = (*NUMPY, *TEXTS, *(f"{suffix}.gz" for suffix in TEXTS), *PARQUET, *HDF5, *NETCDF, ZARR, *LIBCITY)
 ADVICE: Final = {
     ".geo": "give the .grid or .dyna file, and name the .geo as nodes in the card",
+    **dict.fromkeys((".json", ".rel", ".ext"), "give the .grid or .dyna file if it is of LibCity, else convert it"),
+    **dict.fromkeys((".od", ".gridod"), "it has flows between two places; write a .grid or .dyna of those of each"),
     ".pkl": "it could run code; write the array with numpy.savez",
     ".pickle": "it could run code; write the array with numpy.savez",
     ".mat": "write the array with numpy.savez(file, **scipy.io.loadmat(mat))",
@@ -90,6 +92,8 @@ def _check_there(file: Path, suffix: str) -> None:
         advice = ADVICE.get(suffix, "convert it, or rename it if it is one of these")
         raise DataError(f"{kind} is not read; {', '.join(READ[:-1])} and {READ[-1]} are: {advice}")
     if suffix == ZARR:
+        if file.is_file():
+            raise DataError(f"{file} is a file, and a Zarr store is a folder; unpack it if it is an archive")
         if not file.is_dir():
             raise DataError(f"there is no Zarr folder {file}; give the path of what is to be imported")
     elif suffix in PARQUET and file.is_dir():

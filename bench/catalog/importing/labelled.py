@@ -17,6 +17,7 @@ from bench.catalog.importing.array_files import named_arrays, source
 from bench.catalog.importing.arrays import ArraySource, Indexed, Reported, checked
 from bench.catalog.importing.nodes import named
 from bench.catalog.importing.stamps import looks_like_times, stamps, stamps_of_file
+from bench.catalog.importing.valid_values import valid_values
 from bench.clock import MONTH
 from bench.errors import DataError, is_installed, require
 from bench.plain_text import one_line
@@ -33,6 +34,7 @@ USUAL: Final = {
     "channel": ("channel", "variable", "band", "feature"),
 }
 UNREADABLE: Final = (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError, ImportError)
+OFFSET: Final = re.compile(r"(?<=[\d:.])[+-]\d{1,2}:\d{2}$|\s[+-]\d{1,2}(:?\d{2})?$")  # behind a time of day
 Progress = Callable[[int, int], None]
 
 
@@ -52,7 +54,7 @@ def netcdf_source(path: Path, card: ImportCard, folder: Path, on_progress: Progr
         data = xr.open_dataset(path, cache=False, decode_timedelta=False)
         if not data.data_vars and (groups := _groups(path)):
             raise _in_groups(path, groups)
-    return labelled_source(data, card, path, folder, on_progress)
+    return labelled_source(data, card, path, folder, on_progress, default_fills=True)
 
 
 def zarr_source(path: Path, card: ImportCard, folder: Path, on_progress: Progress) -> ArraySource:
@@ -81,9 +83,17 @@ def zarr_source(path: Path, card: ImportCard, folder: Path, on_progress: Progres
 
 
 def labelled_source(
-    data: xr.Dataset | xr.DataArray, card: ImportCard, where: Path, folder: Path, on_progress: Progress
+    data: xr.Dataset | xr.DataArray,
+    card: ImportCard,
+    where: Path,
+    folder: Path,
+    on_progress: Progress,
+    *,
+    default_fills: bool = False,
 ) -> ArraySource:
     """What a card means in a Dataset, or a DataArray.
+
+    ``default_fills`` is whether what was never written holds a fill value by default, as in NetCDF.
 
     Raises:
         DataError: If dimensions or variables are not what the card says.
@@ -105,7 +115,12 @@ def labelled_source(
     if "channel" in inverse:
         arrays = [_by_labels(array, inverse["channel"], card, where) for array in arrays]
         first = arrays[0]
-    readable = [Reported(Indexed(array), partial(_told, where, "an array")) for array in arrays]
+    readable = [
+        valid_values(
+            Reported(Indexed(array), partial(_told, where, "an array")), held, where, default_fills=default_fills
+        )
+        for array, held in zip(arrays, whole, strict=True)
+    ]
     letters = checked(readable, letters, card, where, nodes=nodes)
     return source(
         readable,
@@ -125,6 +140,8 @@ def _variables(data: xr.Dataset | xr.DataArray, card: ImportCard, where: Path) -
     if isinstance(data, xr.DataArray):
         return [data]
     held = [str(name) for name in data.data_vars]
+    if not held:
+        raise DataError(f"{where} holds no variable; give a file with values")
     if lost := [key for key in card.keys if key not in held]:
         raise DataError(f"{where} holds {_listed(held)} where '{lost[0]}' is wanted; correct key in the card")
     if not card.keys:
@@ -184,9 +201,12 @@ def _check_order(array: xr.DataArray, dim: str, where: Path) -> None:
 
 
 def _by_labels(array: xr.DataArray, dim: str, card: ImportCard, where: Path) -> xr.DataArray:
-    """An array whose channels have names, in the order of the card's."""
+    """An array whose channels have names, in the order of the card's; names that count them from 0 or 1 say nothing."""
     labels = _labels(array, dim)
-    if labels is None or len(labels) == 1 or all(map(str.isdecimal, labels)):
+    if labels is None or len(labels) == 1:
+        return array
+    numbered = [[str(number) for number in range(first, first + len(labels))] for first in (0, 1)]
+    if labels in numbered and {*labels} != {*card.channels}:
         return array
     if sorted(labels) != sorted(card.channels):
         raise DataError(
@@ -212,6 +232,8 @@ def _times(
     slots = array.sizes[dim]
     along = [name for name, other in beside.items() if name != dim and other.dims == (dim,)]
     timed = [str(name) for name in along if looks_like_times(beside[name].shape, beside[name].dtype, slots)]
+    for name in (dim, *timed):
+        _check_units(beside, name, where)
     if card.times:
         return stamps(beside[card.times].values, card, where, card.times)
     if dim in array.coords and (times := _index(array[dim].to_index(), dim, card, where)) is not None:
@@ -219,6 +241,22 @@ def _times(
     if len(timed) > 1:
         raise DataError(f"{where} holds {' and '.join(timed)}, which may be its times; name them as times in the card")
     return stamps(beside[timed[0]].values, card, where, timed[0]) if timed else None
+
+
+def _check_units(beside: Any, name: str, where: Path) -> None:
+    """Refuse times that were not understood, or that are so far from UTC."""
+    if name not in beside:
+        return
+    if "since" in str(units := beside[name].attrs.get("units", "")).lower():
+        raise DataError(
+            f"{where} has times in '{units}', which are none; write them as 'hours since 2024-03-01 00:00' is written"
+        )
+    offset = OFFSET.search(units := str(beside[name].encoding.get("units", "")))
+    if offset and int(re.sub(r"\D", "", offset[0])):
+        raise DataError(
+            f"{where} has times in '{units}', at {offset[0].strip()} from UTC, and local times are wanted; write them "
+            "since a local time without an offset"
+        )
 
 
 def _index(times: Any, dim: str, card: ImportCard, where: Path) -> Any:

@@ -24,6 +24,7 @@ from bench.catalog.import_card import ImportCard
 from bench.catalog.importing.array_files import imported_card
 from bench.catalog.importing.long_columns import columns_of
 from bench.catalog.importing.nodes import Canvas, canvas_of, named
+from bench.catalog.importing.time_forms import says_utc
 from bench.catalog.importing.times import TimeAxis
 from bench.errors import DataError
 from bench.mapped import pieces
@@ -78,7 +79,8 @@ class LongTable:
                 f"'{self.asked.times}'; correct times in the card, or leave it out"
             )
         self.card = imported_card(self.asked, self.asked.empty_cells)
-        self._axis = TimeAxis(self.asked, self.table.where, one_row_each=False)
+        utc = says_utc([self.columns.time])
+        self._axis = TimeAxis(self.asked, self.table.where, one_row_each=False, utc=utc)
         self._absent = 0
 
     @property

@@ -136,6 +136,10 @@ def _table(path: Path, card: ImportCard) -> pd.DataFrame:
     """What a file of sensors says, with names in small letters but for those that the card names."""
     import pandas as pd
 
+    if not path.exists():
+        raise DataError(
+            f"there is no file {path} of sensors, which the card names as nodes; put it there, or correct it"
+        )
     stated = {*card.dims.model_dump().values()}
     try:
         with csv_lines(path, lambda _: None) as (lines, _):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bench.catalog.import_card import ImportCard
 from bench.catalog.importing.csv_lines import open_text
-from bench.catalog.importing.time_text import SINCE_1970, is_time
+from bench.catalog.importing.time_forms import SINCE_1970, is_time
 from bench.clock import MONTH, step_in_words
 from bench.errors import DataError
 from bench.plain_files import check_plain

@@ -15,7 +15,7 @@ import numpy as np
 from bench.catalog.import_card import ImportCard
 from bench.catalog.importing.csv_cells import CsvCells
 from bench.catalog.importing.csv_header import columns_named, names_of
-from bench.catalog.importing.csv_lines import csv_lines
+from bench.catalog.importing.csv_lines import CsvLines, Line, csv_lines
 from bench.catalog.importing.nodes import named
 from bench.errors import DataError, require
 from bench.plain_text import one_line
@@ -65,6 +65,7 @@ class TextTable:
             layout = columns_named(self.columns, values, texts, lines)
             rows = cells.rows(lines, layout)
             while block := list(islice(rows, LINES)):
+                self._check_states(block, lines, cells)
                 frame = cells.texts(block, lines, layout.times).set_axis([*texts], axis=1)
                 if values:
                     numbers = cells.numbers(block, lines, layout)
@@ -72,6 +73,17 @@ class TextTable:
                 tell()
                 yield self._local(frame), read.pop() / size
         self.notes = cells.notes
+
+    def _check_states(self, block: Sequence[Line], lines: CsvLines, cells: CsvCells) -> None:
+        """LibCity's lines are states of cells, or steps of trajectories, which are no values."""
+        if self.where.suffix.lower() not in LIBCITY or "type" not in self.columns:
+            return
+        kinds = cells.texts(block, lines, [self.columns.index("type")])
+        if others := sorted({*kinds.to_numpy().flat} - {"state", ""}):
+            raise DataError(
+                f"{self.where} has lines of type '{others[0]}', which are no values of cells; give a file of type "
+                "'state', such as one that counts them in each cell and step"
+            )
 
     def _local(self, frame: pd.DataFrame) -> pd.DataFrame:
         """LibCity writes a Z behind times that are local."""

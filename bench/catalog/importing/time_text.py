@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -12,39 +10,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.catalog.import_card import ImportCard
+from bench.catalog.importing.time_forms import ISO, ISO_WEEK, SPANS, advice
+from bench.clock import MONTH
 from bench.errors import DataError
 from bench.types import MINUTES_PER_DAY
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ISO: Final = (
-    r"^(?P<year>\d{4})[-/](?P<month>\d{1,2})(?:[-/](?P<day>\d{1,2})"
-    r"(?:[T ]+(?P<hour>\d{1,2})(?::(?P<minute>\d{2})(?::(?P<second>\d{2})(?P<fraction>\.\d{1,6})?\d*)?)?)?"
-    r"\s*(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})?)?$"
-)
-NUMBERS_FIRST: Final = re.compile(r"^(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})(?:,?([T ]+)(.*))?$")
-NAMED_MONTH: Final = r"^\d{1,4}[-/. ][A-Za-z]{3,9}\b"
-ISO_WEEK: Final = re.compile(r"^\d{4}-?W\d{2}$")
 UTC: Final = ("Z", "UTC", "GMT", "+00:00", "+0000", "+00", "-00:00")
-SINCE_1970: Final = re.compile(r"1[0-8]\d{8}(\d{3}){0,3}")  # seconds until 2030, or thousandths of them and so on
-LIKE: Final = "2024-03-01T00:30"
+EACH_ONE: Final = "give each row a time, or remove one that is no slot, such as a total"
+OTHER_ZONE: Final = 'say time_zone = "Europe/Paris" or the like in the card, and times are put into its standard time'
 
 Times = NDArray[np.datetime64]
-
-
-def is_time(cell: str) -> bool:
-    """Whether a cell looks like a time or a date, in whatever order."""
-    cell = cell.strip()
-    return any(re.match(form, cell) for form in (ISO, ISO_WEEK, NUMBERS_FIRST, NAMED_MONTH))
 
 
 class Clock:
     """Reads times into local ones without a zone, a piece at a time."""
 
-    def __init__(self, card: ImportCard, file: Path, *, one_row_each: bool = True) -> None:
-        """``one_row_each`` is whether a row of the file is one time, so that a message can name it by its number."""
-        self._card, self._file, self._one_row_each = card, file, one_row_each
+    def __init__(self, card: ImportCard, file: Path, *, one_row_each: bool = True, utc: bool = False) -> None:
+        """``one_row_each`` is whether a row of the file is one time, so that a message can name it by its number.
+
+        ``utc`` is whether times without a zone are those of UTC.
+        """
+        self._card, self._file, self._one_row_each, self._utc = card, file, one_row_each, utc
         self._rows = 0
         self._offset: str | None = None  # of all times so far, if they have one
         dated = card.interval >= MINUTES_PER_DAY  # and so the hour of a change of the clock does not matter
@@ -76,7 +65,9 @@ class Clock:
         return f"times are taken as written, at {self._offset} from UTC" if self._offset else ""
 
     def _from_texts(self, texts: pd.Series[Any]) -> Times:
-        self._refuse(texts, texts == "", "is empty; give each row a time")
+        self._refuse(
+            texts, texts == "", "is empty; give each row a time, or remove one that is no slot, such as a total"
+        )
         if self._card.time_format:
             return self._of_format(texts)
         if texts.str.match(ISO_WEEK).all():
@@ -89,8 +80,8 @@ class Clock:
         day = parts["year"] + "-" + parts["month"].str.zfill(2) + "-" + parts["day"].fillna("1").str.zfill(2)
         hour, minute, second = (parts[name].fillna("0").str.zfill(2) for name in ("hour", "minute", "second"))
         iso = day + "T" + hour + ":" + minute + ":" + second
-        times = self._moments(texts, (iso + parts["fraction"].fillna("")).to_list())
-        return self._zoned(texts, times, parts["zone"])
+        times = self._moments(texts, (iso + parts["fraction"].fillna("").str.replace(",", ".")).to_list())
+        return self._zoned(texts, times, parts["zone"].str.upper())
 
     def _moments(self, texts: pd.Series[Any], iso: list[str]) -> Times:
         try:
@@ -119,12 +110,19 @@ class Clock:
     def _as_written(self, texts: pd.Series[Any], times: Times, zones: pd.Series[Any]) -> Times:
         first = str(zones.iloc[0]) if self._offset is None else self._offset
         others = zones != first
-        remedy = 'say time_zone = "Europe/Paris" or the like in the card, and times are put into its standard time'
-        self._refuse(texts, others, f"has another time zone than those before it, which have {first}; {remedy}")
+        if others.any() and self._are_ends(times, zones):
+            self._fail(texts, 0, SPANS)
+        self._refuse(texts, others, f"has another time zone than those before it, which have {first}; {OTHER_ZONE}")
         if first in UTC:
-            self._fail(texts, 0, f'has the time zone of UTC, and local time is wanted; {remedy} ("UTC" keeps it)')
+            self._fail(texts, 0, f'has the time zone of UTC, and local time is wanted; {OTHER_ZONE} ("UTC" keeps it)')
         self._offset = first
         return times
+
+    def _are_ends(self, times: Times, zones: pd.Series[Any]) -> bool:
+        """Whether what looks like zones is when each step ends, as in 08:00-09:00."""
+        ends = np.array([-_minutes(zone) for zone in zones])
+        begins = (times - times.astype("datetime64[D]")) // np.timedelta64(1, "m")
+        return bool(((begins.astype(np.int64) + self._card.interval - ends) % MINUTES_PER_DAY == 0).all())
 
     def _of_weeks(self, texts: pd.Series[Any]) -> Times:
         """The Mondays of weeks of ISO 8601, such as 2024-W05."""
@@ -159,7 +157,14 @@ class Clock:
         return self._zone.from_utc(self._whole(column))
 
     def _local(self, times: Times) -> Times:
-        return times if self._zone is None else self._zone.from_local(times)
+        if not self._utc:
+            return times if self._zone is None else self._zone.from_local(times)
+        if self._zone is None:
+            raise DataError(
+                f"{self._file} has times of UTC, as their column is called, and local time is wanted; {OTHER_ZONE} "
+                '("UTC" keeps it)'
+            )
+        return self._zone.from_utc(times)
 
     def _whole(self, column: pd.Series[Any]) -> Times:
         self._refuse(column, column.isna(), "is empty; give each row a time")
@@ -179,19 +184,8 @@ class Clock:
 
     def _unreadable(self, texts: pd.Series[Any], row: int) -> NoReturn:
         """Say what to do about a time that is not ISO."""
-        text = str(texts.iloc[row])
-        if match := NUMBERS_FIRST.match(text):
-            found = [
-                [int(number) for number in other.group(1, 3, 4)] for other in map(NUMBERS_FIRST.match, texts) if other
-            ]
-            self._fail(texts, row, _which_first(match, [max(numbers) for numbers in zip(*found, strict=True)]))
-        if re.match(r"^1\d{9}(\d{3})?(\.\d*)?$", text):
-            self._fail(texts, row, f"counts seconds since 1970; write it as {LIKE}")
-        if re.match(r"^(19|20)\d{6}(\d{2}){0,3}$", text):
-            form = "%Y%m%d%H%M%S"[: 6 + len(text) - 8]
-            self._fail(texts, row, f'is not written as {LIKE}; say time_format = "{form}" in the card')
-        remedy = f'write it as {LIKE}, or say time_format = "%d %b %Y %H:%M" or the like in the card'
-        self._fail(texts, row, f"is no ISO time; {remedy}")
+        months = self._card.interval == MONTH
+        self._fail(texts, row, advice(str(texts.iloc[row]), texts.tolist(), months=months))
 
 
 class _Zone:
@@ -263,35 +257,3 @@ def _minutes(zone: str) -> int:
         return 0
     digits = zone[1:].replace(":", "").ljust(4, "0")
     return (-1 if zone[0] == "-" else 1) * (60 * int(digits[:2]) + int(digits[2:]))
-
-
-def _which_first(match: re.Match[str], largest: Sequence[int]) -> str:
-    """What to do about 01/03/2024, whose first number is the day in some countries, the month in others, or the year.
-
-    ``largest`` are the largest of the first, second and third numbers of all times.
-    """
-    first, sign, second, year, _, clock = match.groups(default="")
-    time = {0: "", 1: " %H:%M", 2: " %H:%M:%S"}[min(2, clock.count(":"))] if clock else ""
-    if re.search(r"[AaPp][Mm]", clock):
-        time = time.replace("%H", "%I") + " %p"
-    orders = [("the day", "%d%m%Y", 1), ("the month", "%m%d%Y", 0)]
-    if len(year) == 2:
-        orders = [(what, form.replace("Y", "y"), month) for what, form, month in orders]
-        orders += [("the year", "%y%m%d", 1)] if sign != "." and largest[2] <= 31 else []
-    forms = {
-        what: sign.join(re.findall("%.", form)) + time
-        for what, form, month in orders
-        if largest[month] <= 12 and all(n <= 31 for n, part in zip(largest, form[1::2], strict=True) if part == "d")
-    }
-    if len(forms) == 1:
-        return f'is not written as {LIKE}; say time_format = "{forms.popitem()[1]}" in the card'
-    if [*forms] == ["the day", "the month"]:
-        by_day, by_month = forms.values()
-        return (
-            f'may be day {first} of month {second} or the reverse; say time_format = "{by_day}" in the card if the day '
-            f'comes first, or "{by_month}", or write it as {LIKE}'
-        )
-    if not forms:
-        return f"is no day of the calendar in any order, or not alike in all rows; write it as {LIKE}"
-    ways = ", or ".join(f'"{form}" if {what} comes first' for what, form in forms.items())
-    return f"may be read in several ways; say time_format = {ways}, in the card, or write it as {LIKE}"

@@ -42,12 +42,12 @@ class TimeAxis:
         missing: How many slots had no row.
     """
 
-    def __init__(self, card: ImportCard, file: Path, *, one_row_each: bool = True) -> None:
-        """``one_row_each`` is whether a row of the file is one time, so that a message can name it by its number."""
+    def __init__(self, card: ImportCard, file: Path, *, one_row_each: bool = True, utc: bool = False) -> None:
+        """``one_row_each`` and ``utc`` are as a ``Clock`` has them."""
         self.start: datetime | None = None
         self.missing = 0
         self._one_row_each = one_row_each
-        self._card, self._file, self._clock = card, file, Clock(card, file, one_row_each=one_row_each)
+        self._card, self._file, self._clock = card, file, Clock(card, file, one_row_each=one_row_each, utc=utc)
         self._first: np.datetime64 | None = None
         self._by_middles = False  # whether the file names months by their middles
         self._by_day = 0  # by which it names them although its first time is the last of its month; 0 if by none

@@ -16,6 +16,7 @@ from bench.catalog.importing.column_names import Order, order_of
 from bench.catalog.importing.csv_cells import CsvCells
 from bench.catalog.importing.csv_header import Columns, columns_of
 from bench.catalog.importing.csv_lines import CsvLines, Line, csv_lines
+from bench.catalog.importing.time_forms import says_utc
 from bench.catalog.importing.times import TimeAxis
 from bench.errors import DataError
 from bench.mapped import PIECE
@@ -50,9 +51,9 @@ class CsvFile:
         Raises:
             DataError: If a cell is no number, the columns do not fit the card, or the times have a gap.
         """
-        axis = TimeAxis(self.card, self._path)
         with csv_lines(self._path, self._on_bytes) as (lines, tell):
             columns = columns_of(lines, self.card, self._path)
+            axis = TimeAxis(self.card, self._path, utc=says_utc(columns.time_names))
             order = order_of(columns.names, len(columns.cells), self.card, self._path)
             rows = self._cells.rows(lines, columns)
             while block := list(islice(rows, max(1, PIECE // len(columns.cells)))):

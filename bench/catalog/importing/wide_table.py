@@ -21,7 +21,7 @@ from bench.catalog.importing.csv_lines import csv_lines
 from bench.catalog.importing.long_columns import USUAL
 from bench.catalog.importing.long_table import Table
 from bench.catalog.importing.nodes import Canvas, canvas_of
-from bench.catalog.importing.time_text import is_time
+from bench.catalog.importing.time_forms import is_time, says_utc
 from bench.catalog.importing.times import TimeAxis
 from bench.catalog.importing.wide_csv import CsvFile
 from bench.errors import DataError
@@ -63,7 +63,7 @@ class WideTable:
         self._time = _time_column([name for name in kept if name != self._numbering], kept, self.asked, where)
         self._values = [name for name in kept if name not in (self._time, self._numbering)]
         _check_names(self._values, where)
-        self._axis = TimeAxis(self.asked, where)
+        self._axis = TimeAxis(self.asked, where, utc=says_utc([self._time]))
         self._counted: list[int] = []  # the last number of an index that counts the rows
         self._canvas: Canvas | None = None
         if self.asked.nodes:
@@ -162,6 +162,11 @@ def _time_column(names: Sequence[str], dtypes: Mapping[str, Any], card: ImportCa
     """The column of times, by the card, its type or its name; empty if there is none."""
     import pandas as pd
 
+    if len(card.time_columns) > 1:
+        raise DataError(
+            f"{where} has its times in one column, but the card names {' and '.join(card.time_columns)} as "
+            "time_columns; join them into one"
+        )
     if stated := card.dims.time or "".join(card.time_columns[:1]):
         if stated not in names:
             raise DataError(f"{where} has no column '{stated}' of times; its columns are {', '.join(names)[:200]}")
