@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import signal
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from bench.errors import WorkerError
 from bench.records.record import Failure
 from bench.runs.fork_server import ONE_AT_A_TIME
 
+PR_SET_CHILD_SUBREAPER = 36  # of prctl
 END_S = 5.0  # for a worker that has answered, or was told to end
 
 
@@ -47,10 +51,34 @@ class End:
 
 
 def begin_group() -> None:
-    """Make this process the first of a group of its own, without a terminal, so that its children end with it."""
+    """Make this process the first of a group of its own, without a terminal, so that its children end with it.
+
+    Where it can, it also becomes the parent of what its children leave behind.
+    """
     if hasattr(os, "setsid"):
         with contextlib.suppress(PermissionError):  # it is one already
             os.setsid()
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_children(of: int) -> None:
+    """End all processes that a process which still runs has started, also those that left its group."""
+    for child in _children(of):
+        end_children(child)
+        with contextlib.suppress(OSError):
+            os.kill(child, signal.SIGKILL)
+
+
+def _children(of: int) -> list[int]:
+    """The children of a process, where the system tells."""
+    found: list[int] = []
+    for file in Path(f"/proc/{of}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # a thread that has ended meanwhile
+            found += map(int, file.read_text().split())
+    return found
 
 
 def end_group(first: int | None) -> None:
@@ -58,6 +86,30 @@ def end_group(first: int | None) -> None:
     if first and hasattr(os, "killpg"):
         with contextlib.suppress(OSError):
             os.killpg(first, signal.SIGKILL)
+
+
+def end_with_parent() -> None:
+    """End when the process that started this one does.
+
+    A model that closes all files closes what tells of that, too, and the next file has its number.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    before = _file_at(parent.sentinel)
+    parent.join()
+    if _file_at(parent.sentinel) == before:
+        end_group(os.getpid())
+        os._exit(1)
+
+
+def _file_at(handle: int) -> tuple[int, int] | None:
+    """Which file a descriptor is of; None for a closed one, and for a handle of Windows."""
+    try:
+        about = os.fstat(handle)
+    except OSError:
+        return None
+    return about.st_dev, about.st_ino
 
 
 def gone(process: Any) -> bool:
@@ -84,6 +136,7 @@ def finish(processes: Sequence[Any], *, answered: bool) -> None:
         for killed in (False, True) if answered else (True,):
             running = [process for process in processes if process.exitcode is None]
             for process in running if killed else ():
+                end_children(process.pid)
                 process.kill()  # whatever it makes of other signals
             latest = time.monotonic() + END_S
             for process in running:

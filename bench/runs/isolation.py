@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import multiprocessing
 import os
 import signal
 import sys
@@ -19,17 +18,18 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Final, Protocol, TypeVar, cast
 
 from bench.catalog import own_files
 from bench.errors import TimeLimitError, WorkerError
-from bench.runs.ends import End, begin_group, end_group, finish, gone, reason_of
+from bench.runs.ends import End, begin_group, end_children, end_with_parent, finish, gone, reason_of
 from bench.runs.execution import failure_of
 from bench.runs.fork_server import context, start, warm_up
 from bench.runs.printed import Printed, print_into
 
 T = TypeVar("T")
 Row = dict[str, float]
+LARGEST: Final = 2**30  # bytes of a message; a length beyond is none, but what a model wrote to the pipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,8 +212,8 @@ class Workers:
 
     def _heed(self, pipe: Connection, worker: _Worker) -> None:
         try:
-            message, value = pipe.recv()
-        except (EOFError, OSError):
+            message, value = ForkingPickler.loads(pipe.recv_bytes(LARGEST))
+        except Exception:  # noqa: BLE001 - it is gone, or what its model wrote to the pipe may be anything
             message, value = "died", reason_of(worker.process)
         if message == "row":
             if worker.on_row is not None:
@@ -291,19 +291,29 @@ def _serve(
     begin_group()
     print_into(printed)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the process that started it, which ends it
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     try:
         surroundings.enter()
         answer = _packed(function(*arguments, *([_CallerBehindPipe(pipe)] if rows else [])))
     except BaseException as error:  # noqa: BLE001 - also what a model raises to end its process
-        answer = ForkingPickler.dumps(("raised", failure_of(error)))
+        answer = _raised(error)
     with contextlib.suppress(OSError):  # the model may have closed it
         pipe.send_bytes(answer)
         pipe.close()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()
+    end_children(os.getpid())
     os._exit(0)  # whatever threads or handlers of exit a model has left
+
+
+def _raised(error: BaseException) -> memoryview:
+    """A packed failure; where a model has left nothing that can make one, this process ends without a word."""
+    try:
+        return ForkingPickler.dumps(("raised", failure_of(error)))
+    except BaseException:  # noqa: BLE001 - the model has changed Python itself
+        end_children(os.getpid())
+        os._exit(1)
 
 
 def _called(packed: bytes) -> bytes:
@@ -321,27 +331,3 @@ def _packed(answer: object) -> memoryview:
             f"the {type(answer).__name__} that the process of this run gives cannot be sent to the one that started "
             f"it ({error}); give plain data"
         ) from error
-
-
-def _end_with_parent() -> None:
-    """End when the process that started this one does.
-
-    A model that closes all files closes what tells of that, too, and the next file has its number.
-    """
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-    before = _file_at(parent.sentinel)
-    parent.join()
-    if _file_at(parent.sentinel) == before:
-        end_group(os.getpid())
-        os._exit(1)
-
-
-def _file_at(handle: int) -> tuple[int, int] | None:
-    """Which file a descriptor is of; None for a closed one, and for a handle of Windows."""
-    try:
-        about = os.fstat(handle)
-    except OSError:
-        return None
-    return about.st_dev, about.st_ino
