@@ -16,7 +16,7 @@ from typing import Final
 
 from bench import __version__
 from bench.analysis.first_screen import first_screen
-from bench.analysis.formats.files import table_files, write_files
+from bench.analysis.formats.files import LEFT_OUT, table_files, write_files
 from bench.analysis.formats.markdown import grid
 from bench.analysis.report.facts import commits, datasets, environments, models, recipes
 from bench.analysis.report.headline import headline
@@ -32,7 +32,6 @@ from bench.records.record import DoneRun, dump
 REPORT, README, SUITES = "report.html", "README.md", "suites"
 MADE_FOLDERS: Final = ("tables", "figures", SUITES)
 WIDTH: Final = 120  # letters of a line of prose
-LEFT_OUT: Final = (".tex", ".pdf")  # files that anyone makes who wants them
 FIRST, LAST = "<!-- written by 'stbench reference', do not edit -->", "<!-- end of what 'stbench reference' wrote -->"
 TEXT = """\
 # Reference results

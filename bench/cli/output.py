@@ -41,7 +41,31 @@ def table_texts(
     return table_files(opened, chosen, choice, paper)
 
 
-def checked(results: Path, source: str | None, texts: Mapping[str, bytes | None], differing: int, folder: Path) -> str:
+def check_tables(
+    results: Path, source: str | None, names: Sequence[str], choice: Choice, paper: str, folder: Path
+) -> tuple[list[str], str]:
+    """Hold the tables of a folder against the records, without what none there has an ending of.
+
+    Returns:
+        A sentence for each file that is not as it should be, and one that says what was held against what.
+    """
+    from bench.analysis.formats.files import differences, not_kept
+
+    texts = table_texts(results, source, names, choice, paper)
+    unkept = not_kept(folder, texts)
+    texts = {name: text for name, text in texts.items() if not name.endswith(tuple(unkept))}
+    wrong = [f"{folder / name} {told}; 'stbench tables' mends it" for name, told in differences(folder, texts).items()]
+    return wrong, _checked(results, source, texts, len(wrong), folder, unkept)
+
+
+def _checked(
+    results: Path,
+    source: str | None,
+    texts: Mapping[str, bytes | None],
+    wrong: int,
+    folder: Path,
+    unkept: Sequence[str],
+) -> str:
     """What a check of tables has looked at, in a sentence: which tables, how many files, and what they were held to."""
     from bench.records.mlflow_address import shown
 
@@ -50,7 +74,8 @@ def checked(results: Path, source: str | None, texts: Mapping[str, bytes | None]
     origin = f"mlflow:{shown(source.removeprefix('mlflow:'))}" if source else f"the records in {results / 'runs'}"
     foreign = sorted(path.name for path in folder.glob("*") if path.name not in texts)
     rest = f"; not checked: {', '.join(foreign)}" if foreign else ""
-    outcome = f"{differing} {'differs' if differing == 1 else 'differ'}" if differing else "all are as they say"
+    rest += "".join(f"; no {ending} is kept there" for ending in unkept)
+    outcome = f"{wrong} {'differs' if wrong == 1 else 'differ'}" if wrong else "all are as they say"
     return f"checked {counted(len(there), 'file')} in {folder} against {origin}: {outcome} (tables: {tables}{rest})"
 
 

@@ -40,7 +40,7 @@ def reference(
     models and data sets of your own, and forecasts made elsewhere.
     """
     from bench.analysis import reference as made
-    from bench.analysis.formats.files import differing_files, write_files
+    from bench.analysis.formats.files import differences, write_files
     from bench.cli.output import letters_told
 
     console = Console()
@@ -62,9 +62,10 @@ def reference(
             made.written_document(document, opened, link)
         print_line(f"{results}: {counted(len(opened.runs), 'run')}, {counted(len(files), 'file')} made of them")
         return
-    differing = [*differing_files(results, files), *_differing(document, opened, link)]
-    for path in differing:
-        print_line(f"{path} differs from the records; 'stbench reference' writes it anew")
+    differing = {results / name: told for name, told in differences(results, files).items()}
+    differing |= _differing(document, opened, link)
+    for path, told in differing.items():
+        print_line(f"{path} {told}; 'stbench reference' mends it")
     print_line(f"checked {counted(len(files), 'file')} against {counted(len(opened.runs), 'run')} in {results}")
     raise typer.Exit(1 if differing or stale else 0)
 
@@ -87,10 +88,11 @@ def _taken(folder: Path, results: Path) -> str:
     return f"{folder}: {counted(new, 'run')} taken, {others}"
 
 
-def _differing(document: Path | None, opened: Results, link: str) -> list[Path]:
+def _differing(document: Path | None, opened: Results, link: str) -> dict[Path, str]:
+    """What is wrong with a document, by its path."""
     from bench.analysis.reference import document_text, with_first_screen
 
     if document is None:
-        return []
+        return {}
     text = document_text(document)
-    return [] if with_first_screen(text, opened, link) == text else [document]
+    return {} if with_first_screen(text, opened, link) == text else {document: "differs from the records"}

@@ -53,8 +53,7 @@ def tables(
     says where to: <results>/tables stays as runs leave it.
     """
     from bench.analysis.choice import AS_IT_IS, Choice
-    from bench.analysis.formats.files import differing_files
-    from bench.cli.output import checked, table_texts, write_tables
+    from bench.cli.output import check_tables, write_tables
 
     if (column or row) and not names:
         raise ConfigError("say whose columns and rows are meant, such as 'stbench tables short_term --column BikeNYC'")
@@ -62,12 +61,10 @@ def tables(
     chosen = choice != AS_IT_IS or paper != "two-column"
     folder = out or results / ("paper" if chosen else "tables")
     if check:
-        texts = table_texts(results, source, names or (), choice, paper)
-        differing = differing_files(folder, texts)
-        for path in differing:
-            print_line(f"{path} differs from the records; 'stbench tables' writes it anew")
-        print_line(checked(results, source, texts, len(differing), folder))
-        raise typer.Exit(1 if differing else 0)
+        wrong, told = check_tables(results, source, names or (), choice, paper, folder)
+        for line in (*wrong, told):
+            print_line(line)
+        raise typer.Exit(1 if wrong else 0)
     written = (
         write_tables(results, source, names or (), choice, paper, folder)
         if source is not None or results.exists()

@@ -198,3 +198,35 @@ def test_a_check_says_which_tables_it_held_against_what(tmp_path: Path) -> None:
     assert wrong.exit_code == 1
     assert "efficiency.csv differs from the records" in wrong.output
     assert "1 differs (tables: " in wrong.output
+
+
+def test_a_check_calls_what_is_not_there_absent_and_wants_no_latex_where_none_is_kept(results: Path) -> None:
+    def stbench(*options: str) -> tuple[int, str]:
+        done = CliRunner().invoke(app, ["tables", "short_term", "--results", str(results), *options])
+        return done.exit_code, " ".join(done.output.split())
+
+    stbench()
+    tables = results / "tables"
+    (tables / "short_term.tex").unlink()
+    code, told = stbench("--check")
+    assert code == 0
+    assert "checked 2 files" in told
+    assert "all are as they say (tables: short_term; no .tex is kept there)" in told
+    (tables / "other.tex").write_text("made here, so the others are wanted", encoding="utf-8")
+    code, told = stbench("--check")
+    assert code == 1
+    assert f"{tables / 'short_term.tex'} is absent; 'stbench tables' mends it" in told
+    assert "differs from the records" not in told
+    for path in tables.iterdir():
+        path.unlink()
+    code, told = stbench("--check")
+    assert code == 1, "a folder without any table is not in order"
+    assert "short_term.md is absent" in told
+
+
+def test_a_check_says_what_is_left_over(results: Path) -> None:
+    CliRunner().invoke(app, ["tables", "--results", str(results)])
+    (results / "tables" / "tuning_ledger.md").write_text("of before", encoding="utf-8")
+    done = CliRunner().invoke(app, ["tables", "tuning_ledger", "short_term", "--check", "--results", str(results)])
+    assert done.exit_code == 1
+    assert "tuning_ledger.md is left over" in " ".join(done.output.split())

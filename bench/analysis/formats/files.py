@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Final
 
 from bench.analysis.choice import AS_IT_IS, Choice
 from bench.analysis.formats.latex import TWO_COLUMNS, latex
@@ -14,6 +15,7 @@ from bench.files import atomic_write
 from bench.plain_text import no_formulas
 
 ENDINGS = (".md", ".tex", ".csv", "_differences.csv")
+LEFT_OUT: Final = (".tex", ".pdf")  # files that anyone makes who wants them: a folder to commit has none
 
 
 def table_files(
@@ -65,5 +67,23 @@ def write_files(folder: Path, files: Mapping[str, bytes | None]) -> list[Path]:
 
 def differing_files(folder: Path, files: Mapping[str, bytes | None]) -> list[Path]:
     """The files that ``write_files`` would change, create or remove."""
-    paths = {folder / name: content for name, content in files.items()}
-    return [path for path, content in paths.items() if (path.read_bytes() if path.exists() else None) != content]
+    return [folder / name for name in differences(folder, files)]
+
+
+def differences(folder: Path, files: Mapping[str, bytes | None]) -> dict[str, str]:
+    """What is wrong with each file that ``write_files`` would change, create or remove, after its path."""
+    return {name: told for name, content in files.items() if (told := _difference(folder / name, content))}
+
+
+def _difference(path: Path, content: bytes | None) -> str:
+    if not path.exists():
+        return "" if content is None else "is absent"
+    if content is None:
+        return "is left over: the records make no such file"
+    return "" if path.read_bytes() == content else "differs from the records"
+
+
+def not_kept(folder: Path, files: Mapping[str, bytes | None]) -> list[str]:
+    """Endings of files to be made by whoever wants them, of which a folder holds none at all."""
+    made = {Path(name).suffix for name, content in files.items() if content is not None}
+    return [ending for ending in LEFT_OUT if ending in made and not any(folder.glob(f"*{ending}"))]
