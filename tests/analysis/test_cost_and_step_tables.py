@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -42,6 +43,30 @@ def test_a_peak_of_memory_that_is_not_known_of_every_run_is_a_dash():
     file = table("efficiency", made)
     assert {row[0]: row[6] for row in rows(file)[1:]} == {"stid": "—", "b": "321"}
     assert math.isnan(dict(zip(file.csv[""]["method"], file.csv[""]["peak_mb"], strict=True))["stid"])
+
+
+def test_what_has_no_network_has_dashes_for_its_parameters_and_a_frozen_network_trains_0():
+    rule, frozen = {"parameters": 0, "trainable_parameters": 0}, {"parameters": 70, "trainable_parameters": 0}
+    made = [costly(model="ridge", cost=rule), costly(model="chronos_bolt", cost=frozen), record()]
+    shown = {row[0]: row[1:3] for row in rows(table("efficiency", made))[1:]}
+    assert list(shown.values()) == [["70", "0"], ["—", "—"], ["100", "90"]]
+    csv = table("efficiency", made).csv[""]
+    assert csv[csv["method"] == "ridge"]["parameters"].tolist() == [0], "a CSV has what was measured"
+
+
+def ends(patience, epochs=8, **facts):
+    run = record(epochs=epochs, **facts)
+    return replace(run, spec=replace(run.spec, train=dataclasses.replace(run.spec.train, patience=patience)))
+
+
+def test_when_training_ends_is_told_by_the_recipe_of_the_runs():
+    def note(*runs):
+        return " ".join(table("efficiency", runs).tables[0].notes)
+
+    assert "Training takes all epochs of its recipe (8)." in note(ends(20), ends(8, seed=1))
+    assert "ends early" not in note(ends(8))
+    assert "Training ends early where validation no longer improves" in note(ends(20), ends(7, seed=1))
+    assert "Training" not in note(record(epochs=0))
 
 
 def test_operations_are_counted_in_billions_and_none_is_a_zero():

@@ -101,8 +101,7 @@ def models(runs: Sequence[Run]) -> Table:
             code(of_key[0].record.model),
             code(", ".join(changed)),
             "" if weights == "none" else " ".join([weights, *([sha256[:SHORT]] if sha256 else [])]),
-            span(record.cost.parameters for record in done(of_key) if record.cost),
-            span(record.cost.trainable_parameters for record in done(of_key) if record.cost),
+            *_parameters(of_key),
             ", ".join(map(str, sorted({run.record.seed for run in of_key}))),
             *_states(of_key),
         )
@@ -172,6 +171,14 @@ def _windows(record: DoneRun) -> str:
 def _scored(counts: Counts) -> Iterable[tuple[int, int]]:
     """Windows scored and windows that there are, of validation and of test."""
     return (counts.val, counts.val_there), (counts.test, counts.test_there)
+
+
+def _parameters(runs: Sequence[Run]) -> tuple[str, str]:
+    """Those of a network, and how many of them are trained; a rule and a fit in closed form have none."""
+    costs = [record.cost for record in done(runs) if record.cost]
+    if not any(cost.parameters for cost in costs):
+        return ("—", "—") if costs else ("", "")
+    return span(cost.parameters for cost in costs), span(cost.trainable_parameters for cost in costs)
 
 
 def _model_key(record: Record) -> tuple[str, tuple[str, ...], str, str, bool]:
