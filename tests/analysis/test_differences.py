@@ -160,7 +160,7 @@ def test_too_few_days_are_named() -> None:
     assert compared.notes[-1].startswith("A test period of less than 7 days supports no claim")
     assert compared.notes[-1].endswith(": bikenyc.")
     assert columns(compared)[-1][0] == "0 / 0 / 0 / 1"
-    assert columns(file_of(made).tables[-1]) == [["—", "—", "—"]]
+    assert [table.key for table in file_of(made).tables][-1] == "difference", "a table of dashes would say nothing"
 
 
 def seeds_of(errors: Mapping[str, Sequence[float]], **facts: Any) -> list[Any]:
@@ -218,6 +218,15 @@ def test_seeds_of_two_methods_are_not_paired() -> None:
     assert cells(first)["no backbone"] == cells(second)["no backbone"]
     apart = [replace(run, spec=replace(run.spec, seed=run.spec.seed + 9)) for run in first if run.label.overrides]
     assert cells([*(run for run in first if not run.label.overrides), *apart]) == cells(first)
+
+
+def test_where_no_number_of_seeds_would_do_a_sentence_says_so_and_no_table_of_dashes() -> None:
+    wild = seeds_of({"none": (1.0, 3.0, 9.0), "identity": (1.1, 3.1, 9.0)})
+    (compared,) = [table for table in file_of(wild).tables if table.key == "difference"]
+    assert "settle" not in {table.key for table in file_of(wild).tables}
+    assert compared.notes[-1].startswith("No number of seeds up to 200 would settle what is open here")
+    one_of_two = seeds_of({"none": THREE, "identity": [1.02 * mae for mae in THREE]})
+    assert not any("No number of seeds" in note for table in file_of(one_of_two).tables for note in table.notes)
 
 
 def test_what_is_settled_has_no_table_of_seeds() -> None:
@@ -305,7 +314,7 @@ def test_latex_and_markdown_carry_the_differences() -> None:
     text = latex("controls", file)
     assert r"\textbf{$-$10.0 [$-$12.0, $-$8.0]}" in text
     assert "``pre-trained, frozen''" in text
-    assert text.count(r"\begin{table}") == 3
+    assert text.count(r"\begin{table}") == 2
 
 
 def test_what_is_too_wide_for_a_page_comes_in_parts_of_equal_width() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shutil
 import subprocess
@@ -141,6 +142,38 @@ def test_a_long_table_comes_in_parts_of_a_page() -> None:
     text = latex("long", TableFile(title="", tables=(table,)))
     assert [text.count(f"(part {number} of 3)") for number in (1, 2, 3)] == [1, 1, 1]
     assert all(text.count(f"row {number} &") == 1 for number in range(100))
+
+
+def test_what_is_said_instead_of_rows_stands_in_the_paper_too() -> None:
+    text = latex("ranks", results_of([record()]).table("ranks"))
+    assert "No ranking: it takes 2 real data sets" in text
+    assert "tabular" not in text
+
+
+def test_long_notes_stand_once_and_later_tables_name_the_one_that_has_them() -> None:
+    text = latex("short_term", results_of(suite(models=3)).table("short_term"))
+    mae, rmse = re.findall(r"\\begin\{table.*?\\end\{table", text, re.DOTALL)[:2]
+    assert "Mean $\\pm$ sample standard deviation" in mae.replace("~", " ")
+    assert "Mean" not in rmse
+    assert r"stands below Table~\ref{tab:short-term-1-mae}." in rmse
+    assert "synthetic data, not the real data set" in mae, "marks are told below each table"
+    assert "synthetic data, not the real data set" in rmse
+    parts = [named("Few words.", "a"), named("Few words.", "b")]
+    assert latex("own", TableFile(title="", tables=tuple(parts))).count("Few words.") == 2
+
+
+def named(note: str, heading: str) -> Table:
+    cells = ((Cell(value="1"),),)
+    header = (Header(name="one"),)
+    return Table(key="k", heading=heading, corner="MAE", rows=header, columns=header, cells=cells, notes=(note,))
+
+
+def test_a_heading_of_a_column_has_three_lines_at_most_and_an_arrow_stays_with_its_numbers() -> None:
+    column = Header(name="reference better / worse / equivalent / open")
+    table = dataclasses.replace(named("", "Task short: 6 → 6 steps"), columns=(column,))
+    text = latex("own", TableFile(title="", tables=(table,)))
+    assert r"6~$\rightarrow$~6 steps" in text
+    assert r"}reference\\better~/ worse~/\\equivalent~/ open\end{tabular}" in text
 
 
 def test_a_narrow_table_stands_in_a_column_and_a_wide_one_across_the_page() -> None:

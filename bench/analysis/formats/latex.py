@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from textwrap import wrap
 
@@ -25,11 +25,14 @@ PAPERS: Mapping[str, Mapping[str, float]] = {
 FLOATS = {"column": "figure", "page": "figure*"}
 PREAMBLE = "% needs \\usepackage{booktabs,graphicx}\n"
 SEE_FIRST = "What a reader must know of the numbers stands below part 1."
+SEE_TABLE = r"What a reader must know of the numbers stands below Table~\ref{%s}."
+LONG_NOTES = 200  # letters that are not printed twice
 TYPE = 8.0  # points
 LAST_OF_T1 = 0x17F  # of the letters that every LaTeX knows
 GAP = 6.0  # points between two columns
 BOLD = 1.15  # times as wide as other letters
 MOST_ROWS = 45  # of a page
+MOST_LINES = 3  # of a heading
 SHORTEST_LINE = 9  # letters of a heading before it is broken
 HARD_SPACE = "\N{NO-BREAK SPACE}"
 WIDTHS = ("fijlt.,:;|'!()[] ", 0.34), (f"mwMW%@±—→+={MINUS}", 0.9), ("ABCDEFGHIJKLNOPQRSTUVXYZ&▼◇⊕✗†‡§¶", 0.75)
@@ -85,6 +88,8 @@ _TABLE = r"""\begin{%(float)s}
 _NOTES = r"""
 \par\vspace{3pt}
 \begin{minipage}{\linewidth}\fontsize{7}{8.5}\selectfont %s\end{minipage}"""
+_TEXT = r"""\par\noindent %s\par
+"""
 _FIGURE = r"""%% needs \usepackage{graphicx}, and \graphicspath{{FOLDER/}} where this file's folder is not the paper's
 \begin{%(float)s}
 \centering
@@ -96,7 +101,7 @@ _FIGURE = r"""%% needs \usepackage{graphicx}, and \graphicspath{{FOLDER/}} where
 
 
 def latex(name: str, file: TableFile, paper: str = TWO_COLUMNS) -> str:
-    """All tables, each with its heading in its caption, and its notes and marks below it.
+    """All tables, each with its heading in its caption, and its notes and marks below it; one without rows as a text.
 
     Args:
         name: Of the file; labels begin with it.
@@ -108,12 +113,12 @@ def latex(name: str, file: TableFile, paper: str = TWO_COLUMNS) -> str:
     """
     if paper not in PAPERS:
         raise UnknownNameError("sort of paper", paper, PAPERS)
-    tables = [
-        _table(part, f"tab:{name}-{number}-{table.key}{suffix}".replace("_", "-"), PAPERS[paper])
-        for number, (_, tables) in enumerate(file.by_heading(), start=1)
-        for table in tables
-        for suffix, part in _parts(table, max(PAPERS[paper].values())).items()
-    ]
+    explained: dict[tuple[str, ...], str] = {}  # long notes stand once: by them the label of their table
+    tables = []
+    for label, table in _labelled(name, file, max(PAPERS[paper].values())):
+        tables.append(_table(table, label, PAPERS[paper], explained.get(table.notes, "")))
+        if sum(map(len, table.notes)) > LONG_NOTES:
+            explained.setdefault(table.notes, label)
     return PREAMBLE + unknown_letters("".join(tables)) + "\n".join(tables)
 
 
@@ -138,10 +143,17 @@ def unknown_letters(text: str) -> str:
     return f"% pdfLaTeX does not know {''.join(letters)}: use LuaLaTeX or XeLaTeX, and a font that has them\n"
 
 
+def _labelled(name: str, file: TableFile, room: float) -> Iterator[tuple[str, Table]]:
+    for number, (_, tables) in enumerate(file.by_heading(), start=1):
+        for table in tables:
+            for suffix, part in _parts(table, room).items():
+                yield f"tab:{name}-{number}-{table.key}{suffix}".replace("_", "-"), part
+
+
 def _parts(table: Table, room: float) -> dict[str, Table]:
     """By the ends of their labels as few tables as fit the page, of about equally many columns and rows."""
     if not table.cells:
-        return {}
+        return {"": table}
     wide = [_columns(table, part) for part in _column_parts(table, room)]
     parts = [_rows(part, rows) for part in wide for rows in _row_parts(len(table.rows))]
     if len(parts) == 1:
@@ -219,11 +231,12 @@ def _widths(table: Table) -> list[float]:
 
 
 def _lines(header: Header, column: Iterable[Cell]) -> list[str]:
-    """A heading in lines that are not much longer than what stands below it; a mark stays with its word."""
+    """A heading in few lines not much longer than what stands below it; a mark and a slash stay with their word."""
     room = max(SHORTEST_LINE, *(len(cell.text) for cell in column))
-    text = " ".join(header.name.split())
+    text = " ".join(header.name.split()).replace(" /", f"{HARD_SPACE}/")
     marks = "" if header.over else header.text.removeprefix(header.name).replace(" ", HARD_SPACE)
-    lines = wrap(text + marks, room, break_long_words=False, break_on_hyphens=False) or [""]
+    while len(lines := wrap(text + marks, room, break_long_words=False, break_on_hyphens=False) or [""]) > MOST_LINES:
+        room += 1
     return lines if len(lines) > 1 else [lines[0].replace(HARD_SPACE, " ")]
 
 
@@ -236,7 +249,10 @@ def _width(text: str) -> float:
     return TYPE * sum(next((width for letters, width in WIDTHS if letter in letters), 0.54) for letter in text)
 
 
-def _table(table: Table, label: str, floats: Mapping[str, float]) -> str:
+def _table(table: Table, label: str, floats: Mapping[str, float], explained: str) -> str:
+    """A float, whose notes may be ``explained`` below the table of this label; or what is said instead of rows."""
+    if not table.cells:
+        return _TEXT % _prose(" ".join((f"{table.heading}.", *table.notes)))
     rows = [
         _line([_named(header, _escaped(header.text)), *(_RANKED[cell.rank] % _escaped(cell.text) for cell in cells)])
         for header, cells in zip(table.rows, table.cells, strict=True)
@@ -255,7 +271,7 @@ def _table(table: Table, label: str, floats: Mapping[str, float]) -> str:
         "columns": _alignment(table.columns),
         "head": _head(table),
         "rows": "\n".join(rows),
-        "notes": _notes(table),
+        "notes": _notes(table, explained),
     }
 
 
@@ -294,14 +310,16 @@ def _alignment(columns: Sequence[Header]) -> str:
     return f"l{'r' * naive}{gap}{'r' * (len(columns) - naive)}"
 
 
-def _notes(table: Table) -> str:
+def _notes(table: Table, explained: str) -> str:
     marks = legend([table])
-    text = " ".join([*table.notes, *([f"{marks}."] if marks else [])])
-    return _NOTES % _prose(text) if text else ""
+    parts = [SEE_TABLE % explained] if explained else [_prose(" ".join(table.notes))] if table.notes else []
+    parts += [_prose(f"{marks}.")] if marks else []
+    return _NOTES % " ".join(parts) if parts else ""
 
 
 def _prose(text: str) -> str:
     text = " ".join(text.replace("`", "").split()).replace(" %", f"{HARD_SPACE}%")
+    text = re.sub(r"± (?=\d)", f"±{HARD_SPACE}", text.replace(" → ", f"{HARD_SPACE}→{HARD_SPACE}"))
     for mark, _ in MARKS.values():  # a mark stays with its meaning
         text = text.replace(f"{mark} ", mark + HARD_SPACE)
     return _escaped(text)

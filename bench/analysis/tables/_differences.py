@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Literal
 
 from bench.analysis.differences import Differences
@@ -21,6 +22,10 @@ from bench.types import MINUTES_PER_DAY
 
 PLANTED = (
     "The data are synthetic on purpose, so that the right verdicts are known: this judges the comparison, no model."
+)
+UNSETTLED = (
+    f"No number of seeds up to {MOST_SEEDS} would settle what is open here, neither a difference of the size seen nor "
+    "one of the margin; more data sets or a longer test period may."
 )
 TESTS = ("p", "holm", "p_equivalent", "holm_equivalent")
 
@@ -47,23 +52,24 @@ def difference_tables(group: Group, compared: Differences, suite: Suite) -> list
     if not open_ones:
         return [differences]
     down, across = ([*dict.fromkeys(part)] for part in zip(*open_ones, strict=True))
-    return [
-        differences,
-        Table(
-            key="settle",
-            heading=f"What would settle what is open? {heading}",
-            corner=f"Seeds of each to show: the difference seen / one of {suite.margin:g} %",
-            rows=tuple(methods[method] for method in rows if method in across),
-            columns=tuple(datasets[data] for data in sorted(down)),
-            cells=tuple(
-                tuple(_needs(open_ones.get((data, method)), suite.margin) for data in sorted(down))
-                for method in rows
-                if method in across
-            ),
-            notes=_settling(open_ones.values()),
-            text_flags=differences.text_flags,
+    settle = Table(
+        key="settle",
+        heading=f"What would settle what is open? {heading}",
+        corner=f"Seeds of each to show: the difference seen / one of {suite.margin:g} %",
+        rows=tuple(methods[method] for method in rows if method in across),
+        columns=tuple(datasets[data] for data in sorted(down)),
+        cells=tuple(
+            tuple(_needs(open_ones.get((data, method)), suite.margin) for data in sorted(down))
+            for method in rows
+            if method in across
         ),
-    ]
+        notes=_settling(open_ones.values()),
+        text_flags=differences.text_flags,
+    )
+    if any(re.search(r"\d", cell.value) for row in settle.cells for cell in row):
+        return [differences, settle]
+    told = all(cell.lacking for cell in open_ones.values())  # why, among the notes
+    return [differences if told else replace(differences, notes=(*differences.notes, UNSETTLED))]
 
 
 def difference_rows(key: GroupKey, compared: Differences) -> list[dict[str, Any]]:
