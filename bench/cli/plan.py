@@ -31,11 +31,14 @@ class Expected:
     """What of a plan is to do, and how long that may take.
 
     Attributes:
-        paces: As far as they are known; None where other machines make the runs, so that nothing was tried here.
-        seconds: By data set, of the runs whose pace is known.
+        paces: As far as they are known or guessed; None where other machines make the runs, so that nothing was tried.
+        todo: The runs that are not in the store.
+        seconds: By data set, one run after another, of the runs that have a pace.
         jobs: How many runs go side by side.
         span: Seconds that all of these take then.
-        unknown: How many runs are in no such number.
+        untimed: The runs that are in no such number.
+        guessed: How many runs are in them at the pace of other settings of their model, and how many of the settings
+            of each such model were timed.
         bound: Whether training may stop earlier, so that the numbers are upper bounds.
         failures: By method, why it could not be tried.
     """
@@ -45,19 +48,34 @@ class Expected:
     seconds: Mapping[str, float]
     jobs: int
     span: float
-    unknown: int
+    untimed: Sequence[PlannedRun]
+    guessed: tuple[int, str] = (0, "")
     bound: bool
     failures: Mapping[str, str]
 
     @property
     def time(self) -> str:
         """All of it as a person says it; empty if nothing is known."""
-        if self.unknown == len(self.todo):
+        if len(self.untimed) == len(self.todo):
             return ""
-        without = f", {self.unknown} of them not timed" if self.unknown else ""
-        most = "at most " if self.bound else ""
         beside = f" with {self.jobs} runs side by side" if self.jobs > 1 else ""
-        return f"{most}about {duration(self.span)} on this machine{beside}{without}"
+        number, of_models = self.guessed
+        guess = f", {number} of them guessed from runs of the same model ({of_models})" if number else ""
+        without = f", {len(self.untimed)} of them not timed" if self.untimed else ""
+        return f"{self.least(self.untimed)}{duration(self.span)} on this machine{beside}{guess}{without}"
+
+    def least(self, untimed: Sequence[PlannedRun]) -> str:
+        """What stands before a time that has so many runs not in it."""
+        most = "at most about " if self.bound and not self.guessed[0] else "about "
+        return "at least " if untimed else most
+
+    def rest(self, dataset: str) -> str:
+        """Of a data set the time of what is to do, one run after another."""
+        untimed = [run for run in self.untimed if run.dataset == dataset]
+        if not any(run.dataset == dataset for run in self.todo):
+            return "—"
+        seconds = self.seconds.get(dataset)
+        return f"{self.least(untimed)}{duration(seconds)}" if seconds else "not known"
 
 
 def show_plan(suite: Suite, plan: Sequence[PlannedRun], catalog: Catalog) -> None:
@@ -116,9 +134,7 @@ def expect(
     store = ResultStore(results)
     todo = [*plan] if force else [run for run in plan if not store.has(run.dataset, run.model, run.run_id)]
     if executor is None or executor.here is None:
-        return Expected(
-            paces=None, todo=todo, jobs=1, span=0.0, seconds={}, unknown=len(todo), bound=False, failures={}
-        )
+        return Expected(paces=None, todo=todo, jobs=1, span=0.0, seconds={}, untimed=todo, bound=False, failures={})
     device = executor.here
     if todo and not thorough:
         warm_up(large_libraries(todo))  # a dry run may need no process
@@ -152,10 +168,13 @@ def _expected(
     jobs: int,
     failures: Mapping[str, str],
 ) -> Expected:
-    """The order of a plan, and how long what is to do of it takes at these paces."""
+    """The order of a plan, and how long what is to do of it takes at these paces, and at those guessed from them."""
     from bench.runs import estimate, order
+    from bench.runs.timing import NO_TIME
 
-    timed = [(run, pace) for run in todo if (pace := paces.get(estimate.pace_key(run.spec)))]
+    guesses = estimate.guessed(plan, paces, [method for method, why in failures.items() if why != NO_TIME])
+    timed, paces = paces, {**paces, **{key: pace for key, (_, pace) in guesses.items()}}
+    with_pace = [(run, pace) for run in todo if (pace := paces.get(estimate.pace_key(run.spec)))]
     begun = order.in_order(plan, paces, shapes, jobs)
     missing = {run.run_id for run in todo}
     lengths = (estimate.total_seconds([run], paces, shapes) for run in begun if run.run_id in missing)
@@ -164,11 +183,27 @@ def _expected(
         todo=todo,
         jobs=jobs,
         span=order.span(lengths, jobs),
-        seconds=_seconds([run for run, _ in timed], paces, shapes),
-        unknown=len(todo) - len(timed),
-        bound=any(pace.trained and run.spec.train.patience < run.spec.train.epochs for run, pace in timed),
+        seconds=_seconds([run for run, _ in with_pace], paces, shapes),
+        untimed=[run for run in todo if estimate.pace_key(run.spec) not in paces],
+        guessed=_guessed(plan, todo, timed, {key: model for key, (model, _) in guesses.items()}),
+        bound=any(pace.trained and run.spec.train.patience < run.spec.train.epochs for run, pace in with_pace),
         failures=failures,
     )
+
+
+def _guessed(
+    plan: Sequence[PlannedRun], todo: Sequence[PlannedRun], timed: Mapping[str, Pace], guesses: Mapping[str, str]
+) -> tuple[int, str]:
+    """How many runs have no pace but a guessed one, and of each such model from how many of its settings."""
+    from bench.runs.estimate import pace_key
+
+    rest = [run for run in todo if pace_key(run.spec) in guesses]
+    kinds = {pace_key(run.spec): run.model for run in plan}
+    texts = []
+    for model in dict.fromkeys(run.model for run in rest):
+        alike = [key for key in kinds if kinds[key] == model]
+        texts.append(f"{model}: {sum(key in timed for key in alike)} of {len(alike)} settings timed")
+    return len(rest), ", ".join(texts)
 
 
 def _seconds(
@@ -195,16 +230,17 @@ def announce(console: Console, expected: Expected) -> None:
 
 def show_expected(console: Console, plan: Sequence[PlannedRun], expected: Expected) -> None:
     """Print a plan as a table: what is there of each data set, and how long the rest may take."""
-    table = Table("data set", "runs", "in the store", "time for the rest", title="plan")
+    column = "time for the rest, one run after another" if expected.jobs > 1 else "time for the rest"
+    table = Table("data set", "runs", "in the store", column, title="plan")
     for name in dict.fromkeys(run.dataset for run in plan):
         planned, rest = (sum(run.dataset == name for run in runs) for runs in (plan, expected.todo))
-        seconds = expected.seconds.get(name)
-        time = "—" if not rest else f"about {duration(seconds)}" if seconds else "not known"
-        table.add_row(name, str(planned), str(planned - rest), time)
+        table.add_row(name, str(planned), str(planned - rest), expected.rest(name))
     console.print(table)
     time = f", {expected.time}" if expected.todo and expected.time else ""
     console.print(f"{len(expected.todo)} of {counted(len(plan), 'run')} to do{time}; nothing was run", highlight=False)
-    for reason in dict.fromkeys(expected.failures.values()):
-        methods = ", ".join(method for method, why in expected.failures.items() if why == reason)
+    untimed = {run.method for run in expected.untimed}
+    failures = {method: why for method, why in expected.failures.items() if method in untimed}
+    for reason in dict.fromkeys(failures.values()):
+        methods = ", ".join(method for method, why in failures.items() if why == reason)
         text = f"[yellow]not in the estimate: {escape(methods)}: {escape(reason)}[/yellow]"
         console.print(text, highlight=False, soft_wrap=True)

@@ -149,6 +149,28 @@ def total_seconds(
     return total
 
 
+def guessed(
+    runs: Iterable[PlannedRun], paces: Mapping[str, Pace], without: Iterable[str] = ()
+) -> dict[str, tuple[str, Pace]]:
+    """By ``pace_key`` of runs without a pace their model, and the mean pace of those of its settings that have one.
+
+    Methods named by ``without`` are left out, and those of a model of which no pace is known.
+    """
+    models = {pace_key(run.spec): run.model for run in runs if run.method not in {*without}}
+    known: dict[str, list[Pace]] = defaultdict(list)
+    for key, model in models.items():
+        if pace := paces.get(key):
+            known[model].append(pace)
+    means = {model: _mean(alike) for model, alike in known.items()}
+    return {key: (model, means[model]) for key, model in models.items() if key not in paces and model in means}
+
+
+def _mean(paces: Sequence[Pace]) -> Pace:
+    sizes = {values for pace in paces for values in pace.seconds}
+    seconds = {values: statistics.fmean(pace.on(values) for pace in paces) for values in sizes}
+    return Pace(trained=any(pace.trained for pace in paces), seconds=seconds)
+
+
 def cheapest_first(
     runs: Sequence[PlannedRun], paces: Mapping[str, Pace], shapes: Mapping[str, tuple[int, ...]]
 ) -> list[PlannedRun]:

@@ -15,11 +15,12 @@ from records import record
 from rich.console import Console
 
 from bench.catalog import registry
-from bench.cli.plan import announce, expect
+from bench.cli.plan import announce, expect, show_expected
 from bench.records.store import ResultStore
 from bench.runs.estimate import (
     Pace,
     cheapest_first,
+    guessed,
     pace_key,
     paces_from_records,
     planned_work,
@@ -29,6 +30,7 @@ from bench.runs.estimate import (
 from bench.runs.plan import Selection, plan
 from bench.runs.runner import Runner
 from bench.runs.suite import load_suite
+from bench.runs.timing import NO_TIME
 from bench.settings import TrainSettings
 
 CPU = torch.device("cpu")
@@ -208,6 +210,50 @@ def test_nothing_is_said_where_nothing_is_known_and_what_is_left_out_is_said(cat
     monkeypatch.setattr(registry.load("model", "stid").Model, "forward", lambda *_: 1 / 0)
     monkeypatch.setattr("bench.runs.timing.call", lambda function, *arguments, **_: function(*arguments))
     assert "1 of them not timed" in printed(catalog, runs, tmp_path)
+
+
+def variants_of_stid(make_plan, widths):
+    return [run for width in widths for run in make_plan("stid", overrides=(*BUDGET, f"model.width={width}"))]
+
+
+def test_what_was_not_timed_is_guessed_at_the_mean_pace_of_its_model(make_plan):
+    first, second, third, other = variants_of_stid(make_plan, (4, 8, 16, 32))[::2]
+    paces = {
+        pace_key(first.spec): Pace(trained=True, seconds={10: 1.0, 30: 3.0}),
+        pace_key(second.spec): Pace(trained=True, seconds={10: 3.0}),
+    }
+    runs = [first, second, third, *make_plan("dlinear")]
+    mean = Pace(trained=True, seconds={10: 2.0, 30: 3.0})
+    assert guessed(runs, paces) == {pace_key(third.spec): ("stid", mean)}
+    assert guessed(runs, {pace_key(other.spec): Pace(trained=True, seconds={10: 1.0})}) == {}
+    assert guessed(runs, paces, [third.method]) == {}
+
+
+def told_of(catalog, runs, results, monkeypatch, paces, failures=()):
+    """The whole text of a dry run that found these paces."""
+    monkeypatch.setattr("bench.runs.timing.paces_with_trials", lambda *_, **__: (paces, dict(failures)))
+    out = io.StringIO()
+    console = Console(file=out, width=200)
+    executor = SimpleNamespace(here="cpu", jobs=2)
+    expected = expect(console, runs, catalog, results, executor, threads=1, force=False, thorough=True)
+    show_expected(console, runs, expected)
+    return out.getvalue()
+
+
+def test_a_plan_counts_guessed_runs_and_says_at_least_where_it_cannot(catalog, make_plan, tmp_path, monkeypatch):
+    runs = variants_of_stid(make_plan, (4, 8, 16))
+    pace = 3600.0 / planned_work(runs[0], {"tiny": catalog.shape("tiny")}, trained=True)
+    paces = {pace_key(runs[0].spec): Pace(trained=True, seconds={24: pace})}
+    text = told_of(catalog, runs, tmp_path, monkeypatch, paces, {runs[2].method: NO_TIME})
+    assert "one run after another" in text
+    guess = "4 of them guessed from runs of the same model (stid: 1 of 3 settings timed); nothing was run"
+    assert f"6 of 6 runs to do, about 3.0 h on this machine with 2 runs side by side, {guess}" in text
+    assert text.count("about 3.0 h") == 3  # of two data sets, three hours each, one after another; and side by side
+    assert "not in the estimate" not in text
+    text = told_of(catalog, [*runs, *make_plan("dlinear")], tmp_path, monkeypatch, paces, {"dlinear": NO_TIME})
+    assert text.count("at least 3.0 h") == 3
+    assert "2 of them not timed" in text
+    assert "not in the estimate: dlinear" in text
 
 
 def test_a_terminal_shows_which_model_is_tried(catalog, make_plan, tmp_path):
