@@ -16,7 +16,7 @@ COMPLETION = frozenset(("--install-completion", "--show-completion"))
 
 def main() -> None:
     """Run the command line; a user's mistake is one sentence on stderr and exit code 2."""
-    with _ctrl_c_ends_it():  # without a word, so long as there is nobody who could say one
+    with _ctrl_c_ends_it(), _missing_package_told():  # without a word, so long as there is nobody who could say one
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads of torch sleep: runs beside it do not stall
         from rich.text import Text
 
@@ -44,6 +44,21 @@ def main() -> None:
         if stop.code == INTERRUPTED:
             Console(stderr=True).print("stopped; what is finished is kept, and the same command goes on from here")
         raise
+
+
+@contextlib.contextmanager
+def _missing_package_told() -> Iterator[None]:
+    """While a package that this interpreter lacks, as outside the environment, is a sentence and exit code 2."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "bench").split(".")[0] == "bench":
+            raise
+        sys.stderr.write(
+            f"error: {sys.executable} has no package {error.name}; use the environment that st-vfm-bench is installed "
+            "in: 'source .venv/bin/activate' first, or '.venv/bin/python -m bench' after 'make run'\n"
+        )
+        sys.exit(2)
 
 
 def _sentence(error: Exception) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import shutil
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,13 +26,26 @@ _COMMAND = re.compile(
 
 
 def program() -> str:
-    """What starts this program, as it was started: ``stbench``, or ``python -m bench``."""
+    """What started this program: ``stbench``, or ``python -m bench``."""
     return "python -m bench" if Path(sys.argv[0]).parts[-2:] == ("bench", "__main__.py") else "stbench"
+
+
+def to_type() -> str:
+    """``program``, with a path where the shell would not find it, as outside an environment that is not activated."""
+    name = program()
+    word = name.split()[0]
+    file, found = Path(sys.executable).with_name(word), shutil.which(word)
+    started = name != word or Path(sys.argv[0]) == file
+    if sys.prefix == sys.base_prefix or not started or (found and Path(found).parent == file.parent):
+        return name  # no environment, not a program of it, or activated
+    with suppress(ValueError):
+        file = file.relative_to(Path.cwd())
+    return name.replace(word, shlex.quote(str(file)), 1)
 
 
 def as_started(text: str) -> str:
     """A text whose commands begin with what starts this program."""
-    return _COMMAND.sub(program(), text)
+    return _COMMAND.sub(lambda _: to_type(), text)
 
 
 class Console(RichConsole):

@@ -188,10 +188,47 @@ def test_a_console_of_a_pipe_is_wide_and_one_that_was_told_a_width_is_not(monkey
 )
 def test_messages_name_the_command_that_was_started(monkeypatch, started, text):
     monkeypatch.setattr(sys, "argv", [started])
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     assert as_started("say 'stbench tune'") == text
     assert (
         as_started("/home/stbench tune st-stbench run stbench.sif") == "/home/stbench tune st-stbench run stbench.sif"
     )
+
+
+@pytest.mark.parametrize(
+    ("started", "activated", "text"),
+    [
+        ("{venv}/bin/stbench", True, "say 'stbench report'"),
+        ("{venv}/bin/stbench", False, "say '.venv/bin/stbench report'"),
+        ("bench/__main__.py", True, "say 'python -m bench report'"),
+        ("bench/__main__.py", False, "say '.venv/bin/python -m bench report'"),
+        ("/elsewhere/stbench", False, "say 'stbench report'"),
+    ],
+)
+def test_outside_an_activated_environment_messages_name_the_program_with_its_path(
+    tmp_path, monkeypatch, started, activated, text
+):
+    programs = tmp_path / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for name in ("python", "stbench"):
+        (programs / name).touch(mode=0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [started.format(venv=tmp_path / ".venv")])
+    monkeypatch.setattr(sys, "executable", str(programs / "python"))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / ".venv"))
+    monkeypatch.setattr(sys, "base_prefix", "/usr")
+    monkeypatch.setenv("PATH", str(programs) if activated else "/usr/bin")
+    assert as_started("say 'stbench report'") == text
+
+
+def test_a_package_that_is_not_there_is_one_sentence():
+    bare = [sys.executable, "-S", "-m", "bench", "report"]  # without what is installed
+    answer = subprocess.run(
+        bare, cwd=ROOT, capture_output=True, text=True, check=False, env={"PATH": os.environ["PATH"]}
+    )
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr.startswith(f"error: {sys.executable} has no package ")
+    assert answer.stderr.count("\n") == 1
 
 
 def test_things_are_counted_in_right_english():

@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def environment(columns=200):
-    return {**os.environ, "COLUMNS": str(columns), "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # as in an activated environment
+    return {**os.environ, "PATH": path, "COLUMNS": str(columns), "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
 
 
 def stbench(*arguments, columns=200):
