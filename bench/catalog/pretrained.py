@@ -96,6 +96,20 @@ def sources_of(model: str, config: Mapping[str, Any], get: Callable[[Source], bo
     return tuple(source for source in sources if source.file not in part.unread)
 
 
+def names_here(model: str) -> list[str]:
+    """The pre-trained parts whose files are on this machine, by the names that a model's setting has for them."""
+    part = PARTS[model]
+    table = getattr(importlib.import_module(part.module), part.table)
+    return [name for name, facts in table.items() if facts.sources and all(map(is_here, facts.sources))]
+
+
+def instead(model: str) -> str:
+    """What may be said of a pre-trained part that is not here: which others are; empty if none is."""
+    names = names_here(model)
+    where = f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} here"
+    return f"; {where}: --set model.{PARTS[model].setting}={names[0]}" if names else ""
+
+
 def weights_digest(model: str, config: Mapping[str, Any]) -> str | None:
     """What tells the files that a run starts from, as ``digest_of`` says; nothing is fetched.
 
@@ -142,10 +156,13 @@ def check_weights(model: str, config: Mapping[str, Any], planned: str | None) ->
     """Refuse to start a run from other files than those of its plan; those that are not here are fetched.
 
     Raises:
-        WeightsError: If they cannot be had, or are others.
+        WeightsError: If they cannot be had, with those that are here, or are others.
     """
     sources = sources_of(model, config)
-    paths = [locate(source) for source in sources]
+    try:
+        paths = [locate(source) for source in sources]
+    except WeightsError as error:
+        raise type(error)(f"{error}{instead(model)}") from error
     present = digest_of(sources) if paths else None
     if present != planned:
         names = ", ".join(map(str, paths or sources))

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from bench.cli.console import grid, print_json
 from bench.cli.option_groups import with_options
-from bench.cli.options import AsJson, PlanOptions, say_unread
+from bench.cli.options import AsJson, PlanOptions, say_unread, use_weights_dir
 from bench.cli.plan import show_left_out
 from bench.cli.terminal import Console
 from bench.errors import BenchError
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 COLOURS = {"done": "green", "stale": "yellow", "failed": "red", "missing": "dim"}
 
 
-@with_options(PlanOptions, without=("weights_dir", "tracking_uri", "track"))
+@with_options(PlanOptions, without=("tracking_uri", "track"))
 def status(*, options: PlanOptions, as_json: AsJson = False) -> None:
     """Count done, stale, failed and missing runs of a suite, by data set and method.
 
@@ -32,6 +32,7 @@ def status(*, options: PlanOptions, as_json: AsJson = False) -> None:
     from bench.records.store import ResultStore
     from bench.runs.status import other_settings, plan_status
 
+    use_weights_dir(options.weights_dir)
     suite = options.chosen_suite
     left_out: dict[str, BenchError] = {}
     plan = options.plan(suite, options.catalog, left_out)
@@ -68,10 +69,18 @@ def _print(
     if others:
         console.print(
             f"[dim]{counted(others, 'finished run')} of these data sets and models {'has' if others == 1 else 'have'} "
-            f"other settings ({', '.join(names)}); another --profile, --task, --seed or --set counts them[/dim]",
+            f"other settings ({', '.join(names)}); another {_ways(names)} counts them[/dim]",
             highlight=False,
             soft_wrap=True,
         )
+
+
+def _ways(names: Sequence[str]) -> str:
+    """The options by which runs that differ in these settings can be counted."""
+    weights, rest = "--weights-dir (or $STBENCH_WEIGHTS)", "--profile, --task, --seed or --set"
+    if "weights_sha256" not in names:
+        return rest
+    return weights if len(names) == 1 else f"{weights}, {rest}"
 
 
 def _print_json(

@@ -139,6 +139,7 @@ def test_a_broken_record_is_told_and_stops_no_run(tmp_path, tiny):
 
 def test_list_and_doctor_answer(tmp_path):
     assert "convlstm" in stbench("list", "models").stdout
-    doctor = stbench("doctor", "--results", tmp_path)
+    doctor = stbench("doctor", "--results", tmp_path, "--weights-dir", tmp_path)
     assert doctor.returncode == 0, doctor.stderr
     assert "torch" in doctor.stdout
+    assert f"│ {tmp_path}" in next(line for line in doctor.stdout.splitlines() if "weights folder" in line)

@@ -9,6 +9,7 @@ import torch
 from hub import put, safetensors
 from typer.testing import CliRunner
 
+from bench.catalog.pretrained import check_weights
 from bench.cli.app import app
 from bench.errors import WeightsError
 from bench.records.record import parse
@@ -96,6 +97,31 @@ def test_planning_looks_and_running_fetches(hub, catalog, tmp_path):
     assert not hub.requests
     (fetched,) = plan_suite(suite, selection, catalog, tmp_path, fetch=True)
     assert fetched.spec.weights_sha256 == sha256(content(1))
+
+
+def test_a_run_whose_weights_are_absent_names_those_that_are_here(planned, folder):
+    put(BACKBONES["dino_small"].source.within(folder), content(1))
+    with pytest.raises(WeightsError, match=r"; dino_small is here: --set model[.]backbone=dino_small$"):
+        check_weights("stvfm", planned().spec.config, None)
+
+
+def test_runs_of_other_weights_are_counted_with_the_folder_that_they_read(planned, folder, catalog, tmp_path, tiny):
+    put(SOURCE.within(folder), content(1))
+    assert Runner(catalog, tmp_path / "results", CPU).run([planned()])["done"] == 1
+    sets = [word for text in (*BUDGET, "model.weights=pretrained") for word in ("--set", text)]
+    where = ["--data-dir", str(tiny), "--results", str(tmp_path / "results"), "--device", "cpu"]
+
+    def status(*words):
+        command = ["status", "--model", "stvfm", "--dataset", "tiny", *where, *sets, *words]
+        with pytest.MonkeyPatch.context() as variables:
+            variables.delenv("STBENCH_WEIGHTS")
+            return CliRunner().invoke(app, command, env={"COLUMNS": "400"}).output
+
+    assert "other settings (weights_sha256); another --weights-dir (or $STBENCH_WEIGHTS) counts them" in status()
+    both = status("--set", "train.lr=0.5")
+    assert "train.lr" in both
+    assert "another --weights-dir (or $STBENCH_WEIGHTS), --profile, --task, --seed or --set counts them" in both
+    assert "1 run: 1 done" in status("--weights-dir", str(folder))
 
 
 @pytest.mark.parametrize("command", [["run", "--dry-run"], ["status"]])
