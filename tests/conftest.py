@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does, before torch is loaded
+os.environ.pop("MLFLOW_TRACKING_URI", None)  # a server of the user's is no place for tests
 
 import sqlite3
 import threading

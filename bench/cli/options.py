@@ -35,7 +35,8 @@ Source = Annotated[
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder to write to.", show_default=False)]
 TrackingUri = Annotated[
-    str | None, typer.Option("--tracking-uri", help="Address of MLflow (default: <results>/mlflow.db).")
+    str | None,
+    typer.Option("--tracking-uri", help="Address of MLflow (or $MLFLOW_TRACKING_URI; default: <results>/mlflow.db)."),
 ]
 WeightsDir = Annotated[
     Path | None,
@@ -244,17 +245,18 @@ def nothing(results: Path, source: str | None, names: Sequence[str] = ()) -> str
 
 
 def tracking_store(uri: str | None, results: Path, *, track: bool = True) -> str | None:
-    """The address of MLflow: as given, else the data base in the results folder; None where nothing is tracked.
+    """The address of MLflow: as given, else that of the environment, else the data base in the results folder.
 
-    Unless an address was given, nothing is tracked without MLflow, nor into a folder that several machines see, where a
-    data base of SQLite may break; one line says so.
+    It is None where nothing is tracked: without MLflow, or in a folder that several machines see, where a data base of
+    SQLite may break, unless an address was given; one line says so.
 
     Raises:
         MissingPackageError: If an address was given and MLflow is not installed.
+        TrackingError: If what was given is no address.
     """
     from bench.errors import is_installed, require
     from bench.files import network_file_system
-    from bench.records.mlflow_address import default_uri, file_of
+    from bench.records.mlflow_address import VARIABLE, check_form, default_uri, file_of, shown
 
     if not track:
         return None
@@ -263,6 +265,10 @@ def tracking_store(uri: str | None, results: Path, *, track: bool = True) -> str
     elif not is_installed("mlflow"):
         _say("not tracked: MLflow is not installed (pip install 'st-vfm-bench[tracking]')")
         return None
+    elif (uri := os.environ.get(VARIABLE) or None) is not None:
+        _say(f"tracked at {shown(uri)}, as ${VARIABLE} says")
+    if uri is not None:
+        check_form(uri)
     address = uri or default_uri(results)
     file = file_of(address)
     system = network_file_system(file) if file else None

@@ -13,13 +13,14 @@ from bench.plain_text import counted
 def sync(results: ResultsDir = Path("results"), tracking_uri: TrackingUri = None) -> None:
     """Log finished runs and studies that are missing in MLflow."""
     from bench.records import tracking
-    from bench.records.mlflow_address import default_uri, shown
+    from bench.records.mlflow_address import check_form, shown, usual_uri
     from bench.records.mlflow_store import Command
     from bench.records.store import ResultStore
     from bench.tuning.tracking import sync_studies
 
     require("mlflow", "tracking", "stbench sync")
-    uri, store = tracking_uri or default_uri(results), ResultStore(results)
+    uri, store = tracking_uri or usual_uri(results), ResultStore(results)
+    check_form(uri)
     store.sweep()
     command = Command(name="stbench sync", words=typed())
     files = [path for folder in ("tables", "figures") for path in sorted((results / folder).glob("*.*"))]

@@ -32,8 +32,8 @@ def ui(
 ) -> None:
     """Open MLflow's interface on the database of the results folder."""
     from bench.records.mlflow_address import default_file, default_uri, quiet_environment
+    from bench.records.mlflow_problems import one_sentence
     from bench.records.mlflow_store import MlflowStore
-    from bench.records.tracking import one_sentence
 
     require("mlflow", "tracking", "stbench ui")
     _check_free(host, port)

@@ -1,18 +1,26 @@
-"""Addresses of MLflow: that of a results folder, as one is shown, and as MLflow can open it."""
+"""Addresses of MLflow: the usual one, what is none, as one is shown, as MLflow can open it, and how to fill it in."""
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from bench.errors import TrackingError
 
+DEFAULT = "mlflow.db"
+VARIABLE = "MLFLOW_TRACKING_URI"  # MLflow's own
 SQLITE = re.compile(r"sqlite(\+\w+)?:///", re.IGNORECASE)
 FILES = re.compile(r"(sqlite(\+\w+)?|file):", re.IGNORECASE)  # addresses without a host
+SERVER = re.compile(r"https?://", re.IGNORECASE)
+DATA_BASE = re.compile(r"(sqlite|postgresql|mysql|mssql)(\+\w+)?://", re.IGNORECASE)
+OTHERS = ("file", "databricks", "databricks-uc", "uc")  # schemes of MLflow besides
+INSIDE = re.compile(r"/?(#.*|api(/.*)?|ajax-api(/.*)?)$")  # pages and endpoints of a server, which are not its address
 OPEN_FOLDERS = Path("/proc/self/fd")  # of Linux
 ENVIRONMENT: Mapping[str, str] = {
     "DO_NOT_TRACK": "true",
@@ -29,12 +37,70 @@ ENVIRONMENT: Mapping[str, str] = {
 
 def default_file(results: Path) -> Path:
     """The data base of a results folder."""
-    return results.resolve() / "mlflow.db"
+    return results.resolve() / DEFAULT
 
 
 def default_uri(results: Path) -> str:
     """The tracking store of a results folder."""
     return f"sqlite:///{default_file(results)}"
+
+
+def usual_uri(results: Path) -> str:
+    """Where runs are tracked if nobody says: at the address in the environment, else in the results folder."""
+    return os.environ.get(VARIABLE) or default_uri(results)
+
+
+def check_form(uri: str) -> None:
+    """Refuse what is no address of MLflow, without asking anybody.
+
+    Raises:
+        TrackingError: With what may have been meant.
+    """
+    if not uri.strip():
+        raise TrackingError(
+            "the address of MLflow is empty; write one, such as sqlite:///results/mlflow.db or http://localhost:5000"
+        )
+    if (meant := _meant(uri)) is not None:
+        origin = f" (${VARIABLE})" if uri == os.environ.get(VARIABLE) else ""
+        raise TrackingError(f"'{shown(uri)}'{origin} is no address of MLflow; {meant}")
+
+
+def _meant(uri: str) -> str | None:
+    """What may have been meant by an address that is none; None if it may be one."""
+    if SERVER.match(uri):
+        parts = urlsplit(uri)
+        if not parts.netloc:
+            return "write http://HOST:PORT"
+        inside = INSIDE.search(uri.partition(parts.netloc)[2])
+        return f"did you mean {shown(uri[: -len(inside[0])])}?" if inside else None
+    scheme, colon, _ = uri.partition(":")
+    if DATA_BASE.match(uri) or (colon and scheme.lower() in (*OTHERS, *_schemes_of_plugins())) or uri in OTHERS:
+        return None
+    if re.fullmatch(r"[\w.-]+:\d+(/.*)?|localhost|[\w-]+(\.[\w-]+){3}", uri):
+        return f"did you mean http://{uri}?"
+    if uri.endswith((".db", ".sqlite")) and "://" not in uri:
+        return f"did you mean sqlite:///{uri}?"
+    return "write http://HOST:PORT of a server, or sqlite:///FILE of a data base"
+
+
+def _schemes_of_plugins() -> list[str]:
+    return [entry.name for entry in entry_points(group="mlflow.tracking_store")]
+
+
+def sync_command(uri: str, results: Path | None = None) -> str:
+    """The whole command that fills in what MLflow lacks, without a password.
+
+    Args:
+        uri: A tracking store.
+        results: The results folder; None if nobody knows but the name of a data base.
+    """
+    file = sqlite_file(uri)
+    if results is None:
+        results = file.parent if file is not None and file.name == DEFAULT else Path("results")
+    own = file is not None and file.absolute() == default_file(results).absolute()
+    words = ["--results", str(results)] if results.absolute() != Path("results").absolute() else []
+    words += ["--tracking-uri", shown(uri)] if not own or os.environ.get(VARIABLE) else []
+    return " ".join(["stbench sync", shlex.join(words)]).strip()
 
 
 def file_of(uri: str) -> Path | None:

@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from bench.errors import TrackingError, require
-from bench.records.mlflow_address import FILES, default_file, openable, quiet_environment, shown, sqlite_file
+from bench.records.mlflow_address import (
+    FILES,
+    check_form,
+    default_file,
+    openable,
+    quiet_environment,
+    shown,
+    sqlite_file,
+    sync_command,
+)
 from bench.records.mlflow_database import ARTEFACTS, check, other_schema, path_of, prepare
 
 if TYPE_CHECKING:
@@ -71,14 +80,16 @@ def existing_experiment(uri: str, name: str) -> tuple[MlflowClient, str] | None:
     _ready(uri)
     if (file := sqlite_file(uri)) is not None:
         if not file.exists():
-            raise TrackingError(f"there is no MLflow data base {file}; check the address, or run 'stbench sync' first")
+            raise TrackingError(
+                f"there is no MLflow data base {file}; check the address, or first: {sync_command(uri)}"
+            )
         check(file)
     client = _client(uri)
     experiment = client.get_experiment_by_name(name)
     if experiment is not None and experiment.lifecycle_stage == "deleted":
         raise TrackingError(
-            f"the experiment '{name}' of MLflow at {shown(uri)} was deleted; 'stbench sync' restores it, and so does "
-            f"'mlflow experiments restore --experiment-id {experiment.experiment_id}'"
+            f"the experiment '{name}' of MLflow at {shown(uri)} was deleted; what restores it is {sync_command(uri)}, "
+            f"or mlflow experiments restore --experiment-id {experiment.experiment_id}"
         )
     return None if experiment is None else (client, str(experiment.experiment_id))
 
@@ -145,15 +156,12 @@ def log_metrics(client: MlflowClient, mlflow_id: str, metrics: Sequence[Metric])
 def schema_problem(uri: str, error: Exception) -> TrackingError | None:
     """What to do if an error of MLflow says that a data base is of another schema; None if it does not."""
     found = OTHER_SCHEMA.search(str(error))
-    return other_schema(shown(uri), found[1] or found[2], f"mlflow db upgrade '{shown(uri)}'") if found else None
+    return other_schema(uri, found[1] or found[2], f"mlflow db upgrade '{shown(uri)}'") if found else None
 
 
 def _ready(uri: str) -> None:
-    """Refuse an empty address, which to MLflow means a data base in the current folder, and make MLflow quiet."""
-    if not uri.strip():
-        raise TrackingError(
-            "the address of MLflow is empty; write one, such as sqlite:///results/mlflow.db or http://localhost:5000"
-        )
+    """Refuse what is no address, such as none, which to MLflow is a data base in this folder, and make MLflow quiet."""
+    check_form(uri)
     require("mlflow", "tracking", f"MLflow at {shown(uri)}")
     os.environ.update(quiet_environment())
     import mlflow  # noqa: F401 - it takes seconds, for which no lock shall be held
@@ -180,7 +188,7 @@ def _opening(results: Path, other: Path | None) -> Iterator[None]:
             yield
     except Timeout as error:
         raise TrackingError(
-            f"another process has been opening MLflow's data base for {OPEN_S:g} s; end it, and run 'stbench sync'"
+            f"another process has been opening MLflow's data base for {OPEN_S:g} s; wait for it, or end it"
         ) from error
 
 

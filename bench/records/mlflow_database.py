@@ -17,12 +17,11 @@ from urllib.parse import quote, unquote, urlparse
 
 from bench.errors import TrackingError
 from bench.files import atomic_write, journal_of
-from bench.records.mlflow_address import openable
+from bench.records.mlflow_address import openable, shown, sqlite_file, sync_command
 
 ARTEFACTS = "mlartifacts"
 CONTENT = ("runs", "registered_models", "trace_info", "logged_models")  # tables that hold what somebody logged
 WAIT_S = 20.0  # for another process that writes
-ANEW = "'stbench sync' then makes a new one from the records"
 
 
 @dataclass(frozen=True)
@@ -81,14 +80,19 @@ def check(file: Path) -> None:
     if found.revision == known[0]:
         return
     if not found.rows and (found.revision is None or found.revision in known):
-        raise HalfMadeError(f"the MLflow data base {file} is half made and holds no run; delete it, and {ANEW}")
-    raise other_schema(str(file), found.revision, f"cd {shlex.quote(str(file.parent))}; {_upgrade(file.name)}")
+        raise HalfMadeError(
+            f"the MLflow data base {file} is half made and holds no run; delete it: {_anew(f'sqlite:///{file}')}"
+        )
+    raise other_schema(
+        f"sqlite:///{file}", found.revision, f"cd {shlex.quote(str(file.parent))}; {_upgrade(file.name)}"
+    )
 
 
-def other_schema(place: str, revision: str | None, upgrade: str) -> TrackingError:
+def other_schema(uri: str, revision: str | None, upgrade: str) -> TrackingError:
     """What to do about a data base whose schema is not this MLflow's; ``upgrade`` is the command for an older one."""
     from mlflow.version import VERSION
 
+    place = sqlite_file(uri) or shown(uri)
     if revision in revisions():
         return TrackingError(
             f"the MLflow data base {place} was made by an older MLflow than {VERSION}, which is installed here; "
@@ -97,9 +101,9 @@ def other_schema(place: str, revision: str | None, upgrade: str) -> TrackingErro
     if revision:
         return TrackingError(
             f"the MLflow data base {place} was made by a newer MLflow than {VERSION}, which is installed here; "
-            f"pip install --upgrade mlflow, or move it away: {ANEW}"
+            f"pip install --upgrade mlflow, or move it away: {_anew(uri)}"
         )
-    return TrackingError(f"the MLflow data base {place} does not say its schema; move it away: {ANEW}")
+    return TrackingError(f"the MLflow data base {place} does not say its schema; move it away: {_anew(uri)}")
 
 
 def condition(file: Path) -> Condition:
@@ -167,7 +171,9 @@ def _opened(file: Path) -> Iterator[sqlite3.Connection]:
             f"the MLflow data base {file} cannot be used ({error}); end what uses it, check its rights, and repeat"
         ) from error
     except sqlite3.DatabaseError as error:
-        raise TrackingError(f"the MLflow data base {file} cannot be used ({error}); move it away: {ANEW}") from error
+        raise TrackingError(
+            f"the MLflow data base {file} cannot be used ({error}); move it away: {_anew(f'sqlite:///{file}')}"
+        ) from error
 
 
 def _make(file: Path) -> None:
@@ -179,6 +185,10 @@ def _make(file: Path) -> None:
             MlflowClient(tracking_uri=openable(f"sqlite:///{part}")).search_experiments(max_results=1)
         finally:
             journal_of(part).unlink(missing_ok=True)
+
+
+def _anew(uri: str) -> str:
+    return f"a new one is then made from the records by {sync_command(uri)}"
 
 
 def _set_aside(file: Path) -> Path:

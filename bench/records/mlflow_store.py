@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from bench.errors import TrackingError
 from bench.files import is_locked, lasting_name
-from bench.records.mlflow_address import shown
+from bench.records.mlflow_address import shown, sync_command
 from bench.records.mlflow_client import (
     COMMIT,
     LOGGED,
@@ -100,7 +100,7 @@ class MlflowStore:
         """
         opened = existing_experiment(uri, EXPERIMENT)
         if opened is None:
-            raise TrackingError(f"MLflow at {shown(uri)} has no experiment '{EXPERIMENT}'; run 'stbench sync' first")
+            raise TrackingError(f"MLflow at {shown(uri)} has no experiment '{EXPERIMENT}'; first: {sync_command(uri)}")
         return cls(*opened)
 
     def begin(self, command: Command, at: float | None = None) -> CommandRun:
@@ -211,7 +211,7 @@ class MlflowStore:
         if digest(text) != run.data.tags[DIGEST]:
             raise TrackingError(
                 f"{ARTEFACT} of MLflow run {mlflow_id} was changed after it was logged; "
-                f"delete that MLflow run and repeat 'stbench sync'"
+                f"delete that MLflow run and sync again"
             )
         return parse(text, f"{ARTEFACT} of MLflow run {mlflow_id}")
 
@@ -242,7 +242,7 @@ class MlflowStore:
                 yield
         except Timeout as error:
             raise TrackingError(
-                f"another process has been writing to MLflow for {LOCK_S:g} s; 'stbench sync' fills in what is missing"
+                f"another process has been writing to MLflow for {LOCK_S:g} s; wait for it, or end it"
             ) from error
 
 

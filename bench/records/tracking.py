@@ -15,9 +15,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
-from bench.errors import BenchError, TrackingError
-from bench.records.mlflow_address import first_line, shown
-from bench.records.mlflow_client import schema_problem, silent
+from bench.records.mlflow_address import shown, sync_command
+from bench.records.mlflow_client import silent
+from bench.records.mlflow_problems import one_sentence, problem
 from bench.records.mlflow_store import DIGEST, RUN_ID, Command, CommandRun, MlflowStore, digest
 from bench.records.record import Epoch, Record, dump
 from bench.records.spec import Label, Spec
@@ -34,6 +34,7 @@ class Feed(Generic[S]):
 
     Args:
         uri: Its address, for messages.
+        results: The results folder, for messages.
         connect: Opens the store; called again after an error.
         warn: Called once, with one sentence, when MLflow does not work.
         lost: Called in the thread after an error.
@@ -42,12 +43,14 @@ class Feed(Generic[S]):
     def __init__(
         self,
         uri: str,
+        results: Path,
         connect: Callable[[], S],
         *,
         warn: Callable[[str], None],
         lost: Callable[[], None] = lambda: None,
     ) -> None:
         self._uri, self._connect, self._warn, self._lost = uri, connect, warn, lost
+        self._remedy = sync_command(uri, results)
         self._jobs: queue.SimpleQueue[Callable[[S], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._warned = False
@@ -70,7 +73,7 @@ class Feed(Generic[S]):
         self._jobs.put(None)
         self._thread.join(CLOSE_S)
         if self._thread.is_alive():
-            self._tell("it is too slow")
+            self._tell(f"MLflow at {shown(self._uri)} is too slow")
         self._thread = None
 
     def _work(self) -> None:
@@ -84,15 +87,12 @@ class Feed(Generic[S]):
             except Exception as error:  # noqa: BLE001 - whatever MLflow raises, the runs go on
                 store, resume = None, time.monotonic() + PAUSE_S
                 self._lost()
-                self._tell(_reason(error, self._uri))
+                self._tell(problem(error, self._uri))
 
-    def _tell(self, reason: str) -> None:
+    def _tell(self, sentence: str) -> None:
         if not self._warned:
             self._warned = True
-            self._warn(
-                f"MLflow at {shown(self._uri)} does not work ({reason}); the runs go on, "
-                f"and 'stbench sync' fills in later what is missing there"
-            )
+            self._warn(f"{sentence}; the runs go on, and this fills in later what is missing there: {self._remedy}")
 
 
 class Followed(Protocol):
@@ -120,7 +120,7 @@ class Tracker:
 
     def __init__(self, uri: str, results: Path, *, warn: Callable[[str], None], command: Command | None = None) -> None:
         self._open: dict[str, str] = {}  # our run id → MLflow's; touched by the thread alone
-        self._feed = Feed(uri, lambda: MlflowStore.open(uri, results, warn), warn=warn, lost=self._open.clear)
+        self._feed = Feed(uri, results, lambda: MlflowStore.open(uri, results, warn), warn=warn, lost=self._open.clear)
         self._epochs: dict[str, list[Epoch]] = {}  # by our run id; several runs may be under way
         self._flushed = 0.0
         self._parent = None if command is None else _Parent(command)
@@ -298,34 +298,3 @@ def records_from(
         store = MlflowStore.open_existing(uri)
         last = {run.data.tags[RUN_ID]: run for run in store.logged()}
         return list(watch(map(store.read, [last[run_id] for run_id in sorted(last)]), len(last)))
-
-
-@contextmanager
-def one_sentence(uri: str) -> Iterator[None]:
-    """While MLflow is used and must work.
-
-    Raises:
-        TrackingError: If it does not.
-    """
-    try:
-        yield
-    except BenchError:
-        raise
-    except Exception as error:
-        if (problem := schema_problem(uri, error)) is not None:
-            raise problem from error
-        raise TrackingError(
-            f"MLflow at {shown(uri)} cannot be used ({_reason(error, uri)}); check the address"
-        ) from error
-
-
-def _reason(error: Exception, uri: str) -> str:
-    """The first line of an error, short enough for a sentence and without the password of the address."""
-    if isinstance(error, TrackingError):
-        return str(error)
-    if (problem := schema_problem(uri, error)) is not None:
-        return str(problem)
-    if isinstance(error, ModuleNotFoundError):
-        return f"the package {error.name} is not installed"
-    line = first_line(error, uri)
-    return line if len(line) <= 160 else f"{line[:160]}…"

@@ -22,7 +22,7 @@ from typing import IO, Any, Literal
 import msgspec
 from msgspec import Struct
 
-from bench.records.mlflow_address import quiet_environment
+from bench.records.mlflow_address import quiet_environment, shown, sync_command
 from bench.records.mlflow_store import Command
 from bench.records.planned import PlannedRun
 from bench.records.record import Record
@@ -129,14 +129,16 @@ class TrackerBeside:
         try:
             process.wait(SOON_S)
         except subprocess.TimeoutExpired:
-            self._warn("MLflow is still writing; everything else is done")
+            where = shown(self._place.uri)
+            self._warn(f"still writing the runs to MLflow, {where}; everything else is done (--no-track writes none)")
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(CLOSE_S + 2 * SOON_S)  # it says itself that it is too slow
         process.kill()
         for thread in self._threads:
             thread.join(SOON_S)
         if process.wait():
-            self._warn("the process that writes to MLflow was ended; 'stbench sync' fills in what is missing there")
+            fills_in = sync_command(self._place.uri, Path(self._place.results))
+            self._warn(f"the process that writes to MLflow was ended; this fills in what is missing there: {fills_in}")
         self._process = None
 
     def _send(self, message: Struct) -> None:

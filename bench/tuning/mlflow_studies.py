@@ -131,7 +131,7 @@ class StudyRuns:
         if digest(settings, trials) != run.data.tags[DIGEST]:
             raise TrackingError(
                 f"the files of MLflow run {run.info.run_id} were changed after they were logged; delete that run "
-                f"and repeat 'stbench sync'"
+                f"and sync again"
             )
         return settings, trials
 

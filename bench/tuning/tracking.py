@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from bench.errors import TrackingError, unwritten
 from bench.records.mlflow_client import silent
-from bench.records.tracking import Feed, one_sentence
+from bench.records.mlflow_problems import one_sentence
+from bench.records.tracking import Feed
 from bench.runs.tuned import TunedFolder
 from bench.tuning.mlflow_studies import DIGEST, StudyRuns, digest
 from bench.tuning.trials import path_of, read_trials, studies, study_of
@@ -33,7 +34,7 @@ class StudyTracker:
 
     def __init__(self, uri: str, results: Path, *, warn: Callable[[str], None]) -> None:
         self._results = results
-        self._feed = Feed(uri, lambda: StudyRuns.open(uri, results, warn), warn=warn)
+        self._feed = Feed(uri, results, lambda: StudyRuns.open(uri, results, warn), warn=warn)
         self._posted: dict[str, set[int]] = {}
 
     def __enter__(self) -> StudyTracker:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from typer.testing import CliRunner
 
 import bench.files
+from bench.cli.app import app
 from bench.cli.options import tracking_store
+from bench.errors import TrackingError
+from bench.records import tracking
 
 
 @pytest.fixture
@@ -38,3 +42,28 @@ def test_a_server_or_a_local_folder_is_used_without_a_word(tmp_path, capsys, mon
     assert tracking_store(uri, tmp_path) == (uri or f"sqlite:///{tmp_path / 'mlflow.db'}")
     assert asked == ([] if uri else [tmp_path / "mlflow.db"])
     assert capsys.readouterr().out == ""
+
+
+def test_the_address_in_the_environment_is_used_where_none_is_given_and_one_line_says_so(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@host:5000")
+    assert tracking_store(None, tmp_path) == "http://me:secret@host:5000"
+    assert capsys.readouterr().out == "tracked at http://***@host:5000, as $MLFLOW_TRACKING_URI says\n"
+    assert tracking_store("http://other:5000", tmp_path) == "http://other:5000"
+    assert tracking_store(None, tmp_path, track=False) is None
+    assert capsys.readouterr().out == ""
+
+
+def test_an_odd_address_is_refused_before_any_run_wherever_it_comes_from(tmp_path, monkeypatch):
+    with pytest.raises(TrackingError, match=r"did you mean http://127.0.0.1:5000\?"):
+        tracking_store("127.0.0.1:5000", tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "banana")
+    with pytest.raises(TrackingError, match=r"'banana' \(\$MLFLOW_TRACKING_URI\) is no address of MLflow"):
+        tracking_store(None, tmp_path)
+
+
+def test_sync_takes_the_address_in_the_environment_too(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://host:5000")
+    monkeypatch.setattr(tracking, "sync", lambda _, uri, *rest, **options: asked.append(uri) or (0, 0))
+    assert CliRunner().invoke(app, ["sync", "--results", str(tmp_path)]).exit_code == 0
+    assert asked == ["http://host:5000"]

@@ -68,7 +68,10 @@ def test_a_half_made_data_base_elsewhere_is_left_alone_and_the_remedy_is_told(re
         lambda: sync([record()], default_uri(results), tmp_path / "others"),
         lambda: records_from(default_uri(results)),
     ):
-        with pytest.raises(TrackingError, match="is half made and holds no run; delete it, and 'stbench sync'"):
+        with pytest.raises(
+            TrackingError,
+            match=r"is half made and holds no run; delete it: .* by stbench sync --results",
+        ):
             act()
     assert (results / "mlflow.db").read_bytes() == before
 
@@ -80,7 +83,10 @@ def test_a_half_made_data_base_elsewhere_is_left_alone_and_the_remedy_is_told(re
             None,
             r"older MLflow than \d.*keep a copy of it, then: cd '.*my results'; mlflow db upgrade sqlite:///mlflow.db",
         ),
-        ("0123456789ab", r"newer MLflow than \d.*pip install --upgrade mlflow, or move it away: 'stbench sync'"),
+        (
+            "0123456789ab",
+            r"newer MLflow than \d.*--upgrade mlflow, or move it away: .* by stbench sync --results '.*my results'$",
+        ),
     ],
 )
 def test_a_data_base_of_another_schema_is_not_touched_and_the_remedy_is_told(
@@ -154,7 +160,8 @@ def test_a_deleted_experiment_is_restored_by_who_writes_and_told_to_who_reads(re
     client, experiment = open_experiment(uri, results, EXPERIMENT)
     client.delete_experiment(experiment)
     with pytest.raises(
-        TrackingError, match=r"was deleted; 'stbench sync' restores it, and so does 'mlflow experiments"
+        TrackingError,
+        match=r"was deleted; what restores it is stbench sync --results '.*', or mlflow experiments",
     ):
         records_from(uri)
     told = list[str]()
