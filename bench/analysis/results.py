@@ -19,8 +19,9 @@ from bench.analysis.channels import pooled
 from bench.analysis.choice import Choice
 from bench.analysis.differences import Differences, differences
 from bench.analysis.grouping import grouped
-from bench.analysis.groups import DataKey, Group, GroupKey, Run
+from bench.analysis.groups import Group, GroupKey, Run
 from bench.analysis.known_code import known_codes
+from bench.analysis.suite_groups import kept
 from bench.catalog import imported, registry
 from bench.catalog.code import code_of_scoring
 from bench.errors import UnknownNameError
@@ -28,7 +29,6 @@ from bench.plain_text import counted
 from bench.records.frame import to_frame
 from bench.records.record import Record
 from bench.records.store import ResultStore
-from bench.runs.published import Published
 from bench.runs.suite import Suite, load_suites
 from bench.runs.tuned import TunedFile, TunedFolder
 from bench.tuning.study import Study
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
     from bench.analysis.table import TableFile
 
-FEWEST_VARIANTS = 2  # that make a group of a suite that compares
 ELSEWHERE = ""  # in place of a model
 
 
@@ -203,11 +202,12 @@ class Results:
 
         A suite that compares has a group only for two variants of it, or for one with settings of its own: else a plain
         run would be a table of one row in every such suite. And it has none whose runs all stand in another group. A
-        suite with published numbers has only groups that these can stand beside.
+        suite with published numbers has only groups that these can stand beside. One that asks about shares of the
+        training windows has a group of all of them only beside one of a share.
         """
         if suite.name not in self._groups:
             with _collector_paused():
-                self._groups[suite.name] = _kept(grouped(self.runs, suite), suite)
+                self._groups[suite.name] = kept(grouped(self.runs, suite), suite)
         return self._groups[suite.name]
 
     def plain_groups(self) -> Mapping[GroupKey, Group]:
@@ -263,15 +263,6 @@ class Results:
         return importlib.import_module(f"bench.analysis.{folder}.{name}"), (self,)
 
 
-def comparable_data(group: Group, published: Published) -> list[DataKey]:
-    """The real data sets of a group whose numbers can be laid beside published ones; none if it is another task."""
-    names = ("task", "protocol", "history", "horizon")
-    other = any(getattr(group.key, name) != getattr(published, name) for name in names)
-    if other or group.key.fraction < 1 or group.key.scored:
-        return []
-    return [data for data in group.datasets if data.dataset in published.datasets and not data.synthetic]
-
-
 def artefacts(folder: str) -> list[str]:
     """The names of the tables or figures that no suite has alone: a file each, without those that begin with "_"."""
     package = importlib.import_module(f"bench.analysis.{folder}")
@@ -318,30 +309,3 @@ def _on_device(group: Group, device: str) -> Group:
         for at, cell in group.cells.items()
     }
     return replace(group, cells={at: replace(cell, runs=runs[at]) for at, cell in group.cells.items() if runs[at]})
-
-
-def _kept(groups: Mapping[GroupKey, Group], suite: Suite) -> Mapping[GroupKey, Group]:
-    if (published := suite.published_table) is not None:
-        groups = {key: group for key, group in groups.items() if comparable_data(group, published)}
-    if not suite.compares_variants:
-        return groups
-    variants = {variant.name: bool({*variant.settings} - {"weights"}) for variant in suite.variants}
-    worth = {key: group for key, group in groups.items() if _worth_a_group(group, variants)}
-    runs = {key: _variant_runs(group, variants) for key, group in worth.items()}
-    kept: list[GroupKey] = []
-    for key in sorted(worth, key=lambda key: (-len(runs[key]), key)):
-        beside = [other for other in kept if replace(other, base="") == replace(key, base="")]
-        if not runs[key] or not any(runs[key] <= runs[other] for other in beside):
-            kept.append(key)
-    return {key: group for key, group in worth.items() if key in kept}
-
-
-def _variant_runs(group: Group, variants: Mapping[str, bool]) -> set[str]:
-    chosen = (summary for (_, method), summary in group.cells.items() if method.name in variants)
-    return {run.run_id for summary in chosen for run in summary.runs}
-
-
-def _worth_a_group(group: Group, variants: Mapping[str, bool]) -> bool:
-    names = {method.name for method in group.methods} & variants.keys()
-    changed = any(variants[name] for name in names) and not group.key.base
-    return changed or len(names) >= FEWEST_VARIANTS

@@ -6,7 +6,7 @@ import math
 
 from bench.analysis.groups import DataKey, Group, Summary
 from bench.analysis.headers import dataset_headers, told_apart
-from bench.analysis.results import comparable_data
+from bench.analysis.suite_groups import comparable_data
 from bench.analysis.table import Cell, Header, Table
 from bench.catalog.titles import model_title
 from bench.metrics import METRICS, SHOWN

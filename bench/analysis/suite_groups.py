@@ -1,0 +1,69 @@
+"""Which groups of a suite are shown: those that say something of what the suite asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from bench.analysis.groups import DataKey, Group, GroupKey
+from bench.runs.published import Published
+from bench.runs.suite import Suite
+from bench.settings import TASKS
+
+FEWEST_VARIANTS = 2  # that make a group of a suite that compares
+
+
+def kept(groups: Mapping[GroupKey, Group], suite: Suite) -> Mapping[GroupKey, Group]:
+    """Those that ``Results.groups`` describes."""
+    if (published := suite.published_table) is not None:
+        groups = {key: group for key, group in groups.items() if comparable_data(group, published)}
+    return _beside_shares(_worthwhile(groups, suite) if suite.compares_variants else groups, suite)
+
+
+def comparable_data(group: Group, published: Published) -> list[DataKey]:
+    """The real data sets of a group whose numbers can be laid beside published ones; none if it is another task."""
+    names = ("task", "protocol", "history", "horizon")
+    other = any(getattr(group.key, name) != getattr(published, name) for name in names)
+    if other or group.key.fraction < 1 or group.key.scored:
+        return []
+    return [data for data in group.datasets if data.dataset in published.datasets and not data.synthetic]
+
+
+def _worthwhile(groups: Mapping[GroupKey, Group], suite: Suite) -> Mapping[GroupKey, Group]:
+    """Those with enough variants, whose runs do not all stand in another group."""
+    variants = {variant.name: bool({*variant.settings} - {"weights"}) for variant in suite.variants}
+    worth = {key: group for key, group in groups.items() if _worth_a_group(group, variants)}
+    runs = {key: _variant_runs(group, variants) for key, group in worth.items()}
+    largest: list[GroupKey] = []
+    for key in sorted(worth, key=lambda key: (-len(runs[key]), key)):
+        beside = [other for other in largest if replace(other, base="") == replace(key, base="")]
+        if not runs[key] or not any(runs[key] <= runs[other] for other in beside):
+            largest.append(key)
+    return {key: group for key, group in worth.items() if key in largest}
+
+
+def _beside_shares(groups: Mapping[GroupKey, Group], suite: Suite) -> Mapping[GroupKey, Group]:
+    """Of a suite that asks about shares of the training windows, no group of all of them without one of a share.
+
+    Else what holds where all data are there would be told as an answer to what holds where they are few.
+    """
+    if all(task not in TASKS or TASKS[task].fraction == 1 for task in suite.tasks):
+        return groups
+    shares = {_without_share(key) for key in groups if key.fraction < 1}
+    return {key: group for key, group in groups.items() if _without_share(key) in shares}
+
+
+def _without_share(key: GroupKey) -> GroupKey:
+    """The same for groups that differ in nothing but the share of the training windows."""
+    return replace(key, task="", fraction=1.0, windows="all", equal_steps=True)
+
+
+def _variant_runs(group: Group, variants: Mapping[str, bool]) -> set[str]:
+    chosen = (summary for (_, method), summary in group.cells.items() if method.name in variants)
+    return {run.run_id for summary in chosen for run in summary.runs}
+
+
+def _worth_a_group(group: Group, variants: Mapping[str, bool]) -> bool:
+    names = {method.name for method in group.methods} & variants.keys()
+    changed = any(variants[name] for name in names) and not group.key.base
+    return changed or len(names) >= FEWEST_VARIANTS
