@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +27,7 @@ def load_model(
     from safetensors import safe_open
 
     from bench.context import resolve_device
-    from bench.runs.saving import built, shape_from
+    from bench.runs.saving import built, put_into, shape_from
     from bench.train import tensors_sha256
     from bench.weights import read
 
@@ -34,14 +35,16 @@ def load_model(
     tensors = read(path)
     with safe_open(path, framework="pt") as file:
         about = file.metadata() or {}
+    beside = {name: tensors.pop(name) for name in json.loads(about.get("beside", "[]")) if name in tensors}
     audit = cast("DoneRun", record).audit
     if audit is None or tensors_sha256(tensors) != audit.checkpoint_sha256 or "shape" not in about:
         raise WeightsError(f"{path} holds other weights than those that were scored; run it again with --force")
     plugin = _plugin(record, model)
-    made = built(plugin, record.spec.config, shape_from(about["shape"]), resolve_device(device))
+    where = resolve_device(device)
+    made = built(plugin, record.spec.config, shape_from(about["shape"]), where)
     try:
-        made.load_state_dict(tensors)
-    except RuntimeError as error:
+        put_into(made, tensors, beside, where)
+    except (RuntimeError, KeyError, AttributeError) as error:
         raise WeightsError(
             f"the weights {path} do not fit '{record.model}' as its code is today; it was run at "
             f"{record.environment.commit or 'an unknown commit'}"
@@ -60,7 +63,8 @@ def _path(record: Record, results: Path) -> Path:
     if not path.is_file():
         raise ConfigError(
             f"there are no weights {path}; 'stbench run --save-weights' or bench.run(save_weights=True) keeps them, "
-            "of a run that is done with --force or force=True"
+            "of a run that is done with --force or force=True, unless it says that a model made of them forecasts "
+            "otherwise"
         )
     return path
 

@@ -58,11 +58,13 @@ class Saver:
         if not self._saving.weights:
             return
         tensors = {name: _plain(value) for name, value in outcome.model.state_dict().items()}
+        beside = {name: _plain(value) for name, value in outcome.model.named_buffers() if name not in tensors}
         with context.own_random_numbers():
-            alike = _loads_back(tensors, plugin, self._run, outcome, context)
+            alike = _loads_back(tensors, beside, plugin, self._run, outcome, context)
         if alike:
             path = saved_path(self._results, self._run, "weights")
-            _write_weights(path, tensors, about_model(self._run, outcome.task))
+            about = {**about_model(self._run, outcome.task), "beside": json.dumps(sorted(beside))}
+            _write_weights(path, {**tensors, **beside}, about)
 
     def _forecasts(self, task: Task, windows: WindowSet) -> Seen:
         about = about_windows(task, windows.clock.cpu().numpy(), self._run.spec.data)
@@ -147,8 +149,30 @@ def built(plugin: ModelPlugin, config: Mapping[str, Any], shape: TaskShape, devi
     return make_model(plugin, {**config, **blank}, shape, device)
 
 
+def put_into(
+    model: nn.Module, tensors: Mapping[str, Tensor], beside: Mapping[str, Tensor], device: torch.device
+) -> None:
+    """Give a model its weights, and ``beside`` them buffers that its ``state_dict`` leaves out.
+
+    Those are told by a file of weights or by the seed, of which ``built`` has neither: positions, or a random order.
+
+    Raises:
+        RuntimeError, KeyError, AttributeError: If they are not those of this model.
+    """
+    model.load_state_dict(tensors)
+    for name, tensor in beside.items():
+        path, _, leaf = name.rpartition(".")
+        module = model.get_submodule(path)
+        module.register_buffer(leaf, tensor.to(device), persistent=False)
+
+
 def _loads_back(
-    tensors: Mapping[str, Tensor], plugin: ModelPlugin, run: PlannedRun, outcome: RunOutcome, context: RunContext
+    tensors: Mapping[str, Tensor],
+    beside: Mapping[str, Tensor],
+    plugin: ModelPlugin,
+    run: PlannedRun,
+    outcome: RunOutcome,
+    context: RunContext,
 ) -> bool:
     """Whether a model made of these tensors forecasts as the one that was scored.
 
@@ -158,7 +182,7 @@ def _loads_back(
     chosen = torch.arange(min(TRIED, len(windows)), device=context.device)
     try:
         again = built(plugin, run.spec.config, outcome.task.shape, context.device).eval()
-        again.load_state_dict(tensors)
+        put_into(again, tensors, beside, context.device)
         with torch.inference_mode():
             first, second = (
                 forecasts(model, windows, chosen, precision, sampling_of(plugin, context.seed))

@@ -127,6 +127,20 @@ def test_a_fit_that_is_in_no_buffer_cannot_be_saved_and_that_is_said(
     assert sentence.startswith("the finished runs of fits_aside are without saved weights")
 
 
+DRAWN = model_text(
+    "return self.order.drawn + self.level + window.history[:, :1].repeat(1, 6, 1, 1, 1)",
+    "self.order = nn.Module()\nself.order.register_buffer('drawn', torch.rand(()), persistent=False)",
+)
+
+
+def test_a_buffer_that_no_checkpoint_holds_is_saved_beside_the_weights(run_and_save, registered, tmp_path, tiny):
+    registered("draws", DRAWN)
+    record = run_and_save("draws", saving=Saving(weights=True))["draws"]
+    loaded = bench.load_model(record, results=tmp_path / "results")
+    assert [*loaded.state_dict()] == ["level"]
+    assert bench.evaluate(loaded, "tiny", data_dir=tiny).scores == record.scores
+
+
 def test_a_run_that_fails_after_its_forecasts_were_made_leaves_none(run_and_save, tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise AuditError("it looked ahead")
