@@ -32,7 +32,7 @@ class UnknownNameError(BenchError):
 
     def __init__(self, what: str, name: str, known: Iterable[str], *notes: str) -> None:
         choices = sorted(known)
-        near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(name, choices, n=1, cutoff=0.6)
         hint = [f"did you mean '{near[0]}'?"] if near else []
         listed = f"known: {', '.join(choices) or 'none'}"
         super().__init__("; ".join([" ".join([f"there is no {what} named '{name}';", *hint, listed]), *notes]))

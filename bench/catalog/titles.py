@@ -32,6 +32,20 @@ def dataset_title(name: str, recorded: str = "") -> str:
     return _in_line(recorded) or _of_card(name) or name
 
 
+def files_known(card: DatasetCard) -> str:
+    """The files whose sha256 a card knows, with it; that of the array, by which a run knows its data, is another."""
+    return "\n".join(f"{file.name}: {file.sha256}" for file in card.files if file.sha256)
+
+
+def files_of(dataset: str) -> str:
+    """``files_known`` of a data set of ours, in one line; empty for any other."""
+    try:
+        ours = registry.comes_with_the_project("dataset", dataset)
+        return files_known(registry.load("dataset", dataset).CARD).replace("\n", "; ") if ours else ""
+    except BenchError:
+        return ""
+
+
 def step_of(dataset: str) -> int:
     """Minutes of a slot as the card of a data set of ours has it; 0 for any other."""
     try:

@@ -21,11 +21,12 @@ from rich.progress import (
 from rich.table import Table
 
 from bench.catalog import registry
+from bench.catalog.titles import files_known
 from bench.cli.complete import datasets
 from bench.cli.console import plain_table
 from bench.cli.options import DataDir, DatasetNames, ResultsDir, open_catalog
 from bench.cli.terminal import Console
-from bench.clock import span
+from bench.clock import moment_of, span, times_from
 from bench.errors import BenchError, ConfigError, DataError, UnknownNameError
 from bench.plain_text import counted
 
@@ -202,12 +203,14 @@ def _facts(data: SpatioTemporalData) -> dict[str, str]:
         "domain": card.domain,
         "data": "SYNTHETIC" if identity.synthetic else "real",
         "layout": identity.version,
-        "sha256": identity.sha256,
+        "sha256 of the array as read": identity.sha256,
+        **({"sha256 of files": files} if (files := files_known(card)) and not identity.synthetic else {}),
         "grid": _grid(card),
         "channels": ", ".join(card.channels),
         "interval": span(card.interval),
         "span": _span(card),
         "slots here": str(len(data.values)),
+        **_split(data),
         "unit": card.unit if isinstance(card.unit, str) else ", ".join(card.unit),
         "licence": card.licence,
         "citation": card.citation,
@@ -215,6 +218,22 @@ def _facts(data: SpatioTemporalData) -> dict[str, str]:
         "known layouts": "\n".join(card.formats),
         **({"to get it": card.how_to_get} if identity.synthetic else {}),
     }
+
+
+def _split(data: SpatioTemporalData) -> dict[str, str]:
+    """The three parts of protocol strict: from when to when, where all slots follow each other from a known start."""
+    if data.card.start is None or len(data.segments) != 1:
+        return {}
+    import numpy as np
+
+    from bench.settings import chronological_split
+
+    names = {"train": "train", "val": "validation", "test": "test"}
+    bounds = chronological_split(len(data.values))
+    ends = np.array([[start, stop - 1] for start, stop in bounds.values()])
+    times = times_from(moment_of(data.card.start), data.card.interval, ends)
+    texts = (f"{names[part]} {first} to {last}" for part, (first, last) in zip(bounds, times, strict=True))
+    return {"split, protocol strict": "\n".join(texts).replace("T", " ")}
 
 
 def _verify(catalog: Catalog, name: str, table: Table, *, absent: bool) -> bool:

@@ -20,7 +20,8 @@ def show(
     name: Annotated[
         str,
         typer.Argument(
-            help="A name, the path of a file such as ./mine.py, or a run's id.", autocompletion=models_and_datasets
+            help="A name, the path of a file such as ./mine.py, or a run's id or its beginning.",
+            autocompletion=models_and_datasets,
         ),
     ],
     data_dir: DataDir = None,
@@ -29,7 +30,7 @@ def show(
 ) -> None:
     """Show a model's settings with their search space, a data set's card, or the record of a run with its audit."""
     from bench.catalog import registry
-    from bench.cli.show_record import names_a_record, show_record
+    from bench.cli.show_record import may_begin_an_id, names_a_record, show_record
     from bench.errors import UnknownNameError
 
     if names_a_record(name):
@@ -38,6 +39,9 @@ def show(
     catalog, name = open_catalog(data_dir, results), _name_of(name)
     known_model = name in registry.model_names()
     if not known_model and name not in catalog.names():
+        if may_begin_an_id(name):
+            show_record(name, results, as_json=as_json)
+            return
         raise UnknownNameError("model or data set", name, [*registry.model_names(), *catalog.names()])
     if as_json:
         print_json(_model(name) if known_model else {"kind": "data set", **dataclasses.asdict(catalog.card(name))})

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bench.records.record import Audit, DoneRun, Record
 
 RUN_ID: Final = re.compile(r"[0-9a-f]{16}\.[0-9a-f]{12}")
+BEGINNING: Final = re.compile(r"(?=.*\d)([0-9a-f]{4,}|\w{10,}\.\w*)")  # or an id with a wrong letter
 
 
 def names_a_record(text: str) -> bool:
@@ -27,16 +28,21 @@ def names_a_record(text: str) -> bool:
     return RUN_ID.fullmatch(text) is not None or text.endswith(".json")
 
 
+def may_begin_an_id(text: str) -> bool:
+    """Whether what is no name can only be meant as a run's id, or as its beginning."""
+    return BEGINNING.fullmatch(text) is not None
+
+
 def show_record(text: str, results: Path, *, as_json: bool = False) -> None:
     """Print the record of a run.
 
     Args:
-        text: The run's id, or the path of its record.
+        text: The run's id, a beginning that no other run has, or the path of its record.
         results: Where a record is looked for by its id.
         as_json: Whether the whole record is printed.
 
     Raises:
-        StoreError: If there is none, or it cannot be read.
+        StoreError: If there is none, or several begin so, or it cannot be read.
     """
     from bench.records.record import dump
 
@@ -53,9 +59,16 @@ def show_record(text: str, results: Path, *, as_json: bool = False) -> None:
 def _path_of(text: str, results: Path) -> Path:
     if text.endswith(".json"):
         return Path(text)
-    for path in sorted((results / "runs").glob(f"*/*/{text}*.json")):
-        return path
-    raise StoreError(f"{results} holds no record of the run {text}; --results DIR names another folder")
+    paths = sorted(path for path in (results / "runs").glob("*/*/*.json") if path.name.startswith(text))
+    ids = sorted({path.name.removesuffix(".json").removesuffix(".failed") for path in paths})
+    if len(ids) > 1:
+        raise StoreError(
+            f"{len(ids)} runs of {results} begin with {text}, such as {ids[0]} and {ids[1]}; give more of it"
+        )
+    if not paths:
+        begun = "the run" if RUN_ID.fullmatch(text) else "a run whose id begins with"
+        raise StoreError(f"{results} holds no record of {begun} {text}; --results DIR names another folder")
+    return paths[0]
 
 
 def _read(path: Path) -> Record:
@@ -72,7 +85,10 @@ def _facts(record: Record) -> Iterator[tuple[str, str]]:
     """Names and texts, the most wanted first."""
     spec, data = record.spec, record.spec.data
     yield "model", f"{record.model}, seed {record.seed}, profile {record.label.profile}"
-    yield "data set", f"{data.name}, {'synthetic' if data.synthetic else 'real'}, sha256 {data.sha256}"
+    yield (
+        "data set",
+        f"{data.name}, {'synthetic' if data.synthetic else 'real'}, sha256 of the array as read {data.sha256}",
+    )
     yield "task", f"{spec.task.name}: {spec.task.history} → {spec.task.horizon} steps, protocol {spec.task.protocol}"
     if spec.sources:
         yield "trained before on", ", ".join(source.name for source in spec.sources)
@@ -115,9 +131,12 @@ def _audit(audit: Audit, *, trained: bool) -> Iterator[tuple[str, str]]:
         again = f"largest difference {forecasts.largest:.3g}, allowed {forecasts.tolerance:g}"
         copy = {"process": "in a process of its own", "copy": "beside the scored model"}[forecasts.fresh_in]
         yield "audit: made again", f"{counted(forecasts.windows, 'window')}, {again}; fresh copy: {copy}"
-    fitted, train, test = (
-        f"{start} to {stop}" for start, stop in (audit.scaler_fitted_on, audit.split.train, audit.split.test)
-    )
+    split = audit.split
+    ranges = (audit.scaler_fitted_on, split.train, split.val, split.test)
+    fitted, train, val, test = (f"{start} to {stop}" for start, stop in ranges)
     fitted = fitted if audit.scaler_fitted_on[1] else "those of other data sets"
-    yield "audit: slots", f"scaler fitted on {fitted}; train {train if trained else 'none'}, test {test}"
+    yield (
+        "audit: slots",
+        f"scaler fitted on {fitted}; train {train if trained else 'none'}, validation {val}, test {test}",
+    )
     yield "audit: test opened", counted(audit.test_reads, "time")

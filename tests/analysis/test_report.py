@@ -168,7 +168,10 @@ def test_the_report_says_which_models_were_audited_how() -> None:
 
 
 def test_the_ledger_is_there_when_something_was_tuned(tmp_path):
-    assert "No tuned settings are known here." in report([record()], tmp_path)
+    assert "No run here was tuned: all used the default settings" in report([record()], tmp_path)
+    tuned_elsewhere = report([record(tuned=True)], tmp_path)
+    assert "No run here was tuned" not in tuned_elsewhere
+    assert "Some runs had tuned settings" in tuned_elsewhere
     TunedFolder(tmp_path).write("tiny", "stid", "short", tuned())
     assert 'id="table-tuning_ledger"' in report([record()], tmp_path)
 

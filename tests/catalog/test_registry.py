@@ -60,6 +60,12 @@ def test_an_unknown_name_suggests_the_nearest():
         registry.find("model", "convlstn")
 
 
+def test_a_name_that_is_near_to_none_gets_no_suggestion() -> None:
+    with pytest.raises(UnknownNameError, match="there is no model named 'mine'; known: ") as caught:
+        registry.find("model", "mine")
+    assert "did you mean" not in str(caught.value)
+
+
 def test_a_model_from_an_entry_point_is_listed(third_party):
     text = (
         '"""Mine: a model."""\nfrom dataclasses import dataclass\n\n'

@@ -16,9 +16,10 @@ from commands import ROOT, Shell
 
 from bench.analysis.figures._dataset import draw_dataset, sample_slots
 from bench.catalog import registry
+from bench.cli.data import _facts, _split
 from bench.clock import MONTH, WEEK
 from bench.errors import ConfigError, DataError, UnknownNameError
-from bench.types import DataIdentity, DatasetCard, SpatioTemporalData
+from bench.types import DataIdentity, DatasetCard, RawFile, SpatioTemporalData
 
 DATA = Path(os.environ.get("STBENCH_DATA") or ROOT.parent / "shared" / "data")
 needs_data = pytest.mark.skipif(not (DATA / "bikenyc").is_dir(), reason="the raw data are not there; set STBENCH_DATA")
@@ -295,3 +296,23 @@ def test_months_are_listed_and_shown_with_their_length(shell: Shell) -> None:
     shown = shell.prints("show", "rain")
     assert "1 month" in shown
     assert "30 slots (2.5 years)" in shown
+
+
+def test_the_dates_of_the_three_parts_are_told_where_they_are_known() -> None:
+    (text,) = _split(toy(slots=200)).values()
+    assert text.splitlines() == [
+        "train 2024-01-01 00:00 to 2024-01-06 19:00",
+        "validation 2024-01-06 20:00 to 2024-01-08 01:00",
+        "test 2024-01-08 02:00 to 2024-01-09 07:00",
+    ]
+    assert _split(toy(slots=200, start=None)) == _split(toy(slots=200, segments=((0, 50), (50, 200)))) == {}
+
+
+def test_the_digest_of_the_array_and_those_of_the_files_are_told_apart() -> None:
+    known = RawFile(name="a.npz", sha256="f" * 64)
+    identity = DataIdentity(name="toy", version="npz-1", sha256="a" * 64, synthetic=False)
+    data = toy(slots=24, identity=identity)
+    facts = _facts(dataclasses.replace(data, card=dataclasses.replace(data.card, files=(known, RawFile(name="b")))))
+    assert facts["sha256 of the array as read"] == "a" * 64
+    assert facts["sha256 of files"] == f"a.npz: {'f' * 64}"
+    assert "sha256 of files" not in _facts(toy(slots=24)), "synthetic data are of no file"

@@ -83,4 +83,28 @@ def test_what_a_run_was_trained_on_before_is_said_and_that_it_saw_nothing_of_its
     ResultStore(tmp_path).write(zero)
     text = shown(zero.run_id, "--results", tmp_path)
     assert "trained before on │ taxinyc, taxinyc2" in text
-    assert "scaler fitted on those of other data sets; train none, test " in text
+    assert "scaler fitted on those of other data sets; train none, validation " in text
+
+
+def test_a_run_is_shown_by_a_beginning_of_its_id_that_no_other_has(tmp_path: Path) -> None:
+    first, second = record(seed=0), record(seed=1)
+    for made in (first, second):
+        ResultStore(tmp_path).write(made)
+    alike = next(i for i in range(40) if first.run_id[i] != second.run_id[i])
+    letters = next(i for i in range(max(alike + 1, 6), 40) if any(map(str.isdigit, first.run_id[:i])))
+    assert shown(first.run_id[:letters], "--results", tmp_path) == shown(first.run_id, "--results", tmp_path)
+    assert "validation 2100 to 2550" in shown(first.run_id, "--results", tmp_path)
+
+
+def test_a_beginning_of_two_runs_names_them_and_one_of_none_lists_no_models(tmp_path: Path) -> None:
+    ids = [f"04f1{number}95420d301bc.c9f3c6027833" for number in (0, 1)]
+    for run_id in ids:
+        path = tmp_path / "runs" / "bikenyc" / "stid" / f"{run_id}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}", encoding="utf-8")
+    with pytest.raises(StoreError, match=r"2 runs of .* begin with 04f1, such as 04f10.* and 04f11"):
+        shown("04f1", "--results", tmp_path)
+    for text in ("04f2", "04f1995420d301bx.c9f3c6027833", "04f1995420d301bc.c9f3"):
+        with pytest.raises(StoreError, match=f"holds no record of a run whose id begins with {text}") as caught:
+            shown(text, "--results", tmp_path)
+        assert "convlstm" not in str(caught.value)

@@ -17,7 +17,7 @@ from bench.analysis.groups import Run
 from bench.analysis.headers import dataset_headers
 from bench.analysis.table import Cell, Flag, Header, Table
 from bench.catalog.pretrained import SHORT, is_from_unknown
-from bench.catalog.titles import model_title
+from bench.catalog.titles import files_of, model_title
 from bench.records.environment import Environment
 from bench.records.record import Counts, DoneRun, FailedRun, Record
 from bench.records.spec import changes
@@ -83,12 +83,14 @@ def datasets(runs: Sequence[Run]) -> Table:
             "synthetic" if key.synthetic else "real",
             code(key.version),
             code(key.sha256),
+            code("" if key.synthetic else files_of(key.dataset)),
             "; ".join(sorted({_windows(record) for record in done(of_key)})),
             *_states(of_key),
         )
         for header, (key, of_key) in zip(dataset_headers(groups).values(), groups.items(), strict=True)
     ]
-    columns = ("name", "data", "version", "sha256", "windows: train / validation / test", *STATES)
+    digests = ("sha256 of the array as read", "sha256 of files, where known")
+    columns = ("name", "data", "version", *digests, "windows: train / validation / test", *STATES)
     return table("data", "Data sets", "data set", columns, rows)
 
 

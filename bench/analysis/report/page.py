@@ -59,6 +59,7 @@ def report(results: Results, pictures: Iterable[Picture], suites: Sequence[str] 
             titles={name: file.title for name, file in tables.items() if name != LEDGER},
             sections={name: html(name, file) for name, file in tables.items()},
             ledger=LEDGER,
+            tuned=any(record.spec.tuned for record in results.records),
             images=[_image(picture) for picture in pictures],
             findings=findings(results.runs),
             audits=audits(results.runs),
