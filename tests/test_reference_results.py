@@ -11,7 +11,7 @@ from PIL import Image
 
 from bench.analysis.figures._files import Look, pictures
 from bench.analysis.formats.files import differing_files
-from bench.analysis.reference import README, reference_files, stale, takable, with_first_screen
+from bench.analysis.reference import README, altered, reference_files, stale, takable, with_first_screen
 from bench.analysis.report.page import shown
 from bench.analysis.results import Results
 
@@ -40,6 +40,10 @@ def test_no_record_is_stale_or_may_not_stand_among_them(committed):
     assert stale(committed) == []
     assert committed.unread == ()
     assert len(takable(committed)) == len(committed.runs)
+
+
+def test_the_records_are_as_they_were_taken():
+    assert altered(FOLDER) == []
 
 
 def test_the_records_are_small():

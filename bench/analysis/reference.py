@@ -23,6 +23,7 @@ from bench.analysis.report.headline import headline
 from bench.analysis.report.page import encoded, report, shown
 from bench.analysis.reproduction import reproduction
 from bench.analysis.results import Results
+from bench.analysis.sums import SUMS, read_sums, sha256, sums_text
 from bench.catalog import registry
 from bench.errors import ConfigError
 from bench.files import atomic_write
@@ -46,9 +47,10 @@ Runs ended between {begin} and {end}. Commits: {commits}.
 - `tables/`: {tables}
 - `figures/`: those of the report
 - `runs/`: a record for each run, with scores, errors of every test window, settings, environment and audit
+- [SHA256SUMS](SHA256SUMS): the digests of the records as they were taken
 
-From Python `bench.load_results("results/reference")` has the records. Whether tables, figures and this page are those
-of the records, and today's code would make them again:
+From Python `bench.load_results("results/reference")` has the records. Whether the records are as they were
+taken, tables, figures and this page are those of the records, and today's code would make them again:
 
     stbench reference --check
 
@@ -93,21 +95,41 @@ def takable(results: Results) -> list[DoneRun]:
 def take(records: Iterable[DoneRun], folder: Path) -> int:
     """Put records into a folder of reference results, in place of those that other code made of the same.
 
+    Their digests, by which ``altered`` knows them again, stand in a file beside them, as ``sha256sum`` has it.
+
     Returns:
-        How many were not there.
+        How many were not there as they were taken.
 
     Raises:
-        StoreError: If the folder cannot be written.
+        StoreError: If the folder cannot be read or written.
     """
-    new = 0
+    new, sums = 0, read_sums(folder / SUMS)
     for record in records:
         runs = folder / "runs" / record.dataset / record.model
-        name, content = f"{record.run_id}.json", dump(record)
-        if not (runs / name).exists():
-            earlier = [path.name for path in runs.glob(f"{record.spec.spec_id}.*.json")]
-            write_files(runs, {**dict.fromkeys(earlier), name: content})
-            new += 1
+        path, content = runs / f"{record.run_id}.json", dump(record)
+        name = path.relative_to(folder).as_posix()
+        if name in sums and path.is_file() and sha256(path) == sums[name]:
+            continue
+        earlier = [other.name for other in runs.glob(f"{record.spec.spec_id}.*.json")]
+        write_files(runs, {**dict.fromkeys(earlier), path.name: content})
+        for other in earlier:
+            sums.pop((runs / other).relative_to(folder).as_posix(), None)
+        sums[name], new = sha256(content), new + 1
+    write_files(folder, {SUMS: sums_text(sums)})
     return new
+
+
+def altered(folder: Path) -> list[str]:
+    """The records that are not as they were taken: their paths below the folder, and what happened to each.
+
+    Raises:
+        StoreError: If the file of their digests cannot be read.
+    """
+    sums = read_sums(folder / SUMS)
+    there = {path.relative_to(folder).as_posix(): path for path in (folder / "runs").rglob("*.json")}
+    changed = (name for name in sums.keys() & there.keys() if sha256(there[name]) != sums[name])
+    kinds = {"was changed": changed, "was added": there.keys() - sums.keys(), "is gone": sums.keys() - there.keys()}
+    return sorted(f"{name} {kind}" for kind, names in kinds.items() for name in names)
 
 
 def stale(results: Results) -> list[str]:

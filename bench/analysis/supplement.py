@@ -7,7 +7,6 @@ their arrays if that is asked for. Order and dates in it are fixed, so equal res
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -21,20 +20,19 @@ from bench.analysis.report.facts import commits, without_paths
 from bench.analysis.report.page import encoded, report, shown
 from bench.analysis.reproduction import ReproducedSuite, reproduction
 from bench.analysis.results import Results, artefacts
+from bench.analysis.sums import SUMS, Content, sha256, sums_text
 from bench.catalog.data import Catalog
 from bench.catalog.own_files import VARIABLE
-from bench.catalog.raw_files import USER_CARD, digest_of, files_below
+from bench.catalog.raw_files import USER_CARD, files_below
 from bench.errors import ConfigError, unwritten
 from bench.files import atomic_write
 from bench.records.record import DoneRun, FailedRun, Record, dump
 from bench.runs.search import parts_of_stem
 from bench.runs.suite import load_suite
 
-Content = bytes | Path
-"""Of a file in a zip: all of it, or the file that it is a copy of, which may be large."""
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold
 RIGHTS = 0o100644 << 16
-SUMS, README = "SHA256SUMS", "README.txt"
+README = "README.txt"
 SUITES = "suites/"
 TEXT = """\
 Supplement: results of st-vfm-bench
@@ -109,12 +107,8 @@ def supplement(
     step("report")
     files["results/report.html"] = encoded(report(kept, drawn, suites, SUITES))
     files[README] = _readme(kept, names, reproduced, own).encode()
-    files[SUMS] = "".join(f"{_sha256(files[name])}  {name}\n" for name in sorted(files)).encode()
+    files[SUMS] = sums_text({name: sha256(content) for name, content in files.items()})
     return files
-
-
-def _sha256(content: Content) -> str:
-    return digest_of(content) if isinstance(content, Path) else hashlib.sha256(content).hexdigest()
 
 
 def _raw_files(data_dir: Path, folder: Path, own: OwnParts, records: Sequence[Record]) -> dict[str, Path]:

@@ -31,7 +31,7 @@ def reference(
         Path | None, typer.Option("--document", help="A document whose marked part says what came of them.")
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit 1 if a file differs or a record is stale.")
+        bool, typer.Option("--check", help="Write nothing; exit 1 if a file differs, or a record is stale or altered.")
     ] = False,
 ) -> None:
     """Make the reference results: records to commit, their tables, figures, report and README.
@@ -50,12 +50,20 @@ def reference(
         print_line(_taken(folder, results))
     if not results.is_dir():
         raise ConfigError(f"there is no folder {results}; --take RESULTS makes it of the runs in a results folder")
+    altered = made.altered(results)
+    if altered and not check:
+        raise ConfigError(
+            f"no table is made of records that are not as they were taken into {results}: {', '.join(altered)}; "
+            "restore them from version control, or --take them again"
+        )
     with console.status("reading the records") as status, letters_told():
         opened = open_results(results, None)
         files = made.reference_files(opened, results, status.update)
     stale, link = made.stale(opened), _link(results, document)
     for name in stale:
         print_line(f"stale: {name}; run it again, or declare the code equal in bench/catalog/equal_code.toml")
+    for sentence in altered:
+        print_line(f"{sentence} since it was taken; restore it from version control, or --take it again")
     if not check:
         write_files(results, files)
         if document is not None:
@@ -67,7 +75,7 @@ def reference(
     for path, told in differing.items():
         print_line(f"{path} {told}; 'stbench reference' mends it")
     print_line(f"checked {counted(len(files), 'file')} against {counted(len(opened.runs), 'run')} in {results}")
-    raise typer.Exit(1 if differing or stale else 0)
+    raise typer.Exit(1 if altered or differing or stale else 0)
 
 
 def _link(results: Path, document: Path | None) -> str:

@@ -21,6 +21,7 @@ from bench.analysis.reference import (
     FIRST,
     LAST,
     README,
+    altered,
     reference_files,
     stale,
     takable,
@@ -83,7 +84,8 @@ def test_a_taken_record_is_the_record_itself_and_replaces_that_of_other_code(tmp
     newer = record(profile="reference", code="a" * 12)
     assert take([newer], tmp_path) == 1
     assert {run.run_id for run in ResultStore(tmp_path).records()} == {newer.run_id, other.run_id}
-    assert {path.name for path in tmp_path.iterdir()} == {"runs"}
+    assert {path.name for path in tmp_path.iterdir()} == {"runs", "SHA256SUMS"}
+    assert altered(tmp_path) == []
 
 
 def test_the_folder_is_read_as_any_results_folder(tmp_path, todays):
@@ -235,6 +237,33 @@ def test_a_changed_record_and_one_that_is_missing_are_seen(tmp_path, todays):
     assert differing()
     path.unlink()
     assert differing()
+
+
+def test_records_changed_added_or_removed_by_hand_are_named_and_no_table_is_made_of_them(tmp_path, no_figures, todays):
+    source, folder = tmp_path / "results", tmp_path / "reference"
+    for run in few():
+        ResultStore(source).write(run)
+    stbench("--results", folder, "--take", source)
+    first, second, third = sorted((folder / "runs" / "bikenyc" / "stid").glob("*.json"))
+    taken = {path: path.read_bytes() for path in (first, second, third)}
+    first.write_bytes(taken[first].replace(b"0", b"1", 1))
+    second.unlink()
+    (third.parent / "own.json").write_bytes(taken[second])
+    names = [path.relative_to(folder).as_posix() for path in (first, third.parent / "own.json", second)]
+    wanted = sorted(f"{name} {what}" for name, what in zip(names, ("was changed", "was added", "is gone"), strict=True))
+    assert altered(folder) == wanted
+    tables = (folder / "tables" / "short_term.csv").read_bytes()
+    for words in ((), ("--take", source)):
+        refused = stbench("--results", folder, *words)
+        assert isinstance(refused.exception, ConfigError)
+        assert "own.json was added" in str(refused.exception)
+        assert (folder / "tables" / "short_term.csv").read_bytes() == tables
+    assert {path: path.read_bytes() for path in taken} == taken
+    (third.parent / "own.json").write_text("{}", encoding="utf-8")
+    first.write_bytes(taken[first] + b" ")
+    checked = stbench("--results", folder, "--check")
+    assert checked.exit_code == 1
+    assert f"{names[0]} was changed since it was taken" in " ".join(checked.output.split())
 
 
 def test_a_stale_record_fails_the_check_and_is_kept(tmp_path, no_figures, monkeypatch):
