@@ -10,6 +10,7 @@ from bench.analysis.differences import Differences
 from bench.analysis.groups import DataKey, GroupKey, MethodKey
 from bench.analysis.results import Results
 from bench.analysis.stats.comparison import Difference
+from bench.analysis.suite_groups import not_run
 from bench.runs.suite import Suite
 
 CONTROLS: Final = "controls"  # the suite that asks
@@ -27,12 +28,14 @@ class Answer:
     Attributes:
         compared: All of its comparisons.
         methods: Those of ``ASKED`` that were compared, in this order.
+        not_run: The rows of the suite that were not run, in a text.
     """
 
     suite: Suite
     key: GroupKey
     compared: Differences
     methods: tuple[MethodKey, ...]
+    not_run: str
 
     @property
     def datasets(self) -> list[DataKey]:
@@ -75,4 +78,7 @@ def answer(results: Results) -> Answer | None:
     known = {method.name: method for method in groups[key].methods}
     methods = tuple(known[name] for name in ASKED if name in known)
     judged = methods and any(groups[key].counts(methods).values())
-    return Answer(suite=suite, key=key, compared=groups[key], methods=methods) if judged else None
+    if not judged:
+        return None
+    absent = not_run(results.groups(suite)[key], suite)
+    return Answer(suite=suite, key=key, compared=groups[key], methods=methods, not_run=absent)

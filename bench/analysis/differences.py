@@ -12,6 +12,7 @@ from bench.analysis.groups import DataKey, Group, MethodKey, Summary
 from bench.analysis.stats.comparison import Difference, Runs, Verdict, compare, corrected
 from bench.analysis.table import MARKS
 from bench.analysis.witnesses import Witnesses, witnesses
+from bench.catalog.pretrained import part_used
 from bench.records.arrays import values_of
 from bench.records.record import DoneRun
 from bench.runs.suite import Suite
@@ -29,6 +30,7 @@ class Differences:
         reference: The name of the method compared with.
         title: What readers see in its place.
         wanted: The name that the suite puts first; its runs may be missing.
+        part: What of a pre-trained part the reference uses, if that is not all of it; else empty.
         cells: The reference itself is not among them.
         witnesses: The real data sets, and which of them are related.
     """
@@ -36,6 +38,7 @@ class Differences:
     reference: str
     title: str
     wanted: str
+    part: str
     cells: Mapping[tuple[DataKey, MethodKey], Difference]
     witnesses: Witnesses
 
@@ -101,8 +104,14 @@ def differences(group: Group, suite: Suite) -> Differences | None:
     if reference is None or not cells:
         return None
     real = witnesses(run for key in cells if not key[0].synthetic for run in group.cells[key].runs)
+    runs = [run for (_, method), cell in usable.items() if method.name == reference for run in cell.runs]
     return Differences(
-        reference=reference, title=titles[reference], wanted=suite.references[0], cells=cells, witnesses=real
+        reference=reference,
+        title=titles[reference],
+        wanted=suite.references[0],
+        part=" or ".join(sorted({part_used(run.model, run.spec.config) for run in runs} - {""})),
+        cells=cells,
+        witnesses=real,
     )
 
 

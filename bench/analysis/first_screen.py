@@ -12,16 +12,18 @@ from typing import Final
 from bench.analysis.answer import Answer, answer
 from bench.analysis.differences import Differences
 from bench.analysis.formats.markdown import grid
-from bench.analysis.groups import Group, MethodKey
+from bench.analysis.groups import Group, MethodKey, Summary
 from bench.analysis.headers import best_two, dataset_headers, decimals, method_headers
+from bench.analysis.inputs import inputs_of
 from bench.analysis.results import Results
 from bench.analysis.standings import standing
 from bench.analysis.stats.comparison import Difference, Verdict
-from bench.analysis.stats.ranking import average_ranks
+from bench.analysis.stats.ranking import FEWEST_DATASETS, average_ranks
 from bench.analysis.table import Cell, Header, Table, legend
-from bench.analysis.tables._differences import signed
+from bench.analysis.tables._differences import detectable, signed
 
 LEADERBOARD: Final = "short_term"  # the suite of the leaderboard
+MOST_NAMED: Final = 3  # methods that the reference is better than, in a sentence
 WIDTH: Final = 120  # letters of a line of prose
 BESIDE: Final[Mapping[Verdict, str]] = {
     "better": "better than", "worse": "worse than", "equivalent": "equivalent to", "open": "open beside"
@@ -51,16 +53,19 @@ def _sentence(outcome: Answer) -> str:
     """What changes if something else stands in the backbone's place: numbers for the first, verdicts for the others."""
     first, *others = outcome.methods
     names = {data: header.text for data, header in dataset_headers(outcome.datasets).items()}
+    part = f" ({outcome.compared.part})" if outcome.compared.part else ""
     numbers = ", ".join(
         f"{_number(difference, 'pre-trained weights are')} on {names[data]}" for data, difference in outcome.of(first)
     )
     counts = "; ".join(f"with “{method.name}” it is {_counts(outcome, method)}" for method in others)
     text = (
-        f"With “{first.name}” in place of “{outcome.compared.title}” the mean absolute error of ST-VFM changes by "
-        f"{numbers}. The 95 % intervals are over seeds and test windows; equivalent: within ± "
+        f"With “{first.name}” in place of “{outcome.compared.title}”{part} the mean absolute error of ST-VFM "
+        f"changes by {numbers}. The 95 % intervals are over seeds and test windows; equivalent: within ± "
         f"{outcome.suite.margin:g} %."
     )
-    return f"{text} Beside “{first.name}”, {counts}. {outcome.key.caveat}" if others else f"{text} {outcome.key.caveat}"
+    beside = f" Beside “{first.name}”, {counts}." if others else ""
+    absent = f" Not run: {outcome.not_run}." if outcome.not_run else ""
+    return f"{text}{beside}{absent} {outcome.key.caveat}"
 
 
 def _number(difference: Difference, reference_is: str) -> str:
@@ -72,19 +77,23 @@ def _number(difference: Difference, reference_is: str) -> str:
     if difference.verdict == "equivalent":
         verdict = "equivalent"
     if difference.verdict == "open":
-        verdict = "open" if difference.lacking else f"open; {difference.detectable:.1f} % would have been found"
+        verdict = (
+            "open" if difference.lacking else f"open; {detectable(difference)} % would have been found in 80 % of cases"
+        )
     return f"{text} [{', '.join(map(signed, difference.interval))}] ({verdict})"
 
 
 def _counts(outcome: Answer, method: MethodKey) -> str:
     """The verdicts on the reference against a method, in numbers of data sets."""
     counts = outcome.compared.counts([method])
+    if sum(counts.values()) == 1:
+        return max(counts, key=lambda verdict: counts[verdict])
     verdicts = ", ".join(f"{verdict} on {number}" for verdict, number in counts.items() if number)
     return f"{verdicts} of {sum(counts.values())}"
 
 
 def _leaderboard(results: Results) -> list[str]:
-    """How the reference does beside all others, these by average rank, and what must be known of the table.
+    """How the reference does beside all others, and what must be known of the table.
 
     They are of the largest group.
     """
@@ -115,7 +124,9 @@ def _beside_others(compared: Differences) -> str:
             continue
         counts = compared.on(data).counts(cells)
         best = min(cells, key=lambda method: (cells[method].percent, method))
-        verdicts = ", ".join(f"{BESIDE[verdict]} {number}" for verdict, number in counts.items() if number)
+        better = ", ".join(method_headers([m])[m].text for m in cells if cells[m].verdict == "better")
+        named = {"better": f" ({better})"} if 0 < counts["better"] <= MOST_NAMED else {}
+        verdicts = ", ".join(f"{BESIDE[v]} {number}{named.get(v, '')}" for v, number in counts.items() if number)
         name, number = method_headers([best])[best].text, _number(cells[best], f"{reference} is")
         on = f"{header.text} ({cells[best].days} days of test windows)"
         apart = f"the error of the best of these, {name}, differs from its by {number}"
@@ -125,34 +136,55 @@ def _beside_others(compared: Differences) -> str:
 
 def _seeds(group: Group) -> str:
     seeds = sorted({cell.seeds for cell in group.cells.values() if cell.runs and not cell.naive})
-    return f"means over {' to '.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))} seeds" if seeds else "single runs"
+    return (
+        f"means ± sample standard deviations over {' to '.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))} seeds"
+        if seeds
+        else "single runs"
+    )
 
 
 def _table(group: Group) -> Table:
-    """Methods down the page by average rank, data sets across."""
+    """Methods down the page by average rank, or by error where data sets are too few for it; data sets across."""
     ranked = standing(group, everyone=True)
-    order = average_ranks(ranked.scores)
+    by_rank = len(ranked.scores) >= FEWEST_DATASETS
+    order = average_ranks(ranked.scores) if by_rank else ranked.exact.iloc[0]
     names = sorted(map(str, order.index), key=lambda name: (order[name], name))
-    columns = {
-        data: _column({str(name): float(score) for name, score in row.items()})
-        for data, row in ranked.scores.iterrows()
+    plain = {method: header.plain for method, header in method_headers(group.methods, group.naive).items()}
+    columns = {"average rank": {name: Cell(value=f"{order[name]:.2f}") for name in names}} if by_rank else {}
+    for data, row in ranked.scores.iterrows():
+        cells = {plain[method]: cell for (at, method), cell in _largest_last(group) if at == data}
+        columns[ranked.titles[str(data)]] = _column({str(name): float(score) for name, score in row.items()}, cells)
+    read = {
+        name: inputs_of(cell for (_, method), cell in group.cells.items() if plain[method] == name) for name in names
     }
+    columns["reads beside the history"] = {name: Cell(value=text) for name, text in read.items()}
     return Table(
         key="leaderboard",
         heading="",
         corner="method",
         rows=tuple(ranked.headers[name] for name in names),
-        columns=tuple(Header(name=name) for name in ("average rank", *(ranked.titles[str(data)] for data in columns))),
-        cells=tuple(
-            (Cell(value=f"{order[name]:.2f}"), *(column[name] for column in columns.values())) for name in names
-        ),
+        columns=tuple(Header(name=name) for name in columns),
+        cells=tuple(tuple(column[name] for column in columns.values()) for name in names),
     )
 
 
-def _column(scores: Mapping[str, float]) -> dict[str, Cell]:
-    """The errors on one data set, the best two marked."""
+def _largest_last(group: Group) -> list[tuple[tuple[str, MethodKey], Summary]]:
+    """Cells by the name of a data set, of whose versions the one with the most runs counts."""
+    keys = sorted(group.cells, key=lambda at: (group.cells[at].seeds, at))
+    return [((data.dataset, method), group.cells[data, method]) for data, method in keys]
+
+
+def _column(scores: Mapping[str, float], cells: Mapping[str, Summary]) -> dict[str, Cell]:
+    """The errors on one data set with their spread over seeds, the best two marked."""
     digits, best = decimals(min(scores.values())), best_two(scores)
-    return {name: Cell(value=f"{score:.{digits}f}", rank=best.get(name, "")) for name, score in scores.items()}
+    return {
+        name: Cell(value=f"{score:.{digits}f}{_spread(cells[name], digits)}", rank=best.get(name, ""))
+        for name, score in scores.items()
+    }
+
+
+def _spread(cell: Summary, digits: int) -> str:
+    return f" ± {cell.std('mae'):.{digits}f}" if cell.seeds >= 2 and not cell.naive else ""
 
 
 def _wrapped(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from bench.analysis.groups import DataKey, Group, GroupKey, MethodKey, Run, Summary, text
 from bench.analysis.table import Flag
-from bench.catalog.pretrained import known_as
+from bench.catalog.pretrained import blocks_used, known_as
 from bench.catalog.titles import model_title
 from bench.errors import TransferError
 from bench.metrics import METRICS
@@ -131,6 +131,7 @@ def _key(order: int, name: str, record: Record, changed: str) -> MethodKey:
         weights_sha256=spec.weights_sha256 or "",
         weights_are=known_as(spec),
         title=model_title(spec.model, record.label.model_title) if name == spec.model else "",
+        blocks=blocks_used(spec.model, spec.config),
         external=spec.external,
     )
 

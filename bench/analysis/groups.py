@@ -154,6 +154,7 @@ class MethodKey:
         weights_sha256: Of the pre-trained weights that its runs start from; empty for none, and where it was not kept.
         weights_are: What these weights are; empty if they are unknown to us.
         title: What readers see in place of its name.
+        blocks: Which blocks of its pre-trained part are used; empty for all.
         external: Whether it is the name of forecasts that were made elsewhere.
     """
 
@@ -167,6 +168,7 @@ class MethodKey:
     weights_are: str = ""
     external: bool = False
     title: str = field(default="", compare=False)
+    blocks: str = field(default="", compare=False)
 
     @property
     def reads_unknown_weights(self) -> bool:

@@ -76,12 +76,12 @@ def weights_note(keys: Collection[MethodKey]) -> str:
         (
             key.title or model_title(key.model),
             f"sha256 {key.weights_sha256[:SHORT]}" if key.weights_sha256 else "not recorded",
-            key.weights_are,
+            "; ".join(filter(None, (key.weights_are or "unknown to us", key.blocks))),
         )
         for key in keys
         if key.weights in FROM_FILE
     }
-    texts = (f"{model} {digest} ({known or 'unknown to us'})" for model, digest, known in sorted(used))
+    texts = (f"{model} {digest} ({known})" for model, digest, known in sorted(used))
     return f"Pre-trained weights: {'; '.join(texts)}." if used else ""
 
 

@@ -18,10 +18,10 @@ from bench import __version__
 from bench.analysis.first_screen import first_screen
 from bench.analysis.formats.files import LEFT_OUT, table_files, write_files
 from bench.analysis.formats.markdown import grid
-from bench.analysis.report.facts import commits, datasets, environments, models, recipes
+from bench.analysis.report.facts import commits_text, datasets, environments, models, recipes
 from bench.analysis.report.headline import headline
 from bench.analysis.report.page import encoded, report, shown
-from bench.analysis.reproduction import reproduction
+from bench.analysis.reproduction import FOLDERS, ReproducedSuite, reproduction
 from bench.analysis.results import Results
 from bench.analysis.sums import SUMS, read_sums, sha256, sums_text
 from bench.catalog import registry
@@ -41,7 +41,9 @@ Written by `stbench reference` of st-vfm-bench {version}; do not edit. {state}
 
 {claims}
 
-Runs ended between {begin} and {end}. Commits: {commits}.
+Runs ended between {begin} and {end}.
+
+{commits}
 
 - [report.html](report.html): all of it on one page, with audits, settings and environments
 - `tables/`: {tables}
@@ -72,10 +74,11 @@ taken, tables, figures and this page are those of the records, and today's code 
 
 ## To make them again
 
-DIR is the folder of the raw data; `--weights-dir` names that of the pre-trained weights, if they are not in the cache
-of the hub. With another `--results` everything is run.
+From the project's root, if the path of the suite begins with `results/`, else from this folder:
 
 {commands}
+
+{folders}
 """
 
 
@@ -152,19 +155,19 @@ def reference_files(
 
     step("tables")
     files = {f"tables/{name}": text for name, text in table_files(results, shown(results, "tables")).items() if text}
-    reproduced = reproduction(results.records, f"{SUITES}/")
-    files |= {suite.path: suite.text.encode() for suite in reproduced}
+    reproduced = reproduction(results.records, _suites(folder))
+    files |= {f"{SUITES}/{Path(suite.path).name}": suite.text.encode() for suite in reproduced}
     if figures:
         drawn = list(pictures(results, shown(results, "figures"), Look(formats=(".png",)), step=step))
         files |= {f"figures/{each.name}{end}": content for each in drawn for end, content in each.files.items()}
         step("report")
-        files[REPORT] = encoded(report(results, drawn, folder=f"{SUITES}/"))
+        files[REPORT] = encoded(report(results, drawn, folder=_suites(folder)))
     kept: dict[str, bytes | None] = {name: text for name, text in files.items() if not name.endswith(LEFT_OUT)}
     made = MADE_FOLDERS if figures else tuple(name for name in MADE_FOLDERS if name != "figures")
     there = (path for name in made for path in (folder / name).glob("*"))
     kept |= {name: None for path in there if (name := path.relative_to(folder).as_posix()) not in kept}
     tables = [name for name, text in kept.items() if text and name.startswith("tables/") and name.endswith(".md")]
-    return kept | {README: _readme(results, tables).encode() if results.runs else None}
+    return kept | {README: _readme(results, tables, reproduced).encode() if results.runs else None}
 
 
 def with_first_screen(text: str, results: Results, folder: str) -> str:
@@ -213,19 +216,26 @@ def document_text(path: Path) -> str:
         raise ConfigError(f"the document {path} cannot be read ({error}); give a Markdown file") from error
 
 
-def _readme(results: Results, tables: Sequence[str]) -> str:
+def _suites(folder: Path) -> str:
+    """Where commands find the suites: from the project's root on if the folder lies below it, else from the folder."""
+    path, root = folder.resolve(), registry.ROOT.resolve()
+    return f"{path.relative_to(root).as_posix()}/{SUITES}/" if path.is_relative_to(root) else f"{SUITES}/"
+
+
+def _readme(results: Results, tables: Sequence[str], reproduced: Sequence[ReproducedSuite]) -> str:
     finished = [run.record for run in results.runs if isinstance(run.record, DoneRun)]
     head = headline(results, results.suites)
     claims = [text for part in ("answers", "warnings", "cautions") for text in head[part]]
     days = [datetime.fromtimestamp(run.ended, UTC).date().isoformat() for run in finished if run.ended is not None]
-    commands = [command for suite in reproduction(results.records, f"{SUITES}/") for command in suite.commands]
+    commands = [command for suite in reproduced for command in suite.commands]
     return TEXT.format(
         version=__version__,
         state=head["state"],
         claims="\n".join(_item(text) for text in claims),
         begin=min(days, default="—"),
         end=max(days, default="—"),
-        commits=", ".join(commits(finished)) or "not known",
+        commits=textwrap.fill(f"Commits: {commits_text(finished) or 'not known'}.", WIDTH, break_long_words=False),
+        folders=textwrap.fill(FOLDERS, WIDTH, break_on_hyphens=False),
         tables=", ".join(f"[{Path(name).stem}]({name})" for name in sorted(tables)) or "none",
         data=grid(datasets(results.runs)),
         models=grid(models(results.runs)),

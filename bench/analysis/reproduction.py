@@ -21,12 +21,16 @@ from bench.records import frame
 from bench.records.record import Record
 from bench.records.spec import changes
 from bench.runs.profiles import PROFILES
-from bench.settings import TASKS
+from bench.settings import FROM_FILE, TASKS
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V", bound=Hashable)
 
 WIDTH = 96
+FOLDERS = (
+    "DIR is the folder of the data, DIR2 a new one for the results, DIR3 that of the pre-trained weights: leave "
+    "--weights-dir out where they are in the cache of the hub."
+)
 SWITCHES = ("history", "horizon", *frame.SWITCHES, "sources")
 
 
@@ -101,7 +105,7 @@ def _suite(name: str, folder: str, shared: _Shared, runs: Sequence[Record]) -> R
     tasks = sorted({run.spec.task.name for run in runs})
     suite = {
         "name": name,
-        "title": f"What was run: protocol {shared.protocol}, profile {shared.profile}",
+        "title": f"What was run: protocol {shared.protocol}",
         "tasks": tasks,
         "protocol": shared.protocol,
         "datasets": sorted({run.dataset for run in runs}),
@@ -112,8 +116,9 @@ def _suite(name: str, folder: str, shared: _Shared, runs: Sequence[Record]) -> R
         ],
     }
     path = f"{folder}{name}.toml"
+    reading = {names[_method(run)] for run in runs if run.spec.weights in FROM_FILE}
     own = {run.dataset for run in runs if not registry.comes_with_the_project("dataset", run.dataset)}
-    commands = tuple(_commands(path, shared, tasks, chosen, own))
+    commands = tuple(_commands(path, shared, tasks, chosen, own, reading))
     return ReproducedSuite(path=path, text=tomli_w.dumps(suite), commands=commands)
 
 
@@ -146,13 +151,14 @@ def _commands(
     tasks: Sequence[str],
     chosen: Mapping[str, set[tuple[str, str, int]]],
     own: Set[str],
+    reading: Set[str],
 ) -> list[str]:
     """Each runs some variants on some data sets with some seeds, and all together nothing but what was run.
 
     ``chosen`` has the task, data set and seed of every run, by variant. Those of ``own`` data sets, the user's, are
-    apart: a reader may not have them.
+    apart: a reader may not have them. The variants ``reading`` pre-trained weights want their folder.
     """
-    head = ["stbench", "run", "--suite", path, "--profile", shared.profile, "--data-dir", "DIR"]
+    head = ["stbench", "run", "--suite", path, "--profile", shared.profile, "--results", "DIR2", "--data-dir", "DIR"]
     head += [*(["--device", "cpu"] if shared.on_cpu else []), *(["--tuned"] if shared.tuned else [])]
     head += _options("--set", (*shared.base, *shared.switches))
     commands = []
@@ -163,6 +169,7 @@ def _commands(
             for (seeds, _), datasets in _alike({data: (seeds, data in own) for data, seeds in by_data.items()}):
                 rest = [*_options("--dataset", datasets), *_options("--seed", sorted(seeds))]
                 rest += _options("--variant", names)
+                rest += ["--weights-dir", "DIR3"] if reading & {*names} else []
                 chosen_tasks: list[list[str]] = [[]] if len(same) == len(tasks) else [["--task", task] for task in same]
                 commands += [_wrapped([*head, *task, *rest]) for task in chosen_tasks]
     return commands

@@ -20,6 +20,12 @@ def kept(groups: Mapping[GroupKey, Group], suite: Suite) -> Mapping[GroupKey, Gr
     return _beside_shares(_worthwhile(groups, suite) if suite.compares_variants else groups, suite)
 
 
+def not_run(group: Group, suite: Suite) -> str:
+    """The variants of a suite that a group lacks, in a text."""
+    names = {method.name for method in group.methods}
+    return "; ".join(variant.name for variant in suite.variants if variant.name not in names)
+
+
 def comparable_data(group: Group, published: Published) -> list[DataKey]:
     """The real data sets of a group whose numbers can be laid beside published ones; none if it is another task."""
     names = ("task", "protocol", "history", "horizon")

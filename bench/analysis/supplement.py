@@ -16,9 +16,9 @@ import msgspec
 
 from bench.analysis.grouping import run_ids
 from bench.analysis.own_parts import DATA, OwnParts, own_parts
-from bench.analysis.report.facts import commits, without_paths
+from bench.analysis.report.facts import commits_text, without_paths
 from bench.analysis.report.page import encoded, report, shown
-from bench.analysis.reproduction import ReproducedSuite, reproduction
+from bench.analysis.reproduction import FOLDERS, ReproducedSuite, reproduction
 from bench.analysis.results import Results, artefacts
 from bench.analysis.sums import SUMS, Content, sha256, sums_text
 from bench.catalog.data import Catalog
@@ -55,10 +55,12 @@ data frame in its attribute "frame".
 
 Code: {commits}; "+" behind a commit says that files differed from it, or that a model or data set is not in it.
 {missing}
-To run everything again (DIR is the folder of the data; with --results results nothing is repeated, with another
-folder everything is; --tuned wants results/tuned in it):
+To run everything again:
 
 {listed}{commands}
+{folders}
+With --results results nothing is repeated, with a new folder everything is; --tuned wants results/tuned in it.
+
 Runs: {done} finished, {failed} failed.{elsewhere} Folders of the machine are left out of the messages of failures.
 """
 
@@ -217,7 +219,8 @@ def _readme(kept: Results, names: Sequence[str], reproduced: Sequence[Reproduced
     commands = [command.replace("\n", "\n    ") for suite in reproduced for command in suite.commands]
     return TEXT.format(
         names=" ".join([*asked, *artefacts("tables")] if names else []),
-        commits=", ".join(commits(kept.records)) or "of a commit that is not known",
+        commits=commits_text(kept.records) or "of a commit that is not known",
+        folders=FOLDERS,
         commands="".join(f"    {command}\n" for command in commands),
         own=own.contents,
         missing=own.missing_text,

@@ -110,6 +110,21 @@ def instead(model: str) -> str:
     return f"; {where}: --set model.{PARTS[model].setting}={names[0]}" if names else ""
 
 
+def blocks_used(model: str, config: Mapping[str, Any]) -> str:
+    """Which blocks of its pre-trained part a model uses, such as "its first 4 of 12 blocks"; empty for all of them."""
+    part, used = PARTS.get(model), config.get("depth")
+    if part is None or config.get("weights", "none") == "none" or not isinstance(used, int):
+        return ""
+    facts = getattr(importlib.import_module(part.module), part.table).get(config.get(part.setting))
+    return f"its first {used} of {facts.depth} blocks" if facts and 0 < used < facts.depth else ""
+
+
+def part_used(model: str, config: Mapping[str, Any]) -> str:
+    """The pre-trained part of a run and its blocks, such as "dinov2_small, its first 4 of 12 blocks"; empty without."""
+    blocks = blocks_used(model, config)
+    return f"{config[PARTS[model].setting]}, {blocks}" if blocks else ""
+
+
 def weights_digest(model: str, config: Mapping[str, Any]) -> str | None:
     """What tells the files that a run starts from, as ``digest_of`` says; nothing is fetched.
 

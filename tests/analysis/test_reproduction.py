@@ -10,6 +10,7 @@ import pytest
 from records import record
 from studies import tuned
 
+from bench.analysis.report.facts import commits_text
 from bench.analysis.reproduction import reproduction
 from bench.analysis.results import Results
 from bench.analysis.supplement import supplement, write_zip
@@ -90,6 +91,27 @@ def test_runs_of_a_cpu_are_made_on_one_where_a_gpu_has_another_precision():
     ]
     assert "--device" not in first.commands[0]
     assert "--device cpu" in second.commands[0]
+
+
+def test_a_command_names_a_folder_of_weights_where_they_are_read_and_a_new_one_for_results():
+    (without,), (reading,) = (reproduction([record(weights=weights)]) for weights in ("random", "pretrained"))
+    assert all("--results DIR2" in suite.commands[0] for suite in (without, reading))
+    assert ["--weights-dir DIR3" in suite.commands[0] for suite in (without, reading)] == [False, True]
+
+
+def test_the_title_of_a_suite_does_not_name_the_profile_which_the_command_gives():
+    (suite,) = reproduction([record(profile="reference")])
+    assert "reference" not in suite.text
+    assert "--profile reference" in suite.commands[0]
+
+
+def test_commits_are_named_with_their_models_where_there_are_several():
+    def at(commit, model):
+        run = record(model=model)
+        return msgspec.structs.replace(run, environment=msgspec.structs.replace(run.environment, commit=commit))
+
+    assert commits_text([at("a1", "stid"), at("a1", "unet"), at("b2", "unet")]) == "a1 (stid, unet); b2 (unet)"
+    assert commits_text([at("a1", "stid"), at("a1", "dlinear")]) == "a1"
 
 
 @pytest.mark.slow

@@ -58,8 +58,9 @@ def _forecasts(audits: Sequence[ForecastAudit | None]) -> list[str]:
         apart = sum(audit.fresh_in == "process" for audit in known)
         sentences.append(
             f"In {_of([audit is not None for audit in audits])} finished runs the forecasts that were scored were made "
-            "again: of each probed window alone, of its batch in another order and after windows with its targets, "
-            f"and by a fresh copy with the same weights, in a process of its own in {apart} of them. The largest "
+            "again: of each probed window alone, of its batch in another order, once the model had forecast "
+            f"windows whose history holds its targets, and by a fresh copy with the same weights, in a process of its own "
+            f"in {apart} of them. The largest "
             f"difference of a scaled forecast was {max(audit.largest for audit in known):.2g}."
         )
         if beside := len(known) - apart:

@@ -159,9 +159,21 @@ def environments(runs: Sequence[Run]) -> Table:
     return table("environments", "Environments", "what", columns, rows)
 
 
-def commits(records: Iterable[Record]) -> list[str]:
-    """The commits that finished runs were made at; "+" behind one says that files differed."""
-    return sorted({record.environment.commit or "" for record in records if isinstance(record, DoneRun)} - {""})
+def models_by_commit(records: Iterable[Record]) -> dict[str, str]:
+    """The commits of finished runs, "+" behind one where files differed; the models of each if there are several."""
+    known = [record for record in records if isinstance(record, DoneRun) and record.environment.commit]
+    groups = by(known, lambda record: record.environment.commit or "")
+    names = {
+        commit: sorted({model_title(record.model, record.label.model_title) for record in made})
+        for commit, made in groups.items()
+    }
+    return {commit: ", ".join(models) if len(names) > 1 else "" for commit, models in names.items()}
+
+
+def commits_text(records: Iterable[Record]) -> str:
+    """The commits, with the models of each behind it where there are several."""
+    texts = (f"{commit} ({models})" if models else commit for commit, models in models_by_commit(records).items())
+    return "; ".join(texts)
 
 
 def _windows(record: DoneRun) -> str:

@@ -95,7 +95,8 @@ def _outcome(key: GroupKey, compared: Differences, suite: Suite) -> str:
         )
     else:
         source, verdicts = "real data", f"{_verdicts(compared)} on {compared.witnesses.text}"
-    return f"On {source} “{compared.title}” is {verdicts} ({key.title}); equivalent: within ± {suite.margin:g} %."
+    part = f" ({compared.part})" if compared.part else ""
+    return f"On {source} “{compared.title}”{part} is {verdicts} ({key.title}); equivalent: within ± {suite.margin:g} %."
 
 
 def _verdicts(compared: Differences) -> str:

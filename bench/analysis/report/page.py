@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from bench.analysis.formats.html import environment, html
 from bench.analysis.report.audits import audits, findings
-from bench.analysis.report.facts import commits, environments, facts
+from bench.analysis.report.facts import environments, facts, models_by_commit
 from bench.analysis.report.headline import headline
-from bench.analysis.reproduction import reproduction
+from bench.analysis.reproduction import FOLDERS, reproduction
 from bench.analysis.results import Results, artefacts
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def report(results: Results, pictures: Iterable[Picture], suites: Sequence[str] 
             findings=findings(results.runs),
             audits=audits(results.runs),
             environments=environments(results.runs),
-            commits=commits(results.records),
+            commits=models_by_commit(results.records),
+            folders=FOLDERS,
             reproduced=reproduction(results.records, folder),
         )
     )

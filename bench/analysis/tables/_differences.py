@@ -27,6 +27,7 @@ UNSETTLED = (
     f"No number of seeds up to {MOST_SEEDS} would settle what is open here, neither a difference of the size seen nor "
     "one of the margin; more data sets or a longer test period may."
 )
+MOST_SHOWN = 100  # percent
 TESTS = ("p", "holm", "p_equivalent", "holm_equivalent")
 
 
@@ -121,6 +122,8 @@ def _notes(group: Group, compared: Differences, suite: Suite) -> tuple[str, ...]
         f"Equivalent: the 90 % interval lies within ± {suite.margin:g} %, the suite's margin "
         "(two one-sided tests, corrected alike). All else is open, and in round brackets stands the smallest "
         "difference, in %, that would have been found in 80 % of cases.",
+        "Intervals are not corrected for the number of comparisons, verdicts are (Holm): so an interval without 0 can "
+        "be open.",
         PLANTED if suite.planted else "Only real data of a profile that allows claims are judged and counted.",
         *([compared.witnesses.related] if compared.witnesses.related else []),
         *([group.key.caveat] if group.key.caveat else []),
@@ -192,7 +195,7 @@ def _text(difference: Difference) -> str:
     if difference.verdict == "equivalent":
         return f"{text} equivalent"
     shown = difference.quotable and difference.verdict == "open" and not difference.lacking
-    return f"{text} open ({difference.detectable:.1f})" if shown else text
+    return f"{text} open ({detectable(difference)})" if shown else text
 
 
 def _needs(difference: Difference | None, margin: float) -> Cell:
@@ -202,6 +205,11 @@ def _needs(difference: Difference | None, margin: float) -> Cell:
         return Cell(value={"seeds": f"{FEWEST_SEEDS} or more", "days": "—"}[difference.lacking])
     wanted = (difference.seeds_for(size) for size in (difference.percent, margin))
     return Cell(value=" / ".join("—" if number is None else str(number) for number in wanted))
+
+
+def detectable(difference: Difference) -> str:
+    """The smallest difference that would have been found, in percent; beyond 100 the number says nothing more."""
+    return "> 100" if difference.detectable > MOST_SHOWN else f"{difference.detectable:.1f}"
 
 
 def signed(value: float) -> str:

@@ -17,6 +17,7 @@ from bench.analysis.inputs import inputs_note, inputs_of
 from bench.analysis.measures import MEASURES, SCALED
 from bench.analysis.results import Results
 from bench.analysis.sources import sources_note, untransferable_note
+from bench.analysis.suite_groups import not_run
 from bench.analysis.table import MARKS, Cell, Table, TableFile
 from bench.analysis.tables._columns import column, method_facts
 from bench.analysis.tables._differences import difference_rows, difference_tables
@@ -118,10 +119,9 @@ def _notes(group: Group, suite: Suite, metrics: Sequence[str]) -> tuple[str, ...
         ranks = (
             "Quick profile: the budgets are small, so the ranks mean nothing and none is marked; use `--profile paper`."
         )
-    names = {method.name for method in group.methods}
     budget = budget_note(group)
     weights = weights_note(group.methods)
-    absent = "; ".join(variant.name for variant in suite.variants if variant.name not in names)
+    absent = not_run(group, suite)
     return (
         spread if seeds >= 2 else "One seed." if seeds else "No run is done.",
         "Naive baselines in italics; they are not trained.",

@@ -43,6 +43,11 @@
     });
   }
 
+  // On a narrow screen a figure fits its width, and a tap shows it in its own size, to be scrolled.
+  for (const image of document.querySelectorAll("figure img")) {
+    image.addEventListener("click", () => image.classList.toggle("whole"));
+  }
+
   // A link into a folded part opens it; print opens all and folds them again.
   const unfold = () => {
     const target = document.getElementById(location.hash.slice(1));
