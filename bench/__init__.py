@@ -6,7 +6,7 @@ The public interface, for notebooks and scripts; ``python -m bench`` is the same
 
     record = bench.evaluate("stid", dataset="bikenyc", data_dir="data")
     results = bench.run(models=["stid", "last_value"], datasets=["bikenyc"])
-    results.frame, results.table("short_term"), results.plot("seeds")
+    results.frame, results.table("short_term"), results.plot("per_horizon")
 
 Nothing heavy is imported before it is needed.
 """
@@ -14,21 +14,22 @@ Nothing heavy is imported before it is needed.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import BenchError, ConfigError
+from bench.interface import run, tune, weights_in
 
 if TYPE_CHECKING:
     from torch import nn
 
     from bench.analysis.results import Results
     from bench.catalog.data import Catalog
+    from bench.catalog.dataset import Dataset
     from bench.records.record import DoneRun, Record
     from bench.records.saved_forecasts import About
-    from bench.runs.runner import Observer
-    from bench.types import DatasetCard, SpatioTemporalData
+    from bench.types import DatasetCard
 
 __version__ = "0.1.0"
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "load_model",
     "load_results",
     "run",
+    "tune",
 ]
 
 
@@ -58,6 +60,7 @@ def evaluate(
     seed: int | None = None,
     data_dir: str | Path | None = None,
     results: str | Path | None = None,
+    weights_dir: str | Path | None = None,
     device: str = "auto",
     save_forecasts: bool = False,
     save_weights: bool = False,
@@ -77,13 +80,14 @@ def evaluate(
         forecasts: In place of a model, forecasts that were made elsewhere: an array ``[N, F, C, H, W]`` in physical
             units of the windows that ``forecast_windows`` names, or the path of an ``.npz`` or ``.npy`` with one. The
             record is marked: nobody audited their model.
-        name: What such forecasts are called.
+        name: What such forecasts, or a model of one's own, are called; that of a class or a function is its own.
         settings: In place of the defaults, by "model.<name>", "train.<name>" or "task.<name>".
         profile: As on the command line; None is quick, and for forecasts what their file says, else all windows.
         task, protocol, device: As on the command line; None is short and strict.
         seed: Of everything random; None is 0.
         data_dir: Folder of raw data; None is ``$STBENCH_DATA``, else ``./data``, else synthetic data.
-        results: Folder that the record is stored in; None writes nothing.
+        results: Folder that the record is stored in; None stores nothing.
+        weights_dir: Folder of pre-trained weights; None is ``$STBENCH_WEIGHTS``.
         save_forecasts: Whether to keep all test forecasts in ``results/forecasts``.
         save_weights: Whether to keep the weights that are scored in ``results/weights``, for ``load_model``.
         as_is: Whether to score forecasts that look scaled, turned or out of order, too.
@@ -95,101 +99,19 @@ def evaluate(
     from bench.runs.session import selected, with_files
     from bench.runs.single import evaluate_forecasts, evaluate_model
 
-    if (model is None) == (forecasts is None) or (name and model) or (dataset is None and model is not None):
+    if (model is None) == (forecasts is None) or (dataset is None and model is not None):
         raise ConfigError("evaluate takes a model and a dataset, or forecasts=, with a name= if they shall have one")
+    if name and isinstance(model, str):
+        raise ConfigError(f"the model '{model}' has its name already; leave name= out")
     saving, seeds = Saving(forecasts=save_forecasts, weights=save_weights), [] if seed is None else [seed]
     own, place = [model] if isinstance(model, str) else [], (_path(data_dir), _path(results), device)
-    with with_files(own, [dataset] if dataset else []) as (models, datasets):
+    with weights_in(weights_dir), with_files(own, [dataset] if dataset else []) as (models, datasets):
         if model is None:
             selection = selected((), (), datasets, seeds, settings, profile or "", task, protocol)
             return evaluate_forecasts(forecasts, selection, *place, name=name, as_is=as_is, saving=saving)
         asked = (settings, profile or "quick", task or "short", protocol or "strict")
         selection = selected((), (), datasets, seeds or [0], *asked)
-        return evaluate_model(models[0] if models else model, selection, *place, saving)
-
-
-def run(
-    *,
-    suite: str | Path = "short_term",
-    models: Iterable[str] = (),
-    variants: Iterable[str] = (),
-    datasets: Iterable[str] = (),
-    seeds: Iterable[int] = (),
-    settings: Mapping[str, Any] | None = None,
-    profile: str = "quick",
-    task: str | None = None,
-    protocol: str | None = None,
-    data_dir: str | Path | None = None,
-    results: str | Path = "results",
-    device: str = "auto",
-    jobs: int | str = "auto",
-    threads: int = 1,
-    runs_per_gpu: int | None = None,
-    executor: str = "processes",
-    executor_options: Mapping[str, Any] | None = None,
-    tuned: bool = False,
-    force: bool = False,
-    compiled: bool = False,
-    traceback: bool = False,
-    time_limit: float | None = None,
-    observers: Sequence[Observer] = (),
-    on_unreadable: Callable[[str, BenchError], Any] | None = None,
-    save_forecasts: bool = False,
-    save_weights: bool = False,
-) -> Results:
-    """Run what a results folder lacks of a suite, and return everything that the folder holds.
-
-    Args:
-        suite: A name, or the path of a TOML file.
-        models, variants, datasets, seeds: Only these; all of the suite and the profile if there are none. A model or a
-            data set is a name, or the path of its file, such as "./mine.py".
-        settings, profile, data_dir, device: As for ``evaluate``.
-        task, protocol: In place of the suite's.
-        jobs, threads, runs_per_gpu, executor: As on the command line: how many runs go side by side, and where.
-        executor_options: What the executor has of its own, as on the command line.
-        tuned: Whether to take each model's settings from the files that tuning leaves.
-        traceback: Whether to print the traceback of a run that fails; a log beside its record has it, too.
-        force, compiled, time_limit, observers: As for ``bench.runs.session.execute``.
-        on_unreadable: Called before the runs with each data set that cannot be read and the reason, such as ``print``;
-            the others are run. Without it, and where none can be read, that is an error.
-        save_forecasts, save_weights: As for ``evaluate``. Runs that are done without them stay so, unless with
-            ``force``; a warning says which.
-
-    Raises:
-        BenchError: If a name or a setting is wrong, or the data cannot be read. A run that fails is a failed record.
-    """
-    from bench.records.saved import Saving
-    from bench.runs.datasets import refuse
-    from bench.runs.executors import Asked, Places, number_of_jobs
-    from bench.runs.session import execute, plan_suite, selected, unsaved, with_files
-    from bench.runs.suite import load_suites
-    from bench.runs.tracebacks import Tracebacks
-
-    folder, report = Path(results), on_unreadable or refuse
-    observers = [*observers, *([Tracebacks(folder)] if traceback else [])]
-    places = Places(jobs=number_of_jobs(jobs), device=device, threads=threads, runs_per_gpu=runs_per_gpu)
-    asked = Asked(name=executor, places=places, options=executor_options or {})
-    with with_files(models, datasets) as (model_names, dataset_names):
-        selection = selected(model_names, variants, dataset_names, seeds, settings, profile, task, protocol)
-        (chosen,), catalog = load_suites([str(suite)]), _catalog(data_dir, folder, time_limit=time_limit)
-        planned = plan_suite(
-            chosen, selection, catalog, folder, device=device, tuned=tuned, fetch=True, on_unreadable=report
-        )
-        saving = Saving(forecasts=save_forecasts, weights=save_weights)
-        for sentence in [] if force else unsaved(planned, folder, saving, before=True):
-            warnings.warn(sentence, stacklevel=2)
-        execute(
-            planned,
-            catalog,
-            folder,
-            executor=asked,
-            force=force,
-            compiled=compiled,
-            time_limit=time_limit,
-            observers=observers,
-            saving=saving,
-        )
-        return load_results(results, [suite] if str(suite).endswith(".toml") else ())
+        return evaluate_model(models[0] if models else model, selection, *place, saving, name=name)
 
 
 def import_data(
@@ -312,15 +234,15 @@ def list_datasets(data_dir: str | Path | None = None) -> list[str]:
     return _catalog(data_dir, Path("results")).names()
 
 
-def load_dataset(
-    name: str, data_dir: str | Path | None = None, cache: str | Path = "results/cache"
-) -> SpatioTemporalData:
-    """A data set's values ``[T, C, H, W]`` float32 in physical units, with mask, clock and card.
+def load_dataset(name: str, data_dir: str | Path | None = None, cache: str | Path = "results/cache") -> Dataset:
+    """A data set's values ``[T, C, H, W]`` float32 in physical units, with mask, times, clock and card.
 
     Raises:
         BenchError: If there is none of this name, or its raw files are not what its card says.
     """
-    return _catalog(data_dir, Path(cache).parent, Path(cache)).load(name)
+    from bench.catalog.dataset import Dataset
+
+    return Dataset.of(_catalog(data_dir, Path(cache).parent, Path(cache)).load(name))
 
 
 def _path(folder: str | Path | None) -> Path | None:

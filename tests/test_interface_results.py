@@ -63,8 +63,11 @@ def test_a_suite_is_run_as_selected_and_what_is_stored_is_not_repeated(tiny, tmp
 
 def test_a_run_that_fails_is_a_failed_record(tiny, tmp_path):
     settings = {"train.lr": 1e30, "train.epochs": 3}
-    results = bench.run(models=["stid"], datasets=["tiny"], settings=settings, data_dir=tiny, results=tmp_path)
+    with pytest.warns(UserWarning, match=r"^tiny / stid / seed 0 failed: TrainingError: .*lower train.lr") as caught:
+        results = bench.run(models=["stid"], datasets=["tiny"], settings=settings, data_dir=tiny, results=tmp_path)
+    assert [warning.filename for warning in caught] == [__file__]
     assert "lower train.lr" in results.frame["error"].item()
+    assert repr(results) == "Results(1 run: 0 done, 1 failed, 0 stale; 0 studies)"
 
 
 def test_a_suite_of_ones_own_is_run_and_has_its_groups(tiny, tmp_path):
@@ -171,7 +174,8 @@ def test_results_and_tables_say_what_they_are(tiny, tmp_path):
 
 def test_a_figure_that_cannot_be_drawn_is_a_warning_and_no_silence(tiny, tmp_path):
     results = bench.run(models=["last_value"], datasets=["tiny"], data_dir=tiny, results=tmp_path)
-    with pytest.warns(UserWarning, match=r"no figure 'ranks': there are no or too few finished runs .*1 done"):
+    lacking = r"no figure 'ranks': it needs finished runs of several models .*, which Results\(.*1 done.*\) lacks"
+    with pytest.warns(UserWarning, match=lacking):
         assert results.plot("ranks") == []
 
 

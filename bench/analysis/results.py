@@ -26,18 +26,19 @@ from bench.catalog import imported, registry
 from bench.catalog.code import code_of_scoring
 from bench.errors import UnknownNameError
 from bench.plain_text import counted
-from bench.records.frame import to_frame
+from bench.records.frame import scores_by, to_frame
 from bench.records.record import Record
 from bench.records.store import ResultStore
 from bench.runs.suite import Suite, load_suites
 from bench.runs.tuned import TunedFile, TunedFolder
 from bench.tuning.study import Study
+from bench.tuning.trial_frame import trial_frame
 from bench.tuning.trials import studies
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
+    from bench.analysis.figures._shown import Figures
     from bench.analysis.table import TableFile
 
 ELSEWHERE = ""  # in place of a model
@@ -87,10 +88,11 @@ class Results:
 
     def __repr__(self) -> str:
         done = sum(run.record.status == "done" for run in self.runs)
+        failed = f", {len(self.runs) - done} failed" if done < len(self.runs) else ""
         stale = sum(run.stale for run in self.runs)
         unread = f"; {len(self.unread)} left out that cannot be read" if self.unread else ""
         studies = counted(len(self.studies), "study", "studies")
-        return f"Results({counted(len(self.runs), 'run')}: {done} done, {stale} stale; {studies}{unread})"
+        return f"Results({counted(len(self.runs), 'run')}: {done} done{failed}, {stale} stale; {studies}{unread})"
 
     @classmethod
     def load(cls, results: Path, suites: Sequence[Suite] | None = None) -> Results:
@@ -137,6 +139,15 @@ class Results:
         """One row per run, as ``bench.records.frame`` describes it."""
         return to_frame((run.record for run in self.runs), (run.stale for run in self.runs))
 
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """One row per trial of tuning, as ``bench.tuning.trial_frame`` describes it."""
+        return trial_frame(self.studies)
+
+    def scores_by(self, by: str, split: str = "test") -> pd.DataFrame:
+        """One row per run and "step" or "channel", or for both, as ``bench.records.frame.scores_by`` describes it."""
+        return scores_by(self.records, by, split)
+
     @property
     def records(self) -> list[Record]:
         return [run.record for run in self.runs]
@@ -176,8 +187,8 @@ class Results:
         table: TableFile = module.make(*arguments, choice) if takes_metrics else module.make(*arguments)
         return choice.of(name, table)
 
-    def plot(self, name: str, *, width: str = "page", titles: bool = False) -> list[Figure]:
-        """The figures of a name: those of a suite that compares, or of one of ``artefacts("figures")``.
+    def plot(self, name: str, *, width: str = "page", titles: bool = False) -> Figures:
+        """The figures of a name, which a notebook shows: a suite's that compares, or of ``artefacts("figures")``.
 
         A figure with a label is called ``<name>-<label>``, any other by its number. A warning says if there is none.
 
@@ -191,10 +202,12 @@ class Results:
             StoreError: If window errors that are to be compared are not of the same windows.
         """
         from bench.analysis.figures._files import Look, figures_of
+        from bench.analysis.figures._shown import Figures
 
-        figures = figures_of(self, name, Look(width=width, titles=titles))
+        figures = Figures(figures_of(self, name, Look(width=width, titles=titles)))
         if not figures:
-            warnings.warn(f"no figure '{name}': there are no or too few finished runs for it in {self}", stacklevel=2)
+            needs = getattr(self.maker("figures", name)[0], "NEEDS", "a finished run")
+            warnings.warn(f"no figure '{name}': it needs {needs}, which {self} lacks", stacklevel=2)
         return figures
 
     def groups(self, suite: Suite) -> Mapping[GroupKey, Group]:

@@ -23,6 +23,7 @@ from bench.plain_text import counted
 
 if TYPE_CHECKING:
     from bench.catalog.data import Catalog
+    from bench.runs.datasets import OnUnreadable
     from bench.runs.executors import Asked, Executor
     from bench.runs.plan import Selection
     from bench.runs.suite import Suite
@@ -83,13 +84,13 @@ def tune(
     from bench.tuning.search import Workplace
 
     require("optuna", "tuning", "stbench tune")
-    target = _target(trials, budget_s)
+    target = target_of(trials, budget_s)
     tracked = options.prepare()
     catalog, console = replace(options.catalog, time_limit=execution.time_limit), Console()
     left_out: dict[str, BenchError] = {}
     asked = execution.asked(options.device, partial(console.print, style="dim", highlight=False, soft_wrap=True))
     with console.status("reading the data sets"):
-        jobs, problems = _jobs(options.chosen_suite, options.selection, catalog, options.device, left_out)
+        jobs, problems = jobs_of(options.chosen_suite, options.selection, catalog, options.device, left_out.setdefault)
     for problem in problems:
         warn_on(console, problem)
     show_left_out(console, left_out)
@@ -105,13 +106,13 @@ def tune(
         threads=execution.threads,
         time_limit=execution.time_limit,
     )
-    found_all = _tune(console, jobs, workplace, target, executor, tracked, traceback=execution.traceback)
+    failed = tune_jobs(console, jobs, workplace, target, executor, tracked, traceback=execution.traceback)
     show_left_out(console, left_out)
-    if problems or left_out or not found_all:
+    if problems or left_out or failed:
         raise typer.Exit(1)
 
 
-def _target(trials: int | None, seconds: float | None) -> Target:
+def target_of(trials: int | None, seconds: float | None, names: tuple[str, str] = ("--trials", "--budget-s")) -> Target:
     """How much every model gets.
 
     Raises:
@@ -120,17 +121,17 @@ def _target(trials: int | None, seconds: float | None) -> Target:
     from bench.tuning.studies import Target
 
     if trials is not None and seconds is not None:
-        raise ConfigError("--trials and --budget-s are two ways to say how much every model gets; give one of them")
+        raise ConfigError(f"{' and '.join(names)} are two ways to say how much every model gets; give one of them")
     return Target(seconds=seconds) if seconds is not None else Target(trials=trials or TRIALS)
 
 
-def _jobs(
-    suite: Suite, selection: Selection, catalog: Catalog, device: str, left_out: dict[str, BenchError]
+def jobs_of(
+    suite: Suite, selection: Selection, catalog: Catalog, device: str, report: OnUnreadable
 ) -> tuple[list[Job], list[str]]:
     """One study for each data set, task and row of a suite that has something to tune; naive baselines have nothing.
 
     A variant is tuned by itself, around its own settings. Of models that cannot be used, sentences say why.
-    ``left_out`` is given what cannot be read.
+    ``report`` is told what cannot be read.
 
     Raises:
         ConfigError: If nothing is left.
@@ -142,7 +143,7 @@ def _jobs(
     from bench.tuning.studies import job
 
     seeds = PROFILES[selection.profile].seeds[:1] if selection.profile in PROFILES else ()
-    selection, report = replace(selection, seeds=seeds), left_out.setdefault
+    selection = replace(selection, seeds=seeds)
     runs = plan(suite, selection, catalog, device=device, on_unreadable=report)
     if fetch_unknown((run.model, run.spec.config) for run in runs):
         runs = plan(suite, selection, catalog, device=device, on_unreadable=report)
@@ -157,7 +158,7 @@ def _jobs(
     return jobs, [problem for problem in problems.values() if problem]
 
 
-def _tune(
+def tune_jobs(
     console: Console,
     jobs: Sequence[Job],
     workplace: Workplace,
@@ -166,14 +167,14 @@ def _tune(
     tracking_uri: str | None,
     *,
     traceback: bool,
-) -> bool:
-    """Whether every study found something."""
+) -> list[str]:
+    """Finish all studies; a sentence for each that found nothing."""
     from bench.tuning.search import Tuner, log_of, work
     from bench.tuning.tracking import StudyTracker
 
     results = workplace.results
     written: dict[Path, None] = {}
-    finished = 0
+    failed: list[str] = []
     with ExitStack() as stack:
         screen = stack.enter_context(TuneScreen(console, jobs, target, partial(log_of, results), traceback=traceback))
         trackers = [StudyTracker(tracking_uri, results, warn=screen.warn)] if tracking_uri is not None else []
@@ -182,13 +183,15 @@ def _tune(
         tuner = stack.enter_context(Tuner(workplace, target, (screen, *trackers), takes=executor.here is not None))
         at_work = stack.enter_context(executor.beside(work, list(jobs), workplace, target))
         for job in jobs:
-            if (files := _study(job, tuner, at_work, screen, trackers, results)) is not None:
-                finished += 1
-                written |= dict.fromkeys(files)
+            try:
+                written |= dict.fromkeys(_study(job, tuner, at_work, screen, trackers, results))
+            except TrainingError as error:
+                failed.append(str(error))
+                screen.failed(str(error))
     for name, ending in (("ledger", ".md"), ("figures", ".png")):
         if some := ", ".join(str(path) for path in written if path.suffix == ending):
             console.print(f"{name}: {some}", highlight=False, soft_wrap=True)
-    return finished == len(jobs)
+    return failed
 
 
 def _study(
@@ -198,21 +201,20 @@ def _study(
     screen: TuneScreen,
     trackers: Sequence[StudyTracker],
     results: Path,
-) -> list[Path] | None:
-    """Finish one study and write what it found; returns the ledger and its figure, or None if it found nothing."""
+) -> list[Path]:
+    """Finish one study and write what it found; returns the ledger and its figure.
+
+    Raises:
+        TrainingError: If it found nothing.
+    """
     from bench.cli.output import write_study
     from bench.runs.tuned import TunedFolder
     from bench.tuning.search import winner
     from bench.tuning.trials import study_of, write_trials
 
-    try:
-        study = tuner.tune(job, wait=True, at_work=at_work)
-    except TrainingError as error:
-        screen.failed(str(error))
-        return None
+    study = tuner.tune(job, wait=True, at_work=at_work)
     if (tuned := winner(study)) is None:
-        screen.failed(f"{job.title}: no trial ran to its end, so there is nothing to write")
-        return None
+        raise TrainingError(f"{job.title}: no trial ran to its end, so there is nothing to write")
     folder, address = TunedFolder(results), (job.run.dataset, job.run.model, job.run.spec.task.name, job.slug)
     aside = folder.write(*address[:3], tuned, job.slug)
     screen.written(study, folder.path(*address), aside, tuned.found.edges if tuned.found else ())

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from bench.errors import UnknownNameError
 from bench.metrics import METRICS
 from bench.records.record import DoneRun, Record
 from bench.records.spec import changes
@@ -54,6 +55,52 @@ def to_frame(records: Iterable[Record], stale: Iterable[bool] | None = None) -> 
     if stale is not None:
         frame["stale"] = pd.Series(list(stale), dtype="bool")
     return frame.sort_values(SORT, ignore_index=True)
+
+
+def scores_by(records: Iterable[Record], by: str, split: str = "test") -> pd.DataFrame:
+    """The scores of finished runs, one row for each and each step or channel.
+
+    Args:
+        records: Failed ones, and those without scores on the split, are left out.
+        by: "step", counted from 1, or "channel", by name; steps are of all channels together, and channels of all
+            steps.
+        split: "test" or "val".
+
+    Returns:
+        The columns ``dataset``, ``model``, ``seed``, ``run_id``, ``step`` or ``channel``, and one for each metric; NaN
+        where nothing was counted, as by step where the units of channels differ.
+
+    Raises:
+        UnknownNameError: If it is neither, or there is no such split.
+    """
+    import pandas as pd
+
+    for kind, name, known in (("cut of scores", by, ("step", "channel")), ("split", split, ("test", "val"))):
+        if name not in known:
+            raise UnknownNameError(kind, name, known)
+    rows = [
+        {
+            "dataset": record.dataset,
+            "model": record.model,
+            "seed": record.seed,
+            "run_id": record.run_id,
+            by: label,
+            **{name: getattr(score, f"per_{by}")[at] for name, score in record.scores[split].items()},
+        }
+        for record in records
+        if isinstance(record, DoneRun) and split in record.scores
+        for at, label in enumerate(_labels(record, by, split))
+    ]
+    columns = ["dataset", "model", "seed", "run_id", by, *METRICS]
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(METRICS, "float64"))
+
+
+def _labels(record: DoneRun, by: str, split: str) -> list[Any]:
+    """What the steps or channels of a record are called; by number where their names are not known."""
+    count = len(getattr(record.scores[split]["mae"], f"per_{by}"))
+    if by == "channel" and len(record.channels) == count:
+        return [channel.name for channel in record.channels]
+    return list(range(1, count + 1))
 
 
 def _row(record: Record) -> dict[str, Any]:

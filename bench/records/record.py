@@ -7,7 +7,7 @@ float32. Scores are in physical units, MAPE and WAPE in percent; slots count fro
 from __future__ import annotations
 
 from itertools import product
-from typing import Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -23,6 +23,9 @@ from bench.records.plain import Whole, check, one_line
 from bench.records.spec import Label, Spec
 from bench.records.upgrade import upgraded
 from bench.settings import RANDOM
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA: Final = 4
 NEEDED: Final = ("mae", "rmse")  # metrics of every record; one that is added later is not in those made before
@@ -233,6 +236,12 @@ class DoneRun(_Run, tag="done", frozen=True, kw_only=True, forbid_unknown_fields
     def cuts(self) -> dict[str, int | None]:
         """The channels that have scores of their own, by name; "" and None for all together."""
         return cuts(self.channels)
+
+    def scores_by(self, by: str, split: str = "test") -> pd.DataFrame:
+        """One row for each "step" or "channel", a column for each metric."""
+        from bench.records.frame import scores_by
+
+        return scores_by([self], by, split)
 
     def score(self, metric: str, channel: int | None = None) -> float | None:
         """A metric on test, overall or of a channel; None where nothing was counted, or the metric was added later."""

@@ -26,7 +26,7 @@ LEVEL: Final = 1  # of compression: more takes long, and forecasts hardly become
 Add = Callable[[NDArray[np.float32]], None]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class About:
     """What stands in a file beside the forecasts, each an array of this name; texts are arrays of one text.
 
@@ -53,6 +53,12 @@ class About:
     spec_id: str = ""
     run_id: str = ""
     format: str = FORMAT
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{name} {size}" for name, size in zip("NFCHW", self.shape.tolist(), strict=True))
+        first, last = self.origins[[0, -1]] if len(self.origins) else ("none", "none")
+        by = f", by {self.model}" if self.model else ""
+        return f"About({self.dataset}: forecasts {sizes}, of windows with origins {first} to {last}{by})"
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """By their names in the file, without what is not known."""

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bench.clock import clock_at, moment_of, times_from
+from bench.catalog.dataset import times_of
 from bench.context import RunContext, resolve_precision
 from bench.errors import StoreError
 from bench.files import atomic_write
@@ -32,7 +32,7 @@ from bench.scoring import Seen
 from bench.settings import FROM_FILE
 from bench.task import Task
 from bench.train import make_model
-from bench.types import DataIdentity, DatasetCard, ModelPlugin, TaskShape
+from bench.types import DataIdentity, ModelPlugin, TaskShape
 from bench.windows import WindowSet
 
 TRIED: Final = 3  # windows of validation that a model made of saved weights forecasts
@@ -104,22 +104,6 @@ def about_windows(task: Task, clock: NDArray[np.int64], data: DataIdentity) -> A
         data_sha256=data.sha256,
         task=msgspec.json.encode(task.settings, order="sorted").decode(),
     )
-
-
-def times_of(card: DatasetCard, clock: NDArray[np.int64], slots: NDArray[np.int64]) -> NDArray[np.datetime64] | None:
-    """The times of slots, counted from the start of the data; None where the clock does not bear them out.
-
-    That is so where the calendar is unknown, and behind a gap in time, whose length nothing tells.
-
-    Args:
-        card: The data set's.
-        clock: Of these slots, ``[N, 2]``.
-        slots: ``[N]``.
-    """
-    if card.start is None:
-        return None
-    times = times_from(moment_of(card.start), card.interval, slots)
-    return times.astype("datetime64[s]") if np.array_equal(clock_at(times, card.interval), clock) else None
 
 
 def about_model(run: PlannedRun, task: Task) -> dict[str, str]:

@@ -61,6 +61,8 @@ def evaluate_model(
     results: Path | None,
     device: str,
     saving: Saving = NOTHING,
+    *,
+    name: str | None = None,
 ) -> DoneRun:
     """As ``bench.evaluate`` describes it; the selection names one data set and one seed."""
     if saving.kinds and results is None:
@@ -68,7 +70,7 @@ def evaluate_model(
     with tempfile.TemporaryDirectory() as scratch:
         cache = Path(scratch) if results is None else results / "cache"
         catalog = Catalog(data_dir=resolve_data_dir(data_dir), cache=cache)
-        run, plugin = _planned(model, selection, catalog, device)
+        run, plugin = _planned(model, selection, catalog, device, name)
         store = None if results is None else ResultStore(results)
         if store and isinstance(model, str) and store.has(run.dataset, run.model, run.run_id):
             for sentence in unsaved([run], cast("Path", results), saving, before=True):
@@ -81,6 +83,8 @@ def evaluate_model(
         store.retire_spec(run.dataset, run.model, run.spec_id)
     if store:
         store.write(record)
+        for sentence in unsaved([run], cast("Path", results), saving, before=False):
+            warnings.warn(sentence, stacklevel=3)
     return record
 
 
@@ -106,8 +110,8 @@ def evaluate_forecasts(
         return score_forecasts(forecasts, selection, catalog, results, name=name, device=device, as_is=as_is).record
 
 
-def own_model(model: type[Any] | Callable[[Any], Any]) -> OwnModel:
-    """A class or a fitted map as a plug-in.
+def own_model(model: type[Any] | Callable[[Any], Any], name: str | None = None) -> OwnModel:
+    """A class or a fitted map as a plug-in, called by a name, else by its own.
 
     Raises:
         ConfigError: If it is neither, has the name of a registered model, or none that a file can have, or its
@@ -115,12 +119,12 @@ def own_model(model: type[Any] | Callable[[Any], Any]) -> OwnModel:
     """
     if not callable(model):
         raise ConfigError(f"the model is {model!r}, wanted a registered name, a class, or a map that is fitted already")
-    name = getattr(model, "__name__", type(model).__name__)
+    name = name or str(getattr(model, "__name__", type(model).__name__))
     config = getattr(model, "Config", Empty)
     if not (inspect.isclass(config) and is_dataclass(config)):
         raise ConfigError(f"the Config of '{name}' is no dataclass; write @dataclass above it")
     if name in registry.model_names() or not NAME.fullmatch(name):
-        raise ConfigError(f"a model of your own cannot be called '{name}'; give the class or function another name")
+        raise ConfigError(f"a model of your own cannot be called '{name}'; give it another with name=")
     make = _maker(model) if inspect.isclass(model) else lambda shape, config: _fitted(model)  # noqa: ARG005
     return OwnModel(
         name=name,
@@ -132,14 +136,16 @@ def own_model(model: type[Any] | Callable[[Any], Any]) -> OwnModel:
     )
 
 
-def _planned(model: Any, selection: Selection, catalog: Catalog, device: str) -> tuple[PlannedRun, ModelPlugin]:
+def _planned(
+    model: Any, selection: Selection, catalog: Catalog, device: str, name: str | None
+) -> tuple[PlannedRun, ModelPlugin]:
     if isinstance(model, str):
         suite, one = load_suite("short_term"), replace(selection, models=(model,))
         (run,) = plan(suite, one, catalog, device=device)
         if fetch_unknown([(run.model, run.spec.config)]):
             (run,) = plan(suite, one, catalog, device=device)
         return run, registry.load("model", model)
-    plugin = own_model(model)
+    plugin = own_model(model, name)
 
     def code(sources: Sequence[str]) -> str:
         core = code_of(selection.datasets[0], CORE_ALONE, *sources)

@@ -1,4 +1,4 @@
-"""Prints the whole traceback of each run that fails, for scripts and notebooks."""
+"""What scripts and notebooks are told of runs that fail: a sentence, and the whole traceback where it is asked for."""
 
 from __future__ import annotations
 
@@ -11,6 +11,33 @@ from bench.plain_text import printable
 from bench.records.planned import PlannedRun
 from bench.records.record import FailedRun, Record
 from bench.records.store import ResultStore
+
+
+class Failures:
+    """An observer that notes what became of runs.
+
+    Attributes:
+        done: The runs that ended well.
+        sentences: One for each run that failed.
+    """
+
+    def __init__(self) -> None:
+        self.done: list[PlannedRun] = []
+        self.sentences: list[str] = []
+
+    def run_started(self, run: PlannedRun) -> None: ...
+
+    def epoch(self, run: PlannedRun, row: Mapping[str, float]) -> None: ...
+
+    def run_retried(self, run: PlannedRun, why: str) -> None: ...
+
+    def run_skipped(self, run: PlannedRun, why: Literal["stored", "elsewhere"]) -> None: ...
+
+    def run_finished(self, run: PlannedRun, record: Record) -> None:
+        if isinstance(record, FailedRun):
+            self.sentences.append(f"{run.title} failed: {record.error}")
+        else:
+            self.done.append(run)
 
 
 class Tracebacks:

@@ -14,6 +14,7 @@ from hostile import model_text
 from torch import nn
 
 import bench
+from bench.catalog.dataset import times_of
 from bench.context import RunContext
 from bench.errors import AuditError, ConfigError, WeightsError
 from bench.records.record import DoneRun
@@ -21,7 +22,6 @@ from bench.records.saved import Saving, saved_path
 from bench.runs.audit import Auditor
 from bench.runs.evaluator import _Timed
 from bench.runs.runner import Runner
-from bench.runs.saving import times_of
 from bench.runs.session import unsaved
 from bench.train import tensors_sha256
 

@@ -8,8 +8,9 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from studies import BUDGET, tune
 
-from bench.cli.tune import _jobs
+from bench.cli.tune import jobs_of
 from bench.config import Space
+from bench.runs.datasets import refuse
 from bench.runs.plan import Selection, plan
 from bench.runs.suite import load_suite
 from bench.runs.tuned import TunedFolder
@@ -60,7 +61,7 @@ def test_what_is_searched_and_on_what_decides_the_draws(make_job):
 
 
 def test_every_control_is_a_study_by_itself_around_its_own_settings(catalog):
-    jobs, _ = _jobs(load_suite("controls"), Selection(datasets=("tiny",), overrides=BUDGET), catalog, "cpu", {})
+    jobs, _ = jobs_of(load_suite("controls"), Selection(datasets=("tiny",), overrides=BUDGET), catalog, "cpu", refuse)
     assert [job.name for job in jobs] == [
         "stvfm",
         "stvfm@control-shuffled",
@@ -75,7 +76,7 @@ def test_every_control_is_a_study_by_itself_around_its_own_settings(catalog):
 
 
 def test_what_a_variant_sets_is_not_searched(catalog):
-    jobs, _ = _jobs(load_suite("ablation"), Selection(datasets=("tiny",)), catalog, "cpu", {})
+    jobs, _ = jobs_of(load_suite("ablation"), Selection(datasets=("tiny",)), catalog, "cpu", refuse)
     held = {job.run.method: {text.partition("=")[0] for text in job.run.variant} for job in jobs}
     assert any(held.values())
     assert not any(held[job.run.method] & job.space.keys() for job in jobs)
@@ -109,7 +110,7 @@ def test_the_files_of_a_variant_lie_beside_those_of_its_model_and_are_what_its_r
     )
     suite, selection = load_suite(str(path)), Selection(datasets=("tiny",), overrides=BUDGET)
     folder, lr = TunedFolder(tmp_path), {}
-    for job in _jobs(suite, selection, catalog, "cpu", {})[0]:
+    for job in jobs_of(suite, selection, catalog, "cpu", refuse)[0]:
         study = tune(workplace, job, trials=3)
         best = winner(study)
         folder.write("tiny", "stid", "short", best, job.slug)

@@ -25,6 +25,7 @@ NARROW_NAMES = 2  # side by side in one column of a page
 PANEL, LEGEND = 1.8, 0.3  # inches of a panel at least, and of a line of names above all
 SIGNS = "osD"  # of the methods; their colours belong to the curves beside
 APART = 0.22  # of a row, between the methods on one data set
+NEEDS = "runs of ST-VFM beside others in a profile that lets something be claimed, such as paper"
 
 
 def draw(results: Results) -> Iterator[Figure]:

@@ -26,6 +26,7 @@ CAPTION = (
 )
 STEPS = "All shares are trained for as many steps, or until validation stops them."
 BESIDE = 1.025  # times as far to the right stands the next method
+NEEDS = "finished runs with at least three shares of the training data"
 
 
 def draw(results: Results) -> Iterator[Figure]:

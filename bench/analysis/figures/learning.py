@@ -24,6 +24,7 @@ CAPTION = (
 )
 
 SOURCES = "Errors are in units of the scaler, those of epochs on other data sets on their validation."
+NEEDS = "a run that was trained for at least two epochs"
 
 
 def draw(results: Results) -> Iterator[Figure]:

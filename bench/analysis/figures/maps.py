@@ -34,6 +34,7 @@ QUANTILE = 0.99  # of the truth's cells, and of absolute errors: the ends of the
 NARROW = 1.6  # inches: above a map of less two numbers do not fit in one line
 GAP = "#e4e4e4"
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+NEEDS = "a finished run whose record holds a map"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,6 +34,7 @@ CAPTION = (
     "MAE on test. Points: seeds; ticks: their means; the best on top, panel by panel; grey squares: naive baselines, "
     "which have no seeds. Logarithmic where errors differ by more than a factor of four."
 )
+NEEDS = "finished runs of a trained model with several seeds"
 
 
 def draw(results: Results) -> Iterator[Figure]:

@@ -37,6 +37,7 @@ TALL = 8.6  # inches: what fits a page
 WIDE, LINEAR = 20, 5  # margins: from where on large differences are drawn closer, and up to where none are
 COLOURS: Mapping[Verdict, str] = {"better": ORANGE, "worse": BLUE, "equivalent": GREEN, "open": GREY}
 MARKERS: Mapping[Verdict, str] = {"better": "o", "worse": "o", "equivalent": "s", "open": "o"}
+NEEDS = "finished runs of the suite's variants beside their reference"
 
 
 def draw(results: Results, suite: Suite) -> Iterator[Figure]:

@@ -23,6 +23,7 @@ SPREAD = 4.0  # trials that are so many times farther from the best than the med
 LONG_NAME = 12  # characters of a choice; longer ones are cut
 NARROW_MARKS = 3  # of the legend, side by side in one column of a page
 DASHED = (0, (4, 2))
+NEEDS = "a study, which bench.tune or 'stbench tune' makes"
 
 
 class ErrorAxis(NamedTuple):

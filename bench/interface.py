@@ -1,0 +1,259 @@
+"""``bench.run`` and ``bench.tune``: what takes a whole plan, as the commands of these names do."""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from bench.analysis.results import Results
+    from bench.cli.terminal import Console
+    from bench.runs.runner import Observer
+
+
+def run(
+    *,
+    suite: str | Path = "short_term",
+    models: Iterable[str] = (),
+    variants: Iterable[str] = (),
+    datasets: Iterable[str] = (),
+    seeds: Iterable[int] = (),
+    settings: Mapping[str, Any] | None = None,
+    profile: str = "quick",
+    task: str | None = None,
+    protocol: str | None = None,
+    data_dir: str | Path | None = None,
+    results: str | Path = "results",
+    weights_dir: str | Path | None = None,
+    device: str = "auto",
+    jobs: int | str = "auto",
+    threads: int = 1,
+    runs_per_gpu: int | None = None,
+    executor: str = "processes",
+    executor_options: Mapping[str, Any] | None = None,
+    tuned: bool = False,
+    force: bool = False,
+    compiled: bool = False,
+    traceback: bool = False,
+    time_limit: float | None = None,
+    observers: Sequence[Observer] = (),
+    on_unreadable: Callable[[str, BenchError], Any] | None = None,
+    on_line: Callable[[str], Any] | None = print,
+    save_forecasts: bool = False,
+    save_weights: bool = False,
+) -> Results:
+    """Run what a results folder lacks of a suite, and return everything that the folder holds.
+
+    A run that fails is a failed record, and a warning.
+
+    Args:
+        suite: A name, or the path of a TOML file.
+        models, variants, datasets, seeds: Only these; all of the suite and the profile if there are none. A model or a
+            data set is a name, or the path of its file, such as "./mine.py".
+        settings, profile, data_dir, weights_dir, device: As for ``evaluate``.
+        task, protocol: In place of the suite's.
+        jobs, threads, runs_per_gpu, executor: As on the command line: how many runs go side by side, and where.
+        executor_options: What the executor has of its own, as on the command line.
+        tuned: Whether to take each model's settings from the files that tuning leaves.
+        traceback: Whether to print the traceback of a run that fails; a log beside its record has it, too.
+        force, compiled, time_limit, observers: As for ``bench.runs.session.execute``.
+        on_unreadable: Called before the runs with each data set that cannot be read and the reason, such as ``print``;
+            the others are run. Without it, and where none can be read, that is an error.
+        on_line: Called with a line for each run that ends, as the command prints it; None says nothing.
+        save_forecasts, save_weights: As for ``evaluate``. Runs that are done without them stay so, unless with
+            ``force``; a warning says which.
+
+    Raises:
+        BenchError: If a name or a setting is wrong, or the data cannot be read.
+    """
+    from bench import load_results
+    from bench.catalog.data import Catalog, resolve_data_dir
+    from bench.cli.console import ConsoleObserver
+    from bench.records.saved import Saving
+    from bench.records.store import ResultStore
+    from bench.runs.datasets import refuse
+    from bench.runs.executors import Asked, Places, number_of_jobs
+    from bench.runs.session import execute, plan_suite, selected, unsaved, with_files
+    from bench.runs.suite import load_suites
+    from bench.runs.tracebacks import Failures, Tracebacks
+
+    folder, report, failures = Path(results), on_unreadable or refuse, Failures()
+    places = Places(jobs=number_of_jobs(jobs), device=device, threads=threads, runs_per_gpu=runs_per_gpu)
+    asked = Asked(name=executor, places=places, options=executor_options or {})
+    catalog = Catalog(
+        data_dir=resolve_data_dir(None if data_dir is None else Path(data_dir)),
+        cache=folder / "cache",
+        time_limit=time_limit,
+    )
+    saving = Saving(forecasts=save_forecasts, weights=save_weights)
+    with weights_in(weights_dir), with_files(models, datasets) as (model_names, dataset_names):
+        selection = selected(model_names, variants, dataset_names, seeds, settings, profile, task, protocol)
+        (chosen,) = load_suites([str(suite)])
+        planned = plan_suite(
+            chosen, selection, catalog, folder, device=device, tuned=tuned, fetch=True, on_unreadable=report
+        )
+        for sentence in [] if force else unsaved(planned, folder, saving, before=True):
+            warnings.warn(sentence, stacklevel=2)
+        store = ResultStore(folder)
+        with _kept(folder), ConsoleObserver(_console(on_line), len(planned), store) as screen:
+            execute(
+                planned,
+                catalog,
+                folder,
+                executor=asked,
+                force=force,
+                compiled=compiled,
+                time_limit=time_limit,
+                observers=[screen, failures, *([Tracebacks(folder)] if traceback else []), *observers],
+                saving=saving,
+            )
+        for sentence in [*failures.sentences, *unsaved(failures.done, folder, saving, before=False)]:
+            warnings.warn(sentence, stacklevel=2)
+        return load_results(results, [suite] if str(suite).endswith(".toml") else ())
+
+
+def tune(
+    *,
+    suite: str | Path = "short_term",
+    models: Iterable[str] = (),
+    variants: Iterable[str] = (),
+    datasets: Iterable[str] = (),
+    trials: int | None = None,
+    budget_s: float | None = None,
+    settings: Mapping[str, Any] | None = None,
+    profile: str = "quick",
+    task: str | None = None,
+    protocol: str | None = None,
+    data_dir: str | Path | None = None,
+    results: str | Path = "results",
+    weights_dir: str | Path | None = None,
+    device: str = "auto",
+    jobs: int | str = 1,
+    threads: int = 1,
+    runs_per_gpu: int | None = None,
+    executor: str = "processes",
+    executor_options: Mapping[str, Any] | None = None,
+    storage: str | None = None,
+    traceback: bool = False,
+    time_limit: float | None = None,
+    on_unreadable: Callable[[str, BenchError], Any] | None = None,
+    on_line: Callable[[str], Any] | None = print,
+) -> Results:
+    """Tune hyper-parameters on validation, as ``stbench tune`` does; ``bench.run(tuned=True)`` uses the best.
+
+    A study that was interrupted goes on. One that finds nothing is a line, and a warning.
+
+    Args:
+        suite, models, variants, datasets, profile, task, protocol, data_dir, results, weights_dir, device: As for
+            ``run``; each model on each data set is a study, naive baselines have nothing to tune.
+        trials: Finished trials of each study; 20 unless ``budget_s`` is given.
+        budget_s: Seconds of trials of each study, instead.
+        settings: What is fixed, and so not searched.
+        jobs: Trials side by side; with 1, each trial knows all before it.
+        threads, runs_per_gpu, executor, executor_options, on_unreadable: As for ``run``, of trials.
+        storage: URL of Optuna's storage; None is journal files in the results folder.
+        traceback, time_limit: As for ``run``, of trials.
+        on_line: Called with a line for each trial that ends and each study; None says nothing.
+
+    Returns:
+        Everything that the folder holds: ``trials`` is a data frame with a row for each trial, ``studies`` are typed
+        values, ``table("tuning_ledger")`` and ``plot("tuning")`` show them.
+
+    Raises:
+        BenchError: If a name or a setting is wrong, nothing is left to tune, the data cannot be read, or Optuna is not
+            installed.
+    """
+    from bench import load_results
+    from bench.catalog.data import Catalog, resolve_data_dir
+    from bench.cli.tune import jobs_of, target_of, tune_jobs
+    from bench.errors import require
+    from bench.records.store import ResultStore
+    from bench.runs.datasets import refuse
+    from bench.runs.executors import Asked, Places, number_of_jobs
+    from bench.runs.session import selected, with_files
+    from bench.runs.suite import load_suites
+    from bench.tuning.search import Workplace
+
+    require("optuna", "tuning", "bench.tune")
+    folder, target = Path(results), target_of(trials, budget_s, ("trials=", "budget_s="))
+    places = Places(jobs=number_of_jobs(jobs), device=device, threads=threads, runs_per_gpu=runs_per_gpu)
+    made = Asked(name=executor, places=places, options=executor_options or {}).made()
+    data = resolve_data_dir(None if data_dir is None else Path(data_dir))
+    catalog = Catalog(data_dir=data, cache=folder / "cache", time_limit=time_limit)
+    with weights_in(weights_dir), with_files(models, datasets) as (model_names, dataset_names):
+        selection = selected(model_names, variants, dataset_names, (), settings, profile, task, protocol)
+        (chosen,) = load_suites([str(suite)])
+        studies, problems = jobs_of(chosen, selection, catalog, device, on_unreadable or refuse)
+        workplace = Workplace(
+            results=folder,
+            data_dir=data,
+            storage=storage,
+            device=made.here or "cpu",
+            threads=threads,
+            time_limit=time_limit,
+        )
+        ResultStore(folder).sweep()
+        with _kept(folder):
+            failed = tune_jobs(_console(on_line), studies, workplace, target, made, None, traceback=traceback)
+        for sentence in [*problems, *failed]:
+            warnings.warn(sentence, stacklevel=2)
+        return load_results(results, [suite] if str(suite).endswith(".toml") else ())
+
+
+@contextmanager
+def weights_in(folder: str | Path | None) -> Iterator[None]:
+    """Let models find their pre-trained weights in a folder meanwhile; None changes nothing.
+
+    Raises:
+        ConfigError: If it is no folder.
+    """
+    from bench.cli.options import use_weights_dir
+    from bench.weights import FOLDER_VARIABLE
+
+    before = os.environ.get(FOLDER_VARIABLE)
+    use_weights_dir(None if folder is None else Path(folder))
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(FOLDER_VARIABLE, None)
+        else:
+            os.environ[FOLDER_VARIABLE] = before
+
+
+class _Lines(io.TextIOBase):
+    """A text stream that hands on whole lines."""
+
+    def __init__(self, on_line: Callable[[str], Any]) -> None:
+        self._on_line, self._begun = on_line, ""
+
+    def write(self, text: str) -> int:
+        *lines, self._begun = (self._begun + text).split("\n")
+        for line in lines:
+            self._on_line(line)
+        return len(text)
+
+
+def _console(on_line: Callable[[str], Any] | None) -> Console:
+    """A console without bars and colours, whose lines are handed on."""
+    from bench.cli.terminal import WIDE, Console
+
+    stream: Any = _Lines(on_line or (lambda line: None))  # noqa: ARG005
+    return Console(file=stream, width=WIDE, force_terminal=False, force_jupyter=False, no_color=True)
+
+
+@contextmanager
+def _kept(folder: Path) -> Iterator[None]:
+    """Say with an interrupt what becomes of what was done."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note(f"Stopped. What is finished is kept in {folder}; the same call goes on from there.")
+        raise
