@@ -62,13 +62,15 @@ def _missing_package_told() -> Iterator[None]:
 
 
 def _sentence(error: Exception) -> str:
-    """What and where, and of a full disk what to do."""
+    """What and where, and of a folder that takes nothing what to do."""
+    from errno import EROFS
+
     from bench.errors import FULL, unwritten
 
     if not isinstance(error, OSError):
         return str(error)
     file = str(error.filename or "a file")
-    return str(unwritten(file, error)) if error.errno in FULL else f"{file}: {error.strerror or error}"
+    return str(unwritten(file, error)) if error.errno in (*FULL, EROFS) else f"{file}: {error.strerror or error}"
 
 
 @contextlib.contextmanager

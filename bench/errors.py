@@ -127,7 +127,10 @@ class TrackingError(BenchError):
 def unwritten(what: str, error: Exception) -> StoreError:
     """The error that says that a file, with its path in ``what``, cannot be written, and what may help."""
     if isinstance(error, OSError) and error.errno not in (None, *FULL):
-        return StoreError(f"{what} cannot be written ({error.strerror or error}); check the folder's rights")
+        return StoreError(
+            f"{what} cannot be written ({error.strerror or error}); check the folder's rights, or name another, "
+            "such as by --results"
+        )
     return NoSpaceError(f"{what} cannot be written: {NO_SPACE}")
 
 

@@ -4,6 +4,9 @@
 #     sbatch examples/slurm_array.sh --suite short_term --profile paper --data-dir DIR --device cpu
 #     sbatch --array=1-8 --gres=gpu:1 examples/slurm_array.sh --suite short_term --profile paper --data-dir DIR
 #
+# N of --array=1-N is at most the number of runs, which `stbench run ... --dry-run` says: more parts are empty. The 4 cores
+# of a job are for 4 runs of its part side by side; where a part has fewer, ask for fewer: --cpus-per-task=1.
+#
 # All jobs share the results folder. Submit it again to go on after a time limit: what is done is not repeated, and a run
 # that was stopped goes on from its last epoch. Afterwards `stbench report` makes the report of all.
 #

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from bench.errors import DataError
@@ -21,6 +22,12 @@ def entries(folder: Path) -> list[Path]:
         return []
     except OSError as error:
         raise _unreachable(folder, error) from error
+
+
+def strangers(folder: Path | None, known: Iterable[str]) -> list[str]:
+    """The names of folders in a data folder that are not known, sorted."""
+    names = set(known)
+    return sorted(path.name for path in (entries(folder) if folder else ()) if path.name not in names and path.is_dir())
 
 
 def may_be_imported(folder: Path) -> bool:

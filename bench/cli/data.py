@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,7 @@ from rich.table import Table
 
 from bench.catalog import registry
 from bench.catalog.titles import files_known
+from bench.cli.beside_data import print_absent, print_strangers
 from bench.cli.complete import datasets
 from bench.cli.console import plain_table
 from bench.cli.options import DataDir, DatasetNames, ResultsDir, open_catalog
@@ -48,6 +50,7 @@ def list_datasets(data_dir: DataDir = None, results: ResultsDir = Path("results"
     console.print(table)
     folder = escape(str(catalog.data_dir or "none, so every data set is synthetic"))
     console.print(f"data folder: {folder}", highlight=False)
+    print_strangers(console, catalog)
 
 
 @app.command()
@@ -81,6 +84,9 @@ def verify(names: DatasetNames = None, data_dir: DataDir = None, results: Result
     verdicts = [_verify(catalog, name, table, absent=bool(names)) for name in names or catalog.names()]
     console = Console()
     console.print(table if table.rows else escape(f"nothing to verify in {catalog.data_dir or 'no data folder'}"))
+    if not names:
+        print_absent(console, catalog)
+        print_strangers(console, catalog)
     if not all(verdicts):
         raise typer.Exit(1)
 
@@ -101,15 +107,19 @@ def fetch(
     folder = data_folder(data_dir)
     catalog = Catalog(data_dir=folder, cache=results / "cache")
     _check_known(catalog, names or ())
-    _make(folder)
     console = Console(soft_wrap=True)
-    failures = 0
+    failures, new = 0, not folder.exists()
     for name in catalog.names() if everything else names or ():
         try:
             console.print(_fetch(catalog, name, folder / name, console), highlight=False)
         except BenchError as error:
             failures += 1
             console.print(f"[red]✗[/red] {escape(f'{name}: {error}')}", highlight=False)
+        else:
+            failures += bool(names) and not (catalog.has_real(name) or catalog.is_never_real(name))
+        _drop_if_empty(folder / name)
+    if new:
+        _drop_if_empty(folder)
     if failures:
         raise typer.Exit(1)
 
@@ -271,6 +281,12 @@ def _make(folder: Path) -> None:
         ) from error
 
 
+def _drop_if_empty(folder: Path) -> None:
+    """Leave no folder in which nothing came."""
+    with suppress(OSError):
+        folder.rmdir()
+
+
 def _fetch(catalog: Catalog, name: str, folder: Path, console: Console) -> str:
     """Fetch a data set's files, try to read them, and say in one line how it went.
 
@@ -284,6 +300,7 @@ def _fetch(catalog: Catalog, name: str, folder: Path, console: Console) -> str:
         _check_unchanged(catalog, name)
         text = f"{name}: files are in {folder} already; 'stbench data verify' checks them"
     elif wanted:
+        _make(folder)
         fresh = [file for file in wanted if _download(file, folder, console)]
         _check_readable(catalog, card, folder, fresh)
         text = f"{name}: {', '.join(file.name for file in wanted)} in {folder}"

@@ -9,7 +9,7 @@ import typer
 
 from bench.cli.complete import suites
 from bench.cli.console import print_line, warn_on
-from bench.cli.options import DataDir, ResultsDir, open_results
+from bench.cli.options import DataDir, ResultsDir, check_results, open_results
 from bench.cli.terminal import Console
 from bench.plain_text import counted
 
@@ -37,6 +37,7 @@ def export(
     from bench.catalog.data import resolve_data_dir
     from bench.cli.output import letters_told
 
+    check_results(results)
     console, path = Console(), out or results / "supplement.zip"
     check_free(path, force=force)
     with console.status("reading the records") as status, letters_told():

@@ -14,7 +14,7 @@ import typer
 
 from bench.cli.complete import datasets, models, pretrained, profiles, suites, tasks, variants
 from bench.cli.terminal import program
-from bench.errors import BenchError, ConfigError
+from bench.errors import BenchError, ConfigError, StoreError
 from bench.plain_text import counted
 
 if TYPE_CHECKING:
@@ -188,6 +188,16 @@ def open_catalog(data_dir: Path | None, results: Path) -> Catalog:
     from bench.catalog.data import Catalog, resolve_data_dir
 
     return Catalog(data_dir=resolve_data_dir(data_dir), cache=results / "cache")
+
+
+def check_results(results: Path, source: str | None = None) -> None:
+    """Refuse a results folder that is not there, such as one that was mistyped; it does not matter beside a source.
+
+    Raises:
+        StoreError: If it is not there.
+    """
+    if source is None and not results.is_dir():
+        raise StoreError(f"there is no results folder {results}; 'stbench run' makes one, and --results names another")
 
 
 def open_results(results: Path, source: str | None, names: Sequence[str] = ()) -> Results:

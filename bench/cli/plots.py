@@ -9,7 +9,7 @@ import typer
 
 from bench.cli.complete import figures
 from bench.cli.console import print_line
-from bench.cli.options import Out, ResultsDir, Source, nothing
+from bench.cli.options import Out, ResultsDir, Source, check_results, nothing
 
 
 def plots(
@@ -48,11 +48,11 @@ def plots(
     from bench.analysis.figures._files import LOOK_OF_PAGE, Look
     from bench.cli.output import write_figures
 
+    check_results(results, source)
     endings = tuple(f".{ending.removeprefix('.')}" for ending in formats or ())
     look = Look(width=width, titles=titles, formats=endings or LOOK_OF_PAGE.formats)
     folder = out or results / ("figures" if look == LOOK_OF_PAGE else "paper")
-    there = source is not None or results.exists()
-    written = write_figures(results, source, names or (), look, folder) if there else []
+    written = write_figures(results, source, names or (), look, folder)
     for path in written:
         print_line(str(path))
     if not written:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.cli.console import print_line
-from bench.cli.options import ResultsDir, Source, nothing, open_results
+from bench.cli.options import ResultsDir, Source, check_results, nothing, open_results
 from bench.cli.terminal import Console
 from bench.errors import ConfigError
 
@@ -25,6 +25,7 @@ def report(
     from bench.analysis.report import page
     from bench.cli.output import letters_told
 
+    check_results(results, source)
     console, path = Console(), out or results / "report.html"
     if path.is_dir():
         raise ConfigError(f"--out {path} is a folder; name a file, such as {path / 'report.html'}")

@@ -125,6 +125,10 @@ def _planned(
     with console.status("reading the data sets"):
         plan = options.plan(suite, catalog, left_out, fetch=not dry)
     show_left_out(console, left_out)
+    if options.shard and not plan:
+        whole = replace(options, shard=None).plan(suite, catalog, {})
+        print_line(f"part {options.shard} is empty: the plan has {counted(len(whole), 'run')}")
+        raise typer.Exit(1 if left_out else 0)
     if options.profile == "quick":
         print_line(_quick(plan))
     show_plan(suite, plan, catalog)

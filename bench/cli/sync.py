@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.cli.console import print_line
-from bench.cli.options import ResultsDir, TrackingUri, say_unread, typed
+from bench.cli.options import ResultsDir, TrackingUri, check_results, say_unread, typed
 from bench.errors import require
 from bench.plain_text import counted
 
@@ -19,6 +19,7 @@ def sync(results: ResultsDir = Path("results"), tracking_uri: TrackingUri = None
     from bench.tuning.tracking import sync_studies
 
     require("mlflow", "tracking", "stbench sync")
+    check_results(results)
     uri, store = tracking_uri or usual_uri(results), ResultStore(results)
     check_form(uri)
     store.sweep()

@@ -9,7 +9,7 @@ import typer
 
 from bench.cli import complete
 from bench.cli.console import print_line
-from bench.cli.options import Out, ResultsDir, Source, nothing
+from bench.cli.options import Out, ResultsDir, Source, check_results, nothing
 from bench.errors import ConfigError
 
 TableNames = Annotated[
@@ -55,6 +55,7 @@ def tables(
     from bench.analysis.choice import AS_IT_IS, Choice
     from bench.cli.output import check_tables, write_tables
 
+    check_results(results, source)
     if (column or row) and not names:
         raise ConfigError("say whose columns and rows are meant, such as 'stbench tables short_term --column BikeNYC'")
     choice = Choice(metrics=tuple(metric or ()), beside=beside, columns=tuple(column or ()), rows=tuple(row or ()))
@@ -65,11 +66,7 @@ def tables(
         for line in (*wrong, told):
             print_line(line)
         raise typer.Exit(1 if wrong else 0)
-    written = (
-        write_tables(results, source, names or (), choice, paper, folder)
-        if source is not None or results.exists()
-        else []
-    )
+    written = write_tables(results, source, names or (), choice, paper, folder)
     for path in written:
         print_line(str(path))
     if not written:

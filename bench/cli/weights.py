@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -54,6 +55,19 @@ def list_weights(weights_dir: WeightsDir = None) -> None:
     console = Console()
     console.print(table)
     console.print(f"weights folder: {weights_folder() or 'none'}", highlight=False, soft_wrap=True)
+    _print_strangers(console)
+
+
+def _print_strangers(console: Console) -> None:
+    """Name what lies in the weights folder and is none of the list."""
+    from bench.weights import weights_folder
+
+    folder = weights_folder()
+    known = {source.repository for facts in pretrained().values() for source in facts.sources}
+    places = folder.glob("[!.]*/[!.]*/") if folder else ()
+    if others := sorted(name for path in places if (name := f"{path.parent.name}/{path.name}") not in known):
+        text = f"not of this list: {', '.join(others)} in {folder}; --set model.llm=OWNER/NAME takes a language model"
+        console.print(escape(text), highlight=False, soft_wrap=True)
 
 
 def _here(sources: tuple[Source, ...]) -> str:
@@ -79,10 +93,23 @@ def fetch(
 
     if everything == bool(names):
         raise ConfigError("fetch wants names of pre-trained models, or --all; 'stbench weights list' shows the names")
+    new = weights_dir is not None and not weights_dir.exists()
     use_weights_dir(weights_dir, make=True)
     folder, console = weights_folder(), Console(soft_wrap=True)
+    try:
+        problems = _fetch_all(_chosen(names), folder, console)
+    finally:
+        if new and folder is not None:
+            with suppress(OSError):  # it holds something
+                folder.rmdir()
+    if problems:
+        raise typer.Exit(1)
+
+
+def _fetch_all(chosen: Mapping[str, Pretrained], folder: Path | None, console: Console) -> list[str]:
+    """Fetch files and print what became of each; returns what went wrong."""
     problems: list[str] = []
-    for name, facts in _chosen(names).items():
+    for name, facts in chosen.items():
         for source in facts.sources:
             try:
                 console.print(
@@ -94,8 +121,7 @@ def fetch(
             except WeightsError as error:
                 problems.append(f"{name}: {error}")
     _print_problems(console, problems)
-    if problems:
-        raise typer.Exit(1)
+    return problems
 
 
 def _print_problems(console: Console, problems: list[str]) -> None:
@@ -171,18 +197,24 @@ def verify(names: PretrainedNames = None, weights_dir: WeightsDir = None) -> Non
 
     use_weights_dir(weights_dir)
     table = plain_table(("name", "file", "tensors", "sha256", "verdict"), "file")
-    answers = []
+    answers, absent = [], []
     for name, facts in _chosen(names).items():
         for source in facts.sources:
             path, _ = find(source) or (None, "")
             if path or names:
                 answers.append(_verified(name, facts.checker, source, path))
                 table.add_row(name, str(path or source.file), *answers[-1].cells)
+            elif name not in absent:
+                absent.append(name)
     console = Console(soft_wrap=True)
     console.print(table if answers else "nothing to verify: no weights are here", soft_wrap=not answers)
     for answer in answers:
         if not answer.wrong:
             console.print(f"[green]✓[/green] {escape(answer.text)}", highlight=False)
+    if absent:
+        console.print(f"not here: {', '.join(absent)}", highlight=False)
+    if not names:
+        _print_strangers(console)
     problems = [answer.text for answer in answers if answer.wrong]
     _print_problems(console, problems)
     if problems:

@@ -7,8 +7,11 @@ import sys
 
 import pytest
 from commands import ROOT, environment, stbench
+from typer.testing import CliRunner
 
+from bench.cli.app import app
 from bench.cli.options import nothing
+from bench.errors import StoreError
 
 HEAVY = ("torch", "mlflow", "timm")
 
@@ -80,6 +83,23 @@ def test_a_mistake_gets_one_sentence_and_exit_code_2(arguments, message, tmp_pat
     assert message in answer.stderr
     assert answer.stderr.count("\n") == 1
     assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["report"], ["tables"], ["plots"], ["export"], ["status", "--all"], ["sync"], ["tables", "--check"]]
+)
+def test_a_results_folder_that_is_not_there_is_told_and_not_made(words, tmp_path):
+    answer = CliRunner().invoke(app, [*words, "--results", str(tmp_path / "mistyped")])
+    assert isinstance(answer.exception, StoreError), answer.output
+    assert f"there is no results folder {tmp_path / 'mistyped'}; " in str(answer.exception)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_part_of_a_plan_that_is_empty_says_so(tmp_path):
+    words = ["run", "--dataset", "bikenyc", "--model", "last_value", "--results", str(tmp_path)]
+    whole, empty = (CliRunner().invoke(app, [*words, "--dry-run", f"--shard={part}/2"]) for part in (1, 2))
+    assert "1 run = 1 data set" in whole.output
+    assert (empty.exit_code, empty.output) == (0, "part 2/2 is empty: the plan has 1 run\n")
 
 
 def test_an_unknown_option_is_exit_code_2():

@@ -90,11 +90,25 @@ def test_fetch_of_an_unknown_name_leaves_no_folder_and_downloads_nothing(
 
 
 def test_fetch_says_what_to_get_from_where_when_there_is_no_address(shell: Shell, downloads: list[Path]) -> None:
-    text = shell.prints("fetch", "taxibj")
+    text = shell.prints("fetch", "taxibj", code=1)
     card = registry.load("dataset", "taxibj").CARD
     assert " ".join(card.how_to_get.split()) in text
     assert "folder: data/taxibj" in text
     assert downloads == []
+    assert list(Path().iterdir()) == []
+
+
+def test_fetch_leaves_no_folder_where_nothing_came(
+    shell: Shell, downloads: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(monkeypatch, "bikedc", RawFile(name="BikeDC.npy", url="https://dead/a"))
+    shell.prints("fetch", "bikedc", code=1)
+    assert list(Path().iterdir()) == []
+    Path("data/mine").mkdir(parents=True)
+    assert "no data sets: mine in data; " in shell.prints("list")
+    told = shell.prints("verify")
+    assert "not here: bikedc, " in told
+    assert "no data sets: mine in data; " in told
 
 
 def test_fetch_leaves_files_of_another_layout_alone(

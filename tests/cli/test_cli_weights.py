@@ -43,7 +43,9 @@ def test_list_says_what_is_here_and_where(hub: Hub, folder: Path) -> None:
         hub.files[str(BACKBONES[name].source)] = safetensors({"a": torch.zeros(1)})
     fetch(BACKBONES["deit_tiny"].source, folder)
     fetch(BACKBONES["clip_base"].source)
+    (folder / "owner" / "llm").mkdir(parents=True)
     text = answer("list")
+    assert "not of this list: owner/llm in" in text
     assert row(text, "deit_tiny").endswith("folder")
     assert row(text, "clip_base").endswith("cache")
     assert row(text, "mae_base").split() == (

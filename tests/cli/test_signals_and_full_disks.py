@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -13,6 +14,7 @@ import pytest
 from commands import ROOT, environment
 from kills import left_behind
 
+from bench.__main__ import _sentence
 from bench.errors import NoSpaceError, StoreError, unwritten
 
 SLOW_LIBRARY = "import time\nprint('here', flush=True)\ntime.sleep(60)\n"
@@ -46,7 +48,14 @@ def test_of_files_that_cannot_be_written_those_that_find_no_space_say_so() -> No
     assert isinstance(unwritten("the file", RuntimeError("unexpected pos 64 vs 0")), NoSpaceError)
     forbidden = unwritten("the file", PermissionError(13, "Permission denied"))
     assert type(forbidden) is StoreError
-    assert str(forbidden) == "the file cannot be written (Permission denied); check the folder's rights"
+    rest = "check the folder's rights, or name another, such as by --results"
+    assert str(forbidden) == f"the file cannot be written (Permission denied); {rest}"
+
+
+def test_a_folder_that_takes_nothing_is_told_with_the_way_out_by_every_command() -> None:
+    said = _sentence(OSError(errno.EROFS, "Read-only file system", "results/locks/x.lock"))
+    assert said.startswith("results/locks/x.lock cannot be written (Read-only file system); check")
+    assert said.endswith("such as by --results")
 
 
 @pytest.mark.slow

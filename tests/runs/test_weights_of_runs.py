@@ -131,6 +131,7 @@ def test_looking_at_a_plan_downloads_nothing(command, hub, tiny, tmp_path):
         word for text in (*BUDGET, "model.weights=pretrained", "model.backbone=dino_small") for word in ("--set", text)
     ]
     where = ["--data-dir", str(tiny), "--results", str(tmp_path / "results"), "--device", "cpu"]
+    (tmp_path / "results").mkdir()
     words = [*command, "--model", "stvfm", "--dataset", "tiny", *where, *sets]
     result = CliRunner().invoke(app, words, env={"COLUMNS": "400"})
     assert result.exit_code == 0, result.output

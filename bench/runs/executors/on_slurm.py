@@ -281,9 +281,8 @@ class _Watch:
             return False
         seen = watched.seen
         self._executor.died.append(watched.work.run)
-        self._follower.died(
-            watched.work, f"the job {seen.job} ended as {seen.state}; {self._queue.name}/{seen.batch} has its log"
-        )
+        log = watched.work.results.absolute() / self._queue.name / seen.batch
+        self._follower.died(watched.work, f"the job {seen.job} ended as {seen.state}; {log} has its log")
         return True
 
     def _told(self, watched: _Watched) -> bool:

@@ -7,6 +7,7 @@ whatever moment, the next command knows which runs are queued.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -14,7 +15,7 @@ import signal
 import stat
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -86,6 +87,11 @@ class Seen:
     def over(self) -> bool:
         return self.state in OVER
 
+    @property
+    def rank(self) -> tuple[bool, int]:
+        """The higher, the more it says of its run: it is not over, or came later."""
+        return not self.over, int(self.job.partition("_")[0])
+
 
 class Queue:
     """The jobs of one results folder.
@@ -111,7 +117,7 @@ class Queue:
             self._store.release(lock)
 
     def look(self) -> dict[str, Seen] | None:
-        """The jobs by the ids of their runs, one that is not over before others; None if Slurm does not answer."""
+        """The jobs by the ids of their runs, of several the one of the highest rank; None if Slurm does not answer."""
         listed = _processes(self._folder) if self._wishes.local else _jobs()
         if listed is None:
             return None
@@ -119,7 +125,7 @@ class Queue:
         for file in self._folder.glob("*/runs.json"):
             for index, run_id in enumerate(_read(file)):
                 seen = listed.get((file.parent.name, index))
-                if seen is not None and (run_id not in found or found[run_id].over):
+                if seen is not None and (run_id not in found or seen.rank > found[run_id].rank):
                     found[run_id] = seen
         return found
 
@@ -142,10 +148,13 @@ class Queue:
             cluster = "local" if self._wishes.local else "slurm"
             executor = submitit.AutoExecutor(folder, cluster=cluster, slurm_max_num_timeout=REQUEUED)
             executor.update_parameters(**self._parameters(folder.name))
-            jobs = executor.submit_array(calls)
+            with redirect_stderr(io.StringIO()):  # submitit prints what it raises
+                jobs = executor.submit_array(calls)
         except (FailedJobError, FailedSubmissionError, OSError) as error:
             shutil.rmtree(folder, ignore_errors=True)
-            raise RefusedError(" ".join(str(error).split())) from error
+            text = " ".join(str(error).split())
+            hint = "; 'sinfo' lists the partitions" if "invalid partition" in text.lower() else ""
+            raise RefusedError(text + hint) from error
         return [Seen(job=str(job.job_id), state="PENDING", batch=folder.name) for job in jobs]
 
     def error(self, batch: str) -> str:

@@ -74,7 +74,9 @@ def test_a_job_that_ends_without_a_record_has_died_and_its_state_and_log_are_tol
     told = Told()
     executor.run(iter(given), told)
     died = [event for event in told.events if event[0] == "died"]
-    assert died == [("died", bad, "the job 7_0 ended as OUT_OF_MEMORY; slurm/b has its log")]
+    assert died == [
+        ("died", bad, f"the job 7_0 ended as OUT_OF_MEMORY; {given[0].results.absolute()}/slurm/b has its log")
+    ]
 
 
 def test_the_failed_record_of_an_earlier_attempt_is_not_taken_for_the_answer_of_a_job(queue_of, stored, given):

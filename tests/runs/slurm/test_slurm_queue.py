@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 from collections import Counter
 from types import SimpleNamespace
 
@@ -48,6 +49,13 @@ def test_runs_are_found_in_the_queue_by_the_names_of_their_batches(listed):
         "one": ("13", "PENDING"),  # and not the job that is over
         "two": ("12_1", "RUNNING"),
     }
+
+
+def test_of_the_jobs_of_a_run_that_are_over_the_last_is_found(listed):
+    queue, answers = listed
+    for lines in ("9_0|FAILED|stbench-aaa\n13|CANCELLED|stbench-bbb", "13_0|FAILED|stbench-aaa\n9|FAILED|stbench-bbb"):
+        answers.append(SimpleNamespace(stdout=lines))
+        assert queue.look()["one"].job.startswith("13")
 
 
 def test_a_queue_that_does_not_answer_is_not_an_empty_one(listed, tmp_path):
@@ -156,18 +164,24 @@ def test_nothing_is_removed_behind_a_link(tmp_path, catalog):
     assert elsewhere.exists()
 
 
-def test_a_batch_that_is_refused_leaves_nothing(monkeypatch, tmp_path):
+def test_a_batch_that_is_refused_leaves_nothing(monkeypatch, tmp_path, capsys):
     import submitit
     from submitit.core.utils import FailedJobError
 
+    complaints = ["sbatch: error: Invalid qos\nspecification", "sbatch: error: invalid partition specified: nope"]
+
     def refuse(*_):
-        raise FailedJobError("sbatch: error: Invalid qos\nspecification")
+        print(complaint := complaints.pop(0), file=sys.stderr)
+        raise FailedJobError(complaint)
 
     monkeypatch.setattr(submitit.AutoExecutor, "submit_array", refuse)
     monkeypatch.setattr(submitit.AutoExecutor, "update_parameters", lambda *_, **parameters: None)
     queue = Queue(tmp_path, Wishes(minutes=1, gpus=0, cpus=1, at_once=1, local=True))
     with pytest.raises(RefusedError, match=r"^sbatch: error: Invalid qos specification$"):
         queue.submit([print], ["one"])
+    with pytest.raises(RefusedError, match=r"specified: nope; 'sinfo' lists the partitions$"):
+        queue.submit([print], ["one"])
+    assert capsys.readouterr().err == ""  # it is said once, by the error
     assert list((tmp_path / "slurm-local").iterdir()) == []
     assert stat.S_IMODE((tmp_path / "slurm-local").stat().st_mode) == 0o700
 
