@@ -220,11 +220,20 @@ def open_results(results: Path, source: str | None, names: Sequence[str] = ()) -
         loaded = Results.load(results, suites)
         say_unread(loaded.unread)
         return loaded
+    return Results.from_mlflow(address_in(source), suites, watch=_with_bar)
+
+
+def address_in(source: str) -> str:
+    """The address of MLflow in what ``--from`` says.
+
+    Raises:
+        ConfigError: If there is none.
+    """
     if not source.startswith("mlflow:"):
         raise ConfigError(
             f"--from {source} is not understood; write mlflow:URI, such as mlflow:sqlite:///results/mlflow.db"
         )
-    return Results.from_mlflow(source.removeprefix("mlflow:"), suites, watch=_with_bar)
+    return source.removeprefix("mlflow:")
 
 
 def say_unread(sentences: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from bench.cli.complete import models_and_datasets
 from bench.cli.console import print_json
-from bench.cli.options import AsJson, DataDir, ResultsDir, open_catalog
+from bench.cli.options import AsJson, DataDir, ResultsDir, Source, open_catalog
 from bench.cli.terminal import Console
 
 
@@ -26,15 +26,16 @@ def show(
     ],
     data_dir: DataDir = None,
     results: ResultsDir = Path("results"),
+    source: Source = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a model's settings with their search space, a data set's card, or the record of a run with its audit."""
+    """Show a model's settings with their search space, a data set's card, or a run with its audit and its command."""
     from bench.catalog import registry
     from bench.cli.show_record import may_begin_an_id, names_a_record, show_record
     from bench.errors import UnknownNameError
 
     if names_a_record(name):
-        show_record(name, results, as_json=as_json)
+        show_record(name, results, source, as_json=as_json)
         return
     catalog, name = open_catalog(data_dir, results), _name_of(name)
     known_model = name in registry.model_names()

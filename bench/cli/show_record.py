@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 from rich.markup import escape
 from rich.table import Table
 
-from bench.cli.console import print_json
+from bench.cli.console import print_json, print_line
+from bench.cli.options import address_in
 from bench.cli.terminal import Console
 from bench.errors import StoreError
 from bench.plain_text import counted
@@ -33,20 +34,22 @@ def may_begin_an_id(text: str) -> bool:
     return BEGINNING.fullmatch(text) is not None
 
 
-def show_record(text: str, results: Path, *, as_json: bool = False) -> None:
+def show_record(text: str, results: Path, source: str | None = None, *, as_json: bool = False) -> None:
     """Print the record of a run.
 
     Args:
         text: The run's id, a beginning that no other run has, or the path of its record.
         results: Where a record is looked for by its id.
+        source: ``mlflow:URI`` to look there instead, or None.
         as_json: Whether the whole record is printed.
 
     Raises:
         StoreError: If there is none, or several begin so, or it cannot be read.
     """
+    from bench.records.command import command_of
     from bench.records.record import dump
 
-    record = _read(_path_of(text, results))
+    record = _read(_path_of(text, results)) if source is None else _in_mlflow(text, source)
     if as_json:
         print_json(json.loads(dump(record)))
         return
@@ -54,6 +57,18 @@ def show_record(text: str, results: Path, *, as_json: bool = False) -> None:
     for name, value in _facts(record):
         table.add_row(name, escape(value))
     Console().print(table)
+    if command := command_of(record):
+        print_line(f"make it again: {command}")
+
+
+def _in_mlflow(run_id: str, source: str) -> Record:
+    from bench.records.mlflow_address import shown
+    from bench.records.tracking import records_from
+
+    uri = address_in(source)
+    for record in records_from(uri, run_id=run_id):
+        return record
+    raise StoreError(f"MLflow at {shown(uri)} has no finished run {run_id}; check the id, its tag stbench.run_id")
 
 
 def _path_of(text: str, results: Path) -> Path:
@@ -67,7 +82,10 @@ def _path_of(text: str, results: Path) -> Path:
         )
     if not paths:
         begun = "the run" if RUN_ID.fullmatch(text) else "a run whose id begins with"
-        raise StoreError(f"{results} holds no record of {begun} {text}; --results DIR names another folder")
+        raise StoreError(
+            f"{results} holds no record of {begun} {text}; --results DIR names another folder, and --from "
+            "mlflow:URI a server"
+        )
     return paths[0]
 
 

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from bench.errors import TrackingError
 from bench.files import is_locked, lasting_name
+from bench.records.command import command_of
 from bench.records.mlflow_address import shown, sync_command
 from bench.records.mlflow_client import (
     COMMIT,
@@ -48,6 +49,8 @@ ARTEFACT = "record.json"
 CURVE = ("lr", "train_loss", "val_mae")
 RUN_ID, DIGEST, HOME = "stbench.run_id", "stbench.record_sha256", "stbench.home"
 KIND, COMMAND, DIRTY = "stbench.kind", "stbench.command_id", "mlflow.source.git.dirty"
+REPRODUCE, NOTE = "stbench.reproduce", "mlflow.note.content"  # the latter is what MLflow calls the description
+TAG_LENGTH = 4900  # a limit that old servers have, too
 RUNNING = "attributes.status = 'RUNNING'"
 ENDED = ("FINISHED", "FAILED")
 SOURCE = "stbench run"  # of every run, whoever logs it
@@ -184,6 +187,8 @@ class MlflowStore:
             log_metrics(self._client, mlflow_id, list(_final_metrics(record, then)))
         self._client.log_text(mlflow_id, text, ARTEFACT)
         tags = {"stbench.error": record.error.message[:VALUE_LENGTH]} if isinstance(record, FailedRun) else {}
+        if command := command_of(record)[:TAG_LENGTH]:
+            tags |= {REPRODUCE: command, NOTE: f"`{command}`"}
         if commit := record.environment.commit:
             tags |= {COMMIT: commit.removesuffix("+"), DIRTY: str(commit.endswith("+")).lower()}
         for key, value in {**tags, LOGGED: str(milliseconds()), DIGEST: digest(text)}.items():

@@ -13,8 +13,11 @@ from typer.testing import CliRunner
 
 from bench.cli.app import app
 from bench.errors import StoreError
+from bench.records.command import command_of
+from bench.records.mlflow_address import default_uri
 from bench.records.record import dump
 from bench.records.store import ResultStore
+from bench.records.tracking import sync
 
 
 def shown(*words: object) -> str:
@@ -108,3 +111,18 @@ def test_a_beginning_of_two_runs_names_them_and_one_of_none_lists_no_models(tmp_
         with pytest.raises(StoreError, match=f"holds no record of a run whose id begins with {text}") as caught:
             shown(text, "--results", tmp_path)
         assert "convlstm" not in str(caught.value)
+
+
+def test_a_run_is_shown_with_the_command_that_makes_it_again(tmp_path: Path) -> None:
+    made = record(seed=3)
+    ResultStore(tmp_path).write(made)
+    assert shown(made.run_id, "--results", tmp_path).endswith(f"make it again: {command_of(made)}")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's own, on its libraries
+def test_a_run_is_shown_from_mlflow_alone(results: Path, tmp_path: Path) -> None:
+    made, uri = record(seed=3), default_uri(results)
+    sync([record(seed=4), made], uri, results)
+    assert f"run {made.run_id}" in shown(made.run_id, "--from", f"mlflow:{uri}")
+    with pytest.raises(StoreError, match="has no finished run"):
+        shown("0" * 16 + "." + "0" * 12, "--from", f"mlflow:{uri}")

@@ -12,6 +12,7 @@ from records import record
 from tracked import follow, plan_of
 
 from bench.files import is_locked
+from bench.records.command import command_of
 from bench.records.mlflow_address import default_uri
 from bench.records.mlflow_store import Command, MlflowStore
 from bench.records.record import Record
@@ -110,6 +111,19 @@ def test_a_run_that_is_synced_later_began_and_ended_when_it_did(results: Path) -
     times = {run.info.status: (run.info.start_time, run.info.end_time) for run in runs}
     assert times["FINISHED"] == (1000 * (ENDED - done.cost.wall_s), 1000 * ENDED)  # type: ignore[union-attr]
     assert times["FAILED"] == (1000 * ENDED, 1000 * ENDED)
+
+
+def test_a_run_says_how_to_make_it_again_also_where_it_is_synced(results: Path) -> None:
+    one, other = made(seed=0), made(seed=1)
+    with Tracker(default_uri(results), results, warn=pytest.fail, command=RUN) as tracker:
+        follow(tracker, one)
+    sync([one, other], default_uri(results), results)
+    _, runs = runs_of(results)
+    found = {run.data.tags["stbench.run_id"]: run.data.tags for run in runs}
+    for record_of in (one, other):
+        tags = found[record_of.run_id]
+        assert tags["stbench.reproduce"] == command_of(record_of)
+        assert tags["mlflow.note.content"] == f"`{command_of(record_of)}`"
 
 
 def test_a_run_that_is_followed_late_began_when_its_command_says(results: Path) -> None:
