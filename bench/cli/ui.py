@@ -37,15 +37,14 @@ def ui(
 
     require("mlflow", "tracking", "stbench ui")
     _check_free(host, port)
-    results.mkdir(parents=True, exist_ok=True)
+    _check_there(results)
     with one_sentence(default_uri(results)):
         opened = MlflowStore.open(default_uri(results), results, print_line)  # mended before a server has it
     store = default_file(results)  # by its name alone: MLflow reads signs in the path of its folder as options
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", f"sqlite:///{store.name}"]
     command += ["--host", host, "--port", str(port), *_let_in(host, port)]
-    print_line(
-        f"http://{_in_address(_names(host)[0])}:{port}/#/experiments/{opened.experiment}/{RUNS}  (stop with Ctrl-C)"
-    )
+    address = f"http://{_in_address(_names(host)[0])}:{port}/#/experiments/{opened.experiment}/{RUNS}"
+    print_line(f"starting MLflow, in some seconds at {address}  (stop with Ctrl-C)")
     raise typer.Exit(_serve(command, quiet_environment(), store.parent))
 
 
@@ -60,6 +59,23 @@ def _serve(command: Sequence[str], environment: Mapping[str, str], folder: Path)
                 os.killpg(server.pid, sign)
             with suppress(subprocess.TimeoutExpired):
                 server.wait(END_S)
+
+
+def _check_there(results: Path) -> None:
+    """Refuse a folder that has nothing to show, which may be a mistyped one.
+
+    Raises:
+        ConfigError: With where to look.
+    """
+    from bench.records.mlflow_address import VARIABLE, default_file, shown
+
+    if default_file(results).exists() or any((results / "runs").glob("*/*/*.json")):
+        return
+    server = os.environ.get(VARIABLE)
+    elsewhere = f"; runs are tracked at {shown(server)}, as ${VARIABLE} says: open that" if server else ""
+    raise ConfigError(
+        f"{results} holds neither records nor MLflow's data base; --results DIR names another folder{elsewhere}"
+    )
 
 
 def _check_free(host: str, port: int) -> None:

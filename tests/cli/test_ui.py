@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from kills import gone
+from records import record
 from servers import free_port
 from typer.testing import CliRunner
 
@@ -18,6 +19,7 @@ from bench.cli import ui
 from bench.cli.app import app
 from bench.errors import ConfigError
 from bench.records.mlflow_store import MlflowStore
+from bench.records.store import ResultStore
 
 
 @pytest.fixture
@@ -44,6 +46,8 @@ def option(command, name):
 
 def test_it_listens_to_this_machine_alone_and_prints_the_page_of_model_training(tmp_path, started):
     port, folder = free_port(), tmp_path / "a?b#c%20d"
+    folder.mkdir()
+    (folder / "mlflow.db").touch()
     result = start("--results", folder, "--port", port)
     assert (result.exit_code, result.exception) == (0, None)
     assert f"http://127.0.0.1:{port}/#/experiments/7/runs?workflowType=machine_learning" in result.output
@@ -54,6 +58,7 @@ def test_it_listens_to_this_machine_alone_and_prints_the_page_of_model_training(
 
 def test_what_other_machines_may_reach_answers_to_the_names_of_this_one_alone(tmp_path, started):
     port, name = free_port(), socket.gethostname()
+    (tmp_path / "mlflow.db").touch()
     result = start("--results", tmp_path, "--port", port, "--host", "0.0.0.0")  # noqa: S104
     assert f"http://{name}:{port}/#/" in result.output
     ((command, _),) = started
@@ -74,6 +79,21 @@ def test_a_port_in_use_and_a_foreign_address_are_one_sentence(tmp_path, started)
             assert "choose another --port or --host" in str(error)
     assert started == []
     assert not (tmp_path / "results").exists()
+
+
+def test_a_folder_that_has_nothing_to_show_is_refused_and_not_made(tmp_path, started, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@host:5000")
+    result = start("--results", tmp_path / "typo", "--port", free_port())
+    assert isinstance(result.exception, ConfigError)
+    assert "holds neither records nor MLflow's data base" in str(result.exception)
+    assert "tracked at http://***@host:5000" in str(result.exception)
+    assert (started, list(tmp_path.iterdir())) == ([], [])
+
+
+def test_a_folder_of_records_is_shown_even_if_nothing_of_it_is_in_mlflow_yet(tmp_path, started):
+    ResultStore(tmp_path).write(record())
+    assert start("--results", tmp_path, "--port", free_port()).exit_code == 0
+    assert len(started) == 1
 
 
 def test_what_ends_the_command_ends_every_process_of_the_server(tmp_path, monkeypatch):
