@@ -138,10 +138,12 @@ def jobs_of(
     """
     from bench.catalog import registry
     from bench.catalog.pretrained import fetch_unknown
+    from bench.runs.fork_server import check_folder
     from bench.runs.plan import plan
     from bench.runs.profiles import PROFILES
     from bench.tuning.studies import job
 
+    check_folder()
     seeds = PROFILES[selection.profile].seeds[:1] if selection.profile in PROFILES else ()
     selection = replace(selection, seeds=seeds)
     runs = plan(suite, selection, catalog, device=device, on_unreadable=report)

@@ -13,10 +13,11 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from bench.errors import WorkerError
+from bench.errors import ConfigError, WorkerError
 
 PRELOADED = (
     "bench.runs.worker",
@@ -28,6 +29,21 @@ PRELOADED = (
 TRIES: Final = 3
 ONE_AT_A_TIME: Final = threading.Lock()
 """multiprocessing looks after all children whenever one is started, which threads must not do at once."""
+
+
+def check_folder() -> None:
+    """Refuse a current folder whose own package of our name the processes of runs would import in place of ours.
+
+    Raises:
+        ConfigError: With what to do.
+    """
+    here, ours = Path.cwd(), Path(__file__).resolve().parents[2]
+    if here.resolve() != ours and (here / "bench" / "__init__.py").exists():
+        raise ConfigError(
+            f"the folder {here} has a package 'bench' of its own, but that of {ours} is at work, and runs would mix "
+            f"them; for the one that is here say 'python -m bench', or 'pip install -e .' first; for the other go to "
+            f"another folder"
+        )
 
 
 def warm_up(libraries: Sequence[str] = ()) -> None:

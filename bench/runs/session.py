@@ -21,7 +21,7 @@ from bench.runs.datasets import OnUnreadable, refuse
 from bench.runs.estimate import Pace, paces_from_records, shapes_of
 from bench.runs.executors import Asked, Executor
 from bench.runs.executors.processes import Processes
-from bench.runs.fork_server import warm_up
+from bench.runs.fork_server import check_folder, warm_up
 from bench.runs.order import in_order
 from bench.runs.own_code import keep
 from bench.runs.plan import Selection, overrides_of, plan
@@ -105,6 +105,7 @@ def plan_suite(
     Raises:
         BenchError: If a name or a setting is wrong, or the data cannot be read.
     """
+    check_folder()
     folder = TunedFolder(results) if tuned or suite.tuned else None
     planned = plan(suite, selection, catalog, folder, device, on_unreadable)
     if fetch and fetch_unknown((run.model, run.spec.config) for run in planned):

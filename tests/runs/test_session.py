@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from bench.catalog.data import Catalog
+from bench.cli.app import app
 from bench.errors import ConfigError
 from bench.records.planned import PlannedRun
 from bench.runs.executors import Asked, Places
@@ -70,3 +72,18 @@ def test_an_executor_is_connected_to_only_where_something_is_to_do(
         execute(runs, catalog, tmp_path, executor=FAR)
     execute(runs, catalog, tmp_path, executor=Direct("cpu"))
     assert execute(runs, catalog, tmp_path, executor=FAR) == {"done": 0, "skipped": 1, "failed": 0}
+
+
+@pytest.mark.parametrize("command", ["run", "tune"])
+def test_a_folder_with_another_package_of_our_name_is_refused_before_the_plan(
+    command: str, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone = tmp_path / "clone"
+    (clone / "bench").mkdir(parents=True)
+    monkeypatch.chdir(clone)
+    words = [command, "--model", "stid", "--dataset", "tiny", "--data-dir", str(tiny), "--no-track"]
+    (clone / "bench" / "__init__.py").touch()
+    error = CliRunner().invoke(app, words).exception
+    assert isinstance(error, ConfigError)
+    assert f"the folder {clone} has a package 'bench' of its own" in str(error)
+    assert not list(clone.rglob("*.log"))
