@@ -96,7 +96,7 @@ def run(*, options: PlanOptions, execution: ExecutionOptions, making: MakingOpti
     else:
         announce(console, expected)
         _say_unsaved(plan, options.results, making.saving if not force else NOTHING, before=True)
-        with _tracker(console, tracked, options, suite) as trackers:  # tables are there before MLflow is waited for
+        with _tracker(console, tracked, options, suite, plan) as trackers:  # waited for behind the tables
             outcome = _execute(
                 console, plan, catalog, executor or asked, trackers, expected.paces, options, execution, making
             )
@@ -189,15 +189,24 @@ def _quick(plan: Sequence[PlannedRun]) -> str:
 
 
 @contextmanager
-def _tracker(console: Console, uri: str | None, options: PlanOptions, suite: Suite) -> Iterator[list[TrackerBeside]]:
+def _tracker(
+    console: Console, uri: str | None, options: PlanOptions, suite: Suite, plan: Sequence[PlannedRun]
+) -> Iterator[list[TrackerBeside]]:
     """What writes to MLflow, if anything does."""
     if uri is None:
         yield []
         return
-    from bench.records.mlflow_store import Command
+    from bench.records.mlflow_command import Command
     from bench.records.tracking_process import TrackerBeside
 
-    command = Command(name="stbench run", words=typed(), suite=suite.name, profile=options.profile)
+    command = Command(
+        name="stbench run",
+        words=typed(),
+        suite=suite.name,
+        profile=options.profile,
+        datasets=tuple(dict.fromkeys(run.dataset for run in plan)),
+        methods=tuple(dict.fromkeys(run.method for run in plan)),
+    )
     with TrackerBeside(uri, options.results, warn=partial(warn_on, console), command=command) as tracker:
         yield [tracker]
 

@@ -14,7 +14,7 @@ def sync(results: ResultsDir = Path("results"), tracking_uri: TrackingUri = None
     """Log finished runs and studies that are missing in MLflow."""
     from bench.records import tracking
     from bench.records.mlflow_address import check_form, shown, usual_uri
-    from bench.records.mlflow_store import Command
+    from bench.records.mlflow_command import Command
     from bench.records.store import ResultStore
     from bench.tuning.tracking import sync_studies
 

@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from filelock import FileLock, Timeout
-from msgspec import Struct
 
 from bench.errors import TrackingError
 from bench.files import is_locked, lasting_name
 from bench.records.command import command_of
 from bench.records.mlflow_address import shown, sync_command
 from bench.records.mlflow_client import (
-    COMMIT,
     LOGGED,
     PARENT,
     VALUE_LENGTH,
@@ -35,6 +33,7 @@ from bench.records.mlflow_client import (
     silent,
     source_tags,
 )
+from bench.records.mlflow_command import NOTE, TAG_LENGTH, Command, CommandRun, commit_tags
 from bench.records.record import DoneRun, Epoch, FailedRun, Record, dump, parse
 from bench.records.spec import Label, Spec, changes
 
@@ -48,29 +47,14 @@ EXPERIMENT = "st-vfm-bench"
 ARTEFACT = "record.json"
 CURVE = ("lr", "train_loss", "val_mae")
 RUN_ID, DIGEST, HOME = "stbench.run_id", "stbench.record_sha256", "stbench.home"
-KIND, COMMAND, DIRTY = "stbench.kind", "stbench.command_id", "mlflow.source.git.dirty"
-REPRODUCE, NOTE = "stbench.reproduce", "mlflow.note.content"  # the latter is what MLflow calls the description
-TAG_LENGTH = 4900  # a limit that old servers have, too
+KIND, COMMAND = "stbench.kind", "stbench.command_id"
+REPRODUCE = "stbench.reproduce"
 RUNNING = "attributes.status = 'RUNNING'"
 ENDED = ("FINISHED", "FAILED")
 SOURCE = "stbench run"  # of every run, whoever logs it
 DIGEST_LENGTH = 36  # the longest digest of a data set that MLflow keeps
 PARAMS_A_CALL = 100  # a limit that old servers have, too
 LOCK_S = 60.0  # another process may be logging a run
-
-
-class Command(Struct, frozen=True):
-    """What logs runs; a parent run in MLflow stands for it.
-
-    Attributes:
-        name: "stbench run".
-        words: As it was typed, without passwords.
-    """
-
-    name: str
-    words: str = ""
-    suite: str = ""
-    profile: str = ""
 
 
 class MlflowStore:
@@ -116,11 +100,8 @@ class MlflowStore:
             name = uuid.uuid4().hex
             lock = FileLock(self._lock_of(name))
             lock.acquire()
-            facts = {"suite": command.suite, "profile": command.profile, "command": command.words[:VALUE_LENGTH]}
-            tags = {f"stbench.{key}": value for key, value in facts.items() if value}
-            tags |= {KIND: "command", HOME: self._home, COMMAND: name, **source_tags(command.name)}
-            title = " ".join(filter(None, (command.name.removeprefix("stbench "), command.suite, command.profile)))
-            run = self._client.create_run(self.experiment, milliseconds(at), tags, title)
+            tags = {**command.tags, KIND: "command", HOME: self._home, COMMAND: name, **source_tags(command.name)}
+            run = self._client.create_run(self.experiment, milliseconds(at), tags, command.title)
         return CommandRun(self._client, run.info.run_id, lock)
 
     def start(
@@ -189,8 +170,7 @@ class MlflowStore:
         tags = {"stbench.error": record.error.message[:VALUE_LENGTH]} if isinstance(record, FailedRun) else {}
         if command := command_of(record)[:TAG_LENGTH]:
             tags |= {REPRODUCE: command, NOTE: f"`{command}`"}
-        if commit := record.environment.commit:
-            tags |= {COMMIT: commit.removesuffix("+"), DIRTY: str(commit.endswith("+")).lower()}
+        tags |= commit_tags(record.environment)
         for key, value in {**tags, LOGGED: str(milliseconds()), DIGEST: digest(text)}.items():
             self._client.set_tag(mlflow_id, key, value)
         self._client.set_terminated(mlflow_id, "FINISHED" if record.status == "done" else "FAILED", then)
@@ -249,25 +229,6 @@ class MlflowStore:
             raise TrackingError(
                 f"another process has been writing to MLflow for {LOCK_S:g} s; wait for it, or end it"
             ) from error
-
-
-class CommandRun:
-    """The parent run of a command."""
-
-    def __init__(self, client: MlflowClient, mlflow_id: str, lock: FileLock) -> None:
-        self._client, self.mlflow_id, self._lock = client, mlflow_id, lock
-
-    def log_files(self, files: Iterable[Path]) -> None:
-        """Keep files as artefacts, each in a folder of the name that its own has."""
-        for file in files:
-            self._client.log_artifact(self.mlflow_id, str(file), file.parent.name)
-
-    def end(self, status: str, counts: Mapping[str, int], at: float | None = None) -> None:
-        """Close it at a time, now if none is given; ``counts`` says how many runs ended in what way."""
-        metrics = [metric for name, number in counts.items() for metric in metrics_of(name, {0: float(number)})]
-        log_metrics(self._client, self.mlflow_id, metrics)
-        self._client.set_terminated(self.mlflow_id, status, milliseconds(at))
-        self._lock.release()
 
 
 def digest(text: str | bytes) -> str:

@@ -17,8 +17,9 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from bench.records.mlflow_address import shown, sync_command
 from bench.records.mlflow_client import silent
+from bench.records.mlflow_command import Command, CommandRun
 from bench.records.mlflow_problems import one_sentence, problem
-from bench.records.mlflow_store import DIGEST, RUN_ID, Command, CommandRun, MlflowStore, digest
+from bench.records.mlflow_store import DIGEST, RUN_ID, MlflowStore, digest
 from bench.records.record import Epoch, Record, dump
 from bench.records.spec import Label, Spec
 
@@ -277,7 +278,9 @@ def _logged(store: MlflowStore, record: Record, parent: _Parent | None, begun: s
     """Log a record below a command's run; False if MLflow has it already."""
     if parent is None:
         return store.log(record, None, begun)
-    added = store.log(record, parent.begun_in(store), begun)
+    run = parent.begun_in(store)
+    added = store.log(record, run, begun)
+    run.note(record)
     parent.counts[record.status] += added
     return added
 

@@ -23,7 +23,7 @@ import msgspec
 from msgspec import Struct
 
 from bench.records.mlflow_address import quiet_environment, shown, sync_command
-from bench.records.mlflow_store import Command
+from bench.records.mlflow_command import Command
 from bench.records.planned import PlannedRun
 from bench.records.record import Record
 from bench.records.spec import Label, Spec

@@ -14,7 +14,8 @@ from tracked import follow, plan_of
 from bench.files import is_locked
 from bench.records.command import command_of
 from bench.records.mlflow_address import default_uri
-from bench.records.mlflow_store import Command, MlflowStore
+from bench.records.mlflow_command import Command
+from bench.records.mlflow_store import MlflowStore
 from bench.records.record import Record
 from bench.records.tracking import Tracker, records_from, sync
 
@@ -61,10 +62,29 @@ def test_a_command_is_a_parent_with_its_tables_and_what_it_ran_are_its_children(
     assert (parent.info.run_name, parent.info.status) == ("run short_term paper", "FAILED")
     assert (parent.data.metrics["done"], parent.data.metrics["failed"]) == (1, 1)
     assert parent.data.tags["stbench.command"] == "stbench run --all"
+    assert parent.data.tags["mlflow.note.content"] == "`stbench run --all`"
+    assert parent.data.tags["mlflow.source.git.commit"] == "0123456789ab"
     assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parent.info.run_id}
     (kept,) = (results / "mlartifacts" / parent.info.run_id).rglob("*.md")
     assert (kept.parent.name, kept.read_text(encoding="utf-8")) == ("tables", "a table")
     assert records_from(default_uri(results)) == sorted([one, other], key=lambda a: a.run_id)
+
+
+@pytest.mark.parametrize(
+    ("datasets", "methods", "title"),
+    [
+        (("bikenyc",), ("stid", "dlinear"), "run short_term paper: bikenyc, 2 methods"),
+        (("bikenyc", "taxinyc"), ("stid",), "run short_term paper: bikenyc and taxinyc, stid"),
+        (("a", "b", "c"), ("stid",) * 4, "run short_term paper: 3 data sets, 4 methods"),
+        ((), (), "run short_term paper"),
+    ],
+)
+def test_the_run_of_a_command_is_named_by_what_it_makes(
+    datasets: tuple[str, ...], methods: tuple[str, ...], title: str
+) -> None:
+    command = msgspec.structs.replace(RUN, datasets=datasets, methods=methods)
+    assert command.title == title
+    assert command.tags.get("stbench.dataset") == (", ".join(datasets) or None)
 
 
 def test_a_command_that_ends_while_another_begins_is_not_called_killed(
