@@ -59,7 +59,7 @@ def _forecasts(audits: Sequence[ForecastAudit | None]) -> list[str]:
         sentences.append(
             f"In {_of([audit is not None for audit in audits])} finished runs the forecasts that were scored were made "
             "again: of each probed window alone, of its batch in another order, once the model had forecast "
-            f"windows whose history holds its targets, and by a fresh copy with the same weights, in a process of its "
+            "windows whose history holds its targets, and by a fresh copy with the same weights, in a process of its "
             f"own in {apart} of them. The largest difference of a scaled forecast was "
             f"{max(audit.largest for audit in known):.2g}."
         )
