@@ -50,7 +50,6 @@ mean: a pattern of ``{row}`` and ``{col}``, or ``{cell}``, and ``{channel}``; ``
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Mapping
@@ -62,7 +61,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import (
     BeforeValidator,
-    ConfigDict,
     Field,
     NaiveDatetime,
     PlainSerializer,
@@ -71,7 +69,8 @@ from pydantic import (
     model_validator,
 )
 
-from bench.catalog.import_layout import LONG, Dims, FileLayout, sizes
+from bench.catalog.import_layout import LONG, FileLayout, sizes
+from bench.catalog.known_keys import UNKNOWN
 from bench.clock import MONTH, WEEK, moment_of, step_in_words, times_from
 from bench.errors import ConfigError
 from bench.plain_files import parse_toml, read_text
@@ -156,8 +155,6 @@ def _no_number(value: object) -> object:
 
 class ImportCard(FileLayout):
     """What a user says of an array; see the module's docstring."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, Field(pattern=NAME, max_length=64)]
     interval: Annotated[PositiveInt, BeforeValidator(_interval), PlainSerializer(_interval_in_card)]
@@ -324,17 +321,9 @@ def card_from(keys: Mapping[str, Any], where: str) -> ImportCard:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == UNKNOWN:
+            raise ConfigError(f"{where} is wrong: {f'under [{key}] ' * bool(key)}{first['msg']}") from error
         words = KEY_WORDS.get(key, "") if first["type"] == "string_pattern_mismatch" else WORDS.get(first["type"], "")
         what = words.format(**first.get("ctx", {})) or first["msg"].removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
-            what = _no_key(str(first["loc"][-1]), first["loc"][:-1])
         value = f", found {shown(first['input'])}" if key and first["type"] != "missing" else ""
         raise ConfigError(f"{where} is wrong: {' '.join(filter(None, (key, what)))}{value}; correct it") from error
-
-
-def _no_key(name: str, table: tuple[int | str, ...]) -> str:
-    """What is said of a key that a card does not have: the nearest that it has."""
-    known = Dims.model_fields if table == ("dims",) else ImportCard.model_fields
-    near = difflib.get_close_matches(name.lower(), known, n=1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
-    return f"is not permitted {'under [dims] of' if table else 'in'} a card{hint}"

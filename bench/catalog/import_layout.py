@@ -24,7 +24,9 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt
+
+from bench.catalog.known_keys import KnownKeys
 
 LONG: Final = "long"
 FREE: Final = "TCHW"  # how an array lies once it is imported
@@ -43,10 +45,8 @@ def _no_truth(value: object) -> object:
     return value
 
 
-class Dims(BaseModel):
+class Dims(KnownKeys):
     """What a file calls its dimensions; empty where a usual name is looked for."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     time: str = ""
     row: str = ""
@@ -55,10 +55,8 @@ class Dims(BaseModel):
     channel: str = ""
 
 
-class FileLayout(BaseModel):
+class FileLayout(KnownKeys):
     """How values lie in a file; see the module's docstring."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     layout: Annotated[str, AfterValidator(_known)] = FREE
     key: Place | tuple[Place, ...] = ""

@@ -13,8 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 
 from annotated_types import Interval, MinLen
 from pydantic import (
-    BaseModel,
-    ConfigDict,
+    Field,
     PydanticUserError,
     StringConstraints,
     TypeAdapter,
@@ -23,6 +22,7 @@ from pydantic import (
 )
 
 from bench.catalog import own_files, registry
+from bench.catalog.known_keys import UNKNOWN, KnownKeys
 from bench.catalog.plugins import Group
 from bench.errors import ConfigError, UnknownNameError
 from bench.plain_files import read_toml
@@ -36,14 +36,12 @@ FOLDER = Path(__file__).resolve().parent / "suites"
 S = TypeVar("S")
 
 
-class Method(BaseModel):
+class Method(KnownKeys):
     """A row of a suite's table: a model, or a variant of it with a name and settings of its own."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     model: str
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def weights(self) -> str | None:
@@ -101,7 +99,7 @@ class Method(BaseModel):
         return next(others) == next(others) and all(config.get(name) == self.settings[name] for name in self.settings)
 
 
-class Suite(BaseModel):
+class Suite(KnownKeys):
     """One TOML file in ``bench/runs/suites/``, or the user's own.
 
     Attributes:
@@ -121,8 +119,6 @@ class Suite(BaseModel):
             either, its table shows tuned runs in groups of their own.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$")]
     title: str
     tasks: Annotated[tuple[str, ...], MinLen(1)]
@@ -136,7 +132,7 @@ class Suite(BaseModel):
     margin: Annotated[float, Interval(gt=0, le=100)] = 1.0
     planted: bool = False
     published: str = ""
-    task: dict[str, Any] = {}
+    task: dict[str, Any] = Field(default_factory=dict)
     tuned: bool | None = None
 
     @model_validator(mode="after")
@@ -303,7 +299,8 @@ def first_problem(error: ValidationError) -> str:
     if not problem["loc"]:
         return problem["msg"].removeprefix("Value error, ")
     path = ".".join(str(part) for part in problem["loc"])
-    return f"{path}: {problem['msg']}, found {shown(problem['input'])}"
+    found = "" if problem["type"] == UNKNOWN else f", found {shown(problem['input'])}"
+    return f"{path}: {problem['msg']}{found}"
 
 
 @cache

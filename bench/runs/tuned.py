@@ -21,6 +21,7 @@ from annotated_types import Ge
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from bench.catalog import registry
+from bench.catalog.known_keys import KnownKeys
 from bench.errors import BenchError, ConfigError, UnknownNameError, unwritten
 from bench.files import atomic_write
 from bench.plain_files import read_toml
@@ -75,13 +76,11 @@ class Found(BaseModel):
     search: Search | None = None
 
 
-class Tuned(BaseModel):
+class Tuned(KnownKeys):
     """One file; ``found`` is absent in one that was written by hand."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    model: dict[str, bool | int | float | str] = {}
-    train: dict[str, float] = {}
+    model: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    train: dict[str, float] = Field(default_factory=dict)
     found: Found | None = None
 
     @property

@@ -232,12 +232,22 @@ def test_an_unknown_suite_suggests_a_known_one():
         load_suite("short_trem")
 
 
-@pytest.mark.parametrize("text", ["name = ", 'name = "x"', 'name = "x"\nsurprise = 1', f"name = {'1' * 5000}"])
-def test_a_broken_suite_file_is_one_sentence(tmp_path, text):
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("name = ", "TOML"),
+        ('name = "x"', "title: Field required"),
+        ('name = "x"\nsurprise = 1', "there is no key 'surprise'; known: name, title, "),
+        ('name = "x"\ntitel = "T"', "there is no key 'titel'; did you mean 'title'?"),
+        (f"name = {'1' * 5000}", "TOML"),
+    ],
+)
+def test_a_broken_suite_file_is_one_sentence(tmp_path, text, why):
     path = tmp_path / "mine.toml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=r"mine.toml is not valid") as caught:
         load_suite(str(path))
+    assert why in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -267,6 +277,10 @@ VARIANT = '[[variants]]\nname = "wide"\nmodel = "stid"\nsettings = { width = 64 
         ('name = "m"\n' + HEAD + 'references = ["stfvm"]\n', "did you mean 'stvfm'"),
         ('name = "m"\n' + HEAD + "models = []\n" + VARIANT + VARIANT.replace('"wide"', '"broad"'), "are the same"),
         ('name = "m"\n' + HEAD + "models = []\n" + VARIANT.replace("width", "widht"), "did you mean 'width'"),
+        (
+            'name = "m"\n' + HEAD + VARIANT.replace("settings", "setings"),
+            "variants.0: there is no key 'setings'",
+        ),
         ('name = "m"\n' + HEAD + "models = []\n" + VARIANT.replace("64", "'much'"), "model (wide).width: Input"),
         ('name = "m"\n' + HEAD.replace('"tiny"', ""), "datasets: Tuple should have at least 1 item"),
         ('name = "m"\n' + HEAD + '[task]\ndays = "1"\n', "setting task.*"),

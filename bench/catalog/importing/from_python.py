@@ -97,6 +97,11 @@ def _source(
         return with_times(WideTable(table, card, folder, on_progress), card, folder, where)
     if package == "xarray" and type(data).__name__ in ("DataArray", "Dataset"):
         return labelled_source(data, card, where, folder, on_progress)
+    if package == "pandas" and type(data).__name__ == "Series":
+        raise DataError(
+            f"{where} is not read; give a DataFrame, as its .to_frame() is: a long table where the levels of its index "
+            "are called time, row and column, or time and node"
+        )
     raise DataError(
         f"{where} is not read; give a path, a numpy array or several by name, a pandas DataFrame, or an xarray "
         "DataArray or Dataset"

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from bench.catalog.import_card import ImportCard
 from bench.catalog.importing.array_files import imported_card
+from bench.catalog.importing.column_numbers import numbers_of
 from bench.catalog.importing.long_columns import columns_of
 from bench.catalog.importing.nodes import Canvas, canvas_of, named
 from bench.catalog.importing.time_forms import says_utc
@@ -175,7 +176,7 @@ class LongTable:
         seen[slots, cells] = True
         with np.errstate(over="ignore"):
             for number, name in enumerate(columns.channels):
-                values[slots, number, cells] = _numbers(frame[name], self.table.where)
+                values[slots, number, cells] = numbers_of(frame[name], self.asked, self.table.where)
         _write_back(values, seen)
 
     def _cells(self, frame: pd.DataFrame, names: dict[str, int]) -> NDArray[np.int64]:
@@ -184,7 +185,7 @@ class LongTable:
             return self._canvas.cells[lines]
         rows_and_columns = []
         for name, size in zip(self.columns.place, self.asked.grid, strict=True):
-            numbers = _numbers(frame[name], self.table.where) - self.asked.counts_from
+            numbers = numbers_of(frame[name], self.asked, self.table.where) - self.asked.counts_from
             wrong = ~((numbers == np.rint(numbers)) & (numbers >= 0) & (numbers < size))
             if wrong.any():
                 first = self.asked.counts_from
@@ -239,20 +240,6 @@ def _names(column: pd.Series[Any]) -> pd.Series[Any]:
     """Names of sensors, empty where there is none."""
     texts = (column.map(named) if column.dtype.kind == "f" else column).astype("string")
     return texts.where(column.notna(), "").str.strip()
-
-
-def _numbers(column: pd.Series[Any], where: Path) -> NDArray[np.float64]:
-    import pandas as pd
-
-    try:
-        return pd.to_numeric(column).to_numpy(np.float64, na_value=np.nan)
-    except (ValueError, TypeError) as error:
-        wrong = column[pd.to_numeric(column, errors="coerce").isna() & column.notna()]
-        sample = wrong.iloc[0] if len(wrong) else column.iloc[0]
-        raise DataError(
-            f"{where} has '{sample}' in column '{column.name}' where numbers are wanted; mend the file, or name it as "
-            "missing in the card"
-        ) from error
 
 
 def _filled(files: ExitStack, folder: Path, shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:

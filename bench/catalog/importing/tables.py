@@ -145,6 +145,7 @@ class ParquetTable:
             stored = [name for name in columns if self._index is None or name != INDEX]
             for batch in self._file.iter_batches(batch_size=LINES, columns=stored):
                 frame = batch.to_pandas(ignore_metadata=True)
+                frame.index += done
                 if self._index is not None:
                     frame.insert(0, INDEX, np.array(self._index[done : done + batch.num_rows]))
                 done += batch.num_rows

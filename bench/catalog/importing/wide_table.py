@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bench.catalog.import_card import IN_ORDER, ImportCard
 from bench.catalog.importing.array_files import imported_card
 from bench.catalog.importing.column_names import order_of
+from bench.catalog.importing.column_numbers import numbers_of
 from bench.catalog.importing.csv_header import columns_of
 from bench.catalog.importing.csv_lines import csv_lines
 from bench.catalog.importing.long_columns import USUAL
@@ -90,7 +91,7 @@ class WideTable:
         """
         with closing(self.table.frames(self.table.columns, ())) as frames:
             for frame, share in frames:
-                numbers = _numbers(frame[self._values], self.table.where)
+                numbers = _numbers(frame[self._values], self.asked, self.table.where)
                 if self._canvas:
                     values = self._canvas.spread(numbers[:, None])
                 else:
@@ -194,9 +195,11 @@ def _check_names(names: Sequence[str], where: Path) -> None:
         )
 
 
-def _numbers(frame: pd.DataFrame, where: Path) -> NDArray[Any]:
+def _numbers(frame: pd.DataFrame, card: ImportCard, where: Path) -> NDArray[Any]:
     import pandas as pd
 
+    texts = frame.select_dtypes(["object", "string"])
+    frame = frame.assign(**{str(name): numbers_of(texts[name], card, where) for name in texts})
     for name, dtype in frame.dtypes.items():
         if not pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_complex_dtype(dtype):
             raise DataError(

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import tomli_w
 import xarray as xr
 
 import bench
 from bench.catalog.imported import read_imported
+from bench.catalog.importing import tables
 from bench.errors import BenchError
 
 VALUES = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
@@ -40,8 +42,16 @@ READ: dict[str, tuple[Callable[[], Any], list[list[float]], str]] = {
     "long lines in another order": (lambda: long().iloc[[4, 5, 2, 3, 0, 1]], VALUES.tolist(), ""),
     "names of sensors as floats": (lambda: long(node=[1114091.0, 1114092.0] * 3), TURNED, "1114092,0,0\n1114091,0,1"),
     "an index of two levels": (lambda: long().set_index(["time", "node"]), VALUES.tolist(), ""),
-    "numbers of decimal": (lambda: long(value=[*map(Decimal, "123456")]), VALUES.tolist(), ""),
+    "numbers of decimal": (lambda: wide().map(Decimal), VALUES.tolist(), ""),
+    "numbers of decimal in long lines": (lambda: long(value=[*map(Decimal, "123456")]), VALUES.tolist(), ""),
 }
+
+
+def with_a_text(place: tuple[int, int], text: str = "n.a.") -> pd.DataFrame:
+    frame = wide().astype(object)
+    frame.iloc[place] = text
+    return frame
+
 
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "an index of texts that hides a gap": (lambda: wide(index=[*map(str, WITH_A_GAP)]), "has a gap in time"),
@@ -50,6 +60,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "times as names of columns": (lambda: wide(columns=["2024-03-01", "2024-03-02"]), "turn it around"),
     "two columns of times": (lambda: wide().assign(end=TIMES).reset_index(), r"columns 'index' and 'end'; say which"),
     "complex numbers": (lambda: wide().astype(complex), "'r0c0' of complex128 where numbers are wanted; convert it"),
+    "a text among numbers": (lambda: with_a_text((2, 1)), "'n.a.' in column 'r0c1' of row 3 .*say .*missing = .\"n.a."),
+    "a column of texts": (lambda: wide().assign(r0c1="x"), "'x' in column 'r0c1' of row 1 .*skip_columns"),
+    "a text in long lines": (lambda: long(value=[1, 2, 3, "?", 5, 6]), r"has '\?' in column 'value' of row 4"),
+    "a series": (lambda: wide()["r0c0"], r"Series is not read; give a DataFrame, as its .to_frame\(\) is"),
     "a sensor without a name": (lambda: long(node=["a", None] * 3), "has a line without a name in 'node'"),
     "no line": (lambda: long().iloc[:0].astype({"node": float}), "holds a header and no line"),
 }
@@ -79,6 +93,41 @@ def test_a_frame_without_the_column_of_times_that_the_card_names_is_refused(tmp_
     card = {"name": "odd", "interval": 60, "grid": [1, 2], "time_columns": ["Zeit"]}
     with pytest.raises(BenchError, match="has no column 'Zeit' of times; its columns are index, r0c0, r0c1"):
         bench.import_data(wide(), card, tmp_path)
+
+
+@pytest.mark.parametrize("frame", [with_a_text((2, 1)), long(value=[1, 2, 3, 4, 5, "n.a."])], ids=["wide", "long"])
+def test_a_text_that_the_card_names_as_missing_is_missing(frame: pd.DataFrame, tmp_path: Path) -> None:
+    card = {"name": "odd", "interval": 60, "grid": [1, 2], "missing": ["n.a."]}
+    bench.import_data(frame, card, tmp_path)
+    values = read_imported(tmp_path / "odd")[1].values.reshape(3, 2)
+    np.testing.assert_array_equal(values, [[1, 2], [3, 4], [5, np.nan]])
+
+
+def test_the_row_of_a_text_is_that_of_the_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "LINES", 2)
+    pd.DataFrame({"time": TIMES, "r0c0": ["1", "2", "?"], "r0c1": 1.0}).to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(BenchError, match="in column 'r0c0' of row 3"):
+        bench.import_data(tmp_path / "a.parquet", {"name": "odd", "interval": 60, "grid": [1, 2]}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        ({"intervall": 60}, "the card is wrong: there is no key 'intervall'; did you mean 'interval'?"),
+        ({"interval": 60, "time_zon": "UTC"}, "there is no key 'time_zon'; did you mean 'time_zone'?"),
+        ({"interval": 60, "dims": {"tme": "t"}}, "under [dims] there is no key 'tme'; did you mean 'time'?"),
+        ({"interval": 60, "zzz": 1}, "there is no key 'zzz'; known: layout, key, times, "),
+    ],
+)
+def test_a_key_that_is_spelt_wrongly_is_told_with_the_right_one(
+    keys: dict[str, Any], sentence: str, tmp_path: Path
+) -> None:
+    card = {"name": "odd", "grid": [1, 2]} | keys
+    (tmp_path / "card.toml").write_text(tomli_w.dumps(card), encoding="utf-8")
+    for given in (card, tmp_path / "card.toml"):
+        with pytest.raises(BenchError) as caught:
+            bench.import_data(wide(), given, tmp_path)
+        assert sentence.removeprefix("the card") in str(caught.value)
 
 
 MASKED = np.ma.MaskedArray(VALUES, mask=[[False, True], [False, False], [False, False]])

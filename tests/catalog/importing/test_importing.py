@@ -112,7 +112,7 @@ def test_a_folder_whose_card_names_another_data_set_is_refused(desk: Desk) -> No
 @pytest.mark.parametrize(
     ("line", "pattern"),
     [
-        ('colour = "red"', "colour .*not permitted"),
+        ('colour = "red"', "there is no key 'colour'"),
         ('layout = "HWTQ"', "layout .*found 'HWTQ'"),
         ('start = "soon"', "start .*found 'soon'"),
         ("start = 20240101", "start .*date-time such as"),
