@@ -133,7 +133,7 @@ def import_data(
         times: Of the slots of a numpy array, ``[T]`` datetimes or ISO texts.
         force: Replace an earlier import of the same name.
         on_note: Told what was decided in reading, what the data look like, and what to doubt in them; ``print`` shows
-            what the command does.
+            what the command does. Without it, doubts are warnings.
 
     Raises:
         BenchError: If the card does not validate, its name is taken, or the data are not what it says.
@@ -144,10 +144,10 @@ def import_data(
 
     note = on_note or (lambda text: None)  # noqa: ARG005
     made, folder = import_data(data, card, data_folder(_path(data_dir)), times=times, force=force, on_note=note)
-    if on_note is not None:
-        text, doubts = understood(folder)
-        for line in (text, *doubts):
-            on_note(line)
+    text, doubts = understood(folder)
+    note(text)
+    for doubt in doubts:
+        on_note(doubt) if on_note else warnings.warn(doubt, stacklevel=2)
     return made
 
 

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import difflib
 import errno
+import os
 from collections.abc import Iterable
 from importlib.util import find_spec
+from itertools import takewhile
+from pathlib import Path
+from traceback import extract_tb, format_list
 from typing import Final
 
 from bench.plain_text import printable
 
+OURS: Final = f"{Path(__file__).resolve().parent}{os.sep}"
 FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_SPACE: Final = (
     "space on the disk may be out, or a quota or a limit of file sizes; make room, then the same command goes on"
@@ -25,6 +30,12 @@ class BenchError(Exception):
 
     def __init__(self, *arguments: object) -> None:
         super().__init__(*(printable(text) if isinstance(text, str) else text for text in arguments))
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows, by IPython's protocol: the lines of its own that led here, and none of ours."""
+        frames = takewhile(lambda frame: not frame.filename.startswith(OURS), extract_tb(self.__traceback__))
+        own = [frame for frame in frames if "IPython" not in Path(frame.filename).parts]
+        return [*"".join(format_list(own)).splitlines(), f"{type(self).__name__}: {self}"]
 
 
 class UnknownNameError(BenchError):

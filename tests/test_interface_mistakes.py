@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import pytest
 from own_models import OwnStid, Steps, evaluated
 
+import bench
 from bench.errors import BenchError
 
 
@@ -70,6 +72,15 @@ def test_a_mistake_is_one_sentence_that_says_what_to_do(evaluate, model, choices
         evaluate(model, **choices)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_notebook_shows_its_own_lines_of_an_error_and_none_of_ours(evaluate):
+    with pytest.raises(BenchError) as caught:
+        evaluate("stit")
+    *frames, sentence = caught.value._render_traceback_()
+    assert sentence == f"{type(caught.value).__name__}: {caught.value}"
+    assert any(f'"{__file__}"' in frame for frame in frames)
+    assert not any(f"{Path(bench.__file__).parent}" in frame for frame in frames)
 
 
 def test_what_a_model_raises_passes_through(evaluate):

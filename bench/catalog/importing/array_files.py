@@ -56,8 +56,11 @@ def source(
     *,
     times: Any,
     names: Sequence[str] | None = None,
+    notes: Sequence[str] = (),
 ) -> ArraySource:
     """Arrays that were checked as a source of rows; ``times`` and ``names`` of sensors as far as the file has any.
+
+    ``notes`` are what was decided already.
 
     Raises:
         DataError: If times are not as many as slots, or sensors cannot be placed.
@@ -82,6 +85,7 @@ def source(
         axis=TimeAxis(card, where),
         canvas=canvas,
         on_progress=on_progress,
+        decided=notes,
     )
 
 

@@ -113,6 +113,7 @@ class ArraySource:
         times: ``[T]``, texts or datetimes, as numpy or pandas hold them; None if there are none.
         axis: Reads them.
         canvas: Where sensors lie; None if the axes are H and W.
+        decided: Sentences on what was decided before anything was read.
     """
 
     arrays: Sequence[Readable]
@@ -123,6 +124,7 @@ class ArraySource:
     axis: TimeAxis
     canvas: Canvas | None
     on_progress: Callable[[int, int], None]
+    decided: Sequence[str] = ()
 
     @property
     def start(self) -> datetime | None:
@@ -130,7 +132,7 @@ class ArraySource:
 
     @property
     def notes(self) -> list[str]:
-        return [*([self.canvas.note()] if self.canvas else []), *self.axis.notes]
+        return [*self.decided, *([self.canvas.note()] if self.canvas else []), *self.axis.notes]
 
     def rows(self) -> Generator[NDArray[Any]]:
         """The values ``[t, C, H, W]``, a piece at a time."""

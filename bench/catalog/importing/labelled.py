@@ -131,6 +131,7 @@ def labelled_source(
         on_progress,
         times=_times(data, first, inverse["time"], card, where, folder),
         names=_labels(first, inverse["node"]) if nodes else None,
+        notes=_southern_first(first, inverse.get("row", "")),
     )
 
 
@@ -198,6 +199,16 @@ def _check_order(array: xr.DataArray, dim: str, where: Path) -> None:
             f"{where} has '{dim}' in no order, such as {array[dim].values[:5].tolist()}; sort it, as "
             f"data.sortby('{dim}') of xarray does"
         )
+
+
+def _southern_first(array: xr.DataArray, dim: str) -> list[str]:
+    """A note where latitudes rise, as they do in many files: maps have north on top."""
+    if not dim.lower().startswith("lat") or dim not in array.coords or array[dim].dtype.kind not in "iuf":
+        return []
+    first, last = array[dim].values[[0, -1]].tolist()
+    remedy = f"data.sortby('{dim}', ascending=False) of xarray turns them"
+    sentence = f"row 0, on top of maps, is the southernmost, as {dim} rises from {first:g} to {last:g}; {remedy}"
+    return [sentence] if first < last else []
 
 
 def _by_labels(array: xr.DataArray, dim: str, card: ImportCard, where: Path) -> xr.DataArray:

@@ -62,8 +62,18 @@ def understood(folder: Path, *, blocks: bool = True) -> tuple[str, list[str]]:
     card, series = read_imported(folder)
     facts = facts_of(card, series)
     text = text_of(card, facts, blocks=blocks)
-    of_all = (doubt_about_length(card), doubt_about_units(card, series.values))
+    of_all = (doubt_about_length(card), doubt_about_times(card), doubt_about_units(card, series.values))
     return text, [doubt for doubt in (*of_all, *doubts(facts)) if doubt]
+
+
+def doubt_about_times(card: DatasetCard) -> str:
+    """A sentence where nobody knows when the slots were; else empty."""
+    if card.start:
+        return ""
+    return (
+        f"the times of {card.name} are unknown, so that hours and weekdays mean nothing; say start in the card, "
+        "or bring times along: in the file, or as times= of bench.import_data"
+    )
 
 
 def facts_of(card: DatasetCard, series: RawSeries) -> list[ChannelFacts]:
@@ -211,7 +221,7 @@ def _head(card: DatasetCard, facts: Sequence[ChannelFacts]) -> str:
         first, last = (time.astype("datetime64[s]").item() for time in ends)
         times = f"{first:%a %Y-%m-%d %H:%M} to {last:%a %Y-%m-%d %H:%M}"
     else:
-        times = "unknown; say start in the card, or give the file a column of times"
+        times = "unknown"
     lines = (
         ("times", times),
         ("slots", f"{slots}, {duration(card)}"),

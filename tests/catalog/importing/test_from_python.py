@@ -69,6 +69,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:.*too few slots")
 @pytest.mark.parametrize("kind", READ)
 def test_an_odd_frame_is_read_rightly(kind: str, tmp_path: Path) -> None:
     make, values, places = READ[kind]
@@ -95,6 +96,7 @@ def test_a_frame_without_the_column_of_times_that_the_card_names_is_refused(tmp_
         bench.import_data(wide(), card, tmp_path)
 
 
+@pytest.mark.filterwarnings("ignore:.*too few slots")
 @pytest.mark.parametrize("frame", [with_a_text((2, 1)), long(value=[1, 2, 3, 4, 5, "n.a."])], ids=["wide", "long"])
 def test_a_text_that_the_card_names_as_missing_is_missing(frame: pd.DataFrame, tmp_path: Path) -> None:
     card = {"name": "odd", "interval": 60, "grid": [1, 2], "missing": ["n.a."]}
@@ -130,9 +132,23 @@ def test_a_key_that_is_spelt_wrongly_is_told_with_the_right_one(
         assert sentence.removeprefix("the card") in str(caught.value)
 
 
+def labelled(latitudes: list[float]) -> xr.DataArray:
+    places = {"time": TIMES, "lat": latitudes, "lon": [1.0]}
+    return xr.DataArray(VALUES[:, :, None], dims=("time", "lat", "lon"), coords=places)
+
+
+@pytest.mark.parametrize(("latitudes", "south_on_top"), [([48.0, 49.0], True), ([49.0, 48.0], False)])
+def test_latitudes_that_rise_are_noted(latitudes: list[float], south_on_top: bool, tmp_path: Path) -> None:
+    notes: list[str] = []
+    card = {"name": "odd", "interval": 60, "grid": [2, 1]}
+    bench.import_data(labelled(latitudes), card, tmp_path, on_note=notes.append)
+    assert any("is the southernmost" in note for note in notes) == south_on_top
+
+
 MASKED = np.ma.MaskedArray(VALUES, mask=[[False, True], [False, False], [False, False]])
 
 
+@pytest.mark.filterwarnings("ignore:.*too few slots")
 @pytest.mark.parametrize("array", [MASKED, MASKED.astype(np.int16)], ids=["floats", "whole numbers"])
 def test_masked_values_are_missing(array: np.ma.MaskedArray[Any, Any], tmp_path: Path) -> None:
     card = {"name": "odd", "interval": 60, "grid": [1, 2], "layout": "TN"}

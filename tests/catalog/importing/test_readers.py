@@ -177,6 +177,7 @@ def test_something_else_than_data_is_refused_from_python(tmp_path: Path) -> None
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.filterwarnings("ignore:.*too few slots")
 @pytest.mark.parametrize("frequency", ["M", "W"])
 def test_a_frame_of_periods_has_the_times_at_which_they_begin(tmp_path: Path, frequency: str) -> None:
     periods = pd.period_range("2024-01-01", periods=3, freq=frequency)

@@ -159,5 +159,9 @@ def test_python_is_told_what_the_command_prints(desk: Desk, capsys: pytest.Captu
     printed = capsys.readouterr().out
     assert "missing  0 % (0 of 576 values)" in printed
     assert "are -1, and no other is negative" in printed
-    bench.import_data(values, card, desk.data, force=True)
+    assert "the times of citybus are unknown" in printed
+    with pytest.warns(UserWarning, match="unknown|-1") as warned:
+        bench.import_data(values, card, desk.data, force=True)
+    assert [str(warning.message) for warning in warned] == printed.splitlines()[-len(warned) :]
+    assert {warning.filename for warning in warned} == {__file__}
     assert not capsys.readouterr().out
