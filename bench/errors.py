@@ -107,7 +107,7 @@ class TimeLimitError(BenchError):
     def __init__(self, seconds: float | None) -> None:
         super().__init__(
             f"it took longer than the time limit of {seconds:g} s and was ended; look where the model waits, or give a "
-            "larger --time-limit, with which a run goes on from its last epoch"
+            "larger --time-limit, or time_limit=, with which a run goes on from its last epoch"
         )
 
 

@@ -58,7 +58,11 @@ class OneStep(Steps):
         (Steps, {"settings": {"train.epochs": 0}}, "greater than or equal to 1"),
         (Steps, {"settings": {"train.lr": float("nan")}}, "train.lr"),
         (Steps, {"settings": {"train.lr": None}}, "wanted a number, a text or a truth value"),
-        (Steps, {"settings": {"width": 3}}, "task|model|train"),
+        (
+            Steps,
+            {"settings": {"width": 3}},
+            "task., model. or train. before its name, as --set train.epochs=3 or settings=",
+        ),
         (3, {}, "the model is 3, wanted"),
         (stid, {}, "cannot be called 'stid'"),
         (lambda window: window.history, {}, "cannot be called '<lambda>'"),

@@ -59,12 +59,16 @@ class Choice:
         tables: Sequence[Table] = file.tables
         if self.columns:
             _refuse_turned(
-                self.columns, tables, _rows, _columns, f"a row of {name} and no column: choose it with --row"
+                self.columns, tables, _rows, _columns, f"a row of {name} and no column: choose it with --row, or rows="
             )
             tables = _having(self.columns, tables, _columns, _with_columns, f"column of {name}")
         if self.rows:
             _refuse_turned(
-                self.rows, tables, _columns, _rows, f"a column of {name} and no row: choose it with --column"
+                self.rows,
+                tables,
+                _columns,
+                _rows,
+                f"a column of {name} and no row: choose it with --column, or columns=",
             )
             tables = _having(self.rows, tables, _rows, _with_rows, f"row of {name}")
         return replace(file, tables=tuple(tables))

@@ -67,7 +67,7 @@ def resolve_data_dir(option: Path | None) -> Path | None:
     if asked is None:
         return Path("data") if Path("data").is_dir() else None
     if not asked.is_dir():
-        source = "--data-dir" if option else f"${DATA_DIR_VARIABLE}"
+        source = "--data-dir, or data_dir=," if option else f"${DATA_DIR_VARIABLE}"
         raise ConfigError(f"{source} names {asked}, which is no folder; make it, or leave the setting out")
     return asked
 

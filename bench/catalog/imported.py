@@ -68,7 +68,7 @@ def doubt_about_units(card: DatasetCard, values: NDArray[Any]) -> str:
         f"the channels of {card.name} have one unit, '{card.unit}', but '{card.channels[widest]}' spreads "
         f"{spread[widest] / spread[least]:.3g} times as wide as '{card.channels[least]}' and would decide every "
         f"score; say unit = [{named}] in the card for scores of each channel alone, or "
-        f'use_channels = ["{card.channels[widest]}"] for some of them, and import again with --force'
+        f'use_channels = ["{card.channels[widest]}"] for some of them, and import again with --force, or force=True'
     )
 
 

@@ -87,7 +87,7 @@ def fill_cache_apart(name: str, source: Path, data_dir: Path | None, cache: Path
     except subprocess.TimeoutExpired as error:
         raise DataError(
             f"the reader of '{name}' took longer than the time limit of {limit:g} s and was ended; look where it waits "
-            f"in {source}, or give a larger --time-limit"
+            f"in {source}, or give a larger --time-limit, or time_limit="
         ) from error
     if code != IN_ORDER:
         raise DataError(f"the reader of '{name}' {_ended(code, source)}")

@@ -147,7 +147,7 @@ def _settings(array: Given | None, selection: Selection) -> TaskSettings:
         try:
             return msgspec.json.decode(text, type=TaskSettings)
         except (msgspec.MsgspecError, ValueError) as error:
-            raise ForecastError(f"{array.name} has a task that is not understood; say --task") from error
+            raise ForecastError(f"{array.name} has a task that is not understood; say --task, or task=") from error
     switches = {**PROFILES[selection.profile or ALL].task, **overrides["task"]}
     return task_settings(selection.task or "short", selection.protocol or "strict", switches)
 
@@ -174,7 +174,8 @@ def _other_counts(data: SpatioTemporalData, settings: TaskSettings) -> list[tupl
     """How many windows other profiles score, for a hint."""
     few = PROFILES[FEW].task["scored"]
     there = _task(data, replace(settings, scored=0), "cpu").counts()["test"]
-    return [(min(few, there), f"--profile {FEW}"), (there, f"--profile {ALL}")]
+    counts = {FEW: min(few, there), ALL: there}
+    return [(count, f"--profile {name}, or profile='{name}',") for name, count in counts.items()]
 
 
 def _name(name: str | None, array: Given) -> str:
@@ -187,9 +188,13 @@ def _name(name: str | None, array: Given) -> str:
     usual = f"{model}_saved" if model else array.path.stem if array.path else "forecasts"
     chosen = usual if name is None else name
     if not NAME.fullmatch(chosen):
-        raise ConfigError(f"forecasts cannot be called '{chosen}'; give a name of letters, digits, - and _ by --name")
+        raise ConfigError(
+            f"forecasts cannot be called '{chosen}'; give a name of letters, digits, - and _ by --name, or name="
+        )
     if chosen in registry.model_names():
-        raise ConfigError(f"'{chosen}' is a model that is run here; give the forecasts another name, by --name")
+        raise ConfigError(
+            f"'{chosen}' is a model that is run here; give the forecasts another name, by --name, or name="
+        )
     return chosen
 
 

@@ -142,7 +142,9 @@ def _key(path: Path, names: list[str], key: str) -> str:
         return wanted
     if key or len(others) != 1:
         what = f"no '{key}'" if key else f"no array called '{FORECASTS}'"
-        raise ForecastError(f"{path} holds {', '.join(names)} and {what}; say which with --key, or {WRITE}")
+        raise ForecastError(
+            f"{path} holds {', '.join(names)} and {what}; say which with --key of 'stbench score', or {WRITE}"
+        )
     return others[0]
 
 

@@ -18,7 +18,7 @@ TURNED: Final[dict[tuple[int, ...], str]] = {
     (0, 1, 4, 2, 3): "its channels are last",
     (0, 1, 2, 4, 3): "its grid is transposed",
 }
-ASK: Final = "'stbench score --template' writes the windows that are wanted"
+ASK: Final = "'stbench score --template' writes the windows that are wanted, and bench.forecast_windows returns them"
 LISTS: Final = ("channels", "units")
 
 
@@ -60,7 +60,7 @@ def _check_facts(given: Given, wanted: About) -> None:
     if (digest := given.text("data_sha256")) and digest != wanted.data_sha256:
         raise ForecastError(
             f"{given.name} was made of other data of '{wanted.dataset}' (sha256 {digest[:12]}, here "
-            f"{wanted.data_sha256[:12]}); score it where these are, with --data-dir"
+            f"{wanted.data_sha256[:12]}); score it where these are, with --data-dir, or data_dir="
         )
     for name in LISTS:
         listed, ours = given.facts.get(name), getattr(wanted, name)
@@ -89,7 +89,10 @@ def _remedy(shape: tuple[int, ...], wanted: tuple[int, ...]) -> str:
     if channels == 1 and shape[1:] == (steps, height, width):
         return "its channel is missing: write forecasts[:, :, None]"
     if len(shape) == len(wanted) and shape[2:] == wanted[2:]:
-        return f"it has {shape[1]} steps where {steps} are forecast; --task and --set task.horizon say how many"
+        return (
+            f"it has {shape[1]} steps where {steps} are forecast; --task and --set task.horizon, or task= and "
+            "settings=, say how many"
+        )
     return ASK
 
 

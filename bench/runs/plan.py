@@ -205,7 +205,10 @@ def settings_by_group(texts: Iterable[str]) -> dict[str, dict[str, str]]:
         path, equals, value = text.partition("=")
         group, dot, name = path.strip().partition(".")
         if not (equals and dot and name) or group not in overrides:
-            raise ConfigError(f"the setting {text} is not understood; write task|model|train.<setting>=<value>")
+            raise ConfigError(
+                f"the setting {text} is not understood; write task., model. or train. before its name, as --set "
+                f"train.epochs=3 or settings={{'train.epochs': 3}} do"
+            )
         overrides[group][name] = value.strip()
     return overrides
 

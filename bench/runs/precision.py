@@ -29,7 +29,8 @@ def precision_on(device: str, asked: Precision) -> Literal["fp32", "bf16"]:
         return resolve_precision(asked, resolve_device(device))
     except DeviceError as error:
         raise DeviceError(
-            f"{error}, or, for runs that other machines make, --set train.precision=bf16 or fp32, since their GPUs "
+            f"{error}, or, for runs that other machines make, --set train.precision=bf16 or fp32 (settings= in "
+            "Python), since their GPUs "
             "cannot be asked from here"
         ) from error
 

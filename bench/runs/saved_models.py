@@ -38,7 +38,9 @@ def load_model(
     beside = {name: tensors.pop(name) for name in json.loads(about.get("beside", "[]")) if name in tensors}
     audit = cast("DoneRun", record).audit
     if audit is None or tensors_sha256(tensors) != audit.checkpoint_sha256 or "shape" not in about:
-        raise WeightsError(f"{path} holds other weights than those that were scored; run it again with --force")
+        raise WeightsError(
+            f"{path} holds other weights than those that were scored; run it again with --force, or force=True"
+        )
     plugin = _plugin(record, model)
     where = resolve_device(device)
     made = built(plugin, record.spec.config, shape_from(about["shape"]), where)

@@ -31,6 +31,8 @@ from bench.runs.runner import Observer, Runner
 from bench.runs.suite import Suite
 from bench.runs.tuned import TunedFolder
 
+AGAIN = "--force, or bench.run(force=True), makes them again"
+
 
 def selected(
     models: Iterable[str],
@@ -181,10 +183,10 @@ def unsaved(planned: Sequence[PlannedRun], results: Path, saving: Saving, *, bef
         names = ", ".join(dict.fromkeys(run.model for run in runs))
         of = f"{len(runs)} of {counted(len(planned), 'run')}" if before else f"the finished runs of {names}"
         if before:
-            why = f"already done without saved {kind}, which only a run can make: add --force to make them again"
+            why = f"already done without saved {kind}, which only a run can make: {AGAIN}"
         elif kind == "weights":
             why = "without saved weights: a model made of their weights alone does not forecast as theirs did"
         else:
-            why = "without saved forecasts: another command made them; add --force to make them again"
+            why = f"without saved forecasts: another command made them; {AGAIN}"
         sentences.append(f"{of} {'is' if before and len(runs) == 1 else 'are'} {why}")
     return sentences

@@ -74,7 +74,7 @@ def evaluate_model(
         store = None if results is None else ResultStore(results)
         if store and isinstance(model, str) and store.has(run.dataset, run.model, run.run_id):
             for sentence in unsaved([run], cast("Path", results), saving, before=True):
-                warnings.warn(sentence.replace("--force", "force=True to bench.run"), stacklevel=3)
+                warnings.warn(sentence, stacklevel=3)
             return cast("DoneRun", store.read(run.dataset, run.model, run.run_id))
         record = _scored(run, plugin, catalog, device, saving, results or Path(scratch))
         if results is not None:

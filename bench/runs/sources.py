@@ -80,7 +80,8 @@ def sources_of(task: TaskSettings, target: str, others: Iterable[str], catalog: 
         if not names:
             raise ConfigError(
                 f"'{target}' has no source: no other data set of the suite has as many channels, the same interval and "
-                "the same kind of quantity, and is real or synthetic as it is; name one as --set task.sources=NAME"
+                "the same kind of quantity, and is real or synthetic as it is; name one as --set "
+                "task.sources=NAME, or settings={'task.sources': NAME}"
             )
     else:
         names = task.sources.split(",")

@@ -33,7 +33,7 @@ from bench.settings import TaskSettings, TrainSettings
 
 HEAD = "# {model} on {dataset}: settings for 'stbench run --tuned', found on validation. Edit them, or tune again.\n"
 BY_HAND: Final = "by hand"
-OR_ELSE: Final = "or run a suite that does not call itself equally tuned with --tuned"
+OR_ELSE: Final = "or run a suite that does not call itself equally tuned with --tuned, or tuned=True"
 MOST_NAMED = 3  # missing files in one sentence
 
 

@@ -131,7 +131,7 @@ def test_a_reader_that_has_no_end_is_ended_after_the_time_limit_and_not_asked_ag
     catalog = Catalog(data_dir=None, cache=tmp_path / "cache", time_limit=0.5)
     said = r"the reader of 'harbour' took longer than the time limit of 0\.5 s and was ended; look where it waits in "
     for _ in range(20):
-        with pytest.raises(DataError, match=rf"{said}.*harbour\.py, or give a larger --time-limit$"):
+        with pytest.raises(DataError, match=rf"{said}.*harbour\.py, or give a larger --time-limit, or time_limit=$"):
             catalog.load("harbour")
 
 

@@ -59,7 +59,7 @@ def test_a_file_without_origins_is_taken_in_order_and_that_is_said(score, mine, 
 
 def test_another_array_of_a_file_is_named_by_its_key(score, mine, tmp_path):
     np.savez(tmp_path / "two.npz", truth=np.load(mine)["forecasts"], guess=np.load(mine)["forecasts"])
-    with pytest.raises(ForecastError, match="say which with --key"):
+    with pytest.raises(ForecastError, match="say which with --key of 'stbench score'"):
         score(tmp_path / "two.npz", "--dataset", "tiny")
     assert "✓ tiny / two / seed 0" in score(tmp_path / "two.npz", "--dataset", "tiny", "--key", "guess")
 

@@ -12,7 +12,7 @@ from bench.types import Window
 from .healthy import Config as Config
 from .healthy import Model as Healthy
 
-EXPECTED = "TimeLimitError: it took longer than the time limit of .* s and was ended; .* larger --time-limit"
+EXPECTED = "TimeLimitError: it took longer than the time limit of .* s and was ended; .* --time-limit, or time_limit="
 
 
 class Model(Healthy):

@@ -141,7 +141,7 @@ def test_workers_do_not_see_what_another_one_did() -> None:
 def test_a_worker_that_takes_too_long_is_ended_and_that_is_what_it_raised() -> None:
     told: list[int] = []
     with pytest.raises(
-        RaisedError, match=r"longer than the time limit of 1 s and was ended; .* larger --time-limit"
+        RaisedError, match=r"longer than the time limit of 1 s and was ended; .* larger --time-limit, or time_limit="
     ) as late:
         call(errands.stays, on_row=lambda row: told.append(int(row["process"])), limit=1)
     assert late.value.failure.type == "TimeLimitError"

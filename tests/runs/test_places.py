@@ -44,13 +44,13 @@ def test_every_job_has_a_place(asked: Places, expected: list[str], monkeypatch: 
 def test_more_jobs_than_the_gpus_carry_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    with pytest.raises(ConfigError, match="--jobs 5 asks for more than 2 GPUs"):
+    with pytest.raises(ConfigError, match="5 jobs are more than 2 GPUs"):
         places.slots(Places(device="cuda", jobs=5, runs_per_gpu=2))
 
 
 def test_shares_of_a_gpu_are_refused_where_runs_take_none() -> None:
     for name in ("processes", "ray"):
-        with pytest.raises(ConfigError, match="--runs-per-gpu 2 shares GPUs among runs, which with --device cpu"):
+        with pytest.raises(ConfigError, match="or runs_per_gpu=, 2 shares GPUs among runs, which on the device cpu"):
             make_executor(name, Places(device="cpu", runs_per_gpu=2))
 
 

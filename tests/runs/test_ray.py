@@ -156,5 +156,5 @@ def test_what_a_helper_raises_is_told_at_once_and_ends_the_others(monkeypatch, t
 
 def test_without_ray_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(MissingPackageError, match=r"--executor ray needs ray, .*\[ray\]"):
+    with pytest.raises(MissingPackageError, match=r"the executor ray needs ray, .*\[ray\]"):
         make_executor("ray", Places(device="cpu"))

@@ -155,7 +155,8 @@ def test_a_run_that_is_done_is_not_repeated_and_one_sentence_says_how(run_and_sa
     runs = small_plan(catalog, "ridge", "last_value", datasets=("tiny",))
     (sentence,) = unsaved(runs, tmp_path / "results", Saving(forecasts=True), before=True)
     assert sentence == (
-        "1 of 2 runs is already done without saved forecasts, which only a run can make: add --force to make them again"
+        "1 of 2 runs is already done without saved forecasts, which only a run can make: --force, or "
+        "bench.run(force=True), makes them again"
     )
     assert run_and_save("ridge")["ridge"] == before
     assert not (tmp_path / "results" / "forecasts").exists()

@@ -147,7 +147,9 @@ def compare(reference: Runs, others: Sequence[Runs], *, margin: float = MARGIN) 
     """
     every = [run for runs in (reference, *others) for run in runs.windows]
     if any(run.origins != every[0].origins for run in every):
-        raise StoreError("runs that are to be compared are not of the same windows; repeat them with --force")
+        raise StoreError(
+            "runs that are to be compared are not of the same windows; repeat them with --force, or force=True"
+        )
     base = _errors(reference)
     if not base.sum() > 0:
         return [None] * len(others)

@@ -99,7 +99,9 @@ def import_source(
             (new / CARD_FILE).write_text(text, encoding="utf-8")
             _put(new, folder, Path(scratch) / "old")
     except OSError as error:
-        raise DataError(f"{folder} cannot be written: {error.strerror or error}; choose another --data-dir") from error
+        raise DataError(
+            f"{folder} cannot be written: {error.strerror or error}; choose another --data-dir, or data_dir="
+        ) from error
     for note in filter(None, (*source.notes, marks.note())):
         on_note(note)
     return made, folder
@@ -114,7 +116,9 @@ def _check_free(name: str, folder: Path, force: bool) -> None:
     if strangers:
         raise ConfigError(f"{folder} holds {strangers[0]}, which no import wrote; move it away or choose another name")
     if not force:
-        raise ConfigError(f"{folder} exists already; add --force to replace it, or choose another name in the card")
+        raise ConfigError(
+            f"{folder} exists already; --force, or force=True, replaces it, or choose another name in the card"
+        )
 
 
 def _copy(source: Source, marks: MissingMarks, where: Path, target: Path) -> int:

@@ -21,7 +21,9 @@ def doubt_about_length(card: DatasetCard, task: TaskSettings = TASKS["short"]) -
     )
     for steps in range(min(history, horizon), 0, -1):
         if _holds_windows(card.slots, steps, steps):
-            return f"{text}; bring more, or run with --set task.history={steps} --set task.horizon={steps}"
+            return (
+                f"{text}; bring more, or run with --set task.history={steps} --set task.horizon={steps}, or settings="
+            )
     return f"{text}; bring more, since no task does with fewer than {_fewest_slots(1, 1)}"
 
 

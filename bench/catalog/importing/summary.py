@@ -116,7 +116,7 @@ def doubts(facts: Sequence[ChannelFacts]) -> list[str]:
                 sentences.append(
                     f"{count} values ({share:.2g} %) of '{channel.name}' are {value:g}, and {_apart(channel, value)}; "
                     f"if that marks a missing value, say missing = [{value:g}] in the card, and import again with "
-                    "--force"
+                    "--force, or force=True"
                 )
         if channel.values and channel.lowest == channel.highest:
             sentences.append(f"all values of '{channel.name}' are {channel.lowest:g}: there is nothing to forecast")

@@ -96,7 +96,7 @@ def number_of_jobs(text: str | int) -> int | None:
     except ValueError:
         number = 0
     if number < 1:
-        raise ConfigError(f"--jobs {text} is neither auto nor a whole number above 0")
+        raise ConfigError(f"--jobs {text}, or jobs={text}, is neither auto nor a whole number above 0")
     return number
 
 

@@ -171,7 +171,7 @@ def make(places: Places, address: str | None = None) -> OnRay:
         ConfigError: If it cannot be used.
         MissingPackageError: If Ray is not installed.
     """
-    require("ray", "ray", "--executor ray")
+    require("ray", "ray", "the executor ray")
     if not (on_gpus := wants_gpu(places.device)):
         refuse_shares(places)
     address = address or os.environ.get("RAY_ADDRESS") or "local"
@@ -198,7 +198,8 @@ def _connect(address: str, places: Places) -> None:
         ray.init(address, include_dashboard=False, log_to_driver=False, logging_level="error", **own)
     except Exception as error:  # Ray raises many kinds
         raise ConfigError(
-            f"the Ray cluster at {address} cannot be used ({_line(error)}); check --ray-address"
+            f"the Ray cluster at {address} cannot be used ({_line(error)}); check --ray-address, or address in "
+            "executor_options="
         ) from error
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, heeded)  # which Ray would answer by aborting

@@ -316,15 +316,19 @@ def make(
         ConfigError: If there is no Slurm here, or what is wished is at odds.
         MissingPackageError: If submitit is not installed.
     """
-    require("submitit", "slurm", "--executor slurm")
+    require("submitit", "slurm", "the executor slurm")
     if not local and shutil.which("sbatch") is None:
         raise ConfigError("there is no Slurm here (no sbatch); run this where jobs are submitted, or try --slurm-local")
     on_gpus = wants_gpu(places.device)
     if gpus and not on_gpus:
-        raise ConfigError(f"--slurm-gpus {gpus} asks for GPUs and --device {places.device} for none; say --device cuda")
+        raise ConfigError(
+            f"--slurm-gpus {gpus} asks for GPUs and the device {places.device} for none; say --device cuda, or "
+            "device='cuda'"
+        )
     if places.runs_per_gpu is not None:
         raise ConfigError(
-            "--runs-per-gpu is not Slurm's way; give --slurm-option gres=shard:1 or the like of your site"
+            "--runs-per-gpu, or runs_per_gpu=, is not Slurm's way; give --slurm-option gres=shard:1 or the "
+            "like of your site"
         )
     wishes = Wishes(
         partition=partition,

@@ -28,8 +28,8 @@ def slots(places: Places) -> list[str]:
     most = len(devices) * (places.runs_per_gpu or ceil((places.jobs or 1) / len(devices)))
     if places.jobs is not None and places.jobs > most:
         raise ConfigError(
-            f"--jobs {places.jobs} asks for more than {len(devices)} GPUs with --runs-per-gpu {places.runs_per_gpu} "
-            f"carry, {most}; leave one of the two out"
+            f"{places.jobs} jobs are more than {len(devices)} GPUs with {places.runs_per_gpu} runs each carry, "
+            f"{most}; leave out --jobs or --runs-per-gpu, in Python jobs= or runs_per_gpu="
         )
     return list(islice(cycle(devices), places.jobs or most))
 
@@ -42,8 +42,9 @@ def refuse_shares(places: Places) -> None:
     """
     if places.runs_per_gpu is not None:
         raise ConfigError(
-            f"--runs-per-gpu {places.runs_per_gpu} shares GPUs among runs, which with --device {places.device} take "
-            "none here; leave it out, or say --device cuda where there is one"
+            f"--runs-per-gpu, or runs_per_gpu=, {places.runs_per_gpu} shares GPUs among runs, which on the "
+            f"device {places.device} take none here; leave it out, or say --device cuda, or device='cuda', "
+            "where there is one"
         )
 
 

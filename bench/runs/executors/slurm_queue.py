@@ -169,8 +169,8 @@ class Queue:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not self._is_ours():
             raise ConfigError(
-                f"{self._folder} belongs to another user or is a link, and jobs are read from it; give a --results of "
-                "your own"
+                f"{self._folder} belongs to another user or is a link, and jobs are read from it; give --results, or "
+                "results=, of your own"
             )
         self._folder.chmod(0o700)
 

@@ -12,7 +12,7 @@ from _card import card, series
 
 from bench.types import RawSeries
 
-EXPECTED = "the reader of .never_returns. took longer than the time limit of 20 s and was ended; .*larger --time-limit"
+EXPECTED = "the reader of .never_returns. took longer than the time limit of 20 s and was ended; .* or time_limit="
 CARD = card("never_returns")
 VERSION = 1
 

@@ -28,10 +28,16 @@ SHAPES = {
     ),
     "flat grid": (lambda a: a.reshape(len(a), 6, 2, 16), "its grid is flat: write forecasts.reshape(-1, 6, 2, 4, 4)"),
     "other steps": (lambda a: a[:, :3], "it has 3 steps where 6 are forecast"),
-    "one channel": (lambda a: a[:, :, :1], "'stbench score --template' writes the windows that are wanted"),
+    "one channel": (
+        lambda a: a[:, :, :1],
+        "--template' writes the windows that are wanted, and bench.forecast_windows",
+    ),
     "number": (lambda a: a.mean(), "has shape (), wanted [N, F, C, H, W]"),
     "few windows": (lambda a: a[3:], "has 52 windows, wanted 55; 'stbench score --template'"),
-    "quick windows": (lambda a: a[:13], "has 13 windows, wanted 55; --profile quick scores so many"),
+    "quick windows": (
+        lambda a: a[:13],
+        "wanted 55; --profile quick, or profile='quick', scores so many",
+    ),
     "no windows": (lambda a: a[:0], "has 0 windows, wanted 55"),
 }
 

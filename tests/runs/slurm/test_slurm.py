@@ -189,7 +189,7 @@ def test_a_cluster_that_is_not_there_or_wishes_at_odds_are_told_in_a_sentence(mo
     with pytest.raises(ConfigError, match="--runs-per-gpu is not Slurm's way"):
         make_executor("slurm", Places(device="cpu", runs_per_gpu=2), {"local": True})
     monkeypatch.setitem(sys.modules, "submitit", None)
-    with pytest.raises(MissingPackageError, match=r"--executor slurm needs submitit, .*\[slurm\]"):
+    with pytest.raises(MissingPackageError, match=r"the executor slurm needs submitit, .*\[slurm\]"):
         make_executor("slurm", Places(device="cpu"))
 
 
