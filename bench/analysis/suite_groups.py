@@ -38,7 +38,7 @@ def comparable_data(group: Group, published: Published) -> list[DataKey]:
 def _worthwhile(groups: Mapping[GroupKey, Group], suite: Suite) -> Mapping[GroupKey, Group]:
     """Those with enough variants, whose runs do not all stand in another group."""
     variants = {variant.name: bool({*variant.settings} - {"weights"}) for variant in suite.variants}
-    worth = {key: group for key, group in groups.items() if _worth_a_group(group, variants)}
+    worth = {key: group for key, group in groups.items() if _worth_a_group(group, suite, variants)}
     runs = {key: _variant_runs(group, variants) for key, group in worth.items()}
     largest: list[GroupKey] = []
     for key in sorted(worth, key=lambda key: (-len(runs[key]), key)):
@@ -69,7 +69,10 @@ def _variant_runs(group: Group, variants: Mapping[str, bool]) -> set[str]:
     return {run.run_id for summary in chosen for run in summary.runs}
 
 
-def _worth_a_group(group: Group, variants: Mapping[str, bool]) -> bool:
+def _worth_a_group(group: Group, suite: Suite, variants: Mapping[str, bool]) -> bool:
+    """Whether it has the reference and another variant, or a run that was made as a variant."""
     names = {method.name for method in group.methods} & variants.keys()
-    changed = any(variants[name] for name in names) and not group.key.base
-    return changed or len(names) >= FEWEST_VARIANTS
+    own = {method for method in group.methods if variants.get(method.name) and not group.key.base}
+    runs = [run for (_, method), cell in group.cells.items() if method in own for run in cell.runs]
+    made = any(method.changes for method in own) or any(run.label.suite == suite.name for run in runs)
+    return made or (len(names) >= FEWEST_VARIANTS and not names.isdisjoint(suite.references))

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import structs
 from records import CODE, record, results_of
 
 from bench.analysis.groups import Group
+from bench.analysis.report.facts import failed_runs, failures, models
+from bench.analysis.report.headline import headline
 from bench.analysis.standings import standing
 from bench.runs.suite import Suite, load_suites
 
@@ -102,3 +105,28 @@ def test_a_current_run_is_compared_with_current_ones_alone() -> None:
     (difference,) = compared.cells.values()
     assert len(difference.seeds) == 2
     assert difference.percent == pytest.approx(100 * (1.205 / 1.01 - 1), abs=0.01)
+
+
+def test_a_plain_run_that_happens_to_be_a_variant_makes_no_table_of_a_suite_that_was_not_asked_for() -> None:
+    (backbones,) = load_suites(["backbones"])
+    usual = backbones.methods[[method.name for method in backbones.methods].index("vit_tiny")]
+    assert usual.named["quick"] == {"model.backbone": None}  # the quick profile's own
+    plain = record(model="stvfm", profile="quick", weights="random")
+    assert groups(plain, suite=backbones) == []
+    asked = structs.replace(plain, label=structs.replace(plain.label, suite="backbones"))
+    assert names(*groups(asked, suite=backbones)) == ["vit_tiny"]
+    without = {"model.control": "identity"}
+    reference = record(model="stvfm", profile="quick", weights="none", overrides=without, base={})
+    assert names(*groups(plain, reference, suite=backbones)) == ["no backbone", "vit_tiny"]
+
+
+def test_a_failure_that_other_code_has_mended_is_no_failure_any_more() -> None:
+    broken = record(code=OLD, failed=True)
+    assert failures(results_of([broken]).runs) == [broken]
+    mended = results_of([broken, record(), record(seed=1, failed=True)], suites=[SHORT])
+    assert [one.seed for one in failures(mended.runs)] == [1]
+    first = headline(mended, [SHORT])
+    assert "1 finished run, 1 failed" in first["state"]
+    assert "1 run failed; the reasons are below." in first["cautions"]
+    assert len(failed_runs(mended.runs).rows) == 1
+    assert models(mended.runs).cells[0][-2].value == "1"

@@ -73,6 +73,13 @@ def done(runs: Iterable[Run]) -> list[DoneRun]:
     return [run.record for run in runs if isinstance(run.record, DoneRun)]
 
 
+def failures(runs: Iterable[Run]) -> list[FailedRun]:
+    """The records of failed runs that are not mended: of the same specification no run, by other code, is finished."""
+    known = [run.record for run in runs]
+    finished = {record.spec.spec_id for record in known if isinstance(record, DoneRun)}
+    return [one for one in known if isinstance(one, FailedRun) and one.spec.spec_id not in finished]
+
+
 def datasets(runs: Sequence[Run]) -> Table:
     """Every data set in its very version."""
     groups = by(runs, lambda run: run.data)
@@ -109,7 +116,7 @@ def models(runs: Sequence[Run]) -> Table:
         )
         for (_, changed, weights, sha256, _), of_key in groups.items()
     ]
-    columns = ("name", "changed", "weights", "parameters", "trained", "seeds", *STATES)
+    columns = ("name", "changed", "weights", "parameters", "trained", "which seeds", *STATES)
     return table("models", "Models", "model", columns, rows)
 
 
@@ -136,8 +143,7 @@ def recipes(runs: Sequence[Run]) -> Table:
 
 def failed_runs(runs: Sequence[Run]) -> Table:
     """Why runs failed; folders of the machine are left out."""
-    records = [run.record for run in runs if isinstance(run.record, FailedRun)]
-    rows = [_run(record, without_paths(str(record.error))) for record in records]
+    rows = [_run(record, without_paths(str(record.error))) for record in failures(runs)]
     return table("failed", "Failed runs", "data set", ("model", "seed", "task", "reason"), rows)
 
 
@@ -217,7 +223,7 @@ def _run(record: Record, *reasons: str | Cell) -> tuple[Header, tuple[Cell, ...]
 
 
 def _states(runs: Sequence[Run]) -> tuple[str, str, str]:
-    return str(len(done(runs))), str(len(runs) - len(done(runs))), str(sum(run.stale for run in runs))
+    return str(len(done(runs))), str(len(failures(runs))), str(sum(run.stale for run in runs))
 
 
 def _plain(value: object) -> str:

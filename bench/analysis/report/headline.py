@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from bench.analysis.differences import Differences
 from bench.analysis.groups import GroupKey
-from bench.analysis.report.facts import done
+from bench.analysis.report.facts import done, failures
 from bench.analysis.results import Results
 from bench.analysis.standings import Standing, standing
 from bench.analysis.stats.ranking import LEVEL, average_ranks, pairwise
@@ -45,7 +45,7 @@ def _state(results: Results, finished: Sequence[DoneRun]) -> str:
     models = {record.model for record in finished if not record.naive}
     naive = {record.model for record in finished if record.naive}
     seeds = {record.seed for record in finished if not record.naive}
-    failed, stale = len(results.runs) - len(finished), sum(run.stale for run in results.runs)
+    failed, stale = len(failures(results.runs)), sum(run.stale for run in results.runs)
     return (
         f"{_count(len(finished), 'finished run')}, {failed} failed, {stale} stale; {_count(len(names), 'data set')} "
         f"({len(real)} real, {len(names - real)} synthetic); {_count(len(models), 'model')} and "
@@ -78,7 +78,7 @@ def _lead(key: GroupKey, ranked: Standing) -> str:
 def _answers(results: Results, suite: Suite) -> list[str]:
     """What came of a comparison, group by group; counted is what may be claimed at all."""
     return [
-        " ".join([f"{suite.question or suite.title} {_outcome(key, compared, suite)}", *compared.caveats])
+        " ".join([suite.question or f"{suite.title}.", _outcome(key, compared, suite), *compared.caveats])
         for key, compared in results.differences(suite).items()
     ]
 
@@ -131,7 +131,7 @@ def _cautions(results: Results, finished: Sequence[DoneRun]) -> tuple[str, ...]:
     random = _models(record for record in finished if record.spec.weights in RANDOM)
     unknown = _models(record for record in finished if is_from_unknown(record.spec))
     leaky = _models(record for record in finished if record.spec.task.leaky_scaler)
-    failed, all_of = len(results.runs) - len(finished), f"of {_count(len(finished), 'finished run')}"
+    failed, all_of = len(failures(results.runs)), f"of {_count(len(finished), 'finished run')}"
     cautions = {
         f"Synthetic data sets: {synthetic}.": synthetic,
         f"{quick} {all_of} are of the quick profile.": quick,
