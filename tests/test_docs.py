@@ -18,6 +18,7 @@ from bench.analysis.results import artefacts
 from bench.catalog import registry
 from bench.cli.app import app
 from bench.metrics import METRICS
+from bench.types import TaskShape, Window
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -127,3 +128,11 @@ def test_the_site_builds_without_a_warning(tmp_path):
     assert {path.stem for path in PAGES} <= {path.stem for path in tmp_path.glob("*.html")}
     assert 'src="http' not in reference
     assert "fonts.googleapis" not in reference
+
+
+@pytest.mark.parametrize("told", [TaskShape, Window])
+def test_the_contract_has_a_table_of_all_that_a_model_is_given(told):
+    text = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
+    table = text.partition(f"| `{told.__name__}` |")[2].partition("\n\n")[0]
+    first = [line.split("|")[1] for line in table.splitlines()[2:]]
+    assert re.findall(r"`(\w+)`", " ".join(first)) == [field.name for field in dataclasses.fields(told)]

@@ -96,6 +96,7 @@ KEY_WORDS: Final = {  # of patterns
     "name": "should be small letters, digits and _, beginning with a letter",
     "time_zone": 'should be a zone such as "Europe/Paris" or "+01:00"',
 }
+EXAMPLES: Final = {"name": '"mybikes"', "grid": "[8, 9] (rows, columns)", "interval": "60 (minutes)"}
 LAST_MOMENT: Final = moment_of("9999-12-31T23:59:59")
 
 
@@ -325,5 +326,7 @@ def card_from(keys: Mapping[str, Any], where: str) -> ImportCard:
             raise ConfigError(f"{where} is wrong: {f'under [{key}] ' * bool(key)}{first['msg']}") from error
         words = KEY_WORDS.get(key, "") if first["type"] == "string_pattern_mismatch" else WORDS.get(first["type"], "")
         what = words.format(**first.get("ctx", {})) or first["msg"].removeprefix("Value error, ")
+        if first["type"] == "missing":
+            what = f"is missing: say {key} = {EXAMPLES[key]}" if key in EXAMPLES else "is missing"
         value = f", found {shown(first['input'])}" if key and first["type"] != "missing" else ""
         raise ConfigError(f"{where} is wrong: {' '.join(filter(None, (key, what)))}{value}; correct it") from error

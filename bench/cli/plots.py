@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from bench.cli.complete import figures
 from bench.cli.console import print_line
 from bench.cli.options import Out, ResultsDir, Source, check_results, nothing
+
+NEEDS: Final = {
+    "seeds": "two seeds of a model",
+    "learning": "two epochs of a model",
+    "fractions": "three shares of the training windows",
+    "tuning": "a study of 'stbench tune'",
+}
+"""What some figures need."""
 
 
 def plots(
@@ -46,6 +54,7 @@ def plots(
     training windows). Of studies: tuning.
     """
     from bench.analysis.figures._files import LOOK_OF_PAGE, Look
+    from bench.analysis.results import artefacts
     from bench.cli.output import write_figures
 
     check_results(results, source)
@@ -57,5 +66,8 @@ def plots(
         print_line(str(path))
     if not written:
         print_line(f"no figure has data: {nothing(results, source, names or ())}")
-        if not names or set(names) - {"tuning"}:
-            print_line("figures of suites compare variants; 'stbench run --suite controls' makes some")
+    for name in names or ():
+        if not name.endswith(".toml") and not any(path.name.startswith(f"{name}-") for path in written):
+            print_line(f"{name}: no figure; it needs {NEEDS.get(name, 'finished runs that it can compare')}")
+    if not written and (not names or {*names} - {*artefacts("figures")}):
+        print_line("figures of suites compare variants; 'stbench run --suite controls' makes some")

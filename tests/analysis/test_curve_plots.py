@@ -185,3 +185,10 @@ def test_a_logarithmic_axis_has_more_numbers_where_it_spans_less():
         plain_logarithm(axis.yaxis)
         low, top = axis.get_ylim()
         assert sum(low <= tick <= top for tick in axis.get_yticks()) >= wanted
+
+
+@pytest.mark.parametrize("name", ["learning", "per_horizon"])
+def test_a_caption_speaks_of_means_over_seeds_only_where_there_are_several(name):
+    one = [learnt([8, 4, 6], seed=0)]
+    assert "seeds" not in caption(plot(name, one)[0])
+    assert "mean over seeds" in caption(plot(name, [*one, learnt([6, 6, 2], seed=1)])[0])

@@ -194,3 +194,15 @@ def test_letters_that_pdf_latex_does_not_know_are_named_on_top() -> None:
     assert first == r"% needs \usepackage{booktabs,graphicx}"
     assert second == "% pdfLaTeX does not know 京北: use LuaLaTeX or XeLaTeX, and a font that has them"
     assert "pdfLaTeX" not in latex("short_term", results_of([made]).table("short_term"))
+
+
+def test_a_mark_behind_a_number_moves_no_digit_and_commands_are_for_no_reader() -> None:
+    cells = ((Cell(value="1.0"), Cell(value="2.0", flags=("below_naive",)), Cell(flags=("missing",))),)
+    columns = tuple(Header(name=name) for name in "abc")
+    notes = ("Nothing is claimed; use `--profile paper`.",)
+    table = Table(
+        key="mae", heading="h", corner="c", rows=(Header(name="m"),), columns=columns, cells=cells, notes=notes
+    )
+    text = latex("t", TableFile(title="t", tables=(table,)))
+    assert r"m & 1.0 & 2.0\rlap{$^{\bigtriangledown}$} & ---" in text
+    assert "Nothing is claimed." in text

@@ -79,19 +79,19 @@ def test_cells_forecast_too_low_have_dots_so_that_grey_print_keeps_the_sign():
 def test_the_caption_says_when_what_and_by_which_rule():
     figure, _ = drawn("maps", [mapped()])
     text = caption(figure)
-    assert "Step 6 of the forecast from slot 2600: Friday, 17:30, channel “start”, seed 0." in text
+    assert "Friday, 17:30, step 6 of the forecast that begins with slot 2600; channel “start”, seed 0." in text
     assert (
         "the first scored test window whose truth has the largest total at its last step in the first channel" in text
     )
     assert "Light grey: no value that counts." in text
     (unknown,) = plot("maps", [mapped(weekday=None, truth=np.nan_to_num(TRUTH))])
-    assert "slot 2600: 17:30," in caption(unknown)
+    assert "17:30, step" in caption(unknown)
     assert "Light grey" not in caption(unknown)
 
 
 @pytest.mark.parametrize(
     ("interval", "weekday", "said"),
-    [(MONTH, 0, "slot 2600: Dec, "), (MONTH, None, "slot 2600: month 12, "), (WEEK, 0, "slot 2600: week 12, ")],
+    [(MONTH, 0, "Dec, step"), (MONTH, None, "month 12, step"), (WEEK, 0, "week 12, step")],
 )
 def test_the_caption_of_months_and_weeks_names_them(interval, weekday, said):
     run = mapped(weekday=weekday)

@@ -14,10 +14,12 @@ from variants import controls, variant
 
 from bench.analysis.figures._files import Picture
 from bench.analysis.formats.files import write_files
-from bench.analysis.report import page
+from bench.analysis.formats.html import grid
+from bench.analysis.report import facts, page
 from bench.analysis.report.facts import without_paths
 from bench.analysis.report.headline import headline
 from bench.analysis.report.page import encoded
+from bench.analysis.table import Header
 from bench.errors import StoreError
 from bench.records.record import SplitRanges
 from bench.runs.suite import load_suite
@@ -209,3 +211,11 @@ def test_a_report_is_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(StoreError, match="cannot be written"):
         write_files(tmp_path / "folder", {"report.html": b"x"})
     assert [path.name for path in (tmp_path / "folder").iterdir()] == ["report.html"]
+
+
+def test_a_digest_is_shown_by_its_first_letters_and_kept_whole():
+    row = facts.row(Header(name="a"), facts.code("ab" * 32), facts.code("width=64"))
+    table = facts.table("t", "T", "data", ("sha256", "changed"), [row])
+    text = str(grid(table, "t"))
+    assert f'<code title="{"ab" * 32}">abababababab</code>' in text
+    assert "<code>width=64</code>" in text

@@ -112,6 +112,12 @@ def test_figures_without_variants_say_what_makes_some(tmp_path):
     assert "python -m bench run --suite controls" in answer.stdout
 
 
+def test_a_named_figure_that_is_not_drawn_says_what_it_needs_and_no_word_of_suites(tmp_path):
+    answer = stbench("plots", "seeds", "maps", "--results", tmp_path)
+    assert "\nseeds: no figure; it needs two seeds of a model\nmaps: no figure; it needs finished runs" in answer.stdout
+    assert "--suite controls" not in answer.stdout
+
+
 def test_an_empty_answer_says_of_what_and_shows_no_password(tmp_path):
     asked = "no or too few finished runs of long_term, few_shot"
     assert asked in stbench("tables", "long_term", "few_shot", "--results", tmp_path).stdout

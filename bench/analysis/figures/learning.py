@@ -22,6 +22,9 @@ CAPTION = (
     "seeds; rings: each seed's best epoch, whose weights are scored on test. The training loss, of scaled "
     "values, shares no axis with it; the records hold it."
 )
+ONE_SEED = CAPTION.replace(
+    "Thick: mean over seeds, as far as all were trained; thin: seeds; rings: each seed's", "Rings: the"
+)
 
 SOURCES = "Errors are in units of the scaler, those of epochs on other data sets on their validation."
 NEEDS = "a run that was trained for at least two epochs"
@@ -34,7 +37,8 @@ def draw(results: Results) -> Iterator[Figure]:
         if cells:
             title = f"How does each model learn?\n{group.key.title}"
             labels = ("epoch", "validation MAE")
-            caption = f"{CAPTION} {SOURCES}" if group.key.sources else CAPTION
+            caption = CAPTION if any(cell.seeds > 1 for cell in cells.values()) else ONE_SEED
+            caption = f"{caption} {SOURCES}" if group.key.sources else caption
             yield panels(replace(group, cells=cells), highlighted(group), title, caption, _draw_panel, labels)
 
 

@@ -183,7 +183,7 @@ def _caption(forecasts: Sequence[Forecast]) -> str:
     which = f"seed {min(seeds)}" if len(seeds) == 1 else "the first seed of each"
     gaps = " Light grey: no value that counts." if np.isnan(shown.truth_map).any() else ""
     return (
-        f"Step {shown.step} of the forecast from slot {shown.origin}: {_when(forecasts[0])}, channel "
+        f"{_when(forecasts[0])}, step {shown.step} of the forecast that begins with slot {shown.origin}; channel "
         f"“{shown.channel}”, {which}. Chosen by rule: the first scored test window whose truth has the largest total "
         "at its last step in the first channel; the best naive baseline and the best models by MAE over all of these. "
         f"Colours end where {100 * QUANTILE:.0f} % of the truth's cells and of all errors do; dots: forecasts too low "

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 def draw(results: Results) -> Iterator[Figure]:
     """For each group: MAE by step, a panel per data set; thick the mean, thin the seeds."""
-    caption = "MAE at each step alone. Thick: mean over seeds; thin: seeds"
     for group in results.pooled_groups():
+        several = any(cell.seeds > 1 for cell in group.cells.values())
+        caption = f"MAE at each step alone. {'Thick: mean over seeds; thin: seeds' if several else 'One seed'}"
         title = f"How does the error grow with the step of the forecast?\n{group.key.title}"
         chosen = highlighted(group)
         all_named = len(chosen.methods) == len(group.methods)

@@ -27,6 +27,7 @@ PREAMBLE = "% needs \\usepackage{booktabs,graphicx}\n"
 SEE_FIRST = "What a reader must know of the numbers stands below part 1."
 SEE_TABLE = r"What a reader must know of the numbers stands below Table~\ref{%s}."
 LONG_NOTES = 200  # letters that are not printed twice
+COMMAND = "; use `--profile paper`"  # for who makes a table, not for who reads it in a paper
 TYPE = 8.0  # points
 LAST_OF_T1 = 0x17F  # of the letters that every LaTeX knows
 GAP = 6.0  # points between two columns
@@ -254,7 +255,7 @@ def _table(table: Table, label: str, floats: Mapping[str, float], explained: str
     if not table.cells:
         return _TEXT % _prose(" ".join((f"{table.heading}.", *table.notes)))
     rows = [
-        _line([_named(header, _escaped(header.text)), *(_RANKED[cell.rank] % _escaped(cell.text) for cell in cells)])
+        _line([_named(header, _escaped(header.text)), *map(_shown, cells)])
         for header, cells in zip(table.rows, table.cells, strict=True)
     ]
     naive = sum(header.naive for header in table.rows)
@@ -273,6 +274,13 @@ def _table(table: Table, label: str, floats: Mapping[str, float], explained: str
         "rows": "\n".join(rows),
         "notes": _notes(table, explained),
     }
+
+
+def _shown(cell: Cell) -> str:
+    """The mark of what is worse than naive stands in the gap behind its number, so that digits stay below digits."""
+    if not cell.value or cell.flags != ("below_naive",):
+        return _RANKED[cell.rank] % _escaped(cell.text)
+    return _RANKED[cell.rank] % _escaped(cell.value) + rf"\rlap{{{_escaped(MARKS['below_naive'][0])}}}"
 
 
 def _head(table: Table) -> str:
@@ -312,7 +320,13 @@ def _alignment(columns: Sequence[Header]) -> str:
 
 def _notes(table: Table, explained: str) -> str:
     marks = legend([table])
-    parts = [SEE_TABLE % explained] if explained else [_prose(" ".join(table.notes))] if table.notes else []
+    parts = (
+        [SEE_TABLE % explained]
+        if explained
+        else [_prose(" ".join(table.notes).replace(COMMAND, ""))]
+        if table.notes
+        else []
+    )
     parts += [_prose(f"{marks}.")] if marks else []
     return _NOTES % " ".join(parts) if parts else ""
 

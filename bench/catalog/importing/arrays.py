@@ -214,6 +214,10 @@ def _other_shape(
             f"{where} has shape {found} where {letters} wants ({text}), and so holds no slot; give a file with values"
         )
     remedy = "correct the card or the file"
+    if {"H", "W"} < {*letters} and len(found) == len(letters):
+        grid = [found[letters.index(letter)] for letter in "HW"]
+        if sizes(letters.replace("T", ""), len(card.channels), (grid[0], grid[1]), 0) == _without(found, time):
+            remedy = f"say grid = {grid} in the card if these are its rows and columns, or correct the file"
     if fitting := _fitting_layouts(card, found):
         named = " or ".join(f'layout = "{name}"' for name in fitting)
         remedy += f", or say {named} in the card"
@@ -222,6 +226,10 @@ def _other_shape(
         if nodes < cells:
             remedy += f", or say nodes = {nodes} in the card to lay {nodes} sensors row by row and leave the rest empty"
     return f"{where} has shape {found} where {letters} wants ({text}); {remedy}"
+
+
+def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    return shape[:axis] + shape[axis + 1 :]
 
 
 def _fitting_layouts(card: ImportCard, found: tuple[int, ...]) -> list[str]:

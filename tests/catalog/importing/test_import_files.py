@@ -140,6 +140,10 @@ def test_a_wrong_shape_says_what_was_found_and_wanted(shape: tuple[int, ...], de
     desk.refuses(desk.npy(np.zeros(shape)), re.escape(f"has shape {shape} where TCHW wants (T, 1, 2, 3)"))
 
 
+def test_an_array_on_another_grid_is_offered_that_grid_first(desk: Desk) -> None:
+    desk.refuses(desk.npy(np.zeros((7, 1, 3, 2))), r"; say grid = \[3, 2\] in the card if .*, or say layout = \"TCWH\"")
+
+
 @pytest.mark.parametrize("dtype", ["complex64", "U3", "datetime64[s]"])
 def test_something_else_than_numbers_is_refused(dtype: str, desk: Desk) -> None:
     desk.refuses(desk.npy(np.zeros((7, 1, 2, 3)).astype("int64").astype(dtype)), "plain numbers are wanted")

@@ -134,7 +134,8 @@ def test_a_wrong_line_of_the_card_is_named(line: str, pattern: str, desk: Desk) 
 @pytest.mark.parametrize(
     ("text", "pattern"),
     [
-        ('name = "citybus"\ninterval = 30\n', "grid Field required"),
+        ('name = "citybus"\ninterval = 30\n', "grid is missing: say grid = .8, 9. "),
+        ('name = "citybus"\ngrid = [2, 3]\n', "interval is missing: say interval = 60 .minutes."),
         ('name = "citybus"\ninterval = 7\ngrid = [2, 3]\n', "interval = 7 does not divide a day"),
         ('name = "citybus"\ninterval = 30\ngrid = [2, 0]\n', "grid.1 .*greater than 0"),
         ('name = "../bus"\ninterval = 30\ngrid = [2, 3]\n', "name .*found '../bus'"),
