@@ -11,7 +11,7 @@ import pytest
 from commands import Shell
 
 from bench.catalog import registry
-from bench.cli import data as cli_data
+from bench.cli import fetch_data as cli_fetch
 from bench.errors import ConfigError, DataError, UnknownNameError
 from bench.types import RawFile
 
@@ -30,13 +30,13 @@ def downloads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
             made.append(folder / file.name)
         return folder / file.name
 
-    real = cli_data.importlib.import_module
+    real = cli_fetch.importlib.import_module
     fake = SimpleNamespace(fetch=fetch)
 
     def import_module(name: str, package: str | None = None) -> object:
         return fake if name == "datasets._fetch" else real(name, package)
 
-    monkeypatch.setattr(cli_data.importlib, "import_module", import_module)
+    monkeypatch.setattr(cli_fetch.importlib, "import_module", import_module)
     return made
 
 
