@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterable
+from pathlib import Path
 
 import typer
 
@@ -19,16 +20,21 @@ def models(incomplete: str) -> list[str]:
     return _beginning(incomplete, registry.model_names())
 
 
-def datasets(incomplete: str) -> list[str]:
-    """Names of data sets that begin so."""
+def datasets(context: typer.Context, incomplete: str) -> list[str]:
+    """Names of data sets that begin so, also of those imported into the data folder that is named before, if one is."""
     from bench.catalog import registry
+    from bench.catalog.data import Catalog, resolve_data_dir
 
-    return _beginning(incomplete, registry.dataset_names())
+    try:
+        names = Catalog(data_dir=resolve_data_dir(context.params.get("data_dir")), cache=Path()).names()
+    except BenchError:
+        names = registry.dataset_names()
+    return _beginning(incomplete, names)
 
 
-def models_and_datasets(incomplete: str) -> list[str]:
+def models_and_datasets(context: typer.Context, incomplete: str) -> list[str]:
     """Names of models and data sets that begin so."""
-    return sorted({*models(incomplete), *datasets(incomplete)})
+    return sorted({*models(incomplete), *datasets(context, incomplete)})
 
 
 def suites(incomplete: str) -> list[str]:

@@ -90,6 +90,26 @@ def test_the_shell_completes_names_wherever_a_command_takes_them(words, known):
     assert answer.stdout.split() == [known], answer.stderr
 
 
+@pytest.mark.parametrize("words", ["run --dataset", "data show", "show"])
+def test_data_sets_of_the_data_folder_are_completed(words, tiny, monkeypatch, tmp_path):
+    def known(*more):
+        tab = on_tab(" ".join(["stbench", *words.split()[:1], *more, *words.split()[1:], "tin"]))
+        return CliRunner().invoke(app, env=tab, prog_name="stbench").output.split()
+
+    desk = tmp_path / "desk"
+    desk.mkdir()
+    monkeypatch.chdir(desk)
+    assert known() == []
+    (desk / "data").symlink_to(tiny)
+    assert "tiny" in known()
+    (desk / "data").unlink()
+    if words.startswith("run"):
+        assert "tiny" in known("--data-dir", str(tiny))
+        assert known("--data-dir", str(desk / "nowhere")) == []
+    monkeypatch.setenv("STBENCH_DATA", str(tiny))
+    assert "tiny" in known()
+
+
 @pytest.mark.parametrize(
     ("typed", "known"),
     [
