@@ -93,6 +93,7 @@ class TrackerBeside:
         self._messages: queue.SimpleQueue[Struct | None] = queue.SimpleQueue()
         self._process: subprocess.Popen[bytes] | None = None
         self._threads: list[threading.Thread] = []
+        self._sync, self._told_to_sync = sync_command(uri, results), False
 
     def __enter__(self) -> TrackerBeside:
         return self
@@ -136,9 +137,10 @@ class TrackerBeside:
         process.kill()
         for thread in self._threads:
             thread.join(SOON_S)
-        if process.wait():
-            fills_in = sync_command(self._place.uri, Path(self._place.results))
-            self._warn(f"the process that writes to MLflow was ended; this fills in what is missing there: {fills_in}")
+        if process.wait() and not self._told_to_sync:
+            self._warn(
+                f"the process that writes to MLflow was ended; this fills in what is missing there: {self._sync}"
+            )
         self._process = None
 
     def _send(self, message: Struct) -> None:
@@ -170,7 +172,9 @@ class TrackerBeside:
     def _read(self, stream: IO[bytes]) -> None:
         with stream:
             for line in stream:
-                self._warn(line.decode().strip())
+                sentence = line.decode().strip()
+                self._told_to_sync |= self._sync in sentence
+                self._warn(sentence)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from records import record
 from tracked import follow, plan_of
 
 from bench.records import tracking_process
-from bench.records.mlflow_address import default_uri
+from bench.records.mlflow_address import default_uri, sync_command
 from bench.records.tracking import records_from
 from bench.records.tracking_process import TrackerBeside
 
@@ -89,3 +89,18 @@ def test_a_process_that_takes_nothing_stops_no_run_and_is_ended(
     assert process is not None
     assert process.returncode == -9
     assert [("still writing" in text, "stbench sync" in text) for text in warnings] == [(True, False), (False, True)]
+
+
+def test_what_fills_in_is_told_once_where_the_process_has_said_it_before_it_was_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warnings: list[str]
+) -> None:
+    says = tmp_path / "says"
+    fills_in = sync_command(default_uri(tmp_path), tmp_path)
+    says.write_text(f"#!/bin/sh\necho \"it is too slow; '{fills_in}' fills in what is missing\"\nexec sleep 1000\n")
+    says.chmod(0o700)
+    monkeypatch.setattr(tracking_process, "sys", SimpleNamespace(executable=str(says)))
+    monkeypatch.setattr(tracking_process, "SOON_S", 2.0)
+    monkeypatch.setattr(tracking_process, "CLOSE_S", 0.1)
+    with TrackerBeside(default_uri(tmp_path), tmp_path, warn=warnings.append) as tracker:
+        follow(tracker, record())
+    assert [text.partition(";")[0] for text in warnings if "still writing" not in text] == ["it is too slow"]
