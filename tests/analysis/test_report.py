@@ -214,8 +214,10 @@ def test_a_report_is_written_whole_or_not_at_all(tmp_path):
 
 
 def test_a_digest_is_shown_by_its_first_letters_and_kept_whole():
-    row = facts.row(Header(name="a"), facts.code("ab" * 32), facts.code("width=64"))
-    table = facts.table("t", "T", "data", ("sha256", "changed"), [row])
+    named = f"a.npz: {'cd' * 32}"
+    row = facts.row(Header(name="a"), facts.code("ab" * 32), facts.code("width=64"), facts.code(named))
+    table = facts.table("t", "T", "data", ("sha256", "changed", "files"), [row])
     text = str(grid(table, "t"))
     assert f'<code title="{"ab" * 32}">abababababab</code>' in text
     assert "<code>width=64</code>" in text
+    assert f'<code title="{named}">a.npz: cdcdcdcdcdcd</code>' in text

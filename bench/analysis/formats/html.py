@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 LONG = 40  # rows of a table that is folded until it is asked for
 MANY = 7  # columns of a table that is printed smaller
 DIGEST = 40  # letters of code that need a column of some width
-_SHA256 = re.compile(r"[0-9a-f]{64}")  # shown by its first letters, and whole where the pointer rests on it
+_SHA256 = re.compile(
+    r"\b([0-9a-f]{12})[0-9a-f]{52}\b"
+)  # shown by its first letters, and whole where the pointer rests on it
 _NUMBER = re.compile(r"(?:< )?([+-]?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?)(?![\w.])")
 
 
@@ -50,7 +52,7 @@ def grid(table: Table, anchor: str, *, captioned: bool = True, folded: bool = Fa
         looks=[_look([row[column] for row in table.cells]) for column in range(len(table.columns))],
         marks=MARKS,
         number=number,
-        is_digest=_SHA256.fullmatch,
+        shortened=_shortened,
     )
 
 
@@ -103,8 +105,9 @@ def _look(cells: Sequence[Cell]) -> str:
     numbers = sum(number(cell) is not None for cell in written)
     if 2 * numbers >= max(1, len(written)) or not any(map(str.isalpha, "".join(cell.value for cell in written))):
         return ""
-    return (
-        "text digest"
-        if any(cell.code and len(cell.value) > DIGEST and not _SHA256.fullmatch(cell.value) for cell in written)
-        else "text"
-    )
+    return "text digest" if any(cell.code and len(_shortened(cell.value)) > DIGEST for cell in written) else "text"
+
+
+def _shortened(text: str) -> str:
+    """A text with its digests of sha256 by their first twelve letters."""
+    return _SHA256.sub(r"\1", text)
