@@ -140,7 +140,7 @@ def unwritten(what: str, error: Exception) -> StoreError:
     if isinstance(error, OSError) and error.errno not in (None, *FULL):
         return StoreError(
             f"{what} cannot be written ({error.strerror or error}); check the folder's rights, or name another, "
-            "such as by --results"
+            "such as by --results or results="
         )
     return NoSpaceError(f"{what} cannot be written: {NO_SPACE}")
 

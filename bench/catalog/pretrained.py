@@ -107,7 +107,7 @@ def instead(model: str) -> str:
     """What may be said of a pre-trained part that is not here: which others are; empty if none is."""
     names = names_here(model)
     where = f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} here"
-    return f"; {where}: --set model.{PARTS[model].setting}={names[0]}" if names else ""
+    return f"; {where}: --set model.{PARTS[model].setting}={names[0]}, or settings=" if names else ""
 
 
 def blocks_used(model: str, config: Mapping[str, Any]) -> str:

@@ -48,14 +48,14 @@ def test_of_files_that_cannot_be_written_those_that_find_no_space_say_so() -> No
     assert isinstance(unwritten("the file", RuntimeError("unexpected pos 64 vs 0")), NoSpaceError)
     forbidden = unwritten("the file", PermissionError(13, "Permission denied"))
     assert type(forbidden) is StoreError
-    rest = "check the folder's rights, or name another, such as by --results"
+    rest = "check the folder's rights, or name another, such as by --results or results="
     assert str(forbidden) == f"the file cannot be written (Permission denied); {rest}"
 
 
 def test_a_folder_that_takes_nothing_is_told_with_the_way_out_by_every_command() -> None:
     said = _sentence(OSError(errno.EROFS, "Read-only file system", "results/locks/x.lock"))
     assert said.startswith("results/locks/x.lock cannot be written (Read-only file system); check")
-    assert said.endswith("such as by --results")
+    assert said.endswith("such as by --results or results=")
 
 
 @pytest.mark.slow

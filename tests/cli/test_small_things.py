@@ -273,7 +273,9 @@ def test_a_dry_run_says_which_data_and_weights_are_missing_and_how_to_get_them(t
     assert "'stbench weights fetch chronos_bolt_tiny' downloads them" in weights
     monkeypatch.setattr("bench.catalog.pretrained.is_here", lambda source: "bolt-base" in str(source))
     _, with_another = missing(runs, catalog)
-    assert with_another == f"{weights}; chronos_bolt_base is here: --set model.checkpoint=chronos_bolt_base"
+    assert (
+        with_another == f"{weights}; chronos_bolt_base is here: --set model.checkpoint=chronos_bolt_base, or settings="
+    )
     monkeypatch.setattr("bench.catalog.pretrained.is_here", lambda source: True)
     assert list(missing(runs, catalog)) == [data]
 

@@ -101,7 +101,7 @@ def test_planning_looks_and_running_fetches(hub, catalog, tmp_path):
 
 def test_a_run_whose_weights_are_absent_names_those_that_are_here(planned, folder):
     put(BACKBONES["dino_small"].source.within(folder), content(1))
-    with pytest.raises(WeightsError, match=r"; dino_small is here: --set model[.]backbone=dino_small$"):
+    with pytest.raises(WeightsError, match=r"; dino_small is here: --set model[.]backbone=dino_small, or settings=$"):
         check_weights("stvfm", planned().spec.config, None)
 
 
