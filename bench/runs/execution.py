@@ -226,5 +226,5 @@ def _commit(run: PlannedRun) -> str | None:
 
 
 def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(registry.ROOT), *arguments]
+    command = ["git", "--no-optional-locks", "-C", str(registry.ROOT), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()  # noqa: S603
