@@ -74,7 +74,7 @@ taken, tables, figures and this page are those of the records, and today's code 
 
 ## To make them again
 
-From the project's root, if the path of the suite begins with `results/`, else from this folder:
+From the folder of this page, such as after `cd results/reference`:
 
 {commands}
 
@@ -155,13 +155,13 @@ def reference_files(
 
     step("tables")
     files = {f"tables/{name}": text for name, text in table_files(results, shown(results, "tables")).items() if text}
-    reproduced = reproduction(results.records, _suites(folder))
+    reproduced = reproduction(results.records, f"{SUITES}/")
     files |= {f"{SUITES}/{Path(suite.path).name}": suite.text.encode() for suite in reproduced}
     if figures:
         drawn = list(pictures(results, shown(results, "figures"), Look(formats=(".png",)), step=step))
         files |= {f"figures/{each.name}{end}": content for each in drawn for end, content in each.files.items()}
         step("report")
-        files[REPORT] = encoded(report(results, drawn, folder=_suites(folder)))
+        files[REPORT] = encoded(report(results, drawn, folder=f"{SUITES}/"))
     kept: dict[str, bytes | None] = {name: text for name, text in files.items() if not name.endswith(LEFT_OUT)}
     made = MADE_FOLDERS if figures else tuple(name for name in MADE_FOLDERS if name != "figures")
     there = (path for name in made for path in (folder / name).glob("*"))
@@ -214,12 +214,6 @@ def document_text(path: Path) -> str:
         return read_plain(path).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the document {path} cannot be read ({error}); give a Markdown file") from error
-
-
-def _suites(folder: Path) -> str:
-    """Where commands find the suites: from the project's root on if the folder lies below it, else from the folder."""
-    path, root = folder.resolve(), registry.ROOT.resolve()
-    return f"{path.relative_to(root).as_posix()}/{SUITES}/" if path.is_relative_to(root) else f"{SUITES}/"
 
 
 def _readme(results: Results, tables: Sequence[str], reproduced: Sequence[ReproducedSuite]) -> str:

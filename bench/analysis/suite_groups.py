@@ -73,6 +73,6 @@ def _worth_a_group(group: Group, suite: Suite, variants: Mapping[str, bool]) -> 
     """Whether it has the reference and another variant, or a run that was made as a variant."""
     names = {method.name for method in group.methods} & variants.keys()
     own = {method for method in group.methods if variants.get(method.name) and not group.key.base}
-    runs = [run for (_, method), cell in group.cells.items() if method in own for run in cell.runs]
+    runs = [run for (_, method), cell in group.cells.items() if method.name in names for run in cell.runs]
     made = any(method.changes for method in own) or any(run.label.suite == suite.name for run in runs)
     return made or (len(names) >= FEWEST_VARIANTS and not names.isdisjoint(suite.references))

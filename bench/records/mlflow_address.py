@@ -20,7 +20,8 @@ FILES = re.compile(r"(sqlite(\+\w+)?|file):", re.IGNORECASE)  # addresses withou
 SERVER = re.compile(r"https?://", re.IGNORECASE)
 DATA_BASE = re.compile(r"(sqlite|postgresql|mysql|mssql)(\+\w+)?://", re.IGNORECASE)
 OTHERS = ("file", "databricks", "databricks-uc", "uc")  # schemes of MLflow besides
-INSIDE = re.compile(r"/?(#.*|api(/.*)?|ajax-api(/.*)?)$")  # pages and endpoints of a server, which are not its address
+INSIDE = re.compile(r"(/?#.*|/(ajax-)?api(/.*)?)$")  # pages and endpoints of a server, which are not its address
+SECRET = re.compile(r"(?<![\w+])(?!sqlite|file)([a-z][\w+.-]*://)\S*@", re.IGNORECASE)
 OPEN_FOLDERS = Path("/proc/self/fd")  # of Linux
 ENVIRONMENT: Mapping[str, str] = {
     "DO_NOT_TRACK": "true",
@@ -72,6 +73,8 @@ def _meant(uri: str) -> str | None:
         if not parts.netloc:
             return "write http://HOST:PORT"
         inside = INSIDE.search(uri.partition(parts.netloc)[2])
+        if inside and "@" in inside[0]:
+            return "a '#' in a name or password is written %23"
         return f"did you mean {shown(uri[: -len(inside[0])])}?" if inside else None
     scheme, colon, _ = uri.partition(":")
     if DATA_BASE.match(uri) or (colon and scheme.lower() in (*OTHERS, *_schemes_of_plugins())) or uri in OTHERS:
@@ -122,16 +125,21 @@ def sqlite_file(uri: str) -> Path | None:
 
 
 def shown(uri: str) -> str:
-    """The address without user and password, which may themselves hold "/" and "@"; a file's address is as it was."""
-    scheme, _, rest = uri.partition("://")
-    _, at, host = rest.rpartition("@")
-    return f"{scheme}://***@{host}" if at and not FILES.match(uri) else uri
+    """The address without user and password, which may themselves hold "/" and "@"; a file's address is as it was.
+
+    So is what has no scheme, unless it begins as "user:password@host" does.
+    """
+    before, at, host = uri.rpartition("@")
+    scheme = re.match(r"[a-z][\w+.-]*:/+", before, re.IGNORECASE)
+    secret = at and (scheme or re.match(r"[^/:]+:[^/]", before))
+    return f"{scheme[0] if scheme else ''}***@{host}" if secret and not FILES.match(uri) else uri
 
 
 def first_line(error: BaseException, uri: str | None) -> str:
     """Of an error's text, with an address in it as it is shown; the error's type if it has no text."""
     line, address = next(iter(str(error).splitlines()), "") or type(error).__name__, (uri or "").rstrip("/")
-    return line.replace(address, shown(address)) if address else line
+    line = line.replace(address, shown(address)) if address else line
+    return SECRET.sub(r"\1***@", line)  # libraries write a host and a password in other letters
 
 
 def openable(uri: str) -> str:

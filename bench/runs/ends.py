@@ -99,6 +99,7 @@ def end_with_parent() -> None:
     before = _file_at(parent.sentinel)
     parent.join()
     if _file_at(parent.sentinel) == before:
+        end_children(os.getpid())
         end_group(os.getpid())
         os._exit(1)
 

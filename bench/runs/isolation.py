@@ -29,7 +29,7 @@ from bench.runs.printed import Printed, print_into
 
 T = TypeVar("T")
 Row = dict[str, float]
-LARGEST: Final = 2**30  # bytes of a message; a length beyond is none, but what a model wrote to the pipe
+LARGEST: Final = 2**40  # bytes of a message; a length beyond is none, but what a model wrote to the pipe
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,7 +37,8 @@ def load_model(
         about = file.metadata() or {}
     beside = {name: tensors.pop(name) for name in json.loads(about.get("beside", "[]")) if name in tensors}
     audit = cast("DoneRun", record).audit
-    if audit is None or tensors_sha256(tensors) != audit.checkpoint_sha256 or "shape" not in about:
+    as_scored = audit is not None and tensors_sha256(tensors) == audit.checkpoint_sha256
+    if not as_scored or tensors_sha256(beside) != about.get("beside_sha256") or "shape" not in about:
         raise WeightsError(
             f"{path} holds other weights than those that were scored; run it again with --force, or force=True"
         )

@@ -31,7 +31,7 @@ from bench.runs.evaluator import Keep, RunOutcome
 from bench.scoring import Seen
 from bench.settings import FROM_FILE
 from bench.task import Task
-from bench.train import make_model
+from bench.train import make_model, tensors_sha256
 from bench.types import DataIdentity, ModelPlugin, TaskShape
 from bench.windows import WindowSet
 
@@ -63,7 +63,11 @@ class Saver:
             alike = _loads_back(tensors, beside, plugin, self._run, outcome, context)
         if alike:
             path = saved_path(self._results, self._run, "weights")
-            about = {**about_model(self._run, outcome.task), "beside": json.dumps(sorted(beside))}
+            about = {
+                **about_model(self._run, outcome.task),
+                "beside": json.dumps(sorted(beside)),
+                "beside_sha256": tensors_sha256(beside),
+            }
             _write_weights(path, {**tensors, **beside}, about)
 
     def _forecasts(self, task: Task, windows: WindowSet) -> Seen:

@@ -120,6 +120,21 @@ def test_a_plain_run_that_happens_to_be_a_variant_makes_no_table_of_a_suite_that
     assert names(*groups(plain, reference, suite=backbones)) == ["no backbone", "vit_tiny"]
 
 
+@pytest.mark.parametrize(
+    ("suite", "name", "made"),
+    [
+        ("zero_shot", "Fracast-0", {"model": "fracast", "base": {}}),
+        ("controls", "random, frozen", {"model": "stvfm", "weights": "random", "base": {}}),
+    ],
+)
+def test_a_run_that_was_made_for_a_suite_stands_in_it_even_alone(suite: str, name: str, made: dict[str, Any]) -> None:
+    (asked,) = load_suites([suite])
+    plain = record(**made)
+    assert groups(plain, suite=asked) == []
+    for_it = structs.replace(plain, label=structs.replace(plain.label, suite=suite))
+    assert names(*groups(for_it, suite=asked)) == [name]
+
+
 def test_a_failure_that_other_code_has_mended_is_no_failure_any_more() -> None:
     broken = record(code=OLD, failed=True)
     assert failures(results_of([broken]).runs) == [broken]

@@ -92,6 +92,7 @@ def test_where_nothing_answers_the_sentence_says_so_and_the_whole_command_that_f
         ("mlruns/", "write http://HOST:PORT of a server"),
         ("http://host:1/api", "did you mean http://host:1?"),
         ("http://me:secret@host:1/api/2.0/mlflow", r"did you mean http://***@host:1?"),
+        ("http://me:pa#ss@host", "a '#' in a name or password is written %23"),
         ("http://host:1/lab/#/experiments/1/runs", "did you mean http://host:1/lab?"),
         ("http:///host", "write http://HOST:PORT"),
         ("results/mlflow.db", "did you mean sqlite:///results/mlflow.db?"),
@@ -112,6 +113,7 @@ def test_what_is_no_address_is_refused_before_anybody_is_asked(uri: str, meant: 
     [
         "http://host:5000/",
         "https://host/mlflow",
+        "https://host/team-api",
         "sqlite:///results/mlflow.db",
         "sqlite+pysqlite:///x.db",
         "postgresql+psycopg://me@host/runs",

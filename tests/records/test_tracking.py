@@ -18,7 +18,7 @@ from bench.analysis.figures._files import figure_files
 from bench.analysis.formats.files import table_files
 from bench.analysis.results import Results, artefacts
 from bench.errors import TrackingError
-from bench.records.mlflow_address import default_uri, quiet_environment, shown
+from bench.records.mlflow_address import default_uri, first_line, quiet_environment, shown
 from bench.records.mlflow_store import MlflowStore
 from bench.records.store import ResultStore
 from bench.records.tracking import Tracker, records_from, sync
@@ -243,6 +243,24 @@ def test_a_password_is_never_shown() -> None:
         assert shown(f"postgresql://me:{password}@host/db") == "postgresql://***@host/db"
     for open_to_all in ("sqlite:////srv/results/mlflow.db", "sqlite:////home/me@work/mlflow.db", "http://host:5000"):
         assert shown(open_to_all) == open_to_all
+    for word in ("results@home", "./a:b/c@d", "model.width=64", "/data/me@host"):
+        assert shown(word) == word
+    assert shown("me:secret@host:5000") == "***@host:5000"
+    assert shown("http:/me:secret@host") == "http:/***@host"
+
+
+@pytest.mark.parametrize(
+    ("uri", "raised"),
+    [
+        ("http://me:secret@MyHost:5000", "for url: http://me:secret@myhost:5000/api"),
+        ("http://me:se cret@host", "for url: http://me:se%20cret@host/api"),
+    ],
+)
+def test_an_error_that_writes_an_address_in_other_letters_shows_no_password(uri: str, raised: str) -> None:
+    line = first_line(OSError(raised), uri)
+    assert "cret" not in line
+    assert line.startswith("for url: http://***@")
+    assert first_line(OSError("no file sqlite:////home/me@work/x.db"), None).endswith("me@work/x.db")
 
 
 def test_an_error_of_mlflow_that_quotes_the_address_shows_no_password(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,8 @@ import torch
 from builders import make_months
 from clusters import small_plan
 from hostile import model_text
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import nn
 
 import bench
@@ -139,6 +141,21 @@ def test_a_buffer_that_no_checkpoint_holds_is_saved_beside_the_weights(run_and_s
     loaded = bench.load_model(record, results=tmp_path / "results")
     assert [*loaded.state_dict()] == ["level"]
     assert bench.evaluate(loaded, "tiny", data_dir=tiny).scores == record.scores
+
+
+@pytest.mark.parametrize(
+    "change", [lambda tensors: tensors.pop("order.drawn"), lambda tensors: tensors["order.drawn"].add_(1)]
+)
+def test_a_buffer_beside_the_weights_that_was_altered_is_not_loaded(run_and_save, registered, tmp_path, change):
+    registered("draws", DRAWN)
+    record = run_and_save("draws", saving=Saving(weights=True))["draws"]
+    (path,) = (tmp_path / "results" / "weights").rglob("*.safetensors")
+    with safe_open(path, framework="pt") as file:
+        about, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    change(tensors)
+    save_file(tensors, path, about)
+    with pytest.raises(WeightsError, match="holds other weights than those that were scored"):
+        bench.load_model(record, results=tmp_path / "results")
 
 
 def test_a_run_that_fails_after_its_forecasts_were_made_leaves_none(run_and_save, tmp_path, monkeypatch):
