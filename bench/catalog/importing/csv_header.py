@@ -208,15 +208,18 @@ def _check_first_row(
     filled = [row[n] for n in values if row[n]]
     numbers = [cell for cell in filled if _may_be_number(cell) or cell in card.missing]
     named = len(filled) > 1 and not numbers and not any(map(is_time, row))
-    if header and values and (named or not any(re.search(r"\d", row[n]) or _is_number(row[n]) for n in values)):
+    known = [n for n in values if re.search(r"\d", row[n]) or _is_number(row[n]) or row[n] in card.missing]
+    if header and values and (named or not known):
         raise DataError(
             f"{path} holds no number in line {line}, '{_short(row)}'; if that is a second line of names or units, "
             "remove it, or join two lines of names into one"
         )
     for n in values:
+        if row[n] in card.missing:
+            continue
         if remedy := more_than_a_number(row[n]):
             raise DataError(f"{path} has '{row[n][:40]}' in line {line}, column {_named(n, header)}, {remedy}")
-        if not (row[n] in card.missing or _may_be_number(row[n])):
+        if not _may_be_number(row[n]):
             skipped = f"skip_columns = [{_named(n, header)}]" if header and header[n] else "remove the column"
             raise DataError(
                 f"{path} has '{row[n][:40]}' in line {line}, column {_named(n, header)}, which is neither a number nor "
