@@ -93,10 +93,15 @@ def valid_values(array: Readable, labelled: xr.DataArray, where: Path, *, defaul
     fill = FILLS.get(packed.str[1:]) if unmarked else None
     if not limits and fill is None:
         return array
-    lowest, highest, fill = (_unpacked(number, packed, array.dtype, labelled) for number in (lowest, highest, fill))
-    if labelled.encoding.get("scale_factor", 1) < 0:
-        lowest, highest = highest, lowest
-    return ValidValues(array, lowest=lowest, highest=highest, fill=fill)
+    lower: list[Any] = []
+    upper: list[Any] = []
+    turns = labelled.encoding.get("scale_factor", 1) < 0  # a smallest number as packed into a largest value
+    for number, same, other in ((lowest, lower, upper), (highest, upper, lower)):
+        if number is not None:
+            side = other if turns and _is_packed(number, packed) else same
+            side.append(_unpacked(number, packed, array.dtype, labelled))
+    fill = None if fill is None else _unpacked(fill, packed, array.dtype, labelled)
+    return ValidValues(array, lowest=max(lower, default=None), highest=min(upper, default=None), fill=fill)
 
 
 def _limit(labelled: xr.DataArray, name: str, where: Path) -> NDArray[Any]:
@@ -110,9 +115,14 @@ def _limit(labelled: xr.DataArray, name: str, where: Path) -> NDArray[Any]:
     return limit
 
 
+def _is_packed(number: Any, packed: np.dtype[Any]) -> bool:
+    """Whether a number is one as they are packed: any but a fraction where these are whole."""
+    return np.asarray(number).dtype.kind != "f" or packed.kind not in "iu"
+
+
 def _unpacked(number: Any, packed: np.dtype[Any], dtype: np.dtype[Any], labelled: xr.DataArray) -> Any:
-    """A packed number in units of the values, rounded as they are; None stays so."""
-    if number is None or (np.asarray(number).dtype.kind == "f" and packed.kind in "iu"):
+    """A number in units of the values, rounded as they are if it is packed."""
+    if not _is_packed(number, packed):
         return number
     if str(labelled.encoding.get("_Unsigned", "")).lower() == "true" and packed.kind == "i":
         number = np.array([number]).astype(packed).view(f"u{packed.itemsize}")[0]
