@@ -41,7 +41,7 @@ def show(
     known_model = name in registry.model_names()
     if not known_model and name not in catalog.names():
         if may_begin_an_id(name):
-            show_record(name, results, as_json=as_json)
+            show_record(name, results, source, as_json=as_json)
             return
         raise UnknownNameError("model or data set", name, [*registry.model_names(), *catalog.names()])
     if as_json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -61,14 +61,19 @@ def show_record(text: str, results: Path, source: str | None = None, *, as_json:
         print_line(f"make it again: {command}")
 
 
-def _in_mlflow(run_id: str, source: str) -> Record:
+def _in_mlflow(text: str, source: str) -> Record:
     from bench.records.mlflow_address import shown
     from bench.records.tracking import records_from
 
     uri = address_in(source)
-    for record in records_from(uri, run_id=run_id):
-        return record
-    raise StoreError(f"MLflow at {shown(uri)} has no finished run {run_id}; check the id, its tag stbench.run_id")
+    records = records_from(uri, beginning=text)
+    _check_one([record.run_id for record in records], text, f"MLflow at {shown(uri)}")
+    if not records:
+        begun = "" if RUN_ID.fullmatch(text) else "whose id begins with "
+        raise StoreError(
+            f"MLflow at {shown(uri)} has no finished run {begun}{text}; check the id, its tag stbench.run_id"
+        )
+    return records[0]
 
 
 def _path_of(text: str, results: Path) -> Path:
@@ -76,10 +81,7 @@ def _path_of(text: str, results: Path) -> Path:
         return Path(text)
     paths = sorted(path for path in (results / "runs").glob("*/*/*.json") if path.name.startswith(text))
     ids = sorted({path.name.removesuffix(".json").removesuffix(".failed") for path in paths})
-    if len(ids) > 1:
-        raise StoreError(
-            f"{len(ids)} runs of {results} begin with {text}, such as {ids[0]} and {ids[1]}; give more of it"
-        )
+    _check_one(ids, text, str(results))
     if not paths:
         begun = "the run" if RUN_ID.fullmatch(text) else "a run whose id begins with"
         raise StoreError(
@@ -87,6 +89,13 @@ def _path_of(text: str, results: Path) -> Path:
             "mlflow:URI a server"
         )
     return paths[0]
+
+
+def _check_one(ids: Sequence[str], text: str, where: str) -> None:
+    if len(ids) > 1:
+        raise StoreError(
+            f"{len(ids)} runs of {where} begin with {text}, such as {ids[0]} and {ids[1]}; give more of it"
+        )
 
 
 def _read(path: Path) -> Record:

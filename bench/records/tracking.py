@@ -289,19 +289,19 @@ def records_from(
     uri: str,
     *,
     watch: Callable[[Iterable[Record], int], Iterable[Record]] = lambda records, _: records,
-    run_id: str | None = None,
+    beginning: str = "",
 ) -> list[Record]:
     """The records that MLflow carries, sorted by run id; of a run logged several times, the one that ended last.
 
     Args:
         uri: A tracking store.
         watch: Given the records as they come and their number, hands them on; to show progress.
-        run_id: Only the record of this run, if it is there; None for all.
+        beginning: Only the records of runs whose ids begin so.
 
     Raises:
         TrackingError: If MLflow cannot be read.
     """
     with one_sentence(uri):
         store = MlflowStore.open_existing(uri)
-        last = {run.data.tags[RUN_ID]: run for run in store.logged() if run_id in (None, run.data.tags[RUN_ID])}
+        last = {run.data.tags[RUN_ID]: run for run in store.logged() if run.data.tags[RUN_ID].startswith(beginning)}
         return list(watch(map(store.read, [last[run_id] for run_id in sorted(last)]), len(last)))

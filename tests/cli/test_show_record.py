@@ -126,3 +126,15 @@ def test_a_run_is_shown_from_mlflow_alone(results: Path, tmp_path: Path) -> None
     assert f"run {made.run_id}" in shown(made.run_id, "--from", f"mlflow:{uri}")
     with pytest.raises(StoreError, match="has no finished run"):
         shown("0" * 16 + "." + "0" * 12, "--from", f"mlflow:{uri}")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's own, on its libraries
+def test_a_beginning_of_an_id_is_enough_in_mlflow_where_no_other_run_has_it(results: Path) -> None:
+    made, uri = record(), default_uri(results)
+    ids = [f"04f1{letter}95420d301bc0.c9f3c6027833" for letter in "12"]
+    sync([msgspec.structs.replace(made, run_id=run_id) for run_id in ids], uri, results)
+    assert f"run {ids[1]}" in shown("04f12", "--from", f"mlflow:{uri}")
+    with pytest.raises(StoreError, match=f"2 runs of MLflow at .* begin with 04f1, such as {ids[0]} and {ids[1]}"):
+        shown("04f1", "--from", f"mlflow:{uri}")
+    with pytest.raises(StoreError, match="has no finished run whose id begins with 04f3"):
+        shown("04f3", "--from", f"mlflow:{uri}")
