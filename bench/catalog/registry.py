@@ -20,7 +20,7 @@ from functools import cache, lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
 from bench.catalog import own_files
 from bench.catalog.cards import problem_of_card
@@ -29,6 +29,9 @@ from bench.catalog.plugins import NOUNS, WANTED, Group, Plugin, declared, looks,
 from bench.catalog.reading import check_import
 from bench.errors import BenchError, ConfigError, UnknownNameError
 from bench.plain_text import one_line
+
+if TYPE_CHECKING:
+    from bench.records.record import Record
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG_MODULES = ("__future__", "dataclasses", "typing", "bench.config")
@@ -48,6 +51,13 @@ def comes_with_the_project(group: Group, name: str) -> bool:
     """Whether a model or data set has a file in the project's packages, whatever else is registered here."""
     plugin = _plugins(group).get(name)
     return plugin is not None and is_ours(plugin.source)
+
+
+def needs_own_file(record: Record) -> bool:
+    """Whether its run needs a file that the project has not; imported data sets are found without one."""
+    readers = [data.name for data in record.spec.datasets if data.name in _known("dataset")]
+    ours = [comes_with_the_project("dataset", name) for name in readers]
+    return not (all(ours) and comes_with_the_project("model", record.model))
 
 
 def is_ours(file: Path) -> bool:

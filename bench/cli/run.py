@@ -196,6 +196,7 @@ def _tracker(
     if uri is None:
         yield []
         return
+    from bench.catalog.registry import needs_own_file
     from bench.records.mlflow_command import Command
     from bench.records.tracking_process import TrackerBeside
 
@@ -207,7 +208,8 @@ def _tracker(
         datasets=tuple(dict.fromkeys(run.dataset for run in plan)),
         methods=tuple(dict.fromkeys(run.method for run in plan)),
     )
-    with TrackerBeside(uri, options.results, warn=partial(warn_on, console), command=command) as tracker:
+    warn = partial(warn_on, console)
+    with TrackerBeside(uri, options.results, warn=warn, command=command, own=needs_own_file) as tracker:
         yield [tracker]
 
 

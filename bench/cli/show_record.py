@@ -46,6 +46,7 @@ def show_record(text: str, results: Path, source: str | None = None, *, as_json:
     Raises:
         StoreError: If there is none, or several begin so, or it cannot be read.
     """
+    from bench.catalog.registry import needs_own_file
     from bench.records.command import command_of
     from bench.records.record import dump
 
@@ -57,8 +58,10 @@ def show_record(text: str, results: Path, source: str | None = None, *, as_json:
     for name, value in _facts(record):
         table.add_row(name, escape(value))
     Console().print(table)
-    if command := command_of(record):
-        print_line(f"make it again: {command}")
+    own = needs_own_file(record)
+    if command := command_of(record, own=own):
+        where = ", where FILE is that of your own model or data set" if own else ""
+        print_line(f"make it again{where}: {command}")
 
 
 def _in_mlflow(text: str, source: str) -> Record:

@@ -12,6 +12,7 @@ from bench.plain_text import counted
 
 def sync(results: ResultsDir = Path("results"), tracking_uri: TrackingUri = None) -> None:
     """Log finished runs and studies that are missing in MLflow."""
+    from bench.catalog.registry import needs_own_file
     from bench.records import tracking
     from bench.records.mlflow_address import check_form, shown, usual_uri
     from bench.records.mlflow_command import Command
@@ -27,7 +28,9 @@ def sync(results: ResultsDir = Path("results"), tracking_uri: TrackingUri = None
     files = [path for folder in ("tables", "figures") for path in sorted((results / folder).glob("*.*"))]
     unread: list[str] = []
     records = store.records(lambda error: unread.append(str(error)))
-    added, present = tracking.sync(records, uri, results, command=command, files=files, say=print_line)
+    added, present = tracking.sync(
+        records, uri, results, command=command, files=files, say=print_line, own=needs_own_file
+    )
     say_unread(unread)
     print_line(f"{counted(added, 'run')} added, {present} {_were(present)} there: {shown(uri)}")
     added, present = sync_studies(results, uri, say=print_line)

@@ -10,19 +10,22 @@ from bench.records.record import Record
 from bench.records.spec import changes
 from bench.settings import TASKS, TaskSettings
 
+OWN_FILE: Final = "STBENCH_PLUGINS=FILE"
 WEIGHTS: Final = "model.weights"
 OF_OPTIONS: Final = ("name", "protocol")
 
 
-def command_of(record: Record) -> str:
+def command_of(record: Record, *, own: bool = False) -> str:
     """A command for a shell whose run has the record's id; empty of forecasts that were made elsewhere.
 
-    ``DIR`` in it is the folder of real data. A tuned run needs the files of its tuning, too.
+    ``DIR`` in it is the folder of real data, and ``FILE``, if ``own``, that of a model or data set of the user's own. A
+    tuned run needs the files of its tuning, too.
     """
     if record.external:
         return ""
     spec, label = record.spec, record.label
-    words = ["stbench", "run", "--dataset", spec.data.name, "--model", spec.model, "--seed", str(spec.seed)]
+    words = [OWN_FILE] if own else []
+    words += ["stbench", "run", "--dataset", spec.data.name, "--model", spec.model, "--seed", str(spec.seed)]
     words += ["--profile", label.profile, "--task", spec.task.name, "--protocol", spec.task.protocol]
     words += ["--tuned"] if spec.tuned else []
     words += [word for change in _settings(record) for word in ("--set", change)]

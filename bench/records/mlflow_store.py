@@ -117,13 +117,16 @@ class MlflowStore:
             if self._is_running(mlflow_id):
                 log_metrics(self._client, mlflow_id, _curve(rows))
 
-    def log(self, record: Record, parent: CommandRun | None = None, begun: str | None = None) -> bool:
+    def log(
+        self, record: Record, parent: CommandRun | None = None, begun: str | None = None, *, own: bool = False
+    ) -> bool:
         """Log a record as a closed run; False if MLflow has it already, whoever logged it.
 
         Args:
             record: The record.
             parent: The run of the command that logs it.
             begun: MLflow's id of the run that was started for it.
+            own: Whether it needs a file of the user's own.
         """
         with self._alone():
             query = f"tags.`{RUN_ID}` = '{record.run_id}' and tags.`{DIGEST}` = '{digest(dump(record))}'"
@@ -135,7 +138,7 @@ class MlflowStore:
             took = record.cost.wall_s if isinstance(record, DoneRun) and record.cost else 0.0
             began = milliseconds(None if record.ended is None else record.ended - took)
             mlflow_id = running or self._start(record.run_id, record.spec, record.label, parent, began)
-            self._finish(mlflow_id, record)
+            self._finish(mlflow_id, record, own=own)
             return True
 
     def _start(self, run_id: str, spec: Spec, label: Label, parent: CommandRun | None, began: int) -> str:
@@ -159,7 +162,7 @@ class MlflowStore:
         self._client.log_inputs(mlflow_id, _data_sets(spec, label))
         return mlflow_id
 
-    def _finish(self, mlflow_id: str, record: Record) -> None:
+    def _finish(self, mlflow_id: str, record: Record, *, own: bool) -> None:
         """Log whatever of a record MLflow does not have yet, then close the run; the status comes last."""
         text, then = dump(record).decode(), milliseconds(record.ended)
         if isinstance(record, DoneRun):
@@ -168,7 +171,7 @@ class MlflowStore:
             log_metrics(self._client, mlflow_id, list(_final_metrics(record, then)))
         self._client.log_text(mlflow_id, text, ARTEFACT)
         tags = {"stbench.error": record.error.message[:VALUE_LENGTH]} if isinstance(record, FailedRun) else {}
-        if command := command_of(record)[:TAG_LENGTH]:
+        if command := command_of(record, own=own)[:TAG_LENGTH]:
             tags |= {REPRODUCE: command, NOTE: f"`{command}`"}
         tags |= commit_tags(record.environment)
         for key, value in {**tags, LOGGED: str(milliseconds()), DIGEST: digest(text)}.items():

@@ -159,13 +159,13 @@ class Tracker:
 
         self._feed.post(log)
 
-    def run_finished(self, run: Followed, record: Record) -> None:
-        """Complete the run, whatever of it arrived so far."""
+    def run_finished(self, run: Followed, record: Record, *, own: bool = False) -> None:
+        """Complete the run, whatever of it arrived so far; ``own`` says whether it needs a file of the user's own."""
         run_id = run.run_id
         self._epochs.pop(run_id, None)
 
         def finish(store: MlflowStore) -> None:
-            _logged(store, record, self._parent, self._open.pop(run_id, None))
+            _logged(store, record, self._parent, self._open.pop(run_id, None), own=own)
 
         self._feed.post(finish)
 
@@ -227,6 +227,7 @@ def sync(
     command: Command | None = None,
     files: Iterable[Path] = (),
     say: Callable[[str], None] = silent,
+    own: Callable[[Record], bool] = lambda _: False,
 ) -> tuple[int, int]:
     """Log every record that MLflow does not have in exactly this form.
 
@@ -237,6 +238,7 @@ def sync(
         command: What logs them; they become children of a run of it.
         files: Tables and figures that are kept as artefacts of that run, if anything is added.
         say: Told in a sentence what was mended in MLflow.
+        own: Whether the run of a record needs a file of the user's own.
 
     Returns:
         How many were added, and how many were there.
@@ -251,7 +253,7 @@ def sync(
         known = {run.data.tags[DIGEST] for run in store.logged()}
         with _ended(parent):
             for record in records:
-                if digest(dump(record)) in known or not _logged(store, record, parent):
+                if digest(dump(record)) in known or not _logged(store, record, parent, own=own(record)):
                     present += 1
                 else:
                     added += 1
@@ -274,12 +276,12 @@ def _ended(parent: _Parent | None) -> Iterator[None]:
         parent.end("FINISHED")
 
 
-def _logged(store: MlflowStore, record: Record, parent: _Parent | None, begun: str | None = None) -> bool:
+def _logged(store: MlflowStore, record: Record, parent: _Parent | None, begun: str | None = None, *, own: bool) -> bool:
     """Log a record below a command's run; False if MLflow has it already."""
     if parent is None:
-        return store.log(record, None, begun)
+        return store.log(record, None, begun, own=own)
     run = parent.begun_in(store)
-    added = store.log(record, run, begun)
+    added = store.log(record, run, begun, own=own)
     run.note(record)
     parent.counts[record.status] += added
     return added

@@ -59,9 +59,10 @@ class Ended(Struct, frozen=True, tag=True):
 
 
 class Finished(Struct, frozen=True, tag=True):
-    """A run has a record."""
+    """A run has a record; ``own`` says whether it needs a file of the user's own."""
 
     record: Record
+    own: bool = False
 
 
 class Written(Struct, frozen=True, tag=True):
@@ -86,10 +87,20 @@ class TrackerBeside:
         results: The results folder.
         warn: Called, in a thread, with one sentence when MLflow was mended, does not work, or lasts.
         command: What makes the runs; they become children of a run of it.
+        own: Whether the run of a record needs a file of the user's own.
     """
 
-    def __init__(self, uri: str, results: Path, *, warn: Callable[[str], None], command: Command | None = None) -> None:
+    def __init__(
+        self,
+        uri: str,
+        results: Path,
+        *,
+        warn: Callable[[str], None],
+        command: Command | None = None,
+        own: Callable[[Record], bool] = lambda _: False,
+    ) -> None:
         self._place, self._warn = Place(uri=uri, results=str(results), command=command), warn
+        self._own = own
         self._messages: queue.SimpleQueue[Struct | None] = queue.SimpleQueue()
         self._process: subprocess.Popen[bytes] | None = None
         self._threads: list[threading.Thread] = []
@@ -108,7 +119,7 @@ class TrackerBeside:
         self._send(Ended(run_id=run.run_id, row=dict(row)))
 
     def run_finished(self, run: PlannedRun, record: Record) -> None:  # noqa: ARG002 - an Observer's signature
-        self._send(Finished(record=record))
+        self._send(Finished(record=record, own=self._own(record)))
 
     def run_retried(self, run: PlannedRun, why: str) -> None:
         """It goes on where it is in MLflow."""
@@ -196,8 +207,8 @@ def main() -> None:
                     tracker.run_started(run, run.at)
                 case Ended(run_id=run_id, row=row):
                     tracker.epoch(known[run_id], row)
-                case Finished(record=record):
-                    tracker.run_finished(known.pop(record.run_id), record)
+                case Finished(record=record, own=own):
+                    tracker.run_finished(known.pop(record.run_id), record, own=own)
                 case Written(files=files):
                     tracker.files_written(map(Path, files))
                 case Closed(status=status):

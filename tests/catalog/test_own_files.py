@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from hostile import model_text
+from records import record
 
 from bench.catalog import own_files, registry
 from bench.catalog.code import code_of, own_files_behind
@@ -54,6 +55,25 @@ def test_a_folder_gives_the_models_and_data_sets_in_its_files(home: Path) -> Non
     assert registry.describe("mine") == "Mine: a model."
     assert registry.config_class("mine")() is not None
     assert registry.load("dataset", "harbour").CARD.name == "harbour"
+
+
+@pytest.mark.parametrize(
+    ("names", "needed"),
+    [
+        ({}, False),
+        ({"dataset": "imported"}, False),
+        ({"dataset": "harbour"}, True),
+        ({"model": "mine"}, True),
+        ({"model": "of_a_notebook"}, True),
+    ],
+    ids=str,
+)
+def test_a_run_needs_a_file_of_ones_own_for_a_model_or_a_reader_that_the_project_has_not(
+    home: Path, names: dict[str, str], needed: bool
+) -> None:
+    put(home / "mine.py", MODEL)
+    put(home / "harbour.py", CARD)
+    assert registry.needs_own_file(record(**names)) is needed
 
 
 def test_a_broken_file_breaks_only_itself(home: Path) -> None:

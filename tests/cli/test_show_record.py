@@ -119,6 +119,13 @@ def test_a_run_is_shown_with_the_command_that_makes_it_again(tmp_path: Path) -> 
     assert shown(made.run_id, "--results", tmp_path).endswith(f"make it again: {command_of(made)}")
 
 
+def test_a_run_of_a_model_of_ones_own_is_shown_with_a_place_for_its_file_in_the_command(tmp_path: Path) -> None:
+    made = record(model="mynet")
+    ResultStore(tmp_path).write(made)
+    wanted = f"make it again, where FILE is that of your own model or data set: {command_of(made, own=True)}"
+    assert shown(made.run_id, "--results", tmp_path).endswith(wanted)
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's own, on its libraries
 def test_a_run_is_shown_from_mlflow_alone(results: Path, tmp_path: Path) -> None:
     made, uri = record(seed=3), default_uri(results)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from types import SimpleNamespace
+
 import pytest
+from records import record
 from typer.testing import CliRunner
 
 import bench.files
 from bench.cli.app import app
 from bench.cli.options import tracking_store
+from bench.cli.run import _tracker
+from bench.cli.terminal import Console
 from bench.errors import TrackingError
-from bench.records import tracking
+from bench.records import tracking, tracking_process
 
 
 @pytest.fixture
@@ -67,3 +73,18 @@ def test_sync_takes_the_address_in_the_environment_too(tmp_path, monkeypatch):
     monkeypatch.setattr(tracking, "sync", lambda _, uri, *rest, **options: asked.append(uri) or (0, 0))
     assert CliRunner().invoke(app, ["sync", "--results", str(tmp_path)]).exit_code == 0
     assert asked == ["http://host:5000"]
+
+
+@pytest.mark.parametrize("command", ["run", "sync"])
+def test_what_is_tracked_is_told_which_runs_need_a_file_of_ones_own(tmp_path, monkeypatch, command):
+    asked = []
+    if command == "sync":
+        monkeypatch.setattr(tracking, "sync", lambda *_, own, **__: asked.append(own) or (0, 0))
+        assert CliRunner().invoke(app, ["sync", "--results", str(tmp_path)]).exit_code == 0
+    else:
+        beside = lambda *_, own, **__: asked.append(own) or nullcontext()  # noqa: E731 - in place of a class
+        monkeypatch.setattr(tracking_process, "TrackerBeside", beside)
+        options = SimpleNamespace(profile="quick", results=tmp_path)
+        with _tracker(Console(), "sqlite:///x.db", options, SimpleNamespace(name=""), []):
+            pass
+    assert [(own(record()), own(record(model="mynet"))) for own in asked] == [(False, True)]

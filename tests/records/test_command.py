@@ -9,10 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 import typer
+from hostile import model_text
 from records import record
 from typer.testing import CliRunner
 
 import bench.cli.run
+from bench.catalog.own_files import VARIABLE
 from bench.cli.app import app
 from bench.records.command import command_of
 from bench.records.planned import PlannedRun
@@ -55,5 +57,19 @@ def test_the_command_of_a_run_plans_that_run_alone(words: list[str], planned: An
     assert [run.run_id for run in planned(again)] == [first.run_id]
 
 
+def test_the_command_of_a_run_of_a_file_of_ones_own_has_a_place_for_that_file(
+    planned: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(model_text("return repeated(window.history[:, -1:], window) + self.level"), encoding="utf-8")
+    monkeypatch.setenv(VARIABLE, "")
+    first = planned(["run", "--dataset", "tiny", "--model", str(file), "--data-dir", "DIR", "--device", "cpu"])[0]
+    made = msgspec.structs.replace(record(), run_id=first.run_id, spec=first.spec, label=first.label)
+    place, program, *again = shlex.split(command_of(made, own=True))
+    assert (place, program) == (f"{VARIABLE}=FILE", "stbench")
+    monkeypatch.setenv(VARIABLE, str(file))
+    assert [run.run_id for run in planned(again)] == [first.run_id]
+
+
 def test_forecasts_that_were_made_elsewhere_have_no_command() -> None:
-    assert command_of(record(external=True)) == ""
+    assert command_of(record(external=True)) == command_of(record(external=True), own=True) == ""

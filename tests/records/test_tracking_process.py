@@ -10,7 +10,9 @@ from records import record
 from tracked import follow, plan_of
 
 from bench.records import tracking_process
+from bench.records.command import command_of
 from bench.records.mlflow_address import default_uri, sync_command
+from bench.records.mlflow_store import MlflowStore
 from bench.records.tracking import records_from
 from bench.records.tracking_process import TrackerBeside
 
@@ -30,6 +32,18 @@ def test_what_a_process_was_told_is_in_mlflow_when_it_is_closed(tmp_path: Path, 
     assert {text for text in warnings if "still writing" not in text} == set()
     found = records_from(default_uri(tmp_path))
     assert sorted(found, key=lambda one: one.seed) == made
+
+
+def test_the_command_of_a_run_with_a_file_of_ones_own_has_a_place_for_it_there(
+    tmp_path: Path, warnings: list[str]
+) -> None:
+    made, uri = [record(model="mynet"), record()], default_uri(tmp_path)
+    with TrackerBeside(uri, tmp_path, warn=warnings.append, own=lambda one: one.model == "mynet") as tracker:
+        for one in made:
+            follow(tracker, one)
+    store = MlflowStore.open_existing(uri)
+    tags = {run.data.tags["stbench.run_id"]: run.data.tags["stbench.reproduce"] for run in store.logged()}
+    assert tags == {made[0].run_id: command_of(made[0], own=True), made[1].run_id: command_of(made[1])}
 
 
 def test_two_runs_that_are_under_way_at_once_keep_their_epochs(tmp_path: Path, warnings: list[str]) -> None:
