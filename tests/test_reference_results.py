@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from bench.analysis.figures._files import Look, pictures
-from bench.analysis.formats.files import differing_files
+from bench.analysis.formats.files import differences
 from bench.analysis.reference import README, altered, reference_files, stale, takable, with_first_screen
 from bench.analysis.report.page import shown
 from bench.analysis.results import Results
@@ -27,7 +27,7 @@ def committed():
 
 
 def test_tables_suites_and_readme_are_those_of_the_records(committed):
-    assert differing_files(FOLDER, reference_files(committed, FOLDER, figures=False)) == []
+    assert differences(FOLDER, reference_files(committed, FOLDER, figures=False)) == {}
     assert (FOLDER / README).exists() == bool(committed.runs)
 
 

@@ -206,8 +206,7 @@ class Results:
 
         figures = Figures(figures_of(self, name, Look(width=width, titles=titles)))
         if not figures:
-            needs = getattr(self.maker("figures", name)[0], "NEEDS", "a finished run")
-            warnings.warn(f"no figure '{name}': it needs {needs}, which {self} lacks", stacklevel=2)
+            warnings.warn(f"no figure '{name}': it needs {figure_needs(name)}, which {self} lacks", stacklevel=2)
         return figures
 
     def groups(self, suite: Suite) -> Mapping[GroupKey, Group]:
@@ -281,6 +280,12 @@ def artefacts(folder: str) -> list[str]:
     package = importlib.import_module(f"bench.analysis.{folder}")
     names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
     return [name for name in names if not name.startswith("_") and name != "suite"]
+
+
+def figure_needs(name: str) -> str:
+    """What a figure is made of, as its module says; where no module has the name, it is a suite's."""
+    module = name if name in artefacts("figures") else "suite"
+    return str(getattr(importlib.import_module(f"bench.analysis.figures.{module}"), "NEEDS", "a finished run"))
 
 
 def _order(record: Record) -> tuple[str | int, ...]:

@@ -275,23 +275,24 @@ def tracking_store(uri: str | None, results: Path, *, track: bool = True) -> str
     """
     from bench.errors import is_installed, require
     from bench.files import network_file_system
-    from bench.records.mlflow_address import VARIABLE, check_form, default_uri, file_of, shown
+    from bench.records.mlflow_address import VARIABLE, check_form, file_of, shown, usual_uri
 
     if not track:
         return None
+    asked_for = uri is not None or bool(os.environ.get(VARIABLE))
+    address = usual_uri(results) if uri is None else uri
     if uri is not None:
         require("mlflow", "tracking", "--tracking-uri")
     elif not is_installed("mlflow"):
         _say("not tracked: MLflow is not installed (pip install 'st-vfm-bench[tracking]')")
         return None
-    elif (uri := os.environ.get(VARIABLE) or None) is not None:
-        _say(f"tracked at {shown(uri)}, as ${VARIABLE} says")
-    if uri is not None:
-        check_form(uri)
-    address = uri or default_uri(results)
+    elif asked_for:
+        _say(f"tracked at {shown(address)}, as ${VARIABLE} says")
+    if asked_for:
+        check_form(address)
     file = file_of(address)
     system = network_file_system(file) if file else None
-    if system and uri is None:
+    if system and not asked_for:
         _say(
             f"not tracked: {results} lies on {system}, where MLflow's data base of SQLite may break; give "
             "--tracking-uri the address of a server ('mlflow server'), and 'stbench sync' fills in what it lacks"

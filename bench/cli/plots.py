@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from bench.cli.complete import figures
 from bench.cli.console import print_line
 from bench.cli.options import Out, ResultsDir, Source, check_results, nothing
-
-NEEDS: Final = {
-    "seeds": "two seeds of a model",
-    "learning": "two epochs of a model",
-    "fractions": "three shares of the training windows",
-    "tuning": "a study of 'stbench tune'",
-}
-"""What some figures need."""
 
 
 def plots(
@@ -54,7 +46,7 @@ def plots(
     training windows). Of studies: tuning.
     """
     from bench.analysis.figures._files import LOOK_OF_PAGE, Look
-    from bench.analysis.results import artefacts
+    from bench.analysis.results import artefacts, figure_needs
     from bench.cli.output import write_figures
 
     check_results(results, source)
@@ -68,6 +60,6 @@ def plots(
         print_line(f"no figure has data: {nothing(results, source, names or ())}")
     for name in names or ():
         if not name.endswith(".toml") and not any(path.name.startswith(f"{name}-") for path in written):
-            print_line(f"{name}: no figure; it needs {NEEDS.get(name, 'finished runs that it can compare')}")
+            print_line(f"{name}: no figure; it needs {figure_needs(name)}")
     if not written and (not names or {*names} - {*artefacts("figures")}):
         print_line("figures of suites compare variants; 'stbench run --suite controls' makes some")

@@ -15,7 +15,7 @@ from records import record, suite
 from reports import failing
 from studies import tuned
 
-from bench.analysis.formats.files import differing_files, table_files
+from bench.analysis.formats.files import differences, table_files
 from bench.analysis.own_parts import personal
 from bench.analysis.report.page import shown
 from bench.analysis.results import Results, artefacts
@@ -64,7 +64,7 @@ def test_an_unpacked_supplement_gives_the_same_frame_and_tables(made, tmp_path):
     assert listed == there - {"SHA256SUMS"}
     results = Results.load(home / "results")
     pd.testing.assert_frame_equal(results.frame.drop(columns="stale"), to_frame(made), check_like=True)
-    assert differing_files(home / "results" / "tables", table_files(results, shown(results, "tables"))) == []
+    assert differences(home / "results" / "tables", table_files(results, shown(results, "tables"))) == {}
     assert (home / "results" / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     assert (home / "results" / "tuned" / "bikenyc" / "model_00.toml").exists()
     assert list((home / "results" / "figures").glob("efficiency-*.pdf"))

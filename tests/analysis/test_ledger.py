@@ -6,7 +6,7 @@ import pytest
 from records import results_of
 from studies import tuned
 
-from bench.analysis.formats.files import differing_files, table_files, write_files
+from bench.analysis.formats.files import differences, table_files, write_files
 from bench.analysis.formats.latex import latex
 from bench.runs.tuned import TunedFolder
 
@@ -67,12 +67,12 @@ def test_an_edit_by_hand_is_told_and_a_lost_ledger_is_noticed(written, tmp_path)
     path = TunedFolder(tmp_path).path("tiny", "stid", "short")
     path.write_text(path.read_text(encoding="utf-8").replace("width = 64", "width = 16"), encoding="utf-8")
     folder = tmp_path / "tables"
-    assert differing_files(folder, files(tmp_path)) == written
+    assert list(differences(folder, files(tmp_path))) == [path.name for path in written]
     write_files(folder, files(tmp_path))
     assert "train.epochs=2 | yes |" in written[0].read_text(encoding="utf-8")
-    assert differing_files(folder, files(tmp_path)) == []
+    assert differences(folder, files(tmp_path)) == {}
     written[1].unlink()
-    assert differing_files(folder, files(tmp_path)) == [written[1]]
+    assert list(differences(folder, files(tmp_path))) == [written[1].name]
 
 
 def test_settings_written_by_hand_for_two_tasks_stand_in_rows_of_one_name(tmp_path):

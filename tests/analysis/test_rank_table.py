@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 from records import CODE, in_cities, record, results_of, suite
 
-from bench.analysis.formats.files import differing_files, table_files, write_files
+from bench.analysis.formats.files import differences, table_files, write_files
 from bench.analysis.formats.markdown import markdown
 from bench.runs.suite import load_suites
 
@@ -109,8 +109,8 @@ def test_one_real_data_set_or_the_quick_profile_make_a_sentence_instead():
 def test_the_table_is_written_and_checked_by_name_in_all_its_forms(tmp_path):
     files = table_files(results(in_cities()), ["ranks"])
     assert [path.name for path in write_files(tmp_path, files)] == ["ranks.md", "ranks.tex", "ranks.csv"]
-    assert differing_files(tmp_path, files) == []
-    assert len(differing_files(tmp_path, table_files(results(in_cities(number=9)), ["ranks"]))) == 3
+    assert differences(tmp_path, files) == {}
+    assert len(differences(tmp_path, table_files(results(in_cities(number=9)), ["ranks"]))) == 3
     assert "good,1.0,1.0,30,0,0,0.5,,,good,city0" in (tmp_path / "ranks.csv").read_text(encoding="utf-8")
 
 

@@ -16,7 +16,7 @@ from variants import variant
 
 import bench
 from bench.analysis.figures._files import Look, pictures
-from bench.analysis.formats.files import differing_files, table_files, write_files
+from bench.analysis.formats.files import differences, table_files, write_files
 from bench.analysis.reference import (
     FIRST,
     LAST,
@@ -225,7 +225,7 @@ def test_the_command_takes_writes_and_checks(tmp_path, no_figures, todays):
 def test_a_changed_record_and_one_that_is_missing_are_seen(tmp_path, todays):
     def differing():
         made = reference_files(bench.load_results(tmp_path), tmp_path, figures=False)
-        return bool(differing_files(tmp_path, made))
+        return bool(differences(tmp_path, made))
 
     take(few(), tmp_path)
     write_files(tmp_path, reference_files(bench.load_results(tmp_path), tmp_path, figures=False))

@@ -12,7 +12,7 @@ import pytest
 from records import record, results_of, suite
 
 import bench.analysis.tables
-from bench.analysis.formats.files import differing_files, table_files, write_files
+from bench.analysis.formats.files import differences, table_files, write_files
 from bench.analysis.results import Results, artefacts
 from bench.analysis.table import Cell, Header, Table, TableFile
 from bench.errors import StoreError, UnknownNameError
@@ -52,11 +52,11 @@ def test_tables_with_rows_are_written_and_then_checked(tmp_path: Path) -> None:
     assert sorted(folder.iterdir()) == sorted(written)
     names = ["short_term.md", "short_term.tex", "short_term.csv", "short_term_differences.csv"]
     assert [path.name for path in written] == names
-    assert differing_files(folder, files) == []
+    assert differences(folder, files) == {}
     more = table_files(results([*suite(), record(task="long")]), ALL)
-    changed = [path.name for path in differing_files(folder, more)]
+    changed = list(differences(folder, more))
     assert changed == ["long_term.md", "long_term.tex", "long_term.csv"]
-    assert differing_files(folder, table_files(results(suite()[1:]), ALL)) != []
+    assert differences(folder, table_files(results(suite()[1:]), ALL)) != {}
 
 
 def test_texts_of_others_are_nothing_but_texts_in_every_format(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +95,7 @@ def test_one_table_can_be_written_alone(tmp_path: Path) -> None:
 def test_no_records_make_no_files(tmp_path: Path) -> None:
     files = table_files(results([]), ALL)
     assert write_files(tmp_path / "tables", files) == []
-    assert differing_files(tmp_path / "tables", files) == []
+    assert differences(tmp_path / "tables", files) == {}
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:

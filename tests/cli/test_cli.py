@@ -9,6 +9,8 @@ import pytest
 from commands import ROOT, environment, stbench
 from typer.testing import CliRunner
 
+from bench.analysis.figures import maps, seeds, suite
+from bench.analysis.results import figure_needs
 from bench.cli.app import app
 from bench.cli.options import nothing
 from bench.errors import StoreError
@@ -113,8 +115,12 @@ def test_figures_without_variants_say_what_makes_some(tmp_path):
 
 
 def test_a_named_figure_that_is_not_drawn_says_what_it_needs_and_no_word_of_suites(tmp_path):
-    answer = stbench("plots", "seeds", "maps", "--results", tmp_path)
-    assert "\nseeds: no figure; it needs two seeds of a model\nmaps: no figure; it needs finished runs" in answer.stdout
+    named = ("seeds", "maps", "daily")
+    answer = stbench("plots", *named, "--results", tmp_path)
+    told = (seeds.NEEDS, maps.NEEDS, "a finished run")
+    lines = [f"{name}: no figure; it needs {needs}" for name, needs in zip(named, told, strict=True)]
+    assert answer.stdout.splitlines()[1:] == lines
+    assert figure_needs("controls") == suite.NEEDS
     assert "--suite controls" not in answer.stdout
 
 

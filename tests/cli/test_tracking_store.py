@@ -35,10 +35,13 @@ def test_runs_in_a_folder_on_a_network_file_system_are_not_tracked_and_one_line_
     [("sqlite:////home/ann/mlflow.db", "/home/ann/mlflow.db"), ("file:///home/ann/mlruns", "/home/ann/mlruns")],
 )
 def test_a_data_base_on_a_network_file_system_is_used_where_it_was_asked_for_and_one_line_says_so(
-    tmp_path, on_nfs, capsys, uri, file
+    tmp_path, on_nfs, capsys, monkeypatch, uri, file
 ):
     assert tracking_store(uri, tmp_path) == uri
     assert capsys.readouterr().out.startswith(f"{file} lies on nfs4, where a data base of SQLite may break")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert tracking_store(None, tmp_path) == uri
+    assert capsys.readouterr().out.splitlines()[1].startswith(f"{file} lies on nfs4, where a data base of SQLite")
 
 
 @pytest.mark.parametrize("uri", [None, "http://localhost:5000", "postgresql://me:secret@host/runs"])

@@ -65,13 +65,8 @@ def write_files(folder: Path, files: Mapping[str, bytes | None]) -> list[Path]:
     return [folder / name for name, content in files.items() if content is not None]
 
 
-def differing_files(folder: Path, files: Mapping[str, bytes | None]) -> list[Path]:
-    """The files that ``write_files`` would change, create or remove."""
-    return [folder / name for name in differences(folder, files)]
-
-
 def differences(folder: Path, files: Mapping[str, bytes | None]) -> dict[str, str]:
-    """What is wrong with each file that ``write_files`` would change, create or remove, after its path."""
+    """What is wrong with each file that ``write_files`` would change, create or remove, after its name."""
     return {name: told for name, content in files.items() if (told := _difference(folder / name, content))}
 
 
