@@ -18,7 +18,7 @@ from bench.analysis.measures import SCALED
 from bench.analysis.table import Flag
 from bench.catalog.titles import dataset_title
 from bench.metrics import METRICS
-from bench.records.record import DoneRun, Record
+from bench.records.record import DoneRun, FailedRun, Record
 from bench.records.spec import changes
 from bench.runs.profiles import PROFILES
 from bench.settings import FROM_FILE
@@ -50,6 +50,13 @@ class Run:
     def base(self) -> frozenset[str]:
         """Those of them that all methods were run with."""
         return frozenset(changes(self.record.label.base))
+
+
+def failures(runs: Iterable[Run]) -> list[FailedRun]:
+    """The records of failed runs that are not mended: of the same specification no run, by other code, is finished."""
+    known = [run.record for run in runs]
+    finished = {record.spec.spec_id for record in known if isinstance(record, DoneRun)}
+    return [one for one in known if isinstance(one, FailedRun) and one.spec.spec_id not in finished]
 
 
 @dataclass(frozen=True, order=True)

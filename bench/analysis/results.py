@@ -19,7 +19,7 @@ from bench.analysis.channels import pooled
 from bench.analysis.choice import Choice
 from bench.analysis.differences import Differences, differences
 from bench.analysis.grouping import grouped
-from bench.analysis.groups import Group, GroupKey, Run
+from bench.analysis.groups import Group, GroupKey, Run, failures
 from bench.analysis.known_code import known_codes
 from bench.analysis.suite_groups import kept
 from bench.catalog import imported, registry
@@ -88,7 +88,7 @@ class Results:
 
     def __repr__(self) -> str:
         done = sum(run.record.status == "done" for run in self.runs)
-        failed = f", {len(self.runs) - done} failed" if done < len(self.runs) else ""
+        failed = f", {len(broken)} failed" if (broken := failures(self.runs)) else ""
         stale = sum(run.stale for run in self.runs)
         unread = f"; {len(self.unread)} left out that cannot be read" if self.unread else ""
         studies = counted(len(self.studies), "study", "studies")

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from bench.analysis.grouping import run_ids
+from bench.analysis.groups import failures
 from bench.analysis.own_parts import DATA, OwnParts, own_parts
 from bench.analysis.report.facts import commits_text, without_paths
 from bench.analysis.report.page import encoded, report, shown
@@ -226,7 +227,7 @@ def _readme(kept: Results, names: Sequence[str], reproduced: Sequence[Reproduced
         missing=own.missing_text,
         listed=f"    export {VARIABLE}={own.variable}\n" if own.variable else "",
         done=done,
-        failed=len(kept.records) - done,
+        failed=len(failures(kept.runs)),
         elsewhere=f" Of these {elsewhere} are of forecasts made elsewhere, which no command makes."
         if elsewhere
         else "",

@@ -27,6 +27,8 @@ from bench.records.store import ResultStore
 from bench.runs.suite import load_suite, load_suites
 from bench.runs.tuned import TunedFolder
 
+OLD = "0" * 12
+
 
 def packed(records, folder, *names, suites=None):
     results = Results(records, suites=suites or load_suites(), tuned=list(TunedFolder(folder).files()))
@@ -84,6 +86,12 @@ def test_no_path_of_the_machine_is_inside(tmp_path, no_figures):
     assert not [name for name, content in files.items() if str(tmp_path).encode() in content]
     kept = files[next(name for name in files if name.endswith(".failed.json"))]
     assert "cannot read …/x.npz" in kept.decode()
+
+
+def test_a_failure_that_other_code_has_mended_is_packed_and_not_counted(tmp_path, no_figures):
+    files = packed([record(code=OLD, failed=True), record(), record(seed=1, failed=True)], tmp_path)
+    assert len([name for name in files if name.endswith(".failed.json")]) == 2
+    assert b"\nRuns: 1 finished, 1 failed." in files["README.txt"]
 
 
 def test_named_suites_alone_are_packed(tmp_path, no_figures):

@@ -8,8 +8,8 @@ import pytest
 from msgspec import structs
 from records import CODE, record, results_of
 
-from bench.analysis.groups import Group
-from bench.analysis.report.facts import failed_runs, failures, models
+from bench.analysis.groups import Group, failures
+from bench.analysis.report.facts import failed_runs, models
 from bench.analysis.report.headline import headline
 from bench.analysis.standings import standing
 from bench.runs.suite import Suite, load_suites
@@ -144,4 +144,6 @@ def test_a_failure_that_other_code_has_mended_is_no_failure_any_more() -> None:
     assert "1 finished run, 1 failed" in first["state"]
     assert "1 run failed; the reasons are below." in first["cautions"]
     assert len(failed_runs(mended.runs).rows) == 1
+    assert repr(mended).startswith("Results(3 runs: 1 done, 1 failed, ")
+    assert repr(results_of([broken, record()])).startswith("Results(2 runs: 1 done, 0 stale; ")
     assert models(mended.runs).cells[0][-2].value == "1"

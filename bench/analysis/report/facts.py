@@ -13,13 +13,13 @@ import msgspec
 
 from bench.analysis.budget import span
 from bench.analysis.grouping import by
-from bench.analysis.groups import Run
+from bench.analysis.groups import Run, failures
 from bench.analysis.headers import dataset_headers
 from bench.analysis.table import Cell, Flag, Header, Table
 from bench.catalog.pretrained import SHORT, is_from_unknown
 from bench.catalog.titles import files_of, model_title
 from bench.records.environment import Environment
-from bench.records.record import Counts, DoneRun, FailedRun, Record
+from bench.records.record import Counts, DoneRun, Record
 from bench.records.spec import changes
 from bench.settings import RANDOM
 
@@ -71,13 +71,6 @@ def method(record: Record) -> str:
 def done(runs: Iterable[Run]) -> list[DoneRun]:
     """The records of finished runs."""
     return [run.record for run in runs if isinstance(run.record, DoneRun)]
-
-
-def failures(runs: Iterable[Run]) -> list[FailedRun]:
-    """The records of failed runs that are not mended: of the same specification no run, by other code, is finished."""
-    known = [run.record for run in runs]
-    finished = {record.spec.spec_id for record in known if isinstance(record, DoneRun)}
-    return [one for one in known if isinstance(one, FailedRun) and one.spec.spec_id not in finished]
 
 
 def datasets(runs: Sequence[Run]) -> Table:

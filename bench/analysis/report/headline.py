@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bench.analysis.differences import Differences
-from bench.analysis.groups import GroupKey
-from bench.analysis.report.facts import done, failures
+from bench.analysis.groups import GroupKey, failures
+from bench.analysis.report.facts import done
 from bench.analysis.results import Results
 from bench.analysis.standings import Standing, standing
 from bench.analysis.stats.ranking import LEVEL, average_ranks, pairwise
