@@ -10,12 +10,13 @@ from pathlib import Path
 import bench
 
 HERE = Path(bench.__file__).parent
-COMMANDS_ALONE = ("cli", "perf", "tuning")
+COMMANDS_ALONE = ("cli", "perf")
 OF_ALL_RUNS = ("weights.py", "context.py")  # another letter in them would make every result stale
 DOCUMENTS = ("reference.py", "supplement.py", "reproduction.py", "tables/suite.py", "formats/latex.py", "profiles.py")
 OF_TUNING = ("wanted.py", "tuned.py")
 SPELT = {"set": "settings", "model": "models", "dataset": "datasets", "seed": "seeds", "variant": "variants"}
-KNOWN = {name for call in (bench.evaluate, bench.run, bench.import_data) for name in inspect.signature(call).parameters}
+CALLS = (bench.evaluate, bench.run, bench.tune, bench.import_data)
+KNOWN = {name for call in CALLS for name in inspect.signature(call).parameters}
 
 
 def sentences(path: Path) -> list[str]:

@@ -34,8 +34,8 @@ def open_storage(url: str | None, journal: Path) -> BaseStorage:
     except Exception as error:  # a database's driver raises many kinds
         address = shown(url) if url else journal
         raise StoreError(
-            f"the studies at {address} cannot be opened ({first_line(error, url)}); give --storage another address, or "
-            "mend this one"
+            f"the studies at {address} cannot be opened ({first_line(error, url)}); give --storage, or storage=, "
+            "another address, or mend this one"
         ) from error
 
 

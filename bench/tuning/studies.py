@@ -125,7 +125,7 @@ def job(run: PlannedRun, fixed: Sequence[str]) -> Job | None:
     if run.spec.sources:
         raise ConfigError(
             f"the task '{run.spec.task.name}' is not tuned, as its validation is that of other data sets; tune with "
-            "--task short, and give what it finds with --set"
+            "--task short, or task='short', and give what it finds with --set, or settings="
         )
     space = searched(run.model, (*fixed, *run.variant))
     return Job(run=run, space=space, fixed=tuple(fixed)) if space else None
@@ -203,7 +203,7 @@ class SharedStudy:
             if self._study.user_attrs.setdefault("home", worker.home) != worker.home:
                 raise ConfigError(
                     f"the study {job.study} was begun from another results folder; workers on one study share one, so "
-                    "give that --results, or another --storage"
+                    "give that folder with --results, or results=, or another data base with --storage, or storage="
                 )
             self._study.set_user_attr("home", worker.home)
             self.key = str(self._study.user_attrs.get("key", uuid.uuid4().hex))
