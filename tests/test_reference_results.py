@@ -43,7 +43,7 @@ def test_no_record_is_stale_or_may_not_stand_among_them(committed):
 
 
 def test_the_records_are_as_they_were_taken():
-    assert altered(FOLDER) == []
+    assert altered(FOLDER) == {}
 
 
 def test_the_records_are_small():

@@ -12,7 +12,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from bench import __version__
 from bench.analysis.first_screen import first_screen
@@ -30,6 +30,7 @@ from bench.files import atomic_write
 from bench.plain_files import read_plain
 from bench.records.record import DoneRun, dump
 
+Alteration = Literal["was changed", "was added", "is gone"]
 REPORT, README, SUITES = "report.html", "README.md", "suites"
 MADE_FOLDERS: Final = ("tables", "figures", SUITES)
 WIDTH: Final = 120  # letters of a line of prose
@@ -122,17 +123,23 @@ def take(records: Iterable[DoneRun], folder: Path) -> int:
     return new
 
 
-def altered(folder: Path) -> list[str]:
-    """The records that are not as they were taken: their paths below the folder, and what happened to each.
+def altered(folder: Path) -> dict[str, Alteration]:
+    """What happened to each record that is not as it was taken, by its path below the folder, sorted.
 
     Raises:
         StoreError: If the file of their digests cannot be read.
     """
     sums = read_sums(folder / SUMS)
     there = {path.relative_to(folder).as_posix(): path for path in (folder / "runs").rglob("*.json")}
-    changed = (name for name in sums.keys() & there.keys() if sha256(there[name]) != sums[name])
-    kinds = {"was changed": changed, "was added": there.keys() - sums.keys(), "is gone": sums.keys() - there.keys()}
-    return sorted(f"{name} {kind}" for kind, names in kinds.items() for name in names)
+    found: dict[str, Alteration] = {}
+    for name in sorted(sums.keys() | there.keys()):
+        if name not in sums:
+            found[name] = "was added"
+        elif name not in there:
+            found[name] = "is gone"
+        elif sha256(there[name]) != sums[name]:
+            found[name] = "was changed"
+    return found
 
 
 def stale(results: Results) -> list[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -15,7 +16,15 @@ from bench.errors import ConfigError
 from bench.plain_text import counted
 
 if TYPE_CHECKING:
+    from bench.analysis.reference import Alteration
     from bench.analysis.results import Results
+
+REMEDIES: Final[Mapping[Alteration, str]] = {
+    "was changed": "restore what was changed from version control, or --take it again",
+    "was added": "delete what was added, and --take the results folder that it comes from if it is wanted",
+    "is gone": "restore what is gone from version control, --take it again, or delete its line in SHA256SUMS",
+}
+"""What mends records that are not as they were taken, by what happened to them."""
 
 
 def reference(
@@ -52,9 +61,10 @@ def reference(
         raise ConfigError(f"there is no folder {results}; --take RESULTS makes it of the runs in a results folder")
     altered = made.altered(results)
     if altered and not check:
+        found = ", ".join(f"{name} {what}" for name, what in altered.items())
+        remedies = "; ".join(remedy for what, remedy in REMEDIES.items() if what in altered.values())
         raise ConfigError(
-            f"no table is made of records that are not as they were taken into {results}: {', '.join(altered)}; "
-            "restore them from version control, or --take them again"
+            f"no table is made of records that are not as they were taken into {results}: {found}; {remedies}"
         )
     with console.status("reading the records") as status, letters_told():
         opened = open_results(results, None)
@@ -62,8 +72,8 @@ def reference(
     stale, link = made.stale(opened), _link(results, document)
     for name in stale:
         print_line(f"stale: {name}; run it again, or declare the code equal in bench/catalog/equal_code.toml")
-    for sentence in altered:
-        print_line(f"{sentence} since it was taken; restore it from version control, or --take it again")
+    for name, what in altered.items():
+        print_line(f"{name} {what}; {REMEDIES[what]}")
     if not check:
         write_files(results, files)
         if document is not None:

@@ -30,6 +30,7 @@ from bench.analysis.reference import (
 )
 from bench.analysis.report.page import shown
 from bench.cli.app import app
+from bench.cli.reference import REMEDIES
 from bench.errors import ConfigError
 from bench.records.store import ResultStore
 
@@ -85,7 +86,7 @@ def test_a_taken_record_is_the_record_itself_and_replaces_that_of_other_code(tmp
     assert take([newer], tmp_path) == 1
     assert {run.run_id for run in ResultStore(tmp_path).records()} == {newer.run_id, other.run_id}
     assert {path.name for path in tmp_path.iterdir()} == {"runs", "SHA256SUMS"}
-    assert altered(tmp_path) == []
+    assert altered(tmp_path) == {}
 
 
 def test_the_folder_is_read_as_any_results_folder(tmp_path, todays):
@@ -250,8 +251,9 @@ def test_records_changed_added_or_removed_by_hand_are_named_and_no_table_is_made
     second.unlink()
     (third.parent / "own.json").write_bytes(taken[second])
     names = [path.relative_to(folder).as_posix() for path in (first, third.parent / "own.json", second)]
-    wanted = sorted(f"{name} {what}" for name, what in zip(names, ("was changed", "was added", "is gone"), strict=True))
+    wanted = dict(zip(names, ("was changed", "was added", "is gone"), strict=True))
     assert altered(folder) == wanted
+    assert list(altered(folder)) == sorted(names)
     tables = (folder / "tables" / "short_term.csv").read_bytes()
     for words in ((), ("--take", source)):
         refused = stbench("--results", folder, *words)
@@ -263,7 +265,41 @@ def test_records_changed_added_or_removed_by_hand_are_named_and_no_table_is_made
     first.write_bytes(taken[first] + b" ")
     checked = stbench("--results", folder, "--check")
     assert checked.exit_code == 1
-    assert f"{names[0]} was changed since it was taken" in " ".join(checked.output.split())
+    assert f"{names[0]} was changed; restore what was changed" in " ".join(checked.output.split())
+
+
+@pytest.mark.parametrize(
+    ("what", "remedy"),
+    [
+        ("was changed", "restore what was changed from version control, or --take it again"),
+        ("was added", "delete what was added"),
+        ("is gone", "--take it again, or delete its line in SHA256SUMS"),
+    ],
+)
+def test_each_kind_of_altered_record_has_a_remedy_that_mends_it(tmp_path, no_figures, todays, what, remedy):
+    source, folder = tmp_path / "results", tmp_path / "reference"
+    for run in few():
+        ResultStore(source).write(run)
+    stbench("--results", folder, "--take", source)
+    path = next((folder / "runs" / "bikenyc" / "stid").glob("*.json"))
+    added, sums = path.with_name("own.json"), folder / "SHA256SUMS"
+    content = path.read_bytes()
+    if what == "is gone":
+        path.unlink()
+    else:
+        (added if what == "was added" else path).write_bytes(content + b" ")
+    told = str(stbench("--results", folder).exception)
+    assert remedy in told
+    assert [kind for kind, words in REMEDIES.items() if words in told] == [what]
+    again = stbench("--results", folder, "--take", source)
+    assert ("was added" in str(again.exception)) == (what == "was added")
+    assert (again.exit_code == 0) == (what != "was added")
+    path.unlink()
+    added.unlink(missing_ok=True)
+    assert list(altered(folder).values()) == ["is gone"]
+    lines = sums.read_text(encoding="utf-8").splitlines(keepends=True)
+    sums.write_text("".join(line for line in lines if path.name not in line), encoding="utf-8")
+    assert stbench("--results", folder).exit_code == 0
 
 
 def test_a_stale_record_fails_the_check_and_is_kept(tmp_path, no_figures, monkeypatch):
