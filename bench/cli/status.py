@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from bench.cli.console import grid, print_json
 from bench.cli.option_groups import with_options
-from bench.cli.options import AsJson, PlanOptions, check_results, say_unread, use_weights_dir
+from bench.cli.options import AsJson, PlanOptions, say_unread, use_weights_dir
 from bench.cli.plan import show_left_out
 from bench.cli.terminal import Console
 from bench.errors import BenchError
@@ -32,7 +32,9 @@ def status(*, options: PlanOptions, as_json: AsJson = False) -> None:
     from bench.records.store import ResultStore
     from bench.runs.status import other_settings, plan_status
 
-    check_results(options.results)
+    if not options.results.is_dir():
+        note = f"there is no results folder {options.results} yet; --results names another"
+        Console(stderr=True).print(note, style="yellow", markup=False, highlight=False, soft_wrap=True)
     use_weights_dir(options.weights_dir)
     suite = options.chosen_suite
     left_out: dict[str, BenchError] = {}

@@ -87,9 +87,7 @@ def test_a_mistake_gets_one_sentence_and_exit_code_2(arguments, message, tmp_pat
     assert "Traceback" not in answer.stderr
 
 
-@pytest.mark.parametrize(
-    "words", [["report"], ["tables"], ["plots"], ["export"], ["status", "--all"], ["sync"], ["tables", "--check"]]
-)
+@pytest.mark.parametrize("words", [["report"], ["tables"], ["plots"], ["export"], ["sync"], ["tables", "--check"]])
 def test_a_results_folder_that_is_not_there_is_told_and_not_made(words, tmp_path):
     answer = CliRunner().invoke(app, [*words, "--results", str(tmp_path / "mistyped")])
     assert isinstance(answer.exception, StoreError), answer.output

@@ -69,7 +69,7 @@ def test_a_plan_for_a_cluster_is_looked_at_without_it_and_says_no_time_of_this_m
 
 
 def test_a_name_or_number_that_is_none_is_told_before_any_data_are_read(tmp_path):
-    for option, message in (("--jobs=x", "--jobs x is neither"), ("--executor=x", "no executor named 'x'")):
+    for option, message in (("--jobs=x", "--jobs x, or jobs=x, is neither"), ("--executor=x", "no executor named 'x'")):
         for command in ("run", "tune"):
             words = ("--dataset", "nothing", "--no-track", "--results", str(tmp_path / "results"), option)
             result = stbench(command, *words)

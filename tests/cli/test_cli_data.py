@@ -166,7 +166,7 @@ def test_names_that_look_like_markup_are_printed_as_they_are(shell: Shell) -> No
     assert "picture: [/r]/figures/data/citybus.png" in shown
     assert "readable, import-1" in shell.prints("verify", *where)
     assert "files are in br [old]/data/citybus already" in shell.prints("fetch", "citybus", *where)
-    assert "folder: br [old]/data/taxibj" in shell.prints("fetch", "taxibj", *where)
+    assert "folder: br [old]/data/taxibj" in shell.prints("fetch", "taxibj", *where, code=1)
     Path("no [/data]").mkdir(parents=True)
     assert "nothing to verify in no [/data]" in shell.prints("verify", "--data-dir", "no [/data]")
 

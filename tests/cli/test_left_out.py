@@ -102,7 +102,9 @@ def test_what_only_looks_says_so_too_and_ends_with_1(more: tuple[str, ...], torn
 
 
 def test_the_json_of_a_status_names_what_is_left_out(torn: Path, words: list[str]) -> None:
-    assert json.loads(answer("status", "--json", *words).stdout)["left_out"] == {}
+    before = answer("status", "--json", *words)
+    assert json.loads(before.stdout)["left_out"] == {}
+    assert "there is no results folder" in before.stderr
     part = answer("status", "--json", "--dataset", str(torn), *words)
     assert part.exit_code == 1
     assert json.loads(part.stdout)["left_out"] == {"torn": f"CARD in {torn} is no bench.types.DatasetCard; make it one"}

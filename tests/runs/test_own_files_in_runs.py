@@ -56,14 +56,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_files_are_run_in_processes_of_their_own_and_shown_when_they_are_gone(folder: Path) -> None:
-    made = bench.run(
-        models=["./mine.py", Path("./bad.py"), "last_value"],
-        datasets=["./harbour.py"],
-        seeds=[0],
-        settings=SMALL,
-        results="results",
-        jobs=2,
-    )
+    with pytest.warns(UserWarning, match="harbour / bad / seed 0 failed: ValueError: odd 0.0"):
+        made = bench.run(
+            models=["./mine.py", Path("./bad.py"), "last_value"],
+            datasets=["./harbour.py"],
+            seeds=[0],
+            settings=SMALL,
+            results="results",
+            jobs=2,
+        )
     assert own_files.VARIABLE not in os.environ
     records = {record.model: record for record in ResultStore(folder / "results").records()}
     mine, bad = records["mine"], records["bad"]

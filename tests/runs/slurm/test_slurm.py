@@ -186,7 +186,7 @@ def test_a_cluster_that_is_not_there_or_wishes_at_odds_are_told_in_a_sentence(mo
         make_executor("slurm", Places(device="cpu"))
     with pytest.raises(ConfigError, match="say --device cuda"):
         make_executor("slurm", Places(device="cpu"), {"local": True, "gpus": 1})
-    with pytest.raises(ConfigError, match="--runs-per-gpu is not Slurm's way"):
+    with pytest.raises(ConfigError, match="--runs-per-gpu, or runs_per_gpu=, is not Slurm's way"):
         make_executor("slurm", Places(device="cpu", runs_per_gpu=2), {"local": True})
     monkeypatch.setitem(sys.modules, "submitit", None)
     with pytest.raises(MissingPackageError, match=r"the executor slurm needs submitit, .*\[slurm\]"):
