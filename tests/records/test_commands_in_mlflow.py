@@ -170,10 +170,10 @@ def test_a_sync_that_is_stopped_says_so_and_the_next_one_goes_on(
 ) -> None:
     records, log_text = [made(seed=seed) for seed in range(3)], MlflowStore._finish
 
-    def stop(self: MlflowStore, mlflow_id: str, one: Record) -> None:
+    def stop(self: MlflowStore, mlflow_id: str, one: Record, *, own: bool) -> None:
         if one.seed == 1:
             raise KeyboardInterrupt
-        log_text(self, mlflow_id, one)
+        log_text(self, mlflow_id, one, own=own)
 
     monkeypatch.setattr(MlflowStore, "_finish", stop)
     with pytest.raises(KeyboardInterrupt):
