@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -26,7 +27,8 @@ PRELOADED = (
     "torch.utils.flop_counter",
     "bench.catalog.imported",
 )
-TRIES: Final = 3
+TRIES: Final = 5
+PAUSE_S: Final = 0.2  # a killed server takes a moment to be gone, and refuses until then
 ONE_AT_A_TIME: Final = threading.Lock()
 """multiprocessing looks after all children whenever one is started, which threads must not do at once."""
 
@@ -69,7 +71,8 @@ def start(process: Any) -> None:
         WorkerError: If none can be started.
     """
     with ONE_AT_A_TIME, _without_main():
-        for _ in range(TRIES):
+        for tried in range(TRIES):
+            time.sleep(tried * PAUSE_S)
             try:
                 process.start()
             except (EOFError, ConnectionError, FileNotFoundError) as error:
