@@ -19,13 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import BenchError, ConfigError
-from bench.interface import run, tune, weights_in
+from bench.interface import catalog_of, run, tune, weights_in
 
 if TYPE_CHECKING:
     from torch import nn
 
     from bench.analysis.results import Results
-    from bench.catalog.data import Catalog
     from bench.catalog.dataset import Dataset
     from bench.records.record import DoneRun, Record
     from bench.records.saved_forecasts import About
@@ -197,7 +196,7 @@ def forecast_windows(
     from bench.runs.session import selected
 
     selection = selected((), (), [dataset], (), settings, profile or "", task, protocol)
-    return windows_wanted(selection, _catalog(data_dir, Path(cache).parent, Path(cache)))
+    return windows_wanted(selection, catalog_of(data_dir, Path(cache)))
 
 
 def load_model(
@@ -231,7 +230,7 @@ def list_models() -> list[str]:
 
 def list_datasets(data_dir: str | Path | None = None) -> list[str]:
     """The names of all data sets, those of one's own in the data folder among them, sorted."""
-    return _catalog(data_dir, Path("results")).names()
+    return catalog_of(data_dir, Path("results/cache")).names()
 
 
 def load_dataset(name: str, data_dir: str | Path | None = None, cache: str | Path = "results/cache") -> Dataset:
@@ -242,17 +241,8 @@ def load_dataset(name: str, data_dir: str | Path | None = None, cache: str | Pat
     """
     from bench.catalog.dataset import Dataset
 
-    return Dataset.of(_catalog(data_dir, Path(cache).parent, Path(cache)).load(name))
+    return Dataset.of(catalog_of(data_dir, Path(cache)).load(name))
 
 
 def _path(folder: str | Path | None) -> Path | None:
     return None if folder is None else Path(folder)
-
-
-def _catalog(
-    data_dir: str | Path | None, results: Path, cache: Path | None = None, time_limit: float | None = None
-) -> Catalog:
-    from bench.catalog.data import Catalog, resolve_data_dir
-
-    folder = resolve_data_dir(_path(data_dir))
-    return Catalog(data_dir=folder, cache=cache or results / "cache", time_limit=time_limit)

@@ -14,6 +14,7 @@ from bench.errors import BenchError
 
 if TYPE_CHECKING:
     from bench.analysis.results import Results
+    from bench.catalog.data import Catalog
     from bench.cli.terminal import Console
     from bench.runs.runner import Observer
 
@@ -74,7 +75,6 @@ def run(
         BenchError: If a name or a setting is wrong, or the data cannot be read.
     """
     from bench import load_results
-    from bench.catalog.data import Catalog, resolve_data_dir
     from bench.cli.console import ConsoleObserver
     from bench.records.saved import Saving
     from bench.records.store import ResultStore
@@ -87,11 +87,7 @@ def run(
     folder, report, failures = Path(results), on_unreadable or refuse, Failures()
     places = Places(jobs=number_of_jobs(jobs), device=device, threads=threads, runs_per_gpu=runs_per_gpu)
     asked = Asked(name=executor, places=places, options=executor_options or {})
-    catalog = Catalog(
-        data_dir=resolve_data_dir(None if data_dir is None else Path(data_dir)),
-        cache=folder / "cache",
-        time_limit=time_limit,
-    )
+    catalog = catalog_of(data_dir, folder / "cache", time_limit)
     saving = Saving(forecasts=save_forecasts, weights=save_weights)
     with weights_in(weights_dir), with_files(models, datasets) as (model_names, dataset_names):
         selection = selected(model_names, variants, dataset_names, seeds, settings, profile, task, protocol)
@@ -171,7 +167,6 @@ def tune(
             installed.
     """
     from bench import load_results
-    from bench.catalog.data import Catalog, resolve_data_dir
     from bench.cli.tune import jobs_of, target_of, tune_jobs
     from bench.errors import require
     from bench.records.store import ResultStore
@@ -185,15 +180,14 @@ def tune(
     folder, target = Path(results), target_of(trials, budget_s, ("trials=", "budget_s="))
     places = Places(jobs=number_of_jobs(jobs), device=device, threads=threads, runs_per_gpu=runs_per_gpu)
     made = Asked(name=executor, places=places, options=executor_options or {}).made()
-    data = resolve_data_dir(None if data_dir is None else Path(data_dir))
-    catalog = Catalog(data_dir=data, cache=folder / "cache", time_limit=time_limit)
+    catalog = catalog_of(data_dir, folder / "cache", time_limit)
     with weights_in(weights_dir), with_files(models, datasets) as (model_names, dataset_names):
         selection = selected(model_names, variants, dataset_names, (), settings, profile, task, protocol)
         (chosen,) = load_suites([str(suite)])
         studies, problems = jobs_of(chosen, selection, catalog, device, on_unreadable or refuse)
         workplace = Workplace(
             results=folder,
-            data_dir=data,
+            data_dir=catalog.data_dir,
             storage=storage,
             device=made.here or "cpu",
             threads=threads,
@@ -205,6 +199,18 @@ def tune(
         for sentence in [*problems, *failed]:
             warnings.warn(sentence, stacklevel=2)
         return load_results(results, [suite] if str(suite).endswith(".toml") else ())
+
+
+def catalog_of(data_dir: str | Path | None, cache: Path, time_limit: float | None = None) -> Catalog:
+    """The data sets below a data folder, or that of the environment.
+
+    Raises:
+        ConfigError: If a folder that was asked for does not exist.
+    """
+    from bench.catalog.data import Catalog, resolve_data_dir
+
+    folder = resolve_data_dir(None if data_dir is None else Path(data_dir))
+    return Catalog(data_dir=folder, cache=cache, time_limit=time_limit)
 
 
 @contextmanager
