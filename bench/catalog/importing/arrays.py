@@ -75,11 +75,10 @@ class Indexed:
 
 
 @dataclass(frozen=True)
-class Reported:
-    """An array whose library's errors are told by ``around``."""
+class Around:
+    """An array read through another, which it is but for ``read``."""
 
-    array: Indexed
-    around: Callable[[], AbstractContextManager[None]]
+    array: Readable
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -93,12 +92,19 @@ class Reported:
     def chunk(self) -> tuple[int, ...] | None:
         return self.array.chunk
 
+    def close(self) -> None:
+        self.array.close()
+
+
+@dataclass(frozen=True)
+class Reported(Around):
+    """An array whose library's errors are told by ``around``."""
+
+    around: Callable[[], AbstractContextManager[None]]
+
     def read(self, axis: int, piece: slice) -> NDArray[Any]:
         with self.around():
             return self.array.read(axis, piece)
-
-    def close(self) -> None:
-        self.array.close()
 
 
 @dataclass

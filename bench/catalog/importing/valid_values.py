@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.catalog.importing.arrays import Readable
+from bench.catalog.importing.arrays import Around, Readable
 from bench.errors import DataError
 
 if TYPE_CHECKING:
@@ -36,25 +36,12 @@ FILLS: Final = {
 
 
 @dataclass(frozen=True)
-class ValidValues:
+class ValidValues(Around):
     """An array whose values below ``lowest``, above ``highest`` or equal to ``fill`` are missing."""
 
-    array: Readable
     lowest: Any = None
     highest: Any = None
     fill: Any = None
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.array.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.array.dtype
-
-    @property
-    def chunk(self) -> tuple[int, ...] | None:
-        return self.array.chunk
 
     def read(self, axis: int, piece: slice) -> NDArray[Any]:
         rows = self.array.read(axis, piece)
@@ -70,9 +57,6 @@ class ValidValues:
         rows = rows if rows.dtype.kind == "f" else rows.astype(np.float64)
         rows[invalid] = np.nan
         return rows
-
-    def close(self) -> None:
-        self.array.close()
 
 
 def valid_values(array: Readable, labelled: xr.DataArray, where: Path, *, default_fills: bool) -> Readable:
