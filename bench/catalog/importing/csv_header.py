@@ -10,7 +10,7 @@ from typing import Final
 
 from bench.catalog.import_card import ImportCard
 from bench.catalog.importing.csv_lines import SIGNS, CsvLines
-from bench.catalog.importing.time_forms import LIKE, SINCE_1970, is_time
+from bench.catalog.importing.time_forms import DIGITS, LIKE, SINCE_1970, is_time
 from bench.catalog.missing import NAN
 from bench.errors import DataError
 from bench.plain_text import counted
@@ -25,7 +25,6 @@ GROUPED: Final = re.compile(r"[+-]?\d{1,3}(?:[\s'\u2019]\d{3})+(?:[.,]\d+)?")
 TIMES: Final = ("time", "times", "timestamp", "datetime", "date_time", "date")
 NUMBERING: Final = ("", "index", "unnamed: 0")
 CLOCK: Final = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d*)?)?")
-DIGITS: Final = re.compile(r"(19|20)\d{6}(\d{2}){0,3}")  # of a date, and maybe of a time
 CLOCKS: Final = ("hour", "time", "time_of_day", "hour_of_day", "hr", "clock")
 DASHES: Final = re.compile(r"[-=+:| ]*")
 MEASURE: Final = re.compile(r"[^\w\s.,+#-]+\s*[+-]?\d[\d.,]*|[^\w\s.,+#-]*\s*[+-]?\d[\d.,]*\s*[^\d.,\s#][^\d]*", re.S)
