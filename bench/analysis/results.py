@@ -212,10 +212,11 @@ class Results:
     def groups(self, suite: Suite) -> Mapping[GroupKey, Group]:
         """The groups of a suite.
 
-        A suite that compares has a group only for its reference and another variant, or for a run that was made as one
-        of its variants: else a plain run would be a table of one row in every such suite. And it has none whose runs
-        all stand in another group. A suite with published numbers has only groups that these can stand beside. One that
-        asks about shares of the training windows has a group of all of them only beside one of a share.
+        A suite that compares has a group only for two variants, one of them a reference or with settings of its own,
+        for a run that was made for it, or for one whose settings were changed to a variant's: else a plain run would be
+        a table of one row in every such suite. And it has none whose runs all stand in another group. A suite with
+        published numbers has only groups that these can stand beside. One that asks about shares of the training
+        windows has a group of all of them only beside one of a share.
         """
         if suite.name not in self._groups:
             with _collector_paused():
