@@ -163,7 +163,7 @@ def reference_files(
     step("tables")
     files = {f"tables/{name}": text for name, text in table_files(results, shown(results, "tables")).items() if text}
     reproduced = reproduction(results.records, f"{SUITES}/")
-    files |= {f"{SUITES}/{Path(suite.path).name}": suite.text.encode() for suite in reproduced}
+    files |= {suite.path: suite.text.encode() for suite in reproduced}
     if figures:
         drawn = list(pictures(results, shown(results, "figures"), Look(formats=(".png",)), step=step))
         files |= {f"figures/{each.name}{end}": content for each in drawn for end, content in each.files.items()}
