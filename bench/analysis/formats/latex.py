@@ -320,15 +320,9 @@ def _alignment(columns: Sequence[Header]) -> str:
 
 def _notes(table: Table, explained: str) -> str:
     marks = legend([table])
-    parts = (
-        [SEE_TABLE % explained]
-        if explained
-        else [_prose(" ".join(table.notes).replace(COMMAND, ""))]
-        if table.notes
-        else []
-    )
-    parts += [_prose(f"{marks}.")] if marks else []
-    return _NOTES % " ".join(parts) if parts else ""
+    notes = SEE_TABLE % explained if explained else _prose(" ".join(table.notes).replace(COMMAND, ""))
+    text = " ".join(filter(None, (notes, _prose(f"{marks}.") if marks else "")))
+    return _NOTES % text if text else ""
 
 
 def _prose(text: str) -> str:
