@@ -38,7 +38,8 @@ def load_model(
     beside = {name: tensors.pop(name) for name in json.loads(about.get("beside", "[]")) if name in tensors}
     audit = cast("DoneRun", record).audit
     as_scored = audit is not None and tensors_sha256(tensors) == audit.checkpoint_sha256
-    if not as_scored or tensors_sha256(beside) != about.get("beside_sha256") or "shape" not in about:
+    nothing = tensors_sha256({})  # of files that were written before there was such an entry
+    if not as_scored or tensors_sha256(beside) != about.get("beside_sha256", nothing) or "shape" not in about:
         raise WeightsError(
             f"{path} holds other weights than those that were scored; run it again with --force, or force=True"
         )

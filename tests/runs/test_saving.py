@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import msgspec
@@ -141,6 +142,16 @@ def test_a_buffer_that_no_checkpoint_holds_is_saved_beside_the_weights(run_and_s
     loaded = bench.load_model(record, results=tmp_path / "results")
     assert [*loaded.state_dict()] == ["level"]
     assert bench.evaluate(loaded, "tiny", data_dir=tiny).scores == record.scores
+
+
+def test_a_file_that_was_written_before_buffers_were_saved_is_loaded(run_and_save, tmp_path):
+    record = run_and_save("ridge", saving=Saving(weights=True))["ridge"]
+    (path,) = (tmp_path / "results" / "weights").rglob("*.safetensors")
+    with safe_open(path, framework="pt") as file:
+        about, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    assert json.loads(about["beside"]) == []
+    save_file(tensors, path, {key: value for key, value in about.items() if not key.startswith("beside")})
+    assert isinstance(bench.load_model(record, results=tmp_path / "results"), nn.Module)
 
 
 @pytest.mark.parametrize(
