@@ -30,8 +30,7 @@ def precision_on(device: str, asked: Precision) -> Literal["fp32", "bf16"]:
     except DeviceError as error:
         raise DeviceError(
             f"{error}, or, for runs that other machines make, --set train.precision=bf16 or fp32 (settings= in "
-            "Python), since their GPUs "
-            "cannot be asked from here"
+            "Python), since their GPUs cannot be asked from here"
         ) from error
 
 

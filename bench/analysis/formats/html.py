@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 LONG = 40  # rows of a table that is folded until it is asked for
 MANY = 7  # columns of a table that is printed smaller
 DIGEST = 40  # letters of code that need a column of some width
-_SHA256 = re.compile(
-    r"\b([0-9a-f]{12})[0-9a-f]{52}\b"
-)  # shown by its first letters, and whole where the pointer rests on it
+_SHA256 = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")  # its beginning is shown, and all of it under the pointer
 _NUMBER = re.compile(r"(?:< )?([+-]?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?)(?![\w.])")
 
 
