@@ -24,6 +24,7 @@ from bench.weights import Source, fitting, locate, parts_of, read
 from ._zoo import LANGUAGE_MODELS
 
 Weights = Literal["pretrained", "random"]
+HEADS = 4  # of the trained layers that stand in for a language model
 
 
 class Language(nn.Module):
@@ -94,16 +95,41 @@ class Language(nn.Module):
         return self.model(inputs_embeds=vectors, past_key_values=before, use_cache=True).past_key_values
 
 
-class SelfAttention(nn.Module):
-    """Control: one attention layer of the language model's width."""
+def stand_in(control: str, width: int) -> nn.Module:
+    """What stands where a language model is taken away, ``[B, N, D]`` to ``[B, N, D]``: a trained layer or nothing."""
+    if control == "block":
+        return Block(width)
+    return SelfAttention(width) if control == "attention" else nn.Identity()
 
-    def __init__(self, width: int, heads: int = 4) -> None:
+
+class SelfAttention(nn.Module):
+    """Control: one attention layer of the language model's width, from every token to every token.
+
+    Nothing of a token passes around it, so it may do worse than nothing in its place.
+    """
+
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
+        self.attention = nn.MultiheadAttention(width, HEADS, batch_first=True)
 
     def forward(self, tokens: Tensor) -> Tensor:
         hidden: Tensor = self.attention(tokens, tokens, tokens, need_weights=False)[0]
         return hidden
+
+
+class Block(nn.Module):
+    """Control: one transformer block of the language model's width, and the norm that ends a language model."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.block = nn.TransformerEncoderLayer(
+            width, HEADS, 4 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+        )
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        normed: Tensor = self.norm(self.block(tokens))
+        return normed
 
 
 class Vocabulary:

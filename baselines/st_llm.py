@@ -18,6 +18,7 @@ and the head stay.
     weights=random   the language model as it was initialised, partly frozen in the same way
     identity         no language model: the head reads the tokens, and the whole is linear
     attention        one trained attention layer in its place, from every cell to every cell
+    block            one trained transformer block in its place: the same with a residual path around it, and an MLP
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from bench.errors import ConfigError
 from bench.types import TaskShape, Window
 
 from ._cells import squares
-from ._language import Language, SelfAttention, load, sizes_of
+from ._language import Language, load, sizes_of, stand_in
 
 DAYS = 7
 MOST_TOKENS = 1024
@@ -58,7 +59,7 @@ class Config:
     depth: int = tunable(6, choices=(2, 4, 6, 12))
     unfrozen: int = tunable(1, choices=(0, 1, 2, 3))
     weights: Literal["pretrained", "random", "none"] = "random"
-    control: Literal["none", "identity", "attention"] = "none"
+    control: Literal["none", "identity", "attention", "block"] = "none"
     side: int = tunable(0, choices=(0, 1, 2, 4))
     width: int = tunable(64, choices=(64, 128, 256))
 
@@ -71,7 +72,7 @@ class Config:
         if self.control != "none":
             object.__setattr__(self, "weights", "none")
         elif self.weights == "none":
-            raise ValueError("weights=none belongs to the controls identity and attention")
+            raise ValueError("weights=none belongs to the controls identity, attention and block")
         for name, least in {"depth": 0, "unfrozen": 0, "side": 0, "width": 1}.items():
             if getattr(self, name) < least:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least {least}")
@@ -108,7 +109,7 @@ class Model(nn.Module):
 def body(config: Config, width: int) -> nn.Module:
     """What stands between tokens and head."""
     if config.weights == "none":
-        return nn.Identity() if config.control == "identity" else SelfAttention(width)
+        return stand_in(config.control, width)
     language = load(config.llm, config.weights, config.depth)
     unfreeze(language, config.unfrozen)
     return language

@@ -32,6 +32,7 @@ is not named stays. Without a language model there is no prompt, and prototypes 
     weights=random   the language model as it was initialised, words included; they have no tokenizer (``Vocabulary``)
     identity         no language model: the head reads the reprogrammed tokens
     attention        one trained attention layer in its place, from every token to every token
+    block            one trained transformer block in its place: the same with a residual path around it, and an MLP
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ from bench.config import tunable
 from bench.types import MINUTES_PER_DAY, TaskShape, Window
 
 from ._cells import Squares, squares
-from ._language import Language, SelfAttention, Vocabulary, load, sizes_of
+from ._language import Language, Vocabulary, load, sizes_of, stand_in
 
 DAYS_BACK = (7, 1)
 MONTHS = 12
@@ -86,7 +87,7 @@ class Config:
     llm: str = "gpt2_tiny"
     depth: int = tunable(6, choices=(2, 4, 6, 12))
     weights: Literal["pretrained", "random", "none"] = "random"
-    control: Literal["none", "identity", "attention"] = "none"
+    control: Literal["none", "identity", "attention", "block"] = "none"
     side: int = tunable(0, choices=(0, 1, 2, 4))
     past: bool = True
     patch: int = tunable(16, choices=(4, 8, 16))
@@ -110,7 +111,7 @@ class Config:
         if self.control != "none":
             object.__setattr__(self, "weights", "none")
         elif self.weights == "none":
-            raise ValueError("weights=none belongs to the controls identity and attention")
+            raise ValueError("weights=none belongs to the controls identity, attention and block")
         least = {"depth": 0, "side": 0, "patch": 1, "width": 1, "prototypes": 1, "heads": 1, "features": 1, "floor": 0}
         for name, low in least.items():
             if getattr(self, name) < low:
@@ -138,7 +139,7 @@ class Model(nn.Module):
         self.reprogram = Reprogramming(config, width)
         if config.weights == "none":
             self.prototypes = nn.Parameter(torch.randn(config.prototypes, width) * 0.02)
-            self.body: nn.Module = nn.Identity() if config.control == "identity" else SelfAttention(width)
+            self.body: nn.Module = stand_in(config.control, width)
         else:
             self.body = load(config.llm, config.weights, config.depth)
             self.mapping = nn.Linear(len(self.body.words), config.prototypes)

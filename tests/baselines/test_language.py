@@ -11,9 +11,10 @@ import torch
 from hub import Hub, safetensors
 from models import make_window, task_shape, trained
 from torch import nn
+from torch.nn import functional
 
 from baselines import _language, st_llm, time_llm
-from baselines._language import Vocabulary, load, sizes_of
+from baselines._language import Vocabulary, load, sizes_of, stand_in
 from bench.catalog.data import Catalog
 from bench.errors import ConfigError, UnknownNameError, WeightsError
 from bench.runs.plan import Selection, plan
@@ -81,7 +82,7 @@ def test_a_control_without_a_language_model_says_so_and_nothing_goes_without_wei
         module.Model(task_shape(), config(weights="pretrained"))  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("control", ["identity", "attention"])
+@pytest.mark.parametrize("control", ["identity", "attention", "block"])
 def test_a_control_of_time_llm_reprograms_as_the_model_does(control: str) -> None:
     config = time_llm.Config(control=control)
     model = time_llm.Model(task_shape(), config)
@@ -92,6 +93,26 @@ def test_a_control_of_time_llm_reprograms_as_the_model_does(control: str) -> Non
     assert inside == {name for name in whole if not name.startswith("mapping.")}
 
 
+def test_a_trained_layer_in_place_of_a_language_model_sees_all_tokens_and_the_block_keeps_each() -> None:
+    torch.manual_seed(0)
+    tokens = torch.randn(2, 5, 64)
+    changed = tokens.clone()
+    changed[:, 4] = torch.randn(2, 64)
+    for control in ("attention", "block"):
+        layer = stand_in(control, 64)
+        with torch.no_grad():
+            seen, other = layer(tokens), layer(changed)
+        assert (seen[:, 0] != other[:, 0]).any(), control
+    assert stand_in("identity", 64)(tokens) is tokens
+
+    block = stand_in("block", 64)
+    with torch.no_grad():  # what the attention and the MLP write is taken away
+        for part in (block.block.self_attn.out_proj, block.block.linear2):
+            part.weight.zero_()
+            part.bias.zero_()
+        torch.testing.assert_close(block(tokens), functional.layer_norm(tokens, (64,)))
+
+
 @pytest.mark.parametrize("suite", ["time_llm_controls", "st_llm_controls"])
 def test_the_controls_of_a_language_model_are_planned_on_one_model(catalog: Catalog, suite: str) -> None:
     def planned(profile: str) -> dict[str, tuple[str, str]]:
@@ -99,7 +120,7 @@ def test_the_controls_of_a_language_model_are_planned_on_one_model(catalog: Cata
         found = {run.method: run.spec for run in runs if "llm" in run.spec.config}
         return {line: (spec.config["llm"], spec.weights) for line, spec in found.items()}
 
-    weights = ["pretrained", "random", "none", "none"]
+    weights = ["pretrained", "random", "none", "none", "none"]
     assert list(planned("paper").values()) == [("gpt2", each) for each in weights]
     assert list(planned("quick").values()) == [("gpt2_tiny", each) for each in weights[1:]]
 

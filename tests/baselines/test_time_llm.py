@@ -133,6 +133,8 @@ def test_time_llm_has_the_parameters_of_its_parts() -> None:
     assert without == embedding + reprogramming + 9 * 64 + 2 * 64 + head
     attention = size_of(time_llm.Model(shape, dataclasses.replace(config, control="attention")))
     assert attention == without + 4 * (64 + 1) * 64
+    block = size_of(time_llm.Model(shape, dataclasses.replace(config, control="block")))
+    assert block == attention + (64 + 1) * 256 + (256 + 1) * 64 + 3 * 2 * 64
 
 
 @pytest.mark.parametrize("past", [True, False])
