@@ -18,6 +18,7 @@ def main() -> None:
     """Run the command line; a user's mistake is one sentence on stderr and exit code 2."""
     with _ctrl_c_ends_it(), _missing_package_told():  # without a word, so long as there is nobody who could say one
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads of torch sleep: runs beside it do not stall
+        os.environ["MPLBACKEND"] = "agg"  # figures are files; a notebook's backend may not be there
         from rich.text import Text
 
         from bench.cli.app import app

@@ -55,9 +55,15 @@ class Console(RichConsole):
     """
 
     def __init__(self, **options: Any) -> None:
+        self._told = options.get("force_terminal")
         super().__init__(**options)
         if "width" not in options and not self.is_terminal and "COLUMNS" not in os.environ:
             self.width = WIDE
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether lines can be drawn anew; not in a pipe or a file, even where a notebook has set ``FORCE_COLOR``."""
+        return super().is_terminal and (self._told is not None or self.file.isatty())
 
     def print(self, *objects: Any, **options: Any) -> None:
         super().print(*(as_started(text) if isinstance(text, str) else text for text in objects), **options)

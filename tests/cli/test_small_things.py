@@ -284,3 +284,11 @@ def test_nothing_is_missing_where_the_data_are_there_and_no_weights_are_read(tmp
     catalog = Catalog(data_dir=tiny, cache=tmp_path)
     runs = plan(load_suite("short_term"), Selection(models=("last_value",), datasets=("tiny",)), catalog)
     assert list(missing(runs, catalog)) == []
+
+
+@pytest.mark.slow
+def test_the_backend_of_a_notebook_draws_no_figures_of_a_command(tmp_path, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "module://absent_package.backend")
+    done = stbench("plots", "short_term", "--results", "results/reference", "--out", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "short_term-1.png").is_file()

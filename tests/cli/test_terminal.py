@@ -45,6 +45,19 @@ def test_colours_and_bars_of_our_own_are_as_they_were() -> None:
     assert "\x1b]0" not in out.getvalue()
 
 
+def test_a_pipe_of_a_notebook_gets_whole_lines_without_bars(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FORCE_COLOR", "CLICOLOR_FORCE"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.delenv("COLUMNS", raising=False)
+    out = io.StringIO()
+    console = Console(file=out)
+    with console.status("reading"), Progress(console=console) as bar:
+        bar.add_task("plan", total=2)
+        console.print("x" * 300)
+    assert out.getvalue().startswith("x" * 300 + "\n")
+    assert "\x1b" not in out.getvalue()
+
+
 def test_every_command_prints_on_such_a_console() -> None:
     files = [*Path(bench.cli.__file__).parent.glob("*.py"), Path(bench.cli.__file__).parents[1] / "__main__.py"]
     plain = re.compile(r"from rich.console import .*\bConsole\b|from rich import print|^ *print\(|typer\.s?echo", re.M)
