@@ -103,3 +103,20 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None
     with pytest.raises(StoreError, match=r"a file in .*tables cannot be written") as caught:
         write_files(tmp_path / "tables", {"a.md": b"a"})
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("there", "same"),
+    [
+        ("name,low\nSTID,-22.70379673841937\n", True),  # as another processor rounds it
+        ("name,low\nSTID,-22.7037967\n", False),
+        ("name,low\nSTID,nan\n", False),
+        ("name,low\nRidge,-22.703796738419346\n", False),
+        ("name,low\nSTID,-22.703796738419346,1\n", False),
+        ("name,low\n", False),
+    ],
+)
+def test_a_table_that_another_processor_has_made_is_that_of_the_records(tmp_path: Path, there: str, same: bool) -> None:
+    made = {"short_term.csv": b"name,low\nSTID,-22.703796738419346\n"}
+    (tmp_path / "short_term.csv").write_text(there)
+    assert differences(tmp_path, made) == ({} if same else {"short_term.csv": "differs from the records"})
