@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import field
 from functools import cache
 from pathlib import Path
 
@@ -22,9 +23,13 @@ class Published:
         source: Where it is printed.
         datasets: Its columns.
         rmse, mae: Rows by the name of our method, or by the paper's name of a model that is not here.
+        names: What the paper calls a method that has another name here.
+        one_channel: Data sets of which its numbers are of one channel, while ours have several.
+        caveat: What is not the same, a sentence or more.
     """
 
     source: str
+    caveat: str
     task: str
     protocol: str
     history: int
@@ -32,6 +37,8 @@ class Published:
     datasets: tuple[str, ...]
     rmse: dict[str, tuple[float, ...]]
     mae: dict[str, tuple[float, ...]]
+    names: dict[str, str] = field(default_factory=dict)
+    one_channel: tuple[str, ...] = ()
 
     def value(self, metric: str, method: str, dataset: str) -> float:
         rows: dict[str, tuple[float, ...]] = {"rmse": self.rmse, "mae": self.mae}[metric]
