@@ -21,9 +21,13 @@ from bench.analysis.stats.comparison import Difference, Verdict
 from bench.analysis.stats.ranking import FEWEST_DATASETS, average_ranks
 from bench.analysis.table import Cell, Header, Table, legend
 from bench.analysis.tables._differences import detectable, signed
+from bench.analysis.units import steps_note, units_note
 
 LEADERBOARD: Final = "short_term"  # the suite of the leaderboard
 MOST_NAMED: Final = 3  # methods that the reference is better than, in a sentence
+HOW_TO_READ: Final = (
+    "*Right of 0 the pre-trained weights are better. Bars: 95 % intervals; shaded: within ± {margin:g} %; empty: open.*"
+)
 WIDTH: Final = 120  # letters of a line of prose
 BESIDE: Final[Mapping[Verdict, str]] = {
     "better": "better than", "worse": "worse than", "equivalent": "equivalent to", "open": "open beside"
@@ -40,8 +44,9 @@ def first_screen(results: Results, folder: str) -> str:
     outcome, leaderboard = answer(results), _leaderboard(results)
     parts = []
     if outcome is not None:
-        parts.append(_wrapped(f"**{outcome.short}** {_sentence(outcome)}"))
+        parts.append(_wrapped(f"**{outcome.suite.question} {outcome.short}** {_sentence(outcome)}"))
         parts.append(f"![{outcome.suite.question} Differences and their intervals]({folder}/figures/answer-1.png)")
+        parts.append(_wrapped(HOW_TO_READ.format(margin=outcome.suite.margin)))
     parts += leaderboard
     if not parts:
         return ""
@@ -60,8 +65,8 @@ def _sentence(outcome: Answer) -> str:
     counts = "; ".join(f"with “{method.name}” it is {_counts(outcome, method)}" for method in others)
     text = (
         f"With “{first.name}” in place of “{outcome.compared.title}”{part} the mean absolute error of ST-VFM "
-        f"changes by {numbers}. The 95 % intervals are over seeds and test windows; equivalent: within ± "
-        f"{outcome.suite.margin:g} %."
+        f"changes by {numbers}. The 95 % intervals are over seeds and test windows. Equivalent: within ± "
+        f"{outcome.suite.margin:g} %; open: not enough data to say better, worse or equivalent."
     )
     beside = f" Beside “{first.name}”, {counts}." if others else ""
     absent = f" Not run: {outcome.not_run}." if outcome.not_run else ""
@@ -104,14 +109,16 @@ def _leaderboard(results: Results) -> list[str]:
     if group is None or ranked is None or ranked.scores.empty:
         return []
     table = _table(group)
-    notes = f"MAE on test, {_seeds(group)}; naive baselines in italics. {legend([table])}".strip()
+    marks = f"{text}." if (text := legend([table])) else ""
+    said = f"{group.key.title}: MAE on test, {_seeds(group)}; naive baselines in italics."
+    notes = " ".join(filter(None, (said, units_note(group, ["MAE"]), steps_note(group), marks)))
     left_out = f" Left out: {'; '.join(ranked.left_out)}." if ranked.left_out else ""
     compared = None if suite is None else results.differences(suite).get(group.key)
     beside = "" if compared is None else _wrapped(_beside_others(compared))
     return [
         *([beside] if beside else []),
         grid(table),
-        _wrapped(f"{notes}.{left_out} {group.key.caveat}".replace("..", ".")),
+        _wrapped(f"{notes}{left_out} {group.key.caveat}"),
     ]
 
 
@@ -129,7 +136,7 @@ def _beside_others(compared: Differences) -> str:
         verdicts = ", ".join(f"{BESIDE[v]} {number}{named.get(v, '')}" for v, number in counts.items() if number)
         name, number = method_headers([best])[best].text, _number(cells[best], f"{reference} is")
         on = f"{header.text} ({cells[best].days} days of test windows)"
-        apart = f"the error of the best of these, {name}, differs from its by {number}"
+        apart = f"the error of {name}, the best of these, lies {number} from its own"
         parts.append(f"{verdicts} of {len(cells)} on {on}; {apart}")
     return f"By mean absolute error {reference} is {'. It is '.join(parts)}." if parts else ""
 

@@ -41,6 +41,7 @@ TEXT = """\
 Written by `stbench reference` of st-vfm-bench {version}; do not edit. {state}
 
 {claims}
+{not_run}
 
 Runs ended between {begin} and {end}.
 
@@ -233,6 +234,7 @@ def _readme(results: Results, tables: Sequence[str], reproduced: Sequence[Reprod
         version=__version__,
         state=head["state"],
         claims="\n".join(_item(text) for text in claims),
+        not_run=_item(f"Nothing here is of the suites {_not_run(results)}."),
         begin=min(days, default="—"),
         end=max(days, default="—"),
         commits=textwrap.fill(f"Commits: {commits_text(finished) or 'not known'}.", WIDTH, break_long_words=False),
@@ -244,6 +246,11 @@ def _readme(results: Results, tables: Sequence[str], reproduced: Sequence[Reprod
         machines=grid(environments(results.runs)),
         commands="\n\n".join(textwrap.indent(command, "    ") for command in commands),
     )
+
+
+def _not_run(results: Results) -> str:
+    """The suites that no record answers."""
+    return ", ".join(suite.name for suite in results.suites if not results.groups(suite))
 
 
 def _item(text: str) -> str:

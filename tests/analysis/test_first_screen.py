@@ -27,12 +27,12 @@ def screen(**choices):
 @pytest.mark.parametrize(
     ("controls", "spread", "said"),
     [
-        (BETTER, 0.001, "**Yes, here.**"),
-        (WORSE, 0.001, "**No, not here.**"),
-        (SAME, 0.001, "**No, not here.**"),
-        (BETTER | {"random": (1.0, 1.0, 1.0)}, 0.001, "**In part.**"),
-        (SAME, 0.01, "**Not shown.**"),
-        (WORSE | {"random": (1.0, 1.0, 1.0)}, 0.01, "**Not shown.**"),
+        (BETTER, 0.001, "**Does the pre-trained vision model matter? Yes, here.**"),
+        (WORSE, 0.001, "**Does the pre-trained vision model matter? No, not here.**"),
+        (SAME, 0.001, "**Does the pre-trained vision model matter? No, not here.**"),
+        (BETTER | {"random": (1.0, 1.0, 1.0)}, 0.001, "**Does the pre-trained vision model matter? In part.**"),
+        (SAME, 0.01, "**Does the pre-trained vision model matter? Not shown.**"),
+        (WORSE | {"random": (1.0, 1.0, 1.0)}, 0.01, "**Does the pre-trained vision model matter? Not shown.**"),
     ],
 )
 def test_the_answer_in_a_word_follows_from_the_verdicts(controls, spread, said):
@@ -99,12 +99,15 @@ def test_above_the_leaderboard_stand_the_verdicts_beside_all_others_and_the_best
         "bikenyc": "equivalent", "bikenyc2": "worse", "taxinyc": "open"
     }  # fmt: skip
     text = " ".join(first_screen(results_of(runs), "here").split())
-    days = f"({best['bikenyc'].days} days of test windows); the error of the best of these, STID, differs from its by"
+    days = f"({best['bikenyc'].days} days of test windows); the error of STID, the best of these, lies"
     three = "ConvLSTM, Historical average, Last value"
     first, second = signed(best["bikenyc"].percent), signed(best["bikenyc2"].percent)
     assert f"ST-VFM is better than 3 ({three}), equivalent to 1 of 4 on BikeNYC {days} {first} % [" in text
-    assert f"] (equivalent). It is better than 3 ({three}), worse than 1 of 4 on BikeNYC2 {days} {second} % [" in text
-    assert f"] (ST-VFM is worse). It is better than 3 ({three}), open beside 1 of 4 on TaxiNYC" in text
+    assert (
+        f"] (equivalent) from its own. It is better than 3 ({three}), worse than 1 of 4 on BikeNYC2 {days} {second} % ["
+        in text
+    )
+    assert f"] (ST-VFM is worse) from its own. It is better than 3 ({three}), open beside 1 of 4 on TaxiNYC" in text
 
 
 def on_one(spread=0.01):
@@ -127,6 +130,12 @@ def test_on_a_single_data_set_methods_stand_by_their_error_with_its_spread_and_w
     assert list(shown)[-4:] == ["ConvLSTM", "STID", "*Historical average*", "*Last value*"]
     assert shown["*Last value*"] == "2.00"
     assert " ± 0.00" in shown["STID"]
+    said = " ".join(lines)
+    assert (
+        "*Right of 0 the pre-trained weights are better. Bars: 95 % intervals; shaded: within ± 1 %; empty: open.*"
+        in said
+    )
+    assert "Task short: 6 → 6 steps, protocol strict, profile reference: MAE on test, means ± sample" in said
 
 
 def test_on_a_single_data_set_a_verdict_is_a_word_and_what_was_not_run_is_named():
@@ -164,7 +173,7 @@ def test_nothing_is_said_without_results_and_no_answer_is_given_without_the_pre_
 def test_a_single_seed_supports_no_answer():
     single = [run for run in reference_runs() if run.seed == 0]
     text = " ".join(first_screen(results_of(single), "here").split())
-    assert text.startswith("**Not shown.** ")
+    assert text.startswith("**Does the pre-trained vision model matter? Not shown.** ")
     assert "% (too few seeds for an interval) on BikeNYC" in text
 
 

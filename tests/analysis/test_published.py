@@ -45,8 +45,8 @@ def test_every_row_of_the_suite_but_our_naive_baseline_and_stvfm_is_published():
 def test_ours_and_theirs_stand_row_by_row_with_the_gap_in_brackets():
     records = [made(seed=seed, mae=1.4 + seed / 100, rmse=4.0) for seed in range(3)]
     rows = beside(records)
-    assert rows["mae"]["stid"] == ["1.41 ± 0.01 (−8.4)"]  # 1.41 / 1.54
-    assert rows["rmse"]["stid"] == ["4.00 ± 0.00 (−1.5)"]
+    assert rows["mae"]["stid"] == ["1.41 ± 0.01 (\N{MINUS SIGN}8.4)"]  # 1.41 / 1.54
+    assert rows["rmse"]["stid"] == ["4.00 ± 0.00 (\N{MINUS SIGN}1.5)"]
     assert rows["mae"]["stid, published"] == ["1.54"]
     assert rows["rmse"]["stid, published"] == ["4.06"]
     assert "stresnet" not in rows["mae"]
@@ -81,7 +81,11 @@ def test_ours_of_each_channel_stand_beside_theirs_of_one_that_is_not_named():
     mae = next(table for table in tables if table.key == "mae")
     assert [header.name for header in mae.columns] == ["bikenyc", "bikenyc: start", "bikenyc: end"]
     rows = {header.name: [cell.text for cell in cells] for header, cells in zip(mae.rows, mae.cells, strict=True)}
-    assert rows["stid"] == ["1.40 ± 0.00 (−9.1)", "1.51 ± 0.01 (−1.9)", "1.29 ± 0.01 (−16.2)"]
+    assert rows["stid"] == [
+        "1.40 ± 0.00 (\N{MINUS SIGN}9.1)",
+        "1.51 ± 0.01 (\N{MINUS SIGN}1.9)",
+        "1.29 ± 0.01 (\N{MINUS SIGN}16.2)",
+    ]
     assert rows["HA, published"] == ["3.43"] * 3
     assert any("do not say which" in note for note in mae.notes)
 
@@ -99,7 +103,7 @@ def test_what_each_of_ours_read_stands_beside_theirs():
 
 def test_a_data_set_without_our_run_is_a_dash_and_a_failure_a_cross():
     rows = beside([made(), made(dataset="taxibj", model="stresnet", failed=True)])["mae"]
-    assert rows["stid"] == ["1.25 (−18.8)", "—"]
+    assert rows["stid"] == ["1.25 (\N{MINUS SIGN}18.8)", "—"]
     assert rows["stresnet"] == ["—", "✗"]
 
 

@@ -135,6 +135,9 @@ def test_the_readme_says_on_what_they_were_made_what_may_be_claimed_and_how_to_m
     assert "d" * 64 in text  # of the data
     assert "“pre-trained, frozen” is better in" in words
     assert "training for 8 epochs" in words
+    absent = words.partition("Nothing here is of the suites ")[2].partition(".")[0].split(", ")
+    assert {"long_term", "transfer"} < set(absent)
+    assert not {"short_term", "controls"} & set(absent)
     assert "stbench run --suite suites/reproduce_1.toml --profile reference" in words
 
 
@@ -154,7 +157,7 @@ def test_a_document_says_nothing_without_results_and_is_brought_up_to_date():
     results = results_of(reference_runs())
     text = with_first_screen(PLACE, results, "results/reference")
     assert with_first_screen(text, results, "results/reference") == text
-    assert text.startswith(f"# Title\n\n{FIRST}\n\n**In part.** ")
+    assert text.startswith(f"# Title\n\n{FIRST}\n\n**Does the pre-trained vision model matter? In part.** ")
     assert text.endswith(f"\n{LAST}\n\nThe rest.\n")
     assert "(results/reference/figures/answer-1.png)" in text
     assert with_first_screen(text, results_of([]), "results/reference") == PLACE
