@@ -16,7 +16,7 @@ from pathlib import Path
 from traceback import extract_tb, format_list
 from typing import Final
 
-from bench.plain_text import printable
+from bench.plain_text import listed, printable
 
 OURS: Final = f"{Path(__file__).resolve().parent}{os.sep}"
 FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -45,8 +45,8 @@ class UnknownNameError(BenchError):
         choices = sorted(known)
         near = difflib.get_close_matches(name, choices, n=1, cutoff=0.6)
         hint = [f"did you mean '{near[0]}'?"] if near else []
-        listed = f"known: {', '.join(choices) or 'none'}"
-        super().__init__("; ".join([" ".join([f"there is no {what} named '{name}';", *hint, listed]), *notes]))
+        names = f"known: {listed(choices) or 'none'}"
+        super().__init__("; ".join([" ".join([f"there is no {what} named '{name}';", *hint, names]), *notes]))
 
 
 class ConfigError(BenchError):

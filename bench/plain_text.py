@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -30,6 +31,12 @@ def printable(text: str) -> str:
 def counted(number: int, thing: str, several: str = "") -> str:
     """A number of things in words, such as "1 run" and "2 runs"; ``several`` is a plural that is no mere s."""
     return f"{number} {thing if number == 1 else several or f'{thing}s'}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names with commas between them, in quotes where one has a comma of its own."""
+    several = list(names)
+    return ", ".join(f"'{name}'" for name in several) if any("," in name for name in several) else ", ".join(several)
 
 
 def one_line(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import ConfigError, RecordError, UnknownNameError
-from bench.plain_text import LONGEST, no_formulas, one_line, printable, shown
+from bench.plain_text import LONGEST, listed, no_formulas, one_line, printable, shown
 
 
 @given(st.text())
@@ -43,6 +43,11 @@ def test_every_error_of_ours_is_printable() -> None:
         one_line(type("Mute", (Exception,), {"__str__": lambda _: 1 // 0})())
         == "its text cannot be had (ZeroDivisionError)"
     )
+
+
+def test_names_that_are_listed_are_quoted_where_one_has_a_comma() -> None:
+    assert listed(["stid", "a b"]) == "stid, a b"
+    assert listed(iter(["stid", "random, frozen"])) == "'stid', 'random, frozen'"
 
 
 def test_a_value_is_shown_at_a_length_that_can_be_read() -> None:
