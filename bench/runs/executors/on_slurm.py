@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import signal
-import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -15,13 +13,15 @@ from uuid import uuid4
 
 from bench.errors import ConfigError, StoreError, WorkerError, require
 from bench.files import network_file_system
+from bench.plain_text import counted
 from bench.records.planned import PlannedRun
 from bench.records.store import ResultStore
 from bench.runs.executors import Follower, Places
 from bench.runs.executors.elsewhere import results_of
 from bench.runs.executors.places import cores, wants_gpu
-from bench.runs.executors.slurm_job import Call, Job, leave
+from bench.runs.executors.slurm_job import Call, Job
 from bench.runs.executors.slurm_queue import GONE, Queue, RefusedError, Seen, Wishes
+from bench.runs.executors.slurm_signals import LeftError, jobs_left_to_themselves
 from bench.runs.worker import Work
 
 PAUSES_S: Final = (1.0, 15.0)  # between looks at the queue, at first and later
@@ -73,8 +73,11 @@ class OnSlurm:
             return
         watch = _Watch(self, waiting, follower)
         try:
-            with _jobs_left_to_themselves():
+            with jobs_left_to_themselves():
                 watch.follow()
+        except LeftError:
+            watch.say_left()
+            raise
         except (KeyboardInterrupt, StoreError):
             watch.cancel()
             raise
@@ -172,20 +175,6 @@ def _cancel(queue: Queue, names: Collection[str], known: Mapping[str, Seen], say
     return found is not None
 
 
-@contextmanager
-def _jobs_left_to_themselves() -> Iterator[None]:
-    """While a terminal that is closed, or a SIGTERM, ends the command alone; Ctrl-C is heard as ever."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {sign: signal.signal(sign, leave) for sign in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for sign, heeded in before.items():
-            signal.signal(sign, heeded)
-
-
 class _Watch:
     """One call of ``OnSlurm.run``."""
 
@@ -211,6 +200,14 @@ class _Watch:
             self._look()
         if all(self._store.has(run.dataset, run.model, run.run_id) for run in self._executor.died):
             self._queue.tidy()  # else the log of a job that left no record is kept
+
+    def say_left(self) -> None:
+        """Say that jobs outlive the command, if anybody hears it: its terminal may be closed."""
+        jobs = counted(len(self._watched), "job")
+        with suppress(OSError):
+            self._executor.say(
+                f"{jobs} {'goes' if len(self._watched) == 1 else 'go'} on; the same command follows them"
+            )
 
     def cancel(self) -> None:
         ours = {*self._watched, *(work.run.run_id for work in self._waiting)}

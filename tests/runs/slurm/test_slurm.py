@@ -101,16 +101,17 @@ def test_an_interrupt_cancels_what_is_queued_and_nothing_of_others(queue_of, sto
 
 
 @pytest.mark.parametrize("sign", [signal.SIGHUP, signal.SIGTERM])
-def test_a_command_whose_terminal_is_closed_leaves_its_jobs(queue_of, stored, given, sign):
-    queue, executor, _ = queue_of()
+def test_a_command_that_is_asked_to_end_leaves_its_jobs_and_says_so(queue_of, stored, given, sign):
+    queue, executor, said = queue_of()
 
     class Closing(Told):
         def begun(self, work):
             os.kill(os.getpid(), sign)
 
     before = signal.getsignal(sign)
-    with pytest.raises(SystemExit):
+    with pytest.raises(KeyboardInterrupt):  # the exit code is that of Ctrl-C
         executor.run(iter(given), Closing())
+    assert said[-1] == "4 jobs go on; the same command follows them"
     assert queue.cancelled == []
     assert signal.getsignal(sign) == before
 
