@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from bench.cli.console import bars, duration, print_line, warn_on
 from bench.cli.options import say_unread
 from bench.cli.terminal import Console
 from bench.errors import BenchError
-from bench.plain_text import counted
+from bench.plain_text import counted, listed
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -39,7 +39,7 @@ class Expected:
         untimed: The runs that are in no such number.
         guessed: How many runs are in them at the pace of other settings of their model, and how many of the settings
             of each such model were timed.
-        bound: Whether training may stop earlier, so that the numbers are upper bounds.
+        bound: Whether training may stop before its last epoch, so that it takes less.
         failures: By method, why it could not be tried.
     """
 
@@ -56,32 +56,31 @@ class Expected:
     @property
     def time(self) -> str:
         """All of it as a person says it; empty if nothing is known."""
-        if len(self.untimed) == len(self.todo):
+        others = len(self.untimed)
+        if others == len(self.todo):
             return ""
+        part = f"{len(self.todo) - others} of them in " if others else ""
         beside = f" with {self.jobs} runs side by side" if self.jobs > 1 else ""
+        early = ", less where training stops early" if self.bound else ""
         number, of_models = self.guessed
         guess = f", {number} of them guessed from runs of the same model ({of_models})" if number else ""
-        without = f", {len(self.untimed)} of them not timed" if self.untimed else ""
-        return f"{self.least(self.untimed)}{duration(self.span)} on this machine{beside}{guess}{without}"
-
-    def least(self, untimed: Sequence[PlannedRun]) -> str:
-        """What stands before a time that has so many runs not in it."""
-        most = "at most about " if self.bound and not self.guessed[0] else "about "
-        return "at least " if untimed else most
+        rest = f"; how long the other {f'{others} take' if others > 1 else 'one takes'} is not known" if others else ""
+        return f"{part}about {duration(self.span)} on this machine{beside}{early}{guess}{rest}"
 
     def rest(self, dataset: str) -> str:
         """Of a data set the time of what is to do, one run after another."""
-        untimed = [run for run in self.untimed if run.dataset == dataset]
+        untimed = sum(run.dataset == dataset for run in self.untimed)
         if not any(run.dataset == dataset for run in self.todo):
             return "—"
         seconds = self.seconds.get(dataset)
-        return f"{self.least(untimed)}{duration(seconds)}" if seconds else "not known"
+        without = (
+            f" without {counted(untimed, 'run')} that {'is' if untimed == 1 else 'are'} not timed" if untimed else ""
+        )
+        return f"about {duration(seconds)}{without}" if seconds else "not known"
 
 
 def show_plan(suite: Suite, plan: Sequence[PlannedRun], catalog: Catalog) -> None:
-    """Print the size of a plan in one line, and in another what cannot be known of it before weights are here."""
-    from bench.catalog.pretrained import sources_of
-
+    """Print the size of a plan in one line."""
     synthetic = {run.dataset: run.spec.data.synthetic for run in plan}
     methods, seeds = {run.method for run in plan}, {run.spec.seed for run in plan}
     kinds = ("model or variant", "models and variants") if any(run.variant for run in plan) else ("model", "models")
@@ -91,20 +90,20 @@ def show_plan(suite: Suite, plan: Sequence[PlannedRun], catalog: Catalog) -> Non
         f"data folder: {catalog.data_dir or 'none'}"
     )
     print_line(text)
-    lacking = dict.fromkeys(
-        run.method for run in plan if run.spec.weights_sha256 is None and sources_of(run.model, run.spec.config)
-    )
-    if lacking:
-        print_line(
-            f"the pre-trained weights of {', '.join(lacking)} are not here, and their digest is not known: the ids of "
-            "these runs will be others; fetch the weights first with 'stbench weights fetch', as 'stbench run' tries to"
-        )
 
 
 def show_left_out(console: Console, left_out: Mapping[str, BenchError]) -> None:
     """Say of which data sets there are no runs, since they cannot be read."""
     for what, why in left_out.items():
         warn_on(console, f"left out: {what}: {why}")
+
+
+def to_do(plan: Sequence[PlannedRun], results: Path, *, force: bool) -> list[PlannedRun]:
+    """The runs that are not in the store; all of them where they are repeated by force."""
+    from bench.records.store import ResultStore
+
+    store = ResultStore(results)
+    return [run for run in plan if force or not store.has(run.dataset, run.model, run.run_id)]
 
 
 def expect(
@@ -131,8 +130,7 @@ def expect(
     from bench.runs.preloading import large_libraries
     from bench.runs.timing import paces_with_trials
 
-    store = ResultStore(results)
-    todo = [*plan] if force else [run for run in plan if not store.has(run.dataset, run.model, run.run_id)]
+    store, todo = ResultStore(results), to_do(plan, results, force=force)
     if executor is None or executor.here is None:
         return Expected(paces=None, todo=todo, jobs=1, span=0.0, seconds={}, untimed=todo, bound=False, failures={})
     device = executor.here
@@ -237,10 +235,23 @@ def show_expected(console: Console, plan: Sequence[PlannedRun], expected: Expect
         table.add_row(name, str(planned), str(planned - rest), expected.rest(name))
     console.print(table)
     time = f", {expected.time}" if expected.todo and expected.time else ""
-    console.print(f"{len(expected.todo)} of {counted(len(plan), 'run')} to do{time}; nothing was run", highlight=False)
-    untimed = {run.method for run in expected.untimed}
-    failures = {method: why for method, why in expected.failures.items() if method in untimed}
+    there = "; how long that takes elsewhere is not known: without --executor a dry run says it of this machine"
+    time += there if expected.todo and expected.paces is None else ""
+    text = f"{len(expected.todo)} of {counted(len(plan), 'run')} to do{time}; nothing was run"
+    console.print(text, highlight=False, soft_wrap=True)
+    for sentence in _untimed(expected):
+        warn_on(console, f"not in the estimate: {sentence}")
+
+
+def _untimed(expected: Expected) -> Iterator[str]:
+    """Which methods are in no time, and why, with what to do where only their trials had no time."""
+    from bench.runs.timing import NO_TIME
+
+    methods = dict.fromkeys(run.method for run in expected.untimed)
+    failures = {method: expected.failures[method] for method in methods if method in expected.failures}
+    option = "--variant" if any(run.variant for run in expected.untimed) else "--model"
+    remedy = f"; a dry run of one of them alone, by {option}, has this time for it"
+    several = len({run.method for run in expected.todo}) > 1
     for reason in dict.fromkeys(failures.values()):
-        methods = ", ".join(method for method, why in failures.items() if why == reason)
-        text = f"[yellow]not in the estimate: {escape(methods)}: {escape(reason)}[/yellow]"
-        console.print(text, highlight=False, soft_wrap=True)
+        names = listed(method for method, why in failures.items() if why == reason)
+        yield f"{names}: {reason}{remedy if reason == NO_TIME and several else ''}"

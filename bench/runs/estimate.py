@@ -102,7 +102,8 @@ def trials(
 ) -> list[PlannedRun]:
     """The runs to try: of each ``pace_key`` one on the smallest grid, and one on the largest if that is much larger.
 
-    First come those on the smallest, which tell something of every method; then those on the largest.
+    First comes one of each model, from which its other settings can be guessed; then the others on the smallest, which
+    tell something of every method; then those on the largest.
 
     A grid like one that ``paces`` know of is not tried again. With ``cheap``, neither are those whose trials would be
     more than a small share of their work, such as a single short run: the runs themselves will soon tell.
@@ -111,13 +112,15 @@ def trials(
     for run in runs:
         alike[pace_key(run.spec)].append(run)
     tried: list[tuple[int, PlannedRun]] = []
+    seen = {same[0].model for key, same in alike.items() if key in paces}  # models of which something is known
     for key, same in alike.items():
         trained = not registry.is_naive(same[0].model)
         wanted = _extremes(same, paces.get(key), shapes)
         price = sum(_trial_work(run, shapes[run.dataset], trained=trained) for run in wanted)
         whole = sum(planned_work(run, shapes, trained=trained) for run in same)
         if not cheap or price <= LARGEST_SHARE * whole:
-            tried += enumerate(wanted)
+            tried += ((2 if place else int(run.model in seen), run) for place, run in enumerate(wanted))
+            seen |= {run.model for run in wanted}
     return [run for _, run in sorted(tried, key=lambda each: (each[0], each[1].dataset))]  # each is read twice at most
 
 

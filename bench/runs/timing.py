@@ -15,7 +15,7 @@ from bench.runs.estimate import Pace, pace_key
 from bench.runs.execution import failure_of
 from bench.runs.isolation import call
 
-NO_TIME = "trials have a time limit of their own, which was over"
+NO_TIME = "all trials together have two minutes, which were over"
 
 
 def paces_with_trials(

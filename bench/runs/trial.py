@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from copy import copy
 from dataclasses import replace
 from typing import Any
@@ -21,6 +22,7 @@ from bench.train import Trainer, learning, make_model
 from bench.windows import WindowSet, spread
 
 FITTED_SLOTS = 512  # of the series that a model is fitted to
+LONG_S = 10.0  # of steps, or of a batch, that are so slow that fewer tell enough
 
 
 def trial_pace(run: PlannedRun, catalog: Catalog, device: torch.device) -> Pace:
@@ -69,20 +71,33 @@ def _fit_seconds(model: Any, task: Task, context: RunContext) -> float:
     return (context.seconds() - started) * len(whole.values) / slots
 
 
+class _EnoughError(Exception):
+    """Steps took so long that no further one is needed."""
+
+
 def _step_seconds(model: nn.Module, train: TrainSettings, task: Task, context: RunContext) -> float:
-    """Per window trained on: epochs of one step, of which the first warms up."""
+    """Per window trained on: epochs of one step, of which the first warms up, unless it alone takes long."""
     short = copy(task)
     short.val = _few(task.val, CHECKED_WINDOWS)
     settings = replace(train, epochs=TRIAL_STEPS, steps_per_epoch=1, patience=TRIAL_STEPS)
-    ends: list[float] = []
-    Trainer(model, short, settings, context).run(on_epoch=lambda row: ends.append(context.seconds()))  # noqa: ARG005
+    times = [context.seconds()]
+
+    def stepped(_row: object) -> None:
+        times.append(context.seconds())
+        if times[-1] - times[0] > LONG_S:
+            raise _EnoughError
+
+    with suppress(_EnoughError):
+        Trainer(model, short, settings, context).run(on_epoch=stepped)
+    measured = times[1:] if len(times) > 2 else times
     units = 3 * min(train.batch_size, len(task.train)) + len(short.val)
-    return 3 * (ends[-1] - ends[0]) / (len(ends) - 1) / units
+    return 3 * (measured[-1] - measured[0]) / (len(measured) - 1) / units
 
 
 def _forward_seconds(model: nn.Module, train: TrainSettings, task: Task, context: RunContext) -> float:
-    """Per window forecast: one batch, after one window to warm up."""
-    for count in (1, TRIAL_WINDOWS):
+    """Per window forecast: one window to warm up, then a batch, of fewer windows if that one took long."""
+    count, seconds = 1, 0.0
+    for _ in range(2):
         windows, started = _few(task.val, count), context.seconds()
         forecast_sums(
             model,
@@ -91,4 +106,6 @@ def _forward_seconds(model: nn.Module, train: TrainSettings, task: Task, context
             clamp=task.settings.clamp,
             precision=train.precision,
         )
-    return (context.seconds() - started) / len(windows)
+        seconds = context.seconds() - started
+        count = max(1, min(TRIAL_WINDOWS, int(LONG_S / seconds))) if seconds > 0 else TRIAL_WINDOWS
+    return seconds / len(windows)

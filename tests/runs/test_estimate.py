@@ -193,7 +193,7 @@ def test_the_plan_says_in_one_line_how_long_it_will_take(catalog, make_plan, tmp
     assert not (tmp_path / "runs").exists()
     assert not (tmp_path / "checkpoints").exists()
     patient = make_plan("stid", overrides=("train.epochs=40", "train.steps_per_epoch=1", "train.batch_size=8"))
-    assert printed(catalog, patient, tmp_path).startswith("2 runs to do, at most about ")
+    assert printed(catalog, patient, tmp_path).endswith(" on this machine, less where training stops early\n")
 
 
 def test_what_is_stored_is_not_counted_unless_it_is_repeated(catalog, make_plan, tmp_path):
@@ -209,7 +209,9 @@ def test_nothing_is_said_where_nothing_is_known_and_what_is_left_out_is_said(cat
     assert printed(catalog, runs[:1], tmp_path, thorough=False) == ""
     monkeypatch.setattr(registry.load("model", "stid").Model, "forward", lambda *_: 1 / 0)
     monkeypatch.setattr("bench.runs.timing.call", lambda function, *arguments, **_: function(*arguments))
-    assert "1 of them not timed" in printed(catalog, runs, tmp_path)
+    text = printed(catalog, runs, tmp_path)
+    assert text.startswith("2 runs to do, 1 of them in about ")
+    assert text.endswith(" on this machine; how long the other one takes is not known\n")
 
 
 def variants_of_stid(make_plan, widths):
@@ -240,7 +242,7 @@ def told_of(catalog, runs, results, monkeypatch, paces, failures=()):
     return out.getvalue()
 
 
-def test_a_plan_counts_guessed_runs_and_says_at_least_where_it_cannot(catalog, make_plan, tmp_path, monkeypatch):
+def test_a_plan_counts_guessed_runs_and_says_of_how_many_it_knows_no_time(catalog, make_plan, tmp_path, monkeypatch):
     runs = variants_of_stid(make_plan, (4, 8, 16))
     pace = 3600.0 / planned_work(runs[0], {"tiny": catalog.shape("tiny")}, trained=True)
     paces = {pace_key(runs[0].spec): Pace(trained=True, seconds={24: pace})}
@@ -251,9 +253,23 @@ def test_a_plan_counts_guessed_runs_and_says_at_least_where_it_cannot(catalog, m
     assert text.count("about 3.0 h") == 3  # of two data sets, three hours each, one after another; and side by side
     assert "not in the estimate" not in text
     text = told_of(catalog, [*runs, *make_plan("dlinear")], tmp_path, monkeypatch, paces, {"dlinear": NO_TIME})
-    assert text.count("at least 3.0 h") == 3
-    assert "2 of them not timed" in text
-    assert "not in the estimate: dlinear" in text
+    assert "8 of 8 runs to do, 6 of them in about 3.0 h on this machine with 2 runs side by side" in text
+    assert "; how long the other 2 take is not known; nothing was run" in text
+    assert text.count("about 3.0 h without 1 run that is not timed") == 2  # of each data set
+    alone = "a dry run of one of them alone, by --model, has this time for it"
+    assert f"not in the estimate: dlinear: {NO_TIME}; {alone}" in text
+
+
+def test_what_cannot_be_timed_is_named_in_quotes_where_a_name_has_a_comma(catalog, tmp_path, monkeypatch):
+    names = ("random, frozen", "no backbone")
+    runs = plan(load_suite("controls"), Selection(datasets=("tiny",), variants=names), catalog)
+    text = told_of(catalog, runs, tmp_path, monkeypatch, {}, dict.fromkeys(names, NO_TIME))
+    assert (
+        f"not in the estimate: 'random, frozen', 'no backbone': {NO_TIME}; a dry run of one of them alone, by --v"
+        in text
+    )
+    text = told_of(catalog, runs[:1], tmp_path, monkeypatch, {}, {names[0]: NO_TIME})
+    assert "alone" not in text
 
 
 def test_a_terminal_shows_which_model_is_tried(catalog, make_plan, tmp_path):

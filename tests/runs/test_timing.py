@@ -18,7 +18,7 @@ from bench.errors import TimeLimitError
 from bench.runs.ends import RaisedError
 from bench.runs.estimate import Pace, pace_key, total_seconds, trials
 from bench.runs.execution import failure_of
-from bench.runs.timing import paces_with_trials
+from bench.runs.timing import NO_TIME, paces_with_trials
 
 
 @pytest.fixture
@@ -83,6 +83,38 @@ def test_a_kind_is_tried_on_the_smallest_grid_and_on_a_much_larger_one(make_plan
     known = {pace_key(run.spec): Pace(trained=True, seconds={260: 1.0}) for run in runs}
     assert tried(known, tiny=100, tiny2=200) == []
     assert tried(known, tiny=100, tiny2=270) == both[2:]
+
+
+def test_one_setting_of_each_model_is_tried_before_any_other(make_plan):
+    runs = [
+        run
+        for width in (4, 8)
+        for model in ("stid", "stnorm")
+        for run in make_plan(model, overrides=(*BUDGET, f"model.width={width}"))
+    ]
+    shapes = {"tiny": shape(4000, 100), "tiny2": shape(4000, 300)}
+
+    def tried(known=None):
+        return [
+            (run.dataset, run.model, run.spec.config["width"]) for run in trials(runs, known or {}, shapes, cheap=False)
+        ]
+
+    small = [("tiny", model, width) for width in (4, 8) for model in ("stid", "stnorm")]
+    assert tried() == [*small, *(("tiny2", *rest) for _, *rest in small)]
+    known = {pace_key(runs[0].spec): Pace(trained=True, seconds={200: 1.0, 600: 1.0})}
+    assert tried(known)[:3] == [("tiny", "stnorm", 4), ("tiny", "stid", 8), ("tiny", "stnorm", 8)]
+
+
+def test_a_trial_of_slow_steps_ends_after_fewer_and_measures_them(make_plan, counted, monkeypatch):
+    made = counted(trained=True)
+    (run,) = make_plan("stid", datasets=("tiny",))
+    clock = iter(range(0, 10**6, 60))
+    monkeypatch.setattr("bench.context.RunContext.seconds", lambda _: next(clock))
+    paces, failures = try_all([run])
+    assert failures == {}
+    assert made[0].seen[True] == 8  # one step
+    assert made[0].seen[False] == 4 + 1 + 1  # and no batch
+    assert paces[pace_key(run.spec)].on(24) > 0
 
 
 def test_a_single_short_run_is_not_tried_unless_asked_for_but_a_long_one_is(make_plan):
@@ -166,7 +198,7 @@ def test_trials_end_when_their_time_is_over_and_what_is_left_is_told(make_plan, 
     )
     assert tried == [run.model for run in runs[:2]]
     assert set(paces) == {pace_key(run.spec) for run in runs[:2]}
-    assert failures == {runs[2].model: "trials have a time limit of their own, which was over"}
+    assert failures == {runs[2].model: NO_TIME}
 
 
 def test_a_method_whose_pace_is_known_is_in_the_estimate_though_time_is_over(make_plan):
@@ -175,7 +207,7 @@ def test_a_method_whose_pace_is_known_is_in_the_estimate_though_time_is_over(mak
     assert paces_with_trials(runs, known, Large(), "cpu", lambda run: 1 / 0, budget=0, isolated=False) == (known, {})
 
 
-@pytest.mark.parametrize(("limit", "reason"), [(None, "trials have"), (900.0, "trials have"), (1.0, "it took longer")])
+@pytest.mark.parametrize(("limit", "reason"), [(None, NO_TIME), (900.0, NO_TIME), (1.0, "it took longer")])
 def test_a_trial_has_no_more_time_than_is_left_of_all(make_plan, monkeypatch, limit, reason):
     given = []
 
