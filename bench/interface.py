@@ -77,13 +77,14 @@ def run(
     from bench import load_results
     from bench.cli.console import ConsoleObserver
     from bench.records.saved import Saving
-    from bench.records.store import ResultStore
+    from bench.records.store import ResultStore, refuse_file
     from bench.runs.datasets import refuse
     from bench.runs.executors import Asked, Places, number_of_jobs
     from bench.runs.session import execute, plan_suite, selected, unsaved, with_files
     from bench.runs.suite import load_suites
     from bench.runs.tracebacks import Failures, Tracebacks
 
+    refuse_file(Path(results))
     folder, report, failures = Path(results), on_unreadable or refuse, Failures()
     places = Places(jobs=number_of_jobs(jobs), device=device, threads=threads, runs_per_gpu=runs_per_gpu)
     asked = Asked(name=executor, places=places, options=executor_options or {})
@@ -93,7 +94,14 @@ def run(
         selection = selected(model_names, variants, dataset_names, seeds, settings, profile, task, protocol)
         (chosen,) = load_suites([str(suite)])
         planned = plan_suite(
-            chosen, selection, catalog, folder, device=device, tuned=tuned, fetch=True, on_unreadable=report
+            chosen,
+            selection,
+            catalog,
+            folder,
+            device=device,
+            tuned=tuned,
+            fetch="unknown" if asked.here else "all",
+            on_unreadable=report,
         )
         for sentence in [] if force else unsaved(planned, folder, saving, before=True):
             warnings.warn(sentence, stacklevel=2)
@@ -169,7 +177,7 @@ def tune(
     from bench import load_results
     from bench.cli.tune import jobs_of, target_of, tune_jobs
     from bench.errors import require
-    from bench.records.store import ResultStore
+    from bench.records.store import ResultStore, refuse_file
     from bench.runs.datasets import refuse
     from bench.runs.executors import Asked, Places, number_of_jobs
     from bench.runs.session import selected, with_files
@@ -177,6 +185,7 @@ def tune(
     from bench.tuning.search import Workplace
 
     require("optuna", "tuning", "bench.tune")
+    refuse_file(Path(results))
     folder, target = Path(results), target_of(trials, budget_s, ("trials=", "budget_s="))
     places = Places(jobs=number_of_jobs(jobs), device=device, threads=threads, runs_per_gpu=runs_per_gpu)
     made = Asked(name=executor, places=places, options=executor_options or {}).made()

@@ -137,10 +137,11 @@ def weights_digest(model: str, config: Mapping[str, Any]) -> str | None:
     return digest_of(sources_of(model, config))
 
 
-def fetch_unknown(runs: Iterable[tuple[str, Mapping[str, Any]]]) -> bool:
-    """Fetch the files of runs whose digest is not known; whether there is a file now that was not here before.
+def fetch_unknown(runs: Iterable[tuple[str, Mapping[str, Any]]], *, and_known: bool = False) -> bool:
+    """Fetch the files of runs whose digest is not known; whether the digest of some is known now.
 
-    What cannot be had is left for the run itself to say.
+    With ``and_known`` all files that are not here are fetched, since who makes the runs may have no network. What
+    cannot be had is left for the run itself to say.
     """
     tried: dict[Source, bool] = {}
 
@@ -152,8 +153,9 @@ def fetch_unknown(runs: Iterable[tuple[str, Mapping[str, Any]]]) -> bool:
     fetched = False
     with suppress(HubUnreachableError):  # it will not answer for the others either
         for model, config in runs:
-            if weights_digest(model, config) is None and all(map(get, sources_of(model, config, get))):
-                fetched |= weights_digest(model, config) is not None
+            nameless = weights_digest(model, config) is None
+            if (and_known or nameless) and all(map(get, sources_of(model, config, get))):
+                fetched |= nameless and weights_digest(model, config) is not None
     return fetched
 
 

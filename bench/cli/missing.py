@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bench.catalog.data import Catalog
     from bench.records.planned import PlannedRun
+    from bench.weights import Source
 
 
 def missing(plan: Sequence[PlannedRun], catalog: Catalog) -> Iterator[str]:
     """A sentence for the data and one for the weights that are not here; none where nothing is missing."""
-    from bench.catalog.pretrained import instead
+    yield from _missing_data(plan, catalog)
+    yield from missing_weights(plan)
 
+
+def _missing_data(plan: Sequence[PlannedRun], catalog: Catalog) -> Iterator[str]:
     synthetic = dict.fromkeys(data.name for run in plan for data in run.spec.datasets if data.synthetic)
     if absent := [name for name in synthetic if not catalog.is_never_real(name)]:
         where = f"in {catalog.data_dir}" if catalog.data_dir else "here, since there is no data folder (--data-dir DIR)"
@@ -21,21 +25,32 @@ def missing(plan: Sequence[PlannedRun], catalog: Catalog) -> Iterator[str]:
             f"no files of {', '.join(absent)} are {where}: synthetic data take their place; 'stbench data fetch "
             f"{' '.join(absent)}' downloads what has an address, and 'stbench show NAME' says how to get the rest"
         )
-    if weights := _absent_weights(plan):
-        others = "".join(dict.fromkeys(instead(model) for model in weights.values()))
-        yield (
-            f"the pre-trained weights {', '.join(weights)} are not on this machine; 'stbench weights fetch "
-            f"{' '.join(weights)}' downloads them, and --weights-dir DIR names a folder that has them{others}"
-        )
 
 
-def _absent_weights(plan: Sequence[PlannedRun]) -> dict[str, str]:
-    """Their names, each once, as 'weights list' has them, with a model that reads them."""
-    from bench.catalog.pretrained import PARTS, is_here, sources_of
+def missing_weights(plan: Sequence[PlannedRun]) -> Iterator[str]:
+    """A sentence for the weights that are not here, if any are not."""
+    from bench.catalog.pretrained import PARTS, instead, sources_of
 
-    wanted = {
-        str(run.spec.config[PARTS[run.model].setting]): (run.model, sources)
+    readers = {  # one of each name of weights, as 'weights list' has it
+        str(run.spec.config[PARTS[run.model].setting]): (run, sources)
         for run in plan
         if (sources := sources_of(run.model, run.spec.config))
     }
-    return {name: model for name, (model, sources) in wanted.items() if not all(map(is_here, sources))}
+    absent = {name: run for name, (run, sources) in readers.items() if any(map(_is_absent, sources))}
+    nameless = [name for name, run in absent.items() if run.spec.weights_sha256 is None]
+    if absent:
+        others = "".join(dict.fromkeys(instead(run.model) for run in absent.values()))
+        ids = f"; the ids of runs with {', '.join(nameless)} will be others when these are here" if nameless else ""
+        yield (
+            f"the pre-trained weights {', '.join(absent)} are not on this machine; 'stbench weights fetch "
+            f"{' '.join(absent)}' downloads them, and --weights-dir DIR names a folder that has them{ids}{others}"
+        )
+
+
+def _is_absent(source: Source) -> bool:
+    """Whether a file is not here, or a pointer of Git LFS is in its place."""
+    from bench.catalog.pretrained import is_here
+    from bench.weights import find, is_pointer
+
+    found = find(source)
+    return not is_here(source) or (found is not None and is_pointer(found[0]))

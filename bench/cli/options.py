@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bench.records.planned import PlannedRun
     from bench.records.record import Record
     from bench.runs.plan import Selection
+    from bench.runs.session import Fetched
     from bench.runs.suite import Suite
 
 DataDir = Annotated[
@@ -57,7 +58,11 @@ class PlanOptions:
     """Which runs are meant: of which suite, and what of it."""
 
     everything: Annotated[
-        bool, typer.Option("--all", help="The suite short_term: all models on the ten benchmark data sets.")
+        bool,
+        typer.Option(
+            "--all",
+            help="The suite short_term: all models on ten benchmark data sets, and on others in the data folder.",
+        ),
     ] = False
     suite: Annotated[
         str | None,
@@ -153,7 +158,7 @@ class PlanOptions:
         )
 
     def plan(
-        self, suite: Suite, catalog: Catalog, left_out: dict[str, BenchError], *, fetch: bool = False
+        self, suite: Suite, catalog: Catalog, left_out: dict[str, BenchError], *, fetch: Fetched = "nothing"
     ) -> list[PlannedRun]:
         """Every run that is meant; ``left_out`` is given what cannot be read, and ``fetch`` is as in ``plan_suite``."""
         from bench.runs.session import plan_suite
@@ -186,7 +191,9 @@ def known_names(group: Literal["model", "dataset"], texts: Iterable[str]) -> tup
 def open_catalog(data_dir: Path | None, results: Path) -> Catalog:
     """The data sets below a data folder, their canonical arrays cached in the results folder."""
     from bench.catalog.data import Catalog, resolve_data_dir
+    from bench.records.store import refuse_file
 
+    refuse_file(results)
     return Catalog(data_dir=resolve_data_dir(data_dir), cache=results / "cache")
 
 

@@ -14,13 +14,13 @@ import typer
 from bench.cli.console import ConsoleObserver, print_line, warn_on
 from bench.cli.execution import ExecutionOptions
 from bench.cli.leaderboard import outcome_of
-from bench.cli.missing import missing
+from bench.cli.missing import missing, missing_weights
 from bench.cli.option_groups import with_options
 from bench.cli.options import PlanOptions, typed
-from bench.cli.plan import announce, expect, show_expected, show_left_out, show_plan
+from bench.cli.plan import announce, expect, show_expected, show_left_out, show_plan, to_do
 from bench.cli.terminal import Console
 from bench.errors import BenchError
-from bench.plain_text import counted
+from bench.plain_text import counted, listed
 from bench.records.saved import NOTHING, Saving
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from bench.runs.estimate import Pace
     from bench.runs.executors import Asked, Executor
     from bench.runs.runner import Observer
+    from bench.runs.session import Fetched
     from bench.runs.suite import Suite
 
 NEXT = (
@@ -85,8 +86,9 @@ def run(*, options: PlanOptions, execution: ExecutionOptions, making: MakingOpti
     catalog = replace(options.catalog, time_limit=execution.time_limit)
     asked = execution.asked(options.device, partial(console.print, style="dim", highlight=False, soft_wrap=True))
     executor = asked.made() if asked.here else None  # another one is connected to when there is something to make
-    plan, left_out = _planned(console, options, suite, catalog, dry=dry)
+    plan, left_out = _planned(console, options, suite, catalog, fetch=_fetched(asked, dry=dry))
     threads, limit, force = execution.threads, execution.time_limit, making.force
+    _say_missing(console, plan if dry else to_do(plan, options.results, force=force), options, catalog, dry=dry)
     expected = expect(
         console, plan, catalog, options.results, executor, threads=threads, limit=limit, force=force, thorough=dry
     )
@@ -118,12 +120,14 @@ def _planned(
     suite: Suite,
     catalog: Catalog,
     *,
-    dry: bool,
+    fetch: Fetched,
 ) -> tuple[list[PlannedRun], dict[str, BenchError]]:
     """The plan, of which is printed how large it is, and what is left out of it."""
+    from bench.runs.plan import variants_left_out
+
     left_out: dict[str, BenchError] = {}
     with console.status("reading the data sets"):
-        plan = options.plan(suite, catalog, left_out, fetch=not dry)
+        plan = options.plan(suite, catalog, left_out, fetch=fetch)
     show_left_out(console, left_out)
     if options.shard and not plan:
         whole = replace(options, shard=None).plan(suite, catalog, {})
@@ -132,9 +136,26 @@ def _planned(
     if options.profile == "quick":
         print_line(_quick(plan))
     show_plan(suite, plan, catalog)
-    for sentence in missing(plan, catalog) if dry else ():  # before trials, which may take minutes
-        print_line(f"missing: {sentence}")
+    if without := variants_left_out(suite, options.selection):
+        print_line(
+            f"left out, since they start from pre-trained weights and weights are random here: {listed(without)}; name "
+            "one by --variant, or take another --profile"
+        )
     return plan, left_out
+
+
+def _fetched(asked: Asked, *, dry: bool) -> Fetched:
+    """Which weights are fetched for a plan: other machines may have no network."""
+    return "nothing" if dry else "unknown" if asked.here else "all"
+
+
+def _say_missing(
+    console: Console, plan: Sequence[PlannedRun], options: PlanOptions, catalog: Catalog, *, dry: bool
+) -> None:
+    """Say what is not here, before trials or runs, which take long; the quick profile is meant for synthetic data."""
+    usual = options.profile == "quick" and not dry
+    for sentence in missing_weights(plan) if usual else missing(plan, catalog):
+        warn_on(console, f"missing: {sentence}")
 
 
 def _execute(

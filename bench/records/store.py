@@ -212,6 +212,20 @@ class ResultStore:
         return self._runs / _checked(NAME, dataset) / _checked(NAME, model) / name
 
 
+def refuse_file(results: Path) -> None:
+    """Refuse a results folder that cannot be one, as its path is that of a file or leads through one.
+
+    Raises:
+        StoreError: If it is so.
+    """
+    place = next((each for each in (results, *results.parents) if each.exists()), results)
+    if place.exists() and not place.is_dir():
+        raise StoreError(
+            f"the results folder {results} cannot be a folder, since {place} is a file; name another by --results, or "
+            "results="
+        )
+
+
 def _run_id(path: Path) -> str:
     return path.name.removesuffix(".json").removesuffix(".failed")
 

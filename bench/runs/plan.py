@@ -69,7 +69,7 @@ def plan(
     """
     profile = _choice("profile", selection.profile, PROFILES)
     overrides = settings_by_group(selection.overrides)
-    methods = _methods(suite, selection, profile, overrides["model"].get("weights", profile.model["weights"]))
+    methods = _methods(suite, selection, profile)
     names = [selection.task] if selection.task else suite.tasks
     tasks = [_task(name, suite, selection, {**profile.task, **suite.task, **overrides["task"]}) for name in names]
     written = partial(written_out, profile=profile, overrides=overrides, device=device)
@@ -221,7 +221,19 @@ def _check_used(overrides: Iterable[str], configs: Iterable[Mapping[str, Any]]) 
             raise UnknownNameError("setting model.*", name, known)
 
 
-def _methods(suite: Suite, selection: Selection, profile: Profile, weights: str) -> list[Method]:
+def variants_left_out(suite: Suite, selection: Selection) -> list[str]:
+    """The variants that start from a file of weights, where weights are random by profile or by ``--set``.
+
+    Then nothing pre-trained is run unless by name.
+    """
+    profile = _choice("profile", selection.profile, PROFILES)
+    weights = settings_by_group(selection.overrides)["model"].get("weights", profile.model["weights"])
+    variants = [variant for variant in suite.variants if not selection.models or variant.model in selection.models]
+    random = weights == "random" and not selection.variants
+    return [variant.name for variant in variants if random and variant.weights in FROM_FILE]
+
+
+def _methods(suite: Suite, selection: Selection, profile: Profile) -> list[Method]:
     """The selected models, each a method without settings, and the selected variants.
 
     Raises:
@@ -237,8 +249,9 @@ def _methods(suite: Suite, selection: Selection, profile: Profile, weights: str)
         known = {variant.name: variant for variant in suite.variants}
         plain = plain if selection.models else []
         variants = [_choice("variant", name, known) for name in selection.variants]
-    elif weights == "random":  # by profile or by --set: then nothing pre-trained is run unless by name
-        variants = [variant for variant in variants if variant.weights not in FROM_FILE]
+    else:
+        left_out = variants_left_out(suite, selection)
+        variants = [variant for variant in variants if variant.name not in left_out]
     if selection.models:  # a model that was asked for by name brings its variants in its place
         covered = {variant.model for variant in variants}
         plain = [method for method in plain if method.model not in covered]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bench.catalog import own_files, registry
 from bench.catalog.data import Catalog
@@ -31,6 +31,7 @@ from bench.runs.runner import Observer, Runner
 from bench.runs.suite import Suite
 from bench.runs.tuned import TunedFolder
 
+Fetched = Literal["nothing", "unknown", "all"]
 AGAIN = "--force, or bench.run(force=True), makes them again"
 
 
@@ -96,13 +97,14 @@ def plan_suite(
     *,
     device: str = "auto",
     tuned: bool = False,
-    fetch: bool = False,
+    fetch: Fetched = "nothing",
     on_unreadable: OnUnreadable = refuse,
 ) -> list[PlannedRun]:
     """Every run of a suite as selected; with ``tuned``, or in a suite that says so, with the settings tuning found.
 
-    With ``fetch``, pre-trained weights that are not here are fetched first, unless the digest of what would be fetched
-    is known: a run's identity holds it. ``on_unreadable`` is told of data sets that cannot be read, perhaps twice.
+    Of pre-trained weights that are not here, ``fetch`` brings those of which no digest is known, since a run's identity
+    holds it, or all that runs which are not in the store read. ``on_unreadable`` is told of data sets that cannot be
+    read, perhaps twice.
 
     Raises:
         BenchError: If a name or a setting is wrong, or the data cannot be read.
@@ -110,7 +112,10 @@ def plan_suite(
     check_folder()
     folder = TunedFolder(results) if tuned or suite.tuned else None
     planned = plan(suite, selection, catalog, folder, device, on_unreadable)
-    if fetch and fetch_unknown((run.model, run.spec.config) for run in planned):
+    store, everything = ResultStore(results), fetch == "all"
+    readers = [run for run in planned if not (everything and store.has(run.dataset, run.model, run.run_id))]
+    pairs = [(run.model, run.spec.config) for run in readers if fetch != "nothing"]
+    if fetch_unknown(pairs, and_known=everything):
         return plan(suite, selection, catalog, folder, device, on_unreadable)
     return planned
 

@@ -95,6 +95,15 @@ def test_a_results_folder_that_is_not_there_is_told_and_not_made(words, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("words", [["run"], ["status"], ["run", "--dry-run"]])
+@pytest.mark.parametrize("below", [".", "results"])
+def test_a_results_folder_that_is_a_file_or_below_one_is_told(words, below, tmp_path):
+    (file := tmp_path / "file").touch()
+    answer = CliRunner().invoke(app, [*words, "--model", "last_value", "--results", str(file / below)])
+    assert isinstance(answer.exception, StoreError), answer.output
+    assert f"the results folder {file / below} cannot be a folder, since {file} is a file; " in str(answer.exception)
+
+
 def test_a_part_of_a_plan_that_is_empty_says_so(tmp_path):
     words = ["run", "--dataset", "bikenyc", "--model", "last_value", "--results", str(tmp_path)]
     whole, empty = (CliRunner().invoke(app, [*words, "--dry-run", f"--shard={part}/2"]) for part in (1, 2))

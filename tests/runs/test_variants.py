@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 from planned_runs import failed
+from typer.testing import CliRunner
 
 from bench.analysis.grouping import grouped
 from bench.analysis.groups import Run
-from bench.errors import BenchError
+from bench.cli.app import app
+from bench.errors import BenchError, UnknownNameError
 from bench.runs.plan import Selection, plan
 from bench.runs.suite import load_suite, load_suites
 
@@ -32,6 +34,36 @@ def test_nothing_pre_trained_is_run_where_weights_are_random_unless_by_name(cata
     assert variants(catalog, profile="paper")[pretrained].spec.weights == "pretrained"
     named = variants(catalog, variants=(pretrained,))
     assert [(method, run.spec.weights) for method, run in named.items()] == [(pretrained, "pretrained")]
+
+
+def test_a_plan_says_which_variants_are_left_out_where_weights_are_random(tiny, tmp_path):
+    def planned(*words):
+        where = ("--data-dir", str(tiny), "--results", str(tmp_path / "results"), "--device", "cpu")
+        command = [
+            "run",
+            "--suite",
+            "controls",
+            "--dataset",
+            "tiny",
+            *where,
+            "--dry-run",
+            "--executor",
+            "slurm",
+            *words,
+        ]
+        return CliRunner().invoke(app, command, env={"COLUMNS": "400"}).output
+
+    said = "left out, since they start from pre-trained weights and weights are random here: "
+    names = "'pre-trained, frozen', 'matched random, frozen', 'permuted, frozen'; name one by --variant"
+    assert said + names in planned()
+    assert said not in planned("--variant", "no backbone")
+    assert said not in planned("--profile", "paper")
+    assert said not in planned("--model", "last_value")
+
+
+def test_an_unknown_variant_is_answered_with_names_that_can_be_told_apart(catalog):
+    with pytest.raises(UnknownNameError, match="known: 'matched random, frozen', 'no backbone', "):
+        variants(catalog, variants=("x",))
 
 
 def test_the_head_is_bare_in_every_row_of_the_suite_that_says_so(catalog):

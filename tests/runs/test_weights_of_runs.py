@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 
 import pytest
 import torch
@@ -95,7 +96,7 @@ def test_planning_looks_and_running_fetches(hub, catalog, tmp_path):
     (looked,) = plan_suite(suite, selection, catalog, tmp_path)
     assert looked.spec.weights_sha256 is None
     assert not hub.requests
-    (fetched,) = plan_suite(suite, selection, catalog, tmp_path, fetch=True)
+    (fetched,) = plan_suite(suite, selection, catalog, tmp_path, fetch="unknown")
     assert fetched.spec.weights_sha256 == sha256(content(1))
 
 
@@ -136,5 +137,31 @@ def test_looking_at_a_plan_downloads_nothing(command, hub, tiny, tmp_path):
     result = CliRunner().invoke(app, words, env={"COLUMNS": "400"})
     assert result.exit_code == 0, result.output
     assert not hub.requests
-    told = "the pre-trained weights of stvfm are not here, and their digest is not known" in result.output
-    assert told == (command[0] == "run")
+    lines = [line for line in result.output.splitlines() if "pre-trained weights" in line]
+    assert len(lines) == (command[0] == "run")
+    for line in lines:
+        assert line.startswith("missing: the pre-trained weights dino_small are not on this machine; 'stbench weights")
+        assert "; the ids of runs with dino_small will be others when these are here" in line
+
+
+@pytest.mark.parametrize("executor", [["processes"], ["slurm", "--slurm-local"]], ids=["here", "elsewhere"])
+def test_before_runs_begin_absent_weights_are_told_and_for_other_machines_fetched(
+    executor, hub, tiny, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("bench.cli.run._execute", lambda *_, **__: Counter(done=0, skipped=0, failed=0))
+    sets = [word for text in (*BUDGET, "model.weights=pretrained") for word in ("--set", text)]
+    where = ["--data-dir", str(tiny), "--results", str(tmp_path / "results"), "--device", "cpu", "--no-track"]
+    words = ["run", "--model", "stvfm", "--dataset", "tiny", *where, *sets, "--executor", *executor]
+    told = "missing: the pre-trained weights vit_tiny are not on this machine"
+    assert told in CliRunner().invoke(app, words, env={"COLUMNS": "400"}).output
+    assert bool(hub.requests) == (executor != ["processes"])
+    hub.files[str(SOURCE)] = content(1)
+    there = told not in CliRunner().invoke(app, words, env={"COLUMNS": "400"}).output
+    assert there == (executor != ["processes"])
+
+
+def test_nothing_is_fetched_for_a_run_that_is_in_the_store(hub, catalog, tmp_path, monkeypatch):
+    selection = Selection(models=("stvfm",), datasets=("tiny",), overrides=(*BUDGET, "model.weights=pretrained"))
+    monkeypatch.setattr("bench.runs.session.ResultStore.has", lambda *_: True)
+    plan_suite(load_suite("short_term"), selection, catalog, tmp_path, fetch="all")
+    assert not hub.requests
