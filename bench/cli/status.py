@@ -20,17 +20,25 @@ from bench.plain_text import counted
 if TYPE_CHECKING:
     from bench.runs.suite import Suite
 
-COLOURS = {"done": "green", "stale": "yellow", "failed": "red", "missing": "dim"}
+COLOURS = {
+    "done": "green",
+    "stale": "yellow",
+    "failed": "red",
+    "running": "cyan",
+    "queued": "cyan",
+    "to do": "dim",
+}
 
 
 @with_options(PlanOptions, without=("tracking_uri", "track"))
 def status(*, options: PlanOptions, as_json: AsJson = False) -> None:
-    """Count done, stale, failed and missing runs of a suite, by data set and method.
+    """Count the runs of a suite that are done, stale, failed, under way or to do, by data set and method.
 
     Exit code 0: all are counted. 1: some data cannot be read. 2: the command is wrong, or no data can be read.
     """
     from bench.records.store import ResultStore
     from bench.runs.status import other_settings, plan_status
+    from bench.runs.under_way import under_way
 
     if not options.results.is_dir():
         note = f"there is no results folder {options.results} yet; --results names another"
@@ -41,7 +49,7 @@ def status(*, options: PlanOptions, as_json: AsJson = False) -> None:
     plan = options.plan(suite, options.catalog, left_out)
     unread: list[str] = []
     glances = list(ResultStore(options.results).glances(lambda error: unread.append(str(error))))
-    counts, reasons = plan_status(plan, glances)
+    counts, reasons = plan_status(plan, glances, under_way(options.results))
     others, names = other_settings(plan, glances)
     say_unread(unread)
     show_left_out(Console(stderr=True), left_out)
@@ -98,15 +106,20 @@ def _print_json(
         {
             "dataset": dataset,
             "method": method,
-            **{state: by_state.get(state, 0) for state in COLOURS},
+            **_named(by_state),
             "errors": reasons.get((dataset, method), []),
         }
         for (dataset, method), by_state in counts.items()
     ]
-    total = {state: sum(by_state.get(state, 0) for by_state in counts.values()) for state in COLOURS}
-    runs = {"runs": sum(total.values()), **total, "other_settings": others}
+    total = sum((Counter(by_state) for by_state in counts.values()), Counter[str]())
+    runs = {"runs": total.total(), **_named(total), "other_settings": others}
     unread = {what: str(why) for what, why in left_out.items()}
     print_json({"suite": suite.name, "profile": profile, **runs, "left_out": unread, "methods": methods})
+
+
+def _named(counts: Mapping[str, int]) -> dict[str, int]:
+    """By the names that a program reads, such as "to_do"."""
+    return {state.replace(" ", "_"): counts.get(state, 0) for state in COLOURS}
 
 
 def _states(counts: Mapping[str, int]) -> str:

@@ -1,9 +1,10 @@
-"""What a plan still lacks: done, stale, failed and missing runs per data set and method."""
+"""What has become of a plan: how many runs are done, stale, failed, under way or to do, per data set and method."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -15,14 +16,16 @@ from bench.records.spec import Spec
 
 MOST_NAMED: Final = 5  # settings
 MOST_COMPARED: Final = 100  # runs
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 def plan_status(
-    plan: Iterable[PlannedRun], records: Iterable[Record | Glance]
+    plan: Iterable[PlannedRun], records: Iterable[Record | Glance], under_way: Mapping[str, str] = NOTHING
 ) -> tuple[dict[tuple[str, str], Counter[str]], dict[tuple[str, str], list[str]]]:
     """Compare a plan with the records.
 
-    A run is "stale" when the same spec was answered by other code than today's, else "done", "failed" or "missing".
+    A run is "stale" when the same spec was answered by other code than today's. One without a record of its own is what
+    ``under_way`` says by its id, such as "queued", else "to do".
 
     Returns:
         By (data set, method), in the plan's order, the number of runs in each state; and the messages of failed runs,
@@ -35,7 +38,8 @@ def plan_status(
     for run in plan:
         key = (run.dataset, run.method)
         record = by_id.get(run.run_id)
-        state = record.status if record else "stale" if run.spec_id in answered else "missing"
+        waiting = "stale" if run.spec_id in answered else "to do"
+        state = record.status if record else under_way.get(run.run_id, waiting)
         counts.setdefault(key, Counter())[state] += 1
         if isinstance(record, FailedRun | FailedGlance):
             reasons.setdefault(key, {})[record.error.message] = None

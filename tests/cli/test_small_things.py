@@ -17,6 +17,7 @@ from bench.catalog.data import Catalog
 from bench.cli.app import app
 from bench.cli.missing import missing
 from bench.cli.terminal import WIDE, Console, as_started
+from bench.disguise import POINTER
 from bench.plain_text import counted
 from bench.runs.plan import Selection, plan
 from bench.runs.suite import load_suite
@@ -171,9 +172,9 @@ def test_status_counts_runs_of_other_settings_and_prints_json(tmp_path, tiny):
     assert "quick profile, not to be quoted" in next(line for line in made.splitlines() if "✓" in line)
     assert "test MAE, quick profile" in made
     same = json.loads(stbench("status", *common, "--json").stdout)
-    assert (same["runs"], same["done"], same["missing"], same["other_settings"]) == (1, 1, 0, 0)
+    assert (same["runs"], same["done"], same["to_do"], same["other_settings"]) == (1, 1, 0, 0)
     other = stbench("status", *common, "--set", "task.horizon=3").stdout
-    assert "1 run: 1 missing" in other
+    assert "1 run: 1 to do" in other
     assert "1 finished run of these data sets and models has other settings (task.horizon" in other
     assert json.loads(stbench("status", *common, "--set", "task.horizon=3", "--json").stdout)["other_settings"] == 1
 
@@ -278,6 +279,9 @@ def test_a_dry_run_says_which_data_and_weights_are_missing_and_how_to_get_them(t
     )
     monkeypatch.setattr("bench.catalog.pretrained.is_here", lambda source: True)
     assert list(missing(runs, catalog)) == [data]
+    (pointer := tmp_path / "model.safetensors").write_bytes(POINTER)
+    monkeypatch.setattr("bench.weights.find", lambda source: (pointer, "folder"))
+    assert len(list(missing(runs, catalog))) == 2
 
 
 def test_nothing_is_missing_where_the_data_are_there_and_no_weights_are_read(tmp_path, tiny):

@@ -199,7 +199,7 @@ def test_a_record_that_cannot_be_read_stops_nobody_and_is_made_again(runner, mak
     assert sorted(record.model for record in records(runner)) == ["last_value", "window_mean"]
 
 
-def test_status_tells_done_stale_failed_and_missing_apart(runner, make_plan):
+def test_status_tells_done_stale_failed_queued_and_what_is_to_do_apart(runner, make_plan):
     done, missing = make_plan("last_value"), make_plan("window_mean")
     failed = make_plan("stid", overrides=("train.lr=1e30", "train.epochs=3"))
     (answered,) = make_plan("historical_average")
@@ -208,11 +208,14 @@ def test_status_tells_done_stale_failed_and_missing_apart(runner, make_plan):
     counts, reasons = plan_status([*done, *missing, *failed, *stale], records(runner))
     assert {model: dict(by_state) for (_, model), by_state in counts.items()} == {
         "last_value": {"done": 1},
-        "window_mean": {"missing": 1},
+        "window_mean": {"to do": 1},
         "stid": {"failed": 1},
         "historical_average": {"stale": 1},
     }
     assert "lower train.lr" in reasons["tiny", "stid"][0]
+    at_work = dict.fromkeys([missing[0].run_id, failed[0].run_id], "queued")
+    counts, _ = plan_status([*missing, *failed], records(runner), at_work)
+    assert [dict(by_state) for by_state in counts.values()] == [{"queued": 1}, {"failed": 1}]
 
 
 def test_a_second_evaluation_of_one_task_is_refused(catalog):

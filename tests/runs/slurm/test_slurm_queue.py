@@ -19,6 +19,7 @@ from bench.records.store import ResultStore
 from bench.runs.executors import Asked, Places, slurm_queue
 from bench.runs.executors.slurm_queue import Queue, RefusedError, Seen, Wishes
 from bench.runs.session import execute
+from bench.runs.under_way import under_way
 
 WISHES = Wishes(minutes=60, gpus=0, cpus=1, at_once=2)
 LISTED = "\n".join(
@@ -49,6 +50,14 @@ def test_runs_are_found_in_the_queue_by_the_names_of_their_batches(listed):
         "one": ("13", "PENDING"),  # and not the job that is over
         "two": ("12_1", "RUNNING"),
     }
+
+
+def test_status_tells_apart_which_runs_are_made_and_which_are_queued(listed, tmp_path):
+    _, answers = listed
+    with ResultStore(tmp_path).lock(made := f"{'0' * 16}.{'0' * 12}"):
+        assert under_way(tmp_path) == {"one": "queued", "two": "running", made: "running"}
+    answers.append(subprocess.CalledProcessError(1, "squeue"))
+    assert under_way(tmp_path) == {}
 
 
 def test_of_the_jobs_of_a_run_that_are_over_the_last_is_found(listed):
