@@ -22,6 +22,10 @@ set -euo pipefail
 # What starts the program: in a container "apptainer exec --nv stbench.sif stbench".
 program=${STBENCH:-stbench}
 
+if [ -z "${SLURM_ARRAY_TASK_COUNT:-}" ]; then
+    echo "this is an array of Slurm jobs: submit it with 'sbatch $0 ...'; 'stbench run' alone runs a suite here" >&2
+    exit 2
+fi
 if [ "$SLURM_ARRAY_TASK_MIN" -ne 1 ] || [ "$SLURM_ARRAY_TASK_MAX" -ne "$SLURM_ARRAY_TASK_COUNT" ]; then
     echo "the array must be --array=1-N, whose N parts make the plan; to make some again, submit all of it again" >&2
     exit 2

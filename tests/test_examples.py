@@ -107,6 +107,14 @@ def test_an_array_of_jobs_makes_the_whole_plan(tiny, tmp_path):
     assert not (tmp_path / "results" / "mlflow.db").exists()
 
 
+def test_the_script_of_an_array_without_slurm_says_how_it_is_submitted():
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
+    script = ["bash", "examples/slurm_array.sh", "--all"]
+    answer = subprocess.run(script, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr.startswith("this is an array of Slurm jobs: submit it with 'sbatch examples/slurm_array.sh ")
+
+
 @pytest.mark.parametrize("array", ["3 7 2", "0 1 2", "1 5 3"])
 def test_an_array_that_would_leave_a_part_of_the_plan_out_is_refused(array):
     numbers = dict(zip(("MIN", "MAX", "COUNT"), array.split(), strict=True), ID=array[0])

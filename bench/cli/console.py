@@ -105,7 +105,7 @@ class ConsoleObserver:
             print_log(self._console, log)
 
     def run_retried(self, run: PlannedRun, why: str) -> None:
-        warn_on(self._console, f"{run.title} is begun again: {why}")
+        warn_on(self._console, f"{run.title} is tried once more: {why}")
 
     def run_skipped(self, run: PlannedRun, why: Literal["stored", "elsewhere"]) -> None:
         self._progress.advance(self._plan)

@@ -49,7 +49,7 @@ class Observer(Protocol):
     def run_finished(self, run: PlannedRun, record: Record) -> None: ...
 
     def run_retried(self, run: PlannedRun, why: str) -> None:
-        """It is begun again: its worker ended before it did, or what is in the place of its record is none."""
+        """It is tried once more: its worker ended before it did, or what is in the place of its record is none."""
 
     def run_skipped(self, run: PlannedRun, why: Literal["stored", "elsewhere"]) -> None: ...
 
