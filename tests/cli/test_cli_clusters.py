@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -10,12 +11,15 @@ import time
 from collections import Counter
 
 import pytest
+from clusters import small_plan
 from commands import ROOT, environment, stbench
 from kills import gone, jobs_of, left_behind, workers_of
 from typer.testing import CliRunner
 
 from bench.cli.app import app
+from bench.cli.console import ConsoleObserver
 from bench.cli.execution import _pairs
+from bench.cli.terminal import Console
 from bench.cli.tune import TrialOptions
 from bench.errors import ConfigError
 from bench.records.record import DoneRun
@@ -104,3 +108,10 @@ def test_detached_runs_are_told_of_instead_of_tables(words, tmp_path, monkeypatc
     given = ["--executor", "slurm", "--slurm-local", "--slurm-detach", *(["--force"] if force else [])]
     output = CliRunner().invoke(app, [*words(tmp_path), *given]).output
     assert f"1 queued; the same command{' without --force' if force else ''} follows them" in output
+
+
+def test_a_run_whose_worker_died_is_tried_once_more_and_not_said_to_begin_anew(catalog) -> None:
+    out = io.StringIO()
+    (run, _) = small_plan(catalog, "last_value")
+    ConsoleObserver(Console(file=out, width=200), 2).run_retried(run, "the job 7 ended as TIMEOUT")
+    assert out.getvalue() == "tiny / last_value / seed 0 is tried once more: the job 7 ended as TIMEOUT\n"
