@@ -159,7 +159,8 @@ def load_results(results: str | Path = "results", suites: Iterable[str | Path] =
 
     Raises:
         BenchError: If there is no such folder, or a suite is broken; the message names it. A file that is no record
-            which can be read is left out, with a warning that names it.
+            which can be read is left out, with a warning that names it; another names each record that is not as the
+            folder's ``SHA256SUMS`` notes it.
     """
     from bench.analysis.results import Results
     from bench.runs.suite import load_suites
@@ -168,8 +169,8 @@ def load_results(results: str | Path = "results", suites: Iterable[str | Path] =
         raise ConfigError(f"there is no folder {results}; 'stbench run' or bench.run makes results")
     files = [str(file) for file in suites]
     loaded = Results.load(Path(results), [*load_suites(), *(load_suites(files) if files else ())])
-    for sentence in loaded.unread:
-        warnings.warn(f"left out: {sentence}", stacklevel=2)
+    for sentence in (*(f"left out: {sentence}" for sentence in loaded.unread), *loaded.altered):
+        warnings.warn(sentence, stacklevel=2)
     return loaded
 
 

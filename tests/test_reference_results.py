@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bench.analysis.contradictions import contradictions
 from bench.analysis.figures._files import Look, pictures
 from bench.analysis.formats.files import differences
-from bench.analysis.reference import README, altered, reference_files, stale, takable, with_first_screen
+from bench.analysis.reference import README, reference_files, stale, takable, with_first_screen
 from bench.analysis.report.page import shown
 from bench.analysis.results import Results
+from bench.analysis.sums import alterations, noted
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "results" / "reference"
@@ -43,7 +45,12 @@ def test_no_record_is_stale_or_may_not_stand_among_them(committed):
 
 
 def test_the_records_are_as_they_were_taken():
-    assert altered(FOLDER) == {}
+    assert noted(FOLDER)
+    assert alterations(FOLDER) == []
+
+
+def test_the_scores_of_the_records_are_those_of_their_windows(committed):
+    assert contradictions(committed.records) == []
 
 
 def test_the_records_are_small():

@@ -12,9 +12,10 @@ import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from bench import __version__
+from bench.analysis.contradictions import contradiction
 from bench.analysis.first_screen import first_screen
 from bench.analysis.formats.files import LEFT_OUT, table_files, write_files
 from bench.analysis.formats.markdown import grid
@@ -25,12 +26,11 @@ from bench.analysis.reproduction import FOLDERS, ReproducedSuite, reproduction
 from bench.analysis.results import Results
 from bench.analysis.sums import SUMS, read_sums, sha256, sums_text
 from bench.catalog import registry
-from bench.errors import ConfigError
+from bench.errors import ConfigError, StoreError
 from bench.files import atomic_write
 from bench.plain_files import read_plain
 from bench.records.record import DoneRun, dump
 
-Alteration = Literal["was changed", "was added", "is gone"]
 REPORT, README, SUITES = "report.html", "README.md", "suites"
 MADE_FOLDERS: Final = ("tables", "figures", SUITES)
 WIDTH: Final = 120  # letters of a line of prose
@@ -100,47 +100,47 @@ def takable(results: Results) -> list[DoneRun]:
 def take(records: Iterable[DoneRun], folder: Path) -> int:
     """Put records into a folder of reference results, in place of those that other code made of the same.
 
-    Their digests, by which ``altered`` knows them again, stand in a file beside them, as ``sha256sum`` has it.
+    Their digests, by which they are known again, stand in a file beside them, as ``sha256sum`` has it. A record that is
+    there as it was taken stays; one that is not comes back only as it was taken.
 
     Returns:
         How many were not there as they were taken.
 
     Raises:
-        StoreError: If the folder cannot be read or written.
+        StoreError: If a record contradicts itself, or the digest of its run that is noted already, and then none is
+            taken; or the folder cannot be read or written.
     """
-    new, sums = 0, read_sums(folder / SUMS)
-    for record in records:
-        runs = folder / "runs" / record.dataset / record.model
-        path, content = runs / f"{record.run_id}.json", dump(record)
-        name = path.relative_to(folder).as_posix()
-        if name in sums and path.is_file() and sha256(path) == sums[name]:
-            continue
-        earlier = [other.name for other in runs.glob(f"{record.spec.spec_id}.*.json")]
-        write_files(runs, {**dict.fromkeys(earlier), path.name: content})
+    sums, given = read_sums(folder / SUMS), {_place(record): record for record in records}
+    new = {name: dump(given[name]) for name in given if not _as_taken(folder / name, sums.get(name))}
+    doubts = [
+        f"{name} contradicts itself: {told}; make its run again"
+        for name, record in given.items()
+        if (told := contradiction(record))
+    ]
+    doubts += [
+        f"{name} is another record of a run that {SUMS} notes already; --take the one that is noted, or delete its line"
+        for name, content in new.items()
+        if name in sums and sha256(content) != sums[name]
+    ]
+    if doubts:
+        raise StoreError(f"no record is taken into {folder}: {'; '.join(doubts)}")
+    for name, content in new.items():
+        path, spec_id = folder / name, given[name].spec.spec_id
+        earlier = [other.name for other in path.parent.glob(f"{spec_id}.*.json")]
+        write_files(path.parent, {**dict.fromkeys(earlier), path.name: content})
         for other in earlier:
-            sums.pop((runs / other).relative_to(folder).as_posix(), None)
-        sums[name], new = sha256(content), new + 1
+            sums.pop((path.parent / other).relative_to(folder).as_posix(), None)
+        sums[name] = sha256(content)
     write_files(folder, {SUMS: sums_text(sums)})
-    return new
+    return len(new)
 
 
-def altered(folder: Path) -> dict[str, Alteration]:
-    """What happened to each record that is not as it was taken, by its path below the folder, sorted.
+def _place(record: DoneRun) -> str:
+    return f"runs/{record.dataset}/{record.model}/{record.run_id}.json"
 
-    Raises:
-        StoreError: If the file of their digests cannot be read.
-    """
-    sums = read_sums(folder / SUMS)
-    there = {path.relative_to(folder).as_posix(): path for path in (folder / "runs").rglob("*.json")}
-    found: dict[str, Alteration] = {}
-    for name in sorted(sums.keys() | there.keys()):
-        if name not in sums:
-            found[name] = "was added"
-        elif name not in there:
-            found[name] = "is gone"
-        elif sha256(there[name]) != sums[name]:
-            found[name] = "was changed"
-    return found
+
+def _as_taken(path: Path, digest: str | None) -> bool:
+    return path.is_file() and sha256(path) == digest
 
 
 def stale(results: Results) -> list[str]:

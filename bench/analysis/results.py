@@ -22,6 +22,7 @@ from bench.analysis.grouping import grouped
 from bench.analysis.groups import Group, GroupKey, Run, failures
 from bench.analysis.known_code import known_codes
 from bench.analysis.suite_groups import kept
+from bench.analysis.sums import alterations
 from bench.catalog import imported, registry
 from bench.catalog.code import code_of_scoring
 from bench.errors import UnknownNameError
@@ -53,6 +54,7 @@ class Results:
         suites: Whose tables are made.
         tuned: The files of tuned settings.
         unread: A sentence for each file that is no record which can be read, and so is left out.
+        altered: A sentence for each record that is not as its folder's ``SHA256SUMS`` notes it.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Results:
         *,
         code: Mapping[tuple[str, ...], str] | None = None,
         unread: Sequence[str] = (),
+        altered: Sequence[str] = (),
     ) -> None:
         """Mark runs as stale that today's code would not have made.
 
@@ -75,6 +78,7 @@ class Results:
             code: Today's digest by ``Spec.behind``; those of the registered models if it is None. A run of a pair that
                 is not known, such as of a plug-in that is not installed here, is not stale.
             unread: A sentence for each file that is no record.
+            altered: A sentence for each record that is not as it was noted.
         """
         ordered = sorted(records, key=_order)
         known = _todays_code(ordered) if code is None else code
@@ -82,7 +86,7 @@ class Results:
             Run(record=record, stale=known.get(_answered_by(record), record.code) != record.code) for record in ordered
         )
         self.studies, self.suites, self.tuned = tuple(studies), tuple(suites), tuple(tuned)
-        self.unread = tuple(unread)
+        self.unread, self.altered = tuple(unread), tuple(altered)
         self._groups: dict[str, Mapping[GroupKey, Group]] = {}
         self._differences: dict[str, Mapping[GroupKey, Differences]] = {}
 
@@ -100,6 +104,7 @@ class Results:
 
         Raises:
             ConfigError: If a study or a file of tuned settings is broken; the message names it.
+            StoreError: If there is a file of the records' digests that cannot be read.
         """
         unread: list[str] = []
         with _collector_paused():
@@ -110,6 +115,7 @@ class Results:
             load_suites() if suites is None else suites,
             list(TunedFolder(results).files()),
             unread=unread,
+            altered=alterations(results),
         )
 
     @classmethod

@@ -1,11 +1,12 @@
-"""A file of digests beside others, as ``sha256sum`` writes and checks it."""
+"""A file of digests beside others, as ``sha256sum`` writes it, and which records are not as it says."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from bench.catalog.raw_files import digest_of
 from bench.errors import StoreError
@@ -14,6 +15,7 @@ from bench.plain_files import read_plain
 Content = bytes | Path
 """Of a file: all of it, or the file that it is a copy of, which may be large."""
 SUMS: Final = "SHA256SUMS"
+Alteration = Literal["was changed", "was added", "is gone"]
 
 
 def sha256(content: Content) -> str:
@@ -39,3 +41,42 @@ def read_sums(path: Path) -> dict[str, str]:
         return {}
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} cannot be read ({error}); restore it from version control") from error
+
+
+def altered_records(folder: Path, sums: Mapping[str, str]) -> dict[str, Alteration]:
+    """What happened to each record that is not as it is noted, by its path below the results folder, sorted."""
+    there = {path.relative_to(folder).as_posix(): path for path in (folder / "runs").rglob("*.json")}
+    found: dict[str, Alteration] = {}
+    for name in sorted(sums.keys() | there.keys()):
+        if name not in sums:
+            found[name] = "was added"
+        elif name not in there:
+            found[name] = "is gone"
+        elif sha256(there[name]) != sums[name]:
+            found[name] = "was changed"
+    return found
+
+
+def alterations(folder: Path) -> list[str]:
+    """A sentence for each record that is not as it was when results were handed on; none where no digest is noted.
+
+    Raises:
+        StoreError: If the file of digests in the folder cannot be read.
+    """
+    sums = noted(folder)
+    changed = altered_records(folder, sums) if sums else {}
+    return [f"{folder / name} {what}, as {SUMS} says" for name, what in changed.items()]
+
+
+def noted(folder: Path) -> dict[str, str]:
+    """The digests of a results folder's records: of a file in it or, in a supplement, of one beside it.
+
+    Raises:
+        StoreError: If the file in it cannot be read.
+    """
+    below = f"{folder.resolve().name}/"
+    sums = read_sums(folder / SUMS)
+    with suppress(StoreError):  # what lies beside may be a file of anything
+        beside = read_sums(folder.resolve().parent / SUMS)
+        sums = sums or {name.removeprefix(below): each for name, each in beside.items() if name.startswith(below)}
+    return {name: digest for name, digest in sums.items() if name.startswith("runs/")}

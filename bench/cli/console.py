@@ -33,6 +33,7 @@ from bench.settings import RANDOM
 
 MOST_COLUMNS = 8  # more methods than this run down the screen
 FEW_COLUMNS = 5  # data sets beside them at once
+MOST_NAMED = 5  # files in warnings
 LONG_NAME = 12  # a longer column header breaks behind its underscores
 
 
@@ -125,6 +126,24 @@ def print_log(console: Console, log: Path) -> None:
 def warn_on(console: Console, text: str) -> None:
     """Print a warning, above the bars if there are any."""
     console.print(f"[yellow]{escape(text)}[/yellow]", highlight=False, soft_wrap=True)
+
+
+def say_unread(sentences: Sequence[str]) -> None:
+    """Warn of files that are no records, of the first few by name."""
+    _warn_of([f"left out: {sentence}" for sentence in sentences], "left out: {} more that are no records")
+
+
+def say_altered(sentences: Sequence[str]) -> None:
+    """Warn of records that are not as their digests were noted, likewise."""
+    _warn_of(sentences, "{} more are not as SHA256SUMS says")
+
+
+def _warn_of(sentences: Sequence[str], more: str) -> None:
+    console = Console(stderr=True)
+    for sentence in sentences[:MOST_NAMED]:
+        warn_on(console, sentence)
+    if len(sentences) > MOST_NAMED:
+        warn_on(console, more.format(len(sentences) - MOST_NAMED))
 
 
 def finished_line(run: PlannedRun, record: Record) -> str:

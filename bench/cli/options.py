@@ -15,7 +15,6 @@ import typer
 from bench.cli.complete import datasets, models, pretrained, profiles, suites, tasks, variants
 from bench.cli.terminal import program
 from bench.errors import BenchError, ConfigError, StoreError
-from bench.plain_text import counted
 
 if TYPE_CHECKING:
     from bench.analysis.results import Results
@@ -44,7 +43,6 @@ WeightsDir = Annotated[
     typer.Option("--weights-dir", help="Folder of pre-trained weights, laid out as the hub (or $STBENCH_WEIGHTS)."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-MOST_NAMED = 5  # files that cannot be read
 PretrainedNames = Annotated[
     list[str] | None, typer.Argument(help="Names, as 'list' has them.", show_default=False, autocompletion=pretrained)
 ]
@@ -219,6 +217,7 @@ def open_results(results: Path, source: str | None, names: Sequence[str] = ()) -
         ConfigError: If ``source`` is not ``mlflow:URI``, or a suite does not validate.
     """
     from bench.analysis.results import Results
+    from bench.cli.console import say_altered, say_unread
     from bench.runs.suite import load_suites
 
     files = [name for name in names if name.endswith(".toml")]
@@ -226,6 +225,7 @@ def open_results(results: Path, source: str | None, names: Sequence[str] = ()) -
     if source is None:
         loaded = Results.load(results, suites)
         say_unread(loaded.unread)
+        say_altered(loaded.altered)
         return loaded
     return Results.from_mlflow(address_in(source), suites, watch=_with_bar)
 
@@ -241,19 +241,6 @@ def address_in(source: str) -> str:
             f"--from {source} is not understood; write mlflow:URI, such as mlflow:sqlite:///results/mlflow.db"
         )
     return source.removeprefix("mlflow:")
-
-
-def say_unread(sentences: Sequence[str]) -> None:
-    """Warn of files that are no records, of the first few by name."""
-    from bench.cli.console import warn_on
-    from bench.cli.terminal import Console
-
-    console = Console(stderr=True)
-    for sentence in sentences[:MOST_NAMED]:
-        warn_on(console, f"left out: {sentence}")
-    if len(sentences) > MOST_NAMED:
-        more = counted(len(sentences) - MOST_NAMED, "more file")
-        warn_on(console, f"left out: {more} that are no records")
 
 
 def nothing(results: Path, source: str | None, names: Sequence[str] = ()) -> str:

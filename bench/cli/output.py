@@ -33,9 +33,15 @@ def table_texts(
         choice: What of the tables is shown.
         paper: What their LaTeX is for.
     """
+    opened, chosen = _opened(results, source, names, "tables")
+    return _texts(opened, chosen, names, choice, paper)
+
+
+def _texts(
+    opened: Results, chosen: Sequence[str], names: Sequence[str], choice: Choice, paper: str
+) -> dict[str, bytes | None]:
     from bench.analysis.formats.files import table_files
 
-    opened, chosen = _opened(results, source, names, "tables")
     if choice.of_metrics and not names:
         chosen = [suite.name for suite in opened.suites]
     return table_files(opened, chosen, choice, paper)
@@ -47,15 +53,21 @@ def check_tables(
     """Hold the tables of a folder against the records, without what none there has an ending of.
 
     Returns:
-        A sentence for each file that is not as it should be, and one that says what was held against what.
+        A sentence for each record and file that is not as it should be, and one that says what was held against what.
     """
+    from bench.analysis.contradictions import contradictions
     from bench.analysis.formats.files import differences, not_kept
 
-    texts = table_texts(results, source, names, choice, paper)
+    opened, chosen = _opened(results, source, names, "tables")
+    texts = _texts(opened, chosen, names, choice, paper)
     unkept = not_kept(folder, texts)
     texts = {name: text for name, text in texts.items() if not name.endswith(tuple(unkept))}
-    wrong = [f"{folder / name} {told}; 'stbench tables' mends it" for name, told in differences(folder, texts).items()]
-    return wrong, _checked(results, source, texts, len(wrong), folder, unkept)
+    differing = [f"{folder / name} {told}" for name, told in differences(folder, texts).items()]
+    if doubted := [*opened.altered, *contradictions(opened.records)]:
+        doubted.append("restore these records first: what is made of them now is not what was made of those")
+    remedy = "" if doubted else "; 'stbench tables' makes it of the records, with --out DIR in another folder"
+    told = _checked(results, source, texts, len(differing), folder, unkept, doubted=bool(doubted))
+    return [*doubted, *(f"{line}{remedy}" for line in differing)], told
 
 
 def _checked(
@@ -65,6 +77,8 @@ def _checked(
     wrong: int,
     folder: Path,
     unkept: Sequence[str],
+    *,
+    doubted: bool,
 ) -> str:
     """What a check of tables has looked at, in a sentence: which tables, how many files, and what they were held to."""
     from bench.records.mlflow_address import shown
@@ -76,6 +90,7 @@ def _checked(
     rest = f"; not checked: {', '.join(foreign)}" if foreign else ""
     rest += "".join(f"; no {ending} is kept there" for ending in unkept)
     outcome = f"{wrong} {'differs' if wrong == 1 else 'differ'}" if wrong else "all are as they say"
+    outcome += ", but records were altered" if doubted else ""
     return f"checked {counted(len(there), 'file')} in {folder} against {origin}: {outcome} (tables: {tables}{rest})"
 
 

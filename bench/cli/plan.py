@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from bench.cli.console import bars, duration, print_line, warn_on
-from bench.cli.options import say_unread
+from bench.cli.console import bars, duration, print_line, say_unread, warn_on
 from bench.cli.terminal import Console
 from bench.errors import BenchError
 from bench.plain_text import counted, listed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -12,19 +12,21 @@ import typer
 from bench.cli.console import print_line
 from bench.cli.options import open_results
 from bench.cli.terminal import Console
-from bench.errors import ConfigError
+from bench.errors import ConfigError, StoreError
 from bench.plain_text import counted
 
 if TYPE_CHECKING:
-    from bench.analysis.reference import Alteration
     from bench.analysis.results import Results
+    from bench.analysis.sums import Alteration
 
 REMEDIES: Final[Mapping[Alteration, str]] = {
-    "was changed": "restore what was changed from version control, or --take it again",
+    "was changed": "restore what was changed from version control, or --take the results folder that it comes from",
     "was added": "delete what was added, and --take the results folder that it comes from if it is wanted",
-    "is gone": "restore what is gone from version control, --take it again, or delete its line in SHA256SUMS",
+    "is gone": "restore what is gone from version control, --take the results folder that it comes from, or delete its "
+    "line in SHA256SUMS",
 }
 """What mends records that are not as they were taken, by what happened to them."""
+RUN_AGAIN: Final = "run it again, or declare the code equal in bench/catalog/equal_code.toml"
 
 
 def reference(
@@ -49,7 +51,9 @@ def reference(
     models and data sets of your own, and forecasts made elsewhere.
     """
     from bench.analysis import reference as made
-    from bench.analysis.formats.files import differences, write_files
+    from bench.analysis.contradictions import contradictions
+    from bench.analysis.formats.files import write_files
+    from bench.analysis.sums import SUMS, altered_records, read_sums
     from bench.cli.output import letters_told
 
     console = Console()
@@ -59,33 +63,45 @@ def reference(
         print_line(_taken(folder, results))
     if not results.is_dir():
         raise ConfigError(f"there is no folder {results}; --take RESULTS makes it of the runs in a results folder")
-    altered = made.altered(results)
-    if altered and not check:
+    altered = altered_records(results, read_sums(results / SUMS))
+    with console.status("reading the records") as status, letters_told():
+        opened = open_results(results, None)
+        contradicting = contradictions(opened.records)
+        if not check:
+            _refuse(results, altered, contradicting)
+        files = made.reference_files(opened, results, status.update)
+    wrong = [f"stale: {name}; {RUN_AGAIN}" for name in made.stale(opened)] + contradicting
+    wrong += [f"{name} {what}; {REMEDIES[what]}" for name, what in altered.items()]
+    if check:
+        remedy = "" if altered or contradicting else "; 'stbench reference' mends it"
+        wrong += [f"{path} {told}{remedy}" for path, told in _differing(results, files, opened, document).items()]
+    else:
+        write_files(results, files)
+        if document is not None:
+            made.written_document(document, opened, _link(results, document))
+    for line in wrong:
+        print_line(line)
+    number, runs = counted(len(files), "file"), counted(len(opened.runs), "run")
+    print_line(
+        f"checked {number} against {runs} in {results}" if check else f"{results}: {runs}, {number} made of them"
+    )
+    raise typer.Exit(1 if check and (wrong or opened.unread) else 0)
+
+
+def _refuse(results: Path, altered: Mapping[str, Alteration], contradicting: Sequence[str]) -> None:
+    """Make nothing of records that are not as they were taken, or contradict themselves.
+
+    Raises:
+        ConfigError, StoreError: If there are any.
+    """
+    if altered:
         found = ", ".join(f"{name} {what}" for name, what in altered.items())
         remedies = "; ".join(remedy for what, remedy in REMEDIES.items() if what in altered.values())
         raise ConfigError(
             f"no table is made of records that are not as they were taken into {results}: {found}; {remedies}"
         )
-    with console.status("reading the records") as status, letters_told():
-        opened = open_results(results, None)
-        files = made.reference_files(opened, results, status.update)
-    stale, link = made.stale(opened), _link(results, document)
-    for name in stale:
-        print_line(f"stale: {name}; run it again, or declare the code equal in bench/catalog/equal_code.toml")
-    for name, what in altered.items():
-        print_line(f"{name} {what}; {REMEDIES[what]}")
-    if not check:
-        write_files(results, files)
-        if document is not None:
-            made.written_document(document, opened, link)
-        print_line(f"{results}: {counted(len(opened.runs), 'run')}, {counted(len(files), 'file')} made of them")
-        return
-    differing = {results / name: told for name, told in differences(results, files).items()}
-    differing |= _differing(document, opened, link)
-    for path, told in differing.items():
-        print_line(f"{path} {told}; 'stbench reference' mends it")
-    print_line(f"checked {counted(len(files), 'file')} against {counted(len(opened.runs), 'run')} in {results}")
-    raise typer.Exit(1 if altered or differing or stale else 0)
+    if contradicting:
+        raise StoreError(f"no table is made of such records: {'; '.join(contradicting)}; make their runs again")
 
 
 def _link(results: Path, document: Path | None) -> str:
@@ -96,9 +112,14 @@ def _link(results: Path, document: Path | None) -> str:
 def _taken(folder: Path, results: Path) -> str:
     """Take the runs of a results folder; says how many."""
     from bench.analysis.reference import takable, take
+    from bench.analysis.sums import SUMS, altered_records, noted
 
     if not folder.is_dir():
         raise ConfigError(f"there is no folder {folder}; --take wants a results folder")
+    if folder.resolve() == results.resolve():
+        raise ConfigError(f"{folder} is not taken from itself; --take the results folder where the runs were made")
+    if changed := [name for name, what in altered_records(folder, noted(folder)).items() if what == "was changed"]:
+        raise ConfigError(f"{folder} is not taken: {', '.join(changed)} was changed, as its {SUMS} says; restore it")
     opened = open_results(folder, None)
     good = takable(opened)
     new = take(good, results)
@@ -106,11 +127,16 @@ def _taken(folder: Path, results: Path) -> str:
     return f"{folder}: {counted(new, 'run')} taken, {others}"
 
 
-def _differing(document: Path | None, opened: Results, link: str) -> dict[Path, str]:
-    """What is wrong with a document, by its path."""
+def _differing(
+    results: Path, files: Mapping[str, bytes | None], opened: Results, document: Path | None
+) -> dict[Path, str]:
+    """What is wrong with files made of the records and with a document, by path."""
+    from bench.analysis.formats.files import differences
     from bench.analysis.reference import document_text, with_first_screen
 
-    if document is None:
-        return {}
-    text = document_text(document)
-    return {} if with_first_screen(text, opened, link) == text else {document: "differs from the records"}
+    differing = {results / name: told for name, told in differences(results, files).items()}
+    if document is not None:
+        text = document_text(document)
+        if with_first_screen(text, opened, _link(results, document)) != text:
+            differing[document] = "differs from the records"
+    return differing

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import typer
 from rich.markup import escape
 
-from bench.cli.console import grid, print_json
+from bench.cli.console import grid, print_json, say_unread
 from bench.cli.option_groups import with_options
-from bench.cli.options import AsJson, PlanOptions, say_unread, use_weights_dir
+from bench.cli.options import AsJson, PlanOptions, use_weights_dir
 from bench.cli.plan import show_left_out
 from bench.cli.terminal import Console
 from bench.errors import BenchError

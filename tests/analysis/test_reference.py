@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +22,6 @@ from bench.analysis.reference import (
     FIRST,
     LAST,
     README,
-    altered,
     reference_files,
     stale,
     takable,
@@ -29,9 +29,11 @@ from bench.analysis.reference import (
     with_first_screen,
 )
 from bench.analysis.report.page import shown
+from bench.analysis.sums import SUMS, alterations, altered_records, read_sums, sha256
 from bench.cli.app import app
 from bench.cli.reference import REMEDIES
-from bench.errors import ConfigError
+from bench.errors import ConfigError, StoreError
+from bench.records.record import dump
 from bench.records.store import ResultStore
 
 PLACE = f"# Title\n\n{FIRST}\n{LAST}\n\nThe rest.\n"
@@ -86,7 +88,7 @@ def test_a_taken_record_is_the_record_itself_and_replaces_that_of_other_code(tmp
     assert take([newer], tmp_path) == 1
     assert {run.run_id for run in ResultStore(tmp_path).records()} == {newer.run_id, other.run_id}
     assert {path.name for path in tmp_path.iterdir()} == {"runs", "SHA256SUMS"}
-    assert altered(tmp_path) == {}
+    assert alterations(tmp_path) == []
 
 
 def test_the_folder_is_read_as_any_results_folder(tmp_path, todays):
@@ -227,9 +229,10 @@ def test_the_command_takes_writes_and_checks(tmp_path, no_figures, todays):
 
 
 def test_a_changed_record_and_one_that_is_missing_are_seen(tmp_path, todays):
-    def differing():
-        made = reference_files(bench.load_results(tmp_path), tmp_path, figures=False)
-        return bool(differences(tmp_path, made))
+    def differing(told=""):
+        with pytest.warns(UserWarning, match=told) if told else nullcontext():
+            loaded = bench.load_results(tmp_path)
+        return bool(differences(tmp_path, reference_files(loaded, tmp_path, figures=False)))
 
     take(few(), tmp_path)
     write_files(tmp_path, reference_files(bench.load_results(tmp_path), tmp_path, figures=False))
@@ -238,9 +241,9 @@ def test_a_changed_record_and_one_that_is_missing_are_seen(tmp_path, todays):
     values = json.loads(path.read_text(encoding="utf-8"))
     values["scores"]["test"]["mae"]["overall"] *= 1.01
     path.write_text(json.dumps(values), encoding="utf-8")
-    assert differing()
+    assert differing(f"{path.name} was changed, as SHA256SUMS says")
     path.unlink()
-    assert differing()
+    assert differing(f"{path.name} is gone, as SHA256SUMS says")
 
 
 def test_records_changed_added_or_removed_by_hand_are_named_and_no_table_is_made_of_them(tmp_path, no_figures, todays):
@@ -255,8 +258,9 @@ def test_records_changed_added_or_removed_by_hand_are_named_and_no_table_is_made
     (third.parent / "own.json").write_bytes(taken[second])
     names = [path.relative_to(folder).as_posix() for path in (first, third.parent / "own.json", second)]
     wanted = dict(zip(names, ("was changed", "was added", "is gone"), strict=True))
-    assert altered(folder) == wanted
-    assert list(altered(folder)) == sorted(names)
+    found = altered_records(folder, read_sums(folder / SUMS))
+    assert found == wanted
+    assert list(found) == sorted(names)
     tables = (folder / "tables" / "short_term.csv").read_bytes()
     for words in ((), ("--take", source)):
         refused = stbench("--results", folder, *words)
@@ -274,9 +278,9 @@ def test_records_changed_added_or_removed_by_hand_are_named_and_no_table_is_made
 @pytest.mark.parametrize(
     ("what", "remedy"),
     [
-        ("was changed", "restore what was changed from version control, or --take it again"),
+        ("was changed", "restore what was changed from version control, or --take the results folder"),
         ("was added", "delete what was added"),
-        ("is gone", "--take it again, or delete its line in SHA256SUMS"),
+        ("is gone", "that it comes from, or delete its line in SHA256SUMS"),
     ],
 )
 def test_each_kind_of_altered_record_has_a_remedy_that_mends_it(tmp_path, no_figures, todays, what, remedy):
@@ -299,7 +303,7 @@ def test_each_kind_of_altered_record_has_a_remedy_that_mends_it(tmp_path, no_fig
     assert (again.exit_code == 0) == (what != "was added")
     path.unlink()
     added.unlink(missing_ok=True)
-    assert list(altered(folder).values()) == ["is gone"]
+    assert list(altered_records(folder, read_sums(sums)).values()) == ["is gone"]
     lines = sums.read_text(encoding="utf-8").splitlines(keepends=True)
     sums.write_text("".join(line for line in lines if path.name not in line), encoding="utf-8")
     assert stbench("--results", folder).exit_code == 0
@@ -331,3 +335,65 @@ def test_a_wrong_use_is_told_in_a_sentence(words, said, tmp_path, monkeypatch):
     assert isinstance(answer.exception, ConfigError)
     assert said in str(answer.exception)
     assert list(Path().iterdir()) == []
+
+
+def test_a_folder_is_not_taken_from_itself(tmp_path, monkeypatch):
+    take([record(profile="reference")], tmp_path)
+    monkeypatch.chdir(tmp_path)
+    refused = stbench("--take", ".", "--results", tmp_path)
+    assert "is not taken from itself" in str(refused.exception)
+
+
+def test_another_record_of_a_run_that_is_noted_is_refused_and_the_noted_one_comes_back(tmp_path):
+    taken = record(profile="reference")
+    take([taken], tmp_path)
+    noted, path = (tmp_path / SUMS).read_bytes(), next(tmp_path.rglob("*.json"))
+    other = msgspec.structs.replace(taken, ended=1.7e9)
+    assert take([other], tmp_path) == 0, "what is there as it was taken stays"
+    for content in (dump(other), None):
+        path.unlink() if content is None else path.write_bytes(content)
+        with pytest.raises(StoreError, match=f"{path.name} is another record of a run that SHA256SUMS notes already"):
+            take([record(profile="reference", seed=1), other], tmp_path)
+        assert (tmp_path / SUMS).read_bytes() == noted
+    assert take([taken], tmp_path) == 1
+    assert alterations(tmp_path) == []
+
+
+def test_a_record_that_contradicts_itself_is_not_taken_and_no_table_is_made_of_it(tmp_path, no_figures, todays):
+    run = record(profile="reference")
+    forged = msgspec.structs.replace(run, counts=msgspec.structs.replace(run.counts, test_values=7))
+    with pytest.raises(StoreError, match=f"{run.run_id}.json contradicts itself: its number of values on test is 7"):
+        take([forged], tmp_path)
+    assert not list(tmp_path.iterdir())
+    ResultStore(tmp_path).write(forged)
+    path = next((tmp_path / "runs").rglob("*.json"))
+    (tmp_path / SUMS).write_text(f"{sha256(path)}  {path.relative_to(tmp_path)}\n", encoding="utf-8")
+    assert "contradicts itself" in str(stbench("--results", tmp_path).exception)
+    checked = stbench("--results", tmp_path, "--check")
+    assert checked.exit_code == 1
+    assert f"{run.run_id}.json contradicts itself" in " ".join(checked.output.split())
+    assert "'stbench reference' mends it" not in checked.output
+
+
+def test_a_results_folder_whose_noted_records_were_changed_is_not_taken(tmp_path, todays):
+    source = tmp_path / "source"
+    take([record(profile="reference"), record(profile="reference", seed=1)], source)
+    path = next((source / "runs").rglob("*.json"))
+    path.write_bytes(path.read_bytes() + b" ")
+    refused = stbench("--take", source, "--results", tmp_path / "reference")
+    assert f"{path.relative_to(source)} was changed" in str(refused.exception)
+    assert not (tmp_path / "reference").exists()
+
+
+def test_a_file_that_is_left_out_fails_the_check_although_its_digest_is_noted(tmp_path, no_figures, todays):
+    take([record(profile="reference")], tmp_path)
+    stbench("--results", tmp_path)
+    assert stbench("--results", tmp_path, "--check").exit_code == 0
+    path = next((tmp_path / "runs").rglob("*.json"))
+    copy = path.with_name("0" * 16 + path.name[16:])
+    copy.write_bytes(path.read_bytes())
+    with (tmp_path / SUMS).open("a", encoding="utf-8") as sums:
+        sums.write(f"{sha256(copy)}  {copy.relative_to(tmp_path)}\n")
+    checked = stbench("--results", tmp_path, "--check")
+    assert checked.exit_code == 1
+    assert "belongs elsewhere" in " ".join(checked.output.split())

@@ -215,7 +215,7 @@ def test_a_check_calls_what_is_not_there_absent_and_wants_no_latex_where_none_is
     (tables / "other.tex").write_text("made here, so the others are wanted", encoding="utf-8")
     code, told = stbench("--check")
     assert code == 1
-    assert f"{tables / 'short_term.tex'} is absent; 'stbench tables' mends it" in told
+    assert f"{tables / 'short_term.tex'} is absent; 'stbench tables' makes it of the records" in told
     assert "differs from the records" not in told
     for path in tables.iterdir():
         path.unlink()

@@ -1,0 +1,43 @@
+"""Whether a record agrees with itself: its scores are of errors that it also has window by window."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Final
+
+from bench.metrics import METRICS
+from bench.records.arrays import values_of
+from bench.records.record import DoneRun, Record
+
+ROUNDED: Final = 1e-6  # relative; each window's sum is kept as float32, which rounds it by 6e-8 at most
+NOTHING: Final = 1e-15  # an error so small may be kept as 0
+
+
+def contradictions(records: Iterable[Record]) -> list[str]:
+    """A sentence for each finished run whose record contradicts itself."""
+    return [
+        f"{record.dataset}/{record.model}/{record.run_id}.json contradicts itself: {told}"
+        for record in records
+        if isinstance(record, DoneRun) and (told := contradiction(record))
+    ]
+
+
+def contradiction(record: DoneRun) -> str:
+    """Figures on test that are not those of the record's own windows; empty if all are.
+
+    Scores of channels whose units differ are not looked at: their windows' errors are in the scaler's units.
+    """
+    windows = record.windows
+    count, absolute, square = (
+        float(values_of(sums).sum()) for sums in (windows.count, windows.absolute, windows.square)
+    )
+    said: list[tuple[str, float | None, float]] = [("number of values", record.counts.test_values, count)]
+    if count:
+        of_windows = {"mae": absolute / count, "rmse": math.sqrt(square / count)}
+        said += [(METRICS[name].label, record.score(name), value) for name, value in of_windows.items()]
+    return "; ".join(
+        f"its {name} on test is {value:.8g}, by the errors of its windows {found:.8g}"
+        for name, value, found in said
+        if value is not None and not math.isclose(value, found, rel_tol=ROUNDED, abs_tol=NOTHING)
+    )
