@@ -1,0 +1,96 @@
+"""The interval of a comparison from committed records, as docs/comparisons.md says, by nothing of the project's."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+FOLDER = Path(__file__).resolve().parents[2] / "results" / "reference"
+SUITES = ("backbones", "controls", "short_term")
+WITHOUT_BACKBONE = "no backbone"
+PER_DAY = 48  # windows of BikeNYC
+
+
+@pytest.fixture(scope="module")
+def errors():
+    """Absolute errors of the windows [S, N], by protocol, model, changed settings and weights; seeds in order."""
+    runs = {}
+    for path in (FOLDER / "runs").glob("*/*/*.json"):
+        values = json.loads(path.read_text(encoding="utf-8"))
+        spec, changes = values["spec"], values["label"]["overrides"]
+        changed = "; ".join(f"{name}={value}" for name, value in changes.items() if name != "model.weights")
+        key = (spec["task"]["protocol"], spec["model"], changed, spec["weights"])
+        windows = np.frombuffer(base64.b64decode(values["windows"]["absolute"]), "<f4").astype(float)
+        runs.setdefault(key, {})[spec["seed"]] = windows
+    return {key: np.stack([seeds[seed] for seed in sorted(seeds)]) for key, seeds in runs.items()}
+
+
+def slow_waves(size, per_day):
+    """Steps 3 to 6: the cosines, and by how much each is raised."""
+    n = np.arange(size)
+    kept = (0.5 ** (24 / (48 * per_day))) ** np.abs(n[:, None] - n[None, :])
+    level = np.full(size, 1 / math.sqrt(size))
+    v = [math.sqrt(2 / size) * np.cos(math.pi * k * (n + 0.5) / size) for k in range(1, 25)]
+    r = [(level @ kept @ level) / (wave @ kept @ wave) for wave in v]
+    width = {q: stats.t.ppf(0.975, q) * math.sqrt(sum(r[:q]) / q) for q in range(1, 25)}
+    number = min(width, key=width.get)
+    return v[:number], r[:number]
+
+
+def comparison(a, b, margin):
+    """All steps but Holm's correction, by the names of the columns."""
+    mean_a, mean_b, size = a.mean(), b.mean(), a.shape[1]
+    x = 100 * math.log(mean_b / mean_a)
+    d = 100 * (b.mean(axis=0) / mean_b - a.mean(axis=0) / mean_a)
+    v, r = slow_waves(size, PER_DAY)
+    windows = sum(raised * (wave @ d) ** 2 for raised, wave in zip(r, v, strict=True)) / (len(v) * size)
+    spreads = [np.var(100 * runs.mean(axis=1) / runs.mean(), ddof=1) for runs in (a, b)]
+    terms = [windows, spreads[0] / len(a), spreads[1] / len(b)]
+    error = math.sqrt(sum(terms))
+    own = (len(v), len(a) - 1, len(b) - 1)
+    freedom = error**4 / sum(term**2 / each for term, each in zip(terms, own, strict=True))
+    half = stats.t.ppf(0.975, freedom) * error
+    return {
+        "percent": 100 * (mean_b / mean_a - 1),
+        "windows_error": math.sqrt(windows),
+        "reference_spread": math.sqrt(spreads[0]),
+        "spread": math.sqrt(spreads[1]),
+        "freedom": freedom,
+        "low": 100 * (math.exp((x - half) / 100) - 1),
+        "high": 100 * (math.exp((x + half) / 100) - 1),
+        "p": 2 * stats.t.sf(abs(x) / error, freedom),
+        "p_equivalent": stats.t.sf((100 * math.log(1 + margin / 100) - abs(x)) / error, freedom),
+    }
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_every_committed_comparison_follows_from_the_records_by_the_documents_steps(errors, suite):
+    rows = pd.read_csv(FOLDER / "tables" / f"{suite}_differences.csv", keep_default_na=False)
+    assert len(rows)
+    for row in rows.to_dict("records"):
+        bare = "model.control=identity" if row["reference"] == WITHOUT_BACKBONE else ""
+        reference = errors[row["protocol"], "stvfm", bare, row["reference_weights"]]
+        method = errors[row["protocol"], row["model"], row["changes"], row["weights"]]
+        assert (len(reference), len(method)) == (row["reference_seeds"], len(row["seeds"].split(";")))
+        for name, value in comparison(reference, method, row["margin"]).items():
+            assert value == pytest.approx(row[name], rel=1e-6, abs=1e-6), (row["method"], name)
+
+
+def test_holms_correction_is_over_the_rows_of_one_task():
+    rows = pd.read_csv(FOLDER / "tables" / "short_term_differences.csv", keep_default_na=False)
+    for _, group in rows.groupby("protocol"):
+        for name in ("", "_equivalent"):
+            ordered = group.sort_values(f"p{name}")
+            raised = (ordered[f"p{name}"] * np.arange(len(ordered), 0, -1)).cummax().clip(upper=1)
+            assert raised.to_numpy() == pytest.approx(ordered[f"holm{name}"].to_numpy())
+
+
+def test_the_number_of_cosines_is_the_documents():
+    assert {days: len(slow_waves(24 * days, 24)[0]) for days in (9, 21, 30, 60)} == {9: 3, 21: 4, 30: 5, 60: 6}
