@@ -22,7 +22,7 @@ from bench.analysis.formats.markdown import grid
 from bench.analysis.report.facts import commits_text, datasets, environments, models, recipes
 from bench.analysis.report.headline import headline
 from bench.analysis.report.page import encoded, report, shown
-from bench.analysis.reproduction import FOLDERS, ReproducedSuite, reproduction
+from bench.analysis.reproduction import ReproducedSuite, folders_text, reproduction
 from bench.analysis.results import Results
 from bench.analysis.sums import SUMS, read_sums, sha256, sums_text
 from bench.catalog import registry
@@ -43,7 +43,7 @@ Written by `stbench reference` of st-vfm-bench {version}; do not edit. {state}
 {claims}
 {not_run}
 
-Runs ended between {begin} and {end}.
+Runs ended {days}.
 
 {commits}
 
@@ -73,6 +73,9 @@ taken, tables, figures and this page are those of the records, and today's code 
 ## Machines
 
 {machines}
+
+Seconds and milliseconds are as these measured them. What else they did meanwhile is not known, so the table and the
+figure of costs, with its Pareto front, say little of speed. Parameters and GFLOPs do not depend on it.
 
 ## To make them again
 
@@ -235,10 +238,9 @@ def _readme(results: Results, tables: Sequence[str], reproduced: Sequence[Reprod
         state=head["state"],
         claims="\n".join(_item(text) for text in claims),
         not_run=_item(f"Nothing here is of the suites {_not_run(results)}."),
-        begin=min(days, default="—"),
-        end=max(days, default="—"),
+        days=_span_of(days),
         commits=textwrap.fill(f"Commits: {commits_text(finished) or 'not known'}.", WIDTH, break_long_words=False),
-        folders=textwrap.fill(FOLDERS, WIDTH, break_on_hyphens=False),
+        folders=textwrap.fill(folders_text(reproduced), WIDTH, break_on_hyphens=False),
         tables=", ".join(f"[{Path(name).stem}]({name})" for name in sorted(tables)) or "none",
         data=grid(datasets(results.runs)),
         models=grid(models(results.runs)),
@@ -251,6 +253,14 @@ def _readme(results: Results, tables: Sequence[str], reproduced: Sequence[Reprod
 def _not_run(results: Results) -> str:
     """The suites that no record answers."""
     return ", ".join(suite.name for suite in results.suites if not results.groups(suite))
+
+
+def _span_of(days: Sequence[str]) -> str:
+    """When runs ended, by the days of each."""
+    first, last = min(days, default=""), max(days, default="")
+    if not days:
+        return "on a day that is not known"
+    return f"on {first}" if first == last else f"between {first} and {last}"
 
 
 def _item(text: str) -> str:

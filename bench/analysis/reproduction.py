@@ -27,10 +27,9 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V", bound=Hashable)
 
 WIDTH = 96
-FOLDERS = (
-    "DIR is the folder of the data, DIR2 a new one for the results, DIR3 that of the pre-trained weights: leave "
-    "--weights-dir out where they are in the cache of the hub."
-)
+FOLDERS = "DIR is the folder of the data, DIR2 a new one for the results"
+WEIGHTS = "--weights-dir DIR3"
+OF_WEIGHTS = ", DIR3 that of the pre-trained weights: leave --weights-dir out where they are in the cache of the hub"
 SWITCHES = ("history", "horizon", *frame.SWITCHES, "sources")
 
 
@@ -78,6 +77,15 @@ def reproduction(runs: Iterable[Record], folder: str = "") -> list[ReproducedSui
         _suite(f"reproduce_{number}", folder, shared, members)
         for number, (shared, members) in enumerate(groups.items(), start=1)
     ]
+
+
+def folders_text(suites: Iterable[ReproducedSuite]) -> str:
+    """What the letters in the commands stand for."""
+    return (
+        FOLDERS
+        + (OF_WEIGHTS if any(WEIGHTS in command for suite in suites for command in suite.commands) else "")
+        + "."
+    )
 
 
 def _shared(run: Record) -> _Shared:
@@ -169,7 +177,7 @@ def _commands(
             for (seeds, _), datasets in _alike({data: (seeds, data in own) for data, seeds in by_data.items()}):
                 rest = [*_options("--dataset", datasets), *_options("--seed", sorted(seeds))]
                 rest += _options("--variant", names)
-                rest += ["--weights-dir", "DIR3"] if reading & {*names} else []
+                rest += WEIGHTS.split() if reading & {*names} else []
                 chosen_tasks: list[list[str]] = [[]] if len(same) == len(tasks) else [["--task", task] for task in same]
                 commands += [_wrapped([*head, *task, *rest]) for task in chosen_tasks]
     return commands

@@ -19,7 +19,7 @@ from bench.analysis.groups import failures
 from bench.analysis.own_parts import DATA, OwnParts, own_parts
 from bench.analysis.report.facts import commits_text, without_paths
 from bench.analysis.report.page import encoded, report, shown
-from bench.analysis.reproduction import FOLDERS, ReproducedSuite, reproduction
+from bench.analysis.reproduction import ReproducedSuite, folders_text, reproduction
 from bench.analysis.results import Results, artefacts
 from bench.analysis.sums import SUMS, Content, sha256, sums_text
 from bench.catalog.data import Catalog
@@ -221,7 +221,7 @@ def _readme(kept: Results, names: Sequence[str], reproduced: Sequence[Reproduced
     return TEXT.format(
         names=" ".join([*asked, *artefacts("tables")] if names else []),
         commits=commits_text(kept.records) or "of a commit that is not known",
-        folders=FOLDERS,
+        folders=folders_text(reproduced),
         commands="".join(f"    {command}\n" for command in commands),
         own=own.contents,
         missing=own.missing_text,

@@ -179,10 +179,17 @@ def main(
         "that share none. Smallest: the difference in % that the first comparison says it could have shown, median."
     )
     typer.echo(HEAD)
+    rows = 0
     for name, draw, seeds, per_day in _of_folder(results) if results else _simulations():
         row = rates(draw(seeds, draws), per_day, planted=planted, margin=margin)
         shares = (row.single, row.family, row.equivalent, row.found, row.found_of_five)
         typer.echo(_LINE.format(seeds, *map(_percent, shares), f"{row.detectable:.2f}", name))
+        rows += 1
+    if not rows:
+        typer.echo(
+            f"no row: {results} has no trained model with {2 * SIZES[0]} finished runs of the same settings, code and "
+            f"data, as two groups of {SIZES[0]} seeds need; 'stbench run --seed' adds seeds"
+        )
 
 
 def _percent(share: float) -> str:

@@ -134,6 +134,7 @@ def test_the_readme_says_on_what_they_were_made_what_may_be_claimed_and_how_to_m
     words = " ".join(text.split())
     assert f"Runs ended between 2023-11-14 and {datetime.fromtimestamp(made[-1].ended, UTC).date()}." in words
     assert f"st-vfm-bench {bench.__version__}" in words
+    assert "What else they did meanwhile is not known" in words
     assert "d" * 64 in text  # of the data
     assert "“pre-trained, frozen” is better in" in words
     assert "training for 8 epochs" in words
@@ -141,6 +142,19 @@ def test_the_readme_says_on_what_they_were_made_what_may_be_claimed_and_how_to_m
     assert {"long_term", "transfer"} < set(absent)
     assert not {"short_term", "controls"} & set(absent)
     assert "stbench run --suite suites/reproduce_1.toml --profile reference" in words
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        ((1.7e9, 1.7e9 + 60), "on 2023-11-14."),
+        ((1.7e9, 1.7e9 + 1e5), "between 2023-11-14 and 2023-11-16."),
+        ((None, None), "on a day that is not known."),
+    ],
+)
+def test_the_readme_says_when_the_runs_ended(ends, said, tmp_path):
+    made = [msgspec.structs.replace(record(seed=seed), ended=ended) for seed, ended in enumerate(ends)]
+    assert f"Runs ended {said}" in files(made, tmp_path, figures=False)[README].decode()
 
 
 def test_the_suites_of_the_readme_are_those_that_it_names(tmp_path):

@@ -145,7 +145,9 @@ def test_audits_that_show_less_are_counted():
     audit = msgspec.structs.replace(good.audit, scaler_fitted_on=(0, 70), split=split, checkpoint_sha256="ab" * 32)
     worse = msgspec.structs.replace(audit, scaler_fitted_on=(0, 100), test_reads=2)
     text = words(report([msgspec.structs.replace(good, audit=audit), msgspec.structs.replace(bad, audit=worse)]))
-    assert "In all 2 finished runs the forecasts that were scored were made again" in text
+    assert (
+        "In all 2 finished runs some of the forecasts that were scored were made again: of 8 test windows each" in text
+    )
     assert "training part alone in 1 of 2." in text
     assert "exactly once in 1 of 2." in text
     assert "0 to 70" in text
@@ -160,13 +162,24 @@ def test_the_report_says_which_models_were_audited_how() -> None:
     drawn = msgspec.structs.replace(audits[1], forecasts=forecasts)
     given = (older, drawn, audits[2])
     text = words(report([msgspec.structs.replace(run, audit=audit) for run, audit in zip(made, given, strict=True)]))
-    assert "In 2 of 3 finished runs the forecasts that were scored were made again" in text
+    assert (
+        "In 2 of 3 finished runs some of the forecasts that were scored were made again: of 8 test windows each" in text
+    )
     assert "in a process of its own in 1 of them. The largest difference of a scaled forecast was 0.00075." in text
     assert "In 1 of them the fresh copy shared the process of the scored model" in text
     assert "the scored model's process" in text.replace("&#39;", "'")
     assert "1 were of models that are random on purpose" in text
     assert "Earlier versions made 1 of the records; their models were not audited in this way." in text
     assert "It cannot show that a model reads no file" in text
+
+
+def test_windows_of_several_protocols_say_whose_they_are():
+    made = [record(), record(protocol="unist")]
+    counts = msgspec.structs.replace(made[1].counts, test=230, test_there=240)
+    assert "(short, strict)" not in report(made)
+    text = report([made[0], msgspec.structs.replace(made[1], counts=counts)])
+    assert "2000 / 430 / 230 of 240 (short, unist)" in text
+    assert "2000 / 430 / 240 (short, strict)" in text
 
 
 def test_the_ledger_is_there_when_something_was_tuned(tmp_path):

@@ -11,7 +11,7 @@ from records import record
 from studies import tuned
 
 from bench.analysis.report.facts import commits_text
-from bench.analysis.reproduction import reproduction
+from bench.analysis.reproduction import folders_text, reproduction
 from bench.analysis.results import Results
 from bench.analysis.supplement import supplement, write_zip
 from bench.catalog import registry
@@ -97,6 +97,8 @@ def test_a_command_names_a_folder_of_weights_where_they_are_read_and_a_new_one_f
     (without,), (reading,) = (reproduction([record(weights=weights)]) for weights in ("random", "pretrained"))
     assert all("--results DIR2" in suite.commands[0] for suite in (without, reading))
     assert ["--weights-dir DIR3" in suite.commands[0] for suite in (without, reading)] == [False, True]
+    assert ["DIR3" in folders_text([suite]) for suite in (without, reading)] == [False, True]
+    assert folders_text([without]) == "DIR is the folder of the data, DIR2 a new one for the results."
 
 
 def test_the_title_of_a_suite_does_not_name_the_profile_which_the_command_gives():

@@ -115,3 +115,14 @@ def test_the_command_prints_a_row_for_each_number_of_seeds(tmp_path):
     assert [line.split()[0] for line in lines[2:]] == ["3"]
     assert lines[2].split()[2] == lines[2].split()[5] == "—"
     assert lines[2].endswith("stid on bikenyc, 6 runs, spread 0.04 %")
+
+
+def test_a_folder_without_enough_seeds_is_told_why_there_is_no_row(tmp_path):
+    import typer
+
+    for seed in range(5):
+        ResultStore(tmp_path).write(record(seed=seed))
+    app = typer.Typer()
+    app.command()(claims.main)
+    result = CliRunner().invoke(app, [str(tmp_path)])
+    assert f"no row: {tmp_path} has no trained model with 6 finished runs of the same settings" in result.output

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 K = TypeVar("K", bound=Hashable)
 CAPTION = (
     "MAE against milliseconds to forecast a window (logarithmic), means over seeds. Black rims and the line: the "
-    "Pareto front, naive baselines included; grey: naive baselines."
+    "Pareto front, naive baselines included; grey: naive baselines. What else the machine did meanwhile is not known."
 )
 
 

@@ -32,7 +32,7 @@ PAGE = 8.6  # inches
 WIDE = 4.0  # a panel whose largest error is more times the smallest is logarithmic
 CAPTION = (
     "MAE on test. Points: seeds; ticks: their means; the best on top, panel by panel; grey squares: naive baselines, "
-    "which have no seeds. Logarithmic where errors differ by more than a factor of four."
+    "which no seed changes. Logarithmic where errors differ by more than a factor of four."
 )
 NEEDS = "finished runs of a trained model with several seeds"
 

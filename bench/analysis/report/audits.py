@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import starmap
 
+from bench.analysis.budget import span
 from bench.analysis.groups import Run
 from bench.analysis.report.facts import code, done, method, row, table
 from bench.analysis.table import Cell, Header, Table
@@ -57,10 +58,11 @@ def _forecasts(audits: Sequence[ForecastAudit | None]) -> list[str]:
     if known:
         apart = sum(audit.fresh_in == "process" for audit in known)
         sentences.append(
-            f"In {_of([audit is not None for audit in audits])} finished runs the forecasts that were scored were made "
-            "again: of each probed window alone, of its batch in another order, once the model had forecast "
-            "windows whose history holds its targets, and by a fresh copy with the same weights, in a process of its "
-            f"own in {apart} of them. The largest difference of a scaled forecast was "
+            f"In {_of([audit is not None for audit in audits])} finished runs some of the forecasts that were scored "
+            f"were made again: of {span(audit.windows for audit in known)} test windows each alone, of the batches "
+            "that these are from (at most three) in another order and once the model had forecast windows whose "
+            "history holds their targets, and of these windows and as many of validation by a fresh copy with the same "
+            f"weights, in a process of its own in {apart} of them. The largest difference of a scaled forecast was "
             f"{max(audit.largest for audit in known):.2g}."
         )
         if beside := len(known) - apart:

@@ -84,7 +84,7 @@ def datasets(runs: Sequence[Run]) -> Table:
             code(key.version),
             code(key.sha256),
             code("" if key.synthetic else files_of(key.dataset)),
-            "; ".join(sorted({_windows(record) for record in done(of_key)})),
+            _windows_of(done(of_key)),
             *_states(of_key),
         )
         for header, (key, of_key) in zip(dataset_headers(groups).values(), groups.items(), strict=True)
@@ -173,6 +173,16 @@ def commits_text(records: Iterable[Record]) -> str:
     """The commits, with the models of each behind it where there are several."""
     texts = (f"{commit} ({models})" if models else commit for commit, models in models_by_commit(records).items())
     return "; ".join(texts)
+
+
+def _windows_of(records: Iterable[DoneRun]) -> str:
+    """Windows of each split; where tasks or protocols have others, with the names of both."""
+    groups = by(records, _windows)
+    named = {
+        windows: "; ".join(sorted({f"{record.spec.task.name}, {record.spec.task.protocol}" for record in same}))
+        for windows, same in groups.items()
+    }
+    return "; ".join(f"{windows} ({names})" if len(named) > 1 else windows for windows, names in named.items())
 
 
 def _windows(record: DoneRun) -> str:

@@ -17,7 +17,7 @@ from bench.analysis.formats.html import environment, html
 from bench.analysis.report.audits import audits, findings
 from bench.analysis.report.facts import environments, facts, models_by_commit
 from bench.analysis.report.headline import headline
-from bench.analysis.reproduction import FOLDERS, reproduction
+from bench.analysis.reproduction import folders_text, reproduction
 from bench.analysis.results import Results, artefacts
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def report(results: Results, pictures: Iterable[Picture], suites: Sequence[str] 
     """
     files_of_tables = {name: results.table(name) for name in shown(results, "tables", suites)}
     tables = {name: file for name, file in files_of_tables.items() if file.tables}
+    reproduced = reproduction(results.records, folder)
     style, script = _asset("report.css"), _asset("report.js")
     return (
         environment()
@@ -65,8 +66,8 @@ def report(results: Results, pictures: Iterable[Picture], suites: Sequence[str] 
             audits=audits(results.runs),
             environments=environments(results.runs),
             commits=models_by_commit(results.records),
-            folders=FOLDERS,
-            reproduced=reproduction(results.records, folder),
+            folders=folders_text(reproduced),
+            reproduced=reproduced,
         )
     )
 
