@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.markup import escape
 
-from bench.cli.console import grid, print_json, say_unread
+from bench.cli.console import grid, print_json, say_altered, say_unread
 from bench.cli.option_groups import with_options
 from bench.cli.options import AsJson, PlanOptions, use_weights_dir
 from bench.cli.plan import show_left_out
@@ -36,6 +36,7 @@ def status(*, options: PlanOptions, as_json: AsJson = False) -> None:
 
     Exit code 0: all are counted. 1: some data cannot be read. 2: the command is wrong, or no data can be read.
     """
+    from bench.analysis.sums import alterations
     from bench.records.store import ResultStore
     from bench.runs.status import other_settings, plan_status
     from bench.runs.under_way import under_way
@@ -52,6 +53,7 @@ def status(*, options: PlanOptions, as_json: AsJson = False) -> None:
     counts, reasons = plan_status(plan, glances, under_way(options.results))
     others, names = other_settings(plan, glances)
     say_unread(unread)
+    say_altered(alterations(options.results))
     show_left_out(Console(stderr=True), left_out)
     if as_json:
         _print_json(suite, options.profile, counts, reasons, others, left_out)

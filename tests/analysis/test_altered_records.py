@@ -21,8 +21,9 @@ from bench.records.store import ResultStore
 
 @pytest.fixture(autouse=True)
 def todays(monkeypatch):
-    """No code is known here, so that no record is of earlier code."""
+    """No code is known here, so that no record is of earlier code; and no figure is drawn, which takes seconds."""
     monkeypatch.setattr("bench.analysis.results.known_codes", lambda _: {})
+    monkeypatch.setattr("bench.analysis.figures._files.pictures", lambda *_, **__: [])
 
 
 @pytest.fixture(params=["in the folder", "beside it, as in a supplement"])
@@ -66,6 +67,9 @@ def test_whatever_reads_a_folder_whose_digests_are_noted_names_what_is_not_as_no
     code, warnings, _ = said("tables", "short_term", "--results", results, "--out", tmp_path / "out")
     assert code == 0
     assert all(line in warnings for line in told)
+    for words in (("status", "--suite", "short_term", "--dataset", "bikenyc"), ("export", "--out", tmp_path / "s.zip")):
+        _, warnings, _ = said(*words, "--results", results)
+        assert all(line in warnings for line in told), words
 
 
 def test_the_first_few_altered_records_are_named_and_the_others_counted(results):
