@@ -51,7 +51,11 @@ class MakingOptions:
     """Whether and how the planned runs are made, and what is kept of them."""
 
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the planned runs and the time they may take; run nothing.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Show the planned runs, what is not here for them and how long they may take; run nothing.",
+        ),
     ] = False
     force: Annotated[
         bool, typer.Option("--force", help="Repeat finished runs; the old records are kept in superseded/.")
