@@ -85,6 +85,8 @@ def run(*, options: PlanOptions, execution: ExecutionOptions, making: MakingOpti
     Exit code 0: all done. 1: some runs failed, or some data cannot be read. 2: the command is wrong, or no data can be
     read.
     """
+    from bench.records.mlflow_address import left_to_sync
+
     dry, tracked = making.dry_run, options.prepare(track=not making.dry_run)
     console, suite = Console(), options.chosen_suite
     catalog = replace(options.catalog, time_limit=execution.time_limit)
@@ -101,6 +103,7 @@ def run(*, options: PlanOptions, execution: ExecutionOptions, making: MakingOpti
         show_expected(console, plan, expected)
     else:
         announce(console, expected)
+        lacking = left_to_sync(tracked, options.results, len(plan) - len(expected.todo))
         _say_unsaved(plan, options.results, making.saving if not force else NOTHING, before=True)
         with _tracker(console, tracked, options, suite, plan) as trackers:  # waited for behind the tables
             outcome = _execute(
@@ -111,6 +114,8 @@ def run(*, options: PlanOptions, execution: ExecutionOptions, making: MakingOpti
             for tracker in trackers:
                 tracker.files_written(written)
             _say_unsaved(expected.todo, options.results, making.saving, before=False)
+        if lacking:
+            print_line(lacking)
     if options.profile == "quick":
         print_line(NEXT if any(run.spec.data.synthetic for run in plan) else NEXT_ON_REAL_DATA)
     show_left_out(console, left_out)  # again, where a person looks

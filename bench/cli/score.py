@@ -159,10 +159,16 @@ def _tell(scored: ScoredElsewhere, results: Path, uri: str | None) -> None:
 
 
 def _log(console: Console, scored: ScoredElsewhere, results: Path, uri: str | None) -> None:
-    if uri is None or scored.there:
-        return
+    """Write it to MLflow, or say how what was there already comes there."""
+    from bench.records.mlflow_address import left_to_sync
     from bench.records.tracking_process import TrackerBeside
 
+    if uri is None:
+        return
+    if scored.there:
+        if lacking := left_to_sync(uri, results, 1):
+            print_line(lacking)
+        return
     tracker: Any
     with TrackerBeside(uri, results, warn=partial(warn_on, console)) as tracker:
         tracker.run_started(scored.run)

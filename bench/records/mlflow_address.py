@@ -106,6 +106,19 @@ def sync_command(uri: str, results: Path | None = None) -> str:
     return " ".join(["stbench sync", shlex.join(words)]).strip()
 
 
+def left_to_sync(uri: str | None, results: Path, number: int) -> str | None:
+    """That a tracking store may lack so many runs of before, in a sentence; None if nothing is tracked.
+
+    Nor is it said of the data base of the results folder, where there is one: commands write there if nobody says else.
+    """
+    if uri is None or not number or (uri == default_uri(results) and default_file(results).exists()):
+        return None
+    return (
+        f"only runs of this command are written to MLflow; if {shown(uri)} lacks any of the {number} that "
+        f"{'was' if number == 1 else 'were'} there already, this fills it in: {sync_command(uri, results)}"
+    )
+
+
 def file_of(uri: str) -> Path | None:
     """The file or folder of a store without a server; None of one that has a host.
 

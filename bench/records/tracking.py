@@ -93,7 +93,9 @@ class Feed(Generic[S]):
     def _tell(self, sentence: str) -> None:
         if not self._warned:
             self._warned = True
-            self._warn(f"{sentence}; the runs go on, and this fills in later what is missing there: {self._remedy}")
+            self._warn(
+                f"{sentence}; no run is lost by it, and this fills in later what is missing there: {self._remedy}"
+            )
 
 
 class Followed(Protocol):

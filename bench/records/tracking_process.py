@@ -138,17 +138,21 @@ class TrackerBeside:
             return
         self._send(Closed(status=status))
         self._messages.put(None)
+        told_before = self._told_to_sync
         try:
             process.wait(SOON_S)
         except subprocess.TimeoutExpired:
-            where = shown(self._place.uri)
-            self._warn(f"still writing the runs to MLflow, {where}; everything else is done (--no-track writes none)")
+            if not told_before:
+                self._warn(f"still writing the runs to MLflow, {shown(self._place.uri)}; everything else is done")
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(CLOSE_S + 2 * SOON_S)  # it says itself that it is too slow
         process.kill()
+        failed = process.wait()
         for thread in self._threads:
             thread.join(SOON_S)
-        if process.wait() and not self._told_to_sync:
+        if told_before:  # other lines stand between
+            self._warn(f"not all of it is in MLflow; this fills in what is missing there: {self._sync}")
+        elif failed and not self._told_to_sync:
             self._warn(
                 f"the process that writes to MLflow was ended; this fills in what is missing there: {self._sync}"
             )

@@ -60,6 +60,7 @@ def test_a_run_with_nothing_to_do_loads_nothing_heavy_and_shows_the_scores(optio
     assert "0 done, 2 already there, 0 failed" in text
     assert "1.25" in text
     assert "short_term.md" in text
+    assert f"lacks any of the 2 that were there already, this fills it in: stbench sync --results {options[-1]}" in text
 
 
 def test_status_and_a_dry_run_load_nothing_heavy(options: list[str]) -> None:

@@ -9,7 +9,7 @@ from records import record
 
 from bench.errors import TrackingError
 from bench.records import mlflow_address
-from bench.records.mlflow_address import default_uri, file_of, openable, sqlite_file
+from bench.records.mlflow_address import default_uri, file_of, left_to_sync, openable, sqlite_file
 from bench.records.tracking import records_from, sync
 
 pytestmark = [
@@ -59,3 +59,17 @@ def test_where_a_folder_has_no_other_name_one_sentence_says_so(tmp_path: Path, m
     monkeypatch.setattr(mlflow_address, "OPEN_FOLDERS", tmp_path / "absent")
     with pytest.raises(TrackingError, match="rename it, or say --no-track"):
         openable(default_uri(tmp_path / "a?b"))
+
+
+def test_runs_of_before_are_left_to_sync_but_where_all_commands_write(tmp_path: Path) -> None:
+    told = left_to_sync("http://me:secret@host:5000", tmp_path, 3)
+    assert told == (
+        "only runs of this command are written to MLflow; if http://***@host:5000 lacks any of the 3 that were there "
+        f"already, this fills it in: stbench sync --results {tmp_path} --tracking-uri 'http://***@host:5000'"
+    )
+    usual = default_uri(tmp_path)
+    assert left_to_sync(usual, tmp_path, 1) is not None
+    (tmp_path / "mlflow.db").touch()
+    assert [left_to_sync(usual, tmp_path, 1), left_to_sync(None, tmp_path, 3), left_to_sync("x", tmp_path, 0)] == [
+        None
+    ] * 3

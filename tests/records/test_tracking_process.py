@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -118,3 +119,24 @@ def test_what_fills_in_is_told_once_where_the_process_has_said_it_before_it_was_
     with TrackerBeside(default_uri(tmp_path), tmp_path, warn=warnings.append) as tracker:
         follow(tracker, record())
     assert [text.partition(";")[0] for text in warnings if "still writing" not in text] == ["it is too slow"]
+
+
+def test_what_did_not_work_while_runs_were_made_is_said_again_at_the_end_in_place_of_all_being_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warnings: list[str]
+) -> None:
+    says, told = tmp_path / "says", threading.Event()
+    fills_in = sync_command(default_uri(tmp_path), tmp_path)
+    says.write_text(f'#!/bin/sh\necho "nothing answers; {fills_in}"\nexec sleep 1000\n')
+    says.chmod(0o700)
+    monkeypatch.setattr(tracking_process, "sys", SimpleNamespace(executable=str(says)))
+    for name in ("SOON_S", "CLOSE_S"):
+        monkeypatch.setattr(tracking_process, name, 0.1)
+
+    def warn(text: str) -> None:
+        warnings.append(text)
+        told.set()
+
+    with TrackerBeside(default_uri(tmp_path), tmp_path, warn=warn) as tracker:
+        follow(tracker, record())
+        assert told.wait(30)
+    assert warnings[1:] == [f"not all of it is in MLflow; this fills in what is missing there: {fills_in}"]
