@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,19 +18,29 @@ from bench.cli.console import print_line
 from bench.cli.options import ResultsDir
 from bench.errors import ConfigError, require
 
+if TYPE_CHECKING:
+    from bench.records.mlflow_store import MlflowStore
+
 END_S = 5.0  # for a server to end in order
 RUNS = "runs?workflowType=machine_learning"  # MLflow's page of an experiment, shown as model training
 HERE, EVERYWHERE = "127.0.0.1", ("0.0.0.0", "::")  # noqa: S104 - to be recognised
+OUTSIDE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))  # of no machine: they are for documents
+ALLOWED = "MLFLOW_SERVER_ALLOWED_HOSTS"  # MLflow's own
 
 
 def ui(
     results: ResultsDir = Path("results"),
     host: Annotated[
-        str, typer.Option("--host", help="Address to listen at; 0.0.0.0 lets other machines in, without a password.")
+        str,
+        typer.Option(
+            "--host",
+            help="Address to listen at; 0.0.0.0 lets other machines in, without a password, by the names and addresses "
+            "that this one knows of itself, and by those in $MLFLOW_SERVER_ALLOWED_HOSTS.",
+        ),
     ] = HERE,
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port on this machine.")] = 5000,
 ) -> None:
-    """Open MLflow's interface on the database of the results folder."""
+    """Open MLflow's interface on the database of the results folder, wherever runs are tracked otherwise."""
     from bench.records.mlflow_address import default_file, default_uri, quiet_environment
     from bench.records.mlflow_problems import one_sentence
     from bench.records.mlflow_store import MlflowStore
@@ -40,12 +50,18 @@ def ui(
     _check_there(results)
     with one_sentence(default_uri(results)):
         opened = MlflowStore.open(default_uri(results), results, print_line)  # mended before a server has it
+    _say_what_is_not_there(opened, results)
     store = default_file(results)  # by its name alone: MLflow reads signs in the path of its folder as options
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", f"sqlite:///{store.name}"]
     command += ["--host", host, "--port", str(port), *_let_in(host, port)]
     address = f"http://{_in_address(_names(host)[0])}:{port}/#/experiments/{opened.experiment}/{RUNS}"
+    if host in EVERYWHERE:
+        print_line(f"other machines reach it as {', '.join(_names(host))}; by another name in ${ALLOWED}, too")
     print_line(f"starting MLflow, in some seconds at {address}  (stop with Ctrl-C)")
-    raise typer.Exit(_serve(command, quiet_environment(), store.parent))
+    try:
+        raise typer.Exit(_serve(command, quiet_environment(), store.parent))
+    except KeyboardInterrupt:
+        print_line("MLflow's interface is stopped")
 
 
 def _serve(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> int:
@@ -78,6 +94,17 @@ def _check_there(results: Path) -> None:
     )
 
 
+def _say_what_is_not_there(opened: MlflowStore, results: Path) -> None:
+    """Say that the page is empty, and that runs are tracked elsewhere, if so."""
+    from bench.records.mlflow_address import VARIABLE, default_uri, shown, sync_command
+
+    if opened.is_empty():
+        fills_in = sync_command(default_uri(results), results)
+        print_line(f"the page shows no run yet, since MLflow has none of {results}; this fills it: {fills_in}")
+    if server := os.environ.get(VARIABLE):
+        print_line(f"it shows the database of {results}; runs are tracked at {shown(server)}, as ${VARIABLE} says")
+
+
 def _check_free(host: str, port: int) -> None:
     """Refuse a port that is taken, and an address that is not this machine's.
 
@@ -99,7 +126,8 @@ def _let_in(host: str, port: int) -> list[str]:
     """What MLflow must be told of the names of this machine, since it refuses requests that say another."""
     if host in (HERE, "localhost"):
         return []
-    names = dict.fromkeys(map(_in_address, ("localhost", HERE, *_names(host))))
+    also = filter(None, (name.strip() for name in os.environ.get(ALLOWED, "").split(",")))
+    names = dict.fromkeys(map(_in_address, ("localhost", HERE, *_names(host), *also)))
     hosts = [text for name in names for text in (name, f"{name}:{port}")]
     origins = [f"http://{name}:{port}" for name in names]
     return ["--allowed-hosts", ",".join(hosts), "--cors-allowed-origins", ",".join(origins)]
@@ -110,10 +138,19 @@ def _names(host: str) -> list[str]:
     if host not in EVERYWHERE:
         return [host]
     name = socket.gethostname()
-    names = [name, socket.getfqdn()]
+    names = [name, socket.getfqdn(), f"{name.partition('.')[0]}.local"]
     with suppress(OSError):  # a name that nobody resolves
         names += sorted({str(address[0]) for *_, address in socket.getaddrinfo(name, None)})
-    return names
+    names += filter(None, (_own_address(family, outside) for family, outside in OUTSIDE))
+    return [name for name in dict.fromkeys(names) if name not in (HERE, "::1", "localhost")]
+
+
+def _own_address(family: socket.AddressFamily, outside: str) -> str | None:
+    """The address of this machine that others see; None if it reaches no other. Nothing is sent for that."""
+    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect((outside, 9))
+        return str(probe.getsockname()[0])
+    return None
 
 
 def _in_address(name: str) -> str:

@@ -187,6 +187,10 @@ class MlflowStore:
         ]
         return sorted(complete, key=logged_at)
 
+    def is_empty(self) -> bool:
+        """Whether it shows no run at all."""
+        return not self._client.search_runs([self.experiment], max_results=1)
+
     def read(self, run: Run) -> Record:
         """The record that a run of MLflow carries.
 

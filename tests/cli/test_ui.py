@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from bench.cli import ui
 from bench.cli.app import app
 from bench.errors import ConfigError
+from bench.records.mlflow_address import default_uri
 from bench.records.mlflow_store import MlflowStore
 from bench.records.store import ResultStore
 
@@ -32,7 +33,7 @@ def started(monkeypatch):
         return 0
 
     monkeypatch.setattr(ui, "_serve", serve)
-    monkeypatch.setattr(MlflowStore, "open", lambda *_: SimpleNamespace(experiment="7"))
+    monkeypatch.setattr(MlflowStore, "open", lambda *_: SimpleNamespace(experiment="7", is_empty=lambda: True))
     return calls
 
 
@@ -68,6 +69,23 @@ def test_what_other_machines_may_reach_answers_to_the_names_of_this_one_alone(tm
     assert not any("*" in word for word in command)
 
 
+def test_it_answers_to_every_address_of_this_machine_and_to_names_of_the_environment(tmp_path, started, monkeypatch):
+    port, addresses = free_port(), {socket.AF_INET: "192.0.2.7", socket.AF_INET6: "2001:db8::7"}
+    monkeypatch.setattr(ui, "_own_address", lambda family, _: addresses[family])
+    monkeypatch.setattr(ui.socket, "gethostname", lambda: "node7.cluster.example")
+    monkeypatch.setattr(ui.socket, "getfqdn", lambda: "localhost")
+    monkeypatch.setattr(ui.socket, "getaddrinfo", lambda *_: [(0, 0, 0, "", ("127.0.0.1", 0))])
+    monkeypatch.setenv("MLFLOW_SERVER_ALLOWED_HOSTS", "mlflow.example, ours")
+    (tmp_path / "mlflow.db").touch()
+    output = start("--results", tmp_path, "--port", port, "--host", "0.0.0.0").output  # noqa: S104
+    told = "node7.cluster.example, node7.local, 192.0.2.7, 2001:db8::7"
+    assert f"other machines reach it as {told}; by another name in $MLFLOW_SERVER_ALLOWED_HOSTS" in output
+    ((command, _),) = started
+    names = ("192.0.2.7", "[2001:db8::7]", "node7.local", "mlflow.example", "ours")
+    assert {f"{name}:{port}" for name in names} <= {*option(command, "--allowed-hosts").split(",")}
+    assert {f"http://{name}:{port}" for name in names} <= {*option(command, "--cors-allowed-origins").split(",")}
+
+
 def test_a_port_in_use_and_a_foreign_address_are_one_sentence(tmp_path, started):
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))
@@ -92,8 +110,36 @@ def test_a_folder_that_has_nothing_to_show_is_refused_and_not_made(tmp_path, sta
 
 def test_a_folder_of_records_is_shown_even_if_nothing_of_it_is_in_mlflow_yet(tmp_path, started):
     ResultStore(tmp_path).write(record())
-    assert start("--results", tmp_path, "--port", free_port()).exit_code == 0
-    assert len(started) == 1
+    result = start("--results", tmp_path, "--port", free_port())
+    assert (result.exit_code, len(started)) == (0, 1)
+    assert (
+        f"the page shows no run yet, since MLflow has none of {tmp_path}; this fills it: stbench sync" in result.output
+    )
+
+
+def test_a_page_that_is_not_of_the_address_in_the_environment_says_so(tmp_path, started, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@host:5000")
+    (tmp_path / "mlflow.db").touch()
+    told = start("--results", tmp_path, "--port", free_port()).output
+    assert f"it shows the database of {tmp_path}; runs are tracked at http://***@host:5000, as $MLFLOW_TRACK" in told
+
+
+def test_ctrl_c_is_the_way_to_stop_it(tmp_path, started, monkeypatch):
+    def serve(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ui, "_serve", serve)
+    (tmp_path / "mlflow.db").touch()
+    result = start("--results", tmp_path, "--port", free_port())
+    assert (result.exit_code, result.output.splitlines()[-1]) == (0, "MLflow's interface is stopped")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's own, on its libraries
+def test_only_a_store_without_runs_is_empty(tmp_path):
+    store = MlflowStore.open(default_uri(tmp_path), tmp_path)
+    assert store.is_empty()
+    store.log(record())
+    assert not store.is_empty()
 
 
 def test_what_ends_the_command_ends_every_process_of_the_server(tmp_path, monkeypatch):
