@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench.cli.console import print_line, say_altered, say_unread
@@ -11,7 +12,7 @@ from bench.plain_text import counted
 
 
 def sync(results: ResultsDir = Path("results"), tracking_uri: TrackingUri = None) -> None:
-    """Log finished runs and studies that are missing in MLflow."""
+    """Log finished runs and studies that are missing in MLflow, with tables of the records as they are now."""
     from bench.analysis.sums import alterations
     from bench.catalog.registry import needs_own_file
     from bench.records import tracking
@@ -26,18 +27,24 @@ def sync(results: ResultsDir = Path("results"), tracking_uri: TrackingUri = None
     check_form(uri)
     store.sweep()
     command = Command(name="stbench sync", words=typed())
-    files = [path for folder in ("tables", "figures") for path in sorted((results / folder).glob("*.*"))]
     unread: list[str] = []
     say_altered(alterations(results))
     records = store.records(lambda error: unread.append(str(error)))
     added, present = tracking.sync(
-        records, uri, results, command=command, files=files, say=print_line, own=needs_own_file
+        records, uri, results, command=command, files=_tables(results), say=print_line, own=needs_own_file
     )
     say_unread(unread)
     print_line(f"{counted(added, 'run')} added, {present} {_were(present)} there: {shown(uri)}")
     added, present = sync_studies(results, uri, say=print_line)
     if added or present:
         print_line(f"{counted(added, 'study', 'studies')} of tuning added, {present} {_were(present)} there")
+
+
+def _tables(results: Path) -> Iterator[Path]:
+    """Tables and figures of the records as they are when the first is taken, so that none is older than another."""
+    from bench.cli.output import write_both
+
+    yield from write_both(results, [])
 
 
 def _were(number: int) -> str:

@@ -156,7 +156,7 @@ class MlflowStore:
             name = f"{spec.data.name}/{spec.model}/s{spec.seed}"
             made = self._client.create_run(self.experiment, began, tags, name)
             mlflow_id = str(made.info.run_id)
-        params = [Param(_name(key), str(value)[:VALUE_LENGTH]) for key, value in _flat(msgspec.to_builtins(spec))]
+        params = [Param(_name(key), str(value)[:VALUE_LENGTH]) for key, value in _settings(spec)]
         for start in range(0, len(params), PARAMS_A_CALL):
             self._client.log_batch(mlflow_id, params=params[start : start + PARAMS_A_CALL])
         self._client.log_inputs(mlflow_id, _data_sets(spec, label))
@@ -298,6 +298,12 @@ def _final_metrics(record: DoneRun, at: int) -> Iterator[Metric]:
             yield from metrics_of(f"{split}_{name}_step", dict(enumerate(score.per_step, start=1)), at)
     for key, value in (msgspec.structs.asdict(record.cost) if record.cost else {}).items():
         yield from metrics_of(_name(key), {0: value}, at)
+
+
+def _settings(spec: Spec) -> Iterator[tuple[str, object]]:
+    """What was asked, by the names that ``--set`` and trials have: a model's own settings are "model.<name>"."""
+    for key, value in _flat(msgspec.to_builtins(spec)):
+        yield (f"model.{name}" if (name := key.removeprefix("config.")) != key else key), value
 
 
 def _flat(value: object, prefix: str = "") -> Iterator[tuple[str, object]]:

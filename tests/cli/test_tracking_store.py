@@ -16,6 +16,7 @@ from bench.cli.run import _tracker
 from bench.cli.terminal import Console
 from bench.errors import TrackingError
 from bench.records import tracking, tracking_process
+from bench.records.store import ResultStore
 
 
 @pytest.fixture
@@ -76,6 +77,21 @@ def test_sync_takes_the_address_in_the_environment_too(tmp_path, monkeypatch):
     monkeypatch.setattr(tracking, "sync", lambda _, uri, *rest, **options: asked.append(uri) or (0, 0))
     assert CliRunner().invoke(app, ["sync", "--results", str(tmp_path)]).exit_code == 0
     assert asked == ["http://host:5000"]
+
+
+def test_the_tables_that_sync_keeps_are_those_of_the_records_as_they_are_then(tmp_path, monkeypatch):
+    ResultStore(tmp_path).write(record())
+    old = tmp_path / "tables" / "short_term.md"
+    old.parent.mkdir()
+    old.write_text("before a run was added", encoding="utf-8")
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "pareto.png").touch()  # of before, too, and nobody draws it now
+    kept = []
+    monkeypatch.setattr(tracking, "sync", lambda *_, files, **__: kept.extend(files) or (1, 0))
+    assert CliRunner().invoke(app, ["sync", "--results", str(tmp_path)]).exit_code == 0
+    assert old in kept
+    assert "1.25" in old.read_text(encoding="utf-8")
+    assert not any(path.name == "pareto.png" for path in kept)
 
 
 @pytest.mark.parametrize("command", ["run", "sync"])

@@ -82,7 +82,7 @@ def test_a_tracked_run_carries_its_settings_tags_curve_and_scores(results: Path)
     assert run.info.run_name == "bikenyc/stid/s7"
     assert run.info.status == "FINISHED"
     assert run.data.params["task.horizon"] == "6"
-    assert run.data.params["config.text"] == "x" * 500
+    assert run.data.params["model.text"] == "x" * 500
     assert run.data.tags["stbench.run_id"] == made.run_id
     assert run.data.tags["stbench.synthetic"] == "false"
     assert run.data.metrics["test_mae"] == made.scores["test"]["mae"].overall
