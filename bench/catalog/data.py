@@ -188,7 +188,23 @@ class Catalog:
     def _raw_files(self, name: str) -> list[Path]:
         folder = self._folder(name)
         known = name in registry.dataset_names() or name in self._imported()
-        return files_below(folder) if folder and known else []
+        files = files_below(folder) if folder and known else []
+        if folder and known and not files and registry.comes_with_the_project("dataset", name):
+            self._check_depth(name, folder)
+        return files
+
+    def _check_depth(self, name: str, folder: Path) -> None:
+        """Refuse files of one of our data sets that lie a folder too high: they would be taken for absent.
+
+        Raises:
+            DataError: If the data folder itself holds a file that the card names; of archives, whose names say little,
+                if it is called as the data set is.
+        """
+        above = folder.parent.resolve()
+        named = {file.name for file in self.card(name).files if above.name == name or not file.name.endswith(".zip")}
+        if loose := named & {path.name for path in entries(folder.parent)}:
+            remedy = f"give {above.parent} as the data folder" if above.name == name else f"move it into {folder}"
+            raise DataError(f"{min(loose)} of {name} lies in {folder.parent} itself, wanted in {folder}; {remedy}")
 
     def _imported(self) -> list[str]:
         registered = registry.dataset_names()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from bench.cli.console import print_line
 from bench.cli.data import app as data_app
@@ -24,6 +24,8 @@ from bench.cli.tables import tables
 from bench.cli.tune import tune
 from bench.cli.ui import ui
 from bench.cli.weights import app as weights_app
+from bench.errors import ConfigError
+from bench.plain_text import counted
 
 SETTINGS: Final = {  # what others call an option and is a setting here
     "--epochs": "train.epochs=10",
@@ -46,6 +48,18 @@ class Commands(TyperGroup):
             if wrong in SETTINGS and isinstance(getattr(error, "message", None), str):
                 error.message += f"; it is a setting: --set {SETTINGS[wrong]}"
             raise
+
+
+class Command(TyperCommand):
+    """A command that refuses an option given twice which has room for one value: the first would count for nothing."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _, _, given = self.make_parser(ctx).parse_args(args=[*args])
+        for param in given if not ctx.resilient_parsing else ():
+            single = isinstance(param, TyperOption) and not (param.multiple or param.is_flag)
+            if single and given.count(param) > 1:
+                raise ConfigError(f"{param.opts[0]} is given {counted(given.count(param), 'time')}; it takes one value")
+        return super().parse_args(ctx, args)
 
 
 app = typer.Typer(
@@ -80,3 +94,6 @@ for command in (show, sync, ui, doctor):
     app.command()(command)
 app.add_typer(data_app, name="data", help="Look at, check, download and import data sets.")
 app.add_typer(weights_app, name="weights", help="Look at, download and check pre-trained weights.")
+for group in (app, data_app, weights_app):
+    for registered in group.registered_commands:
+        registered.cls = Command

@@ -23,6 +23,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from bench.catalog.registry import is_naive
 from bench.cli.terminal import Console
 from bench.plain_text import counted
 from bench.records.channels import scores_line
@@ -88,7 +89,8 @@ class ConsoleObserver:
 
     def run_started(self, run: PlannedRun) -> None:
         epochs = run.spec.train.epochs * (2 if run.spec.sources and run.spec.task.fraction else 1)
-        self._runs[run.run_id] = self._progress.add_task(escape(run.title), total=epochs, note="epochs")
+        total, note = (1, "not trained") if is_naive(run.model) else (epochs, "epochs")
+        self._runs[run.run_id] = self._progress.add_task(escape(run.title), total=total, note=note)
 
     def epoch(self, run: PlannedRun, row: Mapping[str, float]) -> None:
         note = f"train loss {row['train_loss']:.4f}, validation MAE {row['val_mae']:.4g}"

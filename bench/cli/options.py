@@ -280,10 +280,10 @@ def tracking_store(uri: str | None, results: Path, *, track: bool = True) -> str
     elif not is_installed("mlflow"):
         _say("not tracked: MLflow is not installed (pip install 'st-vfm-bench[tracking]')")
         return None
-    elif asked_for:
-        _say(f"tracked at {shown(address)}, as ${VARIABLE} says")
     if asked_for:
         check_form(address)
+    if asked_for and uri is None:
+        _say(f"tracked at {shown(address)}, as ${VARIABLE} says")
     file = file_of(address)
     system = network_file_system(file) if file else None
     if system and not asked_for:

@@ -202,7 +202,9 @@ def _opened(
     known = [*suite_names(), *artefacts(folder)]
     for name in names:
         if name not in known and not name.endswith(".toml"):
-            raise UnknownNameError(folder.removesuffix("s"), name, known)
+            file = Path(f"{name}.toml")
+            notes = [f"the suite of a file is named by its path: {file}"] if file.is_file() else []
+            raise UnknownNameError(folder.removesuffix("s"), name, known, *notes)
     opened = open_results(results, source, names)
     if not names:
         return opened, [*(suite.name for suite in opened.suites), *artefacts(folder)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,8 +84,10 @@ def show_plan(suite: Suite, plan: Sequence[PlannedRun], catalog: Catalog) -> Non
     synthetic = {run.dataset: run.spec.data.synthetic for run in plan}
     methods, seeds = {run.method for run in plan}, {run.spec.seed for run in plan}
     kinds = ("model or variant", "models and variants") if any(run.variant for run in plan) else ("model", "models")
+    tasks = dict.fromkeys(run.spec.task.name for run in plan)
+    others = "" if tasks.keys() == {*suite.tasks} else f", task {', '.join(tasks)}"
     text = (
-        f"{suite.title}: {counted(len(plan), 'run')} = {counted(len(synthetic), 'data set')} "
+        f"{suite.title}{others}: {counted(len(plan), 'run')} = {counted(len(synthetic), 'data set')} "
         f"({sum(synthetic.values())} synthetic) x {counted(len(methods), *kinds)} x {counted(len(seeds), 'seed')}; "
         f"data folder: {catalog.data_dir or 'none'}"
     )
@@ -215,8 +218,9 @@ def _seconds(
 
 def _shown_on(progress: Progress, trials: int) -> Callable[[PlannedRun], None]:
     """A bar that names each trial as it begins."""
-    bar = progress.add_task("trying how fast this machine is", total=trials, note="", completed=-1)
-    return lambda run: progress.update(bar, advance=1, note=f"{escape(run.method)} on {run.dataset}")
+    bar = progress.add_task("trying how fast this machine is", total=trials, note="", visible=trials > 0)
+    begun = count()
+    return lambda run: progress.update(bar, completed=next(begun), note=f"{escape(run.method)} on {run.dataset}")
 
 
 def announce(console: Console, expected: Expected) -> None:

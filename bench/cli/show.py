@@ -43,7 +43,7 @@ def show(
         if may_begin_an_id(name):
             show_record(name, results, source, as_json=as_json)
             return
-        raise UnknownNameError("model or data set", name, [*registry.model_names(), *catalog.names()])
+        raise UnknownNameError("model or data set", name, [*registry.model_names(), *catalog.names()], *_notes(name))
     if as_json:
         print_json(_model(name) if known_model else {"kind": "data set", **dataclasses.asdict(catalog.card(name))})
         return
@@ -57,6 +57,19 @@ def show(
         for key, value in dataclasses.asdict(catalog.card(name)).items():
             table.add_row(key, escape(str(value)))
     Console().print(table)
+
+
+def _notes(name: str) -> list[str]:
+    """What else a name may have meant, in sentences."""
+    from bench.cli.show_record import LEAST, is_short_beginning
+    from bench.runs.suite import suite_names
+
+    notes = []
+    if is_short_beginning(name):
+        notes.append(f"of a run's id at least {LEAST} characters, one of them a digit, are wanted")
+    if name in suite_names():
+        notes.append(f"'{name}' is a suite: 'stbench run --suite {name} --dry-run' shows its plan")
+    return notes
 
 
 def _model(name: str) -> dict[str, object]:

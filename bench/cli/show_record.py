@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from bench.records.record import Audit, DoneRun, Record
 
 RUN_ID: Final = re.compile(r"[0-9a-f]{16}\.[0-9a-f]{12}")
-BEGINNING: Final = re.compile(r"(?=.*\d)([0-9a-f]{4,}|\w{10,}\.\w*)")  # or an id with a wrong letter
+LEAST: Final = 4  # characters of an id, one of them a digit, that no name is taken for
+BEGINNING: Final = re.compile(rf"(?=.*\d)([0-9a-f]{{{LEAST},}}|\w{{10,}}\.\w*)")  # or an id with a wrong letter
 
 
 def names_a_record(text: str) -> bool:
@@ -32,6 +33,11 @@ def names_a_record(text: str) -> bool:
 def may_begin_an_id(text: str) -> bool:
     """Whether what is no name can only be meant as a run's id, or as its beginning."""
     return BEGINNING.fullmatch(text) is not None
+
+
+def is_short_beginning(text: str) -> bool:
+    """Whether a text is as the beginning of an id, but has not enough of it to be told from a name."""
+    return re.fullmatch(r"[0-9a-f]+", text) is not None and not may_begin_an_id(text)
 
 
 def show_record(text: str, results: Path, source: str | None = None, *, as_json: bool = False) -> None:
@@ -61,7 +67,14 @@ def show_record(text: str, results: Path, source: str | None = None, *, as_json:
     own = needs_own_file(record)
     if command := command_of(record, own=own):
         where = ", where FILE is that of your own model or data set" if own else ""
+        where += (
+            ", where WEIGHTS is the folder of weights, if they are not in the hub's cache" if _reads(record) else ""
+        )
         print_line(f"make it again{where}: {command}")
+
+
+def _reads(record: Record) -> bool:
+    return record.spec.weights_sha256 is not None and not record.external
 
 
 def _in_mlflow(text: str, source: str) -> Record:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.console import warn_on
+from bench.cli.console import print_line, warn_on
 from bench.cli.execution import ExecutionOptions
 from bench.cli.option_groups import with_options
 from bench.cli.options import PlanOptions
@@ -94,7 +94,7 @@ def tune(
     for problem in problems:
         warn_on(console, problem)
     show_left_out(console, left_out)
-    console.print(f"{counted(len(jobs), 'study', 'studies')}, {target} each, on validation alone", highlight=False)
+    console.print(_size(jobs, target, options.profile), highlight=False, soft_wrap=True)
     ResultStore(options.results).sweep()
     executor = asked.made()
     device = executor.here or "cpu"
@@ -107,9 +107,23 @@ def tune(
         time_limit=execution.time_limit,
     )
     failed = tune_jobs(console, jobs, workplace, target, executor, tracked, traceback=execution.traceback)
+    if len(failed) < len(jobs):
+        print_line(
+            f"next: stbench run --tuned --profile {options.profile}, with the same models, data sets and folders"
+        )
     show_left_out(console, left_out)
     if problems or left_out or failed:
         raise typer.Exit(1)
+
+
+def _size(jobs: Sequence[Job], target: Target, profile: str) -> str:
+    """How much there is to do, and what of it the quick profile leaves out."""
+    each = counted(target.trials, "trial") if target.trials is not None else str(target)
+    text = f"{counted(len(jobs), 'study', 'studies')}, {each} each, on validation alone"
+    if profile != "quick":
+        return text
+    steps = max(job.run.spec.train.epochs * job.run.spec.train.steps_per_epoch for job in jobs)
+    return f"profile quick: at most {steps} training steps a trial, so what is found means nothing\n{text}"
 
 
 def target_of(trials: int | None, seconds: float | None, names: tuple[str, str] = ("--trials", "--budget-s")) -> Target:
@@ -218,8 +232,11 @@ def _study(
     if (tuned := winner(study)) is None:
         raise TrainingError(f"{job.title}: no trial ran to its end, so there is nothing to write")
     folder, address = TunedFolder(results), (job.run.dataset, job.run.model, job.run.spec.task.name, job.slug)
+    before = folder.found(*address)
     aside = folder.write(*address[:3], tuned, job.slug)
     screen.written(study, folder.path(*address), aside, tuned.found.edges if tuned.found else ())
+    if before and aside is None and (before.profile, before.protocol) != (job.profile, job.run.spec.task.protocol):
+        screen.replaced(before)
     write_trials(results, study_of(study))
     written = write_study(results, *address)
     for tracker in trackers:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
     from rich.progress import TaskID
 
+    from bench.runs.tuned import Found
     from bench.tuning.studies import Job, SharedStudy, Tally, Target
 
 
@@ -105,6 +106,14 @@ class TuneScreen:
         if aside is not None:
             self._print(f"[yellow]the file that was edited by hand is now {escape(str(aside))}[/yellow]")
         self._progress.advance(self._studies)
+
+    def replaced(self, before: Found) -> None:
+        """Say that the file held what was found under another profile or protocol, and how to have it again."""
+        self._print(
+            f"[yellow]the settings that stood there, of profile {before.profile} and protocol {before.protocol}, are "
+            f"replaced; tuned under these again with {before.asked}, they are there at once: their trials are kept"
+            "[/yellow]"
+        )
 
     def _open(self, study: SharedStudy, tally: Tally) -> None:
         for bar in (self._trials, *self._running.values()):

@@ -18,8 +18,9 @@ OF_OPTIONS: Final = ("name", "protocol")
 def command_of(record: Record, *, own: bool = False) -> str:
     """A command for a shell whose run has the record's id; empty of forecasts that were made elsewhere.
 
-    ``DIR`` in it is the folder of real data, and ``FILE``, if ``own``, that of a model or data set of the user's own. A
-    tuned run needs the files of its tuning, too.
+    ``DIR`` in it is the folder of real data, ``WEIGHTS`` that of pre-trained weights, which are perhaps in the cache of
+    the hub, and ``FILE``, if ``own``, that of a model or data set of the user's own. A tuned run needs the files of its
+    tuning, too.
     """
     if record.external:
         return ""
@@ -30,6 +31,7 @@ def command_of(record: Record, *, own: bool = False) -> str:
     words += ["--tuned"] if spec.tuned else []
     words += [word for change in _settings(record) for word in ("--set", change)]
     words += [] if spec.data.synthetic else ["--data-dir", "DIR"]
+    words += ["--weights-dir", "WEIGHTS"] if spec.weights_sha256 else []
     on_cpu = spec.train.precision == "fp32" and record.environment.device in ("cpu", "")
     return shlex.join([*words, *(["--device", "cpu"] if on_cpu else [])])
 

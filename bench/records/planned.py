@@ -42,5 +42,6 @@ class PlannedRun:
 
     @property
     def title(self) -> str:
-        """Names the run to a person."""
-        return f"{self.dataset} / {self.method} / seed {self.spec.seed}"
+        """Names the run to a person; its task is named where it is not the usual one."""
+        task = "" if self.spec.task.name == "short" else f"{self.spec.task.name} / "
+        return f"{self.dataset} / {self.method} / {task}seed {self.spec.seed}"

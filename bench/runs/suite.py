@@ -139,7 +139,9 @@ class Suite(KnownKeys):
     def _names_fit(self) -> Suite:
         names = [variant.name for variant in self.variants]
         if self.models == "all" and names:
-            raise ValueError('a suite with variants names its models; models = "all" goes without')
+            raise ValueError(
+                'a suite with variants names its models: write models = [], or names; "all" goes without variants'
+            )
         if repeated := [name for name in names if [*names, *self.models].count(name) > 1]:
             raise ValueError(f"'{repeated[0]}' names two rows")
         known = names or self.models

@@ -193,6 +193,13 @@ class TunedFolder:
             if is_of_a_model(self._folder.parent, path.parent.name, model):
                 yield TunedFile(dataset=path.parent.name, model=model, slug=variant_slug, tuned=_parsed(path))
 
+    def found(self, dataset: str, model: str, task: str, variant_slug: str = "") -> Found | None:
+        """What a study left in a file; None if there is no such file, or nobody knows."""
+        try:
+            return _parsed(self.path(dataset, model, task, variant_slug)).found
+        except ConfigError:
+            return None
+
     def write(self, dataset: str, model: str, task: str, tuned: Tuned, variant_slug: str = "") -> Path | None:
         """Write what a study found, unless the file has it already; one that was edited is kept aside.
 
@@ -203,7 +210,7 @@ class TunedFolder:
             StoreError: If the file cannot be written.
         """
         path = self.path(dataset, model, task, variant_slug)
-        if _found_in(path) == tuned.found:
+        if self.found(dataset, model, task, variant_slug) == tuned.found:
             return None
         aside = _unused(path) if _is_edited(path) else None
         try:
@@ -301,13 +308,6 @@ def _check_data(tuned: Tuned, path: Path, *, is_real: bool) -> None:
             f"the settings {path} were found on synthetic data, and the real data are here; tune on these, or delete "
             "the file's table [found] to use its settings as they are"
         )
-
-
-def _found_in(path: Path) -> Found | None:
-    try:
-        return _parsed(path).found
-    except ConfigError:
-        return None
 
 
 def _unused(path: Path) -> Path:

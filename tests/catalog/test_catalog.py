@@ -123,6 +123,22 @@ def test_without_files_there_are_synthetic_data_and_they_say_so(tmp_path: Path) 
         assert catalog.identity("bikedc") == data.identity
 
 
+def test_files_of_a_data_set_a_folder_too_high_are_never_made_synthetic(tmp_path: Path) -> None:
+    deep = tmp_path / "bikenyc"
+    deep.mkdir()
+    (deep / "data.zip").touch()
+    wanted = (
+        f"data.zip of bikenyc lies in {deep} itself, wanted in {deep / 'bikenyc'}; give {tmp_path} as the data folder"
+    )
+    the_error(lambda: Catalog(data_dir=deep, cache=tmp_path / "cache").identity("bikenyc"), wanted)
+    assert not Catalog(data_dir=deep, cache=tmp_path / "cache").has_real("taxinyc")  # whose archive is called alike
+    (tmp_path / "BikeDC.npy").touch()
+    the_error(
+        lambda: Catalog(data_dir=tmp_path, cache=tmp_path).has_real("bikedc"), f"move it into {tmp_path / 'bikedc'}"
+    )
+    assert Catalog(data_dir=tmp_path, cache=tmp_path).has_real("bikenyc")
+
+
 def test_an_empty_folder_is_no_real_data(tmp_path: Path) -> None:
     (tmp_path / "bikedc").mkdir()
     (tmp_path / "bikedc" / ".hidden").write_text("")

@@ -12,7 +12,7 @@ from records import record
 from typer.testing import CliRunner
 
 from bench.cli.app import app
-from bench.errors import StoreError
+from bench.errors import StoreError, UnknownNameError
 from bench.records.command import command_of
 from bench.records.mlflow_address import default_uri
 from bench.records.record import dump
@@ -145,3 +145,15 @@ def test_a_beginning_of_an_id_is_enough_in_mlflow_where_no_other_run_has_it(resu
         shown("04f1", "--from", f"mlflow:{uri}")
     with pytest.raises(StoreError, match="has no finished run whose id begins with 04f3"):
         shown("04f3", "--from", f"mlflow:{uri}")
+
+
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [
+        ("b60", "of a run's id at least 4 characters, one of them a digit, are wanted"),
+        ("short_term", "'short_term' is a suite: 'stbench run --suite short_term --dry-run' shows its plan"),
+    ],
+)
+def test_what_is_no_name_is_answered_with_what_it_may_have_meant(name: str, note: str) -> None:
+    with pytest.raises(UnknownNameError, match=note):
+        shown(name)

@@ -71,6 +71,13 @@ def test_an_odd_address_is_refused_before_any_run_wherever_it_comes_from(tmp_pat
         tracking_store(None, tmp_path)
 
 
+def test_an_address_that_is_none_is_not_said_to_be_tracked_to(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "127.0.0.1:5417")
+    with pytest.raises(TrackingError, match="is no address"):
+        tracking_store(None, tmp_path)
+    assert capsys.readouterr().out == ""
+
+
 def test_sync_takes_the_address_in_the_environment_too(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://host:5000")

@@ -71,5 +71,10 @@ def test_the_command_of_a_run_of_a_file_of_ones_own_has_a_place_for_that_file(
     assert [run.run_id for run in planned(again)] == [first.run_id]
 
 
+def test_the_command_of_a_run_that_reads_weights_has_a_place_for_their_folder() -> None:
+    assert "--weights-dir WEIGHTS" in command_of(record(model="stvfm", weights_sha256="0" * 64))
+    assert "--weights-dir" not in command_of(record(model="stvfm"))
+
+
 def test_forecasts_that_were_made_elsewhere_have_no_command() -> None:
     assert command_of(record(external=True)) == command_of(record(external=True), own=True) == ""
