@@ -75,3 +75,10 @@ def test_the_python_interface_has_every_function_that_is_shown():
 def test_every_block_of_python_and_toml_can_be_read(path):
     for language, code in re.findall(r"^```(python|toml)\n(.*?)^```$", text(path), re.MULTILINE | re.DOTALL):
         compile(code, path, "exec") if language == "python" else tomllib.loads(code)
+
+
+@pytest.mark.parametrize("path", ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))])
+def test_a_page_imports_the_project_before_it_calls_it_in_python(path):
+    code = "".join(re.findall(r"^```python\n(.*?)^```$", text(path), re.MULTILINE | re.DOTALL))
+    if call := re.search(r"\bbench\.[a-z_]+\(", code):
+        assert "import bench\n" in code[: call.start()]

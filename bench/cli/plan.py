@@ -79,15 +79,19 @@ class Expected:
         return f"about {duration(seconds)}{without}" if seconds else "not known"
 
 
+def heading(suite: Suite, plan: Sequence[PlannedRun]) -> str:
+    """The title of a suite, with the tasks of a plan of it if these are not the suite's own."""
+    tasks = dict.fromkeys(run.spec.task.name for run in plan)
+    return suite.title if tasks.keys() == {*suite.tasks} else f"{suite.title}, task {', '.join(tasks)}"
+
+
 def show_plan(suite: Suite, plan: Sequence[PlannedRun], catalog: Catalog) -> None:
     """Print the size of a plan in one line."""
     synthetic = {run.dataset: run.spec.data.synthetic for run in plan}
     methods, seeds = {run.method for run in plan}, {run.spec.seed for run in plan}
     kinds = ("model or variant", "models and variants") if any(run.variant for run in plan) else ("model", "models")
-    tasks = dict.fromkeys(run.spec.task.name for run in plan)
-    others = "" if tasks.keys() == {*suite.tasks} else f", task {', '.join(tasks)}"
     text = (
-        f"{suite.title}{others}: {counted(len(plan), 'run')} = {counted(len(synthetic), 'data set')} "
+        f"{heading(suite, plan)}: {counted(len(plan), 'run')} = {counted(len(synthetic), 'data set')} "
         f"({sum(synthetic.values())} synthetic) x {counted(len(methods), *kinds)} x {counted(len(seeds), 'seed')}; "
         f"data folder: {catalog.data_dir or 'none'}"
     )

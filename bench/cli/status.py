@@ -12,7 +12,7 @@ from rich.markup import escape
 from bench.cli.console import grid, print_json, say_altered, say_unread
 from bench.cli.option_groups import with_options
 from bench.cli.options import AsJson, PlanOptions, use_weights_dir
-from bench.cli.plan import show_left_out
+from bench.cli.plan import heading, show_left_out
 from bench.cli.terminal import Console
 from bench.errors import BenchError
 from bench.plain_text import counted
@@ -58,14 +58,13 @@ def status(*, options: PlanOptions, as_json: AsJson = False) -> None:
     if as_json:
         _print_json(suite, options.profile, counts, reasons, others, left_out)
     else:
-        _print(suite, options.profile, counts, reasons, others, names)
+        _print(f"{heading(suite, plan)}, profile {options.profile}", counts, reasons, others, names)
     if left_out:
         raise typer.Exit(1)
 
 
 def _print(
-    suite: Suite,
-    profile: str,
+    title: str,
     counts: Mapping[tuple[str, str], Counter[str]],
     reasons: Mapping[tuple[str, str], list[str]],
     others: int,
@@ -73,7 +72,7 @@ def _print(
 ) -> None:
     console = Console()
     texts = {key: _states(by_state) for key, by_state in counts.items()}
-    console.print(grid(texts, f"{suite.title}, profile {profile}"))
+    console.print(grid(texts, title))
     total = sum(counts.values(), Counter[str]())
     console.print(f"{counted(total.total(), 'run')}: {_states(total)}", highlight=False)
     for (dataset, method), messages in reasons.items():

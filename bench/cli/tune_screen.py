@@ -111,7 +111,7 @@ class TuneScreen:
         """Say that the file held what was found under another profile or protocol, and how to have it again."""
         self._print(
             f"[yellow]the settings that stood there, of profile {before.profile} and protocol {before.protocol}, are "
-            f"replaced; tuned under these again with {before.asked}, they are there at once: their trials are kept"
+            f"replaced; their trials are kept, so tuning under these again, with {before.asked}, has them at once"
             "[/yellow]"
         )
 

@@ -113,9 +113,10 @@ def left_to_sync(uri: str | None, results: Path, number: int) -> str | None:
     """
     if uri is None or not number or (uri == default_uri(results) and default_file(results).exists()):
         return None
+    which = "the one that was" if number == 1 else f"any of the {number} that were"
     return (
-        f"only runs of this command are written to MLflow; if {shown(uri)} lacks any of the {number} that "
-        f"{'was' if number == 1 else 'were'} there already, this fills it in: {sync_command(uri, results)}"
+        f"only runs of this command are written to MLflow; if {shown(uri)} lacks {which} there already, this fills it "
+        f"in: {sync_command(uri, results)}"
     )
 
 

@@ -82,8 +82,9 @@ class Job:
 
     @property
     def title(self) -> str:
-        """Names the study to a person."""
-        return f"{self.run.dataset} / {self.run.method}"
+        """Names the study to a person; its task is named where it is not the usual one."""
+        task = self.run.spec.task.name
+        return f"{self.run.dataset} / {self.run.method}{'' if task == 'short' else f' / {task}'}"
 
     @property
     def default(self) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def test_a_template_is_filled_and_scored_and_stands_in_the_tables_with_a_mark(sc
     assert (record.model, record.external) == ("mine", True)
     assert "mine ★" in (tmp_path / "results" / "tables" / "short_term.md").read_text(encoding="utf-8")
     assert "were scored before; their record stays as it is" in score(mine)
-    assert "lacks any of the 1 that was there already" in score(mine, "--tracking-uri", "http://127.0.0.1:9")
+    assert "lacks the one that was there already" in score(mine, "--tracking-uri", "http://127.0.0.1:9")
 
 
 def test_a_file_without_origins_is_taken_in_order_and_that_is_said(score, mine, tmp_path):

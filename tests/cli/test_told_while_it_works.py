@@ -24,7 +24,7 @@ from bench.errors import ConfigError
 from bench.runs.plan import Selection, plan
 from bench.runs.suite import load_suite
 from bench.runs.tuned import TunedFolder
-from bench.tuning.studies import Target
+from bench.tuning.studies import Target, job
 
 
 @pytest.fixture
@@ -83,6 +83,8 @@ def test_the_line_of_a_plan_and_those_of_its_runs_name_the_task_where_it_is_not_
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("Short-term forecasting, 6 → 6, one recipe for all: 1 run")
     assert second.startswith("Short-term forecasting, 6 → 6, one recipe for all, task few10: 1 run")
+    studies = [job(run, ()) for run in (*planned("stid", seeds=(0,)), *planned("stid", seeds=(0,), task="few10"))]
+    assert [study.title for study in studies if study] == ["tiny / stid", "tiny / stid / few10"]
     several = planned("last_value", suite="few_shot")
     assert len({run.title for run in several}) == len(several) > 1
 
@@ -129,8 +131,8 @@ def test_settings_of_another_profile_are_replaced_with_a_word(tmp_path, monkeypa
     monkeypatch.setattr(bench.tuning.trials, "write_trials", lambda *_: None)
     monkeypatch.setattr(bench.cli.output, "write_study", lambda *_: [])
     screen: Any = SimpleNamespace(written=lambda *_: None, replaced=lambda one: replaced.append(one.profile))
-    job: Any = SimpleNamespace(run=run, slug="", profile=profile, title="tiny / stid")
+    study: Any = SimpleNamespace(run=run, slug="", profile=profile, title="tiny / stid")
     tuner: Any = SimpleNamespace(tune=lambda *_, **__: None)
-    tune._study(job, tuner, lambda: True, screen, [], tmp_path)
+    tune._study(study, tuner, lambda: True, screen, [], tmp_path)
     assert replaced == told
     assert TunedFolder(tmp_path).found("tiny", "stid", "short") == now.found
