@@ -68,14 +68,16 @@ class Scale(BaseModel):
         """Whether a value lies at an edge, so that a better one may lie beyond.
 
         Of a range that is within ``EDGE`` of either end, on its own scale; of at least three numbers to choose from the
-        smallest and the largest. Other choices have no edge.
+        smallest and the largest. Other choices have no edge, nor has a range that begins at 0 one there: rates and
+        numbers of things have nothing below.
         """
         if self.choices is not None:
             numbers = sorted({float(choice) for choice in self.choices if _is_number(choice)})
             ordered = len(numbers) == len(self.choices) >= FEWEST_ORDERED
-            return ordered and float(value) in (numbers[0], numbers[-1])
+            return ordered and (float(value) == numbers[-1] or float(value) == numbers[0] != 0)
         low, high, own = (math.log(part) if self.log else part for part in (self.low, self.high, float(value)))
-        return high > low and not EDGE < (own - low) / (high - low) < 1 - EDGE
+        least = -1.0 if self.low == 0 else EDGE
+        return high > low and not least < (own - low) / (high - low) < 1 - EDGE
 
 
 def _is_number(choice: Choice) -> bool:

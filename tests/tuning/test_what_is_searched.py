@@ -85,7 +85,9 @@ def test_what_a_variant_sets_is_not_searched(catalog):
 @pytest.mark.parametrize(
     ("scale", "edge", "inside"),
     [
-        (Scale(low=0.0, high=1.0), (0.0, 0.05, 0.95, 1.0), (0.06, 0.5, 0.94)),
+        (Scale(low=-1.0, high=1.0), (-1.0, -0.9, 0.9, 1.0), (-0.88, 0.0, 0.88)),
+        (Scale(low=0.0, high=1.0), (0.95, 1.0), (0.0, 0.05, 0.5, 0.94)),  # a rate has nothing below 0
+        (Scale(choices=(0.0, 0.1, 0.2)), (0.2,), (0.0, 0.1)),
         (Scale(low=1e-5, high=1e-2, log=True), (1e-5, 1.3e-5, 8e-3, 1e-2), (1.5e-5, 5e-4, 7e-3)),
         (Scale(low=1, high=8, whole=True), (1, 8), (2, 7)),
         (Scale(choices=(16, 64, 32)), (16, 64), (32,)),
