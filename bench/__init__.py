@@ -47,8 +47,8 @@ __all__ = [
 
 
 def evaluate(
-    model: str | type[Any] | Callable[[Any], Any] | None = None,
-    dataset: str | None = None,
+    model: str | Path | type[Any] | Callable[[Any], Any] | None = None,
+    dataset: str | Path | None = None,
     *,
     forecasts: object = None,
     name: str | None = None,
@@ -73,8 +73,8 @@ def evaluate(
     Args:
         model: A registered name, or the path of a model's file; a class of ``torch.nn.Module`` that maps a
             ``bench.types.Window`` to a forecast ``[B, F, C, H, W]``, scaled as the window is, made by ``Model(shape)``
-            or ``Model(shape, config)`` with a dataclass ``Model.Config``; or any such map that is fitted already, which
-            is left as it is.
+            or ``Model(shape, config)`` with a dataclass ``Config`` beside it, as in a model's file, or in it; or any
+            such map that is fitted already, which is left as it is.
         dataset: A registered name, a data set of one's own in the data folder, or the path of a data set's file.
         forecasts: In place of a model, forecasts that were made elsewhere: an array ``[N, F, C, H, W]`` in physical
             units of the windows that ``forecast_windows`` names, or the path of an ``.npz`` or ``.npy`` with one. The
@@ -100,11 +100,11 @@ def evaluate(
 
     if (model is None) == (forecasts is None) or (dataset is None and model is not None):
         raise ConfigError("evaluate takes a model and a dataset, or forecasts=, with a name= if they shall have one")
-    if name and isinstance(model, str):
+    if name and isinstance(model, str | Path):
         raise ConfigError(f"the model '{model}' has its name already; leave name= out")
     saving, seeds = Saving(forecasts=save_forecasts, weights=save_weights), [] if seed is None else [seed]
-    own, place = [model] if isinstance(model, str) else [], (_path(data_dir), _path(results), device)
-    with weights_in(weights_dir), with_files(own, [dataset] if dataset else []) as (models, datasets):
+    own, place = [model] if isinstance(model, str | Path) else [], (_path(data_dir), _path(results), device)
+    with weights_in(weights_dir), with_files(own, [] if dataset is None else [dataset]) as (models, datasets):
         if model is None:
             selection = selected((), (), datasets, seeds, settings, profile or "", task, protocol)
             return evaluate_forecasts(forecasts, selection, *place, name=name, as_is=as_is, saving=saving)
@@ -175,7 +175,7 @@ def load_results(results: str | Path = "results", suites: Iterable[str | Path] =
 
 
 def forecast_windows(
-    dataset: str,
+    dataset: str | Path,
     *,
     settings: Mapping[str, Any] | None = None,
     profile: str | None = None,
@@ -194,21 +194,26 @@ def forecast_windows(
         BenchError: If a name or a setting is wrong, or the data cannot be read.
     """
     from bench.runs.external import windows_wanted
-    from bench.runs.session import selected
+    from bench.runs.session import selected, with_files
 
-    selection = selected((), (), [dataset], (), settings, profile or "", task, protocol)
-    return windows_wanted(selection, catalog_of(data_dir, Path(cache)))
+    with with_files([], [dataset]) as (_, datasets):
+        selection = selected((), (), datasets, (), settings, profile or "", task, protocol)
+        return windows_wanted(selection, catalog_of(data_dir, Path(cache)))
 
 
 def load_model(
-    record: Record, model: type[Any] | None = None, *, results: str | Path = "results", device: str = "cpu"
+    record: Record,
+    model: type[Any] | str | Path | None = None,
+    *,
+    results: str | Path = "results",
+    device: str = "cpu",
 ) -> nn.Module:
     """The model of a run that was made with ``save_weights``, with the weights that were scored; nothing is unpickled.
 
     Args:
         record: Of the run, such as one of ``load_results("results").records``.
-        model: Its class, if it is one's own and in no registry.
-        results: The results folder.
+        model: Its class, or the path of its file, if it is one's own and in no registry.
+        results: The results folder that the record is in.
         device: Where it shall be.
 
     Returns:
@@ -241,7 +246,9 @@ def load_dataset(name: str, data_dir: str | Path | None = None, cache: str | Pat
         BenchError: If there is none of this name, or its raw files are not what its card says.
     """
     from bench.catalog.dataset import Dataset
+    from bench.catalog.plugins import check_name
 
+    check_name("dataset", name)
     return Dataset.of(catalog_of(data_dir, Path(cache)).load(name))
 
 

@@ -20,6 +20,7 @@ import bench
 from bench.catalog import registry
 from bench.records.record import DoneRun, dump, parse
 from bench.records.store import ResultStore
+from bench.runs.own_model import Empty, own_model
 
 DayBefore = registry.load("model", "seasonal_naive_day")
 
@@ -207,6 +208,54 @@ def test_a_notebook_shows_a_record_as_its_line(evaluate):
     record = evaluate("last_value")
     record._repr_pretty_(SimpleNamespace(text=shown.append), False)
     assert shown == [str(record)]
+
+
+@dataclass(frozen=True)
+class Config:
+    shift: float = 0.25
+
+
+class Beside(Fitted):
+    """A class whose settings stand beside it, as in a model's file."""
+
+    def __init__(self, shape, config):
+        super().__init__(config.shift)
+
+
+class Shift:
+    @dataclass(frozen=True)
+    class Settings:
+        shift: float = 0.5
+
+
+class Annotated(Fitted):
+    def __init__(self, shape, settings: Shift.Settings):
+        super().__init__(settings.shift)
+
+
+Annotated.__init__.__annotations__["settings"] = Shift.Settings  # as without annotations from the future
+
+
+def test_settings_of_a_class_are_the_config_beside_it_or_what_its_annotation_names(evaluate):
+    kinds = {model: own_model(model) for model in (Beside, Annotated, Steps, OwnStid, Fitted)}
+    configs = {model.__name__: kind.Config for model, kind in kinds.items()}
+    assert configs == {
+        "Beside": Config,
+        "Annotated": Shift.Settings,
+        "Steps": Empty,
+        "OwnStid": OwnStid.Config,
+        "Fitted": Empty,
+    }
+    model = kinds[Beside].Model(SimpleNamespace(), Config(shift=2.0))
+    assert model.shift.item() == 2.0
+
+
+def test_a_model_of_an_imported_file_has_all_that_the_file_says(tmp_path, monkeypatch):
+    module = registry.load("model", "stid")
+    monkeypatch.setattr(module, "DAYS_BACK", (1,), raising=False)
+    plugin = own_model(module.Model, "mine")
+    assert (plugin.Config, plugin.DAYS_BACK) == (module.Config, (1,))
+    assert own_model(type("Other", (module.Model,), {})).DAYS_BACK == ()
 
 
 def test_settings_of_a_config_may_be_lists_and_have_any_name(evaluate, tmp_path):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from own_models import OwnStid, Steps, evaluated
 
@@ -25,6 +27,12 @@ class stid(Steps):  # noqa: N801 - a registered name
 class NoDataclass(Steps):
     class Config:
         width = 3
+
+
+class NoConfig(Steps):
+    def __init__(self, shape, settings):
+        super().__init__(shape)
+        self.width = settings.width
 
 
 class NoModule:
@@ -67,6 +75,11 @@ class OneStep(Steps):
         (stid, {}, "cannot be called 'stid'"),
         (lambda window: window.history, {}, "cannot be called '<lambda>'"),
         (NoDataclass, {}, "the Config of 'NoDataclass' is no dataclass"),
+        (
+            NoConfig,
+            {},
+            "'NoConfig' takes 'settings' beside the shape, and there is no Config; write a dataclass Config",
+        ),
         (NoModule, {}, "wanted a torch.nn.Module"),
         (OneStep, {}, "wanted [B, F, C, H, W] = (3, 6, 2, 3, 4)"),
     ],
@@ -76,6 +89,28 @@ def test_a_mistake_is_one_sentence_that_says_what_to_do(evaluate, model, choices
         evaluate(model, **choices)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_neither_a_name_nor_a_path_is_told_where_it_goes(tiny, tmp_path):
+    data = bench.load_dataset("tiny", tiny, cache=tmp_path)
+    frame = pd.DataFrame({"value": [1.0]})
+    calls = {
+        "the model is 'Steps', wanted a name or the path of a file; give a class or a fitted map to bench.evaluate": (
+            lambda: bench.run(models=[Steps])
+        ),
+        "the data set is of the type Dataset, wanted a name or the path of a file; write its name, 'tiny'": (
+            lambda: bench.evaluate("stid", dataset=data)
+        ),
+        "the data set is of the type DataFrame, wanted a name or the path of a file; bench.import_data makes": (
+            lambda: bench.evaluate("stid", dataset=frame)
+        ),
+        "the data set is of the type ndarray, wanted": lambda: bench.forecast_windows(frame.to_numpy()),
+        "the data set is of the type int, wanted": lambda: bench.load_dataset(3),
+        "'stid' is no record; give one, such as bench.load_results": lambda: bench.load_model("stid"),
+    }
+    for message, call in calls.items():
+        with pytest.raises(BenchError, match=f"^{re.escape(message)}"):
+            call()
 
 
 def test_a_notebook_shows_its_own_lines_of_an_error_and_none_of_ours(evaluate):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -36,6 +37,27 @@ class Plugin:
     preset: Mapping[str, Any] = field(default_factory=dict, hash=False)
     root: Path | None = None
     problem: str = ""
+
+
+def check_name(group: Group, value: object) -> None:
+    """Refuse what is neither a name nor the path of a file, and say where such a thing goes.
+
+    Raises:
+        ConfigError: If it is something else.
+    """
+    if isinstance(value, str | Path):
+        return
+    card_name = getattr(getattr(value, "card", None), "name", None)
+    if group == "model" and callable(value):
+        remedy = "give a class or a fitted map to bench.evaluate, or here the path of its file, such as './mine.py'"
+    elif group == "dataset" and isinstance(card_name, str):
+        remedy = f"write its name, '{card_name}'"
+    elif group == "dataset":
+        remedy = "bench.import_data makes a data set of an array or a frame, which then has a name"
+    else:
+        remedy = "bench.list_models() has the names"
+    what = f"'{value.__name__}'" if inspect.isclass(value) else f"of the type {type(value).__name__}"
+    raise ConfigError(f"the {NOUNS[group]} is {what}, wanted a name or the path of a file; {remedy}")
 
 
 def declared(file: OwnFile) -> list[Plugin]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from bench.catalog import registry
 from bench.catalog.code import code_of
 from bench.errors import BenchError, ConfigError, WeightsError
-from bench.records.record import DoneRun, Record
+from bench.plain_text import shown
+from bench.records.record import DoneRun, FailedRun, Record
 from bench.records.saved import saved_path
+from bench.runs.session import with_files
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def load_model(
-    record: Record, model: type[Any] | None = None, results: Path = Path("results"), device: str = "cpu"
+    record: Record, model: type[Any] | str | Path | None = None, results: Path = Path("results"), device: str = "cpu"
 ) -> nn.Module:
     """As ``bench.load_model`` describes it."""
     from safetensors import safe_open
@@ -32,6 +33,7 @@ def load_model(
     from bench.weights import read
 
     path = _path(record, results)
+    plugin = _plugin(record, model)
     tensors = read(path)
     with safe_open(path, framework="pt") as file:
         about = file.metadata() or {}
@@ -43,12 +45,11 @@ def load_model(
         raise WeightsError(
             f"{path} holds other weights than those that were scored; run it again with --force, or force=True"
         )
-    plugin = _plugin(record, model)
     where = resolve_device(device)
-    made = built(plugin, record.spec.config, shape_from(about["shape"]), where)
     try:
+        made = built(plugin, record.spec.config, shape_from(about["shape"]), where)
         put_into(made, tensors, beside, where)
-    except (RuntimeError, KeyError, AttributeError) as error:
+    except (RuntimeError, KeyError, AttributeError, TypeError) as error:
         raise WeightsError(
             f"the weights {path} do not fit '{record.model}' as its code is today; it was run at "
             f"{record.environment.commit or 'an unknown commit'}"
@@ -60,33 +61,42 @@ def load_model(
 
 
 def _path(record: Record, results: Path) -> Path:
+    if not isinstance(record, DoneRun | FailedRun):
+        raise ConfigError(f"{shown(record)} is no record; give one, such as bench.load_results('results').records[0]")
     if record.external or not isinstance(record, DoneRun):
         kind = "of forecasts made elsewhere" if record.external else "of a run that failed"
         raise ConfigError(f"{record.run_id} is the record {kind}, which has no weights; load a finished run's")
     path = saved_path(results, record, "weights")
     if not path.is_file():
         raise ConfigError(
-            f"there are no weights {path}; 'stbench run --save-weights' or bench.run(save_weights=True) keeps them, "
-            "of a run that is done with --force or force=True, unless it says that a model made of them forecasts "
-            "otherwise"
+            f"there are no weights {path}; name the record's own folder by results=, or make the run (again, with "
+            "force=True or --force) with bench.run(save_weights=True), or 'stbench run --save-weights'"
         )
     return path
 
 
-def _plugin(record: Record, model: type[Any] | Callable[[Any], Any] | None) -> ModelPlugin:
-    """The code of a model, of one's own class if it is given; a warning says that it is not that of the record."""
-    if model is not None:
-        from bench.runs.single import own_model
+def _plugin(record: Record, model: type[Any] | str | Path | None) -> ModelPlugin:
+    """The code of a model, of one's own class or file if it is given; a warning says that it is not the record's."""
+    if model is not None and not isinstance(model, str | Path):
+        from bench.runs.own_model import own_model
 
         return own_model(model)
-    if record.model not in registry.model_names():
-        raise ConfigError(f"no model is registered as '{record.model}'; give its class: load_model(record, Class)")
+    with with_files([] if model is None else [model], []) as (names, _):
+        name = record.model if not names or record.model in names else names[0]
+        if name not in registry.model_names():
+            raise ConfigError(
+                f"no model is registered as '{name}'; give its class or its file: load_model(record, Class), or "
+                'load_model(record, "./mine.py")'
+            )
+        if name == record.model and _code_today(record) != record.code:
+            warnings.warn(
+                f"the code behind '{name}' has changed since it was run, so it may forecast otherwise", stacklevel=4
+            )
+        return registry.load("model", name)
+
+
+def _code_today(record: Record) -> str:
     try:
-        today = code_of(*record.spec.behind)
+        return code_of(*record.spec.behind)
     except BenchError:
-        today = ""
-    if today != record.code:
-        warnings.warn(
-            f"the code behind '{record.model}' has changed since it was run, so it may forecast otherwise", stacklevel=4
-        )
-    return registry.load("model", record.model)
+        return ""

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from bench.catalog import own_files, registry
 from bench.catalog.data import Catalog
-from bench.catalog.plugins import Group
+from bench.catalog.plugins import Group, check_name
 from bench.catalog.pretrained import fetch_unknown
 from bench.errors import ConfigError
 from bench.plain_text import counted
@@ -76,15 +76,19 @@ def with_files(
     """The names of models and data sets of which some are given by the paths of their files, which are known meanwhile.
 
     Raises:
-        ConfigError: If a text stands where several are wanted, or a path is not that of such a file.
+        ConfigError: If a text stands where several are wanted, something else is neither name nor path, or a path is
+            not that of such a file.
     """
-    texts: dict[Group, Iterable[str | Path]] = {"model": models, "dataset": datasets}
-    for group, several in texts.items():
+    asked: dict[Group, Iterable[str | Path]] = {"model": models, "dataset": datasets}
+    found = {}
+    for group, several in asked.items():
         if isinstance(several, str) or not isinstance(several, Iterable):
             raise ConfigError(f"{group}s is {several!r}, wanted a list; write {group}s=[{several!r}]")
-    (model_names, model_files), (dataset_names, dataset_files) = (
-        registry.named(group, [str(text) for text in several]) for group, several in texts.items()
-    )
+        given = list(several)
+        for one in given:
+            check_name(group, one)
+        found[group] = registry.named(group, [str(text) for text in given])
+    (model_names, model_files), (dataset_names, dataset_files) = found["model"], found["dataset"]
     with own_files.listed((*model_files, *dataset_files)):
         yield model_names, dataset_names
 

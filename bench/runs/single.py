@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
-import inspect
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, is_dataclass, make_dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,42 +18,24 @@ from bench.errors import ConfigError
 from bench.records.planned import PlannedRun
 from bench.records.record import DoneRun
 from bench.records.saved import NOTHING, Saving
-from bench.records.store import NAME, ResultStore
+from bench.records.store import ResultStore
 from bench.runs.execution import done_record, environment
 from bench.runs.isolation import call
 from bench.runs.own_code import keep
+from bench.runs.own_model import own_model
 from bench.runs.plan import Selection, plan, plan_own
 from bench.runs.session import unsaved
 from bench.runs.suite import load_suite
 from bench.runs.worker import open_task
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from bench.types import ModelPlugin, TaskShape
+    from bench.types import ModelPlugin
 
 CORE_ALONE = "last_value"  # a model whose code is little more than what every run has
-Empty = make_dataclass("Empty", [], frozen=True)
-
-
-@dataclass(frozen=True, kw_only=True)
-class OwnModel:
-    """A model that is in no registry, in the form of a plug-in.
-
-    Attributes:
-        source: Its code as text, part of the run's identity.
-    """
-
-    name: str
-    source: str
-    Config: type[Any]
-    Model: Callable[[TaskShape, Any], nn.Module]
-    DAYS_BACK: tuple[int, ...] = ()
-    STOCHASTIC: bool = False
 
 
 def evaluate_model(
-    model: str | type[Any] | Callable[[Any], Any],
+    model: str | Path | type[Any] | Callable[[Any], Any],
     selection: Selection,
     data_dir: Path | None,
     results: Path | None,
@@ -110,32 +90,6 @@ def evaluate_forecasts(
         return score_forecasts(forecasts, selection, catalog, results, name=name, device=device, as_is=as_is).record
 
 
-def own_model(model: type[Any] | Callable[[Any], Any], name: str | None = None) -> OwnModel:
-    """A class or a fitted map as a plug-in, called by a name, else by its own.
-
-    Raises:
-        ConfigError: If it is neither, has the name of a registered model, or none that a file can have, or its
-            ``Config`` is no dataclass.
-    """
-    if not callable(model):
-        raise ConfigError(f"the model is {model!r}, wanted a registered name, a class, or a map that is fitted already")
-    name = name or str(getattr(model, "__name__", type(model).__name__))
-    config = getattr(model, "Config", Empty)
-    if not (inspect.isclass(config) and is_dataclass(config)):
-        raise ConfigError(f"the Config of '{name}' is no dataclass; write @dataclass above it")
-    if name in registry.model_names() or not NAME.fullmatch(name):
-        raise ConfigError(f"a model of your own cannot be called '{name}'; give it another with name=")
-    make = _maker(model) if inspect.isclass(model) else lambda shape, config: _fitted(model)  # noqa: ARG005
-    return OwnModel(
-        name=name,
-        source=_source(model),
-        Config=config,
-        Model=make,
-        DAYS_BACK=tuple(getattr(model, "DAYS_BACK", ())),
-        STOCHASTIC=bool(getattr(model, "STOCHASTIC", False)),
-    )
-
-
 def _planned(
     model: Any, selection: Selection, catalog: Catalog, device: str, name: str | None
 ) -> tuple[PlannedRun, ModelPlugin]:
@@ -174,55 +128,3 @@ def _scored(
         )
         saver.save_weights(plugin, outcome, context)
         return done_record(run, outcome, environment(context, run))
-
-
-def _maker(model: type[Any]) -> Callable[[TaskShape, Any], nn.Module]:
-    """What makes an instance, of a class that takes the shape alone or the settings, too."""
-    by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    taken = [p for p in inspect.signature(model).parameters.values() if p.kind in by_position]
-    wants_config = len(taken) > 1 and (hasattr(model, "Config") or taken[1].default is inspect.Parameter.empty)
-
-    def make(shape: TaskShape, config: Any) -> nn.Module:
-        from torch import nn
-
-        made = model(shape, config) if wants_config else model(shape)
-        if not isinstance(made, nn.Module):
-            raise ConfigError(f"{model.__name__} makes a {type(made).__name__}, wanted a torch.nn.Module")
-        return made
-
-    return make
-
-
-def _fitted(model: Callable[[Any], Any]) -> nn.Module:
-    """A map, or a copy of one with weights, as a module that has nothing to train and no ``fit``."""
-    from torch import nn
-
-    fixed = copy.deepcopy(model).requires_grad_(requires_grad=False) if isinstance(model, nn.Module) else model
-
-    class Fitted(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.map = fixed
-
-        def forward(self, window: Any) -> Any:
-            return self.map(window)
-
-    return Fitted()
-
-
-def _source(model: Any) -> str:
-    """Its text, and a digest of the weights of one that is fitted."""
-    code = model if inspect.isclass(model) or inspect.isroutine(model) else type(model)
-    try:
-        text = inspect.getsource(code)
-    except (OSError, TypeError):  # typed into an interpreter
-        text = code.__qualname__
-    return text + _weights_digest(model)
-
-
-def _weights_digest(model: Any) -> str:
-    if inspect.isclass(model) or not hasattr(model, "state_dict"):
-        return ""
-    from bench.train import tensors_sha256
-
-    return tensors_sha256(model.state_dict())

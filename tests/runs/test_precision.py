@@ -13,9 +13,9 @@ from torch import nn
 
 from bench.errors import DeviceError
 from bench.runs.estimate import pace_key
+from bench.runs.own_model import own_model
 from bench.runs.plan import Selection, plan, plan_own
 from bench.runs.precision import precision_on
-from bench.runs.single import own_model
 from bench.runs.suite import load_suite
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from dataclasses import replace
 
@@ -99,7 +100,7 @@ def test_other_weights_than_those_that_were_scored_are_refused(run_and_save, tmp
 def test_weights_that_were_not_saved_are_one_sentence_with_the_remedy(run_and_save, tmp_path):
     record = run_and_save("ridge", saving=Saving())["ridge"]
     with pytest.raises(
-        ConfigError, match=r"there are no weights .*--save-weights.* of a run that is done with --force"
+        ConfigError, match=r"there are no weights .*; name the record's own folder by results=, or .*--save-weights"
     ):
         bench.load_model(record, results=tmp_path / "results")
 
@@ -224,10 +225,42 @@ def test_a_class_of_one_s_own_is_saved_by_evaluate_and_loads_back_by_its_class(t
         Doubles, "tiny", data_dir=tiny, settings=ROOMY, results=tmp_path, save_weights=True, save_forecasts=True
     )
     assert forecasts_of(tmp_path, record)["forecasts"].shape[0] == record.counts.test
-    with pytest.raises(ConfigError, match=r"give its class: load_model\(record, Class\)"):
+    with pytest.raises(ConfigError, match=r"give its class or its file: load_model\(record, Class\)"):
         bench.load_model(record, results=tmp_path)
     loaded = bench.load_model(record, Doubles, results=tmp_path)
     assert tensors_sha256(loaded.state_dict()) == record.audit.checkpoint_sha256
+
+
+MODEL_FILE = """
+from dataclasses import dataclass
+from torch import nn
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    width: int = 4
+class Model(nn.Module):
+    def __init__(self, shape, config):
+        super().__init__()
+        self.map = nn.Sequential(nn.Linear(shape.history, config.width), nn.Linear(config.width, shape.horizon))
+    def forward(self, window):
+        return self.map(window.history.movedim(1, -1)).movedim(-1, 1)
+"""
+
+
+def test_the_weights_of_a_model_s_file_load_back_by_its_path_and_by_its_class(tiny, tmp_path, monkeypatch):
+    path = tmp_path / "widths.py"
+    path.write_text(MODEL_FILE, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    model, asked = importlib.import_module("widths").Model, {"data_dir": tiny, "settings": ROOMY | {"model.width": 5}}
+    of_class, of_file = (
+        bench.evaluate(given, "tiny", results=tmp_path / "r", save_weights=True, **asked) for given in (model, path)
+    )
+    assert (of_class.model, of_file.model, of_class.spec.config) == ("Model", "widths", {"width": 5})
+    assert of_class.scores == of_file.scores
+    for record, given in ((of_class, model), (of_class, path), (of_file, str(path)), (of_file, model)):
+        loaded = bench.load_model(record, given, results=tmp_path / "r")
+        assert tensors_sha256(loaded.state_dict()) == record.audit.checkpoint_sha256
+    with pytest.raises(WeightsError, match="do not fit 'Model' as its code is today"):
+        bench.load_model(of_class, Doubles, results=tmp_path / "r")
 
 
 def test_saving_without_a_results_folder_is_refused(tiny):

@@ -1,0 +1,162 @@
+"""A class or a fitted map of one's own, as a notebook or a script has it, in the form of a plug-in."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, is_dataclass, make_dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from bench.catalog import registry
+from bench.errors import ConfigError
+from bench.records.store import NAME
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from bench.types import TaskShape
+
+Empty = make_dataclass("Empty", [], frozen=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnModel:
+    """A model that is in no registry, in the form of a plug-in.
+
+    Attributes:
+        source: Its code as text, part of the run's identity.
+    """
+
+    name: str
+    source: str
+    Config: type[Any]
+    Model: Callable[[TaskShape, Any], nn.Module]
+    DAYS_BACK: tuple[int, ...] = ()
+    STOCHASTIC: bool = False
+
+
+def own_model(model: type[Any] | Callable[[Any], Any], name: str | None = None) -> OwnModel:
+    """A class or a fitted map as a plug-in, called by a name, else by its own.
+
+    Raises:
+        ConfigError: If it is neither, has the name of a registered model, or none that a file can have, or its
+            ``Config`` is not there or no dataclass.
+    """
+    if not callable(model):
+        raise ConfigError(f"the model is {model!r}, wanted a registered name, a class, or a map that is fitted already")
+    name = name or str(getattr(model, "__name__", type(model).__name__))
+    config = _config_of(model, name)
+    if name in registry.model_names() or not NAME.fullmatch(name):
+        raise ConfigError(f"a model of your own cannot be called '{name}'; give it another with name=")
+    make = _maker(model, config) if inspect.isclass(model) else lambda shape, config: _fitted(model)  # noqa: ARG005
+    says = model if hasattr(model, "DAYS_BACK") or hasattr(model, "STOCHASTIC") else _file_of(model)
+    return OwnModel(
+        name=name,
+        source=_source(model),
+        Config=config,
+        Model=make,
+        DAYS_BACK=tuple(getattr(says, "DAYS_BACK", ())),
+        STOCHASTIC=bool(getattr(says, "STOCHASTIC", False)),
+    )
+
+
+def _config_of(model: Any, name: str) -> type[Any]:
+    """The settings of a model: its ``Config``, or what a class takes beside the shape; ``Empty`` if that is nothing.
+
+    What it takes is the dataclass of the annotation, or the ``Config`` beside the class, as in a model's file.
+    """
+    config, taken = getattr(model, "Config", None), _taken_beside_the_shape(model)
+    if config is None and taken is not None:
+        config = _found_config(model, taken)
+        if config is None and taken.default is taken.empty:
+            raise ConfigError(
+                f"'{name}' takes '{taken.name}' beside the shape, and there is no Config; "
+                "write a dataclass Config beside the class"
+            )
+    if config is None:
+        return Empty
+    if not (inspect.isclass(config) and is_dataclass(config)):
+        raise ConfigError(f"the Config of '{name}' is no dataclass; write @dataclass above it")
+    return config
+
+
+def _found_config(model: type[Any], taken: inspect.Parameter) -> Any:
+    """The dataclass that a parameter is annotated with, or the ``Config`` beside a class; None if there is neither.
+
+    A class that inherits its ``__init__`` may have settings of its own, so what stands beside it comes first.
+    """
+    names = getattr(model.__init__, "__globals__", {})
+    annotated = names.get(taken.annotation) if isinstance(taken.annotation, str) else taken.annotation
+    beside = getattr(sys.modules.get(model.__module__), "Config", None)
+    if taken.name != "config" and taken.default is not taken.empty:
+        beside = None
+    if not (inspect.isclass(annotated) and is_dataclass(annotated)):
+        return beside
+    return annotated if "__init__" in vars(model) else beside or annotated
+
+
+def _taken_beside_the_shape(model: Any) -> inspect.Parameter | None:
+    by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    if not inspect.isclass(model):
+        return None
+    taken = [p for p in inspect.signature(model).parameters.values() if p.kind in by_position]
+    return taken[1] if len(taken) > 1 else None
+
+
+def _file_of(model: Any) -> ModuleType | None:
+    """The module of a class that is its ``Model``, as in a model's file, which says there what else it wants."""
+    module = sys.modules.get(getattr(model, "__module__", ""))
+    return module if getattr(module, "Model", None) is model else None
+
+
+def _maker(model: type[Any], config: type[Any]) -> Callable[[TaskShape, Any], nn.Module]:
+    """What makes an instance, of a class that takes the shape alone or the settings, too."""
+    wants_config = config is not Empty and _taken_beside_the_shape(model) is not None
+
+    def make(shape: TaskShape, config: Any) -> nn.Module:
+        from torch import nn
+
+        made = model(shape, config) if wants_config else model(shape)
+        if not isinstance(made, nn.Module):
+            raise ConfigError(f"{model.__name__} makes a {type(made).__name__}, wanted a torch.nn.Module")
+        return made
+
+    return make
+
+
+def _fitted(model: Callable[[Any], Any]) -> nn.Module:
+    """A map, or a copy of one with weights, as a module that has nothing to train and no ``fit``."""
+    from torch import nn
+
+    fixed = copy.deepcopy(model).requires_grad_(requires_grad=False) if isinstance(model, nn.Module) else model
+
+    class Fitted(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.map = fixed
+
+        def forward(self, window: Any) -> Any:
+            return self.map(window)
+
+    return Fitted()
+
+
+def _source(model: Any) -> str:
+    """Its text, and a digest of the weights of one that is fitted."""
+    code = model if inspect.isclass(model) or inspect.isroutine(model) else type(model)
+    try:
+        text = inspect.getsource(code)
+    except (OSError, TypeError):  # typed into an interpreter
+        text = code.__qualname__
+    return text + _weights_digest(model)
+
+
+def _weights_digest(model: Any) -> str:
+    if inspect.isclass(model) or not hasattr(model, "state_dict"):
+        return ""
+    from bench.train import tensors_sha256
+
+    return tensors_sha256(model.state_dict())
