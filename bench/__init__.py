@@ -64,6 +64,7 @@ def evaluate(
     save_forecasts: bool = False,
     save_weights: bool = False,
     as_is: bool = False,
+    on_line: Callable[[str], Any] | None = print,
 ) -> DoneRun:
     """Train or fit one model on one data set, score it once on test, and return the record; or score forecasts.
 
@@ -90,11 +91,15 @@ def evaluate(
         save_forecasts: Whether to keep all test forecasts in ``results/forecasts``.
         save_weights: Whether to keep the weights that are scored in ``results/weights``, for ``load_model``.
         as_is: Whether to score forecasts that look scaled, turned or out of order, too.
+        on_line: Called with a line that says how far training is, one a minute at most; None says nothing.
 
     Raises:
         BenchError: If a name or a setting is wrong, or the data cannot be read. What the model raises passes through.
     """
     from bench.records.saved import Saving
+    from bench.runs.whole_imports import import_whole
+
+    import_whole("bench.runs.single")
     from bench.runs.session import selected, with_files
     from bench.runs.single import evaluate_forecasts, evaluate_model
 
@@ -110,7 +115,7 @@ def evaluate(
             return evaluate_forecasts(forecasts, selection, *place, name=name, as_is=as_is, saving=saving)
         asked = (settings, profile or "quick", task or "short", protocol or "strict")
         selection = selected((), (), datasets, seeds or [0], *asked)
-        return evaluate_model(models[0] if models else model, selection, *place, saving, name=name)
+        return evaluate_model(models[0] if models else model, selection, *place, saving, name=name, on_line=on_line)
 
 
 def import_data(
@@ -139,14 +144,17 @@ def import_data(
     """
     from bench.catalog.data import data_folder
     from bench.catalog.importing.from_python import import_data
+    from bench.catalog.importing.source import Doubt
     from bench.catalog.importing.summary import understood
 
-    note = on_note or (lambda text: None)  # noqa: ARG005
-    made, folder = import_data(data, card, data_folder(_path(data_dir)), times=times, force=force, on_note=note)
+    notes: list[str] = []
+    made, folder = import_data(data, card, data_folder(_path(data_dir)), times=times, force=force, on_note=notes.append)
     text, doubts = understood(folder)
-    note(text)
-    for doubt in doubts:
-        on_note(doubt) if on_note else warnings.warn(doubt, stacklevel=2)
+    for note in (*notes, text, *map(Doubt, doubts)):
+        if on_note:
+            on_note(note)
+        elif isinstance(note, Doubt):
+            warnings.warn(note, stacklevel=2)
     return made
 
 
@@ -171,6 +179,11 @@ def load_results(results: str | Path = "results", suites: Iterable[str | Path] =
     loaded = Results.load(Path(results), [*load_suites(), *(load_suites(files) if files else ())])
     for sentence in (*(f"left out: {sentence}" for sentence in loaded.unread), *loaded.altered):
         warnings.warn(sentence, stacklevel=2)
+    there = {path.name for path in Path(results).iterdir()}
+    if there and not there & {"runs", "tuned", "cache"}:
+        warnings.warn(
+            f"{results} is no results folder, which has a folder runs; name the one above or below", stacklevel=2
+        )
     return loaded
 
 

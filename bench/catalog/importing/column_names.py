@@ -24,6 +24,9 @@ CELL: Final = r"(?P<cell>\d+)"
 Place = tuple[int, int]  # channel, and cell row by row
 
 
+MOST_KEYS = 3  # columns of a long table that say which cell a line is of, and number the lines
+
+
 @dataclass(frozen=True)
 class Order:
     """Where each column goes.
@@ -87,9 +90,14 @@ def _order(places: Sequence[Place], names: Sequence[str], card: ImportCard, wher
 def _in_order(names: Sequence[str], width: int, card: ImportCard, where: object) -> Order:
     flat = _flat(card).ravel()
     if width != len(flat):
+        long = (
+            '; if each line is a time and a cell, say layout = "long", and under [dims] which columns are row and '
+            "column, or node"
+        )
         raise DataError(
             f"{where} has {counted(width, 'value column')} where {card.layout} of {card.row_shape()} wants "
             f"{len(flat)}; correct grid, channels or layout in the card"
+            + (long if width <= MOST_KEYS + len(card.channels) < len(flat) else "")
         )
     cells = _flat(card).shape[1]
     last = int(np.argmax(flat))

@@ -16,6 +16,7 @@ from bench.catalog.import_card import ImportCard
 from bench.catalog.importing.array_files import named_arrays, source
 from bench.catalog.importing.arrays import ArraySource, Indexed, Reported, checked
 from bench.catalog.importing.nodes import named
+from bench.catalog.importing.source import Doubt
 from bench.catalog.importing.stamps import looks_like_times, stamps, stamps_of_file
 from bench.catalog.importing.valid_values import valid_values
 from bench.clock import MONTH
@@ -202,13 +203,13 @@ def _check_order(array: xr.DataArray, dim: str, where: Path) -> None:
 
 
 def _southern_first(array: xr.DataArray, dim: str) -> list[str]:
-    """A note where latitudes rise, as they do in many files: maps have north on top."""
+    """A doubt where latitudes rise, as they do in many files: maps have north on top."""
     if not dim.lower().startswith("lat") or dim not in array.coords or array[dim].dtype.kind not in "iuf":
         return []
     first, last = array[dim].values[[0, -1]].tolist()
     remedy = f"data.sortby('{dim}', ascending=False) of xarray turns them"
     sentence = f"row 0, on top of maps, is the southernmost, as {dim} rises from {first:g} to {last:g}; {remedy}"
-    return [sentence] if first < last else []
+    return [Doubt(sentence)] if first < last else []
 
 
 def _by_labels(array: xr.DataArray, dim: str, card: ImportCard, where: Path) -> xr.DataArray:

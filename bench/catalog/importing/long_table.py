@@ -189,9 +189,13 @@ class LongTable:
             wrong = ~((numbers == np.rint(numbers)) & (numbers >= 0) & (numbers < size))
             if wrong.any():
                 first = self.asked.counts_from
+                remedy = f"correct grid, or say counts_from = {1 - first}, in the card"
+                if (numbers != np.rint(numbers)).any():
+                    keys = [self.columns.time, *self.columns.place]
+                    remedy = f"number them, or give bench.import_data what frame.set_index({keys}).to_xarray() makes"
                 raise DataError(
                     f"{self.table.where} has {name} {numbers[wrong][0] + first:g} where whole numbers from {first} to "
-                    f"{size - 1 + first} are wanted; correct grid, or say counts_from = {1 - first}, in the card"
+                    f"{size - 1 + first} are wanted; {remedy}"
                 )
             rows_and_columns.append(numbers.astype(np.int64))
         return rows_and_columns[0] * self.asked.grid[1] + rows_and_columns[1]

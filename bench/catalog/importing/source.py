@@ -11,6 +11,12 @@ from numpy.typing import NDArray
 from bench.catalog.import_card import ImportCard
 
 
+class Doubt(str):
+    """A note on what is likely not as it was meant; a script that takes no notes is warned of it."""
+
+    __slots__ = ()
+
+
 class Source(Protocol):
     """Where the values of a data set come from.
 

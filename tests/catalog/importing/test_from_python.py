@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -143,6 +144,29 @@ def test_latitudes_that_rise_are_noted(latitudes: list[float], south_on_top: boo
     card = {"name": "odd", "interval": 60, "grid": [2, 1]}
     bench.import_data(labelled(latitudes), card, tmp_path, on_note=notes.append)
     assert any("is the southernmost" in note for note in notes) == south_on_top
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        bench.import_data(labelled(latitudes), card, tmp_path, force=True)
+    assert any("is the southernmost" in str(warning.message) for warning in caught) == south_on_top
+
+
+def test_a_tidy_frame_of_coordinates_is_told_how_it_is_read(tmp_path: Path) -> None:
+    array = xr.DataArray(
+        np.arange(36.0).reshape(3, 3, 4),
+        dims=("time", "lat", "lon"),
+        coords={"time": TIMES, "lat": [3.5, 2.5, 1.5], "lon": [1.5, 2.5, 3.5, 4.5]},
+        name="value",
+    )
+    frame, card = array.to_series().reset_index(), {"name": "tidy", "interval": 60, "grid": [3, 4]}
+    with pytest.raises(BenchError, match=r'wants 12; .*; if each line is a time and a cell, say layout = "long", and'):
+        bench.import_data(frame, card, tmp_path)
+    long = card | {"layout": "long", "dims": {"row": "lat", "column": "lon"}}
+    with pytest.raises(BenchError) as caught:
+        bench.import_data(frame, long, tmp_path)
+    assert "frame.set_index(['time', 'lat', 'lon']).to_xarray()" in str(caught.value)
+    grid = frame.set_index(["time", "lat", "lon"]).to_xarray().sortby("lat", ascending=False)
+    made = bench.import_data(grid, card, tmp_path, on_note=str)
+    assert made.grid == (3, 4)
 
 
 MASKED = np.ma.MaskedArray(VALUES, mask=[[False, True], [False, False], [False, False]])
