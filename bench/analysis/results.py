@@ -91,12 +91,15 @@ class Results:
         self._differences: dict[str, Mapping[GroupKey, Differences]] = {}
 
     def __repr__(self) -> str:
-        done = sum(run.record.status == "done" for run in self.runs)
-        failed = f", {len(broken)} failed" if (broken := failures(self.runs)) else ""
-        stale = sum(run.stale for run in self.runs)
+        done = [run for run in self.runs if run.record.status == "done"]
+        stale, failed = sum(run.stale for run in done), len(failures(self.runs))
+        mended = len(self.runs) - len(done) - failed
+        texts = [f"{len(done)} done"]
+        texts += [f"{stale} of them stale"] * bool(stale) + [f"{failed} failed"] * bool(failed)
+        texts += [f"{mended} failed and mended since"] * bool(mended)
         unread = f"; {len(self.unread)} left out that cannot be read" if self.unread else ""
         studies = counted(len(self.studies), "study", "studies")
-        return f"Results({counted(len(self.runs), 'run')}: {done} done{failed}, {stale} stale; {studies}{unread})"
+        return f"Results({counted(len(self.runs), 'run')}: {', '.join(texts)}; {studies}{unread})"
 
     @classmethod
     def load(cls, results: Path, suites: Sequence[Suite] | None = None) -> Results:

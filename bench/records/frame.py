@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.errors import UnknownNameError
 from bench.metrics import METRICS
+from bench.records.arrays import values_of
 from bench.records.record import DoneRun, Record
 from bench.records.spec import changes
 
@@ -93,6 +94,22 @@ def scores_by(records: Iterable[Record], by: str, split: str = "test") -> pd.Dat
     ]
     columns = ["dataset", "model", "seed", "run_id", by, *METRICS]
     return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(METRICS, "float64"))
+
+
+def errors_by_window(record: DoneRun) -> pd.DataFrame:
+    """The errors of each test window over all its steps, channels and cells that count.
+
+    Returns:
+        The columns ``start``, the slot of the window's first step; ``values``, how many count; and ``mae`` and
+        ``rmse``, in the units of ``bench.records.arrays.WindowErrors``, NaN where none counts.
+    """
+    import pandas as pd
+
+    kept = record.windows
+    count, absolute, square = (values_of(array) for array in (kept.count, kept.absolute, kept.square))
+    frame = pd.DataFrame({"start": kept.starts, "values": count.astype("int64")})
+    some = frame["values"].where(frame["values"] > 0)
+    return frame.assign(mae=absolute / some, rmse=(square / some) ** 0.5)
 
 
 def _labels(record: DoneRun, by: str, split: str) -> list[Any]:

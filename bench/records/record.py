@@ -7,13 +7,13 @@ float32. Scores are in physical units, MAPE and WAPE in percent; slots count fro
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from bench.errors import RecordError, StoreError
-from bench.metrics import Score
+from bench.errors import RecordError, StoreError, UnknownNameError
+from bench.metrics import METRICS, Score
 from bench.records.arrays import ForecastMap, WindowErrors
 from bench.records.channels import Channel, cuts, scores_line, value
 from bench.records.environment import Environment
@@ -243,15 +243,44 @@ class DoneRun(_Run, tag="done", frozen=True, kw_only=True, forbid_unknown_fields
 
         return scores_by([self], by, split)
 
-    def score(self, metric: str, channel: int | None = None) -> float | None:
-        """A metric on test, overall or of a channel; None where nothing was counted, or the metric was added later."""
-        return value(self.scores["test"].get(metric), channel)
+    def errors_by_window(self) -> pd.DataFrame:
+        """One row for each test window: its first slot, how many values count, and MAE and RMSE over them."""
+        from bench.records.frame import errors_by_window
+
+        return errors_by_window(self)
+
+    def score(self, metric: str, channel: int | str | None = None) -> float | None:
+        """A metric on test, overall or of a channel, given by its number or its name.
+
+        None where nothing was counted, or the record was made before there was such a metric.
+
+        Raises:
+            UnknownNameError: If there is no such metric or channel.
+        """
+        if metric not in METRICS:
+            raise UnknownNameError("metric", metric, METRICS)
+        score = self.scores["test"].get(metric)
+        if channel is None or score is None:
+            return value(score, None)
+        names = [one.name for one in self.channels]
+        number = names.index(channel) if channel in names else channel
+        if number not in range(len(score.per_channel)):
+            what = "scores of validation are in record.scores['val']"
+            raise UnknownNameError("channel", str(channel), names or map(str, range(len(score.per_channel))), what)
+        return value(score, cast("int", number))
 
 
 class FailedRun(_Run, tag="failed", frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A run that ended with an error."""
 
     error: Failure
+
+    def __str__(self) -> str:
+        return f"{self.model} on {self.dataset}, seed {self.seed}: failed: {self.error}"
+
+    def _repr_pretty_(self, printer: Any, _: bool) -> None:
+        """What a notebook shows."""
+        printer.text(str(self))
 
     @property
     def status(self) -> Literal["failed"]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from annotated_types import Ge, Interval, MaxLen, MinLen
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
+from bench.plain_text import counted
 from bench.runs.search import slug, stem
 
 if TYPE_CHECKING:
@@ -149,6 +150,14 @@ class Study(BaseModel):
     variant: tuple[Text, ...] = ()
     space: Annotated[dict[Text, Scale], MaxLen(MOST_SETTINGS)]
     trials: tuple[TrialFacts, ...] = ()
+
+    def __repr__(self) -> str:
+        best = min((trial.value for trial in self.trials if trial.value is not None), default=None)
+        found = "" if best is None else f", best validation MAE {best:.4g}"
+        variant = f" ({', '.join(self.variant)})" if self.variant else ""
+        return f"Study({self.dataset} / {self.model}{variant}: {counted(len(self.trials), 'trial')}{found})"
+
+    __str__ = __repr__
 
     @model_validator(mode="after")
     def _trials_fit(self) -> Study:

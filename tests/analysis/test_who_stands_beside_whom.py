@@ -144,6 +144,8 @@ def test_a_failure_that_other_code_has_mended_is_no_failure_any_more() -> None:
     assert "1 finished run, 1 failed" in first["state"]
     assert "1 run failed; the reasons are below." in first["cautions"]
     assert len(failed_runs(mended.runs).rows) == 1
-    assert repr(mended).startswith("Results(3 runs: 1 done, 1 failed, ")
-    assert repr(results_of([broken, record()])).startswith("Results(2 runs: 1 done, 0 stale; ")
+    assert repr(mended).startswith("Results(3 runs: 1 done, 1 failed, 1 failed and mended since; ")
+    assert repr(results_of([broken, record()])).startswith("Results(2 runs: 1 done, 1 failed and mended since; ")
+    stale = results_of([record(code=OLD), record(code=OLD, seed=1, failed=True)], {("bikenyc", "stid"): CODE})
+    assert repr(stale).startswith("Results(2 runs: 1 done, 1 of them stale, 1 failed; ")
     assert models(mended.runs).cells[0][-2].value == "1"

@@ -99,7 +99,9 @@ def test_a_repaired_file_takes_the_place_of_its_failures(
     listed(tmp_path, monkeypatch, TEXT)
     (loaded,) = load_suites([str(tmp_path / "own.toml")])
     assert runner.run(plan(loaded, small, catalog)) == {"done": 2, "failed": 0, "skipped": 1}
-    shown = table_files(Results.load(tmp_path, [loaded]), ["own"])
+    results = Results.load(tmp_path, [loaded])
+    assert repr(results).startswith("Results(5 runs: 3 done, 2 failed and mended since; ")
+    shown = table_files(results, ["own"])
     assert b"failed" not in (shown["own.csv"] or b"")
 
 
