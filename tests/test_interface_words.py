@@ -13,7 +13,7 @@ HERE = Path(bench.__file__).parent
 COMMANDS_ALONE = ("cli", "perf")
 OF_ALL_RUNS = ("weights.py", "context.py")  # another letter in them would make every result stale
 DOCUMENTS = ("reference.py", "supplement.py", "reproduction.py", "tables/suite.py", "formats/latex.py", "profiles.py")
-OF_TUNING = ("wanted.py", "tuned.py")
+OF_TUNING = ("wanted.py", "tuned.py")  # what finds settings is told as a command and as a call
 SPELT = {"set": "settings", "model": "models", "dataset": "datasets", "seed": "seeds", "variant": "variants"}
 CALLS = (bench.evaluate, bench.run, bench.tune, bench.import_data)
 KNOWN = {name for call in CALLS for name in inspect.signature(call).parameters}
@@ -53,3 +53,15 @@ def test_a_sentence_that_names_an_option_names_the_parameter_of_the_same():
         if " " in sentence and of_commands_alone(sentence)
     }
     assert not found
+
+
+def test_a_sentence_that_sends_to_tuning_names_the_call_beside_the_command():
+    sent = {
+        f"{path.relative_to(HERE)}: {sentence}"
+        for path in HERE.rglob("*.py")
+        if path.relative_to(HERE).parts[0] not in COMMANDS_ALONE
+        for sentence in sentences(path)
+        if "'stbench tune" in sentence.strip("f'\"")
+    }
+    assert len(sent) > 3
+    assert not {sentence for sentence in sent if "bench.tune" not in sentence}

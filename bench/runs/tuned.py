@@ -151,8 +151,8 @@ class TunedFolder:
             named = ", ".join(str(self._path_of(one, task)) for one in missing[:MOST_NAMED])
             more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
             raise ConfigError(
-                f"there are no tuned settings {named}{more}; '{missing[0].command}' with the same task, protocol and "
-                "profile finds them ('--suite NAME': those of a suite)"
+                f"there are no tuned settings {named}{more}; {missing[0].finder} with the same task, protocol and "
+                "profile finds them (with --suite NAME, or suite=, those of a suite)"
             )
         settings = {one: _usable(self._path_of(one, task), one.model) for one in wanted}
         for one, tuned in settings.items():
@@ -238,7 +238,7 @@ def _parsed(path: Path) -> Tuned:
     try:
         return Tuned.model_validate(read_toml(path))
     except FileNotFoundError as error:
-        raise ConfigError(f"there is no file {path}; 'stbench tune' writes it") from error
+        raise ConfigError(f"there is no file {path}; 'stbench tune', or bench.tune, writes it") from error
     except ValidationError as error:
         raise ConfigError(f"the tuned settings {path} are not valid: {first_problem(error)}") from error
     except OSError as error:
@@ -273,7 +273,7 @@ def _found_by(one: Wanted, tuned: Tuned, path: Path) -> Found:
     Raises:
         ConfigError: If nothing, or if another search found it.
     """
-    found, again = tuned.found, f"'{one.command}' finds settings"
+    found, again = tuned.found, f"{one.finder} finds settings"
     if found is None:
         raise ConfigError(f"the settings {path} were written by hand; {again}, {OR_ELSE}")
     if tuned.edited:

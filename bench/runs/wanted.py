@@ -31,10 +31,15 @@ class Wanted:
     search: Search
 
     @property
-    def command(self) -> str:
-        """What finds the settings."""
-        what = f'--suite {self.suite} --variant "{self.row}"' if self.variant else f"--model {self.model}"
-        return f"stbench tune {what} --dataset {self.dataset}"
+    def finder(self) -> str:
+        """What finds the settings, as a command and as a call."""
+        what, words = f"--model {self.model}", f"models=['{self.model}']"
+        if self.variant:
+            what, words = (
+                f'--suite {self.suite} --variant "{self.row}"',
+                f"suite='{self.suite}', variants=['{self.row}']",
+            )
+        return f"'stbench tune {what} --dataset {self.dataset}', or bench.tune({words}, datasets=['{self.dataset}']),"
 
 
 def wanted_by(runs: Iterable[PlannedRun], suite: Suite, fixed: Sequence[str]) -> list[Wanted]:

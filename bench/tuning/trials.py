@@ -101,10 +101,13 @@ def read_trials(path: Path) -> Study:
         return Study.model_validate_json(read_plain(path))
     except ValidationError as error:
         raise ConfigError(
-            f"the trials {path} are not valid: {_shortened(first_problem(error))}; 'stbench tune' writes them anew"
+            f"the trials {path} are not valid: {_shortened(first_problem(error))}; "
+            "'stbench tune', or bench.tune, writes them anew"
         ) from error
     except OSError as error:
-        raise ConfigError(f"the trials {path} cannot be read ({error.strerror}); 'stbench tune' writes them") from error
+        raise ConfigError(
+            f"the trials {path} cannot be read ({error.strerror}); 'stbench tune', or bench.tune, writes them"
+        ) from error
 
 
 def studies(results: Path) -> Iterator[Study]:

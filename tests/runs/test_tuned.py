@@ -212,7 +212,10 @@ def test_everyone_tuned_refuses_what_another_search_found(tuned_so, run_so, diff
     folder.write("tiny", "stid", "short", tuned(fixed=tuned_so, search=searched_by(overrides=tuned_so)))
     with pytest.raises(ConfigError, match=rf"stid\.toml were found by another search \({difference}") as caught:
         specs("stid", overrides=run_so, suite="everyone_tuned")
-    assert "'stbench tune --model stid --dataset tiny' finds settings" in str(caught.value)
+    assert (
+        "'stbench tune --model stid --dataset tiny', or bench.tune(models=['stid'], datasets=['tiny']), finds settings"
+        in str(caught.value)
+    )
     assert "\n" not in str(caught.value)
     assert specs("stid", overrides=run_so)[0].tuned
     assert specs("stid", overrides=tuned_so, suite="everyone_tuned")[0].tuned
