@@ -52,7 +52,7 @@ def run(
 ) -> Results:
     """Run what a results folder lacks of a suite, and return everything that the folder holds.
 
-    A run that fails is a failed record, and a warning.
+    A run that fails is a failed record and a line, or a warning where no lines are wanted.
 
     Args:
         suite: A name, or the path of a TOML file.
@@ -64,10 +64,14 @@ def run(
         executor_options: What the executor has of its own, as on the command line.
         tuned: Whether to take each model's settings from the files that tuning leaves.
         traceback: Whether to print the traceback of a run that fails; a log beside its record has it, too.
-        force, compiled, time_limit, observers: As for ``bench.runs.session.execute``.
+        force: Whether to repeat finished runs; their old records are kept aside.
+        compiled: Whether to train with torch.compile.
+        time_limit: Seconds after which a run's process is ended, and the run has failed; None for no limit.
+        observers: Called at each step of a run, in this thread, as ``bench.runs.runner.Observer`` has it.
         on_unreadable: Called before the runs with each data set that cannot be read and the reason, such as ``print``;
             the others are run. Without it, and where none can be read, that is an error.
-        on_line: Called with a line for each run that ends, as the command prints it; None says nothing.
+        on_line: Called with a line that says how much is to do, one for each run that ends, and between them one a
+            minute at most that says how far it is; None says nothing.
         save_forecasts, save_weights: As for ``evaluate``. Runs that are done without them stay so, unless with
             ``force``; a warning says which.
 
@@ -76,10 +80,12 @@ def run(
     """
     from bench import load_results
     from bench.cli.console import ConsoleObserver
+    from bench.cli.plan import announce, expect
     from bench.records.saved import Saving
     from bench.records.store import ResultStore, refuse_file
     from bench.runs.datasets import refuse
     from bench.runs.executors import Asked, Places, number_of_jobs
+    from bench.runs.progress import MinuteLines
     from bench.runs.session import execute, plan_suite, selected, unsaved, with_files
     from bench.runs.suite import load_suites
     from bench.runs.tracebacks import Failures, Tracebacks
@@ -106,19 +112,35 @@ def run(
         for sentence in [] if force else unsaved(planned, folder, saving, before=True):
             warnings.warn(sentence, stacklevel=2)
         store = ResultStore(folder)
-        with _kept(folder), ConsoleObserver(_console(on_line), len(planned), store) as screen:
+        console, executor_here = _console(on_line), asked.made() if asked.here else None
+        expected = expect(
+            console,
+            planned,
+            catalog,
+            folder,
+            executor_here,
+            threads=threads,
+            limit=time_limit,
+            force=force,
+            thorough=False,
+        )
+        announce(console, expected, profile)
+        lines = [MinuteLines(on_line, expected.lengths)] if on_line else []
+        with _kept(folder), ConsoleObserver(console, len(planned), store) as screen:
             execute(
                 planned,
                 catalog,
                 folder,
-                executor=asked,
+                executor=executor_here or asked,
+                paces=expected.paces,
                 force=force,
                 compiled=compiled,
                 time_limit=time_limit,
-                observers=[screen, failures, *([Tracebacks(folder)] if traceback else []), *observers],
+                observers=[screen, *lines, failures, *([Tracebacks(folder)] if traceback else []), *observers],
                 saving=saving,
             )
-        for sentence in [*failures.sentences, *unsaved(failures.done, folder, saving, before=False)]:
+        unseen = [] if on_line else failures.sentences
+        for sentence in [*unseen, *unsaved(failures.done, folder, saving, before=False)]:
             warnings.warn(sentence, stacklevel=2)
         return load_results(results, [suite] if str(suite).endswith(".toml") else ())
 
@@ -152,7 +174,7 @@ def tune(
 ) -> Results:
     """Tune hyper-parameters on validation, as ``stbench tune`` does; ``bench.run(tuned=True)`` uses the best.
 
-    A study that was interrupted goes on. One that finds nothing is a line, and a warning.
+    A study that was interrupted goes on. One that finds nothing is a line, or a warning where no lines are wanted.
 
     Args:
         suite, models, variants, datasets, profile, task, protocol, data_dir, results, weights_dir, device: As for
@@ -182,10 +204,14 @@ def tune(
     from bench.runs.executors import Asked, Places, number_of_jobs
     from bench.runs.session import selected, with_files
     from bench.runs.suite import load_suites
+    from bench.runs.whole_imports import import_whole
     from bench.tuning.search import Workplace
 
     require("optuna", "tuning", "bench.tune")
     refuse_file(Path(results))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "IProgress not found")  # of bars that a notebook lacks, and nobody is shown
+        import_whole("optuna")
     folder, target = Path(results), target_of(trials, budget_s, ("trials=", "budget_s="))
     places = Places(jobs=number_of_jobs(jobs), device=device, threads=threads, runs_per_gpu=runs_per_gpu)
     made = Asked(name=executor, places=places, options=executor_options or {}).made()
@@ -205,7 +231,7 @@ def tune(
         ResultStore(folder).sweep()
         with _kept(folder):
             failed = tune_jobs(_console(on_line), studies, workplace, target, made, None, traceback=traceback)
-        for sentence in [*problems, *failed]:
+        for sentence in [*problems, *([] if on_line else failed)]:
             warnings.warn(sentence, stacklevel=2)
         return load_results(results, [suite] if str(suite).endswith(".toml") else ())
 

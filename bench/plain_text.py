@@ -39,6 +39,15 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(f"'{name}'" for name in several) if any("," in name for name in several) else ", ".join(several)
 
 
+def duration(seconds: float) -> str:
+    """Seconds as a person says them."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
 def one_line(error: BaseException) -> str:
     """A library's message, fit for a sentence of ours: of a very long one its beginning."""
     try:

@@ -64,10 +64,27 @@ def test_a_suite_is_run_as_selected_and_what_is_stored_is_not_repeated(tiny, tmp
 def test_a_run_that_fails_is_a_failed_record(tiny, tmp_path):
     settings = {"train.lr": 1e30, "train.epochs": 3}
     with pytest.warns(UserWarning, match=r"^tiny / stid / seed 0 failed: TrainingError: .*lower train.lr") as caught:
-        results = bench.run(models=["stid"], datasets=["tiny"], settings=settings, data_dir=tiny, results=tmp_path)
+        results = bench.run(
+            models=["stid"], datasets=["tiny"], settings=settings, data_dir=tiny, results=tmp_path, on_line=None
+        )
     assert [warning.filename for warning in caught] == [__file__]
     assert "lower train.lr" in results.frame["error"].item()
-    assert repr(results) == "Results(1 run: 0 done, 1 failed, 0 stale; 0 studies)"
+    assert repr(results) == "Results(1 run: 0 done, 1 failed; 0 studies)"
+    assert str(results.records[0]).startswith("stid on tiny, seed 0: failed: TrainingError: ")
+
+
+def test_a_folder_without_results_is_a_warning(tmp_path):
+    (tmp_path / "notes.txt").touch()
+    with pytest.warns(UserWarning, match="is no results folder, which has a folder runs; name the one above or below"):
+        assert bench.load_results(tmp_path).records == []
+
+
+def test_a_run_that_fails_is_told_once(tiny, tmp_path, recwarn):
+    lines, settings = [], {"train.lr": 1e30, "train.epochs": 3}
+    asked = {"models": ["stid"], "datasets": ["tiny"], "settings": settings, "data_dir": tiny, "results": tmp_path}
+    bench.run(on_line=lines.append, **asked)
+    assert len([line for line in lines if "lower train.lr" in line]) == 1
+    assert not recwarn.list
 
 
 def test_a_suite_of_ones_own_is_run_and_has_its_groups(tiny, tmp_path):
@@ -166,7 +183,7 @@ def test_results_that_are_not_there_are_an_error(tmp_path):
 
 def test_results_and_tables_say_what_they_are(tiny, tmp_path):
     results = bench.run(models=["last_value"], datasets=["tiny"], data_dir=tiny, results=tmp_path)
-    assert repr(results) == "Results(1 run: 1 done, 0 stale; 0 studies)"
+    assert repr(results) == "Results(1 run: 1 done; 0 studies)"
     shown = results.table("short_term")._repr_markdown_()
     assert shown == str(results.table("short_term"))
     assert "| *Last value* |" in shown

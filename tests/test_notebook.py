@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
 import matplotlib as mpl
 import pytest
+from commands import environment
 
 from bench.catalog import registry
 
@@ -55,3 +58,26 @@ def test_the_notebook_draws_its_own_model_beside_two_baselines(
     assert all(bar.get_height() > 0 for bar in axes.patches)
     assert len(axes.patches) == len(MODELS)
     assert [path.name for path in tmp_path.iterdir()] == ["results"]
+
+
+AS_IN_A_NOTEBOOK = """
+import sys
+from types import ModuleType
+shell = ModuleType("IPython")
+shell.get_ipython = lambda: None
+sys.modules |= {"IPython": shell, "ipykernel.zmqshell": ModuleType("zmqshell")}
+import bench
+try:
+    bench.tune(models=["last_value"], datasets=["bikenyc"])
+except bench.BenchError as error:
+    print(error, "tqdm.auto" in sys.modules)
+"""
+
+
+def test_a_notebook_is_told_of_no_bars_that_it_lacks(tmp_path):
+    pytest.importorskip("optuna")
+    variables = {**environment(), "PYTHONPATH": str(registry.ROOT)}
+    command = [sys.executable, "-c", AS_IN_A_NOTEBOOK]
+    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
+    assert done.stdout.endswith("fixes what it names True\n")
+    assert "IProgress" not in done.stderr

@@ -30,6 +30,7 @@ from bench.records.channels import scores_line
 from bench.records.planned import PlannedRun
 from bench.records.record import FailedRun, Record
 from bench.records.store import ResultStore
+from bench.runs.progress import epochs_of
 from bench.settings import RANDOM
 
 MOST_COLUMNS = 8  # more methods than this run down the screen
@@ -88,8 +89,7 @@ class ConsoleObserver:
             self._console.print(f"[dim]{text}[/dim]")
 
     def run_started(self, run: PlannedRun) -> None:
-        epochs = run.spec.train.epochs * (2 if run.spec.sources and run.spec.task.fraction else 1)
-        total, note = (1, "not trained") if is_naive(run.model) else (epochs, "epochs")
+        total, note = (1, "not trained") if is_naive(run.model) else (epochs_of(run), "epochs")
         self._runs[run.run_id] = self._progress.add_task(escape(run.title), total=total, note=note)
 
     def epoch(self, run: PlannedRun, row: Mapping[str, float]) -> None:
@@ -211,12 +211,3 @@ def _table(
     for row in rows:
         table.add_row(escape(row), *(texts.get((row, column), "") for column in columns))
     return table
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from bench.cli.console import bars, duration, print_line, say_unread, warn_on
+from bench.cli.console import bars, print_line, say_unread, warn_on
 from bench.cli.terminal import Console
 from bench.errors import BenchError
-from bench.plain_text import counted, listed
+from bench.plain_text import counted, duration, listed
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -34,6 +34,7 @@ class Expected:
         paces: As far as they are known or guessed; None where other machines make the runs, so that nothing was tried.
         todo: The runs that are not in the store.
         seconds: By data set, one run after another, of the runs that have a pace.
+        lengths: Seconds of each run that is to do, by its id, in the order in which they begin; 0 of those without one.
         jobs: How many runs go side by side.
         span: Seconds that all of these take then.
         untimed: The runs that are in no such number.
@@ -46,6 +47,7 @@ class Expected:
     paces: Mapping[str, Pace] | None
     todo: Sequence[PlannedRun]
     seconds: Mapping[str, float]
+    lengths: Mapping[str, float]
     jobs: int
     span: float
     untimed: Sequence[PlannedRun]
@@ -138,7 +140,18 @@ def expect(
 
     store, todo = ResultStore(results), to_do(plan, results, force=force)
     if executor is None or executor.here is None:
-        return Expected(paces=None, todo=todo, jobs=1, span=0.0, seconds={}, untimed=todo, bound=False, failures={})
+        unknown = dict.fromkeys((run.run_id for run in todo), 0.0)
+        return Expected(
+            paces=None,
+            todo=todo,
+            jobs=1,
+            span=0.0,
+            seconds={},
+            lengths=unknown,
+            untimed=todo,
+            bound=False,
+            failures={},
+        )
     device = executor.here
     if todo and not thorough:
         warm_up(large_libraries(todo))  # a dry run may need no process
@@ -181,12 +194,13 @@ def _expected(
     with_pace = [(run, pace) for run in todo if (pace := paces.get(estimate.pace_key(run.spec)))]
     begun = order.in_order(plan, paces, shapes, jobs)
     missing = {run.run_id for run in todo}
-    lengths = (estimate.total_seconds([run], paces, shapes) for run in begun if run.run_id in missing)
+    lengths = {run.run_id: estimate.total_seconds([run], paces, shapes) for run in begun if run.run_id in missing}
     return Expected(
         paces=paces,
         todo=todo,
         jobs=jobs,
-        span=order.span(lengths, jobs),
+        span=order.span(lengths.values(), jobs),
+        lengths=lengths,
         seconds=_seconds([run for run, _ in with_pace], paces, shapes),
         untimed=[run for run in todo if estimate.pace_key(run.spec) not in paces],
         guessed=_guessed(plan, todo, timed, {key: model for key, (model, _) in guesses.items()}),
@@ -227,10 +241,15 @@ def _shown_on(progress: Progress, trials: int) -> Callable[[PlannedRun], None]:
     return lambda run: progress.update(bar, completed=next(begun), note=f"{escape(run.method)} on {run.dataset}")
 
 
-def announce(console: Console, expected: Expected) -> None:
-    """Print how long the runs will take, in one line; nothing if none is to do or nothing is known."""
-    if expected.todo and expected.time:
-        console.print(f"{counted(len(expected.todo), 'run')} to do, {expected.time}", highlight=False, soft_wrap=True)
+def announce(console: Console, expected: Expected, profile: str = "") -> None:
+    """Print how long the runs will take, and by which profile if one is named, in one line.
+
+    Nothing is printed if none is to do, or nothing is known.
+    """
+    by = f"profile {profile}" if profile else ""
+    if expected.todo and (expected.time or by):
+        texts = filter(None, (f"{counted(len(expected.todo), 'run')} to do", by, expected.time))
+        console.print(", ".join(texts), highlight=False, soft_wrap=True)
 
 
 def show_expected(console: Console, plan: Sequence[PlannedRun], expected: Expected) -> None:

@@ -169,7 +169,8 @@ def jobs_of(
     if not jobs:
         names = ", ".join(dict.fromkeys(run.method for run in runs))
         raise ConfigError(
-            f"nothing of {names} is left to tune: naive baselines have no settings, and --set fixes what it names"
+            f"nothing of {names} is left to tune: naive baselines have no settings, and --set, or settings=, fixes "
+            "what it names"
         )
     return jobs, [problem for problem in problems.values() if problem]
 

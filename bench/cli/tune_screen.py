@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from bench.cli.console import bars, duration, print_log
+from bench.cli.console import bars, print_log
 from bench.cli.terminal import Console
+from bench.plain_text import duration
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

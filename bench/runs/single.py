@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,8 +26,11 @@ from bench.runs.isolation import call
 from bench.runs.own_code import keep
 from bench.runs.own_model import own_model
 from bench.runs.plan import Selection, plan, plan_own
+from bench.runs.preloading import OPTIMIZERS
+from bench.runs.progress import MinuteLines
 from bench.runs.session import unsaved
 from bench.runs.suite import load_suite
+from bench.runs.whole_imports import import_whole
 from bench.runs.worker import open_task
 
 if TYPE_CHECKING:
@@ -43,6 +48,7 @@ def evaluate_model(
     saving: Saving = NOTHING,
     *,
     name: str | None = None,
+    on_line: Callable[[str], Any] | None = None,
 ) -> DoneRun:
     """As ``bench.evaluate`` describes it; the selection names one data set and one seed."""
     if saving.kinds and results is None:
@@ -56,7 +62,8 @@ def evaluate_model(
             for sentence in unsaved([run], cast("Path", results), saving, before=True):
                 warnings.warn(sentence, stacklevel=3)
             return cast("DoneRun", store.read(run.dataset, run.model, run.run_id))
-        record = _scored(run, plugin, catalog, device, saving, results or Path(scratch))
+        _import_for(model)
+        record = _scored(run, plugin, catalog, device, saving, results or Path(scratch), on_line)
         if results is not None:
             keep([run], catalog, results)
     if store and not isinstance(model, str):  # an older one is put aside: its source may not be all that a model is
@@ -98,6 +105,7 @@ def _planned(
         (run,) = plan(suite, one, catalog, device=device)
         if fetch_unknown([(run.model, run.spec.config)]):
             (run,) = plan(suite, one, catalog, device=device)
+        import_whole("torch")
         return run, registry.load("model", model)
     plugin = own_model(model, name)
 
@@ -108,13 +116,27 @@ def _planned(
     return plan_own(plugin.name, plugin.Config, selection, catalog, code, device), plugin
 
 
+def _import_for(model: Any) -> None:
+    """Import what a run needs, of which training would import the largest part at its first step."""
+    given = isinstance(model, str)
+    trains = not (registry.is_naive(model) or registry.is_fitted(model)) if given else inspect.isclass(model)
+    import_whole("bench.runs.evaluator", "bench.runs.saving", *([OPTIMIZERS] if trains else []))
+
+
 def _scored(
-    run: PlannedRun, plugin: ModelPlugin, catalog: Catalog, device: str, saving: Saving, results: Path
+    run: PlannedRun,
+    plugin: ModelPlugin,
+    catalog: Catalog,
+    device: str,
+    saving: Saving,
+    results: Path,
+    on_line: Callable[[str], Any] | None,
 ) -> DoneRun:
     from bench.context import RunContext, resolve_device
     from bench.runs.evaluator import run_model
     from bench.runs.saving import saver_of
 
+    lines = MinuteLines(on_line, {run.run_id: 1.0}) if on_line else None
     context = RunContext(seed=run.spec.seed, device=resolve_device(device))
     with saver_of(saving, run, results) as saver:
         outcome = run_model(
@@ -123,6 +145,7 @@ def _scored(
             run.spec.train,
             lambda: open_task(run, catalog, context.device, plugin),
             context,
+            on_epoch=partial(lines.epoch, run) if lines else None,
             elsewhere=call,
             keep=saver.keep,
         )

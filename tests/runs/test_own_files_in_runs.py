@@ -64,6 +64,7 @@ def test_files_are_run_in_processes_of_their_own_and_shown_when_they_are_gone(fo
             settings=SMALL,
             results="results",
             jobs=2,
+            on_line=None,
         )
     assert own_files.VARIABLE not in os.environ
     records = {record.model: record for record in ResultStore(folder / "results").records()}
