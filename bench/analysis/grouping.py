@@ -62,10 +62,11 @@ def run_ids(runs: Iterable[Run], suite: Suite) -> set[str]:
 
 
 def grouped(runs: Iterable[Run], suite: Suite) -> dict[GroupKey, Group]:
-    """The cells of every group of a suite; sorted, whatever the order of the runs.
+    """The cells of every group of a suite; sorted by ``GroupKey.place``, whatever the order of the runs.
 
     Naive baselines are not trained, so those of one group serve all others of its task; those that others show make no
-    group, and stand on no data set that only others have models on. The same holds for forecasts made elsewhere.
+    group, and stand on no data set that only others have models on. In a suite of tuned runs they never make one. The
+    same holds for forecasts made elsewhere.
     """
     entries = list(_entries(runs, suite))
     trained = {entry.task for entry in entries if not entry.untrained}
@@ -74,10 +75,14 @@ def grouped(runs: Iterable[Run], suite: Suite) -> dict[GroupKey, Group]:
     served = {entry.task for group in with_models for entry in group}
     untrained = [entry for entry in entries if entry.done_untrained]
     untrained.sort(key=lambda entry: (entry.run.stale, entry.group.profile, entry.record.run_id))
-    return {
-        key: Group(key=key, cells=_cells([*group, *_borrowed(untrained, group)]))
+    shown = {
+        key: group
         for key, group in groups.items()
-        if not all(entry.done_untrained and entry.task in served for entry in group)
+        if not all(entry.untrained if suite.tuned else entry.done_untrained and entry.task in served for entry in group)
+    }
+    return {
+        key: Group(key=key, cells=_cells([*shown[key], *_borrowed(untrained, shown[key])]))
+        for key in sorted(shown, key=lambda key: key.place)
     }
 
 
@@ -95,8 +100,8 @@ def _entries(runs: Iterable[Run], suite: Suite) -> Iterator[_Entry]:
     A run that was made as a variant stands in the tables of variants alone. Forecasts made elsewhere are no method of
     any suite, and stand where all models do.
     """
-    chosen = _of_setting([run for run in runs if suite.takes(run.record.spec.task)], suite)
-    methods = suite.methods
+    chosen = _of_setting([run for run in runs if _taken(run, suite)], suite)
+    methods = _methods(suite, chosen)
     bases = sorted({_of_model(run.base) for run in chosen}, key=text)
     for run in chosen:
         record = run.record
@@ -107,6 +112,24 @@ def _entries(runs: Iterable[Run], suite: Suite) -> Iterator[_Entry]:
         elif record.label.overrides == record.label.base:
             changed = text(_of_model(run.changed))
             yield _entry(run, _key(0, record.model, record, changed), "")
+
+
+def _taken(run: Run, suite: Suite) -> bool:
+    """Whether a run is of the suite's tasks, and of its data sets or made for it."""
+    known = suite.extras or run.record.dataset in suite.datasets or _to_be_shown(run.record, suite)
+    return known and suite.takes(run.record.spec.task)
+
+
+def _to_be_shown(record: Record, suite: Suite) -> bool:
+    return suite.shows(record.spec.task.name, record.label.suite)
+
+
+def _methods(suite: Suite, runs: Iterable[Run]) -> Sequence[Method]:
+    """Of a suite that names its rows, these, and behind them other models whose runs it shows."""
+    named = {method.model for method in suite.methods}
+    shown = {run.record.model for run in runs if not run.record.external and _to_be_shown(run.record, suite)}
+    others = shown - named
+    return (*suite.methods, *(Method(name=model, model=model) for model in sorted(others))) if named else ()
 
 
 def _as_method(run: Run, methods: Sequence[Method], bases: Iterable[frozenset[str]]) -> Iterator[_Entry]:
@@ -171,17 +194,10 @@ def _of_setting(runs: list[Run], suite: Suite) -> list[Run]:
     """
     if suite.tuned is None:
         return runs
-    searched = [run for run in runs if run.record.spec.tuned and run.record.spec.tuned_with != BY_HAND]
-    tuned = {_task_of(run) for run in searched}
     if suite.tuned:
-        beside = (run for run in runs if run.record.naive or run.record.external)
-        return [*(run for run in beside if _task_of(run) in tuned), *searched]
+        beside = [run for run in runs if run.record.naive or run.record.external]
+        return beside + [run for run in runs if run.record.spec.tuned and run.record.spec.tuned_with != BY_HAND]
     return [run for run in runs if not run.record.spec.tuned]
-
-
-def _task_of(run: Run) -> tuple[str, str, str]:
-    task = run.record.spec.task
-    return run.record.dataset, task.name, task.protocol
 
 
 def _with_models(group: Sequence[_Entry], trained: set[tuple[GroupKey, DataKey]]) -> list[_Entry]:

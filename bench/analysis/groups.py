@@ -124,8 +124,21 @@ class GroupKey:
         return PROFILES[self.profile].caveat if self.profile in PROFILES else ""
 
     @property
+    def place(self) -> tuple[bool, int, int, float, GroupKey]:
+        """By which groups are sorted, so that what is run later beside a study rarely stands before it.
+
+        First come profiles that let something be claimed, then groups of which the heading has the fewest parts:
+        shares of the data, few scored windows and what was tuned or changed stand behind all that is as usual.
+        """
+        return not self.claims, len(self._parts), self.horizon, self.fraction, self
+
+    @property
     def title(self) -> str:
         """All of it, as a heading."""
+        return ", ".join(self._parts)
+
+    @property
+    def _parts(self) -> list[str]:
         parts = [
             f"Task {self.task}: {self.history} → {self.horizon} steps",
             f"protocol {self.protocol}",
@@ -145,8 +158,7 @@ class GroupKey:
         parts += ["scaler fitted on all data (leaky)"] if self.leaky_scaler else []
         parts += ["forecasts clamped to the data's range"] if self.clamp else []
         parts += [f"at most {self.scored} windows of a split scored"] if self.scored else []
-        parts += [f"all with {shared}" for shared in (self.base, self.recipe) if shared]
-        return ", ".join(parts)
+        return parts + [f"all with {shared}" for shared in (self.base, self.recipe) if shared]
 
 
 @dataclass(frozen=True, order=True)

@@ -235,12 +235,13 @@ class Results:
     def plain_groups(self) -> Mapping[GroupKey, Group]:
         """The groups of every plain suite, which neither compares variants nor lays published numbers beside.
 
-        A group of several suites is the first one's.
+        A group of several suites is that of the one with the most cells, the first one's of several.
         """
         groups: dict[GroupKey, Group] = {}
         for suite in (suite for suite in self.suites if suite.plain):
-            groups |= {key: group for key, group in self.groups(suite).items() if key not in groups}
-        return groups
+            for key, group in self.groups(suite).items():
+                groups[key] = max(groups.get(key, group), group, key=lambda one: len(one.cells))
+        return {key: groups[key] for key in sorted(groups, key=lambda key: key.place)}
 
     def done_groups(self) -> list[Group]:
         """The plain groups without the cells that have no finished run."""

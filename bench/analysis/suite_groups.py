@@ -70,10 +70,11 @@ def _variant_runs(group: Group, variants: Mapping[str, bool]) -> set[str]:
 
 
 def _worth_a_group(group: Group, suite: Suite, variants: Mapping[str, bool]) -> bool:
-    """Whether it has two variants, one of them the reference or with settings, or a run that was made as a variant."""
+    """Whether it has two variants, one of them the reference or with settings, or a run that was made for the suite."""
     names = {method.name for method in group.methods} & variants.keys()
     own = {method for method in group.methods if variants.get(method.name) and not group.key.base}
-    runs = [run for (_, method), cell in group.cells.items() if method.name in names for run in cell.runs]
-    made = any(method.changes for method in own) or any(run.label.suite == suite.name for run in runs)
+    runs = [run for cell in group.cells.values() for run in cell.runs if not (run.naive or run.external)]
+    shown = any(suite.shows(run.spec.task.name, run.label.suite) for run in runs)
+    made = any(method.changes for method in own) or shown
     known = any(variants[name] or name in suite.references for name in names)
     return made or (len(names) >= FEWEST_VARIANTS and known)

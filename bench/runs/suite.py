@@ -103,7 +103,8 @@ class Suite(KnownKeys):
     """One TOML file in ``bench/runs/suites/``, or the user's own.
 
     Attributes:
-        extras: Whether every other data set joins whose files are there.
+        extras: Whether every other data set joins whose files are there. Without it, runs on others stand in its table
+            only if they were made for it.
         models: Names, or "all" that are registered; "all" goes without variants.
         variants: Rows after the models.
         references: What the others are compared with, the first that has runs: names of variants, with which the other
@@ -145,7 +146,8 @@ class Suite(KnownKeys):
         if repeated := [name for name in names if [*names, *self.models].count(name) > 1]:
             raise ValueError(f"'{repeated[0]}' names two rows")
         known = names or self.models
-        if known != "all" and (unknown := [name for name in self.references if name not in known]):
+        unread = not names and any(map(own_files.is_path, self.models))  # who knows what the files declare
+        if known != "all" and not unread and (unknown := [name for name in self.references if name not in known]):
             raise ValueError(f"the reference '{unknown[0]}' is {'no variant' if names else 'none of the models'}")
         return self
 
@@ -183,6 +185,18 @@ class Suite(KnownKeys):
             wanted = {**wanted, "sources": task.sources}
         return task.name in self.tasks and all(getattr(task, name) == value for name, value in wanted.items())
 
+    def shows(self, task: str, planned_by: str) -> bool:
+        """Whether a run of one of its tasks is to stand in its table whatever its model.
+
+        It is if the plan was its own. And a task that no plain suite has is shown by those that have it: else its runs
+        would be in no table.
+
+        Args:
+            task: By name.
+            planned_by: The suite whose plan the run was made of, by name.
+        """
+        return planned_by == self.name or (self.name in suite_names() and task not in plain_tasks())
+
     @property
     def published_table(self) -> Published | None:
         """Numbers of others to lay ours beside."""
@@ -210,6 +224,13 @@ class Suite(KnownKeys):
 def suite_names() -> list[str]:
     """Names of the suites that come with the project."""
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+@cache
+def plain_tasks() -> frozenset[str]:
+    """The tasks of the plain suites that come with the project."""
+    suites = map(load_suite, suite_names())
+    return frozenset(task for suite in suites if suite.plain for task in suite.tasks)
 
 
 def load_suite(name: str) -> Suite:
@@ -254,6 +275,8 @@ def _with_own_files(suite: Suite, folder: Path) -> Suite:
     values = suite.model_dump(exclude_unset=True)
     if suite.models != "all":
         values["models"] = names("model", suite.models)
+    if not suite.variants:  # of which references are names
+        values["references"] = names("model", suite.references)
     values["datasets"] = names("dataset", suite.datasets)
     models = names("model", [variant.model for variant in suite.variants])
     values["variants"] = [v.model_dump() | {"model": m} for v, m in zip(suite.variants, models, strict=True)]

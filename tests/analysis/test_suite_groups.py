@@ -50,4 +50,4 @@ def test_a_suite_of_one_s_own_about_few_data_is_no_exception():
     suite = Suite(name="mine", title="Mine", tasks=("few1", "short"), protocol="strict", datasets=("bikenyc",))
     assert not results_of([record()], suites=[suite]).groups(suite)
     both = [record(), record(task="few1", windows="last")]
-    assert [key.task for key in results_of(both, suites=[suite]).groups(suite)] == ["few1", "short"]
+    assert [key.task for key in results_of(both, suites=[suite]).groups(suite)] == ["short", "few1"]

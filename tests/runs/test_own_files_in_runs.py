@@ -19,7 +19,7 @@ from bench.runs.executors.ray_task import made as made_on_ray
 from bench.runs.executors.slurm_job import Job
 from bench.runs.own_code import card_of, keep, kept_code
 from bench.runs.plan import Selection, plan
-from bench.runs.suite import load_suite
+from bench.runs.suite import load_suite, load_suites
 from bench.runs.worker import Work
 
 SMALL = {"train.epochs": 1, "train.steps_per_epoch": 2, "train.batch_size": 8}
@@ -155,6 +155,20 @@ def test_a_suite_names_files_of_ones_own_by_their_paths_from_its_folder_on(folde
     assert {file.path.name for file in own_files.own_files()} == {"mine.py", "harbour.py"}
     made = bench.run(suite="home/compare.toml", models=["mine"], variants=["again"], settings=SMALL, results=tmp_path)
     assert {run.record.model: run.record.status for run in made.runs} == {"mine": "done", "same": "done"}
+
+
+@pytest.mark.parametrize("reference", ["./mine.py", "mine"])
+def test_a_model_in_a_file_of_ones_own_may_be_the_reference_of_a_suite(folder: Path, reference: str) -> None:
+    text = (
+        'name = "compare"\ntitle = "T"\ntasks = ["short"]\nprotocol = "strict"\ndatasets = ["bikenyc"]\n'
+        f'models = ["last_value", "./mine.py"]\nreferences = ["{reference}"]\n'
+    )
+    (folder / "compare.toml").write_text(text, encoding="utf-8")
+    (suite,) = load_suites([str(folder / "compare.toml")])
+    assert (suite.models, suite.references) == (("last_value", "mine"), ("mine",))
+    (folder / "compare.toml").write_text(text.replace(f'["{reference}"]', '["mime"]'), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"compare.toml is not valid: the reference 'mime' is none of the models"):
+        load_suites([str(folder / "compare.toml")])
 
 
 def test_a_path_in_a_suite_where_no_model_lies_is_one_sentence(folder: Path) -> None:

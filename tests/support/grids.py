@@ -12,7 +12,7 @@ from bench.analysis.results import Results
 from bench.analysis.table import TableFile
 from bench.runs.suite import Suite
 
-KNOWN: Mapping[str, Any] = {"protocol": "strict", "datasets": ("bikenyc",)}
+KNOWN: Mapping[str, Any] = {"protocol": "strict", "datasets": ("bikenyc",), "extras": True}
 SHORT = Suite(name="short_term", title="Short-term", tasks=("short",), **KNOWN)
 LONG = Suite(name="long_term", title="Long-term", tasks=("long",), **KNOWN)
 FEW = Suite(name="few_shot", title="Few-shot", tasks=("few1", "few5"), **KNOWN)

@@ -54,7 +54,7 @@ def _state(results: Results, finished: Sequence[DoneRun]) -> str:
 
 
 def _leads(results: Results) -> list[str]:
-    standings = {key: standing(group) for key, group in sorted(results.plain_groups().items())}
+    standings = {key: standing(group) for key, group in results.plain_groups().items()}
     return [_lead(key, ranked) for key, ranked in standings.items() if ranked.enough] or [
         "No model leads: there are too few real data sets and models with current runs outside the quick profile to "
         "rank any, as the table of ranks says."
