@@ -29,6 +29,7 @@ class Answer:
         compared: All of its comparisons.
         methods: Those of ``ASKED`` that were compared, in this order.
         not_run: The rows of the suite that were not run, in a text.
+        caveat: What is to be said of the numbers, such as how short training was.
     """
 
     suite: Suite
@@ -36,6 +37,7 @@ class Answer:
     compared: Differences
     methods: tuple[MethodKey, ...]
     not_run: str
+    caveat: str
 
     @property
     def datasets(self) -> list[DataKey]:
@@ -80,5 +82,6 @@ def answer(results: Results) -> Answer | None:
     judged = methods and any(groups[key].counts(methods).values())
     if not judged:
         return None
-    absent = not_run(results.groups(suite)[key], suite)
-    return Answer(suite=suite, key=key, compared=groups[key], methods=methods, not_run=absent)
+    group = results.groups(suite)[key]
+    absent = not_run(group, suite)
+    return Answer(suite=suite, key=key, compared=groups[key], methods=methods, not_run=absent, caveat=group.caveat)

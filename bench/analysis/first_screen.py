@@ -70,7 +70,7 @@ def _sentence(outcome: Answer) -> str:
     )
     beside = f" Beside “{first.name}”, {counts}." if others else ""
     absent = f" Not run: {outcome.not_run}." if outcome.not_run else ""
-    return f"{text}{beside}{absent} {outcome.key.caveat}"
+    return f"{text}{beside}{absent} {outcome.caveat}"
 
 
 def _number(difference: Difference, reference_is: str) -> str:
@@ -118,7 +118,7 @@ def _leaderboard(results: Results) -> list[str]:
     return [
         *([beside] if beside else []),
         grid(table),
-        _wrapped(f"{notes}{left_out} {group.key.caveat}"),
+        _wrapped(f"{notes}{left_out} {group.caveat}"),
     ]
 
 

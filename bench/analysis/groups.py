@@ -19,6 +19,7 @@ from bench.analysis.measures import SCALED
 from bench.analysis.table import Flag
 from bench.catalog.titles import dataset_title
 from bench.metrics import METRICS
+from bench.plain_text import counted
 from bench.records.record import DoneRun, FailedRun, Record
 from bench.records.spec import changes
 from bench.runs.plan import NO_CODE
@@ -117,11 +118,6 @@ class GroupKey:
     def claims(self) -> bool:
         """Whether its profile lets anything be claimed: no small budget does."""
         return self.profile not in PROFILES or PROFILES[self.profile].claims
-
-    @property
-    def caveat(self) -> str:
-        """What is to be said of numbers of its profile that may be shown and ranked; empty if nothing is."""
-        return PROFILES[self.profile].caveat if self.profile in PROFILES else ""
 
     @property
     def place(self) -> tuple[bool, int, int, float, GroupKey]:
@@ -301,12 +297,33 @@ class Summary:
         return {metric: statistics.fmean(known) if known else math.nan for metric, known in values.items()}
 
 
+def caveat_of(profile: str, runs: Iterable[DoneRun]) -> str:
+    """What is to be said of numbers of a profile that may be shown and ranked; empty if nothing is.
+
+    How long training was is read off the runs, since a recipe may be changed.
+    """
+    if profile not in PROFILES:
+        return ""
+    recipes = {run.spec.train for run in runs if run.curve} or {PROFILES[profile].train}
+    lengths = sorted({(recipe.epochs, recipe.steps_per_epoch) for recipe in recipes})
+    texts = (
+        counted(epochs, "epoch") + (f" of at most {counted(steps, 'step')}" if steps else "")
+        for epochs, steps in lengths
+    )
+    return PROFILES[profile].caveat.format(training=" or ".join(texts))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Group:
     """The cells of a group."""
 
     key: GroupKey
     cells: Mapping[tuple[DataKey, MethodKey], Summary]
+
+    @cached_property
+    def caveat(self) -> str:
+        """What is to be said of its numbers that may be shown and ranked; empty if nothing is."""
+        return caveat_of(self.key.profile, (run for cell in self.cells.values() for run in cell.runs))
 
     @cached_property
     def datasets(self) -> list[DataKey]:

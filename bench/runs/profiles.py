@@ -19,7 +19,8 @@ class Profile:
 
     Attributes:
         claims: Whether anything may be claimed of its runs.
-        caveat: What is to be said of numbers that may be shown and ranked; empty if nothing is.
+        caveat: What is to be said of numbers that may be shown and ranked, with {training} for how long that was; empty
+            if nothing is.
         task: Settings of every task, in place of its own, for naive baselines too.
         model: Settings of every model that has them, in place of its defaults.
         members: Settings of one model alone, by its name, likewise.
@@ -94,7 +95,9 @@ PROFILES: Final = MappingProxyType(
         "reference": Profile(
             name="reference",
             claims=True,
-            caveat="Reference profile: what is claimed holds of training for 8 epochs; longer training may change it.",
+            caveat=(
+                "Reference profile: what is claimed holds of training for {training}; longer training may change it."
+            ),
             seeds=(0, 1, 2),
             train=TrainSettings(epochs=8, batch_size=8),
             task={},

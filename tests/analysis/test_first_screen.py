@@ -203,6 +203,20 @@ def test_an_open_difference_is_drawn_empty():
     assert [colour == "w" for colour in filled] == [False, False, True]
 
 
+def test_the_legend_of_the_answer_explains_the_band_and_shows_signs_as_they_are_drawn():
+    def entries(records):
+        (figure,) = drawn(records)
+        legend = figure.legends[0]
+        signs = zip(legend.get_texts(), legend.legend_handles, strict=True)
+        return {text.get_text(): getattr(sign, "get_markerfacecolor", lambda: "band")() for text, sign in signs}
+
+    clear = entries(reference_runs())
+    assert clear["no backbone"] != "w"
+    assert clear["within ± 1 %"] == "band"
+    unclear = entries(reference_runs(controls={"identity": (1.1, 0.9, 1.0)}, spread=0.4))
+    assert unclear["no backbone"] == unclear["empty: open"] == "w"
+
+
 def test_without_errors_by_share_the_differences_stand_alone_and_without_an_answer_there_is_no_figure():
     short = [run for run in reference_runs() if run.spec.task.name == "short"]
     (figure,) = drawn(short)

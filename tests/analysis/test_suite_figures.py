@@ -61,11 +61,26 @@ def test_rows_of_a_suite_of_models_stand_by_their_difference_on_an_axis_that_sho
     assert [text.get_text() for text in axis.get_yticklabels()] == ["stid", "unet", "last_value"]
     assert axis.get_xscale() == "symlog"
     figure.canvas.draw()
-    assert {"0", "+100"} <= {text.get_text() for text in axis.get_xticklabels()}
+    assert {"0", "+10", "+200"} <= {text.get_text() for text in axis.get_xticklabels()}
     assert "The axis is linear up to ± 5 %, and logarithmic from there." in caption(figure)
     (small,) = results_of([run for run in made if run.model != "last_value"], suites=[SHORT]).plot("short_term")
     assert panels(small)[0].get_xscale() == "linear"
     assert "logarithmic" not in caption(small)
+
+
+def test_an_axis_of_differences_is_labelled_as_far_as_it_reaches_on_both_sides():
+    maes = {"last_value": 3.0, "stid": 0.4, "unet": 0.97}
+    made = [record(model=name, mae=mae, seed=seed) for name, mae in maes.items() for seed in range(3)]
+    made += [variant(1 + seed / 1000, seed=seed, weights="pretrained") for seed in range(3)]
+    for width in ("page", "column"):
+        (figure,) = results_of(made, suites=[SHORT]).plot("short_term", width=width)
+        (axis,) = panels(figure)
+        low, high = axis.get_xlim()
+        assert low < -60
+        assert 2.5 * axis.get_xticks()[0] <= low <= axis.get_xticks()[0]
+        assert axis.get_xticks()[-1] <= high <= 2.5 * axis.get_xticks()[-1]
+        assert not [*axis.get_xticks(minor=True)]
+        assert axis.get_xlabel() == "MAE, % more than stvfm"
 
 
 def test_what_is_taller_than_a_page_comes_in_several_figures(monkeypatch):

@@ -41,8 +41,9 @@ def draw(results: Results) -> Iterator[Figure]:
     ratios = None if is_narrow() else [1.4, *[1.0] * (across - 1)]
     left, *right = figure.subplots(rows, columns, squeeze=False, width_ratios=ratios).flatten()
     _draw_differences(left, outcome)
-    beside = NARROW_NAMES if is_narrow() else len(outcome.methods)
-    figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", frameon=False, ncols=beside)
+    handles, labels = left.get_legend_handles_labels()
+    beside = NARROW_NAMES if is_narrow() else len(labels)
+    figure.legend(handles, labels, loc="outside upper left", frameon=False, ncols=beside)
     names = [] if curves is None else _draw_curves(figure, right, curves)
     names += [text.get_text() for text in left.get_yticklabels()]
     add_caption(figure, _caption(outcome, curves), names)
@@ -64,7 +65,6 @@ def _draw_differences(axis: Axes, outcome: Answer) -> None:
     names = [header.text for header in dataset_headers(outcome.datasets).values()]
     rows = {data: row for row, data in enumerate(outcome.datasets)}
     axis.axvline(0, color="black", linewidth=0.8)
-    axis.axvspan(-outcome.suite.margin, outcome.suite.margin, color=PALE, alpha=0.5, linewidth=0, zorder=0)
     for number, (method, marker) in enumerate(zip(outcome.methods, SIGNS, strict=False)):
         down = APART * (number - (len(outcome.methods) - 1) / 2)
         for data, difference in outcome.of(method):
@@ -76,7 +76,13 @@ def _draw_differences(axis: Axes, outcome: Answer) -> None:
             if difference.uncertainty is not None:
                 axis.plot(difference.interval, [rows[data] + down] * 2, color=GREY, linewidth=1.2)
             axis.plot(difference.percent, rows[data] + down, marker, **look)
-        axis.plot([], [], f"{marker}-", color=GREY, markersize=4, linewidth=1.2, label=method.name)
+        filled = any(difference.verdict != "open" for _, difference in outcome.of(method))
+        look = {"color": GREY, "markersize": 4, "markerfacecolor": GREY if filled else "w"}
+        axis.plot([], [], f"{marker}-", linewidth=1.2, label=method.name, **look)
+    if any(difference.verdict == "open" for method in outcome.methods for _, difference in outcome.of(method)):
+        axis.plot([], [], "o", color=GREY, markersize=4, markerfacecolor="w", label="empty: open")
+    margin = outcome.suite.margin
+    axis.axvspan(-margin, margin, color=PALE, alpha=0.5, linewidth=0, zorder=0, label=f"within ± {margin:g} %")
     axis.set_yticks(range(len(names)), names)
     axis.set_ylim(len(names) - 0.5, -0.5)
     axis.tick_params(axis="y", length=0)
@@ -109,7 +115,7 @@ def _caption(outcome: Answer, curves: Group | None) -> str:
     text = (
         f"How much more each control errs than “{outcome.compared.title}” (right: pre-trained weights are better), "
         f"by data set. Bars: 95 % intervals over seeds and test windows, whose noise may be halved in up to "
-        f"{LASTING:g} hours; shaded: within ± {outcome.suite.margin:g} %; empty: open. {outcome.key.caveat}"
+        f"{LASTING:g} hours; shaded: within ± {outcome.suite.margin:g} %; empty: open. {outcome.caveat}"
     )
     if curves is not None:
         text += " Beside it: MAE by the share of the training windows used, with 95 % t-intervals over seeds."

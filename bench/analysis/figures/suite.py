@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from bench.analysis.differences import Differences
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
 
 PANELS, NARROW_PANELS = 3, 1  # side by side on a page, and in one column of it
 TALL = 8.6  # inches: what fits a page
+LONGEST_LABEL = 22  # letters of an axis beside others
+MOST_TICKS = 6  # of an axis that is not linear
+ROUND = [digit * 10.0**power for power in range(-1, 7) for digit in (1, 2, 5)]
 WIDE, LINEAR = 20, 5  # margins: from where on large differences are drawn closer, and up to where none are
 COLOURS: Mapping[Verdict, str] = {"better": ORANGE, "worse": BLUE, "equivalent": GREEN, "open": GREY}
 MARKERS: Mapping[Verdict, str] = {"better": "o", "worse": "o", "equivalent": "s", "open": "o"}
@@ -66,8 +71,9 @@ def _figure(title: str, caption: str, shown: Differences) -> Figure:
     axes = dataset_axes(figure, datasets, columns, sharey=True)
     for data, axis in axes.items():
         _draw_panel(axis, [shown.cells.get((data, method)) for method in methods], linear=linear)
+    across = f"MAE, % more than {shown.title}{shown.mark}"
     for axis in [*axes.values()][-columns:]:
-        axis.set_xlabel("MAE, % more than the reference")
+        axis.set_xlabel(fill(across, LONGEST_LABEL) if columns > 1 else across)
     first, names = axes[datasets[0]], [header.text for header in method_headers(methods).values()]
     first.set_yticks(range(len(methods)), names)
     first.set_ylim(len(methods) - 0.5, -0.5)
@@ -95,9 +101,7 @@ def _linear_to(shown: Differences) -> float | None:
 
 
 def _draw_panel(axis: Axes, row_by_row: Sequence[Difference | None], *, linear: float | None) -> None:
-    if linear is None:
-        axis.locator_params(axis="x", nbins=4)
-    else:
+    if linear is not None:
         axis.set_xscale("symlog", linthresh=linear)
     axis.axvline(0, color="black", linewidth=0.8)
     for margin in {difference.margin for difference in row_by_row if difference}:
@@ -107,10 +111,30 @@ def _draw_panel(axis: Axes, row_by_row: Sequence[Difference | None], *, linear: 
             axis.text(0.5, row, "—", transform=axis.get_yaxis_transform(), ha="center", va="center", color=GREY)
         else:
             _draw_row(axis, row, difference)
+    if linear is None:
+        axis.locator_params(axis="x", nbins=4)
+    else:
+        axis.set_xticks(_ticks(axis))
+        axis.set_xticks([], minor=True)
     axis.grid(axis="x", alpha=0.3)
     axis.tick_params(axis="y", length=0)
     axis.spines[["top", "right", "left"]].set_visible(False)
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:+g}".replace("-", MINUS) if value else "0")
+
+
+def _ticks(axis: Axes) -> list[float]:
+    """On both sides the largest round number that the axis reaches, and further ones inwards where there is room."""
+    place, (low, high) = axis.xaxis.get_transform().transform, axis.get_xlim()
+    room = float(place(high) - place(low)) / MOST_TICKS
+    ticks = [0.0]
+    for sign, reach in ((-1, -low), (1, high)):
+        last = math.inf
+        for number in reversed(ROUND):
+            at = float(place(number))
+            if number <= reach and room <= at <= last - room:
+                ticks.append(sign * number)
+                last = at
+    return sorted(ticks)
 
 
 def _draw_row(axis: Axes, row: int, difference: Difference) -> None:

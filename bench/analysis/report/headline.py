@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bench.analysis.differences import Differences
-from bench.analysis.groups import GroupKey, failures
+from bench.analysis.groups import GroupKey, caveat_of, failures
 from bench.analysis.report.facts import done
 from bench.analysis.results import Results
 from bench.analysis.standings import Standing, standing
@@ -14,7 +14,6 @@ from bench.analysis.witnesses import witnesses
 from bench.catalog.pretrained import is_from_unknown
 from bench.catalog.titles import dataset_title, model_title
 from bench.records.record import DoneRun, Record
-from bench.runs.profiles import PROFILES
 from bench.runs.suite import Suite
 from bench.settings import RANDOM
 
@@ -127,6 +126,7 @@ def _warnings(finished: Sequence[DoneRun]) -> tuple[str, ...]:
 def _cautions(results: Results, finished: Sequence[DoneRun]) -> tuple[str, ...]:
     synthetic = _names({_dataset(record) for record in finished if record.spec.data.synthetic})
     quick, laptop = (sum(record.label.profile == name for record in finished) for name in ("quick", "laptop"))
+    reference = [record for record in finished if record.label.profile == "reference"]
     few = sum(record.spec.task.scored > 0 for record in finished)
     random = _models(record for record in finished if record.spec.weights in RANDOM)
     unknown = _models(record for record in finished if is_from_unknown(record.spec))
@@ -136,7 +136,7 @@ def _cautions(results: Results, finished: Sequence[DoneRun]) -> tuple[str, ...]:
         f"Synthetic data sets: {synthetic}.": synthetic,
         f"{quick} {all_of} are of the quick profile.": quick,
         f"{laptop} {all_of} are of the laptop profile, whose training is short.": laptop,
-        PROFILES["reference"].caveat: any(record.label.profile == "reference" for record in finished),
+        caveat_of("reference", reference): reference,
         f"Few windows of a split were scored, evenly spread, in {few} {all_of}.": few,
         f"Random instead of pre-trained weights in some or all runs: {random}.": random,
         f"Pre-trained weights whose file is unknown to us, so that only their digest is recorded: {unknown}.": unknown,

@@ -126,7 +126,7 @@ def _notes(group: Group, compared: Differences, suite: Suite) -> tuple[str, ...]
         "be open.",
         PLANTED if suite.planted else "Only real data of a profile that allows claims are judged and counted.",
         *([compared.witnesses.related] if compared.witnesses.related else []),
-        *([group.key.caveat] if group.key.caveat else []),
+        *([group.caveat] if group.caveat else []),
         *_of_years(group, compared),
         *_lacking(compared),
     ]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from bench.analysis.groups import GroupKey
+from bench.analysis.groups import Group, GroupKey
 from bench.analysis.inputs import inputs_note
 from bench.analysis.results import Results
 from bench.analysis.standings import Standing, standing
@@ -49,22 +49,23 @@ def make(results: Results) -> TableFile:
     long = [{**asdict(key), **row} for key in rows for row in rows[key]]
     return TableFile(
         title="Which models lead over all data sets?",
-        tables=tuple(_table(key, ranked, rows[key], inputs_note(groups[key])) for key, ranked in standings.items()),
+        tables=tuple(_table(groups[key], ranked, rows[key]) for key, ranked in standings.items()),
         csv={"": pd.DataFrame(long, columns=columns)},
     )
 
 
-def _table(key: GroupKey, ranked: Standing, rows: Sequence[Mapping[str, Any]], read: str) -> Table:
+def _table(group: Group, ranked: Standing, rows: Sequence[Mapping[str, Any]]) -> Table:
     """Without a ranking its heading and notes alone."""
+    of_group = [note for note in (group.caveat, inputs_note(group)) if note and rows]
     leaderboard = sorted(rows, key=lambda row: (row["average_rank"], row["method"]))
     return Table(
         key="ranks",
-        heading=key.title,
+        heading=group.key.title,
         corner=f"MAE over {len(ranked.scores)} data sets",
         rows=tuple(ranked.headers[row["method"]] for row in leaderboard),
         columns=tuple(Header(name=name) for name in COLUMNS),
         cells=tuple(tuple(Cell(value=text) for text in _texts(row)) for row in leaderboard),
-        notes=(*_notes(ranked), *([key.caveat] if key.caveat and rows else []), *([read] if read and rows else [])),
+        notes=(*_notes(ranked), *of_group),
     )
 
 

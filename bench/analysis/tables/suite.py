@@ -127,7 +127,7 @@ def _notes(group: Group, suite: Suite, metrics: Sequence[str]) -> tuple[str, ...
         "Naive baselines in italics; they are not trained.",
         ranks,
         *_measures_notes(group, metrics),
-        *([group.key.caveat] if group.key.caveat else []),
+        *([group.caveat] if group.caveat else []),
         *([budget] if budget else []),
         *([f"Not run: {absent}."] if absent else []),
         *(note for note in (sources_note(group), untransferable_note(group)) if note),
