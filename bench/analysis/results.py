@@ -173,7 +173,7 @@ class Results:
         """A table by its name: a suite's, or one of ``artefacts("tables")``.
 
         Args:
-            name: Of a suite or a table.
+            name: Of a suite or a table, or the path of a suite's TOML file.
             metrics: Of ``bench.analysis.measures.MEASURES``, such as "rmse" or "scaled_mae"; the usual ones if none.
             beside: Whether they stand side by side in one grid, methods down the page.
             columns: By name, in the order wanted; all if there are none.
@@ -202,7 +202,7 @@ class Results:
         A figure with a label is called ``<name>-<label>``, any other by its number. A warning says if there is none.
 
         Args:
-            name: Of a suite or a figure.
+            name: Of a suite or a figure, or the path of a suite's TOML file.
             width: "page", 6.8 inches, or "column", 3.3 inches.
             titles: Whether title and caption are drawn; else ``get_suptitle`` and ``get_supxlabel`` have them alone.
 
@@ -227,10 +227,11 @@ class Results:
         published numbers has only groups that these can stand beside. One that asks about shares of the training
         windows has a group of all of them only beside one of a share.
         """
-        if suite.name not in self._groups:
+        known = suite.model_dump_json()  # a file of the user's own may have been edited
+        if known not in self._groups:
             with _collector_paused():
-                self._groups[suite.name] = kept(grouped(self.runs, suite), suite)
-        return self._groups[suite.name]
+                self._groups[known] = kept(grouped(self.runs, suite), suite)
+        return self._groups[known]
 
     def plain_groups(self) -> Mapping[GroupKey, Group]:
         """The groups of every plain suite, which neither compares variants nor lays published numbers beside.
@@ -271,14 +272,16 @@ class Results:
 
     def differences(self, suite: Suite) -> Mapping[GroupKey, Differences]:
         """What the rows of each group differ in from the suite's reference; groups without any are left out."""
-        if suite.name not in self._differences:
+        known = suite.model_dump_json()
+        if known not in self._differences:
             compared = {key: differences(group, suite) for key, group in self.groups(suite).items()}
-            self._differences[suite.name] = {key: value for key, value in compared.items() if value is not None}
-        return self._differences[suite.name]
+            self._differences[known] = {key: value for key, value in compared.items() if value is not None}
+        return self._differences[known]
 
     def maker(self, folder: str, name: str) -> tuple[Any, tuple[Any, ...]]:
         """The module that makes tables or figures of a name, and what it makes them of."""
-        if suite := next((suite for suite in self.suites if suite.name == name), None):
+        named = load_suites([name]) if name.endswith(".toml") else [one for one in self.suites if one.name == name]
+        if suite := next(iter(named), None):
             return importlib.import_module(f"bench.analysis.{folder}.suite"), (self, suite)
         if name not in artefacts(folder):
             known = [*(suite.name for suite in self.suites), *artefacts(folder)]

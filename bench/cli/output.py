@@ -193,6 +193,8 @@ def _opened(
 ) -> tuple[Results, list[str]]:
     """The results, and the names of suites and artefacts that are meant, of a suite's file its name.
 
+    Figures of a suite's file are those over suites, too, that are drawn of suites like it: of the shares that it has.
+
     Raises:
         UnknownNameError: If a name is none of them; the nearest of all that are written or drawn is suggested.
     """
@@ -208,4 +210,10 @@ def _opened(
     opened = open_results(results, source, names)
     if not names:
         return opened, [*(suite.name for suite in opened.suites), *artefacts(folder)]
-    return opened, [load_suite(name).name if name.endswith(".toml") else name for name in names]
+    chosen = [load_suite(name).name if name.endswith(".toml") else name for name in names]
+    if folder == "figures":
+        from bench.analysis.figures.fractions import has_shares
+
+        own = {suite.name: suite for suite in opened.suites if suite.name not in suite_names()}
+        chosen += ["fractions"] * any(has_shares(own[name]) for name in chosen if name in own)
+    return opened, list(dict.fromkeys(chosen))

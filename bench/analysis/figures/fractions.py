@@ -12,6 +12,8 @@ from bench.analysis.figures._panels import BACKGROUND, Styles, highlighted, pane
 from bench.analysis.groups import DataKey, Group, GroupKey, MethodKey, Summary
 from bench.analysis.results import Results
 from bench.analysis.stats.intervals import seed_interval
+from bench.runs.suite import Suite
+from bench.settings import TASKS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +28,10 @@ CAPTION = (
 )
 STEPS = "All shares are trained for as many steps, or until validation stops them."
 BESIDE = 1.025  # times as far to the right stands the next method
-NEEDS = "finished runs with at least three shares of the training data"
+NEEDS = (
+    "finished runs of at least three shares of the training data that one suite has; a suite of your own is named "
+    "beside it by its TOML file"
+)
 
 
 def draw(results: Results) -> Iterator[Figure]:
@@ -38,6 +43,11 @@ def draw(results: Results) -> Iterator[Figure]:
             labels = ("training windows, %", "MAE")
             caption = f"{CAPTION} {STEPS}" if groups[0].key.equal_steps else CAPTION
             yield panels(whole, highlighted(whole), title, caption, draw_panel, labels)
+
+
+def has_shares(suite: Suite) -> bool:
+    """Whether a suite asks for enough shares to make a curve."""
+    return len({TASKS[task].fraction for task in suite.tasks if task in TASKS}) >= FEWEST_FRACTIONS
 
 
 def by_fraction(groups: Mapping[GroupKey, Group]) -> Iterator[list[Group]]:
