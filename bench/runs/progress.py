@@ -80,4 +80,4 @@ class MinuteLines:
         """How much longer it takes, if all goes on as it went; nothing where nobody knows how long a run takes."""
         whole = sum(self._lengths.values())
         done = sum(part * self._lengths.get(run_id, 0.0) for run_id, part in self._parts.items())
-        return [f"about {duration(passed * (whole / done - 1))} left"] if done else []
+        return [f"about {duration(passed * (whole / done - 1))} left"] if 0 < done < whole else []
