@@ -196,7 +196,30 @@ def test_letters_that_pdf_latex_does_not_know_are_named_on_top() -> None:
     assert "pdfLaTeX" not in latex("short_term", results_of([made]).table("short_term"))
 
 
-def test_a_mark_behind_a_number_moves_no_digit_and_commands_are_for_no_reader() -> None:
+def test_a_mark_has_room_of_its_own_in_every_row_of_its_column_so_that_no_digit_moves() -> None:
+    mark = r"$^{\bigtriangledown}$"
+    rows = tuple(Header(name=name) for name in ("one", "two", "three"))
+    cells = tuple(
+        (Cell(value="1.0"), cell, Cell(value="3.0"))
+        for cell in (
+            Cell(value="2.0", flags=("below_naive",)),
+            Cell(value="2.5", rank="best"),
+            Cell(value="9.0", flags=("stale",)),
+        )
+    )
+    columns = tuple(Header(name=name) for name in "abc")
+    lines = latex(
+        "t",
+        TableFile(
+            title="t", tables=(Table(key="mae", heading="h", corner="c", rows=rows, columns=columns, cells=cells),)
+        ),
+    ).splitlines()
+    assert f"one & 1.0 & 2.0{mark} & 3.0 \\\\" in lines
+    assert f"two & 1.0 & \\textbf{{2.5}}\\phantom{{{mark}}} & 3.0 \\\\" in lines
+    assert any(line.startswith("three & 1.0 & 9.0 ") and "phantom" not in line for line in lines)
+
+
+def test_a_mark_behind_a_number_stands_beside_it_and_commands_are_for_no_reader() -> None:
     cells = ((Cell(value="1.0"), Cell(value="2.0", flags=("below_naive",)), Cell(flags=("missing",))),)
     columns = tuple(Header(name=name) for name in "abc")
     notes = ("Nothing is claimed; use `--profile paper`.",)
@@ -204,5 +227,5 @@ def test_a_mark_behind_a_number_moves_no_digit_and_commands_are_for_no_reader() 
         key="mae", heading="h", corner="c", rows=(Header(name="m"),), columns=columns, cells=cells, notes=notes
     )
     text = latex("t", TableFile(title="t", tables=(table,)))
-    assert r"m & 1.0 & 2.0\rlap{$^{\bigtriangledown}$} & ---" in text
+    assert r"m & 1.0 & 2.0$^{\bigtriangledown}$ & ---" in text
     assert "Nothing is claimed." in text

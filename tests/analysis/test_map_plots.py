@@ -103,8 +103,10 @@ def test_the_caption_of_months_and_weeks_names_them(interval, weekday, said):
 
 def test_the_first_seed_is_shown_and_maps_of_another_window_are_not():
     other = mapped(origin=7, model="b", mae=2.0)
-    _, axes = drawn("maps", [mapped(wrong=3.0, seed=1), mapped(wrong=1.0, seed=0), other])
+    figure, axes = drawn("maps", [mapped(wrong=3.0, seed=1), mapped(wrong=1.0, seed=0), other])
     assert titles(axes) == ["truth", "stid", "error: MAE 1, mean +1"]
+    (beside,) = [text.get_text() for axis in figure.axes for text in axis.texts]
+    assert beside.splitlines() == ["Friday, 17:30", "step 6 of the forecast", "channel “start”"]
 
 
 def test_runs_without_a_map_of_earlier_code_or_without_any_value_make_none():

@@ -59,6 +59,15 @@ def test_accuracy_stands_against_milliseconds_with_its_front_joined():
     assert (axis.get_xlabel(), axis.get_ylabel()) == ("ms a window", "MAE")
 
 
+def test_what_is_on_the_front_has_a_ring_and_its_sign_is_that_of_the_legend():
+    figure, (axis,) = drawn("efficiency", [timed("last_value", 1.0, 5.0), timed("b", 2.0, 2.0), timed("c", 30.0, 3.0)])
+    rings = [line.get_xydata().ravel().tolist() for line in axis.lines if line.get_markersize() == 9]
+    assert sorted(rings) == [[1.0, 5.0], [2.0, 2.0]]
+    signs = {line.get_marker(): line.get_markeredgecolor() for line in axis.lines if line.get_markersize() == 5.5}
+    legend = {sign.get_marker(): sign.get_markeredgecolor() for sign in figure.legends[0].legend_handles}
+    assert signs == legend
+
+
 def test_stale_runs_are_marked_and_on_no_front():
     figure, (axis,) = drawn("efficiency", [timed("a", 1.0, 5.0), timed("b", 2.0, 6.0)], {("bikenyc", "a"): "f" * 12})
     assert names(figure) == ["a §", "b"]

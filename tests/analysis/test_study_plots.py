@@ -29,8 +29,8 @@ def test_the_best_so_far_is_a_line_and_the_default_is_marked():
     _, shown = drawn(study(4, trials=(trial(0, 5.0), trial(1, 6.0), trial(2, 4.5), trial(3, 4.75))))
     history = shown["trial"]
     steps = next(line for line in history.lines if line.get_drawstyle() == "steps-post")
-    assert steps.get_xydata().tolist() == [[1, 5.0], [2, 5.0], [3, 4.5], [4, 4.5], [4, 4.5]]
-    assert points(history, "D") == [[1, 5.0]]
+    assert steps.get_xydata().tolist() == [[0, 5.0], [1, 5.0], [2, 4.5], [3, 4.5], [3, 4.5]]
+    assert points(history, "D") == [[0, 5.0]]
     (dashed,) = [line for line in history.lines if line.get_linestyle() == "--"]
     assert to_hex(dashed.get_color()) == ORANGE.lower()
     assert set(dashed.get_ydata()) == {5.0}
@@ -54,8 +54,8 @@ def test_a_stopped_trial_is_hollow_at_the_lowest_error_it_reached_and_a_failed_o
     stopped = trial(1, None, state="pruned", epochs=((1, 5.5), (2, 5.25), (3, 5.75)))
     _, shown = drawn(study(trials=(trial(0, 5.0), stopped, trial(2, 4.5), trial(3, None, state="failed"))))
     hollow = [line for line in shown["trial"].lines if line.get_markerfacecolor() == "none"]
-    assert [line.get_xydata()[0].tolist() for line in hollow] == [[2, 5.25]]
-    assert [x for x, _ in points(shown["trial"], "x")] == [4]
+    assert [line.get_xydata()[0].tolist() for line in hollow] == [[1, 5.25]]
+    assert [x for x, _ in points(shown["trial"], "x")] == [3]
     labels = [text.get_text() for text in shown["trial"].get_legend().get_texts()]
     assert labels == ["complete", "stopped early", "default", "best so far", "failed"]
 
@@ -75,7 +75,7 @@ def test_an_error_far_off_stands_at_the_upper_end_and_the_others_stay_apart():
     figure, shown = drawn(study(trials=tuple(far)))
     high = shown["trial"].get_ylim()[1]
     assert high < 6
-    assert points(shown["trial"], "^") == [[7, high]]
+    assert points(shown["trial"], "^") == [[6, high]]
     assert "off the scale" in figure.get_supxlabel()
 
 

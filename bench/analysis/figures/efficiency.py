@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 K = TypeVar("K", bound=Hashable)
 CAPTION = (
-    "MAE against milliseconds to forecast a window (logarithmic), means over seeds. Black rims and the line: the "
+    "MAE against milliseconds to forecast a window (logarithmic), means over seeds. Black rings and the line: the "
     "Pareto front, naive baselines included; grey: naive baselines. What else the machine did meanwhile is not known."
 )
 
@@ -51,8 +51,9 @@ def _draw_panel(axis: Axes, cells: Mapping[MethodKey, Summary], styles: Styles) 
     front = [current[method] for method in pareto_front(current)]
     axis.plot([x for x, _ in front], [y for _, y in front], color="black", linewidth=0.8, alpha=0.6, zorder=1)
     for method, point in points.items():
-        rim = {"markeredgecolor": "black"} if point in front else {}
-        axis.plot(*point, **{**styles[method], "markersize": 5.5, **rim})
+        axis.plot(*point, **{**styles[method], "markersize": 5.5})
+        if point in front:
+            axis.plot(*point, "o", markersize=9, markerfacecolor="none", markeredgecolor="black", markeredgewidth=0.8)
     axis.margins(0.12)
     axis.set_xscale("log")
     plain_logarithm(axis.xaxis)

@@ -28,6 +28,7 @@ MODELS, NARROW_MODELS = 4, 2  # beside the best naive baseline, on a page and in
 COLUMNS, NARROW_COLUMNS = 4, 2  # forecast and error, twice a row or once
 BARS = 1.25  # inches of both bars of colours
 TALLEST = 8.8  # inches
+WIDEST_LINE = 22  # letters beside the truth
 LETTERS = 12  # of an inch of a label
 TOO_LOW = 0.1  # of the error's scale: a cell forecast too low by more has a dot
 QUANTILE = 0.99  # of the truth's cells, and of absolute errors: the ends of their scales
@@ -108,6 +109,7 @@ def _figure(title: str, forecasts: Sequence[Forecast]) -> Figure:
     for axis in axes.flat:
         axis.set_axis_off()
     _draw_maps(figure, axes, forecasts, narrow=narrow)
+    axes[0, 1].text(0, 0.5, _what(forecasts[0]), transform=axes[0, 1].transAxes, va="center", fontsize=SMALL)
     add_caption(figure, _caption(forecasts), [title, *(shown.name for shown in forecasts)])
     return figure
 
@@ -124,8 +126,8 @@ def _draw_maps(figure: Figure, axes: Any, forecasts: Sequence[Forecast], *, narr
     unit = forecasts[0].map.unit or "no unit"
     bars = {f"error: forecast less truth, {unit}": (errors, "both")}
     bars[f"truth and forecast, {unit}"] = (values, _extend(forecasts, ends))  # the last stands next to the maps
-    for label, (image, extend) in bars.items():
-        bar = figure.colorbar(image, ax=axes, location="right", shrink=0.9, extend=extend, fraction=0.05, pad=0.01)
+    for pad, (label, (image, extend)) in zip((0.03, 0.01), bars.items(), strict=True):
+        bar = figure.colorbar(image, ax=axes, location="right", shrink=0.9, extend=extend, fraction=0.05, pad=pad)
         bar.set_label(fill(label, int(LETTERS * figure.get_figheight())))
 
 
@@ -176,6 +178,13 @@ def _when(forecast: Forecast) -> str:
     hours, minutes = divmod(shown.slot * MINUTES_PER_DAY // shown.per_day, 60)
     day = f"{DAYS[shown.weekday]}, " if shown.weekday is not None else ""
     return f"{day}{hours:02d}:{minutes:02d}"
+
+
+def _what(forecast: Forecast) -> str:
+    """The time, step and channel, a line each, for the free place beside the truth."""
+    shown = forecast.map
+    channel = fill(f"channel “{shown.channel}”", WIDEST_LINE)
+    return "\n".join((_when(forecast), f"step {shown.step} of the forecast", channel))
 
 
 def _caption(forecasts: Sequence[Forecast]) -> str:

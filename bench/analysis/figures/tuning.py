@@ -125,20 +125,20 @@ def _error_axis(study: Study) -> ErrorAxis:
 
 
 def _draw_history(axis: Axes, study: Study, errors: ErrorAxis) -> None:
-    last = max((trial.number for trial in study.trials), default=0) + 1
+    last = max((trial.number for trial in study.trials), default=0)
     for default in _defaults(study)[:1]:
         axis.axhline(default, color=ORANGE, linewidth=0.9, linestyle=DASHED, zorder=1)
     if completed := _completed(study):
-        steps = [*(trial.number + 1 for _, trial in completed), last]
+        steps = [*(trial.number for _, trial in completed), last]
         values = [value for value, _ in completed]
         best = [min(values[:count]) for count in range(1, len(values) + 1)]
         axis.plot(steps, [*best, best[-1]], color=BLUE, linewidth=1.3, drawstyle="steps-post", zorder=1)
     for trial in study.trials:
-        _draw_trial(axis, trial.number + 1, trial, errors)
+        _draw_trial(axis, trial.number, trial, errors)
         if trial.state == "failed":
-            axis.plot(trial.number + 1, errors.high, "x", color=ORANGE, markersize=5, clip_on=False)
+            axis.plot(trial.number, errors.high, "x", color=ORANGE, markersize=5, clip_on=False)
     _limit(axis, errors)
-    axis.set_xlim(0.4, last + 0.6)
+    axis.set_xlim(-0.6, last + 0.6)
     whole_numbers(axis.xaxis)
     axis.set_xlabel("trial")
     axis.set_ylabel("validation MAE")

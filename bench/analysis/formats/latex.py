@@ -30,6 +30,7 @@ LONG_NOTES = 200  # letters that are not printed twice
 COMMAND = "; use `--profile paper`"  # for who makes a table, not for who reads it in a paper
 TYPE = 8.0  # points
 LAST_OF_T1 = 0x17F  # of the letters that every LaTeX knows
+BELOW = MARKS["below_naive"][0]
 GAP = 6.0  # points between two columns
 BOLD = 1.15  # times as wide as other letters
 MOST_ROWS = 45  # of a page
@@ -226,7 +227,7 @@ def _widths(table: Table) -> list[float]:
     """Points of each column, with the gap before it."""
     cells = zip(*table.cells, strict=True)
     return [
-        GAP + max(*map(_width, _lines(header, column)), *map(_cell_width, column))
+        GAP + max(*map(_width, _lines(header, column)), *_cell_widths(column))
         for header, column in zip(table.columns, cells, strict=True)
     ]
 
@@ -241,8 +242,10 @@ def _lines(header: Header, column: Iterable[Cell]) -> list[str]:
     return lines if len(lines) > 1 else [lines[0].replace(HARD_SPACE, " ")]
 
 
-def _cell_width(cell: Cell) -> float:
-    return _width(cell.text) * (BOLD if cell.rank == "best" else 1.0)
+def _cell_widths(column: Sequence[Cell]) -> list[float]:
+    room = _width(BELOW) if any(map(_is_marked, column)) else 0.0
+    texts = ((cell, cell.value if _is_marked(cell) else cell.text) for cell in column)
+    return [_width(text) * (BOLD if cell.rank == "best" else 1.0) + room for cell, text in texts]
 
 
 def _width(text: str) -> float:
@@ -255,8 +258,8 @@ def _table(table: Table, label: str, floats: Mapping[str, float], explained: str
     if not table.cells:
         return _TEXT % _prose(" ".join((f"{table.heading}.", *table.notes)))
     rows = [
-        _line([_named(header, _escaped(header.text)), *map(_shown, cells)])
-        for header, cells in zip(table.rows, table.cells, strict=True)
+        _line([_named(header, _escaped(header.text)), *cells])
+        for header, cells in zip(table.rows, _shown(table), strict=True)
     ]
     naive = sum(header.naive for header in table.rows)
     if 0 < naive < len(rows):
@@ -276,11 +279,22 @@ def _table(table: Table, label: str, floats: Mapping[str, float], explained: str
     }
 
 
-def _shown(cell: Cell) -> str:
-    """The mark of what is worse than naive stands in the gap behind its number, so that digits stay below digits."""
-    if not cell.value or cell.flags != ("below_naive",):
-        return _RANKED[cell.rank] % _escaped(cell.text)
-    return _RANKED[cell.rank] % _escaped(cell.value) + rf"\rlap{{{_escaped(MARKS['below_naive'][0])}}}"
+def _shown(table: Table) -> list[list[str]]:
+    """The cells; a column with marks of what is worse than naive has room for one in each, so digits stand aligned."""
+    marked_columns = [any(map(_is_marked, column)) for column in zip(*table.cells, strict=True)]
+    return [[_text_of(cell, room=room) for cell, room in zip(row, marked_columns, strict=True)] for row in table.cells]
+
+
+def _text_of(cell: Cell, *, room: bool) -> str:
+    mark = _escaped(BELOW)
+    if _is_marked(cell):
+        return _RANKED[cell.rank] % _escaped(cell.value) + mark
+    return _RANKED[cell.rank] % _escaped(cell.text) + rf"\phantom{{{mark}}}" * (room and not cell.flags)
+
+
+def _is_marked(cell: Cell) -> bool:
+    """Whether it has the mark of what is worse than naive, and no other."""
+    return bool(cell.value) and cell.flags == ("below_naive",)
 
 
 def _head(table: Table) -> str:

@@ -263,7 +263,7 @@ def _cut(text: str, width: int) -> str:
 
 def _picture(card: DatasetCard, channel: ChannelFacts, signs: tuple[str, str], *, several: bool) -> str:
     """A map and a profile, side by side."""
-    of = f" of {_cut(channel.name, 18)}" if several else ""
+    of = f" of “{_cut(channel.name, 18)}”" if several else ""
     means = _smaller(channel.cell_means, MOST_ROWS, MOST_COLUMNS)
     wide = 2 if 2 * means.shape[1] <= MOST_COLUMNS else 1
     rows = ["".join(sign * wide for sign in _shaded(row, means, signs[0], " ")) for row in means]
