@@ -50,6 +50,8 @@ def test_the_page_is_as_wide_as_the_screen_and_whole(browser, written, width):
         pictures = page.eval_on_selector_all("img", "all => all.map(image => [image.naturalWidth, image.alt.length])")
         assert len(pictures) >= 3
         assert all(pixels > 0 and letters > 40 for pixels, letters in pictures)
+        least = "all => all.every(image => image.clientWidth >= Math.min(600, image.getAttribute('width')))"
+        assert page.eval_on_selector_all("img", least), "type in a figure is to be read on a small screen, too"
         anchors = page.eval_on_selector_all("a[href^='#']", "all => all.map(link => link.hash.slice(1))")
         ids = page.eval_on_selector_all("[id]", "all => all.map(element => element.id)")
         assert len(ids) == len(set(ids))

@@ -99,6 +99,12 @@ def test_text_fits_into_80_columns_with_long_names_and_large_grids(grid: tuple[i
     assert len(printed.splitlines()) < 75
 
 
+def test_a_channel_that_is_called_by_a_common_word_stands_in_quotes(desk: Desk) -> None:
+    card, (facts,) = known(desk, np.random.default_rng(0).random((96, 1, 2, 3)))
+    named = [dataclasses.replace(facts, name=name) for name in ("in", "out")]
+    assert "mean of “in” in each cell, row 0 on top" in text_of(card, named)
+
+
 def test_a_cell_that_is_always_missing_is_blank_on_the_map(desk: Desk) -> None:
     values = rhythm()
     values[:, 0, 0, 1] = np.nan
