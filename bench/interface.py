@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bench.catalog.data import Catalog
     from bench.cli.terminal import Console
     from bench.runs.runner import Observer
+    from bench.runs.session import Fetched
 
 
 def run(
@@ -99,44 +100,30 @@ def run(
     with weights_in(weights_dir), with_files(models, datasets) as (model_names, dataset_names):
         selection = selected(model_names, variants, dataset_names, seeds, settings, profile, task, protocol)
         (chosen,) = load_suites([str(suite)])
+        wanted: Fetched = "unknown" if asked.here else "all"
         planned = plan_suite(
-            chosen,
-            selection,
-            catalog,
-            folder,
-            device=device,
-            tuned=tuned,
-            fetch="unknown" if asked.here else "all",
-            on_unreadable=report,
+            chosen, selection, catalog, folder, device=device, tuned=tuned, fetch=wanted, on_unreadable=report
         )
         for sentence in [] if force else unsaved(planned, folder, saving, before=True):
             warnings.warn(sentence, stacklevel=2)
-        store = ResultStore(folder)
-        console, executor_here = _console(on_line), asked.made() if asked.here else None
+        console, here = _console(on_line), asked.made() if asked.here else None
         expected = expect(
-            console,
-            planned,
-            catalog,
-            folder,
-            executor_here,
-            threads=threads,
-            limit=time_limit,
-            force=force,
-            thorough=False,
+            console, planned, catalog, folder, here, threads=threads, limit=time_limit, force=force, thorough=False
         )
         announce(console, expected, profile)
         lines = [MinuteLines(on_line, expected.lengths)] if on_line else []
-        with _kept(folder), ConsoleObserver(console, len(planned), store) as screen:
+        logs = [Tracebacks(folder)] if traceback else []
+        with _kept(folder), ConsoleObserver(console, len(planned), ResultStore(folder)) as screen:
             execute(
                 planned,
                 catalog,
                 folder,
-                executor=executor_here or asked,
+                executor=here or asked,
                 paces=expected.paces,
                 force=force,
                 compiled=compiled,
                 time_limit=time_limit,
-                observers=[screen, *lines, failures, *([Tracebacks(folder)] if traceback else []), *observers],
+                observers=[screen, *lines, failures, *logs, *observers],
                 saving=saving,
             )
         unseen = [] if on_line else failures.sentences
