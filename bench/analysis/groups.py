@@ -13,16 +13,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
-from msgspec import structs
 
 from bench.analysis.measures import SCALED
 from bench.analysis.table import Flag
 from bench.catalog.titles import dataset_title
 from bench.metrics import METRICS
 from bench.plain_text import counted
-from bench.records.record import DoneRun, FailedRun, Record
+from bench.records.record import DoneRun, Record
 from bench.records.spec import changes
-from bench.runs.plan import NO_CODE
 from bench.runs.profiles import PROFILES
 from bench.settings import FROM_FILE
 
@@ -53,28 +51,6 @@ class Run:
     def base(self) -> frozenset[str]:
         """Those of them that all methods were run with."""
         return frozenset(changes(self.record.label.base))
-
-
-def failures(runs: Iterable[Run]) -> list[FailedRun]:
-    """The records of failed runs that are not mended: of the same specification no run, by other code, is finished.
-
-    That of a model which could not even be planned has none of its settings, so any settings mend it.
-    """
-    known = [run.record for run in runs]
-    finished = {record.spec.spec_id for record in known if isinstance(record, DoneRun)}
-    failed = [one for one in known if isinstance(one, FailedRun) and one.spec.spec_id not in finished]
-    unplanned = {one.spec.seed for one in failed if one.code == NO_CODE}
-    mended = {
-        _without_settings(one) for one in known if unplanned and isinstance(one, DoneRun) and one.spec.seed in unplanned
-    }
-    return [one for one in failed if one.code != NO_CODE or _without_settings(one) not in mended]
-
-
-def _without_settings(record: Record) -> str:
-    """What a run is known by, but of the model's settings those alone that are not its own defaults."""
-    rows = sorted(changes(record.label.overrides))
-    bare = structs.replace(record.spec, config={}, weights="none", weights_sha256=None)
-    return " ".join([bare.spec_id, *rows])
 
 
 @dataclass(frozen=True, order=True)

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 from bench.analysis.channels import pooled
 from bench.analysis.choice import Choice
 from bench.analysis.differences import Differences, differences
+from bench.analysis.failures import failures
 from bench.analysis.grouping import grouped
-from bench.analysis.groups import Group, GroupKey, Run, failures
+from bench.analysis.groups import Group, GroupKey, Run
 from bench.analysis.known_code import known_codes
 from bench.analysis.suite_groups import kept
 from bench.analysis.sums import alterations

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
+from bench.analysis.failures import failures
 from bench.analysis.grouping import run_ids
-from bench.analysis.groups import failures
 from bench.analysis.own_parts import DATA, OwnParts, own_parts
 from bench.analysis.report.facts import commits_text, without_paths
 from bench.analysis.report.page import encoded, report, shown

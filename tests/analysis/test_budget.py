@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from msgspec import structs
 from records import record, results_of
+from variants import controls
 
 from bench.analysis.budget import budget_note
+from bench.analysis.first_screen import first_screen
 from bench.analysis.report.facts import datasets
 from bench.analysis.report.headline import headline
 from bench.runs.suite import load_suite
@@ -72,3 +74,18 @@ def test_the_report_says_how_many_windows_were_left_out(there: int, shown: str) 
     assert shown in [cell.value for row in datasets(results.runs).cells for cell in row]
     cautions = headline(results, [SHORT])["cautions"]
     assert "Few windows of a split were scored, evenly spread, in 1 of 1 finished run." in cautions
+
+
+def test_how_long_training_was_is_said_as_it_was_wherever_the_profile_says_something_of_it() -> None:
+    def trained(made: Any) -> Any:
+        train = replace(made.spec.train, epochs=3, steps_per_epoch=30)
+        return structs.replace(made, spec=structs.replace(made.spec, train=train))
+
+    made = results_of(map(trained, controls("pretrained", profile="reference")))
+    true = "training for 3 epochs of at most 30 steps; longer"
+    of_tables = [note for table in made.table("controls").tables for note in table.notes if "Reference profile" in note]
+    (figure,) = made.plot("answer")
+    of_report = [text for text in headline(made, made.suites)["cautions"] if "Reference profile" in text]
+    assert len(of_report) == 1 < len(of_tables)
+    for text in (*of_tables, *of_report, " ".join(figure.get_supxlabel().split()), first_screen(made, "results")):
+        assert true in " ".join(text.split())

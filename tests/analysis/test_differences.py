@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,9 @@ from msgspec.structs import replace
 from records import CODE, record, results_of
 from variants import LOSS, controls, variant
 
-from bench.analysis.first_screen import first_screen
 from bench.analysis.formats.files import table_files, write_files
 from bench.analysis.formats.latex import latex
 from bench.analysis.formats.markdown import markdown
-from bench.analysis.report.headline import headline
 from bench.analysis.table import MINUS, Table, TableFile
 from bench.clock import MONTH
 from bench.runs.suite import Suite, load_suites
@@ -110,21 +107,6 @@ def test_the_reference_profile_gives_verdicts_and_says_of_what_training_they_hol
     table = tables(controls("pretrained", profile="reference"))[-1]
     assert columns(table)[-1] == ["1 / 0 / 0 / 0", "1 / 0 / 0 / 0", "0 / 1 / 0 / 0"]
     assert any(note.startswith("Reference profile: what is claimed holds of training for") for note in table.notes)
-
-
-def test_how_long_training_was_is_said_as_it_was_wherever_the_profile_says_something_of_it() -> None:
-    def trained(made: Any) -> Any:
-        train = dataclasses.replace(made.spec.train, epochs=3, steps_per_epoch=30)
-        return replace(made, spec=replace(made.spec, train=train))
-
-    made = results_of(map(trained, controls("pretrained", profile="reference")))
-    true = "training for 3 epochs of at most 30 steps; longer"
-    of_tables = [note for table in made.table("controls").tables for note in table.notes if "Reference profile" in note]
-    (figure,) = made.plot("answer")
-    of_report = [text for text in headline(made, made.suites)["cautions"] if "Reference profile" in text]
-    assert len(of_report) == 1 < len(of_tables)
-    for text in (*of_tables, *of_report, " ".join(figure.get_supxlabel().split()), first_screen(made, "results")):
-        assert true in " ".join(text.split())
 
 
 def test_a_synthetic_data_set_proves_nothing() -> None:

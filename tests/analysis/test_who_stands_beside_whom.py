@@ -8,10 +8,12 @@ import pytest
 from msgspec import structs
 from records import CODE, record, results_of
 
-from bench.analysis.groups import Group, failures
+from bench.analysis.failures import failures
+from bench.analysis.groups import Group
 from bench.analysis.report.facts import failed_runs, models
 from bench.analysis.report.headline import headline
 from bench.analysis.standings import standing
+from bench.analysis.table import MINUS
 from bench.runs.suite import Suite, load_suites
 
 SHORT, PUBLISHED, CONTROLS = load_suites(["short_term", "published", "controls"])
@@ -84,13 +86,13 @@ def test_published_numbers_stand_beside_runs_with_all_training_data_alone() -> N
     few = record(protocol="unist", fraction=0.05, mae=9.0)
     assert published(few) == []
     ((_, ours),) = published(few, record(protocol="unist", mae=1.54))
-    assert ours == ["1.54 (+0)"]
+    assert ours == ["1.54 (0.0)"]
 
 
 def test_a_leaky_scaler_is_named_above_published_numbers_and_shares_no_row_with_honest_runs() -> None:
     honest, leaky = record(protocol="unist", mae=1.54), record(protocol="unist", mae=0.77, leaky_scaler=True, seed=1)
     made = published(honest, leaky)
-    assert [ours for _, ours in made] == [["1.54 (+0)"], ["0.77 (-50)"]]
+    assert [ours for _, ours in made] == [["1.54 (0.0)"], [f"0.770 ({MINUS}50.0)"]]
     assert ["leaky" in heading for heading, _ in made] == [False, True]
 
 

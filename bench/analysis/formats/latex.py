@@ -10,8 +10,16 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from textwrap import wrap
 
+from bench.analysis.formats.latex_widths import (
+    BELOW,
+    HARD_SPACE,
+    TYPE,
+    column_widths,
+    heading_lines,
+    is_below_naive,
+    name_width,
+)
 from bench.analysis.table import MARKS, MINUS, Cell, Header, Table, TableFile, legend, marked
 from bench.errors import UnknownNameError
 from bench.plain_text import printable
@@ -28,17 +36,8 @@ SEE_FIRST = "What a reader must know of the numbers stands below part 1."
 SEE_TABLE = r"What a reader must know of the numbers stands below Table~\ref{%s}."
 LONG_NOTES = 200  # letters that are not printed twice
 COMMAND = "; use `--profile paper`"  # for who makes a table, not for who reads it in a paper
-TYPE = 8.0  # points
 LAST_OF_T1 = 0x17F  # of the letters that every LaTeX knows
-BELOW = MARKS["below_naive"][0]
-GAP = 6.0  # points between two columns
-BOLD = 1.15  # times as wide as other letters
 MOST_ROWS = 45  # of a page
-MOST_LINES = 3  # of a heading
-SHORTEST_LINE = 9  # letters of a heading before it is broken
-HARD_SPACE = "\N{NO-BREAK SPACE}"
-WIDTHS = ("fijlt.,:;|'!()[] ", 0.34), (f"mwMW%@±—→+={MINUS}", 0.9), ("ABCDEFGHIJKLNOPQRSTUVXYZ&▼◇⊕✗†‡§¶", 0.75)
-"""Letters and their widths in em; those that are not named are 0.54 wide."""
 
 _SIGNS = str.maketrans(
     {
@@ -186,7 +185,7 @@ def _row_parts(rows: int) -> list[slice]:
 
 def _column_parts(table: Table, room: float) -> list[slice]:
     """Columns that stand under one name stay together where a page has room for them."""
-    widths, left = _widths(table), 72.27 * room - _name_width(table)
+    widths, left = column_widths(table), 72.27 * room - name_width(table)
     left -= 2 * TYPE if any(header.naive for header in table.columns) else 0.0
     spans = [len(list(same)) for _, same in itertools.groupby(_spanned(table.columns))]
     ends = [0, *itertools.accumulate(spans)]
@@ -219,40 +218,6 @@ def _spanned(columns: Sequence[Header]) -> list[tuple[str, int]]:
     return [(over, 0 if over else number) for number, over in enumerate(above)]
 
 
-def _name_width(table: Table) -> float:
-    return max(_width(header.text) for header in table.rows)
-
-
-def _widths(table: Table) -> list[float]:
-    """Points of each column, with the gap before it."""
-    cells = zip(*table.cells, strict=True)
-    return [
-        GAP + max(*map(_width, _lines(header, column)), *_cell_widths(column))
-        for header, column in zip(table.columns, cells, strict=True)
-    ]
-
-
-def _lines(header: Header, column: Iterable[Cell]) -> list[str]:
-    """A heading in few lines not much longer than what stands below it; a mark and a slash stay with their word."""
-    room = max(SHORTEST_LINE, *(len(cell.text) for cell in column))
-    text = " ".join(header.name.split()).replace(" /", f"{HARD_SPACE}/")
-    marks = "" if header.over else header.text.removeprefix(header.name).replace(" ", HARD_SPACE)
-    while len(lines := wrap(text + marks, room, break_long_words=False, break_on_hyphens=False) or [""]) > MOST_LINES:
-        room += 1
-    return lines if len(lines) > 1 else [lines[0].replace(HARD_SPACE, " ")]
-
-
-def _cell_widths(column: Sequence[Cell]) -> list[float]:
-    room = _width(BELOW) if any(map(_is_marked, column)) else 0.0
-    texts = ((cell, cell.value if _is_marked(cell) else cell.text) for cell in column)
-    return [_width(text) * (BOLD if cell.rank == "best" else 1.0) + room for cell, text in texts]
-
-
-def _width(text: str) -> float:
-    """About how many points a line of type takes."""
-    return TYPE * sum(next((width for letters, width in WIDTHS if letter in letters), 0.54) for letter in text)
-
-
 def _table(table: Table, label: str, floats: Mapping[str, float], explained: str) -> str:
     """A float, whose notes may be ``explained`` below the table of this label; or what is said instead of rows."""
     if not table.cells:
@@ -265,7 +230,7 @@ def _table(table: Table, label: str, floats: Mapping[str, float], explained: str
     if 0 < naive < len(rows):
         rows.insert(naive, r"\midrule")
     apart = 2 * TYPE if any(header.naive for header in table.columns) else 0.0
-    width = (_name_width(table) + sum(_widths(table)) + apart) / 72.27
+    width = (name_width(table) + sum(column_widths(table)) + apart) / 72.27
     fitting = next((name for name, room in floats.items() if width <= room), [*floats][-1])
     return _TABLE % {
         "float": fitting,
@@ -281,20 +246,15 @@ def _table(table: Table, label: str, floats: Mapping[str, float], explained: str
 
 def _shown(table: Table) -> list[list[str]]:
     """The cells; a column with marks of what is worse than naive has room for one in each, so digits stand aligned."""
-    marked_columns = [any(map(_is_marked, column)) for column in zip(*table.cells, strict=True)]
+    marked_columns = [any(map(is_below_naive, column)) for column in zip(*table.cells, strict=True)]
     return [[_text_of(cell, room=room) for cell, room in zip(row, marked_columns, strict=True)] for row in table.cells]
 
 
 def _text_of(cell: Cell, *, room: bool) -> str:
     mark = _escaped(BELOW)
-    if _is_marked(cell):
+    if is_below_naive(cell):
         return _RANKED[cell.rank] % _escaped(cell.value) + mark
     return _RANKED[cell.rank] % _escaped(cell.text) + rf"\phantom{{{mark}}}" * (room and not cell.flags)
-
-
-def _is_marked(cell: Cell) -> bool:
-    """Whether it has the mark of what is worse than naive, and no other."""
-    return bool(cell.value) and cell.flags == ("below_naive",)
 
 
 def _head(table: Table) -> str:
@@ -313,7 +273,7 @@ def _head(table: Table) -> str:
 
 
 def _stacked(header: Header, column: Iterable[Cell]) -> str:
-    lines = [_named(header, _escaped(line)) for line in _lines(header, column)]
+    lines = [_named(header, _escaped(line)) for line in heading_lines(header, column)]
     return lines[0] if len(lines) == 1 else _STACK % r"\\".join(lines)
 
 

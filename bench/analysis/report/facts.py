@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 
 from bench.analysis.budget import span
+from bench.analysis.failures import failures
 from bench.analysis.grouping import by
-from bench.analysis.groups import Run, failures
+from bench.analysis.groups import Run
 from bench.analysis.headers import dataset_headers
 from bench.analysis.table import Cell, Flag, Header, Table
 from bench.catalog.pretrained import SHORT, is_from_unknown

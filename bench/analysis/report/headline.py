@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bench.analysis.differences import Differences
-from bench.analysis.groups import GroupKey, caveat_of, failures
+from bench.analysis.failures import failures
+from bench.analysis.groups import GroupKey, caveat_of
 from bench.analysis.report.facts import done
 from bench.analysis.results import Results
 from bench.analysis.standings import Standing, standing
