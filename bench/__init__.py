@@ -97,6 +97,7 @@ def evaluate(
         BenchError: If a name or a setting is wrong, or the data cannot be read. What the model raises passes through.
     """
     from bench.records.saved import Saving
+    from bench.records.store import refuse_file
     from bench.runs.whole_imports import import_whole
 
     import_whole("bench.runs.single")
@@ -107,6 +108,8 @@ def evaluate(
         raise ConfigError("evaluate takes a model and a dataset, or forecasts=, with a name= if they shall have one")
     if name and isinstance(model, str | Path):
         raise ConfigError(f"the model '{model}' has its name already; leave name= out")
+    if results is not None:
+        refuse_file(Path(results))
     saving, seeds = Saving(forecasts=save_forecasts, weights=save_weights), [] if seed is None else [seed]
     own, place = [model] if isinstance(model, str | Path) else [], (_path(data_dir), _path(results), device)
     with weights_in(weights_dir), with_files(own, [] if dataset is None else [dataset]) as (models, datasets):

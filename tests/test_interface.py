@@ -246,6 +246,8 @@ def test_settings_of_a_class_are_the_config_beside_it_or_what_its_annotation_nam
         "OwnStid": OwnStid.Config,
         "Fitted": Empty,
     }
+    assert "class Config" in kinds[Beside].source  # or another one beside it would be the same run
+    assert kinds[OwnStid].source.count("class Config") <= 1
     model = kinds[Beside].Model(SimpleNamespace(), Config(shift=2.0))
     assert model.shift.item() == 2.0
 

@@ -134,6 +134,7 @@ def test_a_score_is_asked_for_by_names_that_are_there(asked):
         ("maee",): "there is no metric named 'maee'; did you mean 'mae'? known: mae, mape, r2, rmse, wape",
         ("mae", "val"): "there is no channel named 'val'; known: in, out; scores of validation are in record.scores",
         ("mae", 2): "there is no channel named '2'; known: in, out",
+        ("mae", 1.0): "there is no channel named '1.0'; known: in, out",
     }.items():
         with pytest.raises(BenchError, match=f"^{re.escape(message)}"):
             record.score(*words)

@@ -136,7 +136,7 @@ def _beside_others(compared: Differences) -> str:
         verdicts = ", ".join(f"{BESIDE[v]} {number}{named.get(v, '')}" for v, number in counts.items() if number)
         name, number = method_headers([best])[best].text, _number(cells[best], f"{reference} is")
         on = f"{header.text} ({cells[best].days} days of test windows)"
-        apart = f"the error of {name}, the best of these, lies {number} from its own"
+        apart = f"the difference of {name}, the best of these, from it is {number}"
         parts.append(f"{verdicts} of {len(cells)} on {on}; {apart}")
     return f"By mean absolute error {reference} is {'. It is '.join(parts)}." if parts else ""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -100,7 +100,9 @@ def _entries(runs: Iterable[Run], suite: Suite) -> Iterator[_Entry]:
     A run that was made as a variant stands in the tables of variants alone. Forecasts made elsewhere are no method of
     any suite, and stand where all models do.
     """
-    chosen = _of_setting([run for run in runs if _taken(run, suite)], suite)
+    known = list(runs)
+    asked = {run.record.dataset for run in known if run.record.label.suite == suite.name}  # by whatever was typed
+    chosen = _of_setting([run for run in known if _taken(run, suite, {*suite.datasets, *asked})], suite)
     methods = _methods(suite, chosen)
     bases = sorted({_of_model(run.base) for run in chosen}, key=text)
     for run in chosen:
@@ -114,9 +116,9 @@ def _entries(runs: Iterable[Run], suite: Suite) -> Iterator[_Entry]:
             yield _entry(run, _key(0, record.model, record, changed), "")
 
 
-def _taken(run: Run, suite: Suite) -> bool:
-    """Whether a run is of the suite's tasks, and of its data sets or made for it."""
-    known = suite.extras or run.record.dataset in suite.datasets or _to_be_shown(run.record, suite)
+def _taken(run: Run, suite: Suite, datasets: Container[str]) -> bool:
+    """Whether a run is of the suite's tasks, and of its data sets or of a task that it shows whatever the model."""
+    known = suite.extras or run.record.dataset in datasets or _to_be_shown(run.record, suite)
     return known and suite.takes(run.record.spec.task)
 
 

@@ -237,7 +237,7 @@ def _readme(results: Results, tables: Sequence[str], reproduced: Sequence[Reprod
         version=__version__,
         state=head["state"],
         claims="\n".join(_item(text) for text in claims),
-        not_run=_item(f"Nothing here is of the suites {_not_run(results)}."),
+        not_run=_item(f"Nothing here is of the suites {_not_run(results) or '—'}."),
         days=_span_of(days),
         commits=textwrap.fill(f"Commits: {commits_text(finished) or 'not known'}.", WIDTH, break_long_words=False),
         folders=textwrap.fill(folders_text(reproduced), WIDTH, break_on_hyphens=False),

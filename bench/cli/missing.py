@@ -31,12 +31,11 @@ def missing_weights(plan: Sequence[PlannedRun]) -> Iterator[str]:
     """A sentence for the weights that are not here, if any are not."""
     from bench.catalog.pretrained import PARTS, instead, sources_of
 
-    readers = {  # one of each name of weights, as 'weights list' has it
-        str(run.spec.config[PARTS[run.model].setting]): (run, sources)
+    absent = {  # one of each name of weights, as 'weights list' has it, of which models may read different files
+        str(run.spec.config[PARTS[run.model].setting]): run
         for run in plan
-        if (sources := sources_of(run.model, run.spec.config))
+        if any(map(_is_absent, sources_of(run.model, run.spec.config)))
     }
-    absent = {name: run for name, (run, sources) in readers.items() if any(map(_is_absent, sources))}
     nameless = [name for name, run in absent.items() if run.spec.weights_sha256 is None]
     if absent:
         others = "".join(dict.fromkeys(instead(run.model) for run in absent.values()))

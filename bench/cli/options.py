@@ -137,6 +137,9 @@ class PlanOptions:
 
     @property
     def catalog(self) -> Catalog:
+        from bench.records.store import refuse_file
+
+        refuse_file(self.results)
         return open_catalog(self.data_dir, self.results)
 
     @property
@@ -189,9 +192,7 @@ def known_names(group: Literal["model", "dataset"], texts: Iterable[str]) -> tup
 def open_catalog(data_dir: Path | None, results: Path) -> Catalog:
     """The data sets below a data folder, their canonical arrays cached in the results folder."""
     from bench.catalog.data import Catalog, resolve_data_dir
-    from bench.records.store import refuse_file
 
-    refuse_file(results)
     return Catalog(data_dir=resolve_data_dir(data_dir), cache=results / "cache")
 
 

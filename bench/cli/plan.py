@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,14 +46,14 @@ class Expected:
 
     paces: Mapping[str, Pace] | None
     todo: Sequence[PlannedRun]
-    seconds: Mapping[str, float]
+    seconds: Mapping[str, float] = field(default_factory=dict)
     lengths: Mapping[str, float]
-    jobs: int
-    span: float
+    jobs: int = 1
+    span: float = 0.0
     untimed: Sequence[PlannedRun]
     guessed: tuple[int, str] = (0, "")
-    bound: bool
-    failures: Mapping[str, str]
+    bound: bool = False
+    failures: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def time(self) -> str:
@@ -140,18 +140,7 @@ def expect(
 
     store, todo = ResultStore(results), to_do(plan, results, force=force)
     if executor is None or executor.here is None:
-        unknown = dict.fromkeys((run.run_id for run in todo), 0.0)
-        return Expected(
-            paces=None,
-            todo=todo,
-            jobs=1,
-            span=0.0,
-            seconds={},
-            lengths=unknown,
-            untimed=todo,
-            bound=False,
-            failures={},
-        )
+        return Expected(paces=None, todo=todo, lengths=dict.fromkeys((run.run_id for run in todo), 0.0), untimed=todo)
     device = executor.here
     if todo and not thorough:
         warm_up(large_libraries(todo))  # a dry run may need no process

@@ -119,7 +119,9 @@ def _taken(folder: Path, results: Path) -> str:
     if folder.resolve() == results.resolve():
         raise ConfigError(f"{folder} is not taken from itself; --take the results folder where the runs were made")
     if changed := [name for name, what in altered_records(folder, noted(folder)).items() if what == "was changed"]:
-        raise ConfigError(f"{folder} is not taken: {', '.join(changed)} was changed, as its {SUMS} says; restore it")
+        raise ConfigError(
+            f"{folder} is not taken: {', '.join(changed)} not as its {SUMS} says; restore what was changed"
+        )
     opened = open_results(folder, None)
     good = takable(opened)
     new = take(good, results)

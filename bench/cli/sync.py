@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.cli.console import print_line, say_altered, say_unread
+from bench.cli.console import print_line, say_altered, say_unread, warn_on
 from bench.cli.options import ResultsDir, TrackingUri, check_results, typed
-from bench.errors import require
+from bench.cli.terminal import Console
+from bench.errors import BenchError, require
 from bench.plain_text import counted
 
 
@@ -41,10 +42,16 @@ def sync(results: ResultsDir = Path("results"), tracking_uri: TrackingUri = None
 
 
 def _tables(results: Path) -> Iterator[Path]:
-    """Tables and figures of the records as they are when the first is taken, so that none is older than another."""
+    """Tables and figures of the records as they are when the first is taken, so that none is older than another.
+
+    What hinders them, such as a broken file of tuned settings, is told and hinders nothing else.
+    """
     from bench.cli.output import write_both
 
-    yield from write_both(results, [])
+    try:
+        yield from write_both(results, [])
+    except BenchError as error:
+        warn_on(Console(stderr=True), f"without tables and figures: {error}")
 
 
 def _were(number: int) -> str:

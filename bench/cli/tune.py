@@ -123,7 +123,8 @@ def _size(jobs: Sequence[Job], target: Target, profile: str) -> str:
     if profile != "quick":
         return text
     steps = max(job.run.spec.train.epochs * job.run.spec.train.steps_per_epoch for job in jobs)
-    return f"profile quick: at most {steps} training steps a trial, so what is found means nothing\n{text}"
+    few = f"at most {steps} training steps a trial, so " if steps else ""  # 0 a step of each window
+    return f"profile quick: {few}what is found means nothing\n{text}"
 
 
 def target_of(trials: int | None, seconds: float | None, names: tuple[str, str] = ("--trials", "--budget-s")) -> Target:

@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from bench.cli.console import bars, print_log
 from bench.cli.terminal import Console
-from bench.plain_text import duration
+from bench.plain_text import counted, duration
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -170,7 +170,7 @@ def _whole(target: Target) -> int:
 def _counts(tally: Tally) -> str:
     counts = {"pruned": tally.pruned, "failed": tally.failed, "killed": tally.killed}
     others = "".join(f", {count} {name}" for name, count in counts.items() if count)
-    return f"{tally.finished} finished trials{others}"
+    return f"{counted(tally.finished, 'finished trial')}{others}"
 
 
 def _line(title: str, trial: FrozenTrial) -> str:

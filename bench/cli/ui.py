@@ -56,7 +56,7 @@ def ui(
     command += ["--host", host, "--port", str(port), *_let_in(host, port)]
     address = f"http://{_in_address(_names(host)[0])}:{port}/#/experiments/{opened.experiment}/{RUNS}"
     if host in EVERYWHERE:
-        print_line(f"other machines reach it as {', '.join(_names(host))}; by another name in ${ALLOWED}, too")
+        print_line(f"it answers to {', '.join(_names(host))}; by another name in ${ALLOWED}, too")
     print_line(f"starting MLflow, in some seconds at {address}  (stop with Ctrl-C)")
     try:
         raise typer.Exit(_serve(command, quiet_environment(), store.parent))
@@ -126,10 +126,11 @@ def _let_in(host: str, port: int) -> list[str]:
     """What MLflow must be told of the names of this machine, since it refuses requests that say another."""
     if host in (HERE, "localhost"):
         return []
-    also = filter(None, (name.strip() for name in os.environ.get(ALLOWED, "").split(",")))
-    names = dict.fromkeys(map(_in_address, ("localhost", HERE, *_names(host), *also)))
-    hosts = [text for name in names for text in (name, f"{name}:{port}")]
-    origins = [f"http://{name}:{port}" for name in names]
+    also = dict.fromkeys(filter(None, (name.strip() for name in os.environ.get(ALLOWED, "").split(","))))
+    names = dict.fromkeys(map(_in_address, ("localhost", HERE, *_names(host))))
+    hosts = [*(text for name in names for text in (name, f"{name}:{port}")), *also]
+    hosts += [f"{name}:{port}" for name in also if ":" not in name]
+    origins = [f"{scheme}://{text}" for text in hosts for scheme in ("http", "https")]  # a proxy may speak either
     return ["--allowed-hosts", ",".join(hosts), "--cors-allowed-origins", ",".join(origins)]
 
 

@@ -7,7 +7,7 @@ float32. Scores are in physical units, MAPE and WAPE in percent; slots count fro
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -264,10 +264,10 @@ class DoneRun(_Run, tag="done", frozen=True, kw_only=True, forbid_unknown_fields
             return value(score, None)
         names = [one.name for one in self.channels]
         number = names.index(channel) if channel in names else channel
-        if number not in range(len(score.per_channel)):
+        if not isinstance(number, int) or number not in range(len(score.per_channel)):
             what = "scores of validation are in record.scores['val']"
             raise UnknownNameError("channel", str(channel), names or map(str, range(len(score.per_channel))), what)
-        return value(score, cast("int", number))
+        return value(score, number)
 
 
 class FailedRun(_Run, tag="failed", frozen=True, kw_only=True, forbid_unknown_fields=True):

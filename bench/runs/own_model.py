@@ -55,7 +55,7 @@ def own_model(model: type[Any] | Callable[[Any], Any], name: str | None = None) 
     says = model if hasattr(model, "DAYS_BACK") or hasattr(model, "STOCHASTIC") else _file_of(model)
     return OwnModel(
         name=name,
-        source=_source(model),
+        source=_source(model) + _source_of_settings(model, config),
         Config=config,
         Model=make,
         DAYS_BACK=tuple(getattr(says, "DAYS_BACK", ())),
@@ -152,6 +152,13 @@ def _source(model: Any) -> str:
     except (OSError, TypeError):  # typed into an interpreter
         text = code.__qualname__
     return text + _weights_digest(model)
+
+
+def _source_of_settings(model: Any, config: type[Any]) -> str:
+    """The text of settings that stand outside of a model's own."""
+    if config is Empty or getattr(model, "Config", None) is config:
+        return ""
+    return _source(config)
 
 
 def _weights_digest(model: Any) -> str:

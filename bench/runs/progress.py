@@ -39,6 +39,7 @@ class MinuteLines:
         self._begun = self._said = clock()
         self._ended = 0
         self._parts: dict[str, float] = {}  # done of each run, by its id
+        self._before: dict[str, float] = {}  # of it what an earlier call had done
         self._under_way: dict[str, str] = {}  # where each run is
 
     def run_started(self, run: PlannedRun) -> None:
@@ -48,6 +49,7 @@ class MinuteLines:
         epochs = epochs_of(run)
         self._under_way.pop(run.run_id, None)  # who told last comes last
         self._under_way[run.run_id] = f"{run.title} at epoch {row['epoch']:.0f} of {epochs}"
+        self._before.setdefault(run.run_id, (row["epoch"] - 1) / epochs)
         self._parts[run.run_id] = row["epoch"] / epochs
         self._say()
 
@@ -78,6 +80,11 @@ class MinuteLines:
 
     def _left(self, passed: float) -> list[str]:
         """How much longer it takes, if all goes on as it went; nothing where nobody knows how long a run takes."""
-        whole = sum(self._lengths.values())
-        done = sum(part * self._lengths.get(run_id, 0.0) for run_id, part in self._parts.items())
-        return [f"about {duration(passed * (whole / done - 1))} left"] if 0 < done < whole else []
+        if not all(self._lengths.values()):
+            return []
+        left = sum(length * (1 - self._parts.get(run_id, 0.0)) for run_id, length in self._lengths.items())
+        done = sum(
+            (part - self._before.get(run_id, 0.0)) * self._lengths.get(run_id, 0.0)
+            for run_id, part in self._parts.items()
+        )
+        return [f"about {duration(passed * left / done)} left"] if done > 0 and left > 0 else []

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 Skipped = Literal["stored", "elsewhere"]
 PAUSE_S = 0.2  # between looks at runs that other processes hold
+ASKED_S = 0.1  # for a lock that nobody holds but who looks at it, as status does
 
 
 class Observer(Protocol):
@@ -206,7 +207,7 @@ class _Driver:
         if not self._executor.stores and not self._stored(run):
             lock = self._store.lock(run.run_id)
             try:
-                lock.acquire(timeout=0)
+                lock.acquire(timeout=ASKED_S)
             except Timeout:
                 held.append(work)
                 return False
@@ -225,7 +226,7 @@ class _Driver:
         run = work.run
         lock = self._store.lock(run.run_id)
         with contextlib.suppress(Timeout):
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=ASKED_S)
             try:
                 self._store.retire(run.dataset, run.model, run.run_id)
                 work.forget_progress()

@@ -99,15 +99,12 @@ def test_above_the_leaderboard_stand_the_verdicts_beside_all_others_and_the_best
         "bikenyc": "equivalent", "bikenyc2": "worse", "taxinyc": "open"
     }  # fmt: skip
     text = " ".join(first_screen(results_of(runs), "here").split())
-    days = f"({best['bikenyc'].days} days of test windows); the error of STID, the best of these, lies"
+    days = f"({best['bikenyc'].days} days of test windows); the difference of STID, the best of these, from it is"
     three = "ConvLSTM, Historical average, Last value"
     first, second = signed(best["bikenyc"].percent), signed(best["bikenyc2"].percent)
     assert f"ST-VFM is better than 3 ({three}), equivalent to 1 of 4 on BikeNYC {days} {first} % [" in text
-    assert (
-        f"] (equivalent) from its own. It is better than 3 ({three}), worse than 1 of 4 on BikeNYC2 {days} {second} % ["
-        in text
-    )
-    assert f"] (ST-VFM is worse) from its own. It is better than 3 ({three}), open beside 1 of 4 on TaxiNYC" in text
+    assert f"] (equivalent). It is better than 3 ({three}), worse than 1 of 4 on BikeNYC2 {days} {second} % [" in text
+    assert f"] (ST-VFM is worse). It is better than 3 ({three}), open beside 1 of 4 on TaxiNYC" in text
 
 
 def on_one(spread=0.01):

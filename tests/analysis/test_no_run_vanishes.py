@@ -98,8 +98,11 @@ def test_the_usual_groups_stand_first_whatever_is_run_later() -> None:
 def test_a_suite_shows_its_own_data_sets_and_others_only_if_they_were_run_for_it() -> None:
     suite = Suite(name="own", title="T", tasks=("short",), protocol="strict", datasets=("myflow",), models=("stid",))
     made = [record("myflow"), record("bikenyc"), of_suite("own", record("taxibj"))]
+    earlier = record("taxibj", mae=1.5, seed=1)  # made before by another suite, and so not made again
+    made.append(earlier)
     (group,) = results_of(made, suites=[suite]).groups(suite).values()
     assert [data.dataset for data in group.datasets] == ["myflow", "taxibj"]
+    assert earlier.run_id in {run.run_id for cell in group.cells.values() for run in cell.runs}
     joined = suite.model_copy(update={"extras": True})
     (group,) = results_of(made, suites=[joined]).groups(joined).values()
     assert [data.dataset for data in group.datasets] == ["bikenyc", "myflow", "taxibj"]

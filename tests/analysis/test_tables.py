@@ -293,7 +293,7 @@ def test_a_metric_that_is_added_is_a_grid_and_rows_of_the_csv(monkeypatch: pytes
         **METRICS,
         "skill": Metric(label="Skill, %", formula=METRICS["r2"].formula, best="high", shown=True),
     }
-    for module in ("bench.analysis.groups", "bench.analysis.grouping"):
+    for module in ("bench.analysis.groups", "bench.analysis.grouping", "bench.records.record"):
         monkeypatch.setattr(f"{module}.METRICS", added)
     monkeypatch.setattr("bench.analysis.tables.suite.MEASURES", measures(added))
     monkeypatch.setattr("bench.analysis.choice.SHOWN", ("mae", "rmse", "skill"))

@@ -48,7 +48,7 @@ def functions_from(*files: str) -> str:
             "baselines/time_llm.py",
             {
                 "from ._cells import Squares, squares\n": "",
-                "sizes_of\n": "sizes_of\nfrom ._cells import squares, Squares\n",
+                "stand_in\n": "stand_in\nfrom ._cells import squares, Squares\n",
             },
         ),
         ("datasets/_unist.py", {"from . import _io\n": "import datasets._io as bytes_\n", " _io.": " bytes_."}),

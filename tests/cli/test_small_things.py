@@ -284,6 +284,20 @@ def test_a_dry_run_says_which_data_and_weights_are_missing_and_how_to_get_them(t
     assert len(list(missing(runs, catalog))) == 2
 
 
+@pytest.mark.parametrize("models", [("st_llm", "time_llm"), ("time_llm", "st_llm")])
+def test_a_file_that_one_model_alone_reads_is_missed_whatever_the_order_of_models(tmp_path, monkeypatch, models):
+    monkeypatch.setattr("bench.catalog.pretrained.is_here", lambda source: "tokenizer" not in str(source))
+    settings = ("model.weights=pretrained", "model.llm=gpt2")
+    chosen = Selection(models=models, datasets=("control_noise",), seeds=(0,), overrides=settings)
+    runs = plan(load_suite("short_term"), chosen, Catalog(data_dir=None, cache=tmp_path))
+    assert (
+        len(
+            list(missing(sorted(runs, key=lambda run: models.index(run.model)), Catalog(data_dir=None, cache=tmp_path)))
+        )
+        == 1
+    )
+
+
 def test_nothing_is_missing_where_the_data_are_there_and_no_weights_are_read(tmp_path, tiny):
     catalog = Catalog(data_dir=tiny, cache=tmp_path)
     runs = plan(load_suite("short_term"), Selection(models=("last_value",), datasets=("tiny",)), catalog)

@@ -117,6 +117,9 @@ def test_tuning_in_the_quick_profile_says_that_it_means_nothing(planned):
     warning, size = tune._size(jobs, Target(trials=1), "quick").splitlines()
     assert warning == "profile quick: at most 5 training steps a trial, so what is found means nothing"
     assert size == "1 study, 1 trial each, on validation alone"
+    jobs = [SimpleNamespace(run=run) for run in planned("stid", seeds=(0,), overrides=("train.steps_per_epoch=0",))]
+    whole, _ = tune._size(jobs, Target(trials=1), "quick").splitlines()
+    assert whole == "profile quick: what is found means nothing"
     assert tune._size(jobs, Target(seconds=60), "paper") == "1 study, 60 s each, on validation alone"
 
 

@@ -17,6 +17,7 @@ from bench.cli.terminal import Console
 from bench.errors import TrackingError
 from bench.records import tracking, tracking_process
 from bench.records.store import ResultStore
+from bench.tuning import tracking as study_tracking
 
 
 @pytest.fixture
@@ -99,6 +100,20 @@ def test_the_tables_that_sync_keeps_are_those_of_the_records_as_they_are_then(tm
     assert old in kept
     assert "1.25" in old.read_text(encoding="utf-8")
     assert not any(path.name == "pareto.png" for path in kept)
+
+
+def test_what_hinders_tables_hinders_nothing_else_of_a_sync(tmp_path, monkeypatch):
+    ResultStore(tmp_path).write(record())
+    broken = tmp_path / "tuned" / "bikenyc" / "stid.toml"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("no [ TOML", encoding="utf-8")
+    monkeypatch.setattr(tracking, "sync", lambda *_, files, **__: (1, len(list(files))))
+    monkeypatch.setattr(study_tracking, "sync_studies", lambda *_, **__: (2, 0))
+    answer = CliRunner().invoke(app, ["sync", "--results", str(tmp_path)])
+    assert answer.exit_code == 0
+    assert "without tables and figures: " in answer.output
+    assert "1 run added, 0 were there" in answer.output
+    assert "2 studies of tuning added" in answer.output
 
 
 @pytest.mark.parametrize("command", ["run", "sync"])

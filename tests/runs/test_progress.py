@@ -66,6 +66,22 @@ def test_the_last_epoch_of_a_run_is_not_its_end_and_without_a_pace_no_time_is_to
 
 def test_one_run_alone_is_not_counted(follow):
     observer, lines, clock = follow(1.0)
+    clock.now = 25.0
+    observer.epoch(planned(0), {"epoch": 1})
     clock.now = 100.0
     observer.epoch(planned(0), {"epoch": 4})
     assert lines == ["tiny / stid / seed 0 at epoch 4 of 10; about 2 min left"]
+
+
+def test_what_an_earlier_call_has_done_is_no_pace(follow):
+    observer, lines, clock = follow(*[600.0] * 6)
+    clock.now = 60.0
+    observer.epoch(planned(0, epochs=60), {"epoch": 51})  # goes on from the 50th
+    assert lines == ["0 of 6 runs done; tiny / stid / seed 0 at epoch 51 of 60; about 5.2 h left"]
+
+
+def test_no_time_is_told_where_some_runs_have_no_pace(follow):
+    observer, lines, clock = follow(600.0, 0.0)
+    clock.now = 61.0
+    observer.epoch(planned(0), {"epoch": 5})
+    assert lines == ["0 of 2 runs done; tiny / stid / seed 0 at epoch 5 of 10"]
