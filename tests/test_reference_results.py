@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from bench.analysis.reference import README, reference_files, stale, takable, wi
 from bench.analysis.report.page import shown
 from bench.analysis.results import Results
 from bench.analysis.sums import alterations, noted
+from bench.runs.published import load_published
+from bench.runs.suite import load_suites
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "results" / "reference"
@@ -80,3 +83,34 @@ def _distance(first, second):
     pixels = [np.asarray(Image.open(BytesIO(content)).convert("RGB"), dtype=float) for content in (first, second)]
     same = pixels[0].shape == pixels[1].shape
     return float(np.sqrt(np.mean((pixels[0] - pixels[1]) ** 2))) if same else float("inf")
+
+
+def test_what_the_document_says_of_published_numbers_is_in_the_records_and_in_the_table(committed):
+    (suite,) = load_suites(["published"])
+    printed = load_published("unist_short")
+    said = " ".join((ROOT / "docs" / "reference-results.md").read_text(encoding="utf-8").split())
+    plain, squared = committed.groups(suite).values()
+    (data,) = plain.datasets
+
+    def ours(name, metric, group=plain, channel=None):
+        found = {method.name: cell for method, cell in group.of(data).items()}
+        return replace(found[name], channel=channel).mean(metric)
+
+    of_window = [
+        f"{ours('window_mean', 'mae', channel=c):.2f} / {ours('window_mean', 'rmse', channel=c):.2f}"
+        for c in (1, 0, None)
+    ]
+    assert f"{of_window[0]} here on the channel `end`, {of_window[1]} on `start` and {of_window[2]} over both" in said
+    ratios = {
+        name: printed.value("rmse", "patchtst", name) / printed.value("rmse", "itransformer", name)
+        for name in printed.datasets
+    }
+    here = ratios.pop("bikenyc")
+    assert f"RMSE is {min(ratios.values()):.2f} to {max(ratios.values()):.2f} times that of iTransformer" in said
+    assert (
+        f"{here:.2f} times, and here it is {ours('patchtst', 'rmse') / ours('itransformer', 'rmse'):.2f} times" in said
+    )
+    fall = f"its RMSE falls from {ours('stnorm', 'rmse'):.2f} to {ours('stnorm', 'rmse', squared):.2f}"
+    assert fall in said
+    assert 0.2 < ours("stresnet", "mae") / printed.value("mae", "stresnet", "bikenyc") < 0.3
+    assert printed.value("mae", "stresnet", "bikenyc") > printed.value("mae", "window_mean", "bikenyc")

@@ -192,14 +192,15 @@ def _entry(run: Run, method: MethodKey, base: str) -> _Entry:
 def _of_setting(runs: list[Run], suite: Suite) -> list[Run]:
     """Without the runs of the other fair setting; naive baselines, never tuned, stay where a tuned run is.
 
-    Settings that were written by hand are neither: no search found them.
+    Settings that were written by hand are as those of ``--set``, a group of their own beside the usual: no search found
+    them.
     """
     if suite.tuned is None:
         return runs
     if suite.tuned:
         beside = [run for run in runs if run.record.naive or run.record.external]
         return beside + [run for run in runs if run.record.spec.tuned and run.record.spec.tuned_with != BY_HAND]
-    return [run for run in runs if not run.record.spec.tuned]
+    return [run for run in runs if not run.record.spec.tuned or run.record.spec.tuned_with == BY_HAND]
 
 
 def _with_models(group: Sequence[_Entry], trained: set[tuple[GroupKey, DataKey]]) -> list[_Entry]:

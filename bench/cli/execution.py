@@ -62,7 +62,7 @@ class ExecutionOptions:
         bool, typer.Option("--slurm-local", help="Try it without Slurm, with jobs on this machine.")
     ] = False
     slurm_detach: Annotated[
-        bool, typer.Option("--slurm-detach", help="Queue the runs and leave; the same command then follows them.")
+        bool, typer.Option("--slurm-detach", help="Queue the runs and leave; the same command without it follows them.")
     ] = False
 
     def asked(self, device: str, say: Callable[[str], None]) -> Asked:

@@ -256,7 +256,7 @@ def _finish(
     from bench.cli.output import write_both
 
     if queued := len(plan) - outcome.total():  # with --slurm-detach
-        again = "the same command without --force" if force else "the same command"
+        again = f"the same command without --slurm-detach{' and --force' if force else ''}"
         print_line(f"{queued} queued; {again} follows them and writes the tables")
         return []
     written = write_both(options.results, [options.suite] if options.suite else [])
@@ -266,6 +266,7 @@ def _finish(
     text = f"{counts}; tables (also as .tex and .csv): {tables or 'none yet'}"
     text += f"; figures (also as .pdf): {figures}" if figures else ""
     print_line(text)
-    where = "" if options.results == Path("results") else f" --results {shlex.quote(str(options.results))}"
+    where = f" {shlex.quote(options.suite)}" if options.suite and options.suite.endswith(".toml") else ""
+    where += "" if options.results == Path("results") else f" --results {shlex.quote(str(options.results))}"
     print_line(f"all of it in one file to read: stbench report{where}")
     return written

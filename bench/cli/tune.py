@@ -109,7 +109,7 @@ def tune(
     failed = tune_jobs(console, jobs, workplace, target, executor, tracked, traceback=execution.traceback)
     if len(failed) < len(jobs):
         print_line(
-            f"next: stbench run --tuned --profile {options.profile}, with the same models, data sets and folders"
+            f"next: stbench run --tuned --profile {options.profile}, with the same models, data sets, --set and folders"
         )
     show_left_out(console, left_out)
     if problems or left_out or failed:

@@ -143,6 +143,7 @@ def _names(host: str) -> list[str]:
     with suppress(OSError):  # a name that nobody resolves
         names += sorted({str(address[0]) for *_, address in socket.getaddrinfo(name, None)})
     names += filter(None, (_own_address(family, outside) for family, outside in OUTSIDE))
+    names = [name for name in names if host == "::" or ":" not in name]  # at 0.0.0.0 nothing hears IPv6
     return [name for name in dict.fromkeys(names) if name not in (HERE, "::1", "localhost")]
 
 

@@ -297,8 +297,8 @@ def _check_place(tuned: Tuned, path: Path, task: TaskSettings, profile: str) -> 
     if there != (task.name, task.protocol, profile):
         raise ConfigError(
             f"the settings {path} were found for task {found.task}, protocol {found.protocol}, profile "
-            f"{found.profile}, and {task.name}, {task.protocol}, {profile} is asked for; tune for that, or delete the "
-            "file's table [found] to use its settings as they are"
+            f"{found.profile}, and {task.name}, {task.protocol}, {profile} is asked for; tune for that, or delete all "
+            "from its line [found] on to use its settings as they are"
         )
 
 
@@ -306,7 +306,7 @@ def _check_data(tuned: Tuned, path: Path, *, is_real: bool) -> None:
     if is_real and tuned.found and tuned.found.synthetic:
         raise ConfigError(
             f"the settings {path} were found on synthetic data, and the real data are here; tune on these, or delete "
-            "the file's table [found] to use its settings as they are"
+            "all from its line [found] on to use its settings as they are"
         )
 
 

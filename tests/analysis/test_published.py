@@ -86,7 +86,7 @@ def test_ours_of_each_channel_stand_beside_theirs_of_one_that_is_not_named():
         "1.51 ± 0.01 (\N{MINUS SIGN}1.9)",
         "1.29 ± 0.01 (\N{MINUS SIGN}16.2)",
     ]
-    assert rows["HA, published"] == ["3.43"] * 3
+    assert rows["HA (mean of the window), published"] == ["3.43"] * 3
     assert any("do not say which" in note for note in mae.notes)
 
 

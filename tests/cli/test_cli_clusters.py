@@ -107,7 +107,7 @@ def test_detached_runs_are_told_of_instead_of_tables(words, tmp_path, monkeypatc
     monkeypatch.setattr("bench.cli.output.write_both", lambda *_: pytest.fail("tables"))
     given = ["--executor", "slurm", "--slurm-local", "--slurm-detach", *(["--force"] if force else [])]
     output = CliRunner().invoke(app, [*words(tmp_path), *given]).output
-    assert f"1 queued; the same command{' without --force' if force else ''} follows them" in output
+    assert f"1 queued; the same command without --slurm-detach{' and --force' if force else ''} follows them" in output
 
 
 def test_a_run_whose_worker_died_is_tried_once_more_and_not_said_to_begin_anew(catalog) -> None:
