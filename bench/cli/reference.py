@@ -120,7 +120,7 @@ def _taken(folder: Path, results: Path) -> str:
         raise ConfigError(f"{folder} is not taken from itself; --take the results folder where the runs were made")
     if changed := [name for name, what in altered_records(folder, noted(folder)).items() if what == "was changed"]:
         raise ConfigError(
-            f"{folder} is not taken: {', '.join(changed)} not as its {SUMS} says; restore what was changed"
+            f"{folder} is not taken; not as its {SUMS} says: {', '.join(changed)}; restore what was changed"
         )
     opened = open_results(folder, None)
     good = takable(opened)

@@ -70,7 +70,7 @@ def test_a_results_folder_whose_noted_records_were_changed_is_not_taken(tmp_path
     path = next((source / "runs").rglob("*.json"))
     path.write_bytes(path.read_bytes() + b" ")
     refused = stbench("--take", source, "--results", tmp_path / "reference")
-    assert f"{path.relative_to(source)} was changed" in str(refused.exception)
+    assert f"not as its SHA256SUMS says: {path.relative_to(source)}; restore" in str(refused.exception)
     assert not (tmp_path / "reference").exists()
 
 
