@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from bench.metrics import METRICS
@@ -11,6 +11,7 @@ from bench.records.arrays import values_of
 from bench.records.record import DoneRun, Record
 
 ROUNDED: Final = 1e-6  # relative; each window's sum is kept as float32, which rounds it by 6e-8 at most
+MEANS: Final = frozenset(("mae", "rmse", "mape", "wape"))  # over all they lie between their parts
 NOTHING: Final = 1e-15  # an error so small may be kept as 0
 
 
@@ -24,9 +25,9 @@ def contradictions(records: Iterable[Record]) -> list[str]:
 
 
 def contradiction(record: DoneRun) -> str:
-    """Figures on test that are not those of the record's own windows; empty if all are.
+    """Figures that are not those of the record's own windows or of their parts; empty if all are.
 
-    Scores of channels whose units differ are not looked at: their windows' errors are in the scaler's units.
+    Scores of channels whose units differ are not held against windows, whose errors are in the scaler's units.
     """
     windows = record.windows
     count, absolute, square = (
@@ -36,8 +37,23 @@ def contradiction(record: DoneRun) -> str:
     if count:
         of_windows = {"mae": absolute / count, "rmse": math.sqrt(square / count)}
         said += [(METRICS[name].label, record.score(name), value) for name, value in of_windows.items()]
-    return "; ".join(
+    wrong = [
         f"its {name} on test is {value:.8g}, by the errors of its windows {found:.8g}"
         for name, value, found in said
         if value is not None and not math.isclose(value, found, rel_tol=ROUNDED, abs_tol=NOTHING)
-    )
+    ]
+    return "; ".join([*wrong, *_beyond_their_parts(record)])
+
+
+def _beyond_their_parts(record: DoneRun) -> Iterator[str]:
+    """Errors over all that do not lie between those of the steps, or of the channels, whose means they are."""
+    for split, scores in record.scores.items():
+        for name in MEANS & scores.keys():
+            score = scores[name]
+            for parts, values in {"steps": score.per_step, "channels": score.per_channel}.items():
+                known = [value for value in values if value is not None]
+                if score.overall is None or not known:
+                    continue
+                low, high = min(known) * (1 - ROUNDED) - NOTHING, max(known) * (1 + ROUNDED) + NOTHING
+                if not low <= score.overall <= high:
+                    yield f"its {METRICS[name].label} on {split} is {score.overall:.8g}, which its {parts} do not make"

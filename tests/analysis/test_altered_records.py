@@ -136,6 +136,17 @@ def test_a_number_of_values_that_is_not_of_the_windows_is_a_contradiction():
     assert contradiction(forged) == "its number of values on test is 7, by the errors of its windows 576000"
 
 
+@pytest.mark.parametrize(("part", "named"), [("per_step", "steps"), ("per_channel", "channels")])
+@pytest.mark.parametrize("split", ["test", "val"])
+def test_an_error_that_does_not_lie_between_those_of_its_parts_is_a_contradiction(split, part, named):
+    run = record(mae=1.25)
+    score = run.scores[split]["mae"]
+    halved = structs.replace(score, **{part: [None if value is None else value / 2 for value in getattr(score, part)]})
+    forged = structs.replace(run, scores={**run.scores, split: {**run.scores[split], "mae": halved}})
+    assert contradiction(run) == ""
+    assert contradiction(forged) == f"its MAE on {split} is {score.overall:.8g}, which its {named} do not make"
+
+
 def test_scores_of_channels_whose_units_differ_contradict_nothing():
     run = record()
     scores = {name: structs.replace(score, overall=None) for name, score in run.scores["test"].items()}
