@@ -132,7 +132,7 @@ def warn_on(console: Console, text: str) -> None:
 
 def say_unread(sentences: Sequence[str]) -> None:
     """Warn of files that are no records, of the first few by name."""
-    _warn_of([f"left out: {sentence}" for sentence in sentences], "left out: {} more that are no records")
+    _warn_of([f"left out: {sentence}" for sentence in sentences], "left out: {} more files that are no records")
 
 
 def say_altered(sentences: Sequence[str]) -> None:

@@ -29,12 +29,13 @@ def sync(results: ResultsDir = Path("results"), tracking_uri: TrackingUri = None
     store.sweep()
     command = Command(name="stbench sync", words=typed())
     unread: list[str] = []
-    say_altered(alterations(results))
     records = store.records(lambda error: unread.append(str(error)))
     added, present = tracking.sync(
         records, uri, results, command=command, files=_tables(results), say=print_line, own=needs_own_file
     )
-    say_unread(unread)
+    if not added:  # else it is said with the tables
+        say_altered(alterations(results))
+        say_unread(unread)
     print_line(f"{counted(added, 'run')} added, {present} {_were(present)} there: {shown(uri)}")
     added, present = sync_studies(results, uri, say=print_line)
     if added or present:
