@@ -65,11 +65,18 @@ def begin_group() -> None:
 
 
 def end_children(of: int) -> None:
-    """End all processes that a process which still runs has started, also those that left its group."""
-    for child in _children(of):
-        end_children(child)
-        with contextlib.suppress(OSError):
-            os.kill(child, signal.SIGKILL)
+    """End all processes that a process which still runs has started, also those that left its group.
+
+    A child is stopped before its own are looked for, so that it starts no other meanwhile. What it had just started
+    when it was looked at comes to the process that it is a grandchild of, and is found by a second look.
+    """
+    for _ in range(2):
+        for child in _children(of):
+            with contextlib.suppress(OSError):
+                os.kill(child, signal.SIGSTOP)
+            end_children(child)
+            with contextlib.suppress(OSError):
+                os.kill(child, signal.SIGKILL)
 
 
 def _children(of: int) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 from commands import ROOT, environment
 from kills import alive, gone
+
+from bench.runs import ends
 
 DRIVER = """
 import multiprocessing, subprocess, sys, threading, time
@@ -44,3 +47,13 @@ def test_what_a_worker_started_in_a_session_of_its_own_ends_when_the_command_is_
         assert all(map(alive, started))
         driver.kill()
     assert gone(started) == []
+
+
+def test_what_a_child_starts_while_it_is_looked_at_is_ended_too(monkeypatch):
+    told = []
+    looks = {1: iter([[2], [2, 3]]), 2: iter([[], []]), 3: iter([[], []])}  # 2 starts 3 and leaves it to 1
+    monkeypatch.setattr(ends, "_children", lambda of: told.append(("looked", of)) or next(looks[of], []))
+    monkeypatch.setattr(ends.os, "kill", lambda child, sign: told.append((sign, child)))
+    ends.end_children(1)
+    assert told.index((signal.SIGSTOP, 2)) < told.index(("looked", 2)) < told.index((signal.SIGKILL, 2))
+    assert (signal.SIGKILL, 3) in told
