@@ -136,9 +136,9 @@ class TrackerBeside:
         """Wait until MLflow has everything, but not for long; ``status`` says how the command ended."""
         if (process := self._process) is None:
             return
+        told_before = self._told_to_sync  # before the process learns of the end, on which it may tell it, too
         self._send(Closed(status=status))
         self._messages.put(None)
-        told_before = self._told_to_sync
         try:
             process.wait(SOON_S)
         except subprocess.TimeoutExpired:

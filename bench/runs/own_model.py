@@ -23,11 +23,25 @@ Empty = make_dataclass("Empty", [], frozen=True)
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainedOn:
+    """What a model found in training, so that it finds it again.
+
+    Attributes:
+        days_hidden: Of the days before, those that were blank.
+        scale: How values were scaled, as text; "" if it is not known.
+    """
+
+    days_hidden: tuple[int, ...]
+    scale: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class OwnModel:
     """A model that is in no registry, in the form of a plug-in.
 
     Attributes:
         source: Its code as text, part of the run's identity.
+        trained_on: Of a model that was loaded from a file of weights.
     """
 
     name: str
@@ -36,6 +50,7 @@ class OwnModel:
     Model: Callable[[TaskShape, Any], nn.Module]
     DAYS_BACK: tuple[int, ...] = ()
     STOCHASTIC: bool = False
+    trained_on: TrainedOn | None = None
 
 
 def own_model(model: type[Any] | Callable[[Any], Any], name: str | None = None) -> OwnModel:
@@ -53,13 +68,16 @@ def own_model(model: type[Any] | Callable[[Any], Any], name: str | None = None) 
         raise ConfigError(f"a model of your own cannot be called '{name}'; give it another with name=")
     make = _maker(model, config) if inspect.isclass(model) else lambda shape, config: _fitted(model)  # noqa: ARG005
     says = model if hasattr(model, "DAYS_BACK") or hasattr(model, "STOCHASTIC") else _file_of(model)
+    trained_on = getattr(model, "trained_on", None)
+    trained_on = trained_on if isinstance(trained_on, TrainedOn) else None
     return OwnModel(
         name=name,
-        source=_source(model) + _source_of_settings(model, config),
+        source=_source(model) + _source_of_settings(model, config) + (repr(trained_on) if trained_on else ""),
         Config=config,
         Model=make,
         DAYS_BACK=tuple(getattr(says, "DAYS_BACK", ())),
         STOCHASTIC=bool(getattr(says, "STOCHASTIC", False)),
+        trained_on=trained_on,
     )
 
 

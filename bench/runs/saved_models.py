@@ -13,6 +13,7 @@ from bench.errors import BenchError, ConfigError, WeightsError
 from bench.plain_text import shown
 from bench.records.record import DoneRun, FailedRun, Record
 from bench.records.saved import saved_path
+from bench.runs.own_model import TrainedOn
 from bench.runs.session import with_files
 
 if TYPE_CHECKING:
@@ -54,9 +55,11 @@ def load_model(
             f"the weights {path} do not fit '{record.model}' as its code is today; it was run at "
             f"{record.environment.commit or 'an unknown commit'}"
         ) from error
-    for name in ("DAYS_BACK", "STOCHASTIC"):  # for bench.evaluate, which takes the model as fitted
-        if hasattr(plugin, name):
-            setattr(made, name, getattr(plugin, name))
+    hidden = tuple(json.loads(about.get("days_hidden", "[]")))
+    says: dict[str, Any] = {"trained_on": TrainedOn(days_hidden=hidden, scale=about.get("scaler", ""))}
+    says |= {name: getattr(plugin, name) for name in ("DAYS_BACK", "STOCHASTIC") if hasattr(plugin, name)}
+    for name, value in says.items():  # for bench.evaluate, which takes the model as fitted
+        setattr(made, name, value)
     return made.eval()
 
 

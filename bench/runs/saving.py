@@ -111,9 +111,10 @@ def about_windows(task: Task, clock: NDArray[np.int64], data: DataIdentity) -> A
 
 
 def about_model(run: PlannedRun, task: Task) -> dict[str, str]:
-    """What a file of weights says of the model beside its tensors, as texts: its shape, and how values are scaled."""
-    scaler = task.scaler
-    scale = {name: getattr(scaler, name).flatten().tolist() for name in ("center", "scale")}
+    """What a file of weights says of the model beside its tensors, as texts.
+
+    That is its shape, how values are scaled, and which of the days before are blank.
+    """
     return {
         "format": "pt",
         "model": run.model,
@@ -121,8 +122,14 @@ def about_model(run: PlannedRun, task: Task) -> dict[str, str]:
         "run_id": run.run_id,
         "config": json.dumps(run.spec.config, sort_keys=True),
         "shape": json.dumps(asdict(task.shape)),
-        "scaler": json.dumps(scale),
+        "scaler": scale_of(task),
+        "days_hidden": json.dumps(task.days_hidden),
     }
+
+
+def scale_of(task: Task) -> str:
+    """How a task's values are scaled, as text."""
+    return json.dumps({name: getattr(task.scaler, name).flatten().tolist() for name in ("center", "scale")})
 
 
 def shape_from(text: str) -> TaskShape:

@@ -24,7 +24,7 @@ from bench.records.store import ResultStore
 from bench.runs.execution import done_record, environment
 from bench.runs.isolation import call
 from bench.runs.own_code import keep
-from bench.runs.own_model import own_model
+from bench.runs.own_model import TrainedOn, own_model
 from bench.runs.plan import Selection, plan, plan_own
 from bench.runs.preloading import OPTIMIZERS
 from bench.runs.progress import MinuteLines
@@ -34,6 +34,7 @@ from bench.runs.whole_imports import import_whole
 from bench.runs.worker import open_task
 
 if TYPE_CHECKING:
+    from bench.task import Task
     from bench.types import ModelPlugin
 
 CORE_ALONE = "last_value"  # a model whose code is little more than what every run has
@@ -123,6 +124,23 @@ def _import_for(model: Any) -> None:
     import_whole("bench.runs.evaluator", "bench.runs.saving", *([OPTIMIZERS] if trains else []))
 
 
+def _as_trained(task: Task, plugin: ModelPlugin, name: str) -> Task:
+    """The task for a model that was loaded: it finds what it was trained on; a warning says where it does not."""
+    from bench.runs.saving import scale_of
+
+    trained_on = getattr(plugin, "trained_on", None)
+    if not isinstance(trained_on, TrainedOn):
+        return task
+    task.hide(trained_on.days_hidden)
+    if trained_on.scale not in ("", scale_of(task)):
+        warnings.warn(
+            f"'{name}' was trained on values that were scaled otherwise than those of '{task.card.name}' here, "
+            "so it scores otherwise than its record; name the data set, protocol, task and settings of the record",
+            stacklevel=2,
+        )
+    return task
+
+
 def _scored(
     run: PlannedRun,
     plugin: ModelPlugin,
@@ -143,7 +161,7 @@ def _scored(
             plugin,
             run.spec.config,
             run.spec.train,
-            lambda: open_task(run, catalog, context.device, plugin),
+            lambda: _as_trained(open_task(run, catalog, context.device, plugin), plugin, run.model),
             context,
             on_epoch=partial(lines.epoch, run) if lines else None,
             elsewhere=call,

@@ -111,7 +111,8 @@ def test_what_fills_in_is_told_once_where_the_process_has_said_it_before_it_was_
 ) -> None:
     says = tmp_path / "says"
     fills_in = sync_command(default_uri(tmp_path), tmp_path)
-    says.write_text(f"#!/bin/sh\necho \"it is too slow; '{fills_in}' fills in what is missing\"\nexec sleep 1000\n")
+    too_slow = f"it is too slow; '{fills_in}' fills in what is missing"
+    says.write_text(f'#!/bin/sh\ncat > /dev/null  # until the end is told\necho "{too_slow}"\nexec sleep 1000\n')
     says.chmod(0o700)
     monkeypatch.setattr(tracking_process, "sys", SimpleNamespace(executable=str(says)))
     monkeypatch.setattr(tracking_process, "SOON_S", 2.0)

@@ -1,0 +1,56 @@
+"""A model that was loaded finds what it was trained on, so it scores as it did."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+import torch
+from torch import nn
+
+import bench
+
+FEW = {"train.epochs": 2, "train.steps_per_epoch": 3, "train.batch_size": 8, "task.fraction": 0.2}
+
+
+class DaysBefore(nn.Module):
+    """Reads the day and the week before."""
+
+    DAYS_BACK = (1, 7)
+
+    def __init__(self, shape):
+        super().__init__()
+        self.share = nn.Parameter(torch.full((2,), 0.5))
+
+    def forward(self, window):
+        return torch.einsum("k,bkfchw->bfchw", self.share, window.past)
+
+
+@pytest.fixture
+def trained(tiny, tmp_path):
+    """Trains on few windows, whose week before is not known, and loads back."""
+    choices = {"data_dir": tiny, "results": tmp_path / "results", "save_weights": True}
+    record = bench.evaluate(DaysBefore, "tiny", settings=FEW, **choices)
+    assert record.inputs.days_back != (1, 7)
+    return record, bench.load_model(record, DaysBefore, results=tmp_path / "results")
+
+
+def test_days_before_that_were_blank_in_training_are_blank_again(trained, tiny):
+    record, loaded = trained
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        again = bench.evaluate(loaded, "tiny", settings={"task.fraction": 0.2}, data_dir=tiny)
+    assert (again.scores, again.inputs) == (record.scores, record.inputs)
+
+
+def test_values_that_are_scaled_otherwise_than_in_training_are_a_warning(trained, tiny):
+    record, loaded = trained
+    with pytest.warns(UserWarning, match=r"'DaysBefore' was trained on values that were scaled otherwise .* 'tiny'"):
+        other = bench.evaluate(loaded, "tiny", data_dir=tiny)
+    assert other.scores != record.scores
+
+
+def test_an_attribute_of_a_model_s_own_that_has_the_same_name_is_left_alone(tiny):
+    model = DaysBefore(None)
+    model.trained_on = ("tiny", "tiny2")
+    assert bench.evaluate(model, "tiny", data_dir=tiny).inputs.days_back == (1, 7)
