@@ -17,7 +17,8 @@ def kept(groups: Mapping[GroupKey, Group], suite: Suite) -> Mapping[GroupKey, Gr
     """Those that ``Results.groups`` describes."""
     if (published := suite.published_table) is not None:
         groups = {key: group for key, group in groups.items() if comparable_data(group, published)}
-    return _beside_shares(_worthwhile(groups, suite) if suite.compares_variants else groups, suite)
+    worth = _worthwhile(groups, suite) if suite.compares_variants else groups
+    return _beside_shares(groups, worth, suite)
 
 
 def not_run(group: Group, suite: Suite) -> str:
@@ -48,15 +49,22 @@ def _worthwhile(groups: Mapping[GroupKey, Group], suite: Suite) -> Mapping[Group
     return {key: group for key, group in worth.items() if key in largest}
 
 
-def _beside_shares(groups: Mapping[GroupKey, Group], suite: Suite) -> Mapping[GroupKey, Group]:
-    """Of a suite that asks about shares of the training windows, no group of all of them without one of a share.
+def _beside_shares(
+    groups: Mapping[GroupKey, Group], worth: Mapping[GroupKey, Group], suite: Suite
+) -> Mapping[GroupKey, Group]:
+    """Of a suite that asks about shares of the training windows, those of a share, and all windows beside them alone.
 
-    Else what holds where all data are there would be told as an answer to what holds where they are few.
+    Else what holds where all data are there would be told as an answer to what holds where they are few; and an error
+    against the data would lack its last point where another suite has made those runs.
     """
     if all(task not in TASKS or TASKS[task].fraction == 1 for task in suite.tasks):
-        return groups
-    shares = {_without_share(key) for key in groups if key.fraction < 1}
-    return {key: group for key, group in groups.items() if _without_share(key) in shares}
+        return worth
+    shares = {_without_share(key) for key in worth if key.fraction < 1}
+    return {
+        key: group
+        for key, group in groups.items()
+        if (key in worth if key.fraction < 1 else _without_share(key) in shares)
+    }
 
 
 def _without_share(key: GroupKey) -> GroupKey:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from records import record, results_of
 from variants import variant
 
@@ -51,3 +52,16 @@ def test_a_suite_of_one_s_own_about_few_data_is_no_exception():
     assert not results_of([record()], suites=[suite]).groups(suite)
     both = [record(), record(task="few1", windows="last")]
     assert [key.task for key in results_of(both, suites=[suite]).groups(suite)] == ["short", "few1"]
+
+
+def test_all_windows_stand_beside_a_share_though_another_suite_made_their_runs():
+    share = record(model="stid", task="few1", windows="last")
+    share = replace(share, label=replace(share.label, suite="data_efficiency"))
+    short, elsewhere = record(model="stid"), record(model="stid", profile="laptop")
+
+    def shown(*records):
+        return [key.task for key in results_of(records).groups(load_suite("data_efficiency"))]
+
+    assert shown(short) == []
+    assert shown(share, short) == ["short", "few1"]
+    assert shown(share, elsewhere) == ["few1"]
