@@ -33,7 +33,7 @@ def plots(
     ] = None,
     out: Out = None,
 ) -> None:
-    """Draw figures: of the suites that compare variants, over suites, and of tuning.
+    """Draw figures: of the suites that compare, over suites, and of tuning.
 
     Type is of 7 to 8 points. Title and caption stand beside each figure, in a .tex
     file for a paper to include. Another width, titles or formats are written to
@@ -46,8 +46,9 @@ def plots(
     training windows). Of studies: tuning.
     """
     from bench.analysis.figures._files import LOOK_OF_PAGE, Look
-    from bench.analysis.results import artefacts, figure_needs
+    from bench.analysis.results import figure_needs
     from bench.cli.output import write_figures
+    from bench.runs.suite import load_suites
 
     check_results(results, source)
     endings = tuple(f".{ending.removeprefix('.')}" for ending in formats or ())
@@ -59,7 +60,8 @@ def plots(
     if not written:
         print_line(f"no figure has data: {nothing(results, source, names or ())}")
     for name in names or ():
-        if not name.endswith(".toml") and not any(path.name.startswith(f"{name}-") for path in written):
+        stem = load_suites([name])[0].name if name.endswith(".toml") else name
+        if not any(path.name.startswith(f"{stem}-") for path in written):
             print_line(f"{name}: no figure; it needs {figure_needs(name)}")
-    if not written and (not names or {*names} - {*artefacts("figures")}):
-        print_line("figures of suites compare variants; 'stbench run --suite controls' makes some")
+    if not written and not names:
+        print_line("'stbench run --suite controls' makes some")

@@ -131,6 +131,14 @@ def test_a_named_figure_that_is_not_drawn_says_what_it_needs_and_no_word_of_suit
     assert "--suite controls" not in answer.stdout
 
 
+def test_a_suite_s_file_without_a_figure_says_what_it_needs_too(tmp_path):
+    mine = tmp_path / "study.toml"
+    facts = 'name = "mine"\ntitle = "Mine"\ntasks = ["short"]\nprotocol = "strict"\ndatasets = ["bikenyc"]\n'
+    mine.write_text(f'{facts}models = ["stid"]\n', encoding="utf-8")
+    answer = stbench("plots", mine, "--results", tmp_path)
+    assert answer.stdout.splitlines()[1:] == [f"{mine}: no figure; it needs {suite.NEEDS}"]
+
+
 def test_an_empty_answer_says_of_what_and_shows_no_password(tmp_path):
     asked = "no or too few finished runs of long_term, few_shot"
     assert asked in stbench("tables", "long_term", "few_shot", "--results", tmp_path).stdout

@@ -42,7 +42,10 @@ ROUND = [digit * 10.0**power for power in range(-1, 7) for digit in (1, 2, 5)]
 WIDE, LINEAR = 20, 5  # margins: from where on large differences are drawn closer, and up to where none are
 COLOURS: Mapping[Verdict, str] = {"better": ORANGE, "worse": BLUE, "equivalent": GREEN, "open": GREY}
 MARKERS: Mapping[Verdict, str] = {"better": "o", "worse": "o", "equivalent": "s", "open": "o"}
-NEEDS = "finished runs of the suite's variants beside their reference"
+NEEDS = (
+    "finished runs of the suite's variants beside their reference, or of models beside ST-VFM in a profile that lets "
+    "something be claimed"
+)
 
 
 def draw(results: Results, suite: Suite) -> Iterator[Figure]:
