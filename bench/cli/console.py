@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group
@@ -23,8 +23,9 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from bench.catalog.registry import is_naive
+from bench.catalog import registry
 from bench.cli.terminal import Console
+from bench.errors import UnknownNameError
 from bench.plain_text import counted
 from bench.records.channels import scores_line
 from bench.records.planned import PlannedRun
@@ -32,6 +33,9 @@ from bench.records.record import FailedRun, Record
 from bench.records.store import ResultStore
 from bench.runs.progress import epochs_of
 from bench.settings import RANDOM
+
+if TYPE_CHECKING:
+    from bench.runs.suite import Suite
 
 MOST_COLUMNS = 8  # more methods than this run down the screen
 FEW_COLUMNS = 5  # data sets beside them at once
@@ -89,7 +93,7 @@ class ConsoleObserver:
             self._console.print(f"[dim]{text}[/dim]")
 
     def run_started(self, run: PlannedRun) -> None:
-        total, note = (1, "not trained") if is_naive(run.model) else (epochs_of(run), "epochs")
+        total, note = (1, "not trained") if registry.is_naive(run.model) else (epochs_of(run), "epochs")
         self._runs[run.run_id] = self._progress.add_task(escape(run.title), total=total, note=note)
 
     def epoch(self, run: PlannedRun, row: Mapping[str, float]) -> None:
@@ -138,6 +142,16 @@ def say_unread(sentences: Sequence[str]) -> None:
 def say_altered(sentences: Sequence[str]) -> None:
     """Warn of records that are not as their digests were noted, likewise."""
     _warn_of(sentences, "{} more are not as SHA256SUMS says")
+
+
+def say_unknown(suites: Iterable[Suite], records: Iterable[Record]) -> None:
+    """Warn of models that suites name, and that neither are registered nor have a record: as one that is misspelt."""
+    registered, run = registry.model_names(), {record.model for record in records}
+    for suite in suites:
+        names = dict.fromkeys(method.model for method in suite.methods)
+        unknown = [name for name in names if name not in run and name not in registered]
+        problems = [UnknownNameError("model", name, registered) for name in unknown]
+        _warn_of([f"the suite '{suite.name}': {problem}" for problem in problems], "{} more models are not known")
 
 
 def _warn_of(sentences: Sequence[str], more: str) -> None:

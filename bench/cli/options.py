@@ -218,17 +218,20 @@ def open_results(results: Path, source: str | None, names: Sequence[str] = ()) -
         ConfigError: If ``source`` is not ``mlflow:URI``, or a suite does not validate.
     """
     from bench.analysis.results import Results
-    from bench.cli.console import say_altered, say_unread
+    from bench.cli.console import say_altered, say_unknown, say_unread
     from bench.runs.suite import load_suites
 
     files = [name for name in names if name.endswith(".toml")]
-    suites = [*load_suites(), *(load_suites(files) if files else ())]
+    own = load_suites(files) if files else []
+    suites = [*load_suites(), *own]
     if source is None:
         loaded = Results.load(results, suites)
         say_unread(loaded.unread)
         say_altered(loaded.altered)
-        return loaded
-    return Results.from_mlflow(address_in(source), suites, watch=_with_bar)
+    else:
+        loaded = Results.from_mlflow(address_in(source), suites, watch=_with_bar)
+    say_unknown(own, loaded.records)
+    return loaded
 
 
 def address_in(source: str) -> str:

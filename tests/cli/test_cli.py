@@ -190,3 +190,11 @@ def test_list_and_doctor_answer(tmp_path):
     assert doctor.returncode == 0, doctor.stderr
     assert "torch" in doctor.stdout
     assert f"│ {tmp_path}" in next(line for line in doctor.stdout.splitlines() if "weights folder" in line)
+
+
+def test_a_misspelt_model_of_a_suite_s_file_is_named_where_its_table_is_made(tmp_path):
+    mine = tmp_path / "study.toml"
+    facts = 'name = "mine"\ntitle = "Mine"\ntasks = ["short"]\nprotocol = "strict"\ndatasets = ["bikenyc"]\n'
+    mine.write_text(f'{facts}models = ["stid", "rigde"]\n', encoding="utf-8")
+    told = stbench("tables", mine, "--results", tmp_path).stderr
+    assert "the suite 'mine': there is no model named 'rigde'; did you mean 'ridge'?" in " ".join(told.split())
