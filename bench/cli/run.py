@@ -25,7 +25,7 @@ from bench.records.saved import NOTHING, Saving
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from bench.catalog.data import Catalog
     from bench.records.planned import PlannedRun
@@ -41,7 +41,7 @@ NEXT = (
     "your own array: stbench data import"
 )
 NEXT_ON_REAL_DATA = (
-    "For real numbers: the same command with --profile laptop (short training) or paper (to quote); "
+    "For real numbers: {what} with --profile laptop (short training) or paper (to quote); "
     "--dry-run says how long either takes"
 )
 
@@ -117,10 +117,18 @@ def run(*, options: PlanOptions, execution: ExecutionOptions, making: MakingOpti
         if lacking:
             print_line(lacking)
     if options.profile == "quick":
-        print_line(NEXT if any(run.spec.data.synthetic for run in plan) else NEXT_ON_REAL_DATA)
+        print_line(_next_step(plan))
     show_left_out(console, left_out)  # again, where a person looks
     if failed or left_out:
         raise typer.Exit(1)
+
+
+def _next_step(plan: Iterable[PlannedRun]) -> str:
+    """What a person does after runs of the quick profile; settings that were tuned in it are good for no other."""
+    if any(run.spec.data.synthetic for run in plan):
+        return NEXT
+    tuned = any(run.spec.tuned for run in plan)
+    return NEXT_ON_REAL_DATA.format(what=f"{'tuning, then ' * tuned}the same command")
 
 
 def _planned(

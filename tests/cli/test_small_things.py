@@ -7,8 +7,10 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
@@ -16,6 +18,7 @@ from bench import __version__
 from bench.catalog.data import Catalog
 from bench.cli.app import app
 from bench.cli.missing import missing
+from bench.cli.run import _next_step
 from bench.cli.terminal import WIDE, Console, as_started
 from bench.disguise import POINTER
 from bench.plain_text import counted
@@ -310,3 +313,10 @@ def test_the_backend_of_a_notebook_draws_no_figures_of_a_command(tmp_path, monke
     done = stbench("plots", "short_term", "--results", "results/reference", "--out", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "short_term-1.png").is_file()
+
+
+def test_after_tuned_settings_the_next_step_is_to_tune_again(catalog):
+    (run,) = plan(load_suite("short_term"), Selection(models=("stid",), datasets=("tiny",)), catalog)
+    tuned = replace(run, spec=msgspec.structs.replace(run.spec, tuned=True))
+    assert _next_step([run]).startswith("For real numbers: the same command with --profile laptop")
+    assert _next_step([run, tuned]).startswith("For real numbers: tuning, then the same command with --profile laptop")
