@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from bench.errors import ConfigError, WorkerError
+from bench.runs.whole_imports import interrupts_wait
 
 PRELOADED = (
     "bench.runs.worker",
@@ -109,12 +110,13 @@ def _without_main() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _deaf() -> Iterator[None]:
-    """What is started here never hears Ctrl-C, which is the starting process's to act on."""
+    """What is started here never hears Ctrl-C, which is the starting process's to act on, and which waits meanwhile."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with interrupts_wait():  # another thread may be the one that hears it
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # is inherited
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,12 +1,16 @@
-"""A process is started although the server of processes was just killed."""
+"""A process is started although the server of processes was just killed, and no interrupt is lost meanwhile."""
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import time
 
 import pytest
 
 from bench.errors import WorkerError
+from bench.runs import fork_server
 from bench.runs.fork_server import start
 
 
@@ -34,3 +38,24 @@ def test_where_none_can_be_started_a_sentence_says_so() -> None:
         WorkerError, match=r"no process can be started for a run \(ConnectionRefusedError: .*\); run the"
     ):
         start(Refused(1000))
+
+
+def test_an_interrupt_while_the_server_starts_is_heard_behind_it_and_never_by_the_server() -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def interrupted() -> None:
+        with fork_server._deaf():
+            os.kill(os.getpid(), signal.SIGINT)
+            started.append(subprocess.Popen(["sleep", "60"]))
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    (child,) = started  # so the interrupt waited
+    try:
+        child.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            child.wait(0.5)
+    finally:
+        child.kill()
+        child.wait()
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
