@@ -134,6 +134,15 @@ def test_a_naive_baseline_made_under_another_profile_serves_all() -> None:
     assert table_rows(markdown)["taxibj"] == ["—", "2.00"]
 
 
+def test_seeds_are_those_of_what_is_trained() -> None:
+    naive = [record(model="last_value", mae=9.0, profile="laptop", seed=seed) for seed in range(6)]
+    made = [record(seed=seed) for seed in range(2)]
+    text = text_of([*naive, *made])
+    assert "over 2 seeds" in text
+    assert "(n=" not in table_rows(text)["bikenyc"][1]
+    assert "over 6 seeds" in text_of([*naive, record(failed=True, profile="laptop")])
+
+
 @given(st.lists(st.integers(100, 110), min_size=2, max_size=6))
 @settings(deadline=None, max_examples=30)
 def test_bold_and_underlined_are_the_best_two_and_never_a_tie(cents: list[int]) -> None:

@@ -169,7 +169,10 @@ def _threads_note(group: Group) -> str:
 
 
 def _most_seeds(group: Group) -> int:
-    return max(summary.seeds for summary in group.cells.values())
+    """Of what is trained, where anything is: a naive baseline may stand here with the seeds of another profile."""
+    cells = group.cells.values()
+    trained = max((cell.seeds for cell in cells if not cell.naive), default=0)
+    return trained or max(cell.seeds for cell in cells)
 
 
 def _column(group: Group, data: DataKey, metric: str) -> Mapping[MethodKey, Cell]:
