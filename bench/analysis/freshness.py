@@ -19,6 +19,7 @@ from bench.catalog.own_files import OURS
 from bench.files import atomic_write
 from bench.plain_files import read_plain
 from bench.records.store import SET_ASIDE, SUPERSEDED
+from bench.runs.own_code import asked_at
 
 FILE = ".tables.json"
 LIBRARIES = ("matplotlib", "numpy", "pandas", "scipy", "pillow")
@@ -67,13 +68,14 @@ def made_of(results: Path, suites: Sequence[str]) -> str:
 
     These are the records, tuned settings and studies of a results folder, as their files look; the code of the
     project, likewise; today's code of the runs, whose plug-ins may lie elsewhere; the files of ``suites`` that do not
-    come with the project; and the versions of the libraries that draw and count.
+    come with the project; and the versions of the libraries that draw and count. Of the user's own code whose files are
+    not here, what was asked for last is today's.
     """
     ours = (registry.ROOT / folder for folder in OURS)
     parts: dict[str, Any] = {
         "results": [_looks(results / folder) for folder in ("runs", "tuned")],
         "project": [_looks(folder) for folder in ours],
-        "code": _todays_code(results),
+        "code": [*_todays_code(results), *asked_at(results)],
         "suites": [[name, _content(Path(name))] for name in suites if name.endswith(".toml")],
         "libraries": [platform.python_version(), *map(_version, LIBRARIES)],
     }

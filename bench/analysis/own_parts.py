@@ -11,9 +11,10 @@ from bench.catalog import registry
 from bench.catalog.plugins import Group
 from bench.catalog.raw_files import USER_CARD
 from bench.records.record import Record
-from bench.runs.own_code import KeptCode, card_of, kept_code
+from bench.runs.own_code import PLUGINS, KeptCode, asked_at, card_of, copies, kept_code
 
-CODE, EARLIER, DATA = "plugins", "plugins-of-earlier-runs", "data"
+CODE, DATA = "plugins", "data"
+COPIES = f"results/{PLUGINS}"  # of the code of every run; those in CODE are today's, for who makes the runs again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +47,8 @@ class OwnParts:
     def contents(self) -> str:
         """The lines of a table of contents."""
         lines = [f"{CODE}/            models and data sets of the authors' own"] if self.sources else []
-        if any(name.startswith(f"{EARLIER}/") for name in self.files):
-            lines.append(f"{EARLIER}/  these as they were for runs that are not today's, by the code of the run")
+        if any(name.startswith(f"{COPIES}/") for name in self.files):
+            lines.append(f"{COPIES}/    these as they were for each run, by its code")
         cards = f"{DATA}/               cards of data sets of the authors' own; the array belongs beside as data.npy"
         lines += [cards] if self.cards else []
         return "".join(f"{line}\n" for line in lines)
@@ -62,25 +63,29 @@ class OwnParts:
 def personal(files: Mapping[str, object], home: Path) -> list[str]:
     """The files of a supplement, by name, with code or cards of the user's own that name a folder in a home."""
     folder = f"{home}/".encode()
-    own = {name: content for name, content in files.items() if name.startswith((f"{CODE}/", f"{EARLIER}/", f"{DATA}/"))}
+    own = {name: content for name, content in files.items() if name.startswith((f"{CODE}/", f"{COPIES}/", f"{DATA}/"))}
     return sorted(name for name, content in own.items() if isinstance(content, bytes) and folder in content)
 
 
 def own_parts(results: Path, records: Sequence[Record]) -> OwnParts:
     """The copies, in a results folder, of what is the user's own behind these records.
 
-    Of code that was edited between runs the version of most runs is what the suites make again; the others lie apart.
+    Of code that was edited between runs the version that was asked for last is what the suites make again, or that of
+    most runs where this was not noted.
     """
-    by_code = {code: kept_code(results, code) for code in sorted({record.code for record in records})}
-    votes = Counter((name, kept) for record in records for name, kept in by_code[record.code].items())
+    codes = sorted({record.code for record in records})
+    by_code, asked = {code: kept_code(results, code) for code in codes}, asked_at(results)
+    last: dict[tuple[str, KeptCode], float] = {}
+    for code, plugins in by_code.items():
+        for version in plugins.items():
+            last[version] = max(last.get(version, 0.0), asked.get(code, 0.0))
+    votes = Counter(version for record in records for version in by_code[record.code].items())
     chosen: dict[str, KeptCode] = {}
-    for (name, kept), _ in sorted(votes.items(), key=lambda vote: (-vote[1], vote[0][0], vote[0][1].files)):
+    for name, kept in sorted(votes, key=lambda one: (-last[one], -votes[one], one[0], one[1].files)):
         chosen.setdefault(name, kept)
     files = {f"{CODE}/{name}/{path}": content for name, kept in chosen.items() for path, content in kept.files}
-    for code, plugins in by_code.items():
-        for name, kept in plugins.items():
-            if kept != chosen[name]:
-                files |= {f"{EARLIER}/{code}/{name}/{path}": content for path, content in kept.files}
+    for code in codes:
+        files |= {f"results/{name}": content for name, content in copies(results, code).items()}
     cards = _cards(results, records)
     files |= {f"{DATA}/{name}/{USER_CARD}": content for name, content in cards.items()}
     return OwnParts(

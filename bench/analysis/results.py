@@ -8,7 +8,7 @@ import inspect
 import pkgutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -31,6 +31,7 @@ from bench.plain_text import counted
 from bench.records.frame import scores_by, to_frame
 from bench.records.record import Record
 from bench.records.store import ResultStore
+from bench.runs.own_code import outdated
 from bench.runs.suite import Suite, load_suites
 from bench.runs.tuned import TunedFile, TunedFolder
 from bench.tuning.study import Study
@@ -56,6 +57,7 @@ class Results:
         tuned: The files of tuned settings.
         unread: A sentence for each file that is no record which can be read, and so is left out.
         altered: A sentence for each record that is not as its folder's ``SHA256SUMS`` notes it.
+        outdated: Of runs whose own files are not here, ``Spec.behind`` and code of those that were edited since.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Results:
         code: Mapping[tuple[str, ...], str] | None = None,
         unread: Sequence[str] = (),
         altered: Sequence[str] = (),
+        outdated: Set[tuple[tuple[str, ...], str]] = frozenset(),
     ) -> None:
         """Mark runs as stale that today's code would not have made.
 
@@ -77,19 +80,23 @@ class Results:
             suites: Whose tables are made.
             tuned: The files of tuned settings.
             code: Today's digest by ``Spec.behind``; those of the registered models if it is None. A run of a pair that
-                is not known, such as of a plug-in that is not installed here, is not stale.
+                is not known, such as of a plug-in that is not installed here, is stale if it is among ``outdated``.
             unread: A sentence for each file that is no record.
             altered: A sentence for each record that is not as it was noted.
+            outdated: As ``bench.runs.own_code.outdated`` has it.
         """
         ordered = sorted(records, key=_order)
         known = _todays_code(ordered) if code is None else code
-        self.runs = tuple(
-            Run(record=record, stale=known.get(_answered_by(record), record.code) != record.code) for record in ordered
-        )
+        self.outdated = outdated
+        self.runs = tuple(Run(record=record, stale=self._is_stale(record, known)) for record in ordered)
         self.studies, self.suites, self.tuned = tuple(studies), tuple(suites), tuple(tuned)
         self.unread, self.altered = tuple(unread), tuple(altered)
         self._groups: dict[str, Mapping[GroupKey, Group]] = {}
         self._differences: dict[str, Mapping[GroupKey, Differences]] = {}
+
+    def _is_stale(self, record: Record, known: Mapping[tuple[str, ...], str]) -> bool:
+        behind = _answered_by(record)
+        return known[behind] != record.code if behind in known else (behind, record.code) in self.outdated
 
     def __repr__(self) -> str:
         done = [run for run in self.runs if run.record.status == "done"]
@@ -120,6 +127,7 @@ class Results:
             list(TunedFolder(results).files()),
             unread=unread,
             altered=alterations(results),
+            outdated=outdated(results, ((record.spec.behind, record.code) for record in records)),
         )
 
     @classmethod

@@ -184,6 +184,7 @@ def _kept(results: Results, folder: Path, suites: Sequence[str]) -> Results:
         [study for study in results.studies if (study.dataset, study.model) in pairs],
         results.suites,
         [file for file in results.tuned if (file.dataset, file.model) in pairs],
+        outdated=results.outdated,
     )
 
 

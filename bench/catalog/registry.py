@@ -31,6 +31,7 @@ from bench.errors import BenchError, ConfigError, UnknownNameError
 from bench.plain_text import one_line
 
 if TYPE_CHECKING:
+    from bench.records.planned import PlannedRun
     from bench.records.record import Record
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,8 +54,8 @@ def comes_with_the_project(group: Group, name: str) -> bool:
     return plugin is not None and is_ours(plugin.source)
 
 
-def needs_own_file(record: Record) -> bool:
-    """Whether its run needs a file that the project has not; imported data sets are found without one."""
+def needs_own_file(record: Record | PlannedRun) -> bool:
+    """Whether a run needs a file that the project has not; imported data sets are found without one."""
     readers = [data.name for data in record.spec.datasets if data.name in _known("dataset")]
     ours = [comes_with_the_project("dataset", name) for name in readers]
     return not (all(ours) and comes_with_the_project("model", record.model))

@@ -1,12 +1,14 @@
 """Code and cards of the user's own behind runs: which they are, and copies of them in the results folder.
 
-The copies are of the code that made a run, whatever becomes of the files later; a supplement has them.
+The copies are of the code that made a run, whatever becomes of the files later; a supplement has them. Beside them is
+noted when runs of this code were last asked for, so that whoever knows the files no more can tell today's from earlier.
 """
 
 from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Iterable, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,10 +23,12 @@ from bench.catalog.plugins import Plugin
 from bench.catalog.raw_files import USER_CARD
 from bench.errors import BenchError
 from bench.files import atomic_write
+from bench.plain_files import read_plain
 from bench.records.planned import PlannedRun
 
 PLUGINS, CARDS = "plugins", "cards"  # folders of a results folder
 INDEX: Final = "plugins.json"  # beside the copies, by name the file that declares the model or data set
+ASKED: Final = "asked"  # beside them, when runs of the code were last asked for, in seconds since 1970
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,41 @@ def keep(runs: Iterable[PlannedRun], catalog: Catalog, results: Path) -> None:
                 part.write_bytes(card.read_bytes())
 
 
+def note_asked(runs: Iterable[PlannedRun], results: Path) -> None:
+    """Note when runs that need a file of the user's own were asked for with this code, be they made already or not."""
+    for code in dict.fromkeys(run.code for run in runs if registry.needs_own_file(run)):
+        with suppress(OSError), atomic_write(results / PLUGINS / code / ASKED) as part:
+            part.write_text(repr(time.time()), encoding="utf-8")
+
+
+def asked_at(results: Path) -> dict[str, float]:
+    """When runs of a code that needs files of the user's own were last asked for, by code, the latest first."""
+    times = {}
+    for path in (results / PLUGINS).glob(f"*/{ASKED}"):
+        with suppress(OSError, ValueError):
+            times[path.parent.name] = float(read_plain(path))
+    return dict(sorted(times.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def outdated(results: Path, pairs: Iterable[tuple[tuple[str, ...], str]]) -> set[tuple[tuple[str, ...], str]]:
+    """What was edited since, of ``Spec.behind`` and code of runs: by what was asked for last, without today's files.
+
+    It is of another text of a model or data set of the user's own, or of other code of the same model and data.
+    """
+    asked, found = asked_at(results), set()
+    text_of: dict[str, KeptCode] = {}
+    code_of: dict[tuple[str, ...], str] = {}
+    for behind, code in sorted(set(pairs), key=lambda pair: (-asked.get(pair[1], 0.0), pair)):
+        kept = kept_code(results, code)
+        edited = any(text_of.get(name, text) != text for name, text in kept.items())
+        if edited or code_of.get(behind, code) != code:
+            found.add((behind, code))
+        elif code in asked:
+            text_of |= kept
+            code_of[behind] = code
+    return found
+
+
 def card_of(results: Path, dataset: str, sha256: str) -> Path:
     """Where the card of a data set of the user's own, in this very version, is kept."""
     return results / CARDS / dataset / f"{sha256[:16]}.toml"
@@ -125,6 +164,13 @@ class KeptCode:
 
     source: str
     files: tuple[tuple[str, bytes], ...]
+
+
+def copies(results: Path, code: str) -> dict[str, bytes]:
+    """What is kept of a run's code, by the path in the results folder."""
+    found = (results / PLUGINS / code).rglob("*")
+    paths = sorted(path for path in found if path.is_file() and not path.is_symlink())
+    return {path.relative_to(results).as_posix(): path.read_bytes() for path in paths}
 
 
 def kept_code(results: Path, code: str) -> Mapping[str, KeptCode]:

@@ -23,7 +23,7 @@ from bench.runs.executors import Asked, Executor
 from bench.runs.executors.processes import Processes
 from bench.runs.fork_server import check_folder, warm_up
 from bench.runs.order import in_order
-from bench.runs.own_code import keep
+from bench.runs.own_code import keep, note_asked
 from bench.runs.plan import Selection, overrides_of, plan
 from bench.runs.precision import name_of
 from bench.runs.preloading import large_libraries
@@ -164,6 +164,7 @@ def execute(
             executor.tidy(results)
         executor = executor.made() if todo else Processes(["cpu"], executor.places.threads)
     keep(todo, catalog, results)
+    note_asked(planned, results)
     if todo:
         if isinstance(executor, Processes):
             warm_up(large_libraries(todo))

@@ -23,7 +23,7 @@ from bench.records.saved import NOTHING, Saving
 from bench.records.store import ResultStore
 from bench.runs.execution import done_record, environment
 from bench.runs.isolation import call
-from bench.runs.own_code import keep
+from bench.runs.own_code import keep, note_asked
 from bench.runs.own_model import TrainedOn, own_model
 from bench.runs.plan import Selection, plan, plan_own
 from bench.runs.preloading import OPTIMIZERS
@@ -59,6 +59,8 @@ def evaluate_model(
         catalog = Catalog(data_dir=resolve_data_dir(data_dir), cache=cache)
         run, plugin = _planned(model, selection, catalog, device, name)
         store = None if results is None else ResultStore(results)
+        if results is not None:
+            note_asked([run], results)
         if store and isinstance(model, str) and store.has(run.dataset, run.model, run.run_id):
             for sentence in unsaved([run], cast("Path", results), saving, before=True):
                 warnings.warn(sentence, stacklevel=3)

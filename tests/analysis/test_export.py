@@ -177,20 +177,28 @@ def test_own_code_and_cards_travel_and_are_named(tmp_path, no_figures):
     assert files["data/bikenyc/card.toml"] == b"name = 'bikenyc'"
     assert "export STBENCH_PLUGINS=plugins/mine/nets/mine.py\n" in text
     assert "Not in here, since no copy was kept: the code or card of lost.\n" in text
-    assert not [name for name in files if name.endswith(("plugins.json", ".log"))]
+    assert not [name for name in files if name.endswith(".log")]
 
 
-def test_the_code_of_most_runs_is_what_is_made_again_and_earlier_code_lies_apart(tmp_path, no_figures):
+def test_the_code_of_most_runs_is_what_is_made_again_and_that_of_each_run_lies_with_the_results(tmp_path, no_figures):
     made = [own("a" * 12), own("b" * 12, seed=1), own("b" * 12, seed=2)]
     kept_copy(tmp_path, "a" * 12, "mine", {"mine.py": "old"})
     kept_copy(tmp_path, "b" * 12, "mine", {"mine.py": "new"})
     files = packed(made, tmp_path)
     assert files["plugins/mine/mine.py"] == b"new"
-    assert files[f"plugins-of-earlier-runs/{'a' * 12}/mine/mine.py"] == b"old"
-    assert [name for name in files if name.startswith("plugins-of")] == [
-        f"plugins-of-earlier-runs/{'a' * 12}/mine/mine.py"
-    ]
-    assert b"plugins-of-earlier-runs/ " in files["README.txt"]
+    assert files[f"results/plugins/{'a' * 12}/mine/mine.py"] == b"old"
+    assert files[f"results/plugins/{'b' * 12}/mine/mine.py"] == b"new"
+    assert b"results/plugins/ " in files["README.txt"]
+
+
+def test_code_that_was_asked_for_last_is_what_is_made_again(tmp_path, no_figures):
+    made = [own("a" * 12), own("b" * 12, seed=1), own("b" * 12, seed=2)]
+    for code, text, asked in (("a" * 12, "back again", 3.0), ("b" * 12, "a try", 2.0)):
+        kept_copy(tmp_path, code, "mine", {"mine.py": text})
+        (tmp_path / "plugins" / code / "asked").write_text(repr(asked), encoding="utf-8")
+    files = packed(made, tmp_path)
+    assert files["plugins/mine/mine.py"] == b"back again"
+    assert files[f"results/plugins/{'a' * 12}/asked"] == b"3.0"
 
 
 def test_a_name_that_is_not_the_files_is_said_where_it_is_listed(tmp_path, no_figures):
@@ -200,7 +208,8 @@ def test_a_name_that_is_not_the_files_is_said_where_it_is_listed(tmp_path, no_fi
 
 def test_files_that_name_a_home_are_told(tmp_path, no_figures):
     kept_copy(tmp_path, "a" * 12, "mine", {"mine.py": "open('/home/me/data')", "parts.py": "open('/home/other')"})
-    assert personal(packed([own()], tmp_path), Path("/home/me")) == ["plugins/mine/mine.py"]
+    named = personal(packed([own()], tmp_path), Path("/home/me"))
+    assert named == ["plugins/mine/mine.py", f"results/plugins/{'a' * 12}/mine/mine.py"]
 
 
 def test_arrays_travel_only_if_asked_and_only_those_of_the_runs(catalog, tmp_path, no_figures):

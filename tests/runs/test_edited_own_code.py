@@ -1,0 +1,94 @@
+"""Which code of a file of one's own is today's, where its file is not known any more: that which was asked for last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hostile import model_text
+from records import record
+
+import bench
+from bench.analysis.results import Results
+from bench.catalog import own_files
+from bench.runs.own_code import note_asked, outdated
+
+SMALL = {"train.epochs": 1, "train.steps_per_epoch": 2, "train.batch_size": 8}
+
+
+@pytest.fixture
+def edited(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Writes a model's file with another level, and runs it on data sets; afterwards nobody knows the file."""
+    file, results = tmp_path / "mine.py", tmp_path / "results"
+
+    def run(level: float, *datasets: str, seeds: tuple[int, ...] = (0,)) -> Path:
+        file.write_text(model_text(f"return repeated(window.history[:, -1:], window) + {level} + self.level"), "utf-8")
+        with monkeypatch.context() as context:
+            context.setenv(own_files.VARIABLE, "")
+            bench.run(
+                models=[file],
+                datasets=list(datasets) or ["tiny"],
+                seeds=list(seeds),
+                settings=SMALL,
+                data_dir=tiny,
+                results=results,
+                profile="quick",
+                on_line=None,
+            )
+        return results
+
+    return run
+
+
+def shown(results: Path) -> set[tuple[str, float]]:
+    """What the table holds: data set and MAE of each seed of runs that are not stale."""
+    loaded = bench.load_results(results)
+    return {(run.record.dataset, round(run.record.score("mae"), 9)) for run in loaded.runs if not run.stale}
+
+
+def test_after_an_edit_the_new_runs_are_today_s_and_after_it_is_undone_the_old_ones(edited) -> None:
+    first = shown(edited(0.0))
+    second = shown(edited(5.0))
+    assert first.isdisjoint(second)
+    assert shown(edited(0.0)) == first  # nothing is made, the runs are there
+
+
+def test_an_edit_makes_runs_on_other_data_stale_too(edited) -> None:
+    both = shown(edited(0.0, "tiny", "tiny2"))
+    assert {dataset for dataset, _ in both} == {"tiny", "tiny2"}
+    assert {dataset for dataset, _ in shown(edited(5.0, "tiny"))} == {"tiny"}
+
+
+def test_other_code_of_the_project_makes_runs_stale_though_the_file_is_the_same(tmp_path: Path) -> None:
+    old, new = ((("bikenyc", "mine"), code * 12) for code in "ab")
+    for at, (_, code) in enumerate((old, new)):
+        copy = tmp_path / "plugins" / code
+        (copy / "mine").mkdir(parents=True)
+        (copy / "mine" / "mine.py").write_text("the same", encoding="utf-8")
+        (copy / "plugins.json").write_text('{"mine": "mine.py"}', encoding="utf-8")
+        (copy / "asked").write_text(repr(1.0 + at), encoding="utf-8")
+    assert outdated(tmp_path, [old, new]) == {old}
+
+
+def test_where_nothing_was_noted_nothing_is_outdated_and_a_broken_note_is_none(tmp_path: Path) -> None:
+    pairs = [(("bikenyc", "mine"), "a" * 12), (("bikenyc", "mine"), "b" * 12)]
+    assert outdated(tmp_path, pairs) == set()
+    (tmp_path / "plugins" / ("a" * 12)).mkdir(parents=True)
+    (tmp_path / "plugins" / ("a" * 12) / "asked").write_text("soon", encoding="utf-8")
+    assert outdated(tmp_path, pairs) == set()
+
+
+def test_what_is_noted_is_of_the_user_s_own_alone(tmp_path: Path, catalog) -> None:
+    from clusters import small_plan
+
+    note_asked(small_plan(catalog, "stid", datasets=("tiny",)), tmp_path)
+    assert not (tmp_path / "plugins").exists()
+
+
+def test_a_run_whose_file_is_known_is_held_against_it_alone() -> None:
+    made = record(model="stid", code="a" * 12)
+    outdated_too = {(made.spec.behind, made.code)}
+    (run,) = Results([made], code={made.spec.behind: made.code}, outdated=outdated_too).runs
+    assert not run.stale
+    (run,) = Results([made], code={}, outdated=outdated_too).runs
+    assert run.stale
