@@ -62,7 +62,7 @@ def run_ids(runs: Iterable[Run], suite: Suite) -> set[str]:
 
 
 def grouped(runs: Iterable[Run], suite: Suite) -> dict[GroupKey, Group]:
-    """The cells of every group of a suite; sorted by ``GroupKey.place``, whatever the order of the runs.
+    """The cells of every group of a suite; sorted by ``Group.place``, whatever the order of the runs.
 
     Naive baselines are not trained, so those of one group serve all others of its task; those that others show make no
     group, and stand on no data set that only others have models on. In a suite of tuned runs they never make one. The
@@ -80,10 +80,8 @@ def grouped(runs: Iterable[Run], suite: Suite) -> dict[GroupKey, Group]:
         for key, group in groups.items()
         if not all(entry.untrained if suite.tuned else entry.done_untrained and entry.task in served for entry in group)
     }
-    return {
-        key: Group(key=key, cells=_cells([*shown[key], *_borrowed(untrained, shown[key])]))
-        for key in sorted(shown, key=lambda key: key.place)
-    }
+    made = [Group(key=key, cells=_cells([*own, *_borrowed(untrained, own)])) for key, own in shown.items()]
+    return {group.key: group for group in sorted(made, key=lambda group: group.place)}
 
 
 def by(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:

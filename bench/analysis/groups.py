@@ -96,13 +96,9 @@ class GroupKey:
         return self.profile not in PROFILES or PROFILES[self.profile].claims
 
     @property
-    def place(self) -> tuple[bool, int, int, float, GroupKey]:
-        """By which groups are sorted, so that what is run later beside a study rarely stands before it.
-
-        First come profiles that let something be claimed, then groups of which the heading has the fewest parts:
-        shares of the data, few scored windows and what was tuned or changed stand behind all that is as usual.
-        """
-        return not self.claims, len(self._parts), self.horizon, self.fraction, self
+    def unusual(self) -> int:
+        """How many parts its heading has: a share of the data, few scored windows, each setting that was changed."""
+        return len(self._parts) + sum(shared.count(", ") for shared in (self.base, self.recipe))
 
     @property
     def title(self) -> str:
@@ -319,6 +315,16 @@ class Group:
     def stale(self) -> set[MethodKey]:
         """The methods that have stale runs somewhere."""
         return {method for (_, method), summary in self.cells.items() if "stale" in summary.flags}
+
+    @property
+    def place(self) -> tuple[bool, int, int, float, int, GroupKey]:
+        """By which groups are sorted, so that what is run later beside a study rarely stands before it.
+
+        First come profiles that let something be claimed, then groups with the least that is unusual, and of these
+        those with the most runs of models that are trained.
+        """
+        key, runs = self.key, sum(cell.seeds for cell in self.cells.values() if not cell.naive)
+        return not key.claims, key.unusual, key.horizon, key.fraction, -runs, key
 
     def on(self, datasets: Container[DataKey]) -> Group:
         """The cells of these data sets alone."""

@@ -251,7 +251,7 @@ class Results:
         for suite in (suite for suite in self.suites if suite.plain):
             for key, group in self.groups(suite).items():
                 groups[key] = max(groups.get(key, group), group, key=lambda one: len(one.cells))
-        return {key: groups[key] for key in sorted(groups, key=lambda key: key.place)}
+        return {group.key: group for group in sorted(groups.values(), key=lambda group: group.place)}
 
     def done_groups(self) -> list[Group]:
         """The plain groups without the cells that have no finished run."""

@@ -95,6 +95,17 @@ def test_the_usual_groups_stand_first_whatever_is_run_later() -> None:
     assert [key.profile for key in of_suite] == ["reference", "paper", "laptop", "quick"]
 
 
+def test_a_study_with_a_recipe_of_its_own_stays_before_tuned_settings_and_single_tries() -> None:
+    study = [record(seed=seed, overrides={"train.epochs": 3}) for seed in range(3)]
+    later = [
+        record(overrides={"train.epochs": 2}, tuned=True),
+        record(overrides={"train.epochs": 1}),
+        *(record(model="last_value", overrides={"train.epochs": 1}, seed=seed) for seed in range(6)),
+    ]
+    groups = [key.recipe for key in results_of([*later, *study]).plain_groups()]
+    assert groups == ["train.epochs=3", "train.epochs=1", "train.epochs=2, tuned settings"]
+
+
 def test_a_suite_shows_its_own_data_sets_and_others_only_if_they_were_run_for_it() -> None:
     suite = Suite(name="own", title="T", tasks=("short",), protocol="strict", datasets=("myflow",), models=("stid",))
     made = [record("myflow"), record("bikenyc"), of_suite("own", record("taxibj"))]
