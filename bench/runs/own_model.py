@@ -7,11 +7,13 @@ import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass, make_dataclass
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from bench.catalog import registry
 from bench.errors import ConfigError
+from bench.plain_text import one_line
 from bench.records.store import NAME
 
 if TYPE_CHECKING:
@@ -19,20 +21,48 @@ if TYPE_CHECKING:
 
     from bench.types import TaskShape
 
+AS_TRAINED = "name the data set, protocol, task and settings of its record"
 Empty = make_dataclass("Empty", [], frozen=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedOn:
-    """What a model found in training, so that it finds it again.
+    """What a model that is loaded found in training, so that it finds it again.
 
     Attributes:
+        model: Its name in the record.
+        shape: What it was built for.
         days_hidden: Of the days before, those that were blank.
         scale: How values were scaled, as text; "" if it is not known.
     """
 
+    model: str
+    shape: TaskShape
     days_hidden: tuple[int, ...]
     scale: str
+
+    def check(self, shape: TaskShape) -> None:
+        """Refuse windows of other steps or channels.
+
+        Raises:
+            ConfigError: With both.
+        """
+        sizes = (f"{one.history} → {one.horizon} steps of {one.channels} channels" for one in (self.shape, shape))
+        was, now = sizes
+        if was != now:
+            raise ConfigError(
+                f"the model '{self.model}' was built for {was}, and these windows are {now}; {AS_TRAINED}"
+            )
+
+    def on_another_grid(self, shape: TaskShape, error: Exception) -> ConfigError | None:
+        """What is said of an error in forecasting on another grid, which only some models can; None on the same."""
+        was, now = (" x ".join(map(str, one.grid)) for one in (self.shape, shape))
+        if was == now:
+            return None
+        return ConfigError(
+            f"the model '{self.model}' was built for a grid of {was} cells and cannot forecast one of {now} "
+            f"({type(error).__name__}: {one_line(error)}); {AS_TRAINED}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,10 +96,10 @@ def own_model(model: type[Any] | Callable[[Any], Any], name: str | None = None) 
     config = _config_of(model, name)
     if name in registry.model_names() or not NAME.fullmatch(name):
         raise ConfigError(f"a model of your own cannot be called '{name}'; give it another with name=")
-    make = _maker(model, config) if inspect.isclass(model) else lambda shape, config: _fitted(model)  # noqa: ARG005
     says = model if hasattr(model, "DAYS_BACK") or hasattr(model, "STOCHASTIC") else _file_of(model)
     trained_on = getattr(model, "trained_on", None)
     trained_on = trained_on if isinstance(trained_on, TrainedOn) else None
+    make = _maker(model, config) if inspect.isclass(model) else partial(_fitted, model, trained_on)
     return OwnModel(
         name=name,
         source=_source(model) + _source_of_settings(model, config) + (repr(trained_on) if trained_on else ""),
@@ -145,11 +175,13 @@ def _maker(model: type[Any], config: type[Any]) -> Callable[[TaskShape, Any], nn
     return make
 
 
-def _fitted(model: Callable[[Any], Any]) -> nn.Module:
+def _fitted(model: Callable[[Any], Any], trained_on: TrainedOn | None, shape: TaskShape, _: Any) -> nn.Module:
     """A map, or a copy of one with weights, as a module that has nothing to train and no ``fit``."""
     from torch import nn
 
     fixed = copy.deepcopy(model).requires_grad_(requires_grad=False) if isinstance(model, nn.Module) else model
+    if trained_on:
+        trained_on.check(shape)
 
     class Fitted(nn.Module):
         def __init__(self) -> None:
@@ -157,7 +189,12 @@ def _fitted(model: Callable[[Any], Any]) -> nn.Module:
             self.map = fixed
 
         def forward(self, window: Any) -> Any:
-            return self.map(window)
+            try:
+                return self.map(window)
+            except (RuntimeError, IndexError) as error:
+                if trained_on and (told := trained_on.on_another_grid(shape, error)):
+                    raise told from error
+                raise
 
     return Fitted()
 

@@ -48,7 +48,7 @@ def load_model(
         )
     where = resolve_device(device)
     try:
-        made = built(plugin, record.spec.config, shape_from(about["shape"]), where)
+        made = built(plugin, record.spec.config, shape := shape_from(about["shape"]), where)
         put_into(made, tensors, beside, where)
     except (RuntimeError, KeyError, AttributeError, TypeError) as error:
         raise WeightsError(
@@ -56,7 +56,8 @@ def load_model(
             f"{record.environment.commit or 'an unknown commit'}"
         ) from error
     hidden = tuple(json.loads(about.get("days_hidden", "[]")))
-    says: dict[str, Any] = {"trained_on": TrainedOn(days_hidden=hidden, scale=about.get("scaler", ""))}
+    trained_on = TrainedOn(model=record.model, shape=shape, days_hidden=hidden, scale=about.get("scaler", ""))
+    says: dict[str, Any] = {"trained_on": trained_on}
     says |= {name: getattr(plugin, name) for name in ("DAYS_BACK", "STOCHASTIC") if hasattr(plugin, name)}
     for name, value in says.items():  # for bench.evaluate, which takes the model as fitted
         setattr(made, name, value)

@@ -24,7 +24,7 @@ from bench.records.store import ResultStore
 from bench.runs.execution import done_record, environment
 from bench.runs.isolation import call
 from bench.runs.own_code import keep, note_asked
-from bench.runs.own_model import TrainedOn, own_model
+from bench.runs.own_model import AS_TRAINED, TrainedOn, own_model
 from bench.runs.plan import Selection, plan, plan_own
 from bench.runs.preloading import OPTIMIZERS
 from bench.runs.progress import MinuteLines
@@ -126,19 +126,18 @@ def _import_for(model: Any) -> None:
     import_whole("bench.runs.evaluator", "bench.runs.saving", *([OPTIMIZERS] if trains else []))
 
 
-def _as_trained(task: Task, plugin: ModelPlugin, name: str) -> Task:
+def _as_trained(task: Task, trained_on: TrainedOn | None) -> Task:
     """The task for a model that was loaded: it finds what it was trained on; a warning says where it does not."""
     from bench.runs.saving import scale_of
 
-    trained_on = getattr(plugin, "trained_on", None)
-    if not isinstance(trained_on, TrainedOn):
+    if trained_on is None:
         return task
     task.hide(trained_on.days_hidden)
     if trained_on.scale not in ("", scale_of(task)):
         warnings.warn(
-            f"'{name}' was trained on values that were scaled otherwise than those of '{task.card.name}' here, "
-            "so it scores otherwise than its record; name the data set, protocol, task and settings of the record",
-            stacklevel=2,
+            f"'{trained_on.model}' was trained on values that were scaled otherwise than those of '{task.card.name}' "
+            f"here, so it scores otherwise than its record says; {AS_TRAINED}",
+            stacklevel=7,  # of whoever calls bench.evaluate
         )
     return task
 
@@ -163,7 +162,7 @@ def _scored(
             plugin,
             run.spec.config,
             run.spec.train,
-            lambda: _as_trained(open_task(run, catalog, context.device, plugin), plugin, run.model),
+            lambda: _as_trained(open_task(run, catalog, context.device, plugin), getattr(plugin, "trained_on", None)),
             context,
             on_epoch=partial(lines.epoch, run) if lines else None,
             elsewhere=call,

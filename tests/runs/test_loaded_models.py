@@ -6,9 +6,11 @@ import warnings
 
 import pytest
 import torch
+from builders import make_data
 from torch import nn
 
 import bench
+from bench.errors import ConfigError
 
 FEW = {"train.epochs": 2, "train.steps_per_epoch": 3, "train.batch_size": 8, "task.fraction": 0.2}
 
@@ -35,6 +37,15 @@ def trained(tiny, tmp_path):
     return record, bench.load_model(record, DaysBefore, results=tmp_path / "results")
 
 
+@pytest.fixture
+def run_of_stid(tiny, tmp_path):
+    """A model that only knows its own cells, loaded back."""
+    settings = {name: value for name, value in FEW.items() if name.startswith("train.")}
+    choices = {"data_dir": tiny, "results": tmp_path / "results", "save_weights": True}
+    record = bench.evaluate("stid", "tiny", settings=settings, **choices)
+    return bench.load_model(record, results=tmp_path / "results")
+
+
 def test_days_before_that_were_blank_in_training_are_blank_again(trained, tiny):
     record, loaded = trained
     with warnings.catch_warnings():
@@ -54,3 +65,27 @@ def test_an_attribute_of_a_model_s_own_that_has_the_same_name_is_left_alone(tiny
     model = DaysBefore(None)
     model.trained_on = ("tiny", "tiny2")
     assert bench.evaluate(model, "tiny", data_dir=tiny).inputs.days_back == (1, 7)
+
+
+def test_steps_or_a_grid_that_a_loaded_model_was_not_built_for_are_one_sentence(tiny, run_of_stid):
+    loaded = run_of_stid
+    with pytest.raises(
+        ConfigError, match=r"'stid' was built for 6 → 6 steps of 2 channels, and these windows are 6 → 3"
+    ):
+        bench.evaluate(loaded, "tiny", data_dir=tiny, settings={"task.horizon": 3})
+    card = {"name": "wide", "interval": 30, "grid": [3, 5], "channels": ["in", "out"], "start": "2020-01-06T00:00"}
+    bench.import_data(make_data(slots=400, grid=(3, 5)).values, card, tiny, on_note=str)
+    with (
+        pytest.warns(UserWarning, match="scaled otherwise"),
+        pytest.raises(
+            ConfigError, match=r"'stid' was built for a grid of 3 x 4 cells and cannot forecast one of 3 x 5"
+        ),
+    ):
+        bench.evaluate(loaded, "wide", data_dir=tiny)
+
+
+def test_the_warning_points_at_who_asked(trained, tiny):
+    _, loaded = trained
+    with pytest.warns(UserWarning, match="scaled otherwise") as caught:
+        bench.evaluate(loaded, "tiny", data_dir=tiny)
+    assert caught[0].filename == __file__
