@@ -13,14 +13,14 @@ import pytest
 from scipy import stats
 
 FOLDER = Path(__file__).resolve().parents[2] / "results" / "reference"
-SUITES = ("backbones", "controls", "short_term")
+SUITES = ("backbones", "controls", "data_efficiency", "few_shot", "short_term")
 WITHOUT_BACKBONE = "no backbone"
 PER_DAY = 48  # windows of BikeNYC
 
 
 @pytest.fixture(scope="module")
 def errors():
-    """Absolute errors of the windows [S, N], by protocol, recipe, model, changes and weights; seeds in order."""
+    """Absolute errors of the windows [S, N], by task, protocol, recipe, model, changes and weights; seeds in order."""
     runs = {}
     for path in (FOLDER / "runs").glob("*/*/*.json"):
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -28,7 +28,7 @@ def errors():
         texts = [f"{name}={value}" for name, value in changes.items() if name != "model.weights"]
         recipe = "; ".join(text for text in texts if text.startswith("train."))
         changed = "; ".join(text for text in texts if text.startswith("model."))
-        key = (spec["task"]["protocol"], recipe, spec["model"], changed, spec["weights"])
+        key = (spec["task"]["name"], spec["task"]["protocol"], recipe, spec["model"], changed, spec["weights"])
         windows = np.frombuffer(base64.b64decode(values["windows"]["absolute"]), "<f4").astype(float)
         runs.setdefault(key, {})[spec["seed"]] = windows
     return {key: np.stack([seeds[seed] for seed in sorted(seeds)]) for key, seeds in runs.items()}
@@ -76,7 +76,18 @@ def compared_in(suite):
     """The rows of a suite that are compared: those of a single seed are told without an interval."""
     rows = pd.read_csv(FOLDER / "tables" / f"{suite}_differences.csv", keep_default_na=False)
     rows = rows[rows["lacking"] == ""]
-    texts = ["protocol", "recipe", "reference", "reference_weights", "model", "changes", "weights", "method", "seeds"]
+    texts = [
+        "task",
+        "protocol",
+        "recipe",
+        "reference",
+        "reference_weights",
+        "model",
+        "changes",
+        "weights",
+        "method",
+        "seeds",
+    ]
     return rows.assign(**{name: pd.to_numeric(rows[name], errors="coerce") for name in rows.columns.difference(texts)})
 
 
@@ -86,10 +97,10 @@ def test_every_committed_comparison_follows_from_the_records_by_the_documents_st
     assert len(rows)
     for row in rows.to_dict("records"):
         bare = "model.control=identity" if row["reference"] == WITHOUT_BACKBONE else ""
-        group = (row["protocol"], row["recipe"])
+        group = (row["task"], row["protocol"], row["recipe"])
         reference = errors[*group, "stvfm", bare, row["reference_weights"]]
         names = (row["model"], row["changes"], row["weights"])
-        method = errors.get((*group, *names), errors.get((row["protocol"], "", *names)))  # what is not trained has none
+        method = errors.get((*group, *names), errors.get((*group[:2], "", *names)))  # what is not trained has none
         assert (len(reference), len(method)) == (row["reference_seeds"], len(row["seeds"].split(";")))
         for name, value in comparison(reference, method, row["margin"]).items():
             assert value == pytest.approx(row[name], rel=1e-6, abs=1e-6), (row["method"], name)
@@ -97,7 +108,7 @@ def test_every_committed_comparison_follows_from_the_records_by_the_documents_st
 
 def test_holms_correction_is_over_the_rows_of_one_task():
     rows = compared_in("short_term")
-    for _, group in rows.groupby(["protocol", "recipe"]):
+    for _, group in rows.groupby(["task", "protocol", "recipe"]):
         for name in ("", "_equivalent"):
             ordered = group.sort_values(f"p{name}")
             raised = (ordered[f"p{name}"] * np.arange(len(ordered), 0, -1)).cummax().clip(upper=1)
