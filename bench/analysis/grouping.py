@@ -102,13 +102,15 @@ def _entries(runs: Iterable[Run], suite: Suite) -> Iterator[_Entry]:
     asked = {run.record.dataset for run in known if run.record.label.suite == suite.name}  # by whatever was typed
     chosen = _of_setting([run for run in known if _taken(run, suite, {*suite.datasets, *asked})], suite)
     methods = _methods(suite, chosen)
-    bases = sorted({_of_model(run.base) for run in chosen}, key=text)
+    bases: dict[str, set[frozenset[str]]] = {}
+    for run in chosen:
+        bases.setdefault(run.record.spec.task.name, set()).add(_of_model(run.base))
     for run in chosen:
         record = run.record
         if methods:
             if record.external:
                 continue
-            yield from _as_method(run, methods, bases)
+            yield from _as_method(run, methods, sorted(bases[record.spec.task.name], key=text))
         elif record.label.overrides == record.label.base:
             changed = text(_of_model(run.changed))
             yield _entry(run, _key(0, record.model, record, changed), "")

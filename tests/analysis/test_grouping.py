@@ -86,6 +86,13 @@ def test_a_run_serves_every_group_that_it_fits() -> None:
     }
 
 
+def test_what_all_runs_of_one_task_were_made_with_makes_no_group_of_another_task() -> None:
+    both = Suite(name="both", title="Both", models=("stid",), **KNOWN | {"tasks": ("short", "few1")})
+    width = {"model.width": 16}
+    runs = results_of([run("stid", width, base=width), run("stid", width, task="few1", windows="last")]).runs
+    assert [(key.task, key.base) for key in grouped(runs, both)] == [("short", "model.width=16")]
+
+
 def test_another_value_of_a_setting_stands_nowhere_unless_all_were_run_with_it() -> None:
     depth = {"model.depth": 3}
     assert placed(CLOSED, run("stvfm", depth)) == []
