@@ -22,6 +22,7 @@ from bench.analysis.report.page import encoded, report, shown
 from bench.analysis.reproduction import ReproducedSuite, folders_text, reproduction
 from bench.analysis.results import Results, artefacts
 from bench.analysis.sums import SUMS, Content, sha256, sums_text
+from bench.catalog import registry
 from bench.catalog.data import Catalog
 from bench.catalog.own_files import VARIABLE
 from bench.catalog.raw_files import USER_CARD, files_below
@@ -59,7 +60,7 @@ Code: {commits}; "+" behind a commit says that files differed from it, or that a
 To run everything again:
 
 {listed}{commands}
-{folders}
+{folders}{data}
 With --results results nothing is repeated, with a new folder everything is; --tuned wants results/tuned in it.
 
 Runs: {done} finished, {failed} failed.{elsewhere} Folders of the machine are left out of the messages of failures.
@@ -214,6 +215,15 @@ def _tuned_files(folder: Path, kept: Results) -> dict[str, bytes]:
     }
 
 
+def _data_text(records: Sequence[Record]) -> str:
+    """How real data that others publish come into the folder of the data."""
+    real = {data.name for record in records for data in record.spec.datasets if not data.synthetic}
+    names = sorted(name for name in real if registry.comes_with_the_project("dataset", name))
+    if not names:
+        return ""
+    return f"\n'stbench data fetch {' '.join(names)} --data-dir DIR' fetches the data, or says where to get them."
+
+
 def _readme(kept: Results, names: Sequence[str], reproduced: Sequence[ReproducedSuite], own: OwnParts) -> str:
     asked = [f"{SUITES}{Path(name).name}" if name.endswith(".toml") else name for name in names]
     done = sum(isinstance(record, DoneRun) for record in kept.records)
@@ -223,6 +233,7 @@ def _readme(kept: Results, names: Sequence[str], reproduced: Sequence[Reproduced
         names=" ".join([*asked, *artefacts("tables")] if names else []),
         commits=commits_text(kept.records) or "of a commit that is not known",
         folders=folders_text(reproduced),
+        data=_data_text(kept.records),
         commands="".join(f"    {command}\n" for command in commands),
         own=own.contents,
         missing=own.missing_text,

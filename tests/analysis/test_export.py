@@ -177,6 +177,7 @@ def test_own_code_and_cards_travel_and_are_named(tmp_path, no_figures):
     assert files["data/bikenyc/card.toml"] == b"name = 'bikenyc'"
     assert "export STBENCH_PLUGINS=plugins/mine/nets/mine.py\n" in text
     assert "Not in here, since no copy was kept: the code or card of lost.\n" in text
+    assert "\n'stbench data fetch bikenyc taxibj --data-dir DIR' fetches the data, or says where" in text
     assert not [name for name in files if name.endswith(".log")]
 
 
