@@ -85,6 +85,25 @@ def _distance(first, second):
     return float(np.sqrt(np.mean((pixels[0] - pixels[1]) ** 2))) if same else float("inf")
 
 
+def test_what_the_document_says_of_few_data_is_in_the_records(committed):
+    (suite,) = load_suites(["data_efficiency"])
+    few = [group for key, group in committed.groups(suite).items() if key.fraction == 0.01]
+    assert few
+    for group in few:
+        (data,) = group.datasets
+        errors = {method.name: cell.mean("mae") for method, cell in group.of(data).items()}
+        others = [error for name, error in errors.items() if name != "seasonal_naive_day"]
+        assert errors["seasonal_naive_day"] < 0.8 * min(others)
+        read = {days for (_, method), cell in group.cells.items() if not cell.naive for days in _days_read(cell)}
+        assert read == set()
+        compared = committed.differences(suite)[group.key].cells.values()
+        assert [cell.verdict for cell in compared] == ["open", "open"]
+
+
+def _days_read(cell):
+    return [days for run in cell.runs for days in run.inputs.days_back]
+
+
 def test_what_the_document_says_of_published_numbers_is_in_the_records_and_in_the_table(committed):
     (suite,) = load_suites(["published"])
     printed = load_published("unist_short")
