@@ -47,7 +47,7 @@ class OwnParts:
     def contents(self) -> str:
         """The lines of a table of contents."""
         lines = [f"{CODE}/            models and data sets of the authors' own"] if self.sources else []
-        if any(name.startswith(f"{COPIES}/") for name in self.files):
+        if self.sources:
             lines.append(f"{COPIES}/    these as they were for each run, by its code")
         cards = f"{DATA}/               cards of data sets of the authors' own; the array belongs beside as data.npy"
         lines += [cards] if self.cards else []

@@ -47,8 +47,7 @@ class TrainedOn:
         Raises:
             ConfigError: With both.
         """
-        sizes = (f"{one.history} → {one.horizon} steps of {one.channels} channels" for one in (self.shape, shape))
-        was, now = sizes
+        was, now = (f"{one.history} → {one.horizon} steps of {one.channels} channels" for one in (self.shape, shape))
         if was != now:
             raise ConfigError(
                 f"the model '{self.model}' was built for {was}, and these windows are {now}; {AS_TRAINED}"
