@@ -20,11 +20,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, TypeVar
 
-from bench.catalog import registry
+from bench.catalog import own_files, registry
 from bench.catalog.cache import CacheError, build, stored, stored_identity, stored_shape, write
 from bench.catalog.canonical import SYNTHETIC, canonical
 from bench.catalog.code import code_digest
-from bench.catalog.raw_files import digest_of, entries, files_below, may_be_imported
+from bench.catalog.raw_files import digest_of, entries, files_below, may_be_imported, searched
 from bench.catalog.reading import fill_cache_apart, reading_apart
 from bench.errors import BenchError, ConfigError, DataError, UnknownNameError
 from bench.plain_files import read_plain
@@ -113,6 +113,10 @@ class Catalog:
         from bench.catalog.imported import imported_card
 
         return imported_card(self._imported_folder(name))
+
+    def unknown(self, name: str) -> UnknownNameError:
+        """The error of a name that no data set has, with what it may have meant and where was looked for it."""
+        return UnknownNameError("data set", name, self.names(), *own_files.here(name), searched(self.data_dir))
 
     def has_real(self, name: str) -> bool:
         """Whether any file lies in the data set's folder.
@@ -219,7 +223,7 @@ class Catalog:
     def _imported_folder(self, name: str) -> Path:
         folder = self._folder(name)
         if folder is None or name not in self._imported():
-            raise UnknownNameError("data set", name, self.names())
+            raise self.unknown(name)
         self._raw_files(name)  # a file that cannot be reached is named as such
         return folder
 

@@ -118,6 +118,20 @@ def useless_entries() -> list[str]:
     ]
 
 
+def here(name: str) -> list[str]:
+    """What a name that nothing has may have meant: a sentence, if a file in the current folder is called so."""
+    is_here = name in {path.stem for path in Path().glob("*.py")}
+    return [f"a file of your own is named by its path: ./{name}.py"] if is_here else []
+
+
+def typed(path: Path) -> str:
+    """What a person may type for the model or data set in a file of the user's own: its path, short below here."""
+    folder = Path.cwd()
+    text = f".{os.sep}{path.relative_to(folder)}" if path.is_relative_to(folder) else str(path)
+    names = [file.name for file in own_files() if file.path == path and file.named]
+    return f"{names[0]}={text}" if names else text
+
+
 def is_path(text: str) -> bool:
     """Whether the text for a model or data set is the path of a file, not a name."""
     return text.endswith(".py") or "/" in text or os.sep in text or text in (os.curdir, os.pardir)

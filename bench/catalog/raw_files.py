@@ -41,6 +41,16 @@ def may_be_imported(folder: Path) -> bool:
         return folder.name.isidentifier()
 
 
+def searched(data_dir: Path | None) -> str:
+    """Where imported data sets were looked for, in a sentence; of a folder that is one itself, which to give."""
+    if data_dir is None:
+        return "imported data sets lie in a data folder, and there is none here: name it by --data-dir, or data_dir="
+    if may_be_imported(data_dir):
+        above = os.path.normpath(data_dir / os.pardir)
+        return f"{data_dir} is itself the folder of a data set: give {above} as the data folder"
+    return f"imported data sets were looked for in the data folder {data_dir}"
+
+
 def files_below(folder: Path) -> list[Path]:
     """All files that are not hidden, sorted; nothing if there is no folder of this name at all."""
 

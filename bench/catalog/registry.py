@@ -75,11 +75,23 @@ def find(group: Group, name: str) -> Plugin:
     """
     plugins = _known(group)
     if name not in plugins:
-        hint = f"a file of your own is given by its path, or listed in ${own_files.VARIABLE}"
-        raise UnknownNameError(NOUNS[group], name, plugins, *(own_files.useless_entries() or [hint]))
+        raise unknown(group, name)
     if plugins[name].problem:
         raise ConfigError(plugins[name].problem)
     return plugins[name]
+
+
+def unknown(group: Group, name: str) -> UnknownNameError:
+    """The error of a name that nothing has, with what it may have meant."""
+    hint = f"a file of your own is given by its path, or listed in ${own_files.VARIABLE}"
+    notes = own_files.here(name) or own_files.useless_entries() or [hint]
+    return UnknownNameError(NOUNS[group], name, _known(group), *notes)
+
+
+def typed(group: Group, name: str) -> str:
+    """What a person types for a model or data set: its name, or the path of the user's own file that declares it."""
+    plugin = _known(group).get(name)
+    return name if plugin is None or plugin.root is None else own_files.typed(plugin.source)
 
 
 def problem_of(group: Group, name: str) -> str:

@@ -25,7 +25,6 @@ from rich.text import Text
 
 from bench.catalog import registry
 from bench.cli.terminal import Console
-from bench.errors import UnknownNameError
 from bench.plain_text import counted
 from bench.records.channels import scores_line
 from bench.records.planned import PlannedRun
@@ -150,7 +149,7 @@ def say_unknown(suites: Iterable[Suite], records: Iterable[Record]) -> None:
     for suite in suites:
         names = dict.fromkeys(method.model for method in suite.methods)
         unknown = [name for name in names if name not in run and name not in registered]
-        problems = [UnknownNameError("model", name, registered) for name in unknown]
+        problems = [registry.unknown("model", name) for name in unknown]
         _warn_of([f"the suite '{suite.name}': {problem}" for problem in problems], "{} more models are not known")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,7 +26,7 @@ from bench.cli.fetch_data import drop_if_empty, fetch_files
 from bench.cli.options import DataDir, DatasetNames, ResultsDir, open_catalog
 from bench.cli.terminal import Console
 from bench.clock import moment_of, span, times_from
-from bench.errors import BenchError, ConfigError, UnknownNameError
+from bench.errors import BenchError, ConfigError
 from bench.plain_text import counted
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def import_file(
     console.print(escape(text), highlight=False)
     for doubt in doubts:
         console.print(f"[yellow]![/yellow] {escape(doubt)}", highlight=False)
-    where = f"{made.name} --data-dir {folder.parent}"
+    where = f"{made.name} --data-dir {shlex.quote(str(folder.parent))}"
     console.print(escape(f"next: stbench data show {where}, and stbench run --dataset {where}"), highlight=False)
 
 
@@ -197,7 +198,7 @@ def _check_known(catalog: Catalog, names: Iterable[str]) -> None:
     known = catalog.names()
     for name in names:
         if name not in known:
-            raise UnknownNameError("data set", name, known)
+            raise catalog.unknown(name)
 
 
 def _facts(data: SpatioTemporalData) -> dict[str, str]:

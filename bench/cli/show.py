@@ -31,6 +31,7 @@ def show(
 ) -> None:
     """Show a model's settings with their search space, a data set's card, or a run with its audit and its command."""
     from bench.catalog import registry
+    from bench.catalog.raw_files import searched
     from bench.cli.show_record import may_begin_an_id, names_a_record, show_record
     from bench.errors import UnknownNameError
 
@@ -43,7 +44,8 @@ def show(
         if may_begin_an_id(name):
             show_record(name, results, source, as_json=as_json)
             return
-        raise UnknownNameError("model or data set", name, [*registry.model_names(), *catalog.names()], *_notes(name))
+        known = [*registry.model_names(), *catalog.names()]
+        raise UnknownNameError("model or data set", name, known, *_notes(name), searched(catalog.data_dir))
     if as_json:
         print_json(_model(name) if known_model else {"kind": "data set", **dataclasses.asdict(catalog.card(name))})
         return
@@ -61,10 +63,11 @@ def show(
 
 def _notes(name: str) -> list[str]:
     """What else a name may have meant, in sentences."""
+    from bench.catalog import own_files
     from bench.cli.show_record import LEAST, is_short_beginning
     from bench.runs.suite import suite_names
 
-    notes = []
+    notes = own_files.here(name)
     if is_short_beginning(name):
         notes.append(f"of a run's id at least {LEAST} characters, one of them a digit, are wanted")
     if name in suite_names():

@@ -9,7 +9,7 @@ from typing import Any
 from bench.catalog import registry
 from bench.catalog.cache import CacheError
 from bench.catalog.data import Catalog
-from bench.errors import BenchError, ConfigError, DataError, UnknownNameError
+from bench.errors import BenchError, ConfigError, DataError
 from bench.runs.sources import Sources, UnreadableSourceError, sources_of
 from bench.runs.suite import Suite
 from bench.settings import TaskSettings
@@ -33,8 +33,8 @@ def datasets_of(suite: Suite, selected: Sequence[str], catalog: Catalog) -> list
     joining = catalog.names() if suite.extras and not selected else []
     names = dict.fromkeys([*(selected or suite.datasets), *(name for name in joining if _may_be_real(catalog, name))])
     for name in names:
-        if name not in registry.dataset_names() and name not in (known := catalog.names()):
-            raise UnknownNameError("data set", name, known)
+        if name not in registry.dataset_names() and name not in catalog.names():
+            raise catalog.unknown(name)
     return list(names)
 
 

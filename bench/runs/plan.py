@@ -240,7 +240,8 @@ def _methods(suite: Suite, selection: Selection, profile: Profile) -> list[Metho
         ConfigError, UnknownNameError: If a name is unknown, or nothing is left.
     """
     for name in selection.models:
-        _choice("model", name, dict.fromkeys(registry.model_names()))
+        if name not in registry.model_names():
+            raise registry.unknown("model", name)
     everyone = [name for name in registry.model_names() if name not in profile.without]
     names = everyone if suite.models == "all" else suite.models
     plain = [Method(name=name, model=name) for name in _unique(selection.models or names)]

@@ -210,8 +210,8 @@ class Suite(KnownKeys):
         """
         _ = self.published_table, self.switches
         for name in () if self.variants else self.references:
-            if name not in (known := registry.model_names()):
-                raise UnknownNameError("model", name, known)
+            if name not in registry.model_names():
+                raise registry.unknown("model", name)
         for profile, (number, variant) in product(PROFILES, enumerate(self.variants)):
             changed = variant.changes((), profile)
             twins = (v for v in self.variants[:number] if v.model == variant.model and v.weights == variant.weights)

@@ -151,8 +151,8 @@ class TunedFolder:
             named = ", ".join(str(self._path_of(one, task)) for one in missing[:MOST_NAMED])
             more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
             raise ConfigError(
-                f"there are no tuned settings {named}{more}; {missing[0].finder} with the same task, protocol and "
-                "profile finds them (with --suite NAME, or suite=, those of a suite)"
+                f"there are no tuned settings {named}{more}; {missing[0].finder} with the same task, protocol, "
+                "profile and folders finds them (with --suite NAME, or suite=, those of a suite)"
             )
         settings = {one: _usable(self._path_of(one, task), one.model) for one in wanted}
         for one, tuned in settings.items():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from bench.catalog import registry
 from bench.records.planned import PlannedRun
 from bench.runs.search import Search, search_of, searched
 from bench.runs.suite import Suite, suite_names
@@ -33,13 +35,15 @@ class Wanted:
     @property
     def finder(self) -> str:
         """What finds the settings, as a command and as a call."""
-        what, words = f"--model {self.model}", f"models=['{self.model}']"
+        model, dataset = registry.typed("model", self.model), registry.typed("dataset", self.dataset)
+        what, words = f"--model {shlex.quote(model)}", f"models=[{model!r}]"
         if self.variant:
             what, words = (
                 f'--suite {self.suite} --variant "{self.row}"',
                 f"suite='{self.suite}', variants=['{self.row}']",
             )
-        return f"'stbench tune {what} --dataset {self.dataset}', or bench.tune({words}, datasets=['{self.dataset}']),"
+        what += f" --dataset {shlex.quote(dataset)}"
+        return f"'stbench tune {what}', or bench.tune({words}, datasets=[{dataset!r}]),"
 
 
 def wanted_by(runs: Iterable[PlannedRun], suite: Suite, fixed: Sequence[str]) -> list[Wanted]:

@@ -166,6 +166,19 @@ def test_unknown_names_suggest_the_nearest(catalog: Catalog) -> None:
             catalog.load(name)
 
 
+def test_an_unknown_name_is_answered_with_the_data_folder_that_was_looked_in(catalog: Catalog) -> None:
+    assert catalog.data_dir
+    folder = own_array(catalog).parent
+    inside = Catalog(data_dir=folder, cache=catalog.cache)
+    assert str(catalog.unknown("city")).endswith(
+        f"; imported data sets were looked for in the data folder {folder.parent}"
+    )
+    with pytest.raises(UnknownNameError, match="; imported data sets lie in a data folder, and there is none here"):
+        Catalog(data_dir=None, cache=catalog.cache).load("citybus")
+    with pytest.raises(UnknownNameError, match=f"; {folder} is itself the .*: give {folder.parent} as the data folder"):
+        inside.load("citybus")
+
+
 def test_a_users_own_array_is_listed_and_loaded(catalog: Catalog) -> None:
     values = np.load(own_array(catalog).with_name("data.npz"))["data"]
     assert "citybus" in catalog.names()

@@ -10,10 +10,17 @@ from pathlib import Path
 import pytest
 from hostile import model_text
 from records import record
+from typer.testing import CliRunner
 
 from bench.catalog import own_files, registry
 from bench.catalog.code import code_of, own_files_behind
+from bench.catalog.data import Catalog
+from bench.cli.app import app
 from bench.errors import ConfigError, UnknownNameError
+from bench.runs.datasets import datasets_of
+from bench.runs.plan import Selection, _methods
+from bench.runs.profiles import PROFILES
+from bench.runs.suite import load_suite
 
 MODEL = '"""Mine: a model."""\n' + model_text("return repeated(window.history[:, -1:], window) + self.level")
 CARD = "from builders import make_card\n\nCARD = make_card(name='harbour')\n\ndef read(folder): ...\n"
@@ -138,6 +145,25 @@ def test_a_path_that_is_of_no_model_is_one_sentence(
         put(tmp_path / name, content)
     with pytest.raises(ConfigError, match=sentence):
         registry.named("model", [text])
+
+
+def test_a_name_that_nothing_has_and_a_file_here_has_is_answered_with_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    put(tmp_path / "mine.py", MODEL)
+    put(tmp_path / "harbour.py", CARD)
+    with pytest.raises(
+        UnknownNameError, match=r"no model named 'mine'; .*; a file of your own is named .*: ./mine.py$"
+    ):
+        _methods(load_suite("short_term"), Selection(models=("mine",)), PROFILES["quick"])
+    with pytest.raises(UnknownNameError, match=r"no data set named 'harbour'; .* is named by its path: ./harbour.py; "):
+        datasets_of(load_suite("short_term"), ["harbour"], Catalog(data_dir=None, cache=tmp_path))
+    shown = CliRunner().invoke(app, ["show", "mine"]).exception
+    assert "no model or data set named 'mine'; " in str(shown)
+    assert "; a file of your own is named by its path: ./mine.py; " in str(shown)
+    assert "its path" in str(registry.unknown("model", "minus"))  # of no file
+    assert "./" not in str(registry.unknown("model", "minus"))
 
 
 def test_what_the_variable_lists_in_vain_is_said_where_a_name_is_unknown(

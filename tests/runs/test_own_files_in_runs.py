@@ -20,6 +20,7 @@ from bench.runs.executors.slurm_job import Job
 from bench.runs.own_code import card_of, keep, kept_code
 from bench.runs.plan import Selection, plan
 from bench.runs.suite import load_suite, load_suites
+from bench.runs.wanted import wanted_by
 from bench.runs.worker import Work
 
 SMALL = {"train.epochs": 1, "train.steps_per_epoch": 2, "train.batch_size": 8}
@@ -139,6 +140,20 @@ def test_machines_that_do_not_see_a_file_say_so(
     failed = ResultStore(folder / "results").read("tiny", "mine", run.run_id)
     assert isinstance(failed, FailedRun)
     assert "mine.py, which is not there" in failed.error.message
+
+
+def test_the_command_that_finds_tuned_settings_names_files_of_ones_own_by_their_paths(folder: Path, tmp_path) -> None:
+    files = [own_files.names_the_file(text) for text in ("mine.py", "same=mine.py", "harbour.py")]
+    elsewhere = tmp_path / "my folder" / "its.py"
+    elsewhere.parent.mkdir()
+    elsewhere.write_text(GOOD, encoding="utf-8")
+    with own_files.listed([*files[1:], own_files.names_the_file(f"far={elsewhere}")]):
+        suite, catalog = load_suite("short_term"), Catalog(data_dir=None, cache=tmp_path)
+        runs = plan(suite, Selection(models=("same", "far"), datasets=("harbour",)), catalog)
+        finders = {one.model: one.finder for one in wanted_by(runs, suite, ())}
+    assert finders["same"].startswith("'stbench tune --model same=./mine.py --dataset ./harbour.py', or bench.tune(")
+    assert "models=['same=./mine.py'], datasets=['./harbour.py']" in finders["same"]
+    assert finders["far"].startswith(f"'stbench tune --model 'far={elsewhere}' --dataset ./harbour.py', or")
 
 
 def test_a_suite_names_files_of_ones_own_by_their_paths_from_its_folder_on(folder: Path, tmp_path, monkeypatch) -> None:
