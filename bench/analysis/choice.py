@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from bench.analysis.measures import MEASURES, SHOWN
+from bench.analysis.measures import MEASURES, SCALED, SHOWN
 from bench.analysis.table import Header, Table, TableFile
 from bench.errors import ConfigError, UnknownNameError
+
+MASE = "mase"  # which many ask for, and which is nearest to 'mae' by its letters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,10 @@ class Choice:
 
     def __post_init__(self) -> None:
         for name in self.metrics:
+            if name.casefold() == MASE:
+                raise ConfigError(
+                    f"there is no metric named '{name}'; {SCALED} is like it: MAE over that of the best naive baseline"
+                )
             if name not in MEASURES:
                 raise UnknownNameError("metric", name, MEASURES)
 
@@ -52,83 +58,45 @@ class Choice:
     def of(self, name: str, file: TableFile) -> TableFile:
         """The chosen columns and rows of a table; grids that have none of them are left out. The CSV stays whole.
 
+        Few methods run across the page, and many down: what only a row is called is a row, wherever it was asked for,
+        and so is a column.
+
         Raises:
             UnknownNameError: If no grid has a column or a row of a name.
-            ConfigError: If a name is that of the other: few methods run across the page, and many down.
         """
-        tables: Sequence[Table] = file.tables
-        if self.columns:
-            _refuse_turned(
-                self.columns, tables, _rows, _columns, f"a row of {name} and no column: choose it with --row, or rows="
-            )
-            tables = _having(self.columns, tables, _columns, _with_columns, f"column of {name}")
-        if self.rows:
-            _refuse_turned(
-                self.rows,
-                tables,
-                _columns,
-                _rows,
-                f"a column of {name} and no row: choose it with --column, or columns=",
-            )
-            tables = _having(self.rows, tables, _rows, _with_rows, f"row of {name}")
-        return replace(file, tables=tuple(tables))
+        known = [
+            name for table in file.tables for name in dict.fromkeys((*_called(table.columns), *_called(table.rows)))
+        ]
+        folded = {*map(str.casefold, known)}
+        for wanted in (*self.columns, *self.rows) if file.tables else ():
+            if wanted.casefold() not in folded:
+                raise UnknownNameError(f"column or row of {name}", wanted, dict.fromkeys(known))
+        return replace(file, tables=tuple(part for table in file.tables if (part := self._part(table)) is not None))
+
+    def _part(self, table: Table) -> Table | None:
+        """The chosen columns and rows of one grid; None if it has none of them."""
+        columns, rows = ([*map(str.casefold, names)] for names in (self.columns, self.rows))
+        across, down = ({*map(str.casefold, _called(headers))} for headers in (table.columns, table.rows))
+        if any(names and not (across | down).intersection(names) for names in (columns, rows)):
+            return None
+        turned = [name for name in rows if name in across - down], [name for name in columns if name in down - across]
+        columns, rows = [*columns, *turned[0]], [*rows, *turned[1]]
+        return _with_rows(_with_columns(table, _numbers(columns, table.columns)), _numbers(rows, table.rows))
 
 
 AS_IT_IS = Choice()
 
 
-def _columns(table: Table) -> Sequence[Header]:
-    return table.columns
+def _called(headers: Iterable[Header]) -> list[str]:
+    """Every name of a column or a row."""
+    return [name for header in headers for name in (header.plain, header.name, header.over, header.whole) if name]
 
 
-def _rows(table: Table) -> Sequence[Header]:
-    return table.rows
-
-
-def _refuse_turned(
-    names: Sequence[str],
-    tables: Sequence[Table],
-    others: Callable[[Table], Sequence[Header]],
-    headers: Callable[[Table], Sequence[Header]],
-    what: str,
-) -> None:
-    known, there = (
-        {name.casefold() for table in tables for header in part(table) for name in _names(header)}
-        for part in (others, headers)
-    )
-    for name in names:
-        if name.casefold() in known - there:
-            raise ConfigError(f"{name} is {what}")
-
-
-def _having(
-    names: Sequence[str],
-    tables: Sequence[Table],
-    headers: Callable[[Table], Sequence[Header]],
-    cut: Callable[[Table, Sequence[int]], Table],
-    what: str,
-) -> list[Table]:
-    known = dict.fromkeys(name for table in tables for header in headers(table) for name in _names(header))
-    for name in names if tables else ():
-        if name.casefold() not in map(str.casefold, known):
-            raise UnknownNameError(what, name, known)
-    numbers = {id(table): list(_numbers(names, headers(table))) for table in tables}
-    return [cut(table, numbers[id(table)]) for table in tables if numbers[id(table)]]
-
-
-def _numbers(names: Iterable[str], headers: Sequence[Header]) -> Iterable[int]:
-    """Which of the headers are meant, in the order of the names, none twice."""
-    named = (
-        number
-        for name in names
-        for number, header in enumerate(headers)
-        if name.casefold() in map(str.casefold, _names(header))
-    )
-    return dict.fromkeys(named)
-
-
-def _names(header: Header) -> list[str]:
-    return [name for name in dict.fromkeys((header.plain, header.name, header.over, header.whole)) if name]
+def _numbers(names: Iterable[str], headers: Sequence[Header]) -> list[int]:
+    """Which of the headers are meant, in the order of the names, none twice; all if none is."""
+    called = [{*map(str.casefold, _called([header]))} for header in headers]
+    named = [number for name in names for number, known in enumerate(called) if name in known]
+    return list(dict.fromkeys(named)) or list(range(len(headers)))
 
 
 def _with_columns(table: Table, numbers: Sequence[int]) -> Table:

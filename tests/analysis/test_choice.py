@@ -10,6 +10,7 @@ from records import record, results_of
 from bench.analysis.choice import AS_IT_IS, Choice
 from bench.analysis.formats.latex import latex
 from bench.analysis.results import Results
+from bench.analysis.table import TableFile
 from bench.errors import ConfigError, UnknownNameError
 
 TITLES = True
@@ -57,6 +58,26 @@ def test_one_metric_of_columns_side_by_side_can_be_chosen() -> None:
     assert names(table.columns)[0] == "TaxiBJ: RMSE"
 
 
+def test_a_name_is_enough_whether_methods_run_across_the_page_or_down() -> None:
+    for beside in (False, True):  # the data sets are rows, or columns
+        data = "rows" if not beside else "columns"
+        for choice in ({"columns": ["TaxiBJ"], "rows": ["STID"]}, {"columns": ["stid"], "rows": ["taxibj"]}):
+            for table in results().table("short_term", beside=beside, **choice).tables:
+                sides = {"rows": table.rows, "columns": table.columns}
+                assert {header.over or header.name for header in sides.pop(data)} == {"TaxiBJ"}
+                assert [names(headers) for headers in sides.values()] == [["STID"]]
+    (mae, _) = results().table("short_term", columns=["TaxiBJ", "STID", "BikeNYC"]).tables
+    assert (names(mae.columns), names(mae.rows)) == (["STID"], ["TaxiBJ", "BikeNYC"])
+
+
+def test_a_grid_that_has_none_of_what_was_asked_for_is_left_out_wherever_its_methods_stand() -> None:
+    bikes, cars = (results().table("short_term", rows=[name]).tables[0] for name in ("BikeNYC", "TaxiBJ"))
+    choice = Choice(columns=("BikeNYC",), rows=("STID",))
+    (left,) = choice.of("short_term", TableFile(title="", tables=(cars, bikes))).tables
+    assert (names(left.columns), names(left.rows)) == (["STID"], ["BikeNYC"])
+    assert choice.of("short_term", TableFile(title="", tables=())).tables == ()
+
+
 def test_rows_are_chosen_and_the_csv_stays_whole() -> None:
     file = results().table("per_horizon", rows=["stid"], columns=["step 6", "step 1"], metrics=["rmse"])
     assert {table.key for table in file.tables} == {"rmse"}
@@ -68,12 +89,12 @@ def test_rows_are_chosen_and_the_csv_stays_whole() -> None:
 def test_what_is_not_there_is_named_with_what_is() -> None:
     with pytest.raises(UnknownNameError, match="BikeNYC"):
         results().table("short_term", columns=["BikeNYC", "BikeNY"], beside=True)
-    with pytest.raises(ConfigError, match=r"STID is a column of short_term and no row: .* --column, or columns="):
-        results().table("short_term", rows=["STID"])
-    with pytest.raises(UnknownNameError, match="row"):
+    with pytest.raises(UnknownNameError, match=r"no column or row of short_term named 'stidd'; .* 'stid'\? .*BikeNYC"):
         results().table("short_term", rows=["stidd"])
     with pytest.raises(UnknownNameError, match="scaled_mae"):
         results().table("short_term", metrics=["scaled_ma"])
+    with pytest.raises(ConfigError, match="no metric named 'MASE'; scaled_mae is like it"):
+        results().table("short_term", metrics=["MASE"])
     with pytest.raises(ConfigError, match="efficiency has no metrics"):
         results().table("efficiency", metrics=["mae"])
     with pytest.raises(ConfigError, match="one metric a grid"):
