@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,7 @@ from bench.cli.beside_data import print_absent, print_strangers
 from bench.cli.complete import datasets
 from bench.cli.console import plain_table
 from bench.cli.fetch_data import drop_if_empty, fetch_files
+from bench.cli.looking import cache_in
 from bench.cli.options import DataDir, DatasetNames, ResultsDir, open_catalog
 from bench.cli.terminal import Console
 from bench.clock import moment_of, span, times_from
@@ -75,10 +77,11 @@ def show(
 @app.command()
 def verify(names: DatasetNames = None, data_dir: DataDir = None, results: ResultsDir = Path("results")) -> None:
     """Check raw files against the digests of their cards, and read them; exit 1 if something does not match."""
-    catalog = open_catalog(data_dir, results)
     table = Table("data set", "file", "wanted", "found", "verdict")
-    _check_known(catalog, names or ())
-    verdicts = [_verify(catalog, name, table, absent=bool(names)) for name in names or catalog.names()]
+    with cache_in(results) as cache:
+        catalog = replace(open_catalog(data_dir, results), cache=cache)
+        _check_known(catalog, names or ())
+        verdicts = [_verify(catalog, name, table, absent=bool(names)) for name in names or catalog.names()]
     console = Console()
     console.print(table if table.rows else escape(f"nothing to verify in {catalog.data_dir or 'no data folder'}"))
     if not names:

@@ -14,6 +14,7 @@ import typer
 from bench.cli.console import ConsoleObserver, print_line, warn_on
 from bench.cli.execution import ExecutionOptions
 from bench.cli.leaderboard import outcome_of
+from bench.cli.looking import cache_in
 from bench.cli.missing import missing, missing_weights
 from bench.cli.option_groups import with_options
 from bench.cli.options import PlanOptions, typed
@@ -85,11 +86,24 @@ def run(*, options: PlanOptions, execution: ExecutionOptions, making: MakingOpti
     Exit code 0: all done. 1: some runs failed, or some data cannot be read. 2: the command is wrong, or no data can be
     read.
     """
+    with cache_in(options.results, looking=making.dry_run) as cache:
+        plan, left_out, failed = _made(options, execution, making, cache)
+    if options.profile == "quick":
+        print_line(_next_step(plan))
+    show_left_out(Console(), left_out)  # again, where a person looks
+    if failed or left_out:
+        raise typer.Exit(1)
+
+
+def _made(
+    options: PlanOptions, execution: ExecutionOptions, making: MakingOptions, cache: Path
+) -> tuple[list[PlannedRun], Mapping[str, BenchError], int]:
+    """Plan the runs and make them, or show the plan; returns it, what is left out of it, and how many runs failed."""
     from bench.records.mlflow_address import left_to_sync
 
     dry, tracked = making.dry_run, options.prepare(track=not making.dry_run)
     console, suite = Console(), options.chosen_suite
-    catalog = replace(options.catalog, time_limit=execution.time_limit)
+    catalog = replace(options.catalog, time_limit=execution.time_limit, cache=cache)
     asked = execution.asked(options.device, partial(console.print, style="dim", highlight=False, soft_wrap=True))
     executor = asked.made() if asked.here else None  # another one is connected to when there is something to make
     plan, left_out = _planned(console, options, suite, catalog, fetch=_fetched(asked, dry=dry))
@@ -98,29 +112,23 @@ def run(*, options: PlanOptions, execution: ExecutionOptions, making: MakingOpti
     expected = expect(
         console, plan, catalog, options.results, executor, threads=threads, limit=limit, force=force, thorough=dry
     )
-    failed = 0
     if dry:
         show_expected(console, plan, expected)
-    else:
-        announce(console, expected)
-        lacking = left_to_sync(tracked, options.results, len(plan) - len(expected.todo))
-        _say_unsaved(plan, options.results, making.saving if not force else NOTHING, before=True)
-        with _tracker(console, tracked, options, suite, plan) as trackers:  # waited for behind the tables
-            outcome = _execute(
-                console, plan, catalog, executor or asked, trackers, expected.paces, options, execution, making
-            )
-            failed = outcome["failed"]
-            written = _finish(console, options, suite, plan, outcome, force=force)
-            for tracker in trackers:
-                tracker.files_written(written)
-            _say_unsaved(expected.todo, options.results, making.saving, before=False)
-        if lacking:
-            print_line(lacking)
-    if options.profile == "quick":
-        print_line(_next_step(plan))
-    show_left_out(console, left_out)  # again, where a person looks
-    if failed or left_out:
-        raise typer.Exit(1)
+        return plan, left_out, 0
+    announce(console, expected)
+    lacking = left_to_sync(tracked, options.results, len(plan) - len(expected.todo))
+    _say_unsaved(plan, options.results, making.saving if not force else NOTHING, before=True)
+    with _tracker(console, tracked, options, suite, plan) as trackers:  # waited for behind the tables
+        outcome = _execute(
+            console, plan, catalog, executor or asked, trackers, expected.paces, options, execution, making
+        )
+        written = _finish(console, options, suite, plan, outcome, force=force)
+        for tracker in trackers:
+            tracker.files_written(written)
+        _say_unsaved(expected.todo, options.results, making.saving, before=False)
+    if lacking:
+        print_line(lacking)
+    return plan, left_out, outcome["failed"]
 
 
 def _next_step(plan: Iterable[PlannedRun]) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
 from rich.markup import escape
 
 from bench.cli.console import grid, print_json, say_altered, say_unread
+from bench.cli.looking import cache_in
 from bench.cli.option_groups import with_options
 from bench.cli.options import AsJson, PlanOptions, use_weights_dir
 from bench.cli.plan import heading, show_left_out
@@ -47,7 +49,8 @@ def status(*, options: PlanOptions, as_json: AsJson = False) -> None:
     use_weights_dir(options.weights_dir)
     suite = options.chosen_suite
     left_out: dict[str, BenchError] = {}
-    plan = options.plan(suite, options.catalog, left_out)
+    with cache_in(options.results) as cache:
+        plan = options.plan(suite, replace(options.catalog, cache=cache), left_out)
     unread: list[str] = []
     glances = list(ResultStore(options.results).glances(lambda error: unread.append(str(error))))
     counts, reasons = plan_status(plan, glances, under_way(options.results))

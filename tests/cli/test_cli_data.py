@@ -157,7 +157,7 @@ def test_names_that_look_like_markup_are_printed_as_they_are(shell: Shell) -> No
     where = ("--data-dir", "br [old]/data", "--results", "[/r]")
     text = shell.prints("import", "bus.npy", "--card", "bus.toml", "--data-dir", "br [old]/data")
     assert "[/in] → br [old]/data/citybus" in text
-    assert "--data-dir br [old]/data" in text
+    assert "--data-dir 'br [old]/data', and stbench run --dataset citybus --data-dir 'br [old]/data'" in text
     listed = shell.prints("list", *where)
     assert "[/x] my" in listed
     assert "data folder: br [old]/data" in listed

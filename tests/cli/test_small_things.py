@@ -320,3 +320,24 @@ def test_after_tuned_settings_the_next_step_is_to_tune_again(catalog):
     tuned = replace(run, spec=msgspec.structs.replace(run.spec, tuned=True))
     assert _next_step([run]).startswith("For real numbers: the same command with --profile laptop")
     assert _next_step([run, tuned]).startswith("For real numbers: tuning, then the same command with --profile laptop")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("status", "--dataset", "tiny", "--model", "last_value"),
+        ("run", "--dry-run", "--dataset", "tiny", "--model", "last_value"),
+        ("data", "verify", "tiny"),
+        ("data", "list"),
+        ("show", "tiny"),
+        ("doctor",),
+    ],
+)
+def test_what_only_looks_makes_no_results_folder(words, tiny, tmp_path):
+    results = tmp_path / "nix"
+    looked = CliRunner().invoke(app, [*words, "--data-dir", str(tiny), "--results", str(results)])
+    assert (looked.exit_code, results.exists()) == (0, False), looked.output
+    results.mkdir()
+    CliRunner().invoke(app, [*words, "--data-dir", str(tiny), "--results", str(results)])
+    keeps = words[0] in ("status", "run") or words == ("data", "verify", "tiny")
+    assert (results / "cache").exists() == keeps  # for the runs that follow
