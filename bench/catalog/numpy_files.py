@@ -124,9 +124,10 @@ def told(path: Path) -> Iterator[None]:
 
 
 def unreadable(path: Path, why: str) -> DataError:
+    writer = "save" if path.suffix.lower() == ".npy" else "savez"
     return DataError(
         f"{path} is not a readable .npz or .npy of plain numbers ({why}); it may be cut off or hold Python objects, so "
-        "write it again with numpy.savez"
+        f"write it again with numpy.{writer}"
     )
 
 

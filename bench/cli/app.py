@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Annotated, Any, Final
 
 import typer
@@ -62,6 +63,11 @@ class Command(TyperCommand):
         return super().parse_args(ctx, args)
 
 
+def _filled(text: str) -> str:
+    """Each paragraph in one line: whoever shows it breaks lines by his own width, not by ours, too."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+
+
 app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
@@ -97,3 +103,4 @@ app.add_typer(weights_app, name="weights", help="Look at, download and check pre
 for group in (app, data_app, weights_app):
     for registered in group.registered_commands:
         registered.cls = Command
+        registered.help = _filled(inspect.getdoc(registered.callback) or "")

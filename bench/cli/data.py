@@ -135,14 +135,11 @@ def import_file(
 ) -> None:
     """Import your own array, described by a TOML card, as a data set.
 
-    The smallest card: name = "citybus", interval = 30 (minutes, or "week"
-    or "month"), grid = [10, 20] (rows, columns). It may also have start, channels,
-    use_channels, layout (T, H and W or N, and C, in any order; or long), key,
-    times, nodes, absent, counts_from, empty_cells, dims, header, columns,
-    skip_columns, time_columns, decimal, missing (such as [-1, "nan"]), gaps
-    ("error" or "missing"), time_zone, time_format, nonnegative,
-    zero_is_missing, mape_threshold, unit (or one for each channel), title,
-    city, source, domain, licence, citation, homepage.
+    The smallest card: name = "citybus", interval = 30 (minutes, or "week" or "month"), grid = [10, 20] (rows, columns).
+    It may also have start, channels, use_channels, layout (T, H and W or N, and C, in any order; or long), key, times,
+    nodes, absent, counts_from, empty_cells, dims, header, columns, skip_columns, time_columns, decimal, missing (such
+    as [-1, "nan"]), gaps ("error" or "missing"), time_zone, time_format, nonnegative, zero_is_missing, mape_threshold,
+    unit (or one for each channel), title, city, source, domain, licence, citation, homepage.
     """
     from bench.catalog.data import data_folder
     from bench.catalog.importing import import_array

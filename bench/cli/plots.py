@@ -35,15 +35,13 @@ def plots(
 ) -> None:
     """Draw figures: of the suites that compare, over suites, and of tuning.
 
-    Type is of 7 to 8 points. Title and caption stand beside each figure, in a .tex
-    file for a paper to include. Another width, titles or formats are written to
-    <results>/paper unless --out says where to.
+    Type is of 7 to 8 points. Title and caption stand beside each figure, in a .tex file for a paper to include. Another
+    width, titles or formats are written to <results>/paper unless --out says where to.
 
-    Over suites: answer (what the controls of ST-VFM change, and the error against the
-    data), ranks, per_horizon (error by step), efficiency (accuracy against cost),
-    learning (curves), seeds (as points), maps (truth, forecast and error of one window
-    chosen by rule), daily (error by time of day), fractions (error by share of the
-    training windows). Of studies: tuning.
+    Over suites: answer (what the controls of ST-VFM change, and the error against the data), ranks, per_horizon (error
+    by step), efficiency (accuracy against cost), learning (curves), seeds (as points), maps (truth, forecast and error
+    of one window chosen by rule), daily (error by time of day), fractions (error by share of the training windows). Of
+    studies: tuning.
     """
     from bench.analysis.figures._files import LOOK_OF_PAGE, Look
     from bench.analysis.results import figure_needs

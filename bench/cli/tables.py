@@ -49,8 +49,8 @@ def tables(
 ) -> None:
     """Write the tables (md, tex, csv) from the records.
 
-    A choice of metrics, columns, rows or paper is written to <results>/paper unless --out
-    says where to: <results>/tables stays as runs leave it.
+    A choice of metrics, columns, rows or paper is written to <results>/paper unless --out says where to:
+    <results>/tables stays as runs leave it.
     """
     from bench.analysis.choice import AS_IT_IS, Choice
     from bench.cli.output import check_tables, write_tables

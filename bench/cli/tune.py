@@ -77,6 +77,7 @@ def tune(
     """Tune hyper-parameters on validation, with equal trials or seconds for every model; 'run --tuned' uses the best.
 
     A study that was interrupted resumes. What --set fixes is not searched.
+
     Exit code 0: all done. 1: a study found nothing or failed, or some data cannot be read. 2: the command is wrong, or
     no data can be read.
     """

@@ -143,7 +143,8 @@ class TrackerBeside:
             process.wait(SOON_S)
         except subprocess.TimeoutExpired:
             if not told_before:
-                self._warn(f"still writing the runs to MLflow, {shown(self._place.uri)}; everything else is done")
+                rest = "; everything else is done" if status == "FINISHED" else ""
+                self._warn(f"still writing the runs to MLflow, {shown(self._place.uri)}{rest}")
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(CLOSE_S + 2 * SOON_S)  # it says itself that it is too slow
         process.kill()

@@ -5,14 +5,18 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
+from typer.main import get_command
+from typer.testing import CliRunner
 
 import bench.cli
+from bench.cli.app import app
 from bench.cli.terminal import Console
 
 HOSTILE = "a\x1b]0;owned\x07\x1b[2J\x9b31mb\rc\x08"
@@ -62,3 +66,15 @@ def test_every_command_prints_on_such_a_console() -> None:
     files = [*Path(bench.cli.__file__).parent.glob("*.py"), Path(bench.cli.__file__).parents[1] / "__main__.py"]
     plain = re.compile(r"from rich.console import .*\bConsole\b|from rich import print|^ *print\(|typer\.s?echo", re.M)
     assert [file.name for file in files if plain.search(file.read_text(encoding="utf-8"))] == ["terminal.py"]
+
+
+def test_help_is_broken_by_the_width_of_the_terminal_alone() -> None:
+    groups: list[Any] = [get_command(app)]
+    for group in groups:
+        for command in getattr(group, "commands", {}).values():
+            groups.append(command)
+            assert "\n" not in (command.help or "").replace("\n\n", ""), command.name
+    assert len(groups) > 20
+    lines = CliRunner().invoke(app, ["plots", "--help"], env={"COLUMNS": "80"}).output.splitlines()
+    (row,) = (row for row, line in enumerate(lines) if "Over suites:" in line)
+    assert [line.split()[-1] for line in lines[row : row + 2]] == ["against", "against"]  # full lines, none of a word

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Literal
 
 import pytest
 from records import record
@@ -12,7 +13,7 @@ from tracked import follow, plan_of
 
 from bench.records import tracking_process
 from bench.records.command import command_of
-from bench.records.mlflow_address import default_uri, sync_command
+from bench.records.mlflow_address import default_uri, shown, sync_command
 from bench.records.mlflow_store import MlflowStore
 from bench.records.tracking import records_from
 from bench.records.tracking_process import TrackerBeside
@@ -87,8 +88,13 @@ def test_a_process_that_dies_stops_no_run_and_is_told(
     assert "stbench sync" in warning
 
 
+@pytest.mark.parametrize(("ended", "rest"), [("FINISHED", "; everything else is done"), ("KILLED", "")])
 def test_a_process_that_takes_nothing_stops_no_run_and_is_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warnings: list[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    warnings: list[str],
+    ended: Literal["FINISHED", "KILLED"],
+    rest: str,
 ) -> None:
     deaf = tmp_path / "deaf"
     deaf.write_text("#!/bin/sh\nexec sleep 1000\n")
@@ -100,10 +106,12 @@ def test_a_process_that_takes_nothing_stops_no_run_and_is_ended(
     for seed in range(50):  # more than a pipe holds
         follow(tracker, record(seed=seed))
     process = tracker._process
-    tracker.close()
+    tracker.close(ended)
     assert process is not None
     assert process.returncode == -9
-    assert [("still writing" in text, "stbench sync" in text) for text in warnings] == [(True, False), (False, True)]
+    waiting, remedy = warnings
+    assert waiting == f"still writing the runs to MLflow, {shown(default_uri(tmp_path))}{rest}"
+    assert "stbench sync" in remedy
 
 
 def test_what_fills_in_is_told_once_where_the_process_has_said_it_before_it_was_ended(

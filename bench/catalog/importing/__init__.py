@@ -26,7 +26,7 @@ from bench.catalog import registry
 from bench.catalog.import_card import BY_HAND, CARD_FILE, DATA_FILE, ImportCard, read_card
 from bench.catalog.imported import Checks, in_grid
 from bench.catalog.importing.array_files import imported_card
-from bench.catalog.importing.formats import Errand, opened
+from bench.catalog.importing.formats import Errand, check_there, opened
 from bench.catalog.importing.source import Source
 from bench.catalog.missing import MissingMarks
 from bench.catalog.npy import npy_file
@@ -63,6 +63,7 @@ def import_array(
         DataError: If the array cannot be read or is not what the card says.
     """
     text, card = read_card(card_file)
+    check_there(file)  # of a file that is mistyped nothing else is worth a word
 
     def open_file(scratch: Path) -> Source:
         return opened(Errand(file, card, card_file.parent, scratch, on_progress))

@@ -67,7 +67,7 @@ def opened(errand: Errand) -> Source:
     """
     file, card = errand.file, errand.card
     suffix = suffix_of(file)
-    _check_there(file, suffix)
+    check_there(file)
     common = (card, errand.folder, errand.on_progress)
     if suffix in NUMPY:
         return named_arrays(numpy_arrays(file), card, file, errand.folder, errand.on_progress)
@@ -86,7 +86,13 @@ def suffix_of(file: Path) -> str:
     return "".join(suffixes) if suffixes[-1:] == [".gz"] else "".join(suffixes[-1:])
 
 
-def _check_there(file: Path, suffix: str) -> None:
+def check_there(file: Path) -> None:
+    """Refuse what is not there, or of a kind that is not read.
+
+    Raises:
+        DataError: If it is so.
+    """
+    suffix = suffix_of(file)
     if suffix not in READ:
         kind = f"'{suffix}'" if suffix else f"a file without a suffix, as {file.name},"
         advice = ADVICE.get(suffix, "convert it, or rename it if it is one of these")

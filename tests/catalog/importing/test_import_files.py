@@ -123,7 +123,10 @@ def test_a_truncated_npz_is_one_sentence_and_leaves_nothing(desk: Desk) -> None:
     file = desk.folder / "cut.npz"
     for length in (0, 10, len(whole) // 2, len(whole) - 30):
         file.write_bytes(whole[:length])
-        desk.refuses(file, "not a readable .npz or .npy of plain numbers")
+        desk.refuses(file, "not a readable .npz or .npy of plain numbers .* write it again with numpy.savez$")
+    file = desk.npy(series(1))
+    file.write_bytes(file.read_bytes()[:-1])
+    desk.refuses(file, "not a readable .npz or .npy of plain numbers .* write it again with numpy.save$")
 
 
 def test_pickled_objects_are_refused_and_never_unpickled(desk: Desk) -> None:

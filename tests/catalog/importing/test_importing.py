@@ -160,6 +160,7 @@ def test_a_card_that_is_not_there_is_one_sentence(desk: Desk) -> None:
 def test_an_import_is_replaced_only_by_force(desk: Desk) -> None:
     desk.read(desk.npy(series(1)))
     desk.refuses(desk.npy(series(1) + 1), "exists already; --force, or force=True, replaces it", ConfigError)
+    desk.refuses(desk.folder / "gone.csv", "there is no file .*gone.csv")  # which matters more than what is there
     assert np.array_equal(desk.read(desk.npy(series(1) + 1), force=True), series(1) + 1)
     assert sorted(path.name for path in desk.data.iterdir()) == ["citybus"]
 
