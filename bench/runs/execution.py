@@ -136,6 +136,8 @@ def failure_of(error: BaseException) -> Failure:
     places = traceback.extract_tb(error.__traceback__)
     name = _plain(type(error).__name__)
     message = _plain(_text_of(error)) or name
+    if "NoneType" in message and any(".past" in (place.line or "") for place in places):
+        message += "; window.past is None where the model's file does not say DAYS_BACK"
     if isinstance(error, SystemExit):
         code = _plain(repr(error.code))
         message = f"the model, or a library that it uses, called sys.exit({code}); raise an error in its place"
