@@ -255,17 +255,19 @@ def list_datasets(data_dir: str | Path | None = None) -> list[str]:
     return catalog_of(data_dir, Path("results/cache")).names()
 
 
-def load_dataset(name: str, data_dir: str | Path | None = None, cache: str | Path = "results/cache") -> Dataset:
+def load_dataset(name: str | Path, data_dir: str | Path | None = None, cache: str | Path = "results/cache") -> Dataset:
     """A data set's values ``[T, C, H, W]`` float32 in physical units, with mask, times, clock and card.
+
+    ``name`` may be the path of a data set's file.
 
     Raises:
         BenchError: If there is none of this name, or its raw files are not what its card says.
     """
     from bench.catalog.dataset import Dataset
-    from bench.catalog.plugins import check_name
+    from bench.runs.session import with_files
 
-    check_name("dataset", name)
-    return Dataset.of(catalog_of(data_dir, Path(cache)).load(name))
+    with with_files((), [name]) as (_, (known,)):
+        return Dataset.of(catalog_of(data_dir, Path(cache)).load(known))
 
 
 def _path(folder: str | Path | None) -> Path | None:

@@ -25,7 +25,7 @@ from bench.cli.complete import datasets
 from bench.cli.console import plain_table
 from bench.cli.fetch_data import drop_if_empty, fetch_files
 from bench.cli.looking import cache_in
-from bench.cli.options import DataDir, DatasetNames, ResultsDir, open_catalog
+from bench.cli.options import DataDir, DatasetNames, ResultsDir, known_names, open_catalog
 from bench.cli.terminal import Console
 from bench.clock import moment_of, span, times_from
 from bench.errors import BenchError, ConfigError
@@ -54,7 +54,9 @@ def list_datasets(data_dir: DataDir = None, results: ResultsDir = Path("results"
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(show_default=False, autocompletion=datasets)],
+    name: Annotated[
+        str, typer.Argument(help="A name, or a file such as ./mine.py.", show_default=False, autocompletion=datasets)
+    ],
     out: Annotated[Path | None, typer.Option("--out", help="PNG to write (default: <results>/figures/data).")] = None,
     data_dir: DataDir = None,
     results: ResultsDir = Path("results"),
@@ -62,6 +64,7 @@ def show(
     """Show the facts of a data set, and draw its maps and daily profile."""
     from bench.analysis.figures._dataset import draw_dataset
 
+    (name,) = known_names("dataset", [name])
     data = open_catalog(data_dir, results).load(name)
     mark = " (synthetic)" if data.identity.synthetic else ""
     table = Table("fact", "value", title=escape(f"{name}{mark}"), show_header=False)
@@ -80,8 +83,8 @@ def verify(names: DatasetNames = None, data_dir: DataDir = None, results: Result
     table = Table("data set", "file", "wanted", "found", "verdict")
     with cache_in(results) as cache:
         catalog = replace(open_catalog(data_dir, results), cache=cache)
-        _check_known(catalog, names or ())
-        verdicts = [_verify(catalog, name, table, absent=bool(names)) for name in names or catalog.names()]
+        asked = _known(catalog, names or ())
+        verdicts = [_verify(catalog, name, table, absent=bool(names)) for name in asked or catalog.names()]
     console = Console()
     console.print(table if table.rows else escape(f"nothing to verify in {catalog.data_dir or 'no data folder'}"))
     if not names:
@@ -106,10 +109,10 @@ def fetch(
 
     folder = data_folder(data_dir)
     catalog = Catalog(data_dir=folder, cache=results / "cache")
-    _check_known(catalog, names or ())
+    asked = _known(catalog, names or ())
     console = Console(soft_wrap=True)
     failures, new = 0, not folder.exists()
-    for name in catalog.names() if everything else names or ():
+    for name in catalog.names() if everything else asked:
         try:
             console.print(fetch_files(catalog, name, folder / name, console), highlight=False)
         except BenchError as error:
@@ -194,11 +197,13 @@ def _listed(catalog: Catalog, name: str) -> tuple[str, ...]:
     return escape(name), escape(card.title), shape, step, length, escape(start), state
 
 
-def _check_known(catalog: Catalog, names: Iterable[str]) -> None:
-    known = catalog.names()
+def _known(catalog: Catalog, texts: Iterable[str]) -> tuple[str, ...]:
+    """The names of data sets for names and paths of files, each of which there is."""
+    names, known = known_names("dataset", texts), catalog.names()
     for name in names:
         if name not in known:
             raise catalog.unknown(name)
+    return names
 
 
 def _facts(data: SpatioTemporalData) -> dict[str, str]:

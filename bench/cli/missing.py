@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
+
+from bench.catalog import registry
 
 if TYPE_CHECKING:
     from bench.catalog.data import Catalog
@@ -21,9 +24,10 @@ def _missing_data(plan: Sequence[PlannedRun], catalog: Catalog) -> Iterator[str]
     synthetic = dict.fromkeys(data.name for run in plan for data in run.spec.datasets if data.synthetic)
     if absent := [name for name in synthetic if not catalog.is_never_real(name)]:
         where = f"in {catalog.data_dir}" if catalog.data_dir else "here, since there is no data folder (--data-dir DIR)"
+        typed = " ".join(shlex.quote(registry.typed("dataset", name)) for name in absent)
         yield (
             f"no files of {', '.join(absent)} are {where}: synthetic data take their place; 'stbench data fetch "
-            f"{' '.join(absent)}' downloads what has an address, and 'stbench show NAME' says how to get the rest"
+            f"{typed}' downloads what has an address, and 'stbench show NAME' says how to get the rest"
         )
 
 

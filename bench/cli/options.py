@@ -47,7 +47,10 @@ PretrainedNames = Annotated[
     list[str] | None, typer.Argument(help="Names, as 'list' has them.", show_default=False, autocompletion=pretrained)
 ]
 DatasetNames = Annotated[
-    list[str] | None, typer.Argument(help="Names, as 'list' has them.", show_default=False, autocompletion=datasets)
+    list[str] | None,
+    typer.Argument(
+        help="Names, as 'list' has them, or files such as ./mine.py.", show_default=False, autocompletion=datasets
+    ),
 ]
 
 

@@ -12,7 +12,7 @@ import typer
 from bench.cli.complete import datasets, profiles, tasks
 from bench.cli.console import finished_line, print_line, warn_on
 from bench.cli.option_groups import with_options
-from bench.cli.options import DataDir, ResultsDir, TrackingUri, open_catalog, tracking_store
+from bench.cli.options import DataDir, ResultsDir, TrackingUri, known_names, open_catalog, tracking_store
 from bench.cli.terminal import Console
 from bench.errors import ConfigError
 
@@ -59,7 +59,7 @@ class WindowOptions:
         from bench.runs.plan import Selection
 
         return Selection(
-            datasets=(self.dataset,) if self.dataset else (),
+            datasets=known_names("dataset", [self.dataset] if self.dataset else ()),
             seeds=() if self.seed is None else (self.seed,),
             profile=self.profile,
             protocol=self.protocol,

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 from hostile import model_text
+from typer.testing import CliRunner
 
 import bench
 from bench.analysis.formats.files import table_files
 from bench.catalog import own_files
 from bench.catalog.data import Catalog
-from bench.errors import ConfigError
+from bench.cli.data import app as data_app
+from bench.cli.missing import missing
+from bench.errors import ConfigError, UnknownNameError
 from bench.records.record import DoneRun, FailedRun, Failure
 from bench.records.store import ResultStore
 from bench.runs.executors.ray_task import made as made_on_ray
@@ -154,6 +157,20 @@ def test_the_command_that_finds_tuned_settings_names_files_of_ones_own_by_their_
     assert finders["same"].startswith("'stbench tune --model same=./mine.py --dataset ./harbour.py', or bench.tune(")
     assert "models=['same=./mine.py'], datasets=['./harbour.py']" in finders["same"]
     assert finders["far"].startswith(f"'stbench tune --model 'far={elsewhere}' --dataset ./harbour.py', or")
+
+
+def test_commands_on_data_take_the_path_of_a_file_and_what_lacks_data_names_it(folder: Path, tmp_path) -> None:
+    text = DATA.partition("VERSION")[0].replace("harbour", "quay") + "def read(folder): ...\n"
+    (folder / "quay.py").write_text(text, encoding="utf-8")
+    with pytest.raises(UnknownNameError, match=r"no data set named 'quay'; .* by its path: ./quay.py; "):
+        bench.load_dataset("quay", cache=tmp_path)
+    assert bench.load_dataset("./quay.py", cache=tmp_path).card.name == "quay"
+    for words, code in ((("verify", "./quay.py"), 0), (("show", "./quay.py"), 0), (("fetch", "./quay.py"), 1)):
+        answer = CliRunner().invoke(data_app, [*words])
+        assert (answer.exit_code, "quay" in answer.output) == (code, True), answer.output
+    catalog = Catalog(data_dir=None, cache=tmp_path)
+    runs = plan(load_suite("short_term"), Selection(models=("last_value",), datasets=("quay",)), catalog)
+    assert "'stbench data fetch ./quay.py' downloads what has an address" in next(missing(runs, catalog))
 
 
 def test_a_suite_names_files_of_ones_own_by_their_paths_from_its_folder_on(folder: Path, tmp_path, monkeypatch) -> None:
