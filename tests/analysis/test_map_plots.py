@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from figures import SHORT, caption, drawn, panels, plot
 from msgspec.structs import replace
 from records import record, results_of
 
-from bench.analysis.figures._files import figure_files
+from bench.analysis.figures._files import figure_files, plain_text
+from bench.analysis.figures._style import WIDTHS
 from bench.analysis.results import artefacts
 from bench.clock import MONTH, WEEK
 from bench.errors import StoreError
@@ -74,6 +76,25 @@ def test_cells_forecast_too_low_have_dots_so_that_grey_print_keeps_the_sign():
     _, axes = drawn("maps", [mapped(wrong=-2.0), mapped(wrong=2.0, model="b", mae=2.0)])
     dots = [len(axis.lines[0].get_xdata()) for axis in axes if axis.get_title().startswith("error")]
     assert dots == [5, 0]
+
+
+@pytest.mark.parametrize("shape", [(1, 30), (4, 100), (30, 1)])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_map_of_one_row_or_column_is_drawn_high_and_wide_enough_to_be_seen(shape, width):
+    with warnings.catch_warnings(), plain_text(width):
+        warnings.simplefilter("error")  # such as that a layout left no room for panels
+        (figure,) = results_of([mapped(truth=np.arange(np.prod(shape)).reshape(shape) + 0.0)]).plot("maps", width=width)
+        figure.draw_without_rendering()
+    maps = [axis.get_position() for axis in figure.axes if axis.images]
+    assert min(place.height * figure.get_figheight() for place in maps) > 0.25
+    assert min(place.width * figure.get_figwidth() for place in maps) > 0.25
+
+
+def test_what_is_shown_is_written_no_wider_than_a_map_in_one_column():
+    (figure,) = results_of([mapped()]).plot("maps", width="column")
+    assert [text.get_text() for text in figure.axes[1].texts] == [
+        "Friday, 17:30\nstep 6 of the\nforecast\nchannel “start”"
+    ]
 
 
 def test_the_caption_says_when_what_and_by_which_rule():
@@ -196,3 +217,13 @@ def test_the_same_records_give_the_same_bytes_in_any_order():
 def test_all_figures_over_suites_have_a_name():
     known = {"ranks", "per_horizon", "efficiency", "learning", "seeds", "maps", "daily", "fractions", "tuning"}
     assert set(artefacts("figures")) == known | {"answer"}
+
+
+def test_the_names_of_data_sets_take_no_room_from_the_points_below_them():
+    made = [
+        record(dataset, seed=seed) for dataset in ("one", "another one " + 8 * "of a name that ") for seed in (0, 1)
+    ]
+    (figure,) = results_of(made, suites=[SHORT]).plot("seeds")
+    figure.draw_without_rendering()
+    assert max(axis.get_title().count("\n") for axis in figure.axes) >= 2
+    assert all(axis.get_position().height * figure.get_figheight() > 0.19 for axis in figure.axes)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
+import warnings
 
+import pytest
 from figures import caption, panels
 from records import record, results_of
-from variants import controls, variant
+from variants import LOSS, controls, variant
 
-from bench.analysis.figures._files import figure_files
+from bench.analysis.figures._files import figure_files, plain_text
+from bench.analysis.figures._style import WIDTHS
+from bench.analysis.figures.suite import ROW
 from bench.runs.suite import load_suite
 
 CONTROLS, SHORT = load_suite("controls"), load_suite("short_term")
@@ -88,3 +92,20 @@ def test_what_is_taller_than_a_page_comes_in_several_figures(monkeypatch):
     cities = [f"city{number}" for number in range(6)]
     figures = results([run for city in cities for run in controls(dataset=city)]).plot("controls")
     assert [[axis.get_title() for axis in panels(figure)] for figure in figures] == [cities[:3], cities[3:]]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("datasets", "methods"), [(1, 1), (2, 1), (2, 2), (3, 1), (4, 1), (4, 3)])
+def test_a_row_is_as_high_beside_few_others_as_beside_many_on_any_number_of_data_sets(datasets, methods, width):
+    compared = list(LOSS)[:methods]
+    cities = [f"A city whose name takes several lines, number {number}" for number in range(datasets)]
+    made = [variant(1.0, dataset=city, weights="random") for city in cities]
+    made += [variant(1.1, name, dataset=city, weights="random") for city in cities for name in compared]
+    for titles in (False, True):
+        with warnings.catch_warnings(), plain_text(width):
+            warnings.simplefilter("error")  # such as that a layout left no room for panels
+            for figure in results(made).plot("controls", width=width, titles=titles):
+                figure.draw_without_rendering()
+                heights = [axis.get_position().height * figure.get_figheight() for axis in panels(figure)]
+                assert heights == pytest.approx([ROW * methods] * len(heights), abs=0.13)
+                assert min(heights) >= ROW * methods - 0.02

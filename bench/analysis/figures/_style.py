@@ -34,6 +34,7 @@ DPI = 300
 TYPE, SMALL = 8.0, 7.0  # points
 LETTERS, BESIDE = 15, 0.45  # of an inch of a title; inches beside a panel
 LINE = 0.135  # inches of a line of type
+ROOM = 2.0  # inches around a panel, more than any texts take
 LOOK: Mapping[str, Any] = {
     "text.parse_math": False,
     "pdf.fonttype": 42,  # TrueType: text stays text, and no font is of Type 3
@@ -92,6 +93,15 @@ def with_texts(figure: Figure) -> Figure:
     return figure
 
 
+def fit_height(figure: Figure, height: float) -> None:
+    """Make a figure as high as its rows of panels, in inches together, and all texts around them need."""
+    figure.set_figheight(height + ROOM * len(figure.axes))
+    figure.draw_without_rendering()  # so that the layout knows how much the texts take
+    places = {round(place.y0, 3): place.height for place in (axis.get_position() for axis in figure.axes)}
+    texts = figure.get_figheight() * (1 - sum(places.values()))
+    figure.set_figheight(round(height + texts, 2))
+
+
 def fill_lines(text: str, width: float) -> str:
     """Break lines that are longer than a figure is wide, in inches."""
     return "\n".join(fill(line, int(15 * width)) for line in text.splitlines())
@@ -102,7 +112,7 @@ def dataset_axes(figure: Figure, datasets: Sequence[DataKey], columns: int, **op
     axes = figure.subplots(math.ceil(len(datasets) / columns), columns, squeeze=False, **options).flatten()
     letters = max(10, int(LETTERS * (figure.get_figwidth() / columns - BESIDE)))
     for axis, header in zip(axes, dataset_headers(datasets).values(), strict=False):
-        axis.set_title(fill(header.text, letters) if columns > 1 else header.text)
+        axis.set_title(fill(header.text, letters))
     for axis in axes[len(datasets) :]:
         axis.set_axis_off()
     return dict(zip(datasets, axes, strict=False))

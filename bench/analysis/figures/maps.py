@@ -28,8 +28,8 @@ MODELS, NARROW_MODELS = 4, 2  # beside the best naive baseline, on a page and in
 COLUMNS, NARROW_COLUMNS = 4, 2  # forecast and error, twice a row or once
 BARS = 1.25  # inches of both bars of colours
 TALLEST = 8.8  # inches
-WIDEST_LINE = 22  # letters beside the truth
-LETTERS = 12  # of an inch of a label
+OBLONG = 3  # a map is drawn at most so many times as wide as high, or as high as wide; its cells are stretched for it
+LETTERS, BESIDE = 12, 16  # of an inch of a label, and of the small text beside the truth
 TOO_LOW = 0.1  # of the error's scale: a cell forecast too low by more has a dot
 QUANTILE = 0.99  # of the truth's cells, and of absolute errors: the ends of their scales
 NARROW = 1.6  # inches: above a map of less two numbers do not fit in one line
@@ -103,13 +103,13 @@ def _figure(title: str, forecasts: Sequence[Forecast]) -> Figure:
     wide = (width_of_page() - BARS) / columns
     narrow = wide < NARROW
     head = 0.34 if narrow else 0.22
-    tall = min(wide * height / width, TALLEST / rows - head)
+    tall = min(wide * _shape(height, width), TALLEST / rows - head)
     figure = new_figure(title, rows * (tall + head) + 0.1)
     axes = figure.subplots(rows, columns, squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
     _draw_maps(figure, axes, forecasts, narrow=narrow)
-    axes[0, 1].text(0, 0.5, _what(forecasts[0]), transform=axes[0, 1].transAxes, va="center", fontsize=SMALL)
+    axes[0, 1].text(0, 0.5, _what(forecasts[0], wide), transform=axes[0, 1].transAxes, va="center", fontsize=SMALL)
     add_caption(figure, _caption(forecasts), [title, *(shown.name for shown in forecasts)])
     return figure
 
@@ -136,7 +136,14 @@ def _draw_map(axis: Axes, name: str, values: Floats, colours: str, ends: tuple[f
     axis.set(xticks=[], yticks=[], facecolor=GAP)
     axis.set_title(name, fontsize=SMALL, pad=3)
     axis.spines[:].set_linewidth(0.4)
-    return axis.imshow(values, cmap=colours, vmin=ends[0], vmax=ends[1], interpolation="nearest")
+    height, width = values.shape
+    cell = _shape(height, width) * width / height  # how many times as high as wide it is drawn
+    return axis.imshow(values, cmap=colours, vmin=ends[0], vmax=ends[1], interpolation="nearest", aspect=cell)
+
+
+def _shape(height: int, width: int) -> float:
+    """How many times as high as wide a map of so many cells is drawn."""
+    return min(max(height / width, 1 / OBLONG), OBLONG)
 
 
 def _draw_dots(axis: Axes, cells: Any) -> None:
@@ -180,11 +187,11 @@ def _when(forecast: Forecast) -> str:
     return f"{day}{hours:02d}:{minutes:02d}"
 
 
-def _what(forecast: Forecast) -> str:
-    """The time, step and channel, a line each, for the free place beside the truth."""
+def _what(forecast: Forecast, width: float) -> str:
+    """The time, step and channel, for the free place beside the truth, which is so many inches wide."""
     shown = forecast.map
-    channel = fill(f"channel “{shown.channel}”", WIDEST_LINE)
-    return "\n".join((_when(forecast), f"step {shown.step} of the forecast", channel))
+    lines = (_when(forecast), f"step {shown.step} of the forecast", f"channel “{shown.channel}”")
+    return "\n".join(fill(line, int(BESIDE * width)) for line in lines)
 
 
 def _caption(forecasts: Sequence[Forecast]) -> str:

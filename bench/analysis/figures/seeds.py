@@ -13,6 +13,7 @@ from bench.analysis.figures._style import (
     GREY,
     add_caption,
     dataset_axes,
+    fit_height,
     is_narrow,
     new_figure,
     pages,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = 2  # panels side by side on a page, each with names of its own
-PAGE = 8.6  # inches
+PAGE, AROUND = 8.6, 0.65  # inches; about what the texts around a panel take
 WIDE = 4.0  # a panel whose largest error is more times the smallest is logarithmic
 CAPTION = (
     "MAE on test. Points: seeds; ticks: their means; the best on top, panel by panel; grey squares: naive baselines, "
@@ -44,12 +45,12 @@ def draw(results: Results) -> Iterator[Figure]:
         group = replace(whole, cells=cells)
         if any(cell.seeds > 1 and not cell.naive for cell in group.cells.values()):
             tallest = max(_height(group.of(data)) for data in group.datasets)
-            for page in pages(group.datasets, _columns(), PAGE / tallest):
+            for page in pages(group.datasets, _columns(), PAGE / (tallest + AROUND)):
                 yield _figure(group.on(page))
 
 
 def _height(cells: Mapping[MethodKey, Summary]) -> float:
-    return 0.6 + 0.145 * len(cells)
+    return 0.06 + 0.145 * len(cells)
 
 
 def _columns() -> int:
@@ -61,12 +62,13 @@ def _figure(group: Group) -> Figure:
     heights = [_height(group.of(data)) for data in group.datasets]
     rows = [max(heights[start : start + columns]) for start in range(0, len(heights), columns)]
     title = f"How much do seeds differ, and do models differ by more?\n{group.key.title}"
-    figure = new_figure(title, sum(rows))
+    figure = new_figure(title, PAGE)
     axes = dataset_axes(figure, group.datasets, columns, height_ratios=rows)
     for data, axis in axes.items():
         cells = group.of(data)
         stale = {method for method, cell in cells.items() if "stale" in cell.flags}
         _draw_panel(axis, cells, method_names(group, stale), measured("MAE", unit_of(cells.values())))
+    fit_height(figure, sum(rows))
     labels = [label.get_text() for axis in axes.values() for label in axis.get_yticklabels()]
     add_caption(figure, CAPTION, [*labels, *(axis.get_title() for axis in axes.values())])
     return figure

@@ -18,6 +18,7 @@ from bench.analysis.figures._style import (
     PALE,
     add_caption,
     dataset_axes,
+    fit_height,
     is_narrow,
     new_figure,
     pages,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 PANELS, NARROW_PANELS = 3, 1  # side by side on a page, and in one column of it
 TALL = 8.6  # inches: what fits a page
+ROW, AROUND = 0.19, 0.55  # inches of a method, and about what the texts around a panel take
 LONGEST_LABEL = 22  # letters of an axis beside others
 MOST_TICKS = 6  # of an axis that is not linear
 ROUND = [digit * 10.0**power for power in range(-1, 7) for digit in (1, 2, 5)]
@@ -52,7 +54,7 @@ def draw(results: Results, suite: Suite) -> Iterator[Figure]:
     """For each group: by how much more or less than the reference every variant errs."""
     for key, differences in results.differences(suite).items():
         title = f"{suite.question}\n{key.title}".strip()
-        rows = TALL / _height(len(differences.methods))
+        rows = TALL / (ROW * len(differences.methods) + AROUND)
         for page in pages(differences.datasets, _panels(), rows):
             cells = {key: cell for key, cell in differences.cells.items() if key[0] in page}
             yield _figure(title, _caption(differences, suite.margin), replace(differences, cells=cells))
@@ -62,15 +64,11 @@ def _panels() -> int:
     return NARROW_PANELS if is_narrow() else PANELS
 
 
-def _height(methods: int) -> float:
-    return 0.5 + 0.19 * methods
-
-
 def _figure(title: str, caption: str, shown: Differences) -> Figure:
     datasets, methods = shown.datasets, _in_order(shown)
     columns = min(_panels(), len(datasets))
     rows, linear = -(-len(datasets) // columns), _linear_to(shown)
-    figure = new_figure(title, rows * _height(len(methods)))
+    figure = new_figure(title, TALL)
     axes = dataset_axes(figure, datasets, columns, sharey=True)
     for data, axis in axes.items():
         _draw_panel(axis, [shown.cells.get((data, method)) for method in methods], linear=linear)
@@ -82,6 +80,7 @@ def _figure(title: str, caption: str, shown: Differences) -> Figure:
     first.set_ylim(len(methods) - 0.5, -0.5)
     if linear is not None:
         caption = f"{caption} The axis is linear up to ± {linear:g} %, and logarithmic from there."
+    fit_height(figure, rows * ROW * len(methods))
     add_caption(figure, caption, [caption, *names, *(axis.get_title() for axis in axes.values())])
     return figure
 
