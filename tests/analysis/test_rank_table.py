@@ -61,6 +61,8 @@ def test_the_notes_say_what_was_tested_and_how_many_data_sets_a_claim_needs():
     assert "Friedman's test that all are alike: p < 0.001" in text
     assert "critical difference of two average ranks at 0.05: 1.48" in text
     assert "With 6 pairs to compare, a claim needs 8 data sets at least, and all must agree; here are 10." in text
+    two = ranked(in_cities(quality={"good": 1.0, "poor": 2.0}))
+    assert "With 1 pair to compare, a claim needs 6 data sets at least, and all must agree; here are 10." in two
     few = ranked(in_cities(number=7))
     assert "with 7 no p can fall below 0.05, whatever the truth" in few
 

@@ -107,6 +107,29 @@ def test_who_leads_in_the_laptop_profile_is_no_claim():
     assert "75 of 75 finished runs are of the laptop profile, whose training is short." in cautions
 
 
+def test_models_of_one_average_rank_lead_together_and_a_naive_baseline_that_is_better_is_not_kept_back():
+    cities = {"bikenyc": {"stid": 1.0, "unet": 1.2, "last_value": 0.9}, "city": {"stid": 1.2, "unet": 1.0}}
+    cities["city"]["last_value"] = 1.1
+    made = [record(city, model, mae=mae) for city, models in cities.items() for model, mae in models.items()]
+    (lead,) = headline(results_of(made), [load_suite("short_term")])["answers"]
+    assert lead.startswith("stid and unet share the best average rank, 1.50 (")
+    assert "; none leads alone. A naive baseline is better than stid on 2 and than unet on 1 of 2 data sets." in lead
+    assert "A naive baseline" not in headline(results_of(in_cities()), [load_suite("short_term")])["answers"][0]
+
+
+def test_a_question_whose_reference_has_no_current_run_is_said_to_have_no_answer():
+    suite = load_suite("short_term")
+    (asked,) = headline(results_of([record()], suites=[suite]), [suite])["asked"]
+    absent = "No current run of “stvfm” is there, so nothing here answers it."
+    assert asked.endswith(f"Does ST-VFM forecast better than the others? {absent}")
+    (asked,) = headline(results_of([record(), variant(1.0)], suites=[suite]), [suite])["asked"]
+    assert asked.endswith("Does ST-VFM forecast better than the others?")
+    alone = load_suite("controls")
+    lacking = [variant(1.0, "identity"), variant(1.0, "attention")]
+    (asked,) = headline(results_of(lacking, suites=[alone]), [alone])["asked"]
+    assert asked.endswith("No current run of “pre-trained, frozen” is there, so nothing here answers it.")
+
+
 def test_every_text_of_a_record_is_escaped():
     text = report(hostile())
     assert "<script>window" not in text

@@ -23,19 +23,32 @@ def headline(results: Results, suites: Iterable[Suite]) -> dict[str, str | Seque
     """The first page of these results, of which these suites are shown, as sentences.
 
     Returns:
-        ``asked``: titles and questions of the suites that have runs; ``state``: how many runs, data sets, models and
-        seeds there are; ``answers``: who leads, and the outcome of each comparison; ``warnings``: why no number may be
-        quoted, empty if some may be; ``cautions``: what holds for a part of the runs.
+        ``asked``: titles and questions of the suites that have runs, and which of these no run answers; ``state``:
+        how many runs, data sets, models and seeds there are; ``answers``: who leads, and the outcome of each
+        comparison; ``warnings``: why no number may be quoted, empty if some may be; ``cautions``: what holds for a
+        part of the runs.
     """
     shown = [suite for suite in suites if results.groups(suite)]
     finished = done(results.runs)
     return {
-        "asked": [f"{suite.title}. {suite.question}".strip() for suite in shown],
+        "asked": [f"{suite.title}. {_question(results, suite)}".strip() for suite in shown],
         "state": _state(results, finished),
         "answers": [*_leads(results), *(answer for suite in shown for answer in _answers(results, suite))],
         "warnings": _warnings(finished),
         "cautions": _cautions(results, finished),
     }
+
+
+def _question(results: Results, suite: Suite) -> str:
+    """With what lacks where nothing that the suite compares with has a current run."""
+    cells = [item for group in results.groups(suite).values() for item in group.cells.items()]
+    if not (suite.question and suite.references) or any(
+        method.name in suite.references and cell.ranked for (_, method), cell in cells
+    ):
+        return suite.question
+    first = suite.references[0]
+    title = first if suite.variants else model_title(first)
+    return f"{suite.question} No current run of “{title}” is there, so nothing here answers it."
 
 
 def _state(results: Results, finished: Sequence[DoneRun]) -> str:
@@ -63,7 +76,7 @@ def _leads(results: Results) -> list[str]:
 
 def _lead(key: GroupKey, ranked: Standing) -> str:
     average, corrected = average_ranks(ranked.scores), pairwise(ranked.exact)["holm"]
-    rank, first = min((float(rank), str(name)) for name, rank in average.items())
+    first, *level = sorted(str(name) for name, rank in average.items() if rank == average.min())
     rivals = len(average) - 1
     beaten = sum(p < LEVEL for pair, p in zip(corrected.index, corrected, strict=True) if first in pair)
     claim = "the tests support this against every other model"
@@ -71,8 +84,18 @@ def _lead(key: GroupKey, ranked: Standing) -> str:
         claim = f"this is no claim, since the profile is {key.profile}"
     elif beaten < rivals:
         claim = f"this is no claim: the tests tell it apart from {beaten} of {rivals} others"
-    data = f"real data, {ranked.witnesses.text}"
-    return f"{ranked.headers[first].name} has the best average rank, {rank:.2f} ({key.title}, {data}); {claim}."
+    named = [ranked.headers[name].name for name in (first, *level)]
+    have, claim = ("share", "none leads alone") if level else ("has", claim)
+    best = f"{_and(named)} {have} the best average rank, {average.min():.2f}"
+    where = f"{key.title}, real data, {ranked.witnesses.text}"
+    return " ".join([f"{best} ({where}); {claim}.", *_worse_than_naive(ranked, [first, *level])])
+
+
+def _worse_than_naive(ranked: Standing, leaders: Sequence[str]) -> list[str]:
+    """On how many data sets a naive baseline, which no ranking counts, is better than those of the best rank."""
+    better = {name: int((ranked.exact[name] > ranked.naive).sum()) for name in leaders}
+    on = [f"than {ranked.headers[name].name} on {number}" for name, number in better.items() if number]
+    return [f"A naive baseline is better {_and(on)} of {_count(len(ranked.exact), 'data set')}."] if on else []
 
 
 def _answers(results: Results, suite: Suite) -> list[str]:
@@ -158,6 +181,10 @@ def _dataset(record: Record) -> str:
 
 def _names(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _count(number: int, what: str) -> str:

@@ -130,6 +130,6 @@ def _tested(ranked: Standing) -> str:
 
 
 def _needed(n: int, k: int) -> str:
-    needed = datasets_for_a_claim(pairs(k))
-    text = f"With {pairs(k)} pairs to compare, a claim needs {needed} data sets at least, and all must agree; "
+    needed, compared = datasets_for_a_claim(pairs(k)), f"{pairs(k)} pair{'' if pairs(k) == 1 else 's'}"
+    text = f"With {compared} to compare, a claim needs {needed} data sets at least, and all must agree; "
     return text + (f"with {n} no p can fall below {LEVEL}, whatever the truth." if n < needed else f"here are {n}.")
