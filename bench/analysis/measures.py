@@ -26,11 +26,13 @@ class Measure:
         label: As tables head it.
         best: Whether a low value is the best, a high one, or that nearest to zero.
         unit: Whether it is in the unit of the data.
+        decimals: How many it has at the least.
     """
 
     label: str
     best: Literal["low", "high", "zero"] = "low"
     unit: bool = False
+    decimals: int = 2
 
     def loss(self, value: float) -> float:
         """What is the lower the better a value is."""
@@ -45,7 +47,7 @@ def measures(metrics: Mapping[str, Metric]) -> dict[str, Measure]:
     recorded = {
         name: Measure(label=metric.label, best=metric.best, unit=name in IN_UNITS) for name, metric in metrics.items()
     }
-    return {**recorded, SCALED: Measure(label="Scaled MAE")}
+    return {**recorded, SCALED: Measure(label="Scaled MAE", decimals=3)}
 
 
 MEASURES: Final[Mapping[str, Measure]] = measures(METRICS)

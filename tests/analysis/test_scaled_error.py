@@ -64,3 +64,19 @@ def test_a_note_says_which_baseline_it_was_and_only_where_it_is_shown():
     table = results_of(made).table("short_term", metrics=["scaled_mae"]).tables[0]
     assert "best naive baseline on the same test windows (bikenyc: window_mean)." in " ".join(table.notes)
     assert "Scaled" not in str(results_of(made).table("short_term"))
+
+
+def test_it_has_three_decimals_on_every_data_set_and_a_mark_where_the_mae_has_one():
+    errors = {"bikenyc": {"last_value": 4.0, "stid": 5.0}, "taxibj": {"last_value": 4.0, "stid": 3.0}}
+    made = [record(data, model, mae=mae, rmse=1.0) for data, models in errors.items() for model, mae in models.items()]
+    table = results_of(made).table("short_term", metrics=["mae", "scaled_mae"]).tables[1]
+    cells = {
+        row.name: [(cell.value, cell.flags) for cell in line] for row, line in zip(table.rows, table.cells, strict=True)
+    }
+    assert cells == {
+        "bikenyc": [("1.000", ()), ("1.250", ("below_naive",))],
+        "taxibj": [("1.000", ()), ("0.750", ())],
+    }
+    rows = results_of(made).table("short_term").csv[""].query("model == 'stid' and dataset == 'bikenyc'")
+    flags = dict(zip(rows["metric"], rows["flags"], strict=True))
+    assert flags["scaled_mae"] == flags["mae"] == "below_naive"

@@ -18,6 +18,7 @@ def column(
     *,
     unranked: bool,
     loss: Callable[[float], float] = float,
+    least: int = 2,
     behind: Callable[[Summary, int], str] | None = None,
 ) -> dict[MethodKey, Cell]:
     """The cells of one data set: at the precision of the best value, which is marked, as is the second.
@@ -27,11 +28,12 @@ def column(
         values: What is shown of each; nothing but its marks where it is not finite.
         unranked: Whether neither is marked.
         loss: What is the lower the better a value is.
+        least: Decimals at the least.
         behind: What stands behind a value, given its decimals.
     """
     finite = {method: value for method, value in values.items() if math.isfinite(value)}
     best: float = min(finite.values(), key=loss, default=1.0)
-    digits = decimals(abs(best))
+    digits = max(least, decimals(abs(best)))
     texts = {method: f"{value:.{digits}f}" for method, value in finite.items()}
     ranks = best_two({method: loss(float(text)) for method, text in texts.items() if summaries[method].ranked})
     return {

@@ -18,7 +18,7 @@ from bench.analysis.measures import MEASURES, SCALED
 from bench.analysis.results import Results
 from bench.analysis.sources import sources_note, untransferable_note
 from bench.analysis.suite_groups import not_run
-from bench.analysis.table import MARKS, Cell, Table, TableFile
+from bench.analysis.table import MARKS, Cell, Flag, Table, TableFile
 from bench.analysis.tables._columns import column, method_facts
 from bench.analysis.tables._differences import difference_rows, difference_tables
 from bench.analysis.tables._published import published_tables
@@ -182,9 +182,15 @@ def _column(group: Group, data: DataKey, metric: str) -> Mapping[MethodKey, Cell
         {method: summary.mean(metric) for method, summary in summaries.items()},
         unranked=group.key.quick,
         loss=MEASURES[metric].loss,
+        least=MEASURES[metric].decimals,
         behind=partial(_spread, metric=metric, seeds=_most_seeds(group)),
     )
-    return {method: replace(cell, flags=summaries[method].flags_of(metric)) for method, cell in cells.items()}
+    return {method: replace(cell, flags=_flags(summaries[method], metric)) for method, cell in cells.items()}
+
+
+def _flags(summary: Summary, metric: str) -> tuple[Flag, ...]:
+    """Of a number; a scaled MAE is worse than that of the best naive baseline where the MAE is."""
+    return summary.flags_of("mae" if metric == SCALED else metric)
 
 
 def _spread(summary: Summary, digits: int, *, metric: str, seeds: int) -> str:
@@ -204,7 +210,7 @@ def _rows(group: Group) -> list[dict[str, Any]]:
         known |= {"inputs": inputs_of([summary])}
         for metric in MEASURES:
             numbers = {"mean": summary.mean(metric), "std": summary.std(metric), "n": summary.seeds}
-            flags = {*datasets[data].flags, *methods[method].flags, *summary.flags_of(metric)}
+            flags = {*datasets[data].flags, *methods[method].flags, *_flags(summary, metric)}
             marks = ";".join(flag for flag in MARKS if flag in flags)
             rows.append(cell | {"metric": metric} | numbers | known | {"flags": marks})
     return rows
