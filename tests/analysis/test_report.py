@@ -257,3 +257,14 @@ def test_a_digest_is_shown_by_its_first_letters_and_kept_whole():
     assert f'<code title="{"ab" * 32}">abababababab</code>' in text
     assert "<code>width=64</code>" in text
     assert f'<code title="{named}">a.npz: cdcdcdcdcdcd</code>' in text
+
+
+def test_a_cell_of_many_windows_breaks_though_it_begins_with_a_number():
+    made = [record(task=task, protocol=protocol) for task in ("short", "few10") for protocol in ("strict", "unist")]
+    made = [
+        msgspec.structs.replace(run, counts=msgspec.structs.replace(run.counts, train=number))
+        for number, run in enumerate(made)
+    ]
+    wide, narrow = (str(grid(facts.datasets(results_of(runs).runs), "data")) for runs in (made, made[:1]))
+    assert re.search(r'<td class="text"[^>]*>0 / 430 / 240 \(short, strict\); 1 /', wide)
+    assert re.search(r"<td data-number=[^>]*>0 / 430 / 240</td>", narrow)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 LONG = 40  # rows of a table that is folded until it is asked for
 MANY = 7  # columns of a table that is printed smaller
 DIGEST = 40  # letters of code that need a column of some width
+LINE = 28  # letters of a cell that breaks, though it begins with a number
 _SHA256 = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")  # its beginning is shown, and all of it under the pointer
 _NUMBER = re.compile(r"(?:< )?([+-]?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?)(?![\w.])")
 
@@ -100,7 +101,7 @@ def _rendered(template: str, **values: object) -> Markup:
 def _look(cells: Sequence[Cell]) -> str:
     """What a column holds: a text, a long digest among them, or numbers (empty)."""
     written = [cell for cell in cells if cell.value]
-    numbers = sum(number(cell) is not None for cell in written)
+    numbers = sum(number(cell) is not None and len(cell.value) <= LINE for cell in written)
     if 2 * numbers >= max(1, len(written)) or not any(map(str.isalpha, "".join(cell.value for cell in written))):
         return ""
     return "text digest" if any(cell.code and len(_shortened(cell.value)) > DIGEST for cell in written) else "text"
