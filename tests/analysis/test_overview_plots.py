@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from figures import SHORT, caption, drawn, names, plot
+from figures import SHORT, caption, drawn, names, panels, plot
 from msgspec.structs import replace
 from records import in_cities, record, results_of
 
@@ -118,3 +118,14 @@ def test_a_module_in_the_folder_of_figures_is_found_and_drawn_by_its_name(tmp_pa
     monkeypatch.undo()
     with pytest.raises(UnknownNameError):
         plot("violins", [record()])
+
+
+def test_panels_of_more_data_sets_than_a_page_has_room_for_come_in_several_figures_of_the_same_colours():
+    cities = [f"city{number:02}" for number in range(24)]
+    made = [record(city, model, mae=mae) for city in cities for model, mae in (("stid", 1.0), ("unet", 2.0))]
+    figures = plot("per_horizon", made)
+    assert [[axis.get_title() for axis in panels(figure)] for figure in figures] == [cities[:21], cities[21:]]
+    lines = [{line.get_label(): line.get_color() for line in figure.axes[0].lines} for figure in figures]
+    assert lines[0]["stid"] == lines[1]["stid"] != lines[0]["unet"] == lines[1]["unet"]
+    (figure,) = plot("per_horizon", [run for run in made if run.dataset in cities[:21]])
+    assert len(panels(figure)) == 21

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from textwrap import fill
@@ -21,6 +21,7 @@ from bench.analysis.figures._style import (
     dataset_axes,
     is_narrow,
     new_figure,
+    pages,
     plain,
     width_of_page,
 )
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PANELS, NARROW_PANELS = 3, 2  # side by side on a page, and in one column of it
-PANEL, TALLEST = 1.55, 8.4  # inches of a row of panels, and of all rows
+PANEL, FLATTEST, TALLEST = 1.55, 1.2, 8.4  # inches of a row of panels, of one of many, and of all rows
 LEGEND_LINE = 0.145  # inches of a line of the legend
 LETTER = 0.055  # inches of a letter in it
 LONGEST_LABEL = 16  # letters beside a panel
@@ -138,8 +139,10 @@ def panels(
     labels: tuple[str, str],
     *,
     joined: bool = True,
-) -> Figure:
+) -> Iterator[Figure]:
     """One panel per data set, one legend, and the marks that occur explained in the caption.
+
+    What is taller than a page comes in several figures.
 
     Args:
         group: What is drawn.
@@ -150,8 +153,22 @@ def panels(
         labels: Of the axes, across and up.
         joined: Whether points are joined by lines.
     """
-    columns = min(PANELS if not is_narrow() else NARROW_PANELS, len(group.datasets))
-    names, styles = method_names(group, group.stale), line_styles(chosen, joined=joined)
+    styles, columns = line_styles(chosen, joined=joined), NARROW_PANELS if is_narrow() else PANELS
+    for page in pages(group.datasets, columns, TALLEST / FLATTEST):
+        yield _figure(group.on(page), chosen, title, caption, draw_panel, labels, styles)
+
+
+def _figure(
+    group: Group,
+    chosen: Highlighted,
+    title: str,
+    caption: str,
+    draw_panel: Callable[[Axes, Mapping[MethodKey, Summary], Styles], None],
+    labels: tuple[str, str],
+    styles: Styles,
+) -> Figure:
+    columns = min(NARROW_PANELS if is_narrow() else PANELS, len(group.datasets))
+    names = method_names(group, group.stale)
     lines = {names[method]: style for method, style in styles.items() if method in names}
     lines |= {"others": BACKGROUND} if len(lines) < len(names) else {}
     rows = math.ceil(len(group.datasets) / columns)

@@ -41,7 +41,7 @@ def _figure(group: Group, season: str, across: str, draw_panel: Panel) -> Iterat
     if cells:
         title = f"At what time of the {season} do the forecasts err?\n{group.key.title}"
         caption = CAPTION.format(season=season)
-        yield panels(replace(group, cells=cells), chosen, title, caption, draw_panel, (across, "MAE"))
+        yield from panels(replace(group, cells=cells), chosen, title, caption, draw_panel, (across, "MAE"))
 
 
 def _by_slot(cell: Summary) -> Sequence[float]:

@@ -32,7 +32,7 @@ def draw(results: Results) -> Iterator[Figure]:
         if timed.cells:
             title = f"What does accuracy cost?\n{key.title}, on {device}"
             labels = ("ms a window", "MAE")
-            yield panels(timed, all_highlighted(timed), title, CAPTION, _draw_panel, labels, joined=False)
+            yield from panels(timed, all_highlighted(timed), title, CAPTION, _draw_panel, labels, joined=False)
 
 
 def pareto_front(points: Mapping[K, tuple[float, float]]) -> list[K]:

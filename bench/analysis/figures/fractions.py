@@ -42,7 +42,7 @@ def draw(results: Results) -> Iterator[Figure]:
             title = f"How does the error fall with more training data?\n{whole.key.title}, the {windows} windows"
             labels = ("training windows, %", "MAE")
             caption = f"{CAPTION} {STEPS}" if groups[0].key.equal_steps else CAPTION
-            yield panels(whole, highlighted(whole), title, caption, draw_panel, labels)
+            yield from panels(whole, highlighted(whole), title, caption, draw_panel, labels)
 
 
 def has_shares(suite: Suite) -> bool:

@@ -39,7 +39,7 @@ def draw(results: Results) -> Iterator[Figure]:
             labels = ("epoch", "validation MAE")
             caption = CAPTION if any(cell.seeds > 1 for cell in cells.values()) else ONE_SEED
             caption = f"{caption} {SOURCES}" if group.key.sources else caption
-            yield panels(replace(group, cells=cells), highlighted(group), title, caption, _draw_panel, labels)
+            yield from panels(replace(group, cells=cells), highlighted(group), title, caption, _draw_panel, labels)
 
 
 def _trained(cell: Summary) -> Summary:

@@ -24,7 +24,7 @@ def draw(results: Results) -> Iterator[Figure]:
         chosen = highlighted(group)
         all_named = len(chosen.methods) == len(group.methods)
         grey = "; grey: naive baselines." if all_named else "."  # else the rule says what is grey
-        yield panels(group, chosen, title, caption + grey, _draw_panel, ("forecast step", "MAE"))
+        yield from panels(group, chosen, title, caption + grey, _draw_panel, ("forecast step", "MAE"))
 
 
 def _draw_panel(axis: Axes, cells: Mapping[MethodKey, Summary], styles: Styles) -> None:
