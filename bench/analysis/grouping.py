@@ -56,9 +56,10 @@ class _Entry:
         return self.run.data, self.method
 
 
-def run_ids(runs: Iterable[Run], suite: Suite) -> set[str]:
-    """The runs that belong to a suite's table."""
-    return {entry.record.run_id for entry in _entries(runs, suite)}
+def run_ids(runs: Iterable[Run], suite: Suite, groups: Mapping[GroupKey, Group]) -> set[str]:
+    """The runs that belong to a suite's table, which has these groups; failed ones, too."""
+    shown = {run.run_id for group in groups.values() for cell in group.cells.values() for run in cell.runs}
+    return shown | {entry.record.run_id for entry in _entries(runs, suite) if entry.group in groups}
 
 
 def grouped(runs: Iterable[Run], suite: Suite) -> dict[GroupKey, Group]:

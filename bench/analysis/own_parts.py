@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
+
+import tomli_w
 
 from bench.catalog import registry
+from bench.catalog.own_files import is_path
 from bench.catalog.plugins import Group
 from bench.catalog.raw_files import USER_CARD
 from bench.records.record import Record
 from bench.runs.own_code import PLUGINS, KeptCode, asked_at, card_of, copies, kept_code
 
 CODE, DATA = "plugins", "data"
+UP = "../"  # from the folder of suites
 COPIES = f"results/{PLUGINS}"  # of the code of every run; those in CODE are today's, for who makes the runs again
 
 
@@ -43,6 +49,24 @@ class OwnParts:
     def listed(self) -> list[tuple[str, str]]:
         return sorted(self.sources.items())
 
+    def found_by(self, suite: bytes) -> bytes:
+        """The text of a suite's file with the paths of these copies in place of those of the user's own files."""
+        values = tomllib.loads(suite.decode())
+        if not any(map(is_path, _named_in(values))):
+            return suite
+        for key in ("models", "datasets", "references"):
+            if isinstance(values.get(key), list):
+                values[key] = [self._path_for(text) for text in values[key]]
+        for variant in values.get("variants", []):
+            variant["model"] = self._path_for(variant["model"])
+        return tomli_w.dumps(values).encode()
+
+    def _path_for(self, text: str) -> str:
+        name, _, path = text.rpartition("=")
+        name = name or PurePosixPath(path).stem
+        known = is_path(text) and name in self.sources
+        return f"{name}={UP}{self.sources[name]}" if known else text
+
     @property
     def contents(self) -> str:
         """The lines of a table of contents."""
@@ -58,6 +82,13 @@ class OwnParts:
         if not self.missing:
             return ""
         return f"Not in here, since no copy was kept: the code or card of {', '.join(self.missing)}.\n"
+
+
+def _named_in(suite: Mapping[str, Any]) -> list[str]:
+    """What a suite's file names by name or path."""
+    lists = [suite.get(key) for key in ("models", "datasets", "references")]
+    names = [text for names in lists if isinstance(names, list) for text in names]
+    return [*names, *(variant["model"] for variant in suite.get("variants", []))]
 
 
 def personal(files: Mapping[str, object], home: Path) -> list[str]:

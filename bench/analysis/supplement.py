@@ -100,7 +100,8 @@ def supplement(
     files |= own.files
     files |= {} if data_dir is None else _raw_files(data_dir, folder, own, kept.records)
     files |= {suite.path: suite.text.encode() for suite in reproduced}
-    files |= {f"{SUITES}{Path(name).name}": Path(name).read_bytes() for name in names if name.endswith(".toml")}
+    own_suites = [Path(name) for name in names if name.endswith(".toml")]
+    files |= {f"{SUITES}{path.name}": own.found_by(path.read_bytes()) for path in own_suites}
     step("tables")
     tables = table_files(kept, shown(kept, "tables", suites))
     files |= {f"results/tables/{name}": content for name, content in tables.items() if content is not None}
@@ -171,7 +172,7 @@ def _kept(results: Results, folder: Path, suites: Sequence[str]) -> Results:
     """The results of these suites alone, all without any; no message of a failure names a folder."""
     wanted: set[str] = set()
     for suite in results.suites:
-        wanted |= run_ids(results.runs, suite) if suite.name in suites else set()
+        wanted |= run_ids(results.runs, suite, results.groups(suite)) if suite.name in suites else set()
     records = [_clean(record) for record in results.records if not suites or record.run_id in wanted]
     if not records:
         raise ConfigError(

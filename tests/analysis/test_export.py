@@ -20,6 +20,7 @@ from bench.analysis.own_parts import personal
 from bench.analysis.report.page import shown
 from bench.analysis.results import Results, artefacts
 from bench.analysis.supplement import supplement, write_zip
+from bench.catalog import own_files
 from bench.catalog.data import Catalog
 from bench.errors import ConfigError, DataError
 from bench.records.frame import to_frame
@@ -200,6 +201,56 @@ def test_code_that_was_asked_for_last_is_what_is_made_again(tmp_path, no_figures
     files = packed(made, tmp_path)
     assert files["plugins/mine/mine.py"] == b"back again"
     assert files[f"results/plugins/{'a' * 12}/asked"] == b"3.0"
+
+
+MODEL = """
+from dataclasses import dataclass
+from torch import nn
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    width: int = 32
+class Model(nn.Module):
+    def __init__(self, shape, config): ...
+"""
+OWN_SUITE = """
+name = "widths"
+title = "Narrow and wide"
+tasks = ["short"]
+protocol = "strict"
+datasets = ["bikenyc"]
+models = ["last_value"]
+references = ["narrow"]
+
+[[variants]]
+name = "narrow"
+model = "./{file}"
+
+[[variants]]
+name = "wide"
+model = "./{file}"
+settings = {{ width = 64 }}
+"""
+
+
+def test_a_suite_s_file_finds_the_copy_of_the_model_that_it_names_by_a_path(tmp_path, no_figures, monkeypatch):
+    monkeypatch.setenv(own_files.VARIABLE, "")
+    (tmp_path / "own_net.py").write_text(MODEL, encoding="utf-8")
+    suite = tmp_path / "widths.toml"
+    suite.write_text(OWN_SUITE.format(file="own_net.py"), encoding="utf-8")
+    wide = {"model.width": 64}
+    made = [record(model="own_net"), record(model="own_net", overrides=wide, base={})]
+    made = [msgspec.structs.replace(one, code="a" * 12) for one in made]
+    stray = record(model="last_value", synthetic=True, sha256="e" * 64, profile="quick")
+    results = tmp_path / "results"
+    kept_copy(results, "a" * 12, "own_net", {"own_net.py": MODEL}, "own_net.py")
+    files = packed([*made, stray], results, str(suite), suites=[*load_suites(), load_suite(str(suite))])
+    assert len([name for name in files if name.startswith("results/runs/")]) == 2
+    monkeypatch.setenv(own_files.VARIABLE, "")
+    (tmp_path / "own_net.py").unlink()
+    folder = unpacked(files, tmp_path / "there", tmp_path / "there.zip")
+    again = load_suite(str(folder / "suites" / "widths.toml"))
+    assert [variant.model for variant in again.variants] == ["own_net", "own_net"]
+    assert (folder / "suites" / "../plugins/own_net/own_net.py").read_text(encoding="utf-8") == MODEL
 
 
 def test_a_name_that_is_not_the_files_is_said_where_it_is_listed(tmp_path, no_figures):

@@ -46,10 +46,15 @@ def test_equal_records_give_equal_bytes_in_any_order(full):
 def test_the_headline_counts_what_is_there(full):
     text = words(report(full))
     assert "50 finished runs, 2 failed, 0 stale; 3 data sets (2 real, 1 synthetic)" in text
-    assert "Synthetic data sets: taxibj." in text
+    assert "are on synthetic data: taxibj." in text
     assert "model_00 has the best average rank, 1.00" in text
     assert "this is no claim" in text
     assert "No number of this report may be quoted" not in text
+
+
+def test_how_files_of_one_s_own_are_found_is_said_beside_the_commands(full):
+    assert "STBENCH_PLUGINS" in words(report([record(model="mine")]))
+    assert "STBENCH_PLUGINS" not in words(report([record(model="stid")]))
 
 
 def test_what_is_all_quick_or_all_synthetic_is_said_aloud():

@@ -149,6 +149,7 @@ def _warnings(finished: Sequence[DoneRun]) -> tuple[str, ...]:
 
 def _cautions(results: Results, finished: Sequence[DoneRun]) -> tuple[str, ...]:
     synthetic = _names({_dataset(record) for record in finished if record.spec.data.synthetic})
+    made_up = sum(record.spec.data.synthetic for record in finished)
     quick, laptop = (sum(record.label.profile == name for record in finished) for name in ("quick", "laptop"))
     reference = [record for record in finished if record.label.profile == "reference"]
     few = sum(record.spec.task.scored > 0 for record in finished)
@@ -157,7 +158,7 @@ def _cautions(results: Results, finished: Sequence[DoneRun]) -> tuple[str, ...]:
     leaky = _models(record for record in finished if record.spec.task.leaky_scaler)
     failed, all_of = len(failures(results.runs)), f"of {_count(len(finished), 'finished run')}"
     cautions = {
-        f"Synthetic data sets: {synthetic}.": synthetic,
+        f"{made_up} {all_of} are on synthetic data: {synthetic}.": synthetic,
         f"{quick} {all_of} are of the quick profile.": quick,
         f"{laptop} {all_of} are of the laptop profile, whose training is short.": laptop,
         caveat_of("reference", reference): reference,

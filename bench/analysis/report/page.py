@@ -19,6 +19,8 @@ from bench.analysis.report.facts import environments, facts, models_by_commit
 from bench.analysis.report.headline import headline
 from bench.analysis.reproduction import folders_text, reproduction
 from bench.analysis.results import Results, artefacts
+from bench.catalog import registry
+from bench.catalog.own_files import VARIABLE
 
 if TYPE_CHECKING:
     from bench.analysis.figures._files import Picture
@@ -66,10 +68,16 @@ def report(results: Results, pictures: Iterable[Picture], suites: Sequence[str] 
             audits=audits(results.runs),
             environments=environments(results.runs),
             commits=models_by_commit(results.records),
-            folders=folders_text(reproduced),
+            folders=folders_text(reproduced) + _own_text(results),
             reproduced=reproduced,
         )
     )
+
+
+def _own_text(results: Results) -> str:
+    """How models and data sets of the user's own are found; empty where there are none."""
+    own = any(registry.needs_own_file(record) for record in results.records if not record.external)
+    return f" List the files of your own models and data sets in ${VARIABLE} first, as A.py:B.py." if own else ""
 
 
 def encoded(text: str) -> bytes:

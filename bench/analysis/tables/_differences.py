@@ -96,7 +96,7 @@ def _facts(difference: Difference) -> dict[str, Any]:
         "low": low,
         "high": high,
         **{name: getattr(difference, name) for name in TESTS},
-        "verdict": difference.verdict,
+        "verdict": difference.verdict if difference.quotable else "",
         "margin": difference.margin,
         "detectable": difference.detectable,
         "seeds_for_seen": difference.seeds_for(difference.percent),
