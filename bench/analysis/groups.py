@@ -7,6 +7,7 @@ methods, its columns data sets, and a cell is the runs of one method on one data
 from __future__ import annotations
 
 import math
+import re
 import statistics
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,8 @@ from bench.records.record import DoneRun, Record
 from bench.records.spec import changes
 from bench.runs.profiles import PROFILES
 from bench.settings import FROM_FILE
+
+CHANGE = re.compile(r"(?:^|, )(?:[a-z_.]+=|tuned settings|bf16)")  # the beginning of one among others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +101,8 @@ class GroupKey:
     @property
     def unusual(self) -> int:
         """How many parts its heading has: a share of the data, few scored windows, each setting that was changed."""
-        return len(self._parts) + sum(shared.count(", ") for shared in (self.base, self.recipe))
+        changed = sum(max(0, len(CHANGE.findall(shared)) - 1) for shared in (self.base, self.recipe))
+        return len(self._parts) + changed
 
     @property
     def title(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +14,9 @@ from bench.catalog import registry
 from bench.catalog.own_files import is_path
 from bench.catalog.plugins import Group
 from bench.catalog.raw_files import USER_CARD
+from bench.plain_files import parse_toml
 from bench.records.record import Record
-from bench.runs.own_code import PLUGINS, KeptCode, asked_at, card_of, copies, kept_code
+from bench.runs.own_code import ASKED, PLUGINS, KeptCode, asked_at, card_of, copies, kept_code
 
 CODE, DATA = "plugins", "data"
 UP = "../"  # from the folder of suites
@@ -51,7 +51,7 @@ class OwnParts:
 
     def found_by(self, suite: bytes) -> bytes:
         """The text of a suite's file with the paths of these copies in place of those of the user's own files."""
-        values = tomllib.loads(suite.decode())
+        values = parse_toml(suite.decode("utf-8-sig"))
         if not any(map(is_path, _named_in(values))):
             return suite
         for key in ("models", "datasets", "references"):
@@ -71,7 +71,7 @@ class OwnParts:
     def contents(self) -> str:
         """The lines of a table of contents."""
         lines = [f"{CODE}/            models and data sets of the authors' own"] if self.sources else []
-        if self.sources:
+        if any(name.startswith(f"{COPIES}/") for name in self.files):
             lines.append(f"{COPIES}/    these as they were for each run, by its code")
         cards = f"{DATA}/               cards of data sets of the authors' own; the array belongs beside as data.npy"
         lines += [cards] if self.cards else []
@@ -117,6 +117,8 @@ def own_parts(results: Path, records: Sequence[Record]) -> OwnParts:
     files = {f"{CODE}/{name}/{path}": content for name, kept in chosen.items() for path, content in kept.files}
     for code in codes:
         files |= {f"results/{name}": content for name, content in copies(results, code).items()}
+    in_order = [code for code in reversed(asked) if by_code.get(code)]
+    files |= {f"{COPIES}/{code}/{ASKED}": f"{place}.0".encode() for place, code in enumerate(in_order, start=1)}
     cards = _cards(results, records)
     files |= {f"{DATA}/{name}/{USER_CARD}": content for name, content in cards.items()}
     return OwnParts(

@@ -234,7 +234,7 @@ class Results:
         for a run that was made for it, or for one whose settings were changed to a variant's: else a plain run would be
         a table of one row in every such suite. And it has none whose runs all stand in another group. A suite with
         published numbers has only groups that these can stand beside. One that asks about shares of the training
-        windows has a group of all of them only beside one of a share.
+        windows has a group of all of them beside one of a share, and only there.
         """
         known = suite.model_dump_json()  # a file of the user's own may have been edited
         if known not in self._groups:

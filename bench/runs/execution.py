@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
 import traceback
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from bench.types import DatasetCard
     from bench.windows import WindowSet
 
+PAST = re.compile(r"\.past(?:_valid|_clock)?\b")
 LONGEST = 1000  # characters of an error's text
 LIBRARIES = ("torch", "timm", "open_clip_torch", "transformers", "optuna", "mlflow", "numpy", "pandas")
 
@@ -136,7 +138,7 @@ def failure_of(error: BaseException) -> Failure:
     places = traceback.extract_tb(error.__traceback__)
     name = _plain(type(error).__name__)
     message = _plain(_text_of(error)) or name
-    if "NoneType" in message and any(".past" in (place.line or "") for place in places):
+    if "NoneType" in message and places and PAST.search(places[-1].line or ""):
         message += "; window.past is None where the model's file does not say DAYS_BACK"
     if isinstance(error, SystemExit):
         code = _plain(repr(error.code))

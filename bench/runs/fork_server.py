@@ -52,11 +52,13 @@ def check_folder() -> None:
 def warm_up(libraries: Sequence[str] = ()) -> None:
     """Start the fork server, which takes seconds to import torch and these modules, beside what is done meanwhile."""
     if _method() == "forkserver":
+        from multiprocessing import resource_tracker
         from multiprocessing.forkserver import ensure_running
 
         from bench.runs.preloading import VARIABLE
 
         context()
+        resource_tracker.ensure_running()  # which would have this process hear interrupts again
         with ONE_AT_A_TIME, _without_main(), _deaf():
             os.environ[VARIABLE] = ",".join(libraries)
             try:

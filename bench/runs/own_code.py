@@ -6,7 +6,11 @@ noted when runs of this code were last asked for, so that whoever knows the file
 
 from __future__ import annotations
 
+import ast
+import hashlib
 import json
+import math
+import re
 import subprocess
 import time
 from collections.abc import Iterable, Mapping, Set
@@ -14,6 +18,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from bench.catalog import registry
 from bench.catalog.code import own_files_behind
@@ -25,7 +31,11 @@ from bench.errors import BenchError
 from bench.files import atomic_write
 from bench.plain_files import read_plain
 from bench.records.planned import PlannedRun
+from bench.records.store import NAME
+from bench.runs.plan import NO_CODE
 
+DOCUMENTED: Final = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+CODE: Final = re.compile("[0-9a-f]{12}")
 PLUGINS, CARDS = "plugins", "cards"  # folders of a results folder
 INDEX: Final = "plugins.json"  # beside the copies, by name the file that declares the model or data set
 ASKED: Final = "asked"  # beside them, when runs of the code were last asked for, in seconds since 1970
@@ -115,7 +125,7 @@ def keep(runs: Iterable[PlannedRun], catalog: Catalog, results: Path) -> None:
 
 def note_asked(runs: Iterable[PlannedRun], results: Path) -> None:
     """Note when runs that need a file of the user's own were asked for with this code, be they made already or not."""
-    for code in dict.fromkeys(run.code for run in runs if registry.needs_own_file(run)):
+    for code in dict.fromkeys(run.code for run in runs if run.code != NO_CODE and registry.needs_own_file(run)):
         with suppress(OSError), atomic_write(results / PLUGINS / code / ASKED) as part:
             part.write_text(repr(time.time()), encoding="utf-8")
 
@@ -125,20 +135,24 @@ def asked_at(results: Path) -> dict[str, float]:
     times = {}
     for path in (results / PLUGINS).glob(f"*/{ASKED}"):
         with suppress(OSError, ValueError):
-            times[path.parent.name] = float(read_plain(path))
+            if CODE.fullmatch(path.parent.name) and math.isfinite(at := float(read_plain(path))):
+                times[path.parent.name] = at
     return dict(sorted(times.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def outdated(results: Path, pairs: Iterable[tuple[tuple[str, ...], str]]) -> set[tuple[tuple[str, ...], str]]:
     """What was edited since, of ``Spec.behind`` and code of runs: by what was asked for last, without today's files.
 
-    It is of another text of a model or data set of the user's own, or of other code of the same model and data.
+    It is of another text of a model or data set of the user's own, whatever its comments are, or of other code of the
+    same model and data.
     """
     asked, found = asked_at(results), set()
-    text_of: dict[str, KeptCode] = {}
+    text_of: dict[str, tuple[str, ...]] = {}
     code_of: dict[tuple[str, ...], str] = {}
     for behind, code in sorted(set(pairs), key=lambda pair: (-asked.get(pair[1], 0.0), pair)):
-        kept = kept_code(results, code)
+        if code == NO_CODE:
+            continue
+        kept = {name: _meaning(copy) for name, copy in kept_code(results, code).items()}
         edited = any(text_of.get(name, text) != text for name, text in kept.items())
         if edited or code_of.get(behind, code) != code:
             found.add((behind, code))
@@ -168,28 +182,49 @@ class KeptCode:
 
 def copies(results: Path, code: str) -> dict[str, bytes]:
     """What is kept of a run's code, by the path in the results folder."""
-    found = (results / PLUGINS / code).rglob("*")
-    paths = sorted(path for path in found if path.is_file() and not path.is_symlink())
-    return {path.relative_to(results).as_posix(): path.read_bytes() for path in paths}
+    kept, folder = kept_code(results, code), f"{PLUGINS}/{code}"
+    index = json.dumps({name: copy.source for name, copy in kept.items()}).encode()
+    files = {f"{folder}/{name}/{path}": content for name, copy in kept.items() for path, content in copy.files}
+    return {f"{folder}/{INDEX}": index, **files} if kept else {}
 
 
 def kept_code(results: Path, code: str) -> Mapping[str, KeptCode]:
-    """By name the copies of the models and data sets of the user's own behind a run's code."""
+    """By name the copies of the models and data sets of the user's own behind a run's code; nothing if they are broken.
+
+    A record may name any code, and a results folder may hold anything: nothing out of the folder of copies is read.
+    """
     folder = results / PLUGINS / code
     try:
-        index: dict[str, str] = json.loads((folder / INDEX).read_bytes())
-    except (OSError, ValueError):
+        if not CODE.fullmatch(code) or folder.resolve() != results.resolve() / PLUGINS / code:
+            return {}
+        index = msgspec.json.decode(read_plain(folder / INDEX), type=dict[str, str])
+        names = sorted(name for name in index if NAME.fullmatch(name))
+        return {name: KeptCode(source=index[name], files=_texts(folder / name)) for name in names}
+    except (OSError, ValueError, RecursionError):
         return {}
-    return {
-        name: KeptCode(
-            source=source,
-            files=tuple(
-                (path.relative_to(folder / name).as_posix(), path.read_bytes())
-                for path in sorted((folder / name).rglob("*.py"))
-            ),
-        )
-        for name, source in sorted(index.items())
-    }
+
+
+def _texts(folder: Path) -> tuple[tuple[str, bytes], ...]:
+    """The Python files below a folder by their paths in it, sorted; what leads out of it is left out."""
+    inside = folder.resolve()
+    paths = sorted(path for path in folder.rglob("*.py") if path.is_file() and path.resolve().is_relative_to(inside))
+    return tuple((path.relative_to(folder).as_posix(), read_plain(path)) for path in paths)
+
+
+def _meaning(copy: KeptCode) -> tuple[str, ...]:
+    """What of copies is in the digest of a code: no comment, and no docstring."""
+    return tuple(f"{path} {_syntax(content)}" for path, content in copy.files)
+
+
+def _syntax(content: bytes) -> str:
+    try:
+        tree = ast.parse(content)
+    except (SyntaxError, ValueError, RecursionError):
+        return hashlib.sha256(content).hexdigest()
+    for node in ast.walk(tree):
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node):
+            del node.body[0]
+    return ast.dump(tree)
 
 
 def _keep_code(folder: Path, plugins: Iterable[Plugin], strangers: Set[Path]) -> None:

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from bench.catalog import registry
-from bench.errors import ConfigError
+from bench.errors import BenchError, ConfigError
 from bench.plain_text import one_line
 from bench.records.store import NAME
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from bench.types import TaskShape
 
+TRAINED_ON = "_stbench_trained_on"  # the attribute of a model that was loaded
 AS_TRAINED = "name the data set, protocol, task and settings of its record"
 Empty = make_dataclass("Empty", [], frozen=True)
 
@@ -96,8 +97,7 @@ def own_model(model: type[Any] | Callable[[Any], Any], name: str | None = None) 
     if name in registry.model_names() or not NAME.fullmatch(name):
         raise ConfigError(f"a model of your own cannot be called '{name}'; give it another with name=")
     says = model if hasattr(model, "DAYS_BACK") or hasattr(model, "STOCHASTIC") else _file_of(model)
-    trained_on = getattr(model, "trained_on", None)
-    trained_on = trained_on if isinstance(trained_on, TrainedOn) else None
+    trained_on = getattr(model, TRAINED_ON, None)
     make = _maker(model, config) if inspect.isclass(model) else partial(_fitted, model, trained_on)
     return OwnModel(
         name=name,
@@ -176,6 +176,7 @@ def _maker(model: type[Any], config: type[Any]) -> Callable[[TaskShape, Any], nn
 
 def _fitted(model: Callable[[Any], Any], trained_on: TrainedOn | None, shape: TaskShape, _: Any) -> nn.Module:
     """A map, or a copy of one with weights, as a module that has nothing to train and no ``fit``."""
+    import torch
     from torch import nn
 
     fixed = copy.deepcopy(model).requires_grad_(requires_grad=False) if isinstance(model, nn.Module) else model
@@ -190,8 +191,9 @@ def _fitted(model: Callable[[Any], Any], trained_on: TrainedOn | None, shape: Ta
         def forward(self, window: Any) -> Any:
             try:
                 return self.map(window)
-            except (RuntimeError, IndexError) as error:
-                if trained_on and (told := trained_on.on_another_grid(shape, error)):
+            except Exception as error:
+                full = isinstance(error, BenchError | torch.OutOfMemoryError)
+                if trained_on and not full and (told := trained_on.on_another_grid(shape, error)):
                     raise told from error
                 raise
 

@@ -13,7 +13,7 @@ from bench.errors import BenchError, ConfigError, WeightsError
 from bench.plain_text import shown
 from bench.records.record import DoneRun, FailedRun, Record
 from bench.records.saved import saved_path
-from bench.runs.own_model import TrainedOn
+from bench.runs.own_model import TRAINED_ON, TrainedOn
 from bench.runs.session import with_files
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def load_model(
         ) from error
     hidden = tuple(json.loads(about.get("days_hidden", "[]")))
     trained_on = TrainedOn(model=record.model, shape=shape, days_hidden=hidden, scale=about.get("scaler", ""))
-    says: dict[str, Any] = {"trained_on": trained_on}
-    says |= {name: getattr(plugin, name) for name in ("DAYS_BACK", "STOCHASTIC") if hasattr(plugin, name)}
+    object.__setattr__(made, TRAINED_ON, trained_on)  # no part of the model
+    says = {name: getattr(plugin, name) for name in ("DAYS_BACK", "STOCHASTIC") if hasattr(plugin, name)}
     for name, value in says.items():  # for bench.evaluate, which takes the model as fitted
         setattr(made, name, value)
     return made.eval()

@@ -24,7 +24,7 @@ from bench.records.store import ResultStore
 from bench.runs.execution import done_record, environment
 from bench.runs.isolation import call
 from bench.runs.own_code import keep, note_asked
-from bench.runs.own_model import AS_TRAINED, TrainedOn, own_model
+from bench.runs.own_model import AS_TRAINED, OwnModel, own_model
 from bench.runs.plan import Selection, plan, plan_own
 from bench.runs.preloading import OPTIMIZERS
 from bench.runs.progress import MinuteLines
@@ -59,7 +59,7 @@ def evaluate_model(
         catalog = Catalog(data_dir=resolve_data_dir(data_dir), cache=cache)
         run, plugin = _planned(model, selection, catalog, device, name)
         store = None if results is None else ResultStore(results)
-        if results is not None:
+        if results is not None and isinstance(model, str):  # the code of a class or a map is that of its weights, too
             note_asked([run], results)
         if store and isinstance(model, str) and store.has(run.dataset, run.model, run.run_id):
             for sentence in unsaved([run], cast("Path", results), saving, before=True):
@@ -126,10 +126,11 @@ def _import_for(model: Any) -> None:
     import_whole("bench.runs.evaluator", "bench.runs.saving", *([OPTIMIZERS] if trains else []))
 
 
-def _as_trained(task: Task, trained_on: TrainedOn | None) -> Task:
+def _as_trained(task: Task, plugin: ModelPlugin) -> Task:
     """The task for a model that was loaded: it finds what it was trained on; a warning says where it does not."""
     from bench.runs.saving import scale_of
 
+    trained_on = plugin.trained_on if isinstance(plugin, OwnModel) else None
     if trained_on is None:
         return task
     task.hide(trained_on.days_hidden)
@@ -162,7 +163,7 @@ def _scored(
             plugin,
             run.spec.config,
             run.spec.train,
-            lambda: _as_trained(open_task(run, catalog, context.device, plugin), getattr(plugin, "trained_on", None)),
+            lambda: _as_trained(open_task(run, catalog, context.device, plugin), plugin),
             context,
             on_epoch=partial(lines.epoch, run) if lines else None,
             elsewhere=call,

@@ -108,7 +108,7 @@ def test_weights_tell_rows_apart_where_a_row_names_them() -> None:
 def test_other_tasks_and_models_stand_nowhere() -> None:
     runs = [run(task="long"), run("stid")]
     assert placed(CLOSED, *runs) == []
-    assert run_ids(results_of(runs).runs, CLOSED) == set()
+    assert run_ids(results_of(runs).runs, CLOSED, results_of(runs).groups(CLOSED)) == set()
 
 
 def test_in_a_suite_of_all_models_every_change_is_a_row_unless_it_was_made_as_a_variant() -> None:

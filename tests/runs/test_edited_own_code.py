@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+import torch
 from hostile import model_text
 from records import record
+from torch import nn
 
 import bench
 from bench.analysis.results import Results
 from bench.catalog import own_files
-from bench.runs.own_code import note_asked, outdated
+from bench.runs.own_code import copies, kept_code, note_asked, outdated
+from bench.runs.plan import NO_CODE
+from bench.types import Window
 
 SMALL = {"train.epochs": 1, "train.steps_per_epoch": 2, "train.batch_size": 8}
 
@@ -92,3 +97,66 @@ def test_a_run_whose_file_is_known_is_held_against_it_alone() -> None:
     assert not run.stale
     (run,) = Results([made], code={}, outdated=outdated_too).runs
     assert run.stale
+
+
+def own_copy(folder: Path, code: str, text: str, asked: float, index: str = '{"mine": "mine.py"}') -> Path:
+    """A copy of own code and when it was asked for, as a run leaves them."""
+    copy = folder / "plugins" / code
+    (copy / "mine").mkdir(parents=True)
+    (copy / "mine" / "mine.py").write_text(text, encoding="utf-8")
+    (copy / "plugins.json").write_text(index, encoding="utf-8")
+    (copy / "asked").write_text(repr(asked), encoding="utf-8")
+    return copy
+
+
+def test_a_comment_that_was_edited_makes_nothing_stale(tmp_path: Path) -> None:
+    first, second = (("bikenyc", "mine"), "a" * 12), (("taxibj", "mine"), "b" * 12)
+    own_copy(tmp_path, "a" * 12, 'def f():\n    """Old."""\n    return 1  # so\n', 1.0)
+    own_copy(tmp_path, "b" * 12, "def f():\n    return 1\n", 2.0)
+    assert outdated(tmp_path, [first, second]) == set()
+    (tmp_path / "plugins" / ("b" * 12) / "mine" / "mine.py").write_text("def f():\n    return 2\n", encoding="utf-8")
+    assert outdated(tmp_path, [first, second]) == {first}
+
+
+def test_what_could_not_be_used_outdates_nothing(tmp_path: Path) -> None:
+    made, unusable = (("bikenyc", "mine"), "a" * 12), (("bikenyc", "mine"), NO_CODE)
+    own_copy(tmp_path, "a" * 12, "x = 1", 1.0)
+    own_copy(tmp_path, NO_CODE, "x = (", 2.0)
+    assert outdated(tmp_path, [made, unusable]) == set()
+
+
+@pytest.mark.parametrize("index", ["[]", "null", "3", "[" * 100_000, '{"/etc": "passwd"}', '{"../b": "b.py"}', "{"])
+def test_copies_that_are_broken_or_foreign_are_none_and_stop_nothing(tmp_path: Path, index: str) -> None:
+    own_copy(tmp_path, "a" * 12, "x = 1", 1.0, index)
+    assert kept_code(tmp_path, "a" * 12) == {}
+    assert copies(tmp_path, "a" * 12) == {}
+    assert outdated(tmp_path, [(("bikenyc", "mine"), "a" * 12)]) == set()
+
+
+def test_no_file_out_of_the_folder_of_copies_is_read(tmp_path: Path) -> None:
+    secret = own_copy(tmp_path / "secret", "a" * 12, "secret = 1", 1.0)
+    results = tmp_path / "results"
+    copy = own_copy(results, "b" * 12, "x = 1", 1.0)
+    (copy / "mine" / "linked.py").symlink_to(secret / "mine" / "mine.py")
+    (results / "plugins" / ("c" * 12)).symlink_to(secret)
+    os.mkfifo(copy / "mine" / "pipe.py")
+    for code in (f"../../secret/plugins/{'a' * 12}", str(secret), "c" * 12):
+        assert copies(results, code) == {}
+    assert sorted(copies(results, "b" * 12)) == [f"plugins/{'b' * 12}/mine/mine.py", f"plugins/{'b' * 12}/plugins.json"]
+
+
+class Shifted(nn.Module):
+    """The last value and a number."""
+
+    def __init__(self, shift: float) -> None:
+        super().__init__()
+        self.shift = nn.Parameter(torch.tensor(float(shift)))
+
+    def forward(self, window: Window) -> torch.Tensor:
+        return window.history[:, -1:].repeat(1, 6, 1, 1, 1) + self.shift
+
+
+def test_fitted_maps_of_several_seeds_stay_current(tiny: Path, tmp_path: Path) -> None:
+    for seed in (0, 1):
+        bench.evaluate(Shifted(seed), "tiny", seed=seed, data_dir=tiny, results=tmp_path)
+    assert [run.stale for run in bench.load_results(tmp_path).runs] == [False, False]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -59,3 +60,18 @@ def test_an_interrupt_while_the_server_starts_is_heard_behind_it_and_never_by_th
         child.kill()
         child.wait()
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_the_server_itself_never_hears_an_interrupt() -> None:
+    code = (
+        "import signal\n"
+        "from multiprocessing import forkserver\n"
+        "from bench.runs.fork_server import warm_up\n"
+        "warm_up()\n"
+        "server = forkserver._forkserver._forkserver_pid\n"
+        "status = open(f'/proc/{server}/status').read()\n"
+        "masks = [int(line.split()[1], 16) for line in status.splitlines() if line[:6] in ('SigBlk', 'SigIgn')]\n"
+        "print(any(mask >> signal.SIGINT - 1 & 1 for mask in masks))\n"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout == "True\n"

@@ -45,8 +45,8 @@ WIDE, LINEAR = 20, 5  # margins: from where on large differences are drawn close
 COLOURS: Mapping[Verdict, str] = {"better": ORANGE, "worse": BLUE, "equivalent": GREEN, "open": GREY}
 MARKERS: Mapping[Verdict, str] = {"better": "o", "worse": "o", "equivalent": "s", "open": "o"}
 NEEDS = (
-    "finished runs of the suite's variants beside their reference, or of models beside ST-VFM in a profile that lets "
-    "something be claimed"
+    "a suite with a reference, and finished runs beside it; without variants, of a profile that lets something be "
+    "claimed"
 )
 
 

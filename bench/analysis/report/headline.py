@@ -93,9 +93,14 @@ def _lead(key: GroupKey, ranked: Standing) -> str:
 
 def _worse_than_naive(ranked: Standing, leaders: Sequence[str]) -> list[str]:
     """On how many data sets a naive baseline, which no ranking counts, is better than those of the best rank."""
-    better = {name: int((ranked.exact[name] > ranked.naive).sum()) for name in leaders}
+    naive = ranked.naive.map(_three_digits)
+    better = {name: int((ranked.exact[name].map(_three_digits) > naive).sum()) for name in leaders}
     on = [f"than {ranked.headers[name].name} on {number}" for name, number in better.items() if number]
     return [f"A naive baseline is better {_and(on)} of {_count(len(ranked.exact), 'data set')}."] if on else []
+
+
+def _three_digits(error: float) -> float:
+    return float(f"{error:.3g}")
 
 
 def _answers(results: Results, suite: Suite) -> list[str]:
