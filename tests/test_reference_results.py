@@ -87,17 +87,23 @@ def _distance(first, second):
 
 def test_what_the_document_says_of_few_data_is_in_the_records(committed):
     (suite,) = load_suites(["data_efficiency"])
-    few = [group for key, group in committed.groups(suite).items() if key.fraction == 0.01]
-    assert few
-    for group in few:
-        (data,) = group.datasets
-        errors = {method.name: cell.mean("mae") for method, cell in group.of(data).items()}
-        others = [error for name, error in errors.items() if name != "seasonal_naive_day"]
-        assert errors["seasonal_naive_day"] < 0.8 * min(others)
-        read = {days for (_, method), cell in group.cells.items() if not cell.naive for days in _days_read(cell)}
-        assert read == set()
+    few = {key.fraction: group for key, group in committed.groups(suite).items() if key.fraction < 1}
+    assert sorted(few) == [0.01, 0.1]
+    for share, group in few.items():
+        read = {days for cell in group.cells.values() if not cell.naive for days in _days_read(cell)}
+        assert read == ({1} if share == 0.1 else set())
         compared = committed.differences(suite)[group.key].cells.values()
         assert [cell.verdict for cell in compared] == ["open", "open"]
+    (data,) = few[0.01].datasets
+    errors = {method.name: cell.mean("mae") for method, cell in few[0.01].of(data).items()}
+    others = [error for name, error in errors.items() if name != "seasonal_naive_day"]
+    assert errors["seasonal_naive_day"] < 0.8 * min(others)
+    runs = [run for m, cell in few[0.1].of(data).items() if m.model == "stvfm" for run in cell.runs]
+    first, *others = sorted(runs, key=lambda run: run.score("mae"))
+    assert (len(runs), first.spec.weights) == (9, "pretrained")
+    assert [min(run.curve, key=lambda epoch: epoch.val_mae).epoch for run in (first, *others)] == [3, *[1] * 8]
+    assert first.score("mae") == pytest.approx(0.92 * others[0].score("mae"), rel=0.01)
+    assert first.scores["val"]["mae"].overall > min(run.scores["val"]["mae"].overall for run in others)
 
 
 def _days_read(cell):
