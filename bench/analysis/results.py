@@ -87,10 +87,9 @@ class Results:
         """
         ordered = sorted(records, key=_order)
         known = _todays_code(ordered) if code is None else code
-        self.outdated = outdated
+        self.unread, self.altered, self.outdated = tuple(unread), tuple(altered), outdated
         self.runs = tuple(Run(record=record, stale=self._is_stale(record, known)) for record in ordered)
         self.studies, self.suites, self.tuned = tuple(studies), tuple(suites), tuple(tuned)
-        self.unread, self.altered = tuple(unread), tuple(altered)
         self._groups: dict[str, Mapping[GroupKey, Group]] = {}
         self._differences: dict[str, Mapping[GroupKey, Differences]] = {}
 
@@ -233,8 +232,7 @@ class Results:
         A suite that compares has a group only for two variants, one of them a reference or with settings of its own,
         for a run that was made for it, or for one whose settings were changed to a variant's: else a plain run would be
         a table of one row in every such suite. And it has none whose runs all stand in another group. A suite with
-        published numbers has only groups that these can stand beside. One that asks about shares of the training
-        windows has a group of all of them beside one of a share, and only there.
+        published numbers has only groups these can stand beside; one about shares all windows beside a share alone.
         """
         known = suite.model_dump_json()  # a file of the user's own may have been edited
         if known not in self._groups:

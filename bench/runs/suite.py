@@ -148,11 +148,7 @@ class Suite(KnownKeys):
         known = names or self.models
         unread = not names and any(map(own_files.is_path, self.models))  # who knows what the files declare
         if known != "all" and not unread and (unknown := [name for name in self.references if name not in known]):
-            what = (
-                "no variant; a model may be one, too: add it to [[variants]], with a name"
-                if names
-                else "none of the models"
-            )
+            what = "no variant; add a model to [[variants]], with a name" if names else "none of the models"
             raise ValueError(f"the reference '{unknown[0]}' is {what}")
         return self
 
