@@ -16,7 +16,7 @@ from reports import failing
 from studies import tuned
 
 from bench.analysis.formats.files import differences, table_files
-from bench.analysis.own_parts import personal
+from bench.analysis.own_parts import OwnParts, personal
 from bench.analysis.report.page import shown
 from bench.analysis.results import Results, artefacts
 from bench.analysis.supplement import supplement, write_zip
@@ -232,6 +232,12 @@ name = "wide"
 model = "./{file}"
 settings = {{ width = 64 }}
 """
+
+
+def test_a_suite_s_file_with_a_mark_of_its_byte_order_is_read_as_any_other():
+    own = OwnParts(files={}, sources={"net": "plugins/net/net.py"}, cards=(), missing=())
+    assert own.found_by(b'\xef\xbb\xbfmodels = ["./net.py"]\n') == b'models = [\n    "net=../plugins/net/net.py",\n]\n'
+    assert own.found_by(b"models = []  # none\n") == b"models = []  # none\n"
 
 
 def test_a_suite_s_file_finds_the_copy_of_the_model_that_it_names_by_a_path(tmp_path, no_figures, monkeypatch):

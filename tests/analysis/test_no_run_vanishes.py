@@ -106,6 +106,14 @@ def test_a_study_with_a_recipe_of_its_own_stays_before_tuned_settings_and_single
     assert groups == ["train.epochs=3", "train.epochs=1", "train.epochs=2, tuned settings"]
 
 
+def test_a_setting_that_is_a_list_is_one_change() -> None:
+    listed = [record(overrides={"train.betas": [0.9, 0.95, 0.99]}, seed=seed) for seed in range(2)]
+    two = [record(overrides={"train.epochs": 1, "train.lr": 0.1}, seed=seed) for seed in range(3)]
+    one, other = results_of([*two, *listed]).plain_groups()
+    assert (one.unusual, other.unusual) == (4, 5)
+    assert one.recipe == "train.betas=[0.9, 0.95, 0.99]"
+
+
 def test_a_suite_shows_its_own_data_sets_and_others_only_if_they_were_run_for_it() -> None:
     suite = Suite(name="own", title="T", tasks=("short",), protocol="strict", datasets=("myflow",), models=("stid",))
     made = [record("myflow"), record("bikenyc"), of_suite("own", record("taxibj"))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -104,3 +105,15 @@ def test_a_script_may_have_it_printed(tmp_path: Path, capsys: pytest.CaptureFixt
     ResultStore(tmp_path).write(made)
     Tracebacks(tmp_path).run_finished(planned_of(made), made)
     assert TEXT in capsys.readouterr().err
+
+
+def test_only_an_error_at_the_days_before_themselves_is_told_of_them():
+    window = SimpleNamespace(past=None, past_key_values=None)
+
+    def told(ask):
+        with pytest.raises(AttributeError) as caught:
+            ask()
+        return "DAYS_BACK" in failure_of(caught.value).message
+
+    assert told(lambda: window.past.flatten())
+    assert not told(lambda: window.past_key_values.flatten())

@@ -89,3 +89,21 @@ def test_the_warning_points_at_who_asked(trained, tiny):
     with pytest.warns(UserWarning, match="scaled otherwise") as caught:
         bench.evaluate(loaded, "tiny", data_dir=tiny)
     assert caught[0].filename == __file__
+
+
+class Named(DaysBefore):
+    """Has an attribute of its own that is called as one of ours might be."""
+
+    def __init__(self, shape):
+        super().__init__(shape)
+        self.trained_on = nn.Linear(1, 1)
+
+    def forward(self, window):
+        return super().forward(window) + 0 * self.trained_on.bias
+
+
+def test_a_loaded_model_keeps_its_own_attributes(tiny, tmp_path):
+    record = bench.evaluate(Named, "tiny", settings=FEW, data_dir=tiny, results=tmp_path, save_weights=True)
+    loaded = bench.load_model(record, Named, results=tmp_path)
+    assert isinstance(loaded.trained_on, nn.Linear)
+    assert bench.evaluate(loaded, "tiny", settings={"task.fraction": 0.2}, data_dir=tiny).scores == record.scores
