@@ -14,6 +14,7 @@ from bench.cli.options import AsJson
 from bench.cli.terminal import Console
 from bench.cli.weights import pretrained
 
+NOWHERE = "none"  # the city of a control
 UNUSABLE = "cannot be used: {problem}"
 
 
@@ -73,7 +74,10 @@ def _model(name: str) -> str:
     from bench.catalog import registry
 
     problem = registry.problem_of("model", name)
-    return UNUSABLE.format(problem=problem) if problem else registry.describe(name)
+    if problem:
+        return UNUSABLE.format(problem=problem)
+    own = [f"{setting}={value}" for setting, value in registry.find("model", name).preset.items()]
+    return registry.describe(name) + (f" ({', '.join(own)})" if own else "")
 
 
 def _dataset(name: str) -> str:
@@ -83,7 +87,7 @@ def _dataset(name: str) -> str:
     if problem := registry.problem_of("dataset", name):
         return UNUSABLE.format(problem=problem)
     card = registry.load("dataset", name).CARD
-    return f"{card.title}, {card.city}"
+    return card.title if card.city == NOWHERE else f"{card.title}, {card.city}"
 
 
 def _print_pairs(console: Console, title: str, pairs: Iterable[tuple[str, str]]) -> None:

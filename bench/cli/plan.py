@@ -187,7 +187,7 @@ def _expected(
     return Expected(
         paces=paces,
         todo=todo,
-        jobs=jobs,
+        jobs=min(jobs, len(todo)),
         span=order.span(lengths.values(), jobs),
         lengths=lengths,
         seconds=_seconds([run for run, _ in with_pace], paces, shapes),

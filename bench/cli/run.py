@@ -88,7 +88,7 @@ def run(*, options: PlanOptions, execution: ExecutionOptions, making: MakingOpti
     """
     with cache_in(options.results, looking=making.dry_run) as cache:
         plan, left_out, failed = _made(options, execution, making, cache)
-    if options.profile == "quick":
+    if options.profile == "quick" and len(plan) > failed:
         print_line(_next_step(plan))
     show_left_out(Console(), left_out)  # again, where a person looks
     if failed or left_out:

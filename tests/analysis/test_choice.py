@@ -97,8 +97,10 @@ def test_what_is_not_there_is_named_with_what_is() -> None:
         results().table("short_term", metrics=["MASE"])
     with pytest.raises(ConfigError, match="efficiency has no metrics"):
         results().table("efficiency", metrics=["mae"])
-    with pytest.raises(ConfigError, match="one metric a grid"):
+    with pytest.raises(ConfigError, match="not scaled_mae; a suite's table has it"):
         results().table("per_horizon", metrics=["scaled_mae"])
+    with pytest.raises(ConfigError, match="a grid for each metric, not side by side; a suite's table has them so"):
+        results().table("per_horizon", beside=True)
 
 
 def test_nothing_chosen_is_the_table_as_it_is() -> None:

@@ -191,6 +191,7 @@ def test_the_figure_has_each_difference_and_its_interval_and_the_errors_by_share
     assert [axis.get_title() for axis in right] == ["BikeNYC", "TaxiNYC"]
     stid = next(line.get_ydata().tolist() for line in right[0].lines if len(line.get_xdata()) == 3)
     assert stid[:2] == [4.0, 3.0]
+    assert [text.get_text() for text in right[0].get_xticklabels()] == ["1", "10", "100"]
     assert "random instead of pre-trained weights" in caption(figure)
 
 

@@ -185,7 +185,10 @@ def test_a_broken_record_is_told_and_stops_no_run(tmp_path, tiny):
 
 
 def test_list_and_doctor_answer(tmp_path):
-    assert "convlstm" in stbench("list", "models").stdout
+    models = stbench("list", "models").stdout
+    assert "convlstm" in models
+    assert "on the same day of the last week. (days=7)" in next(x for x in models.splitlines() if "naive_week" in x)
+    assert "none" not in stbench("list", "datasets").stdout  # the controls are of no city
     doctor = stbench("doctor", "--results", tmp_path, "--weights-dir", tmp_path)
     assert doctor.returncode == 0, doctor.stderr
     assert "torch" in doctor.stdout

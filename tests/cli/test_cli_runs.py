@@ -201,6 +201,11 @@ def test_a_failed_run_is_exit_code_1_and_shows_its_reason(suite, tmp_path):
     answer = stbench(*suite("results"), "--set", "train.lr=1e30")
     assert answer.returncode == 1
     assert "4 done, 0 already there, 2 failed" in answer.stdout
+    assert "For real numbers" in answer.stdout
+    command = [word for word in suite("none") if word not in MODELS]
+    none = stbench(*command, "--model", "stid", "--set", "train.lr=1e30").stdout
+    assert "0 done, 0 already there, 2 failed" in none
+    assert "For real numbers" not in none
     status = stbench("status", *suite("results")[1:-5], "--set", "train.lr=1e30", *suite("results")[-4:])
     assert "2 failed" in status.stdout
     assert "lower train.lr" in status.stdout

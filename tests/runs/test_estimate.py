@@ -252,6 +252,8 @@ def test_a_plan_counts_guessed_runs_and_says_of_how_many_it_knows_no_time(catalo
     assert f"6 of 6 runs to do, about 3.0 h on this machine with 2 runs side by side, {guess}" in text
     assert text.count("about 3.0 h") == 3  # of two data sets, three hours each, one after another; and side by side
     assert "not in the estimate" not in text
+    alone = told_of(catalog, runs[:1], tmp_path, monkeypatch, paces)
+    assert "1 of 1 run to do, about 60 min on this machine; nothing" in alone
     text = told_of(catalog, [*runs, *make_plan("dlinear")], tmp_path, monkeypatch, paces, {"dlinear": NO_TIME})
     assert "8 of 8 runs to do, 6 of them in about 3.0 h on this machine with 2 runs side by side" in text
     assert "; how long the other 2 take is not known; nothing was run" in text

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 CURVES = "data_efficiency"  # the suite whose errors are drawn against the data
 MOST_CURVES = 2  # data sets of it, the first ones
+MOST_TICKS = 3  # below a curve
 NARROW_NAMES = 2  # side by side in one column of a page
 PANEL, LEGEND = 1.8, 0.3  # inches of a panel at least, and of a line of names above all
 SIGNS = "osD"  # of the methods; their colours belong to the curves beside
@@ -99,7 +100,9 @@ def _draw_curves(figure: Figure, axes: list[Axes], group: Group) -> list[str]:
         draw_panel(axis, group.of(data), styles)
         axis.set_title(header.text)
         axis.set_xlabel("training windows, %")
-        ticks = axis.get_xticks()[::-2][::-1]  # every other, and the last: a panel is small
+        ticks = axis.get_xticks()
+        if len(ticks) > MOST_TICKS:
+            ticks = ticks[::-2][::-1]  # every other, and the last: a panel is small
         axis.set_xticks(ticks, [f"{share:g}" for share in ticks])
         plain(axis)
     axes[0].set_ylabel("MAE")

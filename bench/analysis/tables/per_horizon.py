@@ -24,10 +24,12 @@ def make(results: Results, choice: Choice = AS_IT_IS) -> TableFile:
     import pandas as pd
 
     groups, metrics = results.pooled_groups(), choice.metrics or ("mae",)
-    if choice.beside or SCALED in metrics:
+    if choice.beside:
         raise ConfigError(
-            "the table per_horizon has one metric a grid, and none scaled by a naive baseline; a suite's table has"
+            "the table per_horizon has a grid for each metric, not side by side; a suite's table has them so"
         )
+    if SCALED in metrics:
+        raise ConfigError(f"the table per_horizon has the metrics of each step, not {SCALED}; a suite's table has it")
     return TableFile(
         title="How does the error grow with the step of the forecast?",
         tables=tuple(
