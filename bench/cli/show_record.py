@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from bench.records.record import Audit, DoneRun, Record
 
 RUN_ID: Final = re.compile(r"[0-9a-f]{16}\.[0-9a-f]{12}")
+FILE: Final = (
+    "FILE is that of your own model or data set (a class has none: give it to bench.evaluate again, with the same "
+    "settings)"
+)
 LEAST: Final = 4  # characters of an id, one of them a digit, that no name is taken for
 BEGINNING: Final = re.compile(rf"(?=.*\d)([0-9a-f]{{{LEAST},}}|\w{{10,}}\.\w*)")  # or an id with a wrong letter
 
@@ -66,7 +70,7 @@ def show_record(text: str, results: Path, source: str | None = None, *, as_json:
     Console().print(table)
     own = needs_own_file(record)
     if command := command_of(record, own=own):
-        where = ", where FILE is that of your own model or data set" if own else ""
+        where = f", where {FILE}" if own else ""
         where += (
             ", where WEIGHTS is the folder of weights, if they are not in the hub's cache" if _reads(record) else ""
         )

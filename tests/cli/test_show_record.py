@@ -122,7 +122,8 @@ def test_a_run_is_shown_with_the_command_that_makes_it_again(tmp_path: Path) -> 
 def test_a_run_of_a_model_of_ones_own_is_shown_with_a_place_for_its_file_in_the_command(tmp_path: Path) -> None:
     made = record(model="mynet")
     ResultStore(tmp_path).write(made)
-    wanted = f"make it again, where FILE is that of your own model or data set: {command_of(made, own=True)}"
+    a_class = "(a class has none: give it to bench.evaluate again, with the same settings)"
+    wanted = f"make it again, where FILE is that of your own model or data set {a_class}: {command_of(made, own=True)}"
     assert shown(made.run_id, "--results", tmp_path).endswith(wanted)
 
 
