@@ -5,15 +5,50 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 
-from bench.catalog import registry
-from bench.catalog.code import code_digest, codes_of
+from bench.catalog import imported, registry
+from bench.catalog.code import code_digest, code_of_scoring, codes_of
+from bench.catalog.own_files import VARIABLE
 from bench.errors import ConfigError
+from bench.records.record import DoneRun, Record
+from bench.runs.own_code import PLUGINS
+
+ELSEWHERE = ""  # in place of a model
+REMEDY = f"name its file in {VARIABLE}, or copy {PLUGINS}/ of the results folder where they were made, too"
 
 
 def known_codes(behind: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
     """``codes_of`` those whose model and data sets are here and can be read, for whoever looks at finished runs."""
     models = registry.model_names()
     return codes_of(sorted(names for names in set(behind) if names[1] in models), skip_unreadable=True)
+
+
+def todays_code(records: Iterable[Record]) -> dict[tuple[str, ...], str]:
+    """Today's digest by what records depend on (``answered_by``), of those whose model and data are registered."""
+    known, version = {*registry.dataset_names()}, f"{imported.LAYOUT}-"
+    read = [one for one in records if all(d.name in known or d.version.startswith(version) for d in one.spec.datasets)]
+    scored = {one.dataset for one in read if one.external}
+    return {
+        **known_codes(one.spec.behind for one in read if not one.external),
+        **{(dataset, ELSEWHERE): code_of_scoring(dataset) for dataset in scored},
+    }
+
+
+def answered_by(record: Record) -> tuple[str, ...]:
+    """Whose code a record depends on: forecasts that were made elsewhere depend on that of their scoring alone."""
+    return (record.dataset, ELSEWHERE) if record.external else record.spec.behind
+
+
+def undecided(records: Iterable[Record]) -> list[str]:
+    """A sentence for each model of the user's own that has the same run by several codes, none of which is stale."""
+    codes: dict[tuple[str, str], set[str]] = {}
+    for record in records:
+        if isinstance(record, DoneRun) and not record.external and registry.needs_own_file(record):
+            codes.setdefault((record.model, record.spec.spec_id), set()).add(record.code)
+    several = {model: len(found) for (model, _), found in codes.items() if len(found) > 1}
+    return [
+        f"the runs of '{model}' are by {number} versions of its code, and nothing says which is today's; {REMEDY}"
+        for model, number in sorted(several.items())
+    ]
 
 
 def known_own_readers() -> dict[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import msgspec
 import tomli_w
 
 from bench.catalog import registry
@@ -104,21 +105,22 @@ def own_parts(results: Path, records: Sequence[Record]) -> OwnParts:
     Of code that was edited between runs the version that was asked for last is what the suites make again, or that of
     most runs where this was not noted.
     """
-    codes = sorted({record.code for record in records})
-    by_code, asked = {code: kept_code(results, code) for code in codes}, asked_at(results)
-    last: dict[tuple[str, KeptCode], float] = {}
-    for code, plugins in by_code.items():
-        for version in plugins.items():
-            last[version] = max(last.get(version, 0.0), asked.get(code, 0.0))
-    votes = Counter(version for record in records for version in by_code[record.code].items())
+    codes, asked = sorted({record.code for record in records}), asked_at(results)
+    by_code = {code: kept_code(results, code) for code in codes}
+    votes, last = Counter[tuple[str, KeptCode]](), dict[tuple[str, KeptCode], float]()
+    for record in records:
+        at = asked.get((record.model, record.code), 0.0)
+        for name in {*record.spec.behind} & by_code[record.code].keys():
+            version = name, by_code[record.code][name]
+            votes[version] += 1
+            last[version] = max(last.get(version, 0.0), at)
     chosen: dict[str, KeptCode] = {}
     for name, kept in sorted(votes, key=lambda one: (-last[one], -votes[one], one[0], one[1].files)):
         chosen.setdefault(name, kept)
     files = {f"{CODE}/{name}/{path}": content for name, kept in chosen.items() for path, content in kept.files}
     for code in codes:
         files |= {f"results/{name}": content for name, content in copies(results, code).items()}
-    in_order = [code for code in reversed(asked) if by_code.get(code)]
-    files |= {f"{COPIES}/{code}/{ASKED}": f"{place}.0".encode() for place, code in enumerate(in_order, start=1)}
+    files |= _notes([(model, code) for model, code in reversed(asked) if by_code.get(code)])
     cards = _cards(results, records)
     files |= {f"{DATA}/{name}/{USER_CARD}": content for name, content in cards.items()}
     return OwnParts(
@@ -127,6 +129,14 @@ def own_parts(results: Path, records: Sequence[Record]) -> OwnParts:
         cards=sorted(cards),
         missing=_missing(records, {*chosen, *cards}),
     )
+
+
+def _notes(asked: Sequence[tuple[str, str]]) -> dict[str, bytes]:
+    """The order in which models and codes were asked for, as the supplement notes it; it tells of no time."""
+    places: dict[str, dict[str, float]] = {}
+    for place, (model, code) in enumerate(asked, start=1):
+        places.setdefault(code, {})[model] = float(place)
+    return {f"{COPIES}/{code}/{ASKED}": msgspec.json.encode(models) for code, models in places.items()}
 
 
 def _cards(results: Path, records: Sequence[Record]) -> dict[str, bytes]:

@@ -21,11 +21,9 @@ from bench.analysis.differences import Differences, differences
 from bench.analysis.failures import failures
 from bench.analysis.grouping import grouped
 from bench.analysis.groups import Group, GroupKey, Run
-from bench.analysis.known_code import known_codes
+from bench.analysis.known_code import answered_by, todays_code, undecided
 from bench.analysis.suite_groups import kept
 from bench.analysis.sums import alterations
-from bench.catalog import imported, registry
-from bench.catalog.code import code_of_scoring
 from bench.errors import UnknownNameError
 from bench.plain_text import counted
 from bench.records.frame import scores_by, to_frame
@@ -43,8 +41,6 @@ if TYPE_CHECKING:
 
     from bench.analysis.figures._shown import Figures
     from bench.analysis.table import TableFile
-
-ELSEWHERE = ""  # in place of a model
 
 
 class Results:
@@ -86,7 +82,7 @@ class Results:
             outdated: As ``bench.runs.own_code.outdated`` has it.
         """
         ordered = sorted(records, key=_order)
-        known = _todays_code(ordered) if code is None else code
+        known = todays_code(ordered) if code is None else code
         self.unread, self.altered, self.outdated = tuple(unread), tuple(altered), outdated
         self.runs = tuple(Run(record=record, stale=self._is_stale(record, known)) for record in ordered)
         self.studies, self.suites, self.tuned = tuple(studies), tuple(suites), tuple(tuned)
@@ -94,7 +90,7 @@ class Results:
         self._differences: dict[str, Mapping[GroupKey, Differences]] = {}
 
     def _is_stale(self, record: Record, known: Mapping[tuple[str, ...], str]) -> bool:
-        behind = _answered_by(record)
+        behind = answered_by(record)
         return known[behind] != record.code if behind in known else (behind, record.code) in self.outdated
 
     def __repr__(self) -> str:
@@ -160,6 +156,11 @@ class Results:
     def trials(self) -> pd.DataFrame:
         """One row per trial of tuning, as ``bench.tuning.trial_frame`` describes it."""
         return trial_frame(self.studies)
+
+    @property
+    def undecided(self) -> list[str]:
+        """A sentence for each model of the user's own with runs of several codes, if nothing says which is today's."""
+        return undecided(run.record for run in self.runs if not run.stale)
 
     def scores_by(self, by: str, split: str = "test") -> pd.DataFrame:
         """One row per run and "step" or "channel", or for both, as ``bench.records.frame.scores_by`` describes it."""
@@ -313,21 +314,6 @@ def _order(record: Record) -> tuple[str | int, ...]:
     spec = record.spec
     task = (spec.task.name, spec.task.protocol, record.label.profile)
     return (record.dataset, record.model, *task, spec.weights, record.seed, record.run_id, record.status)
-
-
-def _todays_code(records: Iterable[Record]) -> dict[tuple[str, ...], str]:
-    known, version = {*registry.dataset_names()}, f"{imported.LAYOUT}-"
-    read = [one for one in records if all(d.name in known or d.version.startswith(version) for d in one.spec.datasets)]
-    scored = {one.dataset for one in read if one.external}
-    return {
-        **known_codes(one.spec.behind for one in read if not one.external),
-        **{(dataset, ELSEWHERE): code_of_scoring(dataset) for dataset in scored},
-    }
-
-
-def _answered_by(record: Record) -> tuple[str, ...]:
-    """Whose code a record depends on: forecasts that were made elsewhere depend on that of their scoring alone."""
-    return (record.dataset, ELSEWHERE) if record.external else record.spec.behind
 
 
 @contextmanager

@@ -16,6 +16,7 @@ import msgspec
 
 from bench.analysis.failures import failures
 from bench.analysis.grouping import run_ids
+from bench.analysis.known_code import todays_code
 from bench.analysis.own_parts import DATA, OwnParts, own_parts
 from bench.analysis.report.facts import commits_text, without_paths
 from bench.analysis.report.page import encoded, report, shown
@@ -137,6 +138,20 @@ def _raw_files(data_dir: Path, folder: Path, own: OwnParts, records: Sequence[Re
     return files
 
 
+def edited_since(results: Results, files: Mapping[str, Content]) -> list[str]:
+    """Models in a supplement whose runs are up to date by what was asked for last, and stale by today's files."""
+    behind = {run.record.run_id: (run.record.spec.behind, run.record.code) for run in results.runs if run.stale}
+    return sorted(
+        {
+            run.record.model
+            for run in results.runs
+            if behind.get(run.record.run_id, ((), "")) not in {((), ""), *results.outdated}
+            and registry.needs_own_file(run.record)
+            and _path(run.record) in files
+        }
+    )
+
+
 def write_zip(files: Mapping[str, Content], path: Path, *, force: bool = False) -> None:
     """Write a zip whole or not at all.
 
@@ -182,12 +197,13 @@ def _kept(results: Results, folder: Path, suites: Sequence[str]) -> Results:
             if suites
             else f"{folder} holds no run to export; 'stbench run --all' makes some"
         )
-    pairs = _pairs(records)
+    pairs, own = _pairs(records), registry.needs_own_file
     return Results(
         records,
         [study for study in results.studies if (study.dataset, study.model) in pairs],
         results.suites,
         [file for file in results.tuned if (file.dataset, file.model) in pairs],
+        code=todays_code(record for record in records if not own(record)),  # of own code, that of the copies in it
         outdated=results.outdated,
     )
 

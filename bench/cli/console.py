@@ -143,6 +143,11 @@ def say_altered(sentences: Sequence[str]) -> None:
     _warn_of(sentences, "{} more are not as SHA256SUMS says")
 
 
+def say_undecided(sentences: Sequence[str]) -> None:
+    """Warn of models of the user's own of which it is not known which runs are by today's code."""
+    _warn_of(sentences, "{} more models have runs of several versions")
+
+
 def say_unknown(suites: Iterable[Suite], records: Iterable[Record]) -> None:
     """Warn of models that suites name, and that neither are registered nor have a record: as one that is misspelt."""
     registered, run = registry.model_names(), {record.model for record in records}

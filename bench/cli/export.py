@@ -13,6 +13,11 @@ from bench.cli.options import DataDir, ResultsDir, check_results, open_results
 from bench.cli.terminal import Console
 from bench.plain_text import counted
 
+EDITED = (
+    "edited since its last run: {models}; the supplement has these runs and the code that made them. Run it again and "
+    "export anew if it shall have today's"
+)
+
 
 def export(
     names: Annotated[
@@ -33,7 +38,7 @@ def export(
     The code of models and data sets of your own is in it, and the cards of these data sets.
     """
     from bench.analysis.own_parts import personal
-    from bench.analysis.supplement import check_free, supplement, write_zip
+    from bench.analysis.supplement import check_free, edited_since, supplement, write_zip
     from bench.catalog.data import resolve_data_dir
     from bench.cli.output import letters_told
 
@@ -45,6 +50,8 @@ def export(
         files = supplement(opened, results, names or (), status.update, raw)
         status.update("packing")
         write_zip(files, path, force=force)
+    if edited := edited_since(opened, files):
+        warn_on(Console(stderr=True), EDITED.format(models=", ".join(edited)))
     for name in personal(files, Path.home()):
         warn_on(console, f"{name} names a folder in {Path.home()}; look whether it may be published")
     print_line(f"{path}: {counted(len(files), 'file')}")

@@ -221,7 +221,7 @@ def open_results(results: Path, source: str | None, names: Sequence[str] = ()) -
         ConfigError: If ``source`` is not ``mlflow:URI``, or a suite does not validate.
     """
     from bench.analysis.results import Results
-    from bench.cli.console import say_altered, say_unknown, say_unread
+    from bench.cli.console import say_altered, say_undecided, say_unknown, say_unread
     from bench.runs.suite import load_suites
 
     files = [name for name in names if name.endswith(".toml")]
@@ -234,6 +234,7 @@ def open_results(results: Path, source: str | None, names: Sequence[str] = ()) -
     else:
         loaded = Results.from_mlflow(address_in(source), suites, watch=_with_bar)
     say_unknown(own, loaded.records)
+    say_undecided(loaded.undecided)
     return loaded
 
 

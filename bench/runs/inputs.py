@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import torch
@@ -12,9 +14,11 @@ from torch import Tensor
 from bench.context import RunContext
 from bench.records.inputs import Inputs
 from bench.task import Task
-from bench.types import Window
+from bench.types import TaskShape, Window
 
 PROBED = 4  # validation windows
+DAYS = 7  # of a week
+MOST_CLOCKS = 14  # settings of their clocks, with which forecasts of six half hours meet every half hour of the week
 LEAST = 1e-4  # change of a scaled forecast; kernels may differ in the last bits
 
 
@@ -22,7 +26,9 @@ def inputs_read(model: Callable[[Window], Tensor], task: Task) -> Inputs:
     """Change one input after the other and see whether forecasts change.
 
     Days before that the task withholds are not read, whatever the model does with blanks. Cells are told apart by a
-    model whose forecasts differ by cell where all cells have the same history and the same days before.
+    model whose forecasts differ by cell where all cells have the same history and the same days before. Both clocks and
+    cells are tried at many times of the week. What a model reads only in other windows than those that are tried, such
+    as a day before where a later one is missing, is not seen.
     """
     windows = task.val
     chosen = torch.linspace(0, len(windows) - 1, PROBED, device=windows.origins.device).long()
@@ -33,15 +39,18 @@ def inputs_read(model: Callable[[Window], Tensor], task: Task) -> Inputs:
         def moves(**changed: Any) -> bool:
             return _differ(_forecast(model, replace(window, **changed)), usual)
 
-        alike = _forecast(model, _same_everywhere(window))
+        clocks = list(_other_clocks(window, task.shape)) if task.settings.calendar else []
+        calendar = any(moves(**changed) for changed in clocks)
+        levelled = _same_everywhere(window)
+        alike = (_forecast(model, one) for one in (levelled, *(replace(levelled, **changed) for changed in clocks)))
         return Inputs(
-            calendar=task.settings.calendar and moves(**_other_clocks(window, task.shape.slots_per_day)),
+            calendar=calendar,
             days_back=tuple(
                 days
                 for number, days in enumerate(windows.days_back)
                 if days not in task.days_hidden and moves(**_other_day(window, number))
             ),
-            place=_differ(alike, alike[..., :1, :1]),
+            place=any(_differ(each, each[..., :1, :1]) for each in islice(alike, None if calendar else 1)),
         )
 
 
@@ -55,12 +64,23 @@ def _differ(one: Tensor, other: Tensor) -> bool:
     return bool(((one - other).abs() > LEAST).any())
 
 
-def _other_clocks(window: Window, per_day: int) -> dict[str, Tensor]:
-    """All clocks half a day and three days on."""
+def _other_clocks(window: Window, shape: TaskShape) -> Iterator[dict[str, Tensor]]:
+    """Clocks moved to other times, spread over the week, or the year where it is the season, as evenly as they can."""
+    days, per_day = 1 if shape.season == "year" else DAYS, shape.slots_per_day
+    batch = len(window.horizon_clock)
+    number = min(MOST_CLOCKS, math.ceil(days * per_day / (batch * shape.horizon)))
+    starts = torch.arange(number * batch, device=window.history.device) * days * per_day // (number * batch)
+    first = window.horizon_clock[:, 0, 1] * per_day + window.horizon_clock[:, 0, 0]  # [B], slots since the week began
     clocks = {name: getattr(window, name) for name in ("history_clock", "horizon_clock", "past_clock")}
-    step = torch.tensor([per_day // 2, 3], device=window.history.device)
-    size = torch.tensor([per_day, 7], device=window.history.device)
-    return {name: (clock + step) % size for name, clock in clocks.items() if clock is not None}
+    for start in starts.reshape(number, batch):
+        later = start - first
+        yield {name: _moved(clock, later, days, per_day) for name, clock in clocks.items() if clock is not None}
+
+
+def _moved(clock: Tensor, slots: Tensor, days: int, per_day: int) -> Tensor:
+    """Clocks ``[B, ..., 2]``, each window's by so many slots later, that go round in so many days."""
+    at = clock[..., 1] * per_day + clock[..., 0] + slots.view(-1, *[1] * (clock.ndim - 2))
+    return torch.stack([at % per_day, at // per_day % days], dim=-1)
 
 
 def _other_day(window: Window, number: int) -> dict[str, Tensor]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import json
-import math
 import re
 import subprocess
 import time
@@ -38,7 +36,7 @@ DOCUMENTED: Final = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctio
 CODE: Final = re.compile("[0-9a-f]{12}")
 PLUGINS, CARDS = "plugins", "cards"  # folders of a results folder
 INDEX: Final = "plugins.json"  # beside the copies, by name the file that declares the model or data set
-ASKED: Final = "asked"  # beside them, when runs of the code were last asked for, in seconds since 1970
+ASKED: Final = "asked.json"  # beside them, by model when its runs with the code were last asked for, seconds since 1970
 
 
 @dataclass(frozen=True)
@@ -113,7 +111,7 @@ def keep(runs: Iterable[PlannedRun], catalog: Catalog, results: Path) -> None:
     strangers = untracked() if made else set()
     for code, behind in made:
         with suppress(BenchError, OSError):
-            _keep_code(results / PLUGINS / code, plugins_of(*behind), strangers)
+            _keep_code(results, code, plugins_of(*behind), strangers)
     datasets = (data for run in runs for data in run.spec.datasets)
     for name, sha256 in dict.fromkeys((data.name, data.sha256) for data in datasets):
         card = catalog.data_dir / name / USER_CARD if catalog.data_dir else None
@@ -125,19 +123,34 @@ def keep(runs: Iterable[PlannedRun], catalog: Catalog, results: Path) -> None:
 
 def note_asked(runs: Iterable[PlannedRun], results: Path) -> None:
     """Note when runs that need a file of the user's own were asked for with this code, be they made already or not."""
-    for code in dict.fromkeys(run.code for run in runs if run.code != NO_CODE and registry.needs_own_file(run)):
-        with suppress(OSError), atomic_write(results / PLUGINS / code / ASKED) as part:
-            part.write_text(repr(time.time()), encoding="utf-8")
+    now = time.time()
+    models: dict[str, dict[str, float]] = {}
+    for run in runs:
+        if run.code != NO_CODE and registry.needs_own_file(run):
+            models.setdefault(run.code, {})[run.model] = now
+    for code, times in models.items():
+        path = results / PLUGINS / code / ASKED
+        with suppress(OSError), atomic_write(path) as part:
+            part.write_bytes(msgspec.json.encode({**_times(path), **times}))
 
 
-def asked_at(results: Path) -> dict[str, float]:
-    """When runs of a code that needs files of the user's own were last asked for, by code, the latest first."""
-    times = {}
-    for path in (results / PLUGINS).glob(f"*/{ASKED}"):
-        with suppress(OSError, ValueError):
-            if CODE.fullmatch(path.parent.name) and math.isfinite(at := float(read_plain(path))):
-                times[path.parent.name] = at
+def asked_at(results: Path) -> dict[tuple[str, str], float]:
+    """When runs that need files of the user's own were last asked for, by model and code, the latest first."""
+    times = {
+        (model, path.parent.name): at
+        for path in (results / PLUGINS).glob(f"*/{ASKED}")
+        if CODE.fullmatch(path.parent.name)
+        for model, at in _times(path).items()
+    }
     return dict(sorted(times.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _times(path: Path) -> dict[str, float]:
+    """By model; nothing if the file is not there or broken."""
+    try:
+        return msgspec.json.decode(read_plain(path), type=dict[str, float])
+    except (OSError, ValueError, RecursionError):
+        return {}
 
 
 def outdated(results: Path, pairs: Iterable[tuple[tuple[str, ...], str]]) -> set[tuple[tuple[str, ...], str]]:
@@ -149,14 +162,14 @@ def outdated(results: Path, pairs: Iterable[tuple[tuple[str, ...], str]]) -> set
     asked, found = asked_at(results), set()
     text_of: dict[str, tuple[str, ...]] = {}
     code_of: dict[tuple[str, ...], str] = {}
-    for behind, code in sorted(set(pairs), key=lambda pair: (-asked.get(pair[1], 0.0), pair)):
+    for behind, code in sorted(set(pairs), key=lambda pair: (-asked.get((pair[0][1], pair[1]), 0.0), pair)):
         if code == NO_CODE:
             continue
-        kept = {name: _meaning(copy) for name, copy in kept_code(results, code).items()}
+        kept = {name: _meaning(copy) for name, copy in kept_code(results, code).items() if name in behind}
         edited = any(text_of.get(name, text) != text for name, text in kept.items())
         if edited or code_of.get(behind, code) != code:
             found.add((behind, code))
-        elif code in asked:
+        elif (behind[1], code) in asked:
             text_of |= kept
             code_of[behind] = code
     return found
@@ -183,7 +196,7 @@ class KeptCode:
 def copies(results: Path, code: str) -> dict[str, bytes]:
     """What is kept of a run's code, by the path in the results folder."""
     kept, folder = kept_code(results, code), f"{PLUGINS}/{code}"
-    index = json.dumps({name: copy.source for name, copy in kept.items()}).encode()
+    index = msgspec.json.encode({name: copy.source for name, copy in kept.items()})
     files = {f"{folder}/{name}/{path}": content for name, copy in kept.items() for path, content in copy.files}
     return {f"{folder}/{INDEX}": index, **files} if kept else {}
 
@@ -227,15 +240,20 @@ def _syntax(content: bytes) -> str:
     return ast.dump(tree)
 
 
-def _keep_code(folder: Path, plugins: Iterable[Plugin], strangers: Set[Path]) -> None:
-    if (folder / INDEX).exists():
-        return
-    own = {plugin.name: code for plugin in plugins if (code := own_code(plugin, strangers)) is not None}
-    for name, code in own.items():
-        for path in code.files:
-            with atomic_write(folder / name / path.relative_to(code.root)) as part:
+def _keep_code(results: Path, code: str, plugins: Iterable[Plugin], strangers: Set[Path]) -> None:
+    """Copy what is not among the copies yet: a second model may have the same code."""
+    folder, kept = results / PLUGINS / code, kept_code(results, code)
+    own = {
+        plugin.name: files
+        for plugin in plugins
+        if plugin.name not in kept and (files := own_code(plugin, strangers)) is not None
+    }
+    for name, files in own.items():
+        for path in files.files:
+            with atomic_write(folder / name / path.relative_to(files.root)) as part:
                 part.write_bytes(path.read_bytes())
     if own:
-        sources = {name: code.source.relative_to(code.root).as_posix() for name, code in own.items()}
+        sources = {name: copy.source for name, copy in kept.items()}
+        sources |= {name: files.source.relative_to(files.root).as_posix() for name, files in own.items()}
         with atomic_write(folder / INDEX) as part:
-            part.write_text(json.dumps(sources), encoding="utf-8")
+            part.write_bytes(msgspec.json.encode(sources))

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 
 FOLDER = Path(__file__).resolve().parents[2] / "results" / "reference"
 SUITES = ("backbones", "controls", "data_efficiency", "few_shot", "short_term")
 WITHOUT_BACKBONE = "no backbone"
+FAMILY = ("task", "protocol", "recipe", "dataset")  # of the rows that are corrected together
 PER_DAY = 48  # windows of BikeNYC
 
 
@@ -46,7 +47,12 @@ def slow_waves(size, per_day):
     return v[:number], r[:number]
 
 
-def comparison(a, b, margin):
+def found(true, error, freedom, tested):
+    """How often the strictest of so many tests finds a true difference, in points."""
+    return stats.nct.sf(stats.t.ppf(1 - 0.05 / (2 * tested), freedom), freedom, true / error)
+
+
+def comparison(a, b, margin, tested):
     """All steps but Holm's correction, by the names of the columns."""
     mean_a, mean_b, size = a.mean(), b.mean(), a.shape[1]
     x = 100 * math.log(mean_b / mean_a)
@@ -59,6 +65,7 @@ def comparison(a, b, margin):
     own = (len(v), len(a) - 1, len(b) - 1)
     freedom = error**4 / sum(term**2 / each for term, each in zip(terms, own, strict=True))
     half = stats.t.ppf(0.975, freedom) * error
+    least = optimize.brentq(lambda true: found(true, error, freedom, tested) - 0.8, 0, 50 * error)
     return {
         "percent": 100 * (mean_b / mean_a - 1),
         "windows_error": math.sqrt(windows),
@@ -67,6 +74,7 @@ def comparison(a, b, margin):
         "freedom": freedom,
         "low": 100 * (math.exp((x - half) / 100) - 1),
         "high": 100 * (math.exp((x + half) / 100) - 1),
+        "detectable": 100 * (math.exp(least / 100) - 1),
         "p": 2 * stats.t.sf(abs(x) / error, freedom),
         "p_equivalent": stats.t.sf((100 * math.log(1 + margin / 100) - abs(x)) / error, freedom),
     }
@@ -80,6 +88,7 @@ def compared_in(suite):
         "task",
         "protocol",
         "recipe",
+        "dataset",
         "reference",
         "reference_weights",
         "model",
@@ -102,7 +111,8 @@ def test_every_committed_comparison_follows_from_the_records_by_the_documents_st
         names = (row["model"], row["changes"], row["weights"])
         method = errors.get((*group, *names), errors.get((*group[:2], "", *names)))  # what is not trained has none
         assert (len(reference), len(method)) == (row["reference_seeds"], len(row["seeds"].split(";")))
-        for name, value in comparison(reference, method, row["margin"]).items():
+        tested = sum(all(other[name] == row[name] for name in FAMILY) for other in rows.to_dict("records"))
+        for name, value in comparison(reference, method, row["margin"], tested).items():
             assert value == pytest.approx(row[name], rel=1e-6, abs=1e-6), (row["method"], name)
 
 

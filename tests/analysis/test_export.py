@@ -197,11 +197,11 @@ def test_code_that_was_asked_for_last_is_what_is_made_again(tmp_path, no_figures
     made = [own("a" * 12), own("b" * 12, seed=1), own("b" * 12, seed=2)]
     for code, text, asked in (("a" * 12, "back again", 3.0), ("b" * 12, "a try", 2.0)):
         kept_copy(tmp_path, code, "mine", {"mine.py": text})
-        (tmp_path / "plugins" / code / "asked").write_text(repr(asked), encoding="utf-8")
+        (tmp_path / "plugins" / code / "asked.json").write_text(json.dumps({"mine": asked}), encoding="utf-8")
     files = packed(made, tmp_path)
     assert files["plugins/mine/mine.py"] == b"back again"
-    asked = [files[f"results/plugins/{code * 12}/asked"] for code in "ab"]
-    assert asked == [b"2.0", b"1.0"]  # in order, and no times
+    asked = [json.loads(files[f"results/plugins/{code * 12}/asked.json"]) for code in "ab"]
+    assert asked == [{"mine": 2.0}, {"mine": 1.0}]  # in order, and no times
     assert b"asked" not in files["SHA256SUMS"]
 
 

@@ -32,7 +32,7 @@ def test_without_any_variance_every_difference_is_sure():
 def test_the_smallest_difference_is_found_in_80_of_100_cases(windows, tested):
     known = replace(SEEDS_ALONE, windows=windows)
     shift, critical = detectable(known, tested) / known.error, t.ppf(1 - 0.05 / (2 * tested), known.freedom)
-    assert nct.sf(critical, known.freedom, shift) == pytest.approx(0.8, abs=0.03)
+    assert nct.sf(critical, known.freedom, shift) == pytest.approx(0.8, abs=1e-5)
 
 
 def test_more_comparisons_and_less_sure_ones_can_show_less():

@@ -79,3 +79,27 @@ def test_an_unpacked_supplement_is_checked_and_made_again_in_another_checkout(un
     assert isinstance(mine, DoneRun)
     assert isinstance(again, DoneRun)
     assert (again.run_id, again.scores) == (mine.run_id, mine.scores)
+
+
+@pytest.mark.slow
+def test_a_supplement_of_a_file_that_was_edited_since_is_of_the_runs_and_says_so(
+    tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(own_files.VARIABLE, "")
+    mine, results = tmp_path / "mine.py", tmp_path / "results"
+    text = model_text("return repeated(window.history[:, -1:], window) + self.level")
+    mine.write_text(text, encoding="utf-8")
+    bench.run(models=[mine], datasets=["tiny"], settings=SMALL, data_dir=tiny, results=results, on_line=None)
+    mine.write_text(text.replace("+ self.level", "- self.level"), encoding="utf-8")
+    told = stbench(registry.ROOT, tmp_path, "export", "--results", "results", **{own_files.VARIABLE: str(mine)})
+    assert told.returncode == 0, told.stderr
+    assert "edited since its last run: mine; the supplement has these runs and the code that made them" in told.stderr
+    with zipfile.ZipFile(results / "supplement.zip") as archive:
+        archive.extractall(tmp_path / "unpacked")
+    assert (tmp_path / "unpacked" / "plugins" / "mine" / "mine.py").read_text(encoding="utf-8") == text
+    for variables in ({own_files.VARIABLE: "plugins/mine/mine.py"}, {own_files.VARIABLE: ""}):
+        checked = stbench(registry.ROOT, tmp_path / "unpacked", "tables", "--check", **variables)
+        assert (checked.returncode, checked.stderr) == (0, "")
+    mine.write_text(text, encoding="utf-8")
+    again = stbench(registry.ROOT, tmp_path, "export", "--force", **{own_files.VARIABLE: str(mine)})
+    assert "edited" not in again.stdout + again.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,13 @@ import torch
 from hostile import model_text
 from records import record
 from torch import nn
+from typer.testing import CliRunner
 
 import bench
+from bench.analysis.own_parts import own_parts
 from bench.analysis.results import Results
 from bench.catalog import own_files
+from bench.cli.app import app
 from bench.runs.own_code import copies, kept_code, note_asked, outdated
 from bench.runs.plan import NO_CODE
 from bench.types import Window
@@ -58,6 +62,51 @@ def test_after_an_edit_the_new_runs_are_today_s_and_after_it_is_undone_the_old_o
     assert shown(edited(0.0)) == first  # nothing is made, the runs are there
 
 
+def test_a_file_and_a_copy_of_it_as_it_was_are_two_models(tiny: Path, tmp_path: Path, monkeypatch) -> None:
+    """A model's file is copied, to keep it, and edited: both are run, and the copy has the code of the earlier runs."""
+    mine, old, results = tmp_path / "mine.py", tmp_path / "old.py", tmp_path / "results"
+
+    def run(*files: Path) -> dict[str, float]:
+        with monkeypatch.context() as context:
+            context.setenv(own_files.VARIABLE, "")
+            facts = {"datasets": ["tiny"], "settings": SMALL, "data_dir": tiny, "results": results, "profile": "quick"}
+            made = bench.run(models=list(files), on_line=None, **facts)
+        return {one.record.model: one.record.score("mae") for one in made.runs if not one.stale}
+
+    def text(level: float) -> str:
+        return model_text(f"return repeated(window.history[:, -1:], window) + {level} + self.level")
+
+    def known() -> dict[str, float]:
+        runs = [run.record for run in bench.load_results(results).runs if not run.stale]
+        return {record.model: record.score("mae") for record in runs}
+
+    mine.write_text(text(0.0), encoding="utf-8")
+    first = run(mine)
+    old.write_text(text(0.0), encoding="utf-8")
+    mine.write_text(text(5.0), encoding="utf-8")
+    both = run(mine, old)
+    assert both["old"] == first["mine"] != both["mine"]
+    assert known() == both
+    run(old)
+    assert known() == both
+    parts = own_parts(results, bench.load_results(results).records)
+    assert (parts.files["plugins/mine/mine.py"], parts.files["plugins/old/old.py"]) == (
+        text(5.0).encode(),
+        text(0.0).encode(),
+    )
+    assert parts.missing == []
+
+
+def test_a_folder_of_records_alone_says_that_it_is_not_known_which_code_is_today_s(edited, tmp_path: Path) -> None:
+    edited(0.0)
+    assert bench.load_results(edited(5.0)).undecided == []
+    shutil.rmtree(tmp_path / "results" / "plugins")
+    (sentence,) = bench.load_results(tmp_path / "results").undecided
+    assert sentence.startswith("the runs of 'mine' are by 2 versions of its code, and nothing says which is today's; ")
+    answer = CliRunner().invoke(app, ["tables", "--results", str(tmp_path / "results"), "--out", str(tmp_path / "out")])
+    assert sentence in " ".join(answer.stderr.split())
+
+
 def test_an_edit_makes_runs_on_other_data_stale_too(edited) -> None:
     both = shown(edited(0.0, "tiny", "tiny2"))
     assert {dataset for dataset, _ in both} == {"tiny", "tiny2"}
@@ -71,7 +120,7 @@ def test_other_code_of_the_project_makes_runs_stale_though_the_file_is_the_same(
         (copy / "mine").mkdir(parents=True)
         (copy / "mine" / "mine.py").write_text("the same", encoding="utf-8")
         (copy / "plugins.json").write_text('{"mine": "mine.py"}', encoding="utf-8")
-        (copy / "asked").write_text(repr(1.0 + at), encoding="utf-8")
+        (copy / "asked.json").write_text(f'{{"mine": {1.0 + at}}}', encoding="utf-8")
     assert outdated(tmp_path, [old, new]) == {old}
 
 
@@ -79,8 +128,9 @@ def test_where_nothing_was_noted_nothing_is_outdated_and_a_broken_note_is_none(t
     pairs = [(("bikenyc", "mine"), "a" * 12), (("bikenyc", "mine"), "b" * 12)]
     assert outdated(tmp_path, pairs) == set()
     (tmp_path / "plugins" / ("a" * 12)).mkdir(parents=True)
-    (tmp_path / "plugins" / ("a" * 12) / "asked").write_text("soon", encoding="utf-8")
-    assert outdated(tmp_path, pairs) == set()
+    for broken in ("soon", "[1.0]", '{"mine": "now"}', "[" * 100_000):
+        (tmp_path / "plugins" / ("a" * 12) / "asked.json").write_text(broken, encoding="utf-8")
+        assert outdated(tmp_path, pairs) == set()
 
 
 def test_what_is_noted_is_of_the_user_s_own_alone(tmp_path: Path, catalog) -> None:
@@ -105,7 +155,7 @@ def own_copy(folder: Path, code: str, text: str, asked: float, index: str = '{"m
     (copy / "mine").mkdir(parents=True)
     (copy / "mine" / "mine.py").write_text(text, encoding="utf-8")
     (copy / "plugins.json").write_text(index, encoding="utf-8")
-    (copy / "asked").write_text(repr(asked), encoding="utf-8")
+    (copy / "asked.json").write_text(f'{{"mine": {asked}}}', encoding="utf-8")
     return copy
 
 

@@ -15,7 +15,7 @@ from torch import nn
 from bench.catalog import registry
 from bench.context import RunContext
 from bench.records.inputs import Inputs
-from bench.runs.inputs import inputs_read
+from bench.runs.inputs import _other_clocks, inputs_read
 from bench.settings import TaskSettings
 from bench.task import Task
 from bench.train import make_model
@@ -108,6 +108,49 @@ def test_a_model_that_draws_in_evaluation_is_not_taken_for_one_that_reads_everyt
     seen = inputs_read(Drawing(change), task)
     assert draws() == wanted
     assert (seen.calendar, seen.days_back) == (False, ())
+
+
+@dataclasses.dataclass
+class OnSomeSlots:
+    """The last value, and one more in some slots of the week, at all cells or at one."""
+
+    slots: Callable[[torch.Tensor], torch.Tensor]
+    one_cell: bool = False
+
+    def __call__(self, window):
+        forecast = window.history[:, -1:].repeat(1, 6, 1, 1, 1)
+        clock = window.horizon_clock
+        more = self.slots(clock[..., 1] * 48 + clock[..., 0]).float()[..., None, None, None].expand_as(forecast).clone()
+        if self.one_cell:
+            more[..., 1:, :] = 0
+        return forecast + more
+
+
+def one_slot_of_sunday(slot):
+    return slot == 6 * 48 + 7
+
+
+def the_weekend(slot):
+    return slot >= 5 * 48
+
+
+@pytest.mark.parametrize("slots", [one_slot_of_sunday, the_weekend])
+def test_what_is_read_at_a_few_times_of_the_week_is_seen_too(slots):
+    task = Task(make_data(slots=20 * 48), SHORT, CPU)
+    assert str(inputs_read(OnSomeSlots(slots), task)) == "calendar"
+    assert str(inputs_read(OnSomeSlots(slots, one_cell=True), task)) == "calendar, place"
+
+
+def test_each_slot_of_the_week_is_met_once_and_each_window_keeps_its_steps_in_a_row():
+    task = Task(make_data(slots=20 * 48), SHORT, CPU, days_back=(1,))
+    window = task.val.window(torch.tensor([0, 5, 50, 100]))
+    met = []
+    for clocks in _other_clocks(window, task.shape):
+        slots = {name: clock[..., 1] * 48 + clock[..., 0] for name, clock in clocks.items()}
+        met += slots["horizon_clock"].flatten().tolist()
+        assert ((slots["horizon_clock"][:, 0] - slots["history_clock"][:, -1]) % (7 * 48) == 1).all()
+        assert ((slots["horizon_clock"] - slots["past_clock"][:, 0]) % (7 * 48) == 48).all()
+    assert sorted(met) == list(range(7 * 48))
 
 
 def test_inputs_are_told_in_words():

@@ -96,7 +96,8 @@ def _total(
 
 def _smallest(variance: NDArray[np.float64], freedom: NDArray[np.float64], tested: int) -> NDArray[np.float64]:
     """What is found in ``POWER`` of cases, if the p of the first of so many tests is multiplied by their number."""
+    from scipy.special import nctdtrinc
     from scipy.stats import t
 
-    critical, likely = t.ppf(1 - LEVEL / (2 * tested), freedom), t.ppf(POWER, freedom)
-    return np.add(critical, likely) * np.sqrt(variance)
+    shift = nctdtrinc(freedom, 1 - POWER, t.ppf(1 - LEVEL / (2 * tested), freedom))  # of the noncentral t distribution
+    return np.asarray(shift * np.sqrt(variance))
