@@ -1,4 +1,4 @@
-"""A file of digests beside others, as ``sha256sum`` writes it, and which records are not as it says."""
+"""A file of digests beside others, as ``sha256sum`` writes it, and what is not as it says."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from bench.plain_files import read_plain
 Content = bytes | Path
 """Of a file: all of it, or the file that it is a copy of, which may be large."""
 SUMS: Final = "SHA256SUMS"
+RECORDS: Final = "runs/"  # where a results folder has them
 Alteration = Literal["was changed", "was added", "is gone"]
 
 
@@ -75,8 +76,26 @@ def noted(folder: Path) -> dict[str, str]:
         StoreError: If the file in it cannot be read.
     """
     below = f"{folder.resolve().name}/"
-    sums = read_sums(folder / SUMS)
-    with suppress(StoreError):  # what lies beside may be a file of anything
-        beside = read_sums(folder.resolve().parent / SUMS)
-        sums = sums or {name.removeprefix(below): each for name, each in beside.items() if name.startswith(below)}
-    return {name: digest for name, digest in sums.items() if name.startswith("runs/")}
+    beside = {name.removeprefix(below): each for name, each in _beside(folder).items() if name.startswith(below)}
+    sums = read_sums(folder / SUMS) or beside
+    return {name: digest for name, digest in sums.items() if name.startswith(RECORDS)}
+
+
+def altered_files(folder: Path) -> list[str]:
+    """The other files of the supplement that a results folder is of, by their names in it, that are not as noted.
+
+    Raises:
+        DataError: If one of them cannot be read.
+    """
+    home, records, sums = folder.resolve().parent, f"{folder.resolve().name}/{RECORDS}", _beside(folder)
+    if not any(name.startswith(records) for name in sums):
+        return []
+    others = sorted(name for name in sums if not name.startswith(records))
+    return [name for name in others if not (home / name).is_file() or sha256(home / name) != sums[name]]
+
+
+def _beside(folder: Path) -> dict[str, str]:
+    """The digests in the folder that a results folder lies in; none if they are of anything else."""
+    with suppress(StoreError):
+        return read_sums(folder.resolve().parent / SUMS)
+    return {}

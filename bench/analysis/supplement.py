@@ -38,6 +38,9 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold
 RIGHTS = 0o100644 << 16
 README = "README.txt"
 SUITES = "suites/"
+OWN_DATA = f"""
+For data of the authors' own DIR is {DATA}. An array that is not there belongs beside its card as data.npy;
+'stbench data import FILE --card {DATA}/NAME/card.toml --data-dir {DATA} --force' makes it of the raw file."""
 TEXT = """\
 Supplement: results of st-vfm-bench
 ===================================
@@ -62,8 +65,9 @@ Code: {commits}; "+" behind a commit says that files differed from it, or that a
 To run everything again:
 
 {listed}{commands}
-{folders}{data}
-With --results results nothing is repeated, with a new folder everything is; --tuned wants results/tuned in it.
+{folders}{data}{own_data}
+DIR2 leaves what is here as it is. With --results results no run is repeated, but tables are written anew, and the check
+above names them: check first, or work in a copy. --tuned wants a copy of results/tuned in DIR2.
 
 Runs: {done} finished, {failed} failed.{elsewhere} Folders of the machine are left out of the messages of failures.
 """
@@ -253,6 +257,7 @@ def _readme(kept: Results, names: Sequence[str], reproduced: Sequence[Reproduced
         commits=commits_text(kept.records) or "of a commit that is not known",
         folders=folders_text(reproduced),
         data=_data_text(kept.records),
+        own_data=OWN_DATA if own.cards else "",
         commands="".join(f"    {command}\n" for command in commands),
         own=own.contents,
         missing=own.missing_text,

@@ -57,6 +57,7 @@ def check_tables(
     """
     from bench.analysis.contradictions import contradictions
     from bench.analysis.formats.files import differences, not_kept
+    from bench.analysis.sums import SUMS, altered_files
 
     opened, chosen = _opened(results, source, names, "tables")
     texts = _texts(opened, chosen, names, choice, paper)
@@ -65,8 +66,12 @@ def check_tables(
     differing = [f"{folder / name} {told}" for name, told in differences(folder, texts).items()]
     if doubted := [*opened.altered, *contradictions(opened.records)]:
         doubted.append("restore these records first: what is made of them now is not what was made of those")
+    altered = "records" if doubted else ""
+    if source is None and (files := altered_files(results)):
+        doubted.append(f"not as {SUMS} says: {', '.join(files)}; unpack the supplement again")
+        altered = altered or "files"
     remedy = "" if doubted else "; 'stbench tables' makes it of the records, with --out DIR in another folder"
-    told = _checked(results, source, texts, len(differing), folder, unkept, doubted=bool(doubted))
+    told = _checked(results, source, texts, len(differing), folder, unkept, altered)
     return [*doubted, *(f"{line}{remedy}" for line in differing)], told
 
 
@@ -77,8 +82,7 @@ def _checked(
     wrong: int,
     folder: Path,
     unkept: Sequence[str],
-    *,
-    doubted: bool,
+    altered: str,
 ) -> str:
     """What a check of tables has looked at, in a sentence: which tables, how many files, and what they were held to."""
     from bench.records.mlflow_address import shown
@@ -90,7 +94,7 @@ def _checked(
     rest = f"; not checked: {', '.join(foreign)}" if foreign else ""
     rest += "".join(f"; no {ending} is kept there" for ending in unkept)
     outcome = f"{wrong} {'differs' if wrong == 1 else 'differ'}" if wrong else "all are as they say"
-    outcome += ", but records were altered" if doubted else ""
+    outcome += f", {'and' if wrong else 'but'} {altered} were altered" if altered else ""
     return f"checked {counted(len(there), 'file')} in {folder} against {origin}: {outcome} (tables: {tables}{rest})"
 
 

@@ -13,9 +13,10 @@ from typer.testing import CliRunner
 import bench
 from bench.analysis.contradictions import contradiction, contradictions
 from bench.analysis.formats.files import table_files, write_files
-from bench.analysis.sums import SUMS, alterations, sha256, sums_text
+from bench.analysis.sums import SUMS, alterations, altered_files, sha256, sums_text
 from bench.cli.app import app
 from bench.metrics import Score
+from bench.records.record import dump
 from bench.records.store import ResultStore
 
 
@@ -102,13 +103,39 @@ def test_a_check_of_tables_names_records_that_contradict_themselves_where_no_dig
     assert "all are as they say, but records were altered" in told
 
 
+def test_a_check_of_tables_names_each_other_file_of_a_supplement_that_is_not_as_noted(tmp_path):
+    results, names = tmp_path / "results", ["README.txt", "plugins/mine/mine.py", "results/plugins/a/mine/mine.py"]
+    ResultStore(results).write(record())
+    write_files(results / "tables", table_files(results_of([record()]), ["short_term"]))
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name, encoding="utf-8")
+    files = {path.relative_to(tmp_path).as_posix(): path for path in tmp_path.rglob("*") if path.is_file()}
+    (tmp_path / SUMS).write_bytes(sums_text({name: sha256(path) for name, path in files.items()}))
+    (results / "plugins" / "a" / "asked").write_text("1.0", encoding="utf-8")  # as runs leave it
+    check = ("tables", "short_term", "--check", "--results", results)
+    assert said(*check)[0] == 0
+    edited(results, factor=1)  # is named with the records, and not again
+    (tmp_path / names[0]).unlink()
+    for name in names[1:]:
+        (tmp_path / name).write_text("edited", encoding="utf-8")
+    assert altered_files(results) == names
+    code, _, told = said(*check)
+    assert code == 1
+    assert f"not as {SUMS} says: {', '.join(names)}; unpack the supplement again" in told
+    for path in (results / "runs").rglob("*.json"):
+        path.write_bytes(dump(record()))
+    code, _, told = said(*check)
+    assert (code, "all are as they say, but files were altered" in told) == (1, True)
+
+
 def test_an_ordinary_folder_and_digests_of_other_files_beside_it_say_nothing(tmp_path):
     ResultStore(tmp_path / "results").write(record())
     assert alterations(tmp_path / "results") == []
     (tmp_path / SUMS).write_text("no line of sha256sum\n", encoding="utf-8")
     assert alterations(tmp_path / "results") == []
     (tmp_path / SUMS).write_text(f"{'0' * 64}  other/runs/a.json\n", encoding="utf-8")
-    assert alterations(tmp_path / "results") == []
+    assert alterations(tmp_path / "results") == altered_files(tmp_path / "results") == []
 
 
 @pytest.mark.parametrize(

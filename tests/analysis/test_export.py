@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from records import record, suite
 from reports import failing
 from studies import tuned
+from typer.testing import CliRunner
 
 from bench.analysis.formats.files import differences, table_files
 from bench.analysis.own_parts import OwnParts, personal
@@ -22,6 +24,7 @@ from bench.analysis.results import Results, artefacts
 from bench.analysis.supplement import supplement, write_zip
 from bench.catalog import own_files
 from bench.catalog.data import Catalog
+from bench.cli.app import app
 from bench.errors import ConfigError, DataError
 from bench.records.frame import to_frame
 from bench.records.store import ResultStore
@@ -270,6 +273,26 @@ def test_files_that_name_a_home_are_told(tmp_path, no_figures):
     kept_copy(tmp_path, "a" * 12, "mine", {"mine.py": "open('/home/me/data')", "parts.py": "open('/home/other')"})
     named = personal(packed([own()], tmp_path), Path("/home/me"))
     assert named == ["plugins/mine/mine.py", f"results/plugins/{'a' * 12}/mine/mine.py"]
+
+
+def test_a_supplement_without_an_array_says_the_command_that_makes_it_of_the_raw_file(
+    catalog, tmp_path, no_figures, monkeypatch
+):
+    identity, raw = catalog.identity("tiny"), catalog.data_dir / "tiny"
+    made = record("tiny")
+    made = msgspec.structs.replace(made, spec=msgspec.structs.replace(made.spec, data=identity))
+    copy = tmp_path / "results" / "cards" / "tiny" / f"{identity.sha256[:16]}.toml"
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes((raw / "card.toml").read_bytes())
+    home = unpacked(packed([made], tmp_path / "results"), tmp_path / "there", tmp_path / "s.zip")
+    text = (home / "README.txt").read_text(encoding="utf-8")
+    (command,) = re.findall("'stbench (data import FILE .*)'", text)
+    assert "For data of the authors' own DIR is data." in text
+    monkeypatch.chdir(home)
+    words = command.replace("FILE", str(raw / "data.npy")).replace("NAME", "tiny").split()
+    assert CliRunner().invoke(app, words).exit_code == 0
+    assert Catalog(data_dir=home / "data", cache=tmp_path / "other").identity("tiny") == identity
+    assert "data of the authors' own" not in packed([record()], tmp_path)["README.txt"].decode()
 
 
 def test_arrays_travel_only_if_asked_and_only_those_of_the_runs(catalog, tmp_path, no_figures):
