@@ -166,7 +166,8 @@ class FrameTable:
 
         index = self.frame.index
         counts = index.name is None and index.equals(pd.RangeIndex(len(index)))
-        flat = self.frame if counts else self.frame.reset_index()
+        whole = self.frame if counts else self.frame.copy()  # as one block: pandas warns of columns put before many
+        flat = whole if counts else whole.reset_index(allow_duplicates=True)
         flat = flat.set_axis([_joined(name) for name in flat.columns], axis=1)
         if not flat.columns.is_unique:
             return flat  # and refused where the columns are looked at

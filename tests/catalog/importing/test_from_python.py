@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Callable
 from decimal import Decimal
@@ -58,6 +59,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "an index of texts that hides a gap": (lambda: wide(index=[*map(str, WITH_A_GAP)]), "has a gap in time"),
     "an index from which a row was removed": (lambda: wide(index=[0, 1, 3]), "does not count the rows: 3 follows 1"),
     "two columns of one name": (lambda: wide(columns=["a", "a"]), "has two columns called 'a'; rename one"),
+    "an index called as a column": (
+        lambda: wide(index=pd.Index(TIMES, name="time")).assign(time=TIMES),
+        "has two columns called 'time'; rename one",
+    ),
     "times as names of columns": (lambda: wide(columns=["2024-03-01", "2024-03-02"]), "turn it around"),
     "two columns of times": (lambda: wide().assign(end=TIMES).reset_index(), r"columns 'index' and 'end'; say which"),
     "complex numbers": (lambda: wide().astype(complex), "'r0c0' of complex128 where numbers are wanted; convert it"),
@@ -89,6 +94,15 @@ def test_an_odd_frame_is_refused_in_one_sentence(kind: str, tmp_path: Path) -> N
     with pytest.raises(BenchError, match=sentence):
         bench.import_data(make(), {"name": "odd", "interval": 60, "grid": [1, 2]}, tmp_path)
     assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.filterwarnings("ignore:.*too few slots")
+def test_a_frame_of_hundreds_of_columns_as_pandas_reads_them_gives_no_warning(tmp_path: Path) -> None:
+    values, cells = np.arange(600.0).reshape(3, 200), [f"r{at // 20}c{at % 20}" for at in range(200)]
+    lines = pd.DataFrame(values, TIMES.rename("time"), cells).to_csv()
+    frame = pd.read_csv(io.StringIO(lines)).set_index("time")
+    bench.import_data(frame, {"name": "odd", "interval": 60, "grid": [10, 20]}, tmp_path)
+    np.testing.assert_array_equal(read_imported(tmp_path / "odd")[1].values.ravel(), np.arange(600.0))
 
 
 def test_a_frame_without_the_column_of_times_that_the_card_names_is_refused(tmp_path: Path) -> None:
