@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +42,7 @@ def export(
     from bench.analysis.supplement import check_free, edited_since, supplement, write_zip
     from bench.catalog.data import resolve_data_dir
     from bench.cli.output import letters_told
+    from bench.runs.suite import suite_names
 
     check_results(results)
     console, path = Console(), out or results / "supplement.zip"
@@ -55,3 +57,9 @@ def export(
     for name in personal(files, Path.home()):
         warn_on(console, f"{name} names a folder in {Path.home()}; look whether it may be published")
     print_line(f"{path}: {counted(len(files), 'file')}")
+    if not names and (own := sorted({record.label.suite for record in opened.records} - {"", *suite_names()})):
+        command = shlex.join(["stbench", "export", *(f"{name}.toml" for name in own)])
+        print_line(
+            f"of suites of your own it has the runs alone; '{command}', with the paths of their files, packs these and "
+            "their tables, too"
+        )

@@ -122,6 +122,21 @@ def test_a_suite_of_the_users_own_is_packed_with_its_file(tmp_path, no_figures):
     assert b"--results results suites/mine.toml efficiency" in files["README.txt"]
 
 
+def test_an_export_of_all_runs_says_how_tables_of_suites_of_ones_own_come_along(tmp_path, no_figures):
+    for seed, name in enumerate(("mine", "short_term", "")):
+        made = record(seed=seed)
+        ResultStore(tmp_path).write(
+            msgspec.structs.replace(made, label=msgspec.structs.replace(made.label, suite=name))
+        )
+    command = ["export", "--results", str(tmp_path), "--force"]
+    answer = CliRunner().invoke(app, command)
+    assert (
+        "the runs alone; 'stbench export mine.toml', with the paths of their files, packs these and their tables"
+        in (" ".join(answer.stdout.split()))
+    )
+    assert "stbench export" not in CliRunner().invoke(app, [*command, "short_term"]).stdout
+
+
 def test_tuned_settings_and_trials_of_what_is_packed_come_along(tmp_path, no_figures):
     for dataset in ("bikenyc", "taxibj"):
         TunedFolder(tmp_path).write(dataset, "stid", "short", tuned())
