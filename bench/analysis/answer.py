@@ -28,7 +28,7 @@ class Answer:
     Attributes:
         compared: All of its comparisons.
         methods: Those of ``ASKED`` that were compared, in this order.
-        not_run: The rows of the suite that were not run, in a text.
+        not_run: The variants of the suite that were not run, in a text.
         caveat: What is to be said of the numbers, such as how short training was.
     """
 
@@ -83,5 +83,5 @@ def answer(results: Results) -> Answer | None:
     if not judged:
         return None
     group = results.groups(suite)[key]
-    absent = not_run(group, suite)
+    absent = not_run(group, suite.variants)
     return Answer(suite=suite, key=key, compared=groups[key], methods=methods, not_run=absent, caveat=group.caveat)

@@ -64,9 +64,7 @@ class Choice:
         Raises:
             UnknownNameError: If no grid has a column or a row of a name.
         """
-        known = [
-            name for table in file.tables for name in dict.fromkeys((*_called(table.columns), *_called(table.rows)))
-        ]
+        known = [name for table in file.tables for name in dict.fromkeys(_names(table))]
         folded = {*map(str.casefold, known)}
         for wanted in (*self.columns, *self.rows) if file.tables else ():
             if wanted.casefold() not in folded:
@@ -81,7 +79,8 @@ class Choice:
             return None
         turned = [name for name in rows if name in across - down], [name for name in columns if name in down - across]
         columns, rows = [*columns, *turned[0]], [*rows, *turned[1]]
-        return _with_rows(_with_columns(table, _numbers(columns, table.columns)), _numbers(rows, table.rows))
+        part = _with_rows(_with_columns(table, _numbers(columns, table.columns)), _numbers(rows, table.rows))
+        return _with_notes(part, frozenset({*_names(table)} - {*_names(part)}))
 
 
 AS_IT_IS = Choice()
@@ -90,6 +89,11 @@ AS_IT_IS = Choice()
 def _called(headers: Iterable[Header]) -> list[str]:
     """Every name of a column or a row."""
     return [name for header in headers for name in (header.plain, header.name, header.over, header.whole) if name]
+
+
+def _names(table: Table) -> list[str]:
+    """Every name of its columns and rows."""
+    return _called((*table.columns, *table.rows))
 
 
 def _numbers(names: Iterable[str], headers: Sequence[Header]) -> list[int]:
@@ -113,3 +117,8 @@ def _with_rows(table: Table, numbers: Sequence[int]) -> Table:
         rows=tuple(table.rows[number] for number in numbers),
         cells=tuple(table.cells[number] for number in numbers),
     )
+
+
+def _with_notes(part: Table, hidden: frozenset[str]) -> Table:
+    """With the notes of what is shown, where rows or columns of these names no longer are."""
+    return replace(part, notes=part.notes_without(hidden)) if hidden and part.notes_without else part

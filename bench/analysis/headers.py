@@ -8,7 +8,7 @@ from collections.abc import Collection, Container, Hashable, Mapping
 from dataclasses import replace
 from typing import Literal, TypeVar
 
-from bench.analysis.groups import DataKey, MethodKey
+from bench.analysis.groups import DataKey, Group, MethodKey
 from bench.analysis.table import Flag, Header
 from bench.catalog.pretrained import SHORT
 from bench.catalog.titles import model_title
@@ -68,6 +68,14 @@ def method_headers(keys: Collection[MethodKey], naive: Container[MethodKey] = ()
             naive=key in naive,
         )
     return headers
+
+
+def shown_part(group: Group, hidden: Collection[str]) -> Group:
+    """A group without the data sets and methods that tables call by one of these names."""
+    datasets, methods = dataset_headers(group.datasets), method_headers(group.methods)
+    names = {at: (datasets[at[0]], methods[at[1]]) for at in group.cells}
+    gone = {at for at, both in names.items() if any({one.name, one.plain}.intersection(hidden) for one in both)}
+    return replace(group, cells={at: cell for at, cell in group.cells.items() if at not in gone})
 
 
 def weights_note(keys: Collection[MethodKey]) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from bench.analysis.groups import DataKey, Group, GroupKey
+from bench.catalog import registry
+from bench.catalog.titles import model_title
+from bench.runs.profiles import PROFILES
 from bench.runs.published import Published
-from bench.runs.suite import Suite
+from bench.runs.suite import Method, Suite
 from bench.settings import TASKS
 
 FEWEST_VARIANTS = 2  # that make a group of a suite that compares
@@ -21,10 +24,37 @@ def kept(groups: Mapping[GroupKey, Group], suite: Suite) -> Mapping[GroupKey, Gr
     return _beside_shares(groups, worth, suite)
 
 
-def not_run(group: Group, suite: Suite) -> str:
-    """The variants of a suite that a group lacks, in a text."""
-    names = {method.name for method in group.methods}
-    return "; ".join(variant.name for variant in suite.variants if variant.name not in names)
+def not_run_note(group: Group, suite: Suite) -> str:
+    """A sentence on the rows of a suite that a group lacks; empty if it has all.
+
+    A suite of all models lacks those of ours that its plan would have, and only where its reference was run as the
+    suite has it, in a profile that lets something be claimed. All else is a choice of whoever ran it.
+    """
+    rows = suite.methods or (_all_models(group.key) if _is_the_suites(group, suite) else ())
+    absent = not_run(group, rows)
+    return f"Not run: {absent}." if absent else ""
+
+
+def not_run(group: Group, rows: Iterable[Method]) -> str:
+    """Those of the rows of a suite that a group lacks, in a text."""
+    there = {method.name for method in group.methods if not method.external}
+    absent = (row for row in rows if row.name not in there)
+    return "; ".join(model_title(row.model) if row.name == row.model else row.name for row in absent)
+
+
+def _is_the_suites(group: Group, suite: Suite) -> bool:
+    """Whether its reference was run there with nothing changed."""
+    key = group.key
+    unchanged = key.protocol == suite.protocol and not key.base and "train." not in key.recipe
+    methods = {method.name for method in group.methods if not method.changes}
+    return key.claims and unchanged and bool(methods.intersection(suite.references))
+
+
+def _all_models(key: GroupKey) -> list[Method]:
+    """Of ours, without those that the profile leaves out."""
+    without = PROFILES[key.profile].without if key.profile in PROFILES else ()
+    ours = (name for name in registry.model_names() if registry.comes_with_the_project("model", name))
+    return [Method(name=name, model=name) for name in ours if name not in without]
 
 
 def comparable_data(group: Group, published: Published) -> list[DataKey]:

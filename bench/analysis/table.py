@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +23,8 @@ Flag = Literal[
     "failed",
     "missing",
 ]
+NotesOf: TypeAlias = Callable[[frozenset[str]], tuple[str, ...]]
+"""The notes of a table in which the rows and columns of these names are not shown."""
 
 MARKS: Mapping[Flag, tuple[str, str]] = {
     "synthetic": ("†", "synthetic data, not the real data set"),
@@ -104,6 +106,7 @@ class Table:
         corner: What is shown, above the names of the rows.
         cells: ``[row][column]``.
         notes: What a reader must know about its numbers, as sentences; the same for all tables of one heading.
+        notes_without: The notes where only a part of it is shown; None if they are the same.
         text_flags: Keys of ``MARKS`` whose marks stand inside its heading, its notes or a name.
     """
 
@@ -114,6 +117,7 @@ class Table:
     columns: tuple[Header, ...] = ()
     cells: tuple[tuple[Cell, ...], ...] = ()
     notes: tuple[str, ...] = ()
+    notes_without: NotesOf | None = field(default=None, compare=False, repr=False)
     text_flags: tuple[Flag, ...] = ()
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import structs
 from records import record, results_of
 
 from bench.analysis.choice import AS_IT_IS, Choice
@@ -12,6 +13,8 @@ from bench.analysis.formats.latex import latex
 from bench.analysis.results import Results
 from bench.analysis.table import TableFile
 from bench.errors import ConfigError, UnknownNameError
+from bench.records.channels import Channel
+from bench.records.inputs import Inputs
 
 TITLES = True
 
@@ -106,3 +109,60 @@ def test_what_is_not_there_is_named_with_what_is() -> None:
 def test_nothing_chosen_is_the_table_as_it_is() -> None:
     assert Choice() == AS_IT_IS
     assert str(results().table("short_term")) == str(results().chosen_table("short_term", AS_IT_IS))
+
+
+def notes(file: TableFile, key: str = "mae") -> str:
+    return " ".join(next(table for table in file.tables if table.key == key).notes)
+
+
+def in_two_units() -> Results:
+    """As above, each data set with a unit and steps of its own."""
+    made = []
+    for run in results().records:
+        unit, interval = ("bikes", 30) if run.dataset == "bikenyc" else ("taxis", 60)
+        channels = [Channel(name="all", unit=unit)]
+        reads = Inputs(calendar=True, days_back=(), place=False) if run.model == "stid" else None
+        label = structs.replace(run.label, interval=interval)
+        made.append(structs.replace(run, channels=channels, label=label, inputs=reads))
+    return results_of(made)
+
+
+def test_notes_tell_of_the_data_sets_and_rows_that_are_shown_alone() -> None:
+    whole = notes(in_two_units().table("short_term"))
+    assert "MAE and RMSE in bikes (BikeNYC), taxis (TaxiBJ). A step is 30 min (BikeNYC), 1 h (TaxiBJ)." in whole
+    assert "Naive baselines in italics" in whole
+    assert "(Last value, Ridge)" in whole
+    assert "Best in bold" in whole
+    chosen = notes(in_two_units().table("short_term", columns=["taxibj"], rows=["STID"]))
+    assert "MAE and RMSE in taxis. A step is 1 h." in chosen
+    for absent in ("BikeNYC", "bikes", "Ridge", "Last value", "Naive baselines", "Best in bold"):
+        assert absent not in chosen
+    assert "calendar (STID)" in chosen
+    assert "Best of all 3 methods, shown here or not, in bold" in chosen
+    data_set = notes(in_two_units().table("short_term", rows=["taxibj"]))
+    assert "Best in bold" in data_set  # all methods are there
+
+
+def test_notes_of_metrics_side_by_side_tell_of_those_that_are_shown() -> None:
+    shown = notes(in_two_units().table("short_term", columns=["TaxiBJ: RMSE"], beside=True), "mae-rmse")
+    assert "RMSE in taxis. A step is 1 h." in shown
+    assert "MAE" not in shown
+    by = notes(
+        in_two_units().table("short_term", metrics=["scaled_mae"], columns=["taxibj"], rows=["stid"]), "scaled_mae"
+    )
+    assert "same test windows (TaxiBJ: Last value)." in by  # which is divided by, though it is not shown
+
+
+def test_notes_of_other_tables_tell_of_the_rows_that_are_shown_too() -> None:
+    assert "Ridge" in notes(in_two_units().table("per_horizon"))
+    assert "Ridge" not in notes(in_two_units().table("per_horizon", rows=["STID"]))
+
+
+def test_what_is_said_of_comparisons_is_of_the_data_sets_that_are_shown() -> None:
+    short = [record(model=name, seed=seed) for name in ("stid", "stvfm") for seed in range(3)]
+    few = [structs.replace(run, label=structs.replace(run.label, interval=30 * 24 * 60)) for run in short]
+    other = [record("taxibj", name, seed=seed) for name in ("stid", "stvfm") for seed in range(3)]
+    file = results_of([*few, *other]).table("short_term")
+    assert "a week or a month (BikeNYC)" in notes(file, "difference")
+    chosen = results_of([*few, *other]).table("short_term", columns=["taxibj"])
+    assert "a week or a month" not in notes(chosen, "difference")

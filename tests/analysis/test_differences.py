@@ -55,7 +55,8 @@ def test_without_pre_trained_runs_the_table_says_that_the_question_is_open() -> 
     scores, compared = tables(controls())
     assert [header.text for header in scores.rows][:2] == ["last_value", "random, frozen ‡"]
     assert scores.notes[-1] == (
-        "Not run: pre-trained, frozen; matched random, frozen; permuted, frozen; trained from scratch."
+        "Not run: window_mean; historical_average; pre-trained, frozen; matched random, frozen; permuted, frozen; "
+        "trained from scratch."
     )
     assert compared.heading.startswith(f"{QUESTION} Difference from “random, frozen” ‡.")
     assert compared.notes[0].startswith("No current run of “pre-trained, frozen” is there, so this does not answer")

@@ -131,3 +131,12 @@ def test_rows_of_different_lengths_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(published, "FOLDER", tmp_path)
     with pytest.raises(ConfigError, match="rows of different lengths"):
         load_published("mine")
+
+
+def test_fewer_seeds_than_others_have_are_counted_beside_published_numbers_too():
+    ours = [made(model="stvfm", weights="pretrained", seed=seed, mae=1.2) for seed in range(3)]
+    records = [made(mae=1.54), *ours, made(model="historical_average", mae=1.5)]
+    rows = beside(records)["mae"]
+    assert rows["stid"] == ["1.54 (n=1) (0.0)"]
+    assert (rows["historical_average"], rows["ST-VFM, pre-trained"]) == (["1.50"], ["1.20 ± 0.00"])
+    assert "over 3 seeds, (n=k) where there are fewer." in " ".join(file_of(records).tables[-1].notes)

@@ -65,3 +65,43 @@ def test_all_windows_stand_beside_a_share_though_another_suite_made_their_runs()
     assert shown(short) == []
     assert shown(share, short) == ["short", "few1"]
     assert shown(share, elsewhere) == ["few1"]
+
+
+def notes_of(records, suite):
+    """The notes of each grid of scores, and of published numbers, by its group's heading."""
+    tables = results_of(records, suites=[suite]).table(suite.name).tables
+    return {table.heading: " ".join(table.notes) for table in tables if table.key == "mae"}
+
+
+def test_every_row_of_a_suite_that_a_group_lacks_is_named_and_not_its_variants_alone():
+    published = load_suite("published")
+    runs = [record(model=model, protocol="unist") for model in ("window_mean", "historical_average", "stid", "stnorm")]
+    changed = {"base": {"train.loss": "mse"}, "overrides": {"train.loss": "mse"}, "protocol": "unist"}
+    notes = notes_of([*runs, record(model="stid", **changed)], published)
+    usual, mse = (
+        {
+            text.partition("Not run: ")[2].partition(".")[0]
+            for heading, text in notes.items()
+            if ("mse" in heading) is it
+        }
+        for it in (False, True)
+    )
+    assert usual == {"stresnet; predrnn; simvp; patchtst; itransformer; TAU; ST-VFM, pre-trained"}
+    assert mse == {"stresnet; stnorm; predrnn; simvp; patchtst; itransformer; TAU; ST-VFM, pre-trained"}
+    assert len(notes) == 4  # beside published numbers, too
+
+
+def test_a_suite_of_all_models_lacks_what_its_plan_has_where_its_reference_was_run_as_the_suite_has_it():
+    suite, here = load_suite("short_term"), [record(model="stid"), record(model="stvfm", weights="pretrained")]
+    profile = [replace(run, label=replace(run.label, profile="reference")) for run in here]
+    (text,) = notes_of(profile, suite).values()
+    lacking = text.partition("Not run: ")[2].partition(".")[0].split("; ")
+    assert {"convlstm", "last_value"} <= {*lacking}
+    assert not {"stid", "stvfm", "fracast", "visionts"} & {*lacking}  # the last two the profile leaves out
+    tries = [
+        [record(model="stid")],
+        [replace(run, label=replace(run.label, profile="quick")) for run in here],
+        [record(model="stvfm", weights="pretrained", protocol="unist")],
+        [record(model="stvfm", weights="pretrained", overrides={"width": 8})],
+    ]
+    assert [text for runs in tries for text in notes_of(runs, suite).values() if "Not run" in text] == []

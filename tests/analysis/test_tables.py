@@ -304,7 +304,8 @@ def test_a_metric_that_is_added_is_a_grid_and_rows_of_the_csv(monkeypatch: pytes
     }
     for module in ("bench.analysis.groups", "bench.analysis.grouping", "bench.records.record"):
         monkeypatch.setattr(f"{module}.METRICS", added)
-    monkeypatch.setattr("bench.analysis.tables.suite.MEASURES", measures(added))
+    for module in ("suite", "_notes"):
+        monkeypatch.setattr(f"bench.analysis.tables.{module}.MEASURES", measures(added))
     monkeypatch.setattr("bench.analysis.choice.SHOWN", ("mae", "rmse", "skill"))
     made = [
         with_skill(record(model=name, mae=mae), 50 - mae) for name, mae in (("a", 1.0), ("b", 2.0), ("last_value", 1.5))
@@ -329,3 +330,10 @@ def test_runs_of_different_numbers_of_threads_are_told_in_a_note():
 
     assert "The runs had 1 or 4 threads, on which scores depend a little." in notes(4, 1, None)
     assert "threads" not in notes(1, 1, None)
+
+
+def test_forecasts_made_elsewhere_had_no_threads_of_ours():
+    here, given = record(), record(model="mine", external=True)
+    given = replace(given, environment=replace(given.environment, threads=4))
+    here = replace(here, environment=replace(here.environment, threads=1))
+    assert "threads" not in " ".join(results_of([here, given]).table("short_term").tables[0].notes)

@@ -47,6 +47,16 @@ def column(
     }
 
 
+def seeds_text(summary: Summary, digits: int, *, metric: str, seeds: int) -> str:
+    """Deviation and number of seeds behind a mean; nothing for a naive baseline, which is not trained."""
+    if summary.naive:
+        return ""
+    deviation = summary.std(metric)
+    return (f" ± {deviation:.{digits}f}" if math.isfinite(deviation) else "") + (
+        f" (n={summary.seeds})" if summary.seeds < seeds else ""
+    )
+
+
 def long_rows(group: Group, **more: str) -> Iterator[tuple[dict[str, Any], Summary]]:
     """What a CSV says first of each cell, ``more`` behind the group's own facts, and the cell."""
     headers = method_headers(group.methods)

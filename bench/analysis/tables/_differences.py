@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any, Literal
 
 from bench.analysis.differences import Differences
 from bench.analysis.groups import Group, GroupKey, MethodKey, Summary
-from bench.analysis.headers import dataset_headers, method_headers
+from bench.analysis.headers import dataset_headers, method_headers, shown_part
 from bench.analysis.stats.comparison import Difference
 from bench.analysis.stats.lasting import FEWEST_DAYS, LASTING
 from bench.analysis.stats.power import FEWEST_SEEDS, MOST_SEEDS
-from bench.analysis.table import MINUS, Cell, Header, Table
+from bench.analysis.table import MINUS, Cell, Header, NotesOf, Table
 from bench.analysis.tables._columns import data_facts, method_facts
 from bench.analysis.units import minutes_of
 from bench.runs.suite import Suite
@@ -35,6 +36,7 @@ def difference_tables(group: Group, compared: Differences, suite: Suite) -> list
     """The differences, for what is compared at all, under the names that it has among the scores; and what is open."""
     datasets, methods = dataset_headers(group.datasets), method_headers(group.methods, group.naive)
     rows = [method for method in methods if method in compared.methods]
+    notes = partial(_notes, group, compared, suite)
     heading = " ".join(f"{suite.question} Difference from {compared.name}. {group.key.title}".split())
     differences = Table(
         key="difference",
@@ -46,7 +48,8 @@ def difference_tables(group: Group, compared: Differences, suite: Suite) -> list
             Header(name="reference better / worse / equivalent / open"),
         ),
         cells=tuple(_row(group, compared, method) for method in rows),
-        notes=_notes(group, compared, suite),
+        notes=notes(frozenset()),
+        notes_without=notes,
         text_flags=("random_weights",) if RANDOM & compared.weights else (),
     )
     open_ones = {key: cell for key, cell in compared.cells.items() if cell.quotable and cell.verdict == "open"}
@@ -70,7 +73,12 @@ def difference_tables(group: Group, compared: Differences, suite: Suite) -> list
     if any(re.search(r"\d", cell.value) for row in settle.cells for cell in row):
         return [differences, settle]
     told = all(cell.lacking for cell in open_ones.values())  # why, among the notes
-    return [differences if told else replace(differences, notes=(*differences.notes, UNSETTLED))]
+    return [differences if told else _with_note(differences, notes, UNSETTLED)]
+
+
+def _with_note(table: Table, notes: NotesOf, more: str) -> Table:
+    """With one more behind its notes, whatever of it is shown."""
+    return replace(table, notes=(*table.notes, more), notes_without=lambda hidden: (*notes(hidden), more))
 
 
 def difference_rows(key: GroupKey, compared: Differences) -> list[dict[str, Any]]:
@@ -112,7 +120,8 @@ def _facts(difference: Difference) -> dict[str, Any]:
     }
 
 
-def _notes(group: Group, compared: Differences, suite: Suite) -> tuple[str, ...]:
+def _notes(group: Group, compared: Differences, suite: Suite, hidden: frozenset[str]) -> tuple[str, ...]:
+    shown = _shown_part(group, compared, hidden)
     notes = [
         *compared.caveats,
         "Mean absolute error less that of the reference, in % of it: above 0 the reference is better.",
@@ -127,12 +136,20 @@ def _notes(group: Group, compared: Differences, suite: Suite) -> tuple[str, ...]
         PLANTED if suite.planted else "Only real data of a profile that allows claims are judged and counted.",
         *([compared.witnesses.related] if compared.witnesses.related else []),
         *([group.caveat] if group.caveat else []),
-        *_of_years(group, compared),
-        *_lacking(compared),
+        *_of_years(group, shown),
+        *_lacking(shown),
     ]
-    if len(compared.weights) > 1:
+    if len(shown.weights) > 1:
         notes.append("A method is compared with the reference of its own weights where there are several.")
     return tuple(notes)
+
+
+def _shown_part(group: Group, compared: Differences, hidden: frozenset[str]) -> Differences:
+    """The comparisons that are left where rows and columns of these names are not shown."""
+    left = shown_part(group, hidden).cells
+    return (
+        replace(compared, cells={at: cell for at, cell in compared.cells.items() if at in left}) if hidden else compared
+    )
 
 
 def _of_years(group: Group, compared: Differences) -> list[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import statistics
+from functools import partial
 from typing import Any
 
 from bench.analysis.choice import AS_IT_IS, Choice
 from bench.analysis.groups import DataKey, Group, spread
-from bench.analysis.headers import dataset_headers, method_headers
+from bench.analysis.headers import dataset_headers, method_headers, shown_part
 from bench.analysis.inputs import inputs_note
 from bench.analysis.measures import MEASURES, SCALED
 from bench.analysis.results import Results
@@ -52,6 +53,7 @@ def shown_steps(horizon: int) -> list[int]:
 def _table(group: Group, data: DataKey, header: Header, metric: str) -> Table:
     summaries, methods = group.of(data), group.on([data]).methods
     curves = {method: curve for method, summary in summaries.items() if (curve := summary.mean_curve_of(metric))}
+    notes = partial(_notes, group.on([data]), MEASURES[metric].label)
     steps = shown_steps(min(map(len, curves.values())))
     columns = [
         column(
@@ -69,13 +71,17 @@ def _table(group: Group, data: DataKey, header: Header, metric: str) -> Table:
         rows=tuple(method_headers(methods, group.naive).values()),
         columns=tuple(Header(name=f"step {step}") for step in steps),
         cells=tuple(tuple(cells[method] for cells in columns) for method in methods),
-        notes=(
-            f"{MEASURES[metric].label} at each step alone, means over seeds. Naive baselines in italics.",
-            *([long] if (long := steps_note(group.on([data]))) else []),
-            *([read] if (read := inputs_note(group.on([data]))) else []),
-        ),
+        notes=notes(frozenset()),
+        notes_without=notes,
         text_flags=header.flags,
     )
+
+
+def _notes(group: Group, label: str, hidden: frozenset[str]) -> tuple[str, ...]:
+    shown = shown_part(group, hidden)
+    naive = " Naive baselines in italics." if shown.naive else ""
+    notes = f"{label} at each step alone, means over seeds.{naive}", steps_note(shown), inputs_note(shown)
+    return tuple(filter(None, notes))
 
 
 def _rows(group: Group) -> list[dict[str, Any]]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
+from functools import partial
 from typing import Any
 
 from bench.analysis.groups import Group, GroupKey
+from bench.analysis.headers import shown_part
 from bench.analysis.inputs import inputs_note
 from bench.analysis.results import Results
 from bench.analysis.standings import Standing, standing
@@ -56,7 +58,7 @@ def make(results: Results) -> TableFile:
 
 def _table(group: Group, ranked: Standing, rows: Sequence[Mapping[str, Any]]) -> Table:
     """Without a ranking its heading and notes alone."""
-    of_group = [note for note in (group.caveat, inputs_note(group)) if note and rows]
+    notes = partial(_notes, group, ranked)
     leaderboard = sorted(rows, key=lambda row: (row["average_rank"], row["method"]))
     return Table(
         key="ranks",
@@ -65,7 +67,8 @@ def _table(group: Group, ranked: Standing, rows: Sequence[Mapping[str, Any]]) ->
         rows=tuple(ranked.headers[row["method"]] for row in leaderboard),
         columns=tuple(Header(name=name) for name in COLUMNS),
         cells=tuple(tuple(Cell(value=text) for text in _texts(row)) for row in leaderboard),
-        notes=(*_notes(ranked), *of_group),
+        notes=notes(frozenset()),
+        notes_without=notes,
     )
 
 
@@ -105,7 +108,12 @@ def _texts(row: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _notes(ranked: Standing) -> tuple[str, ...]:
+def _notes(group: Group, ranked: Standing, hidden: frozenset[str]) -> tuple[str, ...]:
+    of_group = (group.caveat, inputs_note(shown_part(group, hidden))) if ranked.enough else ()
+    return (*_ranking_notes(ranked), *filter(None, of_group))
+
+
+def _ranking_notes(ranked: Standing) -> tuple[str, ...]:
     left_out = [f"Left out: {'; '.join(ranked.left_out)}."] if ranked.left_out else []
     n, k = ranked.scores.shape
     if ranked.quick:

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
-from bench.analysis.budget import budget_note
 from bench.analysis.channels import by_channel
 from bench.analysis.choice import AS_IT_IS, Choice
 from bench.analysis.groups import DataKey, Group, MethodKey, Summary
-from bench.analysis.headers import dataset_headers, method_headers, weights_note
-from bench.analysis.inputs import inputs_note, inputs_of
+from bench.analysis.headers import dataset_headers, method_headers
+from bench.analysis.inputs import inputs_of
 from bench.analysis.measures import MEASURES, SCALED
 from bench.analysis.results import Results
-from bench.analysis.sources import sources_note, untransferable_note
-from bench.analysis.suite_groups import not_run
-from bench.analysis.table import MARKS, Cell, Flag, Table, TableFile
-from bench.analysis.tables._columns import column, method_facts
+from bench.analysis.table import MARKS, Cell, Flag, NotesOf, Table, TableFile
+from bench.analysis.tables._columns import column, method_facts, seeds_text
 from bench.analysis.tables._differences import difference_rows, difference_tables
+from bench.analysis.tables._notes import most_seeds, score_notes
 from bench.analysis.tables._published import published_tables
-from bench.analysis.units import measured, steps_note, units_note, units_of
+from bench.analysis.units import measured, units_of
 from bench.runs.suite import Suite
 
-SPLIT = (
-    "Where the channels of a data set differ in unit, each has scores of its own; none is pooled over them, and the "
-    "data set takes no part in rankings over data sets."
-)
 WIDEST = 8  # more methods than this run down the page
 
 
@@ -46,7 +39,7 @@ def make(results: Results, suite: Suite, choice: Choice = AS_IT_IS) -> TableFile
     for key, group in groups.items():
         tables += _score_tables(scored[key], suite, choice)
         tables += difference_tables(group, compared[key], suite) if key in compared else []
-        tables += published_tables(group, suite.published_table) if suite.published_table else []
+        tables += published_tables(group, suite, suite.published_table) if suite.published_table else []
     csv = {"": pd.DataFrame([row for group in scored.values() for row in _rows(group)])}
     if compared:
         rows = [row for key, differences in compared.items() for row in difference_rows(key, differences)]
@@ -55,7 +48,7 @@ def make(results: Results, suite: Suite, choice: Choice = AS_IT_IS) -> TableFile
 
 
 def _score_tables(group: Group, suite: Suite, choice: Choice) -> list[Table]:
-    notes = _notes(group, suite, choice.shown)
+    notes = partial(score_notes, group, suite, choice.shown)
     columns = {metric: _columns(group, metric) for metric in choice.shown}
     if choice.beside:
         return [_beside(group, columns, notes)]
@@ -70,9 +63,7 @@ def _columns(group: Group, metric: str) -> dict[DataKey, tuple[Cell, ...]]:
     return {data: tuple(cells.get(method, absent) for method in group.methods) for data, cells in known.items()}
 
 
-def _grid(
-    group: Group, metric: str, cells: Mapping[DataKey, tuple[Cell, ...]], notes: tuple[str, ...], *, down: bool
-) -> Table:
+def _grid(group: Group, metric: str, cells: Mapping[DataKey, tuple[Cell, ...]], notes: NotesOf, *, down: bool) -> Table:
     """One metric; methods run down the page, or across."""
     units, measure = set(units_of(group).values()), MEASURES[metric]
     methods = tuple(method_headers(group.methods, group.naive).values())
@@ -85,11 +76,12 @@ def _grid(
         rows=methods if down else datasets,
         columns=datasets if down else methods,
         cells=tuple(zip(*across, strict=True)) if down else across,
-        notes=notes,
+        notes=notes(frozenset()),
+        notes_without=notes,
     )
 
 
-def _beside(group: Group, columns: Mapping[str, Mapping[DataKey, tuple[Cell, ...]]], notes: tuple[str, ...]) -> Table:
+def _beside(group: Group, columns: Mapping[str, Mapping[DataKey, tuple[Cell, ...]]], notes: NotesOf) -> Table:
     """All metrics side by side below each data set; methods run down the page."""
     known = dataset_headers(group.datasets)
     headers = [
@@ -107,72 +99,9 @@ def _beside(group: Group, columns: Mapping[str, Mapping[DataKey, tuple[Cell, ...
         rows=tuple(method_headers(group.methods, group.naive).values()),
         columns=tuple(headers),
         cells=tuple(zip(*cells, strict=True)),
-        notes=notes,
+        notes=notes(frozenset()),
+        notes_without=notes,
     )
-
-
-def _notes(group: Group, suite: Suite, metrics: Sequence[str]) -> tuple[str, ...]:
-    seeds = _most_seeds(group)
-    spread = f"Mean ± sample standard deviation over {seeds} seeds, (n=k) where there are fewer."
-    ranks = "Best in bold, second underlined, ties at the printed precision neither."
-    if group.key.quick:
-        ranks = (
-            "Quick profile: the budgets are small, so the ranks mean nothing and none is marked; use `--profile paper`."
-        )
-    budget = budget_note(group)
-    weights = weights_note(group.methods)
-    absent = not_run(group, suite)
-    return (
-        spread if seeds >= 2 else "One seed." if seeds else "No run is done.",
-        "Naive baselines in italics; they are not trained.",
-        ranks,
-        *_measures_notes(group, metrics),
-        *([group.caveat] if group.caveat else []),
-        *([budget] if budget else []),
-        *([f"Not run: {absent}."] if absent else []),
-        *(note for note in (sources_note(group), untransferable_note(group)) if note),
-        *([weights] if weights else []),
-        *([threads] if (threads := _threads_note(group)) else []),
-        *([SPLIT] if any(data.channel for data in group.datasets) else []),
-        *([read] if (read := inputs_note(group)) else []),
-    )
-
-
-def _measures_notes(group: Group, metrics: Sequence[str]) -> list[str]:
-    """Units of errors, lengths of steps, and by what a scaled error is divided."""
-    labels = [MEASURES[metric].label for metric in metrics if MEASURES[metric].unit]
-    notes = [units_note(group, labels) if labels else "", steps_note(group), _scale_note(group, metrics)]
-    return [note for note in notes if note]
-
-
-def _scale_note(group: Group, metrics: Sequence[str]) -> str:
-    if SCALED not in metrics:
-        return ""
-    methods, datasets = method_headers(group.methods), dataset_headers(group.datasets)
-    scales = []
-    for data in group.datasets:
-        naive = {method: cell.mean("mae") for method, cell in group.of(data).items() if cell.naive}
-        known = {method: mean for method, mean in naive.items() if math.isfinite(mean)}
-        best = min(known, key=lambda method: (known[method], method), default=None)
-        scales += [f"{datasets[data].name}: {methods[best].name}"] if best else []
-    least = f" ({'; '.join(scales)})" if scales else ": none was run"
-    return f"Scaled MAE: MAE divided by that of the best naive baseline on the same test windows{least}."
-
-
-def _threads_note(group: Group) -> str:
-    """Where not all runs had as many threads: sums of floats are made in another order by each number of them."""
-    runs = [run for cell in group.cells.values() for run in cell.runs]
-    known = {number for run in runs if (number := run.environment.threads) is not None}
-    if len(known) < 2:
-        return ""
-    return f"The runs had {' or '.join(map(str, sorted(known)))} threads, on which scores depend a little."
-
-
-def _most_seeds(group: Group) -> int:
-    """Of what is trained, where anything is: a naive baseline may stand here with the seeds of another profile."""
-    cells = group.cells.values()
-    trained = max((cell.seeds for cell in cells if not cell.naive), default=0)
-    return trained or max(cell.seeds for cell in cells)
 
 
 def _column(group: Group, data: DataKey, metric: str) -> Mapping[MethodKey, Cell]:
@@ -183,7 +112,7 @@ def _column(group: Group, data: DataKey, metric: str) -> Mapping[MethodKey, Cell
         unranked=group.key.quick,
         loss=MEASURES[metric].loss,
         least=MEASURES[metric].decimals,
-        behind=partial(_spread, metric=metric, seeds=_most_seeds(group)),
+        behind=partial(seeds_text, metric=metric, seeds=most_seeds(group)),
     )
     return {method: replace(cell, flags=_flags(summaries[method], metric)) for method, cell in cells.items()}
 
@@ -191,14 +120,6 @@ def _column(group: Group, data: DataKey, metric: str) -> Mapping[MethodKey, Cell
 def _flags(summary: Summary, metric: str) -> tuple[Flag, ...]:
     """Of a number; a scaled MAE is worse than that of the best naive baseline where the MAE is."""
     return summary.flags_of("mae" if metric == SCALED else metric)
-
-
-def _spread(summary: Summary, digits: int, *, metric: str, seeds: int) -> str:
-    """Deviation and number of seeds; nothing for a naive baseline, which is not trained."""
-    if summary.naive:
-        return ""
-    deviation = f" ± {summary.std(metric):.{digits}f}" if summary.seeds >= 2 else ""
-    return deviation + (f" (n={summary.seeds})" if summary.seeds < seeds else "")
 
 
 def _rows(group: Group) -> list[dict[str, Any]]:
