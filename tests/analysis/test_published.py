@@ -133,6 +133,15 @@ def test_rows_of_different_lengths_are_refused(tmp_path, monkeypatch):
         load_published("mine")
 
 
+def test_notes_beside_one_channel_tell_what_the_shown_methods_read():
+    read = Inputs(calendar=True, days_back=(), place=True)
+    runs = [replace(of_two_channels(seed, 1.4, 1.5), inputs=read) for seed in range(3)]
+    results = results_of([*runs, made(model="ridge")], suites=[PUBLISHED])
+    for choice in ({}, {"rows": ["stid"], "columns": ["bikenyc: start"]}):
+        (*_, table) = results.table("published", **choice).tables
+        assert table.notes[-1] == "Read beside the 6 steps of history: calendar, place (stid)."
+
+
 def test_fewer_seeds_than_others_have_are_counted_beside_published_numbers_too():
     ours = [made(model="stvfm", weights="pretrained", seed=seed, mae=1.2) for seed in range(3)]
     records = [made(mae=1.54), *ours, made(model="historical_average", mae=1.5)]

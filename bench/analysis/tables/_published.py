@@ -54,7 +54,7 @@ def _table(group: Group, published: Published, metric: str, notes: NotesOf) -> T
 
 
 def _notes(group: Group, suite: Suite, published: Published, hidden: frozenset[str]) -> tuple[str, ...]:
-    datasets = {header.name for header in dataset_headers(group.datasets).values()}
+    datasets = {name for header in dataset_headers(group.datasets).values() for name in (header.name, header.plain)}
     shown = shown_part(group, hidden - datasets)  # of one of which a channel alone may be left
     whole = len(shown.methods) == len(group.methods)
     notes = (
