@@ -183,7 +183,8 @@ def _largest_last(group: Group) -> list[tuple[tuple[str, MethodKey], Summary]]:
 
 def _column(scores: Mapping[str, float], cells: Mapping[str, Summary]) -> dict[str, Cell]:
     """The errors on one data set with their spread over seeds, the best two marked."""
-    digits, best = decimals(min(scores.values())), best_two(scores)
+    digits = decimals(min(scores.values()))
+    best = best_two({name: score for name, score in scores.items() if cells[name].ranked})
     return {
         name: Cell(value=f"{score:.{digits}f}{_spread(cells[name], digits)}", rank=best.get(name, ""))
         for name, score in scores.items()

@@ -1,7 +1,7 @@
 """The leaderboard that a command prints when it ends: who is ahead in what was just run, the best first.
 
 It shows whatever there is, naive baselines and synthetic data too, and tests nothing: what may be claimed is in the
-tables.
+tables. Forecasts made elsewhere stand among the others, but have no rank and take none from them.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from bench.analysis.budget import budget_note
 from bench.analysis.groups import Group
@@ -16,6 +17,9 @@ from bench.analysis.headers import decimals, method_headers
 from bench.analysis.standings import Standing, standing
 from bench.analysis.stats.ranking import average_ranks, skill
 from bench.analysis.table import MINUS, Cell, Header, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def leaderboard(group: Group) -> Table | None:
@@ -25,11 +29,11 @@ def leaderboard(group: Group) -> Table | None:
     if not datasets or not methods:
         return None
     first = "MAE" if datasets == 1 else "average rank"
-    order = ranked.scores.iloc[0] if datasets == 1 else average_ranks(ranked.scores)
+    order = ranked.exact.iloc[0] if datasets == 1 else average_ranks(_ours(ranked)).reindex(ranked.scores.columns)
     skills, seconds = skill(ranked.exact, ranked.naive).mean(), _seconds(group)
-    names = sorted(map(str, order.index), key=lambda name: (order[name], name))
+    names = sorted(map(str, order.index), key=lambda name: (math.isnan(order[name]), order[name], name))
     digits = decimals(float(order.min())) if datasets == 1 else 2
-    rows = [(f"{order[name]:.{digits}f}", skills[name], name) for name in names]
+    rows = [(_number_text(order[name], digits), skills[name], name) for name in names]
     return Table(
         key="leaderboard",
         heading=f"Leaderboard: task {group.key.task}, profile {group.key.profile}",
@@ -37,7 +41,7 @@ def leaderboard(group: Group) -> Table | None:
         rows=tuple(ranked.headers[name] for name in names),
         columns=tuple(Header(name=name) for name in (first, "skill, %", "s a run")),
         cells=tuple(
-            (Cell(value=place), Cell(value=_percent(float(share))), Cell(value=_seconds_text(seconds[name])))
+            (Cell(value=place), Cell(value=_percent(float(share))), Cell(value=_number_text(seconds[name], 1)))
             for place, share, name in rows
         ),
         notes=tuple(_notes(group, ranked)),
@@ -45,12 +49,18 @@ def leaderboard(group: Group) -> Table | None:
     )
 
 
+def _ours(ranked: Standing) -> pd.DataFrame:
+    """The scores of those that have a rank: all but forecasts made elsewhere."""
+    return ranked.scores[[name for name in ranked.scores.columns if "external" not in ranked.headers[name].flags]]
+
+
 def _notes(group: Group, ranked: Standing) -> Iterator[str]:
     names, synthetic = list(ranked.titles.values()), _synthetic(group, ranked)
     on = names[0] if len(names) == 1 else f"{len(names)} data sets"
     seeds = max(cell.seeds for cell in group.cells.values())
     means = f", means over {seeds} seeds" if seeds > 1 else ""
-    yield f"By MAE on {on}{f' ({synthetic} synthetic †)' if synthetic else ''}{means}."
+    by = "unrounded MAE" if len(names) == 1 else "average rank in MAE"
+    yield f"By {by} on {on}{f' ({synthetic} synthetic †)' if synthetic else ''}{means}."
     yield "Skill: 1 - MAE / MAE of the best naive baseline, mean over data sets."
     if budget := budget_note(group):
         yield budget
@@ -75,8 +85,8 @@ def _seconds(group: Group) -> dict[str, float]:
     return {name: fmean(values) for name, values in seconds.items()}
 
 
-def _seconds_text(seconds: float) -> str:
-    return "—" if math.isnan(seconds) else f"{seconds:.1f}"
+def _number_text(number: float, digits: int) -> str:
+    return "—" if math.isnan(number) else f"{number:.{digits}f}"
 
 
 def _percent(share: float) -> str:

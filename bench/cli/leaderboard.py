@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -70,16 +71,18 @@ def _leaderboards(done: Mapping[str, DoneRun], suite: Suite) -> list[Table]:
 
 
 def _shown(table: Table) -> tuple[RenderableType, ...]:
-    """A table whose rows are numbered, with its notes and marks below."""
+    """A table whose rows are numbered, but those of forecasts made elsewhere, with its notes and marks below."""
     from bench.analysis.table import legend
 
     shown = plain_table(("", table.corner, *(column.name for column in table.columns)), folded=table.corner)
     shown.title = escape(table.heading)
     for column in (shown.columns[0], *shown.columns[2:]):
         column.justify = "right"
-    for number, (header, cells) in enumerate(zip(table.rows, table.cells, strict=True), start=1):
+    numbers = count(1)
+    for header, cells in zip(table.rows, table.cells, strict=True):
         name = f"{header.text} (naive)" if header.naive else header.text
-        shown.add_row(str(number), escape(name), *(escape(cell.text) for cell in cells))
+        number = "—" if "external" in header.flags else str(next(numbers))
+        shown.add_row(number, escape(name), *(escape(cell.text) for cell in cells))
     marks = legend([table])
     return shown, escape(" ".join([*table.notes, *([f"{marks}."] if marks else [])])), ""
 

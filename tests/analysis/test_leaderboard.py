@@ -33,7 +33,7 @@ def test_methods_are_ranked_over_data_sets_with_naive_baselines_among_them() -> 
         ("poor", "5.00", f"{MINUS}25.0", "2.0"),
     ]
     assert [row.naive for row in table.rows] == [False, False, False, True, False]
-    assert "By MAE on 4 data sets (4 synthetic †)." in table.notes
+    assert "By average rank in MAE on 4 data sets (4 synthetic †)." in table.notes
     assert "Quick profile: ranks mean nothing." in table.notes
 
 
@@ -48,7 +48,7 @@ def test_on_a_single_data_set_the_error_stands_in_place_of_the_rank() -> None:
         ("window_mean", "5.00"),
         ("stvfm ‡", "9.00"),
     ]
-    assert "By MAE on bikenyc, means over 3 seeds." in table.notes
+    assert "By unrounded MAE on bikenyc, means over 3 seeds." in table.notes
     assert "Quick profile: ranks mean nothing." not in table.notes
 
 
@@ -61,3 +61,8 @@ def test_who_has_gaps_is_left_out_with_the_reason() -> None:
 def test_without_a_finished_run_there_is_none() -> None:
     (group,) = results_of([record(failed=True)]).groups(load_suite("short_term")).values()
     assert leaderboard(group) is None
+
+
+def test_what_prints_alike_stands_by_its_error_and_not_by_its_name() -> None:
+    table = board([record(model="a", mae=1.2187), record(model="b", mae=1.2170)])
+    assert [row[:2] for row in rows(table)] == [("b", "1.22"), ("a", "1.22")]

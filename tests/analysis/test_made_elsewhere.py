@@ -91,6 +91,17 @@ def test_a_leaderboard_shows_them_marked_and_without_seconds():
     assert [cell.value for cell in board.cells[0]] == ["0.500", "75.0", "—"]
 
 
+def test_a_leaderboard_gives_them_no_rank_and_the_others_those_that_they_have_without_them():
+    cities = in_cities(4, {"good": 1.0, "poor": 2.5})
+    external = [elsewhere(dataset=f"city{city}", mae=0.1) for city in range(4)]
+    boards = [leaderboard(results_of(made).groups(SHORT).popitem()[1]) for made in (cities, [*cities, *external])]
+    without, beside = (
+        {header.text: cells[0].value for header, cells in zip(board.rows, board.cells, strict=True)} for board in boards
+    )
+    assert beside == {**without, "mine ★": "—"}
+    assert list(beside)[-1] == "mine ★"
+
+
 def test_suites_of_variants_take_no_forecasts_for_a_run_of_theirs():
     (name,) = {variant.model for variant in load_suite("controls").variants}
     assert results_of([elsewhere(model=name)]).groups(load_suite("controls")) == {}

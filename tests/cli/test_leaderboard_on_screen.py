@@ -10,7 +10,7 @@ import pytest
 from records import in_cities, record
 from rich.console import Console
 
-from bench.cli.leaderboard import outcome_of
+from bench.cli.leaderboard import leaderboards_with, outcome_of
 from bench.records.planned import PlannedRun
 from bench.records.store import ResultStore
 from bench.runs.suite import load_suite
@@ -57,3 +57,19 @@ def test_few_methods_are_a_grid_of_their_errors(datasets: int, tmp_path: Path) -
     assert max(map(len, lines)) <= 80
     assert "test MAE" in lines[0]
     assert sum("city" in line for line in lines) == datasets
+
+
+def test_what_is_not_ranked_has_no_number_and_moves_no_other(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path)
+    mine = record("city0", "mine", mae=0.5, external=True)
+    for made in (mine, record("city0", "stid", mae=1.0), record("city0", "dlinear", mae=2.0)):
+        store.write(made)
+    screen = Console(file=io.StringIO(), width=80)
+    screen.print(leaderboards_with(tmp_path, mine))
+    assert isinstance(screen.file, io.StringIO)
+    lines = [line.split()[:2] for line in screen.file.getvalue().splitlines()]
+    assert [line for line in lines if line[:1] in (["—"], ["1"], ["2"], ["3"])] == [
+        ["—", "mine"],
+        ["1", "STID"],
+        ["2", "DLinear"],
+    ]

@@ -105,6 +105,15 @@ def test_windows_that_are_named_are_in_order_however_badly_they_fit(evaluate, go
     assert "an .npz with their 'origins' says which they are; --as-is" in refused(evaluate, shuffled)
 
 
+def test_the_truth_itself_is_no_forecast(evaluate, wanted, place):
+    values = bench.load_dataset("square", place / "data", place / "cache").values
+    truth = np.stack([values[origin : origin + 6] for origin in wanted.origins])
+    assert "are the truth itself, without any error on 55 windows; score what a model has forecast" in refused(
+        evaluate, truth
+    )
+    assert evaluate(truth, as_is=True).score("mae") == 0
+
+
 def test_honest_forecasts_of_any_quality_are_scored(evaluate, good, wanted, place):
     values = bench.load_dataset("square", place / "data", place / "cache").values
     mean = np.broadcast_to(values[:280].mean(axis=0), good.shape)
