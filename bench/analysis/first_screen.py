@@ -114,7 +114,7 @@ def _leaderboard(results: Results) -> list[str]:
     notes = " ".join(filter(None, (said, units_note(group, ["MAE"]), steps_note(group), marks)))
     left_out = f" Left out: {'; '.join(ranked.left_out)}." if ranked.left_out else ""
     compared = None if suite is None else results.differences(suite).get(group.key)
-    beside = "" if compared is None else _wrapped(_beside_others(compared))
+    beside = "" if compared is None else _wrapped(f"{_beside_others(compared)} {_without_days(compared, group)}")
     return [
         *([beside] if beside else []),
         grid(table),
@@ -139,6 +139,24 @@ def _beside_others(compared: Differences) -> str:
         apart = f"the difference of {name}, the best of these, from it is {number}"
         parts.append(f"{verdicts} of {len(cells)} on {on}; {apart}")
     return f"By mean absolute error {reference} is {'. It is '.join(parts)}." if parts else ""
+
+
+def _without_days(compared: Differences, group: Group) -> str:
+    """Of which methods that the reference is better than it alone reads days before; empty if of none."""
+    with_days, without = _reading_days(group, read=True), _reading_days(group, read=False)
+    beaten = {method for (_, method), cell in compared.cells.items() if cell.quotable and cell.verdict == "better"}
+    less = sorted(beaten & without - with_days)
+    if not less or compared.reference not in {method.name for method in with_days}:
+        return ""
+    names = ", ".join(method_headers([method])[method].text for method in less)
+    those, do = names if len(less) <= MOST_NAMED else f"{len(less)} methods", "does" if len(less) == 1 else "do"
+    return f"{compared.title} reads days before; {those}, which it is better than, {do} not."
+
+
+def _reading_days(group: Group, *, read: bool) -> set[MethodKey]:
+    """The methods with a run whose record says that it read days before, or that it did not."""
+    runs = [(method, run.inputs) for (_, method), cell in group.cells.items() for run in cell.runs]
+    return {method for method, inputs in runs if inputs is not None and bool(inputs.days_back) is read}
 
 
 def _seeds(group: Group) -> str:

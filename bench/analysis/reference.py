@@ -84,6 +84,9 @@ From the folder of this page, such as after `cd results/reference`:
 {commands}
 
 {folders}
+
+A like machine with the same versions of libraries and as many threads gives the same scores to the last bit; any other
+may give other [last digits](../../docs/parallel.md).
 """
 
 

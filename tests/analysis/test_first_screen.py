@@ -14,6 +14,7 @@ from bench.analysis.answer import answer
 from bench.analysis.first_screen import first_screen
 from bench.analysis.report.headline import headline
 from bench.analysis.tables._differences import signed
+from bench.records.inputs import Inputs
 from bench.runs.suite import load_suite
 
 TITLES = True
@@ -105,6 +106,23 @@ def test_above_the_leaderboard_stand_the_verdicts_beside_all_others_and_the_best
     assert f"ST-VFM is better than 3 ({three}), equivalent to 1 of 4 on BikeNYC {days} {first} % [" in text
     assert f"] (equivalent). It is better than 3 ({three}), worse than 1 of 4 on BikeNYC2 {days} {second} % [" in text
     assert f"] (ST-VFM is worse). It is better than 3 ({three}), open beside 1 of 4 on TaxiNYC" in text
+
+
+def test_above_the_leaderboard_is_said_which_methods_read_no_days_before_and_are_worse_than_one_that_does():
+    given = {"stvfm": (1, 7), "stid": (), "last_value": (), "convlstm": (1,)}
+    runs = [
+        structs.replace(run, inputs=Inputs(calendar=True, days_back=given[run.model], place=True))
+        if run.model in given
+        else run
+        for run in reference_runs()
+    ]
+    said = "ST-VFM reads days before; Last value, STID, which it is better than, do not."
+    assert said in " ".join(first_screen(results_of(runs), "here").split())
+    fewer = [run for run in runs if run.model != "last_value"]
+    assert "; STID, which it is better than, does not." in " ".join(first_screen(results_of(fewer), "here").split())
+    assert "days before; " not in screen()  # of records that do not say
+    none = [structs.replace(run, inputs=None) if run.model == "stvfm" else run for run in runs]
+    assert "days before; " not in " ".join(first_screen(results_of(none), "here").split())
 
 
 def on_one(spread=0.01):
