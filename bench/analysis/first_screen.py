@@ -11,6 +11,8 @@ from typing import Final
 
 from bench.analysis.answer import Answer, answer
 from bench.analysis.differences import Differences
+from bench.analysis.figures._panels import method_names
+from bench.analysis.figures.answer import curves_of
 from bench.analysis.formats.markdown import grid
 from bench.analysis.groups import Group, MethodKey, Summary
 from bench.analysis.headers import best_two, dataset_headers, decimals, method_headers
@@ -19,15 +21,18 @@ from bench.analysis.results import Results
 from bench.analysis.standings import standing
 from bench.analysis.stats.comparison import Difference, Verdict
 from bench.analysis.stats.ranking import FEWEST_DATASETS, average_ranks
-from bench.analysis.table import Cell, Header, Table, legend
+from bench.analysis.suite_groups import not_run_note
+from bench.analysis.table import Cell, Header, Table, legend, legend_of
 from bench.analysis.tables._differences import detectable, signed
 from bench.analysis.units import steps_note, units_note
 
 LEADERBOARD: Final = "short_term"  # the suite of the leaderboard
 MOST_NAMED: Final = 3  # methods that the reference is better than, in a sentence
-HOW_TO_READ: Final = (
-    "*Right of 0 the pre-trained weights are better. Bars: 95 % intervals; shaded: within ± {margin:g} %; empty: open.*"
+DIFFERENCES: Final = (
+    "right of 0 the pre-trained weights are better. Bars: 95 % intervals over seeds and test windows; shaded: within "
+    "± {margin:g} %; empty: open."
 )
+CURVES: Final = "MAE by the share of the training windows used. Bars: 95 % t-intervals over seeds alone."
 WIDTH: Final = 120  # letters of a line of prose
 BESIDE: Final[Mapping[Verdict, str]] = {
     "better": "better than", "worse": "worse than", "equivalent": "equivalent to", "open": "open beside"
@@ -46,7 +51,7 @@ def first_screen(results: Results, folder: str) -> str:
     if outcome is not None:
         parts.append(_wrapped(f"**{outcome.suite.question} {outcome.short}** {_sentence(outcome)}"))
         parts.append(f"![{outcome.suite.question} Differences and their intervals]({folder}/figures/answer-1.png)")
-        parts.append(_wrapped(HOW_TO_READ.format(margin=outcome.suite.margin)))
+        parts.append(_wrapped(f"*{_how_to_read(outcome, curves_of(results, outcome))}*"))
     parts += leaderboard
     if not parts:
         return ""
@@ -71,6 +76,15 @@ def _sentence(outcome: Answer) -> str:
     beside = f" Beside “{first.name}”, {counts}." if others else ""
     absent = f" Not run: {outcome.not_run}." if outcome.not_run else ""
     return f"{text}{beside}{absent} {outcome.caveat}"
+
+
+def _how_to_read(outcome: Answer, curves: Group | None) -> str:
+    """What the parts of the figure show, and the marks in it."""
+    differences = DIFFERENCES.format(margin=outcome.suite.margin)
+    if curves is None:
+        return differences[0].upper() + differences[1:]
+    marks = legend_of(method_names(curves, curves.stale).values())
+    return f"Left: {differences} Right: {CURVES} {marks}".strip()
 
 
 def _number(difference: Difference, reference_is: str) -> str:
@@ -113,12 +127,13 @@ def _leaderboard(results: Results) -> list[str]:
     said = f"{group.key.title}: MAE on test, {_seeds(group)}; naive baselines in italics."
     notes = " ".join(filter(None, (said, units_note(group, ["MAE"]), steps_note(group), marks)))
     left_out = f" Left out: {'; '.join(ranked.left_out)}." if ranked.left_out else ""
+    absent = "" if suite is None else not_run_note(group, suite)
     compared = None if suite is None else results.differences(suite).get(group.key)
     beside = "" if compared is None else _wrapped(f"{_beside_others(compared)} {_without_days(compared, group)}")
     return [
         *([beside] if beside else []),
         grid(table),
-        _wrapped(f"{notes}{left_out} {group.caveat}"),
+        _wrapped(f"{notes}{left_out} {absent} {group.caveat}"),
     ]
 
 

@@ -146,11 +146,36 @@ def test_on_a_single_data_set_methods_stand_by_their_error_with_its_spread_and_w
     assert shown["*Last value*"] == "2.00"
     assert " ± 0.00" in shown["STID"]
     said = " ".join(lines)
-    assert (
-        "*Right of 0 the pre-trained weights are better. Bars: 95 % intervals; shaded: within ± 1 %; empty: open.*"
-        in said
-    )
     assert "Task short: 6 → 6 steps, protocol strict, profile reference: MAE on test, means ± sample" in said
+
+
+LEFT = (
+    "ight of 0 the pre-trained weights are better. Bars: 95 % intervals over seeds and test windows; shaded: within "
+    "± 1 %; empty: open."
+)
+
+
+def test_both_halves_of_the_figure_are_explained_with_the_marks_in_them():
+    def said(runs):
+        return " ".join(first_screen(results_of(runs), "here").split())
+
+    runs = reference_runs()
+    right = "Right: MAE by the share of the training windows used. Bars: 95 % t-intervals over seeds alone."
+    assert f"*Left: r{LEFT} {right} ‡ random instead of pre-trained weights; ¶" in said(runs)
+    assert f"*Left: r{LEFT} {right} ¶ pre-trained weights" in said(run for run in runs if run.spec.weights != "random")
+    assert f"*R{LEFT}*" in said(run for run in runs if run.spec.task.name == "short")
+
+
+def test_forecasts_made_elsewhere_are_not_the_best_of_the_first_screen():
+    made = record("bikenyc", "mine", mae=0.1, profile="reference", external=True)
+    results = results_of([*(run for run in reference_runs() if run.dataset == "bikenyc"), made])
+    (row,) = [line for line in first_screen(results, "here").splitlines() if "mine" in line]
+    assert "0.100" in row
+    assert "**" not in row
+
+
+def test_models_of_ours_that_the_leaderboard_lacks_are_named_below_it():
+    assert "Not run: Chronos-Bolt; DLinear; " in " ".join(first_screen(on_one(), "here").split())
 
 
 def test_on_a_single_data_set_a_verdict_is_a_word_and_what_was_not_run_is_named():

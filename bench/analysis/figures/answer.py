@@ -34,7 +34,7 @@ def draw(results: Results) -> Iterator[Figure]:
     outcome = answer(results)
     if outcome is None:
         return
-    curves = _curves(results, outcome)
+    curves = curves_of(results, outcome)
     across = 1 if curves is None else 1 + len(curves.datasets)
     rows, columns = (across, 1) if is_narrow() else (1, across)
     height = 0.9 + 0.4 * len(outcome.datasets)
@@ -51,8 +51,8 @@ def draw(results: Results) -> Iterator[Figure]:
     yield figure
 
 
-def _curves(results: Results, outcome: Answer) -> Group | None:
-    """The error against the data, of the same profile, on few of the data sets that have a curve."""
+def curves_of(results: Results, outcome: Answer) -> Group | None:
+    """The error against the data, of the same profile, on few of the data sets that have a curve; None without any."""
     suite = next((suite for suite in results.suites if suite.name == CURVES), None)
     for groups in by_fraction(results.groups(suite)) if suite else ():
         if groups[0].key.profile == outcome.key.profile:
