@@ -24,6 +24,20 @@ def kept(groups: Mapping[GroupKey, Group], suite: Suite) -> Mapping[GroupKey, Gr
     return _beside_shares(groups, worth, suite)
 
 
+def title_of(suite: Suite, tasks: Iterable[str]) -> str:
+    """The title of a suite, with the tasks that are meant where these are not all of its own."""
+    meant = dict.fromkeys(tasks)
+    if not meant or meant.keys() == {*suite.tasks}:
+        return suite.title
+    return f"{suite.title} ({'task' if len(meant) == 1 else 'tasks'} {', '.join(meant)})"
+
+
+def title_of_groups(suite: Suite, groups: Iterable[GroupKey]) -> str:
+    """Likewise, of the tasks that these groups are of."""
+    there = {key.task for key in groups}
+    return title_of(suite, (task for task in suite.tasks if task in there))
+
+
 def not_run_note(group: Group, suite: Suite) -> str:
     """A sentence on the rows of a suite that a group lacks; empty if it has all.
 

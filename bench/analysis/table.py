@@ -164,6 +164,11 @@ def marked(text: str, flags: Iterable[Flag]) -> str:
     return " ".join([*([text] if text else []), *(MARKS[flag][0] for flag in flags)])
 
 
+def ended(text: str) -> str:
+    """A title or a question as a sentence, which ends as one; empty if it is."""
+    return f"{text}." if text and not text.endswith((".", "?", "!")) else text
+
+
 def legend(tables: Sequence[Table]) -> str:
     """The marks that occur in tables, explained; empty if none does."""
     used = {flag for table in tables for flag in table.flags}

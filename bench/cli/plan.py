@@ -83,8 +83,9 @@ class Expected:
 
 def heading(suite: Suite, plan: Sequence[PlannedRun]) -> str:
     """The title of a suite, with the tasks of a plan of it if these are not the suite's own."""
-    tasks = dict.fromkeys(run.spec.task.name for run in plan)
-    return suite.title if tasks.keys() == {*suite.tasks} else f"{suite.title}, task {', '.join(tasks)}"
+    from bench.analysis.suite_groups import title_of
+
+    return title_of(suite, (run.spec.task.name for run in plan))
 
 
 def show_plan(suite: Suite, plan: Sequence[PlannedRun], catalog: Catalog) -> None:

@@ -22,7 +22,7 @@ from bench.analysis.report.page import encoded
 from bench.analysis.table import Header
 from bench.errors import StoreError
 from bench.records.record import SplitRanges
-from bench.runs.suite import load_suite
+from bench.runs.suite import Suite, load_suite
 from bench.runs.tuned import TunedFolder
 
 
@@ -64,6 +64,39 @@ def test_what_is_all_quick_or_all_synthetic_is_said_aloud():
     assert "All data sets are synthetic" in words(report([record(synthetic=True)]))
     assert 'class="banner"' not in report([record()])
     assert "from random weights" in words(report([record(model="stvfm", weights="random")]))
+
+
+def asked(records, **facts):
+    """What the headline says was asked by a suite of these facts."""
+    known = {"name": "mine", "tasks": ("short",), "protocol": "strict", "datasets": ("bikenyc",), **facts}
+    suite = Suite(**known)
+    (text,) = headline(results_of(records, suites=[suite]), [suite])["asked"]
+    return text
+
+
+def test_a_title_and_a_question_are_two_sentences_whatever_they_end_with():
+    question = "Does width help?"
+    assert asked([record()], title="Does it matter?", question=question) == f"Does it matter? {question}"
+    assert asked([record()], title="Width", question="Does width help") == "Width. Does width help."
+    assert asked([record()], title="Width") == "Width."
+
+
+def test_the_tasks_of_a_suite_that_were_run_stand_behind_its_title():
+    facts = {"title": "The last 1 % and 5 %", "tasks": ("few1", "few5", "short")}
+    few = [record(task=task, windows="last") for task in ("few5", "few1")]
+    assert asked(few[1:], **facts) == "The last 1 % and 5 % (task few1)."
+    assert asked(few, **facts) == "The last 1 % and 5 % (tasks few1, few5)."
+    assert asked([*few, record()], **facts) == "The last 1 % and 5 %."
+    assert str(results_of(few[1:]).table("few_shot")).startswith(
+        "# Few-shot forecasting, the last 1 % and 5 % of training windows (task few1)\n"
+    )
+
+
+def test_random_weights_are_told_of_the_rows_that_have_them():
+    controls = [record(model="stvfm", weights=weights) for weights in ("pretrained", "random", "none")]
+    found = headline(results_of([*controls, record(model="visionts", weights="random")]), [])["cautions"]
+    assert "Random instead of pre-trained weights in the rows marked ‡, and in no others, of stvfm." in found
+    assert "Random instead of pre-trained weights in all runs of visionts, which are marked ‡." in found
 
 
 def test_a_comparison_is_counted_on_real_data_and_its_missing_reference_is_named():

@@ -82,7 +82,7 @@ def test_the_line_of_a_plan_and_those_of_its_runs_name_the_task_where_it_is_not_
         plan_screen.show_plan(load_suite("short_term"), runs, catalog)
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("Short-term forecasting, 6 → 6, one recipe for all: 1 run")
-    assert second.startswith("Short-term forecasting, 6 → 6, one recipe for all, task few10: 1 run")
+    assert second.startswith("Short-term forecasting, 6 → 6, one recipe for all (task few10): 1 run")
     studies = [job(run, ()) for run in (*planned("stid", seeds=(0,)), *planned("stid", seeds=(0,), task="few10"))]
     assert [study.title for study in studies if study] == ["tiny / stid", "tiny / stid / few10"]
     several = planned("last_value", suite="few_shot")

@@ -20,7 +20,7 @@ from bench.analysis.formats.latex_widths import (
     is_below_naive,
     name_width,
 )
-from bench.analysis.table import MARKS, MINUS, Cell, Header, Table, TableFile, legend, marked
+from bench.analysis.table import MARKS, MINUS, Cell, Header, Table, TableFile, ended, legend, marked
 from bench.errors import UnknownNameError
 from bench.plain_text import printable
 
@@ -125,12 +125,11 @@ def latex(name: str, file: TableFile, paper: str = TWO_COLUMNS) -> str:
 
 def figure_latex(name: str, title: str, caption: str, width: str) -> str:
     """A figure of the file ``name`` with its caption; one as wide as a page spans both columns of a paper of two."""
-    end = "" if title.endswith((".", "?", "!")) else "."
     text = _FIGURE % {
         "float": FLOATS[width],
         "fit": _FIT,
         "name": name,
-        "caption": _prose(f"{title}{end} {caption}"),
+        "caption": _prose(f"{ended(title)} {caption}"),
         "label": f"fig:{name}".replace("_", "-"),
     }
     return unknown_letters(text) + text
@@ -221,7 +220,7 @@ def _spanned(columns: Sequence[Header]) -> list[tuple[str, int]]:
 def _table(table: Table, label: str, floats: Mapping[str, float], explained: str) -> str:
     """A float, whose notes may be ``explained`` below the table of this label; or what is said instead of rows."""
     if not table.cells:
-        return _TEXT % _prose(" ".join((f"{table.heading}.", *table.notes)))
+        return _TEXT % _prose(" ".join((ended(table.heading), *table.notes)))
     rows = [
         _line([_named(header, _escaped(header.text)), *cells])
         for header, cells in zip(table.rows, _shown(table), strict=True)
@@ -234,7 +233,7 @@ def _table(table: Table, label: str, floats: Mapping[str, float], explained: str
     fitting = next((name for name, room in floats.items() if width <= room), [*floats][-1])
     return _TABLE % {
         "float": fitting,
-        "caption": _prose(f"{table.corner}. {table.heading}."),
+        "caption": _prose(f"{table.corner}. {ended(table.heading)}"),
         "label": label,
         "fit": _FIT,
         "columns": _alignment(table.columns),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from bench.analysis.differences import Differences
 from bench.analysis.failures import failures
@@ -11,12 +12,16 @@ from bench.analysis.report.facts import done
 from bench.analysis.results import Results
 from bench.analysis.standings import Standing, standing
 from bench.analysis.stats.ranking import LEVEL, average_ranks, pairwise
+from bench.analysis.suite_groups import title_of_groups
+from bench.analysis.table import MARKS, ended
 from bench.analysis.witnesses import witnesses
 from bench.catalog.pretrained import is_from_unknown
 from bench.catalog.titles import dataset_title, model_title
 from bench.records.record import DoneRun, Record
 from bench.runs.suite import Suite
 from bench.settings import RANDOM
+
+MARK: Final = MARKS["random_weights"][0]
 
 
 def headline(results: Results, suites: Iterable[Suite]) -> dict[str, str | Sequence[str]]:
@@ -31,12 +36,16 @@ def headline(results: Results, suites: Iterable[Suite]) -> dict[str, str | Seque
     shown = [suite for suite in suites if results.groups(suite)]
     finished = done(results.runs)
     return {
-        "asked": [f"{suite.title}. {_question(results, suite)}".strip() for suite in shown],
+        "asked": [_asked(results, suite) for suite in shown],
         "state": _state(results, finished),
         "answers": [*_leads(results), *(answer for suite in shown for answer in _answers(results, suite))],
         "warnings": _warnings(finished),
         "cautions": _cautions(results, finished),
     }
+
+
+def _asked(results: Results, suite: Suite) -> str:
+    return f"{ended(title_of_groups(suite, results.groups(suite)))} {_question(results, suite)}".strip()
 
 
 def _question(results: Results, suite: Suite) -> str:
@@ -45,10 +54,10 @@ def _question(results: Results, suite: Suite) -> str:
     if not (suite.question and suite.references) or any(
         method.name in suite.references and cell.ranked for (_, method), cell in cells
     ):
-        return suite.question
+        return ended(suite.question)
     first = suite.references[0]
     title = first if suite.variants else model_title(first)
-    return f"{suite.question} No current run of “{title}” is there, so nothing here answers it."
+    return f"{ended(suite.question)} No current run of “{title}” is there, so nothing here answers it."
 
 
 def _state(results: Results, finished: Sequence[DoneRun]) -> str:
@@ -106,7 +115,7 @@ def _three_digits(error: float) -> float:
 def _answers(results: Results, suite: Suite) -> list[str]:
     """What came of a comparison, group by group; counted is what may be claimed at all."""
     return [
-        " ".join([suite.question or f"{suite.title}.", _outcome(key, compared, suite), *compared.caveats])
+        " ".join([ended(suite.question or suite.title), _outcome(key, compared, suite), *compared.caveats])
         for key, compared in results.differences(suite).items()
     ]
 
@@ -158,7 +167,7 @@ def _cautions(results: Results, finished: Sequence[DoneRun]) -> tuple[str, ...]:
     quick, laptop = (sum(record.label.profile == name for record in finished) for name in ("quick", "laptop"))
     reference = [record for record in finished if record.label.profile == "reference"]
     few = sum(record.spec.task.scored > 0 for record in finished)
-    random = _models(record for record in finished if record.spec.weights in RANDOM)
+    random, wholly = _random(finished)
     unknown = _models(record for record in finished if is_from_unknown(record.spec))
     leaky = _models(record for record in finished if record.spec.task.leaky_scaler)
     failed, all_of = len(failures(results.runs)), f"of {_count(len(finished), 'finished run')}"
@@ -168,13 +177,25 @@ def _cautions(results: Results, finished: Sequence[DoneRun]) -> tuple[str, ...]:
         f"{laptop} {all_of} are of the laptop profile, whose training is short.": laptop,
         caveat_of("reference", reference): reference,
         f"Few windows of a split were scored, evenly spread, in {few} {all_of}.": few,
-        f"Random instead of pre-trained weights in some or all runs: {random}.": random,
+        f"Random instead of pre-trained weights in all runs of {wholly}, which are marked {MARK}.": wholly,
+        f"Random instead of pre-trained weights in the rows marked {MARK}, and in no others, of {random}.": random,
         f"Pre-trained weights whose file is unknown to us, so that only their digest is recorded: {unknown}.": unknown,
         f"Runs with a scaler that saw the test part, for comparison with published numbers: {leaky}.": leaky,
         f"{_count(failed, 'run')} failed; the reasons are below.": failed,
         "Stale runs were made by earlier code; they are marked and never ranked.": any(r.stale for r in results.runs),
     }
     return tuple(text for text, holds in cautions.items() if holds)
+
+
+def _random(finished: Sequence[DoneRun]) -> tuple[str, str]:
+    """The models of which some runs started from random weights though others did not, and those of which all did."""
+    started = [record for record in finished if record.spec.weights != "none"]
+    random = {record.model for record in started if record.spec.weights in RANDOM}
+    others = {record.model for record in started if record.spec.weights not in RANDOM}
+    some, wholly = (
+        _models(record for record in started if record.model in models) for models in (random & others, random - others)
+    )
+    return some, wholly
 
 
 def _models(records: Iterable[Record]) -> str:

@@ -14,7 +14,7 @@ from bench.analysis.headers import dataset_headers, method_headers, shown_part
 from bench.analysis.stats.comparison import Difference
 from bench.analysis.stats.lasting import FEWEST_DAYS, LASTING
 from bench.analysis.stats.power import FEWEST_SEEDS, MOST_SEEDS
-from bench.analysis.table import MINUS, Cell, Header, NotesOf, Table
+from bench.analysis.table import MINUS, Cell, Header, NotesOf, Table, ended
 from bench.analysis.tables._columns import data_facts, method_facts
 from bench.analysis.units import minutes_of
 from bench.runs.suite import Suite
@@ -37,7 +37,7 @@ def difference_tables(group: Group, compared: Differences, suite: Suite) -> list
     datasets, methods = dataset_headers(group.datasets), method_headers(group.methods, group.naive)
     rows = [method for method in methods if method in compared.methods]
     notes = partial(_notes, group, compared, suite)
-    heading = " ".join(f"{suite.question} Difference from {compared.name}. {group.key.title}".split())
+    heading = " ".join(f"{ended(suite.question)} Difference from {compared.name}. {group.key.title}".split())
     differences = Table(
         key="difference",
         heading=heading,

@@ -14,6 +14,7 @@ from bench.analysis.headers import dataset_headers, method_headers
 from bench.analysis.inputs import inputs_of
 from bench.analysis.measures import MEASURES, SCALED
 from bench.analysis.results import Results
+from bench.analysis.suite_groups import title_of_groups
 from bench.analysis.table import MARKS, Cell, Flag, NotesOf, Table, TableFile
 from bench.analysis.tables._columns import column, method_facts, seeds_text
 from bench.analysis.tables._differences import difference_rows, difference_tables
@@ -44,7 +45,7 @@ def make(results: Results, suite: Suite, choice: Choice = AS_IT_IS) -> TableFile
     if compared:
         rows = [row for key, differences in compared.items() for row in difference_rows(key, differences)]
         csv["_differences"] = pd.DataFrame(rows)
-    return TableFile(title=suite.title, tables=tuple(tables), csv=csv)
+    return TableFile(title=title_of_groups(suite, groups), tables=tuple(tables), csv=csv)
 
 
 def _score_tables(group: Group, suite: Suite, choice: Choice) -> list[Table]:
