@@ -23,7 +23,7 @@ from bench.records.store import ResultStore
 @pytest.fixture(autouse=True)
 def todays(monkeypatch):
     """No code is known here, so that no record is of earlier code; and no figure is drawn, which takes seconds."""
-    monkeypatch.setattr("bench.analysis.results.known_codes", lambda _: {})
+    monkeypatch.setattr("bench.analysis.known_code.known_codes", lambda _: {})
     monkeypatch.setattr("bench.analysis.figures._files.pictures", lambda *_, **__: [])
 
 

@@ -197,7 +197,7 @@ def test_a_smaller_margin_of_the_suite_leaves_the_same_difference_open() -> None
 def test_an_open_comparison_says_what_it_could_have_shown_and_how_many_seeds_would_settle_it() -> None:
     made = seeds_of({"none": THREE, "identity": [1.02 * mae for mae in THREE]})
     text = cells(made)["no backbone"]
-    assert text == f"+2.0 [{MINUS}4.7, +9.2] open (9.5)"
+    assert text == f"+2.0 [{MINUS}4.7, +9.2] open (9.7)"
     settle = file_of(made).tables[-1]
     assert settle.heading.startswith("What would settle what is open? Does the pre-trained")
     assert settle.corner == "Seeds of each to show: the difference seen / one of 1 %"

@@ -47,7 +47,7 @@ def no_figures(monkeypatch):
 @pytest.fixture
 def todays(monkeypatch):
     """No code is known here, so that no record is of earlier code."""
-    monkeypatch.setattr("bench.analysis.results.known_codes", lambda _: {})
+    monkeypatch.setattr("bench.analysis.known_code.known_codes", lambda _: {})
 
 
 def few():
@@ -324,7 +324,7 @@ def test_each_kind_of_altered_record_has_a_remedy_that_mends_it(tmp_path, no_fig
 
 def test_a_stale_record_fails_the_check_and_is_kept(tmp_path, no_figures, monkeypatch):
     take([record(profile="reference"), record(profile="reference", model="dlinear")], tmp_path)
-    monkeypatch.setattr("bench.analysis.results.known_codes", lambda _: {("bikenyc", "stid"): "f" * 12})
+    monkeypatch.setattr("bench.analysis.known_code.known_codes", lambda _: {("bikenyc", "stid"): "f" * 12})
     stbench("--results", tmp_path)
     checked = stbench("--results", tmp_path, "--check")
     assert checked.exit_code == 1

@@ -19,7 +19,7 @@ from bench.records.store import ResultStore
 def quick(monkeypatch):
     """No figure is drawn, which takes seconds, and no code is known here, so that no record is of earlier code."""
     monkeypatch.setattr("bench.analysis.figures._files.pictures", lambda *_, **__: [])
-    monkeypatch.setattr("bench.analysis.results.known_codes", lambda _: {})
+    monkeypatch.setattr("bench.analysis.known_code.known_codes", lambda _: {})
 
 
 def stbench(*words):
