@@ -30,7 +30,7 @@ from bench.records.frame import scores_by, to_frame
 from bench.records.record import Record
 from bench.records.store import ResultStore
 from bench.runs.own_code import outdated
-from bench.runs.suite import Suite, load_suites
+from bench.runs.suite import BY_ITS_PATH, Suite, load_suites
 from bench.runs.tuned import TunedFile, TunedFolder
 from bench.tuning.study import Study
 from bench.tuning.trial_frame import trial_frame
@@ -293,7 +293,7 @@ class Results:
             return importlib.import_module(f"bench.analysis.{folder}.suite"), (self, suite)
         if name not in artefacts(folder):
             known = [*(suite.name for suite in self.suites), *artefacts(folder)]
-            raise UnknownNameError(folder.removesuffix("s"), name, known)
+            raise UnknownNameError(folder.removesuffix("s"), name, known, BY_ITS_PATH)
         return importlib.import_module(f"bench.analysis.{folder}.{name}"), (self,)
 
 

@@ -203,14 +203,14 @@ def _opened(
         UnknownNameError: If a name is none of them; the nearest of all that are written or drawn is suggested.
     """
     from bench.analysis.results import artefacts
-    from bench.runs.suite import load_suite, suite_names
+    from bench.runs.suite import BY_ITS_PATH, load_suite, suite_names
 
     known = [*suite_names(), *artefacts(folder)]
     for name in names:
         if name not in known and not name.endswith(".toml"):
             file = Path(f"{name}.toml")
-            notes = [f"the suite of a file is named by its path: {file}"] if file.is_file() else []
-            raise UnknownNameError(folder.removesuffix("s"), name, known, *notes)
+            hint = f"{BY_ITS_PATH}: {file}" if file.is_file() else BY_ITS_PATH
+            raise UnknownNameError(folder.removesuffix("s"), name, known, hint)
     opened = open_results(results, source, names)
     if not names:
         return opened, [*(suite.name for suite in opened.suites), *artefacts(folder)]

@@ -33,6 +33,7 @@ from bench.runs.published import Published, load_published
 from bench.settings import OTHERS, Protocol, TaskSettings
 
 FOLDER = Path(__file__).resolve().parent / "suites"
+BY_ITS_PATH = "a suite of your own is named by the path of its TOML file"
 S = TypeVar("S")
 
 
@@ -246,7 +247,7 @@ def load_suite(name: str) -> Suite:
     """
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
     if not name.endswith(".toml") and name not in suite_names():
-        raise UnknownNameError("suite", name, suite_names())
+        raise UnknownNameError("suite", name, suite_names(), BY_ITS_PATH)
     try:
         suite = _with_own_files(Suite.model_validate(read_toml(path)), path.absolute().parent)
     except FileNotFoundError as error:

@@ -15,6 +15,7 @@ from bench.analysis.table import TableFile
 from bench.errors import ConfigError, UnknownNameError
 from bench.records.channels import Channel
 from bench.records.inputs import Inputs
+from bench.runs.suite import load_suite
 
 TITLES = True
 
@@ -104,6 +105,12 @@ def test_what_is_not_there_is_named_with_what_is() -> None:
         results().table("per_horizon", metrics=["scaled_mae"])
     with pytest.raises(ConfigError, match="a grid for each metric, not side by side; a suite's table has them so"):
         results().table("per_horizon", beside=True)
+
+
+@pytest.mark.parametrize("ask", [Results.table, Results.plot, lambda _, name: load_suite(name)])
+def test_the_bare_name_of_a_suite_of_one_s_own_is_answered_with_how_it_is_named(ask: Any) -> None:
+    with pytest.raises(UnknownNameError, match=r"; a suite of your own is named by the path of its TOML file$"):
+        ask(results(), "mysuite")
 
 
 def test_nothing_chosen_is_the_table_as_it_is() -> None:

@@ -68,7 +68,7 @@ def test_the_file_of_a_suite_that_was_named_without_its_ending_is_named(tmp_path
     (tmp_path / "mine.toml").touch()
     (tmp_path / "results").mkdir()
     error = CliRunner().invoke(app, ["tables", "mine"]).exception
-    assert str(error).endswith("; the suite of a file is named by its path: mine.toml")
+    assert str(error).endswith("; a suite of your own is named by the path of its TOML file: mine.toml")
 
 
 # ---------------------------------------------------------------- runs
