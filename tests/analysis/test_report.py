@@ -92,6 +92,15 @@ def test_the_tasks_of_a_suite_that_were_run_stand_behind_its_title():
     )
 
 
+def test_recipes_stand_side_by_side_with_their_settings_down_the_page_and_nothing_that_was_not_trained_has_one():
+    made = [record(), record(seed=1), record(epochs=5), record(model="last_value"), record(model="m", external=True)]
+    table = facts.recipes(results_of(made).runs)
+    assert [header.name for header in table.columns] == ["paper, 2 runs", "paper, 1 run"]
+    rows = {header.name: [cell.value for cell in cells] for header, cells in zip(table.rows, table.cells, strict=True)}
+    assert rows["epochs"] == ["2", "5"]
+    assert len(rows) > 8
+
+
 def test_random_weights_are_told_of_the_rows_that_have_them():
     controls = [record(model="stvfm", weights=weights) for weights in ("pretrained", "random", "none")]
     found = headline(results_of([*controls, record(model="visionts", weights="random")]), [])["cautions"]

@@ -19,6 +19,7 @@ from bench.analysis.headers import dataset_headers
 from bench.analysis.table import Cell, Flag, Header, Table
 from bench.catalog.pretrained import SHORT, is_from_unknown
 from bench.catalog.titles import files_of, model_title
+from bench.plain_text import counted
 from bench.records.environment import Environment
 from bench.records.record import Counts, DoneRun, Record
 from bench.records.spec import changes
@@ -123,16 +124,14 @@ def settings(runs: Sequence[Run]) -> Table:
 
 
 def recipes(runs: Sequence[Run]) -> Table:
-    """Every recipe by which something was trained."""
-    trained = [run.record for run in runs if not run.record.naive]
+    """Every recipe by which something was trained, one column for each."""
+    trained = [run.record for run in runs if not (run.record.naive or run.record.external)]
     count = Counter((record.label.profile, _json(dataclasses.asdict(record.spec.train))) for record in trained)
     used = [(profile, json.loads(recipe), number) for (profile, recipe), number in sorted(count.items())]
     names = list(used[0][1]) if used else []
-    rows = [
-        row(Header(name=profile), *(_plain(recipe[name]) for name in names), str(number))
-        for profile, recipe, number in used
-    ]
-    return table("recipes", "Training recipes", "profile", (*names, "runs"), rows)
+    rows = [row(Header(name=name), *(_plain(recipe[name]) for _, recipe, _ in used)) for name in names]
+    columns = [f"{profile}, {counted(number, 'run')}" for profile, _, number in used]
+    return table("recipes", "Training recipes", "setting", columns, rows)
 
 
 def failed_runs(runs: Sequence[Run]) -> Table:
