@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from msgspec import structs
-from records import record, results_of
+from records import in_cities, record, results_of
 
 from bench.analysis.choice import AS_IT_IS, Choice
 from bench.analysis.formats.latex import latex
@@ -163,6 +163,13 @@ def test_notes_of_metrics_side_by_side_tell_of_those_that_are_shown() -> None:
 def test_notes_of_other_tables_tell_of_the_rows_that_are_shown_too() -> None:
     assert "Ridge" in notes(in_two_units().table("per_horizon"))
     assert "Ridge" not in notes(in_two_units().table("per_horizon", rows=["STID"]))
+
+
+def test_what_ranked_models_read_is_told_of_those_that_are_shown() -> None:
+    read = Inputs(calendar=True, days_back=(), place=False)
+    ranked = results_of([structs.replace(run, inputs=read) for run in in_cities()])
+    assert "calendar (even, good, level, poor)." in notes(ranked.table("ranks"), "ranks")
+    assert "calendar (good)." in notes(ranked.table("ranks", rows=["good"]), "ranks")
 
 
 def test_what_is_said_of_comparisons_is_of_the_data_sets_that_are_shown() -> None:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from bench.analysis.groups import Group, GroupKey
-from bench.analysis.headers import shown_part
+from bench.analysis.headers import method_headers, shown_part
 from bench.analysis.inputs import inputs_note
 from bench.analysis.results import Results
 from bench.analysis.standings import Standing, standing
@@ -109,7 +109,8 @@ def _texts(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _notes(group: Group, ranked: Standing, hidden: frozenset[str]) -> tuple[str, ...]:
-    of_group = (group.caveat, inputs_note(shown_part(group, hidden))) if ranked.enough else ()
+    unranked = {header.plain for header in method_headers(group.methods).values()} - ranked.headers.keys()
+    of_group = (group.caveat, inputs_note(shown_part(group, hidden | unranked))) if ranked.enough else ()
     return (*_ranking_notes(ranked), *filter(None, of_group))
 
 
