@@ -245,11 +245,15 @@ def beside_naive(cells: Mapping[tuple[DataKey, MethodKey], Summary]) -> dict[tup
 
 
 def _chosen(cell: Sequence[_Entry]) -> list[_Entry]:
-    """Done runs of one code, today's if there are any, and today's failures of the seeds that are not among them."""
+    """Done runs of one code, today's if there are any, and today's failures of the seeds that are not among them.
+
+    Of several codes that are not today's it is the one that was asked for last, or that of most runs.
+    """
     done = [entry for entry in cell if entry.done]
     pool = [entry for entry in done if not entry.run.stale] or done
     votes = Counter(entry.record.code for entry in pool)
-    code = max(votes, key=lambda code: (votes[code], code), default="")
+    asked = {entry.record.code: entry.run.asked for entry in pool}
+    code = max(votes, key=lambda code: (asked[code], votes[code], code), default="")
     shown = [entry for entry in pool if entry.record.code == code]
     seeds = {entry.record.seed for entry in shown if not entry.run.stale}
     failed = [entry for entry in cell if not entry.done and entry.record.seed not in seeds]

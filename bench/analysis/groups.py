@@ -34,10 +34,12 @@ class Run:
 
     Attributes:
         stale: Whether other code than today's made it.
+        asked: When runs of its model with its code were last asked for, in seconds since 1970; 0 if that is not known.
     """
 
     record: Record
     stale: bool = False
+    asked: float = 0.0
 
     @cached_property
     def data(self) -> DataKey:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from bench.analysis.channels import pooled
@@ -29,7 +30,7 @@ from bench.plain_text import counted
 from bench.records.frame import scores_by, to_frame
 from bench.records.record import Record
 from bench.records.store import ResultStore
-from bench.runs.own_code import outdated
+from bench.runs.own_code import asked_at, outdated
 from bench.runs.suite import BY_ITS_PATH, Suite, load_suites
 from bench.runs.tuned import TunedFile, TunedFolder
 from bench.tuning.study import Study
@@ -54,6 +55,7 @@ class Results:
         unread: A sentence for each file that is no record which can be read, and so is left out.
         altered: A sentence for each record that is not as its folder's ``SHA256SUMS`` notes it.
         outdated: Of runs whose own files are not here, ``Spec.behind`` and code of those that were edited since.
+        asked: When runs of a model of the user's own were last asked for, by the model and its code.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Results:
         unread: Sequence[str] = (),
         altered: Sequence[str] = (),
         outdated: Set[tuple[tuple[str, ...], str]] = frozenset(),
+        asked: Mapping[tuple[str, str], float] = MappingProxyType({}),
     ) -> None:
         """Mark runs as stale that today's code would not have made.
 
@@ -80,11 +83,15 @@ class Results:
             unread: A sentence for each file that is no record.
             altered: A sentence for each record that is not as it was noted.
             outdated: As ``bench.runs.own_code.outdated`` has it.
+            asked: As ``bench.runs.own_code.asked_at`` has it.
         """
         ordered = sorted(records, key=_order)
         known = todays_code(ordered) if code is None else code
-        self.unread, self.altered, self.outdated = tuple(unread), tuple(altered), outdated
-        self.runs = tuple(Run(record=record, stale=self._is_stale(record, known)) for record in ordered)
+        self.unread, self.altered, self.outdated, self.asked = tuple(unread), tuple(altered), outdated, asked
+        self.runs = tuple(
+            Run(record=one, stale=self._is_stale(one, known), asked=asked.get((one.model, one.code), 0.0))
+            for one in ordered
+        )
         self.studies, self.suites, self.tuned = tuple(studies), tuple(suites), tuple(tuned)
         self._groups: dict[str, Mapping[GroupKey, Group]] = {}
         self._differences: dict[str, Mapping[GroupKey, Differences]] = {}
@@ -123,6 +130,7 @@ class Results:
             unread=unread,
             altered=alterations(results),
             outdated=outdated(results, ((record.spec.behind, record.code) for record in records)),
+            asked=asked_at(results),
         )
 
     @classmethod

@@ -209,6 +209,7 @@ def _kept(results: Results, folder: Path, suites: Sequence[str]) -> Results:
         [file for file in results.tuned if (file.dataset, file.model) in pairs],
         code=todays_code(record for record in records if not own(record)),  # of own code, that of the copies in it
         outdated=results.outdated,
+        asked=results.asked,
     )
 
 

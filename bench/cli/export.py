@@ -12,8 +12,10 @@ from bench.cli.complete import suites
 from bench.cli.console import print_line, warn_on
 from bench.cli.options import DataDir, ResultsDir, check_results, open_results
 from bench.cli.terminal import Console
+from bench.errors import ConfigError
 from bench.plain_text import counted
 
+NO_FOLDER = "--with-data packs the arrays of your own data sets; say with --data-dir DIR where they are"
 EDITED = (
     "edited since its last run: {models}; the supplement has these runs and the code that made them. Run it again and "
     "export anew if it shall have today's"
@@ -47,8 +49,11 @@ def export(
     check_results(results)
     console, path = Console(), out or results / "supplement.zip"
     check_free(path, force=force)
+    raw = resolve_data_dir(data_dir) if with_data else None
+    if with_data and raw is None:
+        raise ConfigError(NO_FOLDER)
     with console.status("reading the records") as status, letters_told():
-        opened, raw = open_results(results, None, names or ()), resolve_data_dir(data_dir) if with_data else None
+        opened = open_results(results, None, names or ())
         files = supplement(opened, results, names or (), status.update, raw)
         status.update("packing")
         write_zip(files, path, force=force)

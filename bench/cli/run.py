@@ -45,6 +45,7 @@ NEXT_ON_REAL_DATA = (
     "For real numbers: {what} with --profile laptop (short training) or paper (to quote); "
     "--dry-run says how long either takes"
 )
+MOST_SEARCHED = 3  # named in one sentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +109,7 @@ def _made(
     executor = asked.made() if asked.here else None  # another one is connected to when there is something to make
     plan, left_out = _planned(console, options, suite, catalog, fetch=_fetched(asked, dry=dry))
     threads, limit, force = execution.threads, execution.time_limit, making.force
+    _say_searched_before(plan, options.results)
     _say_missing(console, plan if dry else to_do(plan, options.results, force=force), options, catalog, dry=dry)
     expected = expect(
         console, plan, catalog, options.results, executor, threads=threads, limit=limit, force=force, thorough=dry
@@ -172,6 +174,16 @@ def _planned(
 def _fetched(asked: Asked, *, dry: bool) -> Fetched:
     """Which weights are fetched for a plan: other machines may have no network."""
     return "nothing" if dry else "unknown" if asked.here else "all"
+
+
+def _say_searched_before(plan: Sequence[PlannedRun], results: Path) -> None:
+    """Warn of tuned settings that were found with other code; they are taken all the same."""
+    from bench.runs.tuned import TunedFolder
+
+    if other := TunedFolder(results).of_other_code(plan):
+        more = f" and {len(other) - MOST_SEARCHED} more" if len(other) > MOST_SEARCHED else ""
+        named = f"{', '.join(other[:MOST_SEARCHED])}{more}"
+        warn_on(Console(stderr=True), f"the settings of {named} were tuned with other code than today's; tune again")
 
 
 def _say_missing(

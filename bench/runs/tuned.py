@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -26,6 +26,7 @@ from bench.errors import BenchError, ConfigError, UnknownNameError, unwritten
 from bench.files import atomic_write
 from bench.plain_files import read_toml
 from bench.plain_text import one_line
+from bench.records.planned import PlannedRun
 from bench.runs.search import Search, parts_of_stem, slug, spaces, stem
 from bench.runs.suite import first_problem, validated
 from bench.runs.wanted import Wanted
@@ -43,7 +44,8 @@ class Found(BaseModel):
     Attributes:
         fixed: What was set by hand while tuning, such as "train.epochs=2".
         variant: What the row of the suite sets, such as "model.control=shuffled".
-        asked: The target, such as "20 trials" or "600 s".
+        asked: The target, such as "20 trials" or "600 s"; the largest, where a study goes on.
+        code: Digest of the code of the trials; empty in a file of an earlier version.
         failed: Trials that ended with an error; those whose process was killed are not among them.
         seconds: Of all finished and failed trials.
         default_mae: Validation MAE of the default settings; None if that trial did not finish.
@@ -64,6 +66,7 @@ class Found(BaseModel):
     weights: str
     synthetic: Annotated[bool, Field(validation_alias=AliasChoices("synthetic", "stand_in"))]
     asked: str
+    code: str = ""
     finished: Annotated[int, Ge(0)]
     pruned: Annotated[int, Ge(0)]
     failed: Annotated[int, Ge(0)]
@@ -177,6 +180,15 @@ class TunedFolder:
                     f"with the same, {OR_ELSE}"
                 )
 
+    def of_other_code(self, runs: Iterable[PlannedRun]) -> list[str]:
+        """Data set and row of each of these tuned runs whose settings were searched with other code than its own."""
+        other = []
+        for run in runs:
+            if run.spec.tuned:
+                found = self.found(run.dataset, run.model, run.spec.task.name, slug(run.variant))
+                other += [f"{run.dataset} / {run.method}"] if found and found.code not in ("", run.code) else []
+        return list(dict.fromkeys(other))
+
     def _path_of(self, one: Wanted, task: TaskSettings) -> Path:
         return self.path(one.dataset, one.model, task.name, slug(one.variant))
 
@@ -203,6 +215,8 @@ class TunedFolder:
     def write(self, dataset: str, model: str, task: str, tuned: Tuned, variant_slug: str = "") -> Path | None:
         """Write what a study found, unless the file has it already; one that was edited is kept aside.
 
+        A file of the same study with as many trials keeps what was asked for when they were made.
+
         Returns:
             Where the edited file is now, or None if there was none.
 
@@ -210,8 +224,12 @@ class TunedFolder:
             StoreError: If the file cannot be written.
         """
         path = self.path(dataset, model, task, variant_slug)
-        if self.found(dataset, model, task, variant_slug) == tuned.found:
+        before, found = self.found(dataset, model, task, variant_slug), tuned.found
+        if before and found and (before.study, before.finished) == (found.study, found.finished):
+            found = found.model_copy(update={"asked": before.asked})
+        if before == found:
             return None
+        tuned = tuned.model_copy(update={"found": found})
         aside = _unused(path) if _is_edited(path) else None
         try:
             with atomic_write(path) as part:

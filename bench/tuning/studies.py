@@ -155,6 +155,10 @@ class Target:
     def __str__(self) -> str:
         return f"{self.trials} trials" if self.trials is not None else f"{self.seconds:g} s"
 
+    def at_least(self, finished: int) -> Target:
+        """What was asked for at the most, if so many trials are finished: more were, by an earlier command."""
+        return self if self.trials is None else replace(self, trials=max(self.trials, finished))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:

@@ -338,3 +338,11 @@ def test_a_card_without_its_array_is_one_sentence(catalog):
     with pytest.raises(DataError, match=r"holds a card and no data.npy; put the array there"):
         catalog.card("tiny")
     assert catalog.card("tiny2")
+
+
+def test_arrays_that_are_wanted_without_a_folder_of_data_are_refused(tmp_path, monkeypatch):
+    monkeypatch.delenv("STBENCH_DATA", raising=False)
+    ResultStore(tmp_path).write(record())
+    with pytest.raises(ConfigError, match="--with-data packs the arrays of your own data sets; say with --data-dir"):
+        CliRunner().invoke(app, ["export", "--results", str(tmp_path), "--with-data"], catch_exceptions=False)
+    assert not (tmp_path / "supplement.zip").exists()

@@ -97,6 +97,19 @@ def test_a_file_and_a_copy_of_it_as_it_was_are_two_models(tiny: Path, tmp_path: 
     assert parts.missing == []
 
 
+def test_of_codes_that_are_not_today_s_the_one_that_was_asked_for_last_is_shown(edited, tmp_path: Path) -> None:
+    """Whatever their digests are: of six in a row, the last before today's is on other data."""
+    levels = [1.0, 2.0, 3.0, 4.0, 5.0]
+    for level in levels:
+        results = edited(level)
+    last = max(bench.load_results(results).runs, key=lambda run: run.asked)
+    edited(6.0, "tiny2")
+    (group,) = bench.load_results(results).plain_groups().values()
+    (cell,) = (cell for (data, _), cell in group.cells.items() if data.dataset == "tiny")
+    assert cell.flags == ("stale",)
+    assert cell.runs == (last.record,)
+
+
 def test_a_folder_of_records_alone_says_that_it_is_not_known_which_code_is_today_s(edited, tmp_path: Path) -> None:
     edited(0.0)
     assert bench.load_results(edited(5.0)).undecided == []

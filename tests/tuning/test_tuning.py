@@ -76,6 +76,14 @@ def test_tuning_ends_at_the_trials_asked_for_begins_with_the_default_and_is_neve
     assert states(tune(workplace, make_job(), trials=3)) == states(study), "a finished study was not left as it was"
 
 
+def test_what_was_found_by_more_trials_is_not_said_to_be_of_fewer(make_job, workplace):
+    three = winner(tune(workplace, make_job(), trials=3))
+    assert (three.found.asked, three.found.finished) == ("3 trials", 3)
+    assert three.found.code == make_job().run.code
+    assert winner(tune(workplace, make_job(), trials=2)) == three
+    assert str(Target(seconds=5).at_least(9)) == "5 s"
+
+
 def test_a_tuned_run_scores_on_validation_what_its_trial_scored(make_job, workplace, catalog, tmp_path):
     best = winner(tune(workplace, make_job(), trials=3))
     folder = TunedFolder(tmp_path)
