@@ -16,12 +16,12 @@ FOLDER = Path(__file__).resolve().parents[2] / "results" / "reference"
 SUITES = ("backbones", "controls", "data_efficiency", "few_shot", "short_term")
 WITHOUT_BACKBONE = "no backbone"
 FAMILY = ("task", "protocol", "recipe", "dataset")  # of the rows that are corrected together
-PER_DAY = 48  # windows of BikeNYC
+PER_DAY = 48  # windows of every data set there: their slots are half hours, and one begins in each
 
 
 @pytest.fixture(scope="module")
 def errors():
-    """Absolute errors of the windows [S, N], by task, protocol, recipe, model, changes and weights; seeds in order."""
+    """Absolute errors of the windows [S, N], by data, task, protocol, recipe, model, changes and weights, by seed."""
     runs = {}
     for path in (FOLDER / "runs").glob("*/*/*.json"):
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -29,7 +29,9 @@ def errors():
         texts = [f"{name}={value}" for name, value in changes.items() if name != "model.weights"]
         recipe = "; ".join(text for text in texts if text.startswith("train."))
         changed = "; ".join(text for text in texts if text.startswith("model."))
-        key = (spec["task"]["name"], spec["task"]["protocol"], recipe, spec["model"], changed, spec["weights"])
+        group = (spec["data"]["name"], spec["task"]["name"], spec["task"]["protocol"])
+        key = (*group, recipe, spec["model"], changed, spec["weights"])
+        assert values["windows"]["per_day"] == PER_DAY
         windows = np.frombuffer(base64.b64decode(values["windows"]["absolute"]), "<f4").astype(float)
         runs.setdefault(key, {})[spec["seed"]] = windows
     return {key: np.stack([seeds[seed] for seed in sorted(seeds)]) for key, seeds in runs.items()}
@@ -106,10 +108,10 @@ def test_every_committed_comparison_follows_from_the_records_by_the_documents_st
     assert len(rows)
     for row in rows.to_dict("records"):
         bare = "model.control=identity" if row["reference"] == WITHOUT_BACKBONE else ""
-        group = (row["task"], row["protocol"], row["recipe"])
+        group = (row["dataset"], row["task"], row["protocol"], row["recipe"])
         reference = errors[*group, "stvfm", bare, row["reference_weights"]]
         names = (row["model"], row["changes"], row["weights"])
-        method = errors.get((*group, *names), errors.get((*group[:2], "", *names)))  # what is not trained has none
+        method = errors.get((*group, *names), errors.get((*group[:3], "", *names)))  # what is not trained has none
         assert (len(reference), len(method)) == (row["reference_seeds"], len(row["seeds"].split(";")))
         tested = sum(all(other[name] == row[name] for name in FAMILY) for other in rows.to_dict("records"))
         for name, value in comparison(reference, method, row["margin"], tested).items():
@@ -118,7 +120,7 @@ def test_every_committed_comparison_follows_from_the_records_by_the_documents_st
 
 def test_holms_correction_is_over_the_rows_of_one_task():
     rows = compared_in("short_term")
-    for _, group in rows.groupby(["task", "protocol", "recipe"]):
+    for _, group in rows.groupby(list(FAMILY)):
         for name in ("", "_equivalent"):
             ordered = group.sort_values(f"p{name}")
             raised = (ordered[f"p{name}"] * np.arange(len(ordered), 0, -1)).cummax().clip(upper=1)
