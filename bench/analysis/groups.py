@@ -32,14 +32,12 @@ CHANGE = re.compile(r"(?:^|, )(?:[a-z_.]+=|tuned settings|bf16)")  # the beginni
 class Run:
     """A record as tables see it.
 
-    Attributes:
-        stale: Whether other code than today's made it.
-        asked: When runs of its model with its code were last asked for, in seconds since 1970; 0 if that is not known.
+    It is stale if other code than today's made it; ``asked`` is as ``bench.runs.own_code.asked_at`` has it, or 0.
     """
 
     record: Record
     stale: bool = False
-    asked: float = 0.0
+    asked: int = 0
 
     @cached_property
     def data(self) -> DataKey:

@@ -24,13 +24,18 @@ def known_codes(behind: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str]
 
 def todays_code(records: Iterable[Record]) -> dict[tuple[str, ...], str]:
     """Today's digest by what records depend on (``answered_by``), of those whose model and data are registered."""
-    known, version = {*registry.dataset_names()}, f"{imported.LAYOUT}-"
-    read = [one for one in records if all(d.name in known or d.version.startswith(version) for d in one.spec.datasets)]
+    read = [record for record in records if _can_be_read(record)]
     scored = {one.dataset for one in read if one.external}
     return {
         **known_codes(one.spec.behind for one in read if not one.external),
         **{(dataset, ELSEWHERE): code_of_scoring(dataset) for dataset in scored},
     }
+
+
+def _can_be_read(record: Record) -> bool:
+    """Whether its data sets are registered here, or imported, for which no code of the user's own is needed."""
+    names, version = registry.dataset_names(), f"{imported.LAYOUT}-"
+    return all(data.name in names or data.version.startswith(version) for data in record.spec.datasets)
 
 
 def answered_by(record: Record) -> tuple[str, ...]:
@@ -42,12 +47,16 @@ def undecided(records: Iterable[Record]) -> list[str]:
     """A sentence for each model of the user's own that has the same run by several codes, none of which is stale."""
     codes: dict[tuple[str, str], set[str]] = {}
     for record in records:
-        if isinstance(record, DoneRun) and not record.external and registry.needs_own_file(record):
+        own = registry.needs_own_file(record) or not _can_be_read(record)
+        if isinstance(record, DoneRun) and not record.external and own:
             codes.setdefault((record.model, record.spec.spec_id), set()).add(record.code)
-    several = {model: len(found) for (model, _), found in codes.items() if len(found) > 1}
+    several: dict[str, set[str]] = {}
+    for (model, _), found in codes.items():
+        if len(found) > 1:
+            several.setdefault(model, set()).update(found)
     return [
-        f"the runs of '{model}' are by {number} versions of its code, and nothing says which is today's; {REMEDY}"
-        for model, number in sorted(several.items())
+        f"the runs of '{model}' are by {len(found)} versions of its code, and nothing says which is today's; {REMEDY}"
+        for model, found in sorted(several.items())
     ]
 
 

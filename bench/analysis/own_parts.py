@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import msgspec
 import tomli_w
 
 from bench.catalog import registry
@@ -17,7 +16,7 @@ from bench.catalog.plugins import Group
 from bench.catalog.raw_files import USER_CARD
 from bench.plain_files import parse_toml
 from bench.records.record import Record
-from bench.runs.own_code import ASKED, PLUGINS, KeptCode, asked_at, card_of, copies, kept_code
+from bench.runs.own_code import PLUGINS, KeptCode, asked_at, asked_name, card_of, copies, kept_code
 
 CODE, DATA = "plugins", "data"
 UP = "../"  # from the folder of suites
@@ -107,20 +106,23 @@ def own_parts(results: Path, records: Sequence[Record]) -> OwnParts:
     """
     codes, asked = sorted({record.code for record in records}), asked_at(results)
     by_code = {code: kept_code(results, code) for code in codes}
-    votes, last = Counter[tuple[str, KeptCode]](), dict[tuple[str, KeptCode], float]()
+    votes, last = Counter[tuple[str, KeptCode]](), dict[tuple[str, KeptCode], int]()
+    names: dict[str, set[str]] = {}
     for record in records:
-        at = asked.get((record.model, record.code), 0.0)
+        at = asked.get((record.model, record.code), 0)
+        names.setdefault(record.code, set()).update(record.spec.behind)
         for name in {*record.spec.behind} & by_code[record.code].keys():
             version = name, by_code[record.code][name]
             votes[version] += 1
-            last[version] = max(last.get(version, 0.0), at)
+            last[version] = max(last.get(version, 0), at)
     chosen: dict[str, KeptCode] = {}
     for name, kept in sorted(votes, key=lambda one: (-last[one], -votes[one], one[0], one[1].files)):
         chosen.setdefault(name, kept)
     files = {f"{CODE}/{name}/{path}": content for name, kept in chosen.items() for path, content in kept.files}
     for code in codes:
-        files |= {f"results/{name}": content for name, content in copies(results, code).items()}
-    files |= _notes([(model, code) for model, code in reversed(asked) if by_code.get(code)])
+        files |= {f"results/{name}": content for name, content in copies(results, code, names[code]).items()}
+    in_order = [(model, code) for model, code in reversed(asked) if by_code.get(code) and model in names[code]]
+    files |= {f"{COPIES}/{code}/{asked_name(model, at)}": b"" for at, (model, code) in enumerate(in_order, start=1)}
     cards = _cards(results, records)
     files |= {f"{DATA}/{name}/{USER_CARD}": content for name, content in cards.items()}
     return OwnParts(
@@ -129,14 +131,6 @@ def own_parts(results: Path, records: Sequence[Record]) -> OwnParts:
         cards=sorted(cards),
         missing=_missing(records, {*chosen, *cards}),
     )
-
-
-def _notes(asked: Sequence[tuple[str, str]]) -> dict[str, bytes]:
-    """The order in which models and codes were asked for, as the supplement notes it; it tells of no time."""
-    places: dict[str, dict[str, float]] = {}
-    for place, (model, code) in enumerate(asked, start=1):
-        places.setdefault(code, {})[model] = float(place)
-    return {f"{COPIES}/{code}/{ASKED}": msgspec.json.encode(models) for code, models in places.items()}
 
 
 def _cards(results: Path, records: Sequence[Record]) -> dict[str, bytes]:

@@ -69,7 +69,7 @@ class Results:
         unread: Sequence[str] = (),
         altered: Sequence[str] = (),
         outdated: Set[tuple[tuple[str, ...], str]] = frozenset(),
-        asked: Mapping[tuple[str, str], float] = MappingProxyType({}),
+        asked: Mapping[tuple[str, str], int] = MappingProxyType({}),
     ) -> None:
         """Mark runs as stale that today's code would not have made.
 
@@ -89,7 +89,7 @@ class Results:
         known = todays_code(ordered) if code is None else code
         self.unread, self.altered, self.outdated, self.asked = tuple(unread), tuple(altered), outdated, asked
         self.runs = tuple(
-            Run(record=one, stale=self._is_stale(one, known), asked=asked.get((one.model, one.code), 0.0))
+            Run(record=one, stale=self._is_stale(one, known), asked=asked.get((one.model, one.code), 0))
             for one in ordered
         )
         self.studies, self.suites, self.tuned = tuple(studies), tuple(suites), tuple(tuned)

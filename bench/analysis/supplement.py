@@ -17,7 +17,7 @@ import msgspec
 from bench.analysis.failures import failures
 from bench.analysis.grouping import run_ids
 from bench.analysis.known_code import todays_code
-from bench.analysis.own_parts import DATA, OwnParts, own_parts
+from bench.analysis.own_parts import COPIES, DATA, OwnParts, own_parts
 from bench.analysis.report.facts import commits_text, without_paths
 from bench.analysis.report.page import encoded, report, shown
 from bench.analysis.reproduction import ReproducedSuite, folders_text, reproduction
@@ -30,7 +30,7 @@ from bench.catalog.raw_files import USER_CARD, files_below
 from bench.errors import ConfigError, unwritten
 from bench.files import atomic_write
 from bench.records.record import DoneRun, FailedRun, Record, dump
-from bench.runs.own_code import ASKED
+from bench.runs.own_code import ASKED, is_edited
 from bench.runs.search import parts_of_stem
 from bench.runs.suite import load_suite
 
@@ -118,7 +118,7 @@ def supplement(
     step("report")
     files["results/report.html"] = encoded(report(kept, drawn, suites, SUITES))
     files[README] = _readme(kept, names, reproduced, own).encode()
-    fixed = {name: content for name, content in files.items() if not name.endswith(f"/{ASKED}")}  # runs write it anew
+    fixed = {name: content for name, content in files.items() if not _is_a_note(name)}  # runs write these anew
     files[SUMS] = sums_text({name: sha256(content) for name, content in fixed.items()})
     return files
 
@@ -142,18 +142,19 @@ def _raw_files(data_dir: Path, folder: Path, own: OwnParts, records: Sequence[Re
     return files
 
 
-def edited_since(results: Results, files: Mapping[str, Content]) -> list[str]:
-    """Models in a supplement whose runs are up to date by what was asked for last, and stale by today's files."""
-    behind = {run.record.run_id: (run.record.spec.behind, run.record.code) for run in results.runs if run.stale}
-    return sorted(
-        {
-            run.record.model
-            for run in results.runs
-            if behind.get(run.record.run_id, ((), "")) not in {((), ""), *results.outdated}
-            and registry.needs_own_file(run.record)
-            and _path(run.record) in files
-        }
-    )
+def edited_since(results: Results, folder: Path, files: Mapping[str, Content]) -> list[str]:
+    """Models of the user's own in a supplement that were edited since their runs were last asked for.
+
+    Raises:
+        BenchError: If a file of one cannot be read.
+    """
+    runs = {
+        (run.record.spec.behind, run.record.code)
+        for run in results.runs
+        if run.stale and not run.record.external and _path(run.record) in files
+    }
+    edited = {behind[1] for behind, code in runs - results.outdated if is_edited(folder, behind, code)}
+    return sorted(edited)
 
 
 def write_zip(files: Mapping[str, Content], path: Path, *, force: bool = False) -> None:
@@ -201,13 +202,14 @@ def _kept(results: Results, folder: Path, suites: Sequence[str]) -> Results:
             if suites
             else f"{folder} holds no run to export; 'stbench run --all' makes some"
         )
-    pairs, own = _pairs(records), registry.needs_own_file
+    pairs = _pairs(records)
+    others = [record for record in records if record.external or not registry.needs_own_file(record)]
     return Results(
         records,
         [study for study in results.studies if (study.dataset, study.model) in pairs],
         results.suites,
         [file for file in results.tuned if (file.dataset, file.model) in pairs],
-        code=todays_code(record for record in records if not own(record)),  # of own code, that of the copies in it
+        code=todays_code(others),  # of own code, that of the copies in it is today's
         outdated=results.outdated,
         asked=results.asked,
     )
@@ -222,6 +224,11 @@ def _clean(record: Record) -> Record:
         return record
     message = without_paths(record.error.message)
     return msgspec.structs.replace(record, error=msgspec.structs.replace(record.error, message=message))
+
+
+def _is_a_note(name: str) -> bool:
+    """Whether a file says when runs were asked for."""
+    return name.startswith(f"{COPIES}/") and name.endswith(ASKED)
 
 
 def _path(record: Record) -> str:

@@ -57,7 +57,7 @@ def export(
         files = supplement(opened, results, names or (), status.update, raw)
         status.update("packing")
         write_zip(files, path, force=force)
-    if edited := edited_since(opened, files):
+    if edited := edited_since(opened, results, files):
         warn_on(Console(stderr=True), EDITED.format(models=", ".join(edited)))
     for name in personal(files, Path.home()):
         warn_on(console, f"{name} names a folder in {Path.home()}; look whether it may be published")

@@ -11,13 +11,11 @@ import hashlib
 import re
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-
-import msgspec
 
 from bench.catalog import registry
 from bench.catalog.code import own_files_behind
@@ -35,8 +33,9 @@ from bench.runs.plan import NO_CODE
 DOCUMENTED: Final = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 CODE: Final = re.compile("[0-9a-f]{12}")
 PLUGINS, CARDS = "plugins", "cards"  # folders of a results folder
-INDEX: Final = "plugins.json"  # beside the copies, by name the file that declares the model or data set
-ASKED: Final = "asked.json"  # beside them, by model when its runs with the code were last asked for, seconds since 1970
+SOURCE: Final = ".source"  # beside the copies, by name the path among them of the file that declares it
+ASKED: Final = ".asked"  # beside them, an empty file for each model, called by its name and by nanoseconds since 1970
+DIGITS: Final = 20  # of nanoseconds at most
 
 
 @dataclass(frozen=True)
@@ -122,35 +121,46 @@ def keep(runs: Iterable[PlannedRun], catalog: Catalog, results: Path) -> None:
 
 
 def note_asked(runs: Iterable[PlannedRun], results: Path) -> None:
-    """Note when runs that need a file of the user's own were asked for with this code, be they made already or not."""
-    now = time.time()
-    models: dict[str, dict[str, float]] = {}
-    for run in runs:
-        if run.code != NO_CODE and registry.needs_own_file(run):
-            models.setdefault(run.code, {})[run.model] = now
-    for code, times in models.items():
-        path = results / PLUGINS / code / ASKED
-        with suppress(OSError), atomic_write(path) as part:
-            part.write_bytes(msgspec.json.encode({**_times(path), **times}))
+    """Note when runs that need a file of the user's own were asked for with this code, be they made already or not.
+
+    Each note is a file of its own, so that processes and folders that are copied into each other lose none.
+    """
+    now = time.time_ns()
+    own = (run for run in runs if run.code != NO_CODE and registry.needs_own_file(run))
+    for model, code in dict.fromkeys((run.model, run.code) for run in own):
+        folder = results / PLUGINS / code
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / asked_name(model, now)).touch()
+            for path, at in _notes(folder, model):
+                if at < now and path.name == asked_name(model, at):
+                    path.unlink(missing_ok=True)
 
 
-def asked_at(results: Path) -> dict[tuple[str, str], float]:
-    """When runs that need files of the user's own were last asked for, by model and code, the latest first."""
-    times = {
-        (model, path.parent.name): at
-        for path in (results / PLUGINS).glob(f"*/{ASKED}")
-        if CODE.fullmatch(path.parent.name)
-        for model, at in _times(path).items()
-    }
+def asked_name(model: str, at: int) -> str:
+    """What the note is called that runs of a model were asked for at a time."""
+    return f"{model}.{at}{ASKED}"
+
+
+def asked_at(results: Path) -> dict[tuple[str, str], int]:
+    """When runs that need files of the user's own were last asked for, by model and code, the latest first.
+
+    The times are nanoseconds since 1970, in a supplement places in the order of asking.
+    """
+    times: dict[tuple[str, str], int] = {}
+    for path, at in _notes(results / PLUGINS, "*/*"):
+        model, code = path.name.removesuffix(f".{at}{ASKED}"), path.parent.name
+        if CODE.fullmatch(code):
+            times[model, code] = max(at, times.get((model, code), 0))
     return dict(sorted(times.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
-def _times(path: Path) -> dict[str, float]:
-    """By model; nothing if the file is not there or broken."""
-    try:
-        return msgspec.json.decode(read_plain(path), type=dict[str, float])
-    except (OSError, ValueError, RecursionError):
-        return {}
+def _notes(folder: Path, model: str) -> Iterator[tuple[Path, int]]:
+    """The notes of a model, which may be a pattern, and the time of each."""
+    for path in folder.glob(f"{model}.*{ASKED}"):
+        at = path.name.removesuffix(ASKED).rpartition(".")[2]
+        if at.isascii() and at.isdecimal() and len(at) <= DIGITS and path.name.endswith(f".{int(at)}{ASKED}"):
+            yield path, int(at)
 
 
 def outdated(results: Path, pairs: Iterable[tuple[tuple[str, ...], str]]) -> set[tuple[tuple[str, ...], str]]:
@@ -162,7 +172,7 @@ def outdated(results: Path, pairs: Iterable[tuple[tuple[str, ...], str]]) -> set
     asked, found = asked_at(results), set()
     text_of: dict[str, tuple[str, ...]] = {}
     code_of: dict[tuple[str, ...], str] = {}
-    for behind, code in sorted(set(pairs), key=lambda pair: (-asked.get((pair[0][1], pair[1]), 0.0), pair)):
+    for behind, code in sorted(set(pairs), key=lambda pair: (-asked.get((pair[0][1], pair[1]), 0), pair)):
         if code == NO_CODE:
             continue
         kept = {name: _meaning(copy) for name, copy in kept_code(results, code).items() if name in behind}
@@ -173,6 +183,18 @@ def outdated(results: Path, pairs: Iterable[tuple[tuple[str, ...], str]]) -> set
             text_of |= kept
             code_of[behind] = code
     return found
+
+
+def is_edited(results: Path, behind: Sequence[str], code: str) -> bool:
+    """Whether a file here, of what is the user's own behind a run, means another thing than the copy of its code."""
+    kept, strangers = kept_code(results, code), untracked()
+    for plugin in plugins_of(*behind):
+        own = own_code(plugin, strangers) if plugin.name in kept else None
+        if own is not None:
+            files = sorted((path.relative_to(own.root).as_posix(), read_plain(path)) for path in own.files)
+            if _meaning(KeptCode(source="", files=tuple(files))) != _meaning(kept[plugin.name]):
+                return True
+    return False
 
 
 def card_of(results: Path, dataset: str, sha256: str) -> Path:
@@ -193,28 +215,38 @@ class KeptCode:
     files: tuple[tuple[str, bytes], ...]
 
 
-def copies(results: Path, code: str) -> dict[str, bytes]:
-    """What is kept of a run's code, by the path in the results folder."""
+def copies(results: Path, code: str, names: Container[str]) -> dict[str, bytes]:
+    """What is kept of a run's code under these names, by the path in the results folder."""
     kept, folder = kept_code(results, code), f"{PLUGINS}/{code}"
-    index = msgspec.json.encode({name: copy.source for name, copy in kept.items()})
-    files = {f"{folder}/{name}/{path}": content for name, copy in kept.items() for path, content in copy.files}
-    return {f"{folder}/{INDEX}": index, **files} if kept else {}
+    files = {}
+    for name, copy in kept.items():
+        if name in names:
+            files[f"{folder}/{name}{SOURCE}"] = copy.source.encode()
+            files |= {f"{folder}/{name}/{path}": content for path, content in copy.files}
+    return files
 
 
 def kept_code(results: Path, code: str) -> Mapping[str, KeptCode]:
-    """By name the copies of the models and data sets of the user's own behind a run's code; nothing if they are broken.
+    """By name the copies of the models and data sets of the user's own behind a run's code, without broken ones.
 
     A record may name any code, and a results folder may hold anything: nothing out of the folder of copies is read.
     """
-    folder = results / PLUGINS / code
+    folder, kept = results / PLUGINS / code, dict[str, KeptCode]()
+    with suppress(OSError, ValueError):
+        if CODE.fullmatch(code) and folder.resolve() == results.resolve() / PLUGINS / code:
+            for path in sorted(folder.glob(f"*{SOURCE}")):
+                name = path.name.removesuffix(SOURCE)
+                if NAME.fullmatch(name) and (copy := _kept(path, folder / name)) is not None:
+                    kept[name] = copy
+    return kept
+
+
+def _kept(source: Path, folder: Path) -> KeptCode | None:
     try:
-        if not CODE.fullmatch(code) or folder.resolve() != results.resolve() / PLUGINS / code:
-            return {}
-        index = msgspec.json.decode(read_plain(folder / INDEX), type=dict[str, str])
-        names = sorted(name for name in index if NAME.fullmatch(name))
-        return {name: KeptCode(source=index[name], files=_texts(folder / name)) for name in names}
-    except (OSError, ValueError, RecursionError):
-        return {}
+        copy = KeptCode(source=read_plain(source).decode(), files=_texts(folder))
+    except (OSError, ValueError):
+        return None
+    return copy if copy.source in dict(copy.files) else None
 
 
 def _texts(folder: Path) -> tuple[tuple[str, bytes], ...]:
@@ -243,17 +275,10 @@ def _syntax(content: bytes) -> str:
 def _keep_code(results: Path, code: str, plugins: Iterable[Plugin], strangers: Set[Path]) -> None:
     """Copy what is not among the copies yet: a second model may have the same code."""
     folder, kept = results / PLUGINS / code, kept_code(results, code)
-    own = {
-        plugin.name: files
-        for plugin in plugins
-        if plugin.name not in kept and (files := own_code(plugin, strangers)) is not None
-    }
-    for name, files in own.items():
-        for path in files.files:
-            with atomic_write(folder / name / path.relative_to(files.root)) as part:
-                part.write_bytes(path.read_bytes())
-    if own:
-        sources = {name: copy.source for name, copy in kept.items()}
-        sources |= {name: files.source.relative_to(files.root).as_posix() for name, files in own.items()}
-        with atomic_write(folder / INDEX) as part:
-            part.write_bytes(msgspec.json.encode(sources))
+    for plugin in plugins:
+        if plugin.name not in kept and (own := own_code(plugin, strangers)) is not None:
+            for path in own.files:
+                with atomic_write(folder / plugin.name / path.relative_to(own.root)) as part:
+                    part.write_bytes(path.read_bytes())
+            with atomic_write(folder / f"{plugin.name}{SOURCE}") as part:
+                part.write_text(own.source.relative_to(own.root).as_posix(), encoding="utf-8")

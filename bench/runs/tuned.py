@@ -34,6 +34,7 @@ from bench.settings import TaskSettings, TrainSettings
 
 HEAD = "# {model} on {dataset}: settings for 'stbench run --tuned', found on validation. Edit them, or tune again.\n"
 BY_HAND: Final = "by hand"
+SECONDS: Final = " s"  # behind their number, in what was asked for
 OR_ELSE: Final = "or run a suite that does not call itself equally tuned with --tuned, or tuned=True"
 MOST_NAMED = 3  # missing files in one sentence
 
@@ -215,7 +216,7 @@ class TunedFolder:
     def write(self, dataset: str, model: str, task: str, tuned: Tuned, variant_slug: str = "") -> Path | None:
         """Write what a study found, unless the file has it already; one that was edited is kept aside.
 
-        A file of the same study with as many trials keeps what was asked for when they were made.
+        A file of the same study with as many trials keeps the seconds that were asked for when they were made.
 
         Returns:
             Where the edited file is now, or None if there was none.
@@ -225,7 +226,8 @@ class TunedFolder:
         """
         path = self.path(dataset, model, task, variant_slug)
         before, found = self.found(dataset, model, task, variant_slug), tuned.found
-        if before and found and (before.study, before.finished) == (found.study, found.finished):
+        same = before and found and (before.study, before.finished) == (found.study, found.finished)
+        if before and found and same and before.asked.endswith(SECONDS):
             found = found.model_copy(update={"asked": before.asked})
         if before == found:
             return None

@@ -156,7 +156,7 @@ class Target:
         return f"{self.trials} trials" if self.trials is not None else f"{self.seconds:g} s"
 
     def at_least(self, finished: int) -> Target:
-        """What was asked for at the most, if so many trials are finished: more were, by an earlier command."""
+        """As many trials as are finished, if that is more: an earlier command asked for them. Seconds stay."""
         return self if self.trials is None else replace(self, trials=max(self.trials, finished))
 
 

@@ -112,7 +112,7 @@ def test_a_check_of_tables_names_each_other_file_of_a_supplement_that_is_not_as_
         (tmp_path / name).write_text(name, encoding="utf-8")
     files = {path.relative_to(tmp_path).as_posix(): path for path in tmp_path.rglob("*") if path.is_file()}
     (tmp_path / SUMS).write_bytes(sums_text({name: sha256(path) for name, path in files.items()}))
-    (results / "plugins" / "a" / "asked").write_text("1.0", encoding="utf-8")  # as runs leave it
+    (results / "plugins" / "a" / "mine.1.asked").touch()  # as runs leave it
     check = ("tables", "short_term", "--check", "--results", results)
     assert said(*check)[0] == 0
     edited(results, factor=1)  # is named with the records, and not again

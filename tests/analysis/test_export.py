@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import re
 import zipfile
 from pathlib import Path
@@ -176,7 +175,7 @@ def kept_copy(folder, code, name, files, source="mine.py"):
     for path, text in files.items():
         (home / name / path).parent.mkdir(parents=True, exist_ok=True)
         (home / name / path).write_text(text, encoding="utf-8")
-    (home / "plugins.json").write_text(json.dumps({name: source}), encoding="utf-8")
+    (home / f"{name}.source").write_text(source, encoding="utf-8")
 
 
 def own(code="a" * 12, **facts):
@@ -213,13 +212,13 @@ def test_the_code_of_most_runs_is_what_is_made_again_and_that_of_each_run_lies_w
 
 def test_code_that_was_asked_for_last_is_what_is_made_again(tmp_path, no_figures):
     made = [own("a" * 12), own("b" * 12, seed=1), own("b" * 12, seed=2)]
-    for code, text, asked in (("a" * 12, "back again", 3.0), ("b" * 12, "a try", 2.0)):
+    for code, text, asked in (("a" * 12, "back again", 30), ("b" * 12, "a try", 20)):
         kept_copy(tmp_path, code, "mine", {"mine.py": text})
-        (tmp_path / "plugins" / code / "asked.json").write_text(json.dumps({"mine": asked}), encoding="utf-8")
+        (tmp_path / "plugins" / code / f"mine.{asked}.asked").touch()
     files = packed(made, tmp_path)
     assert files["plugins/mine/mine.py"] == b"back again"
-    asked = [json.loads(files[f"results/plugins/{code * 12}/asked.json"]) for code in "ab"]
-    assert asked == [{"mine": 2.0}, {"mine": 1.0}]  # in order, and no times
+    noted = sorted(name for name in files if name.endswith(".asked"))
+    assert noted == [f"results/plugins/{code * 12}/mine.{place}.asked" for code, place in ("a2", "b1")]  # and no times
     assert b"asked" not in files["SHA256SUMS"]
 
 

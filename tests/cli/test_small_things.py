@@ -18,7 +18,7 @@ from bench import __version__
 from bench.catalog.data import Catalog
 from bench.cli.app import app
 from bench.cli.missing import missing
-from bench.cli.run import _next_step, _say_searched_before
+from bench.cli.run import _next_step
 from bench.cli.terminal import WIDE, Console, as_started
 from bench.disguise import POINTER
 from bench.plain_text import counted
@@ -313,15 +313,6 @@ def test_the_backend_of_a_notebook_draws_no_figures_of_a_command(tmp_path, monke
     done = stbench("plots", "short_term", "--results", "results/reference", "--out", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "short_term-1.png").is_file()
-
-
-def test_settings_that_were_tuned_with_other_code_are_told_of(monkeypatch, tmp_path, capsys):
-    other = [f"tiny / {name}" for name in ("stid", "unet", "vit", "simvp")]
-    monkeypatch.setattr("bench.runs.tuned.TunedFolder.of_other_code", lambda *_: other)
-    _say_searched_before([], tmp_path)
-    named = "tiny / stid, tiny / unet, tiny / vit and 1 more"
-    told = f"the settings of {named} were tuned with other code than today's; tune again"
-    assert " ".join(capsys.readouterr().err.split()) == told
 
 
 def test_after_tuned_settings_the_next_step_is_to_tune_again(catalog):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ from bench.analysis.own_parts import own_parts
 from bench.analysis.results import Results
 from bench.catalog import own_files
 from bench.cli.app import app
-from bench.runs.own_code import copies, kept_code, note_asked, outdated
+from bench.runs.own_code import asked_at, copies, kept_code, note_asked, outdated
 from bench.runs.plan import NO_CODE
 from bench.types import Window
 
@@ -132,8 +133,8 @@ def test_other_code_of_the_project_makes_runs_stale_though_the_file_is_the_same(
         copy = tmp_path / "plugins" / code
         (copy / "mine").mkdir(parents=True)
         (copy / "mine" / "mine.py").write_text("the same", encoding="utf-8")
-        (copy / "plugins.json").write_text('{"mine": "mine.py"}', encoding="utf-8")
-        (copy / "asked.json").write_text(f'{{"mine": {1.0 + at}}}', encoding="utf-8")
+        (copy / "mine.source").write_text("mine.py", encoding="utf-8")
+        (copy / f"mine.{1 + at}.asked").touch()
     assert outdated(tmp_path, [old, new]) == {old}
 
 
@@ -141,9 +142,36 @@ def test_where_nothing_was_noted_nothing_is_outdated_and_a_broken_note_is_none(t
     pairs = [(("bikenyc", "mine"), "a" * 12), (("bikenyc", "mine"), "b" * 12)]
     assert outdated(tmp_path, pairs) == set()
     (tmp_path / "plugins" / ("a" * 12)).mkdir(parents=True)
-    for broken in ("soon", "[1.0]", '{"mine": "now"}', "[" * 100_000):
-        (tmp_path / "plugins" / ("a" * 12) / "asked.json").write_text(broken, encoding="utf-8")
+    for broken in ("mine.asked", "mine.soon.asked", "mine.1.5.asked.txt", f"mine.{'9' * 100}.asked", "mine.٣.asked"):
+        (tmp_path / "plugins" / ("a" * 12) / broken).touch()
         assert outdated(tmp_path, pairs) == set()
+    assert asked_at(tmp_path) == {}
+
+
+def test_folders_that_are_copied_into_each_other_lose_no_note_and_no_copy(tmp_path: Path) -> None:
+    code, ours, theirs = "a" * 12, tmp_path / "ours", tmp_path / "theirs"
+    own_copy(ours, code, "x = 1", 30)
+    own_copy(theirs, code, "x = 1", 10)
+    folder = theirs / "plugins" / code
+    (folder / "mine").rename(folder / "old")
+    (folder / "mine.source").rename(folder / "old.source")
+    (folder / "old.20.asked").touch()
+    shutil.copytree(theirs / "plugins", ours / "plugins", dirs_exist_ok=True)
+    assert asked_at(ours) == {("mine", code): 30, ("old", code): 20}
+    assert set(kept_code(ours, code)) == {"mine", "old"}
+    assert {name.split("/")[2] for name in copies(ours, code, {"old"})} == {"old", "old.source"}
+
+
+def test_a_note_replaces_those_of_the_same_model_alone(tmp_path: Path, monkeypatch) -> None:
+    run = SimpleNamespace(model="mine", code="a" * 12)
+    monkeypatch.setattr("bench.catalog.registry.needs_own_file", lambda _: True)
+    folder = tmp_path / "plugins" / run.code
+    folder.mkdir(parents=True)
+    (folder / "mine.2.5.asked").touch()  # of a model called mine.2
+    note_asked([run], tmp_path)
+    note_asked([run], tmp_path)
+    assert asked_at(tmp_path).keys() == {("mine", run.code), ("mine.2", run.code)}
+    assert len(list(folder.glob("*.asked"))) == 2
 
 
 def test_what_is_noted_is_of_the_user_s_own_alone(tmp_path: Path, catalog) -> None:
@@ -162,20 +190,20 @@ def test_a_run_whose_file_is_known_is_held_against_it_alone() -> None:
     assert run.stale
 
 
-def own_copy(folder: Path, code: str, text: str, asked: float, index: str = '{"mine": "mine.py"}') -> Path:
+def own_copy(folder: Path, code: str, text: str, asked: int, source: bytes = b"mine.py") -> Path:
     """A copy of own code and when it was asked for, as a run leaves them."""
     copy = folder / "plugins" / code
     (copy / "mine").mkdir(parents=True)
     (copy / "mine" / "mine.py").write_text(text, encoding="utf-8")
-    (copy / "plugins.json").write_text(index, encoding="utf-8")
-    (copy / "asked.json").write_text(f'{{"mine": {asked}}}', encoding="utf-8")
+    (copy / "mine.source").write_bytes(source)
+    (copy / f"mine.{asked}.asked").touch()
     return copy
 
 
 def test_a_comment_that_was_edited_makes_nothing_stale(tmp_path: Path) -> None:
     first, second = (("bikenyc", "mine"), "a" * 12), (("taxibj", "mine"), "b" * 12)
-    own_copy(tmp_path, "a" * 12, 'def f():\n    """Old."""\n    return 1  # so\n', 1.0)
-    own_copy(tmp_path, "b" * 12, "def f():\n    return 1\n", 2.0)
+    own_copy(tmp_path, "a" * 12, 'def f():\n    """Old."""\n    return 1  # so\n', 1)
+    own_copy(tmp_path, "b" * 12, "def f():\n    return 1\n", 2)
     assert outdated(tmp_path, [first, second]) == set()
     (tmp_path / "plugins" / ("b" * 12) / "mine" / "mine.py").write_text("def f():\n    return 2\n", encoding="utf-8")
     assert outdated(tmp_path, [first, second]) == {first}
@@ -183,29 +211,30 @@ def test_a_comment_that_was_edited_makes_nothing_stale(tmp_path: Path) -> None:
 
 def test_what_could_not_be_used_outdates_nothing(tmp_path: Path) -> None:
     made, unusable = (("bikenyc", "mine"), "a" * 12), (("bikenyc", "mine"), NO_CODE)
-    own_copy(tmp_path, "a" * 12, "x = 1", 1.0)
-    own_copy(tmp_path, NO_CODE, "x = (", 2.0)
+    own_copy(tmp_path, "a" * 12, "x = 1", 1)
+    own_copy(tmp_path, NO_CODE, "x = (", 2)
     assert outdated(tmp_path, [made, unusable]) == set()
 
 
-@pytest.mark.parametrize("index", ["[]", "null", "3", "[" * 100_000, '{"/etc": "passwd"}', '{"../b": "b.py"}', "{"])
-def test_copies_that_are_broken_or_foreign_are_none_and_stop_nothing(tmp_path: Path, index: str) -> None:
-    own_copy(tmp_path, "a" * 12, "x = 1", 1.0, index)
+@pytest.mark.parametrize("source", [b"", b"other.py", b"/etc/passwd", b"../mine/mine.py", b"\xff", b"m" * 100_000])
+def test_copies_that_are_broken_or_foreign_are_none_and_stop_nothing(tmp_path: Path, source: bytes) -> None:
+    own_copy(tmp_path, "a" * 12, "x = 1", 1, source)
     assert kept_code(tmp_path, "a" * 12) == {}
-    assert copies(tmp_path, "a" * 12) == {}
+    assert copies(tmp_path, "a" * 12, {"mine"}) == {}
     assert outdated(tmp_path, [(("bikenyc", "mine"), "a" * 12)]) == set()
 
 
 def test_no_file_out_of_the_folder_of_copies_is_read(tmp_path: Path) -> None:
-    secret = own_copy(tmp_path / "secret", "a" * 12, "secret = 1", 1.0)
+    secret = own_copy(tmp_path / "secret", "a" * 12, "secret = 1", 1)
     results = tmp_path / "results"
-    copy = own_copy(results, "b" * 12, "x = 1", 1.0)
+    copy = own_copy(results, "b" * 12, "x = 1", 1)
     (copy / "mine" / "linked.py").symlink_to(secret / "mine" / "mine.py")
     (results / "plugins" / ("c" * 12)).symlink_to(secret)
     os.mkfifo(copy / "mine" / "pipe.py")
     for code in (f"../../secret/plugins/{'a' * 12}", str(secret), "c" * 12):
-        assert copies(results, code) == {}
-    assert sorted(copies(results, "b" * 12)) == [f"plugins/{'b' * 12}/mine/mine.py", f"plugins/{'b' * 12}/plugins.json"]
+        assert copies(results, code, {"mine"}) == {}
+    there = copies(results, "b" * 12, {"mine"})
+    assert sorted(there) == [f"plugins/{'b' * 12}/mine.source", f"plugins/{'b' * 12}/mine/mine.py"]
 
 
 class Shifted(nn.Module):

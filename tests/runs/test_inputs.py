@@ -19,6 +19,7 @@ from bench.runs.inputs import _other_clocks, inputs_read
 from bench.settings import TaskSettings
 from bench.task import Task
 from bench.train import make_model
+from bench.types import TaskShape, Window
 
 CPU = torch.device("cpu")
 SHORT = TaskSettings(name="short")
@@ -151,6 +152,24 @@ def test_each_slot_of_the_week_is_met_once_and_each_window_keeps_its_steps_in_a_
         assert ((slots["horizon_clock"][:, 0] - slots["history_clock"][:, -1]) % (7 * 48) == 1).all()
         assert ((slots["horizon_clock"] - slots["past_clock"][:, 0]) % (7 * 48) == 48).all()
     assert sorted(met) == list(range(7 * 48))
+
+
+@pytest.mark.parametrize(
+    ("per_day", "horizon", "season", "times", "met"),
+    [(288, 6, "day", 56, 336), (24, 6, "day", 28, 168), (52, 6, "year", 12, 52), (12, 6, "year", 4, 12)],
+)
+def test_clocks_are_set_to_as_many_times_as_there_are_but_not_to_more_than_enough(per_day, horizon, season, times, met):
+    """Of five minutes every sixth half hour is met; a year has no days of the week."""
+    shape = TaskShape(history=6, horizon=horizon, channels=1, grid=(1, 1), slots_per_day=per_day, season=season)
+    steps = torch.arange(6 + horizon)
+    clock = torch.stack([steps % per_day, steps // per_day], dim=-1).expand(4, -1, -1)
+    frames = torch.zeros(4, 6, 1, 1, 1)
+    window = Window(history=frames, history_valid=frames > 0, history_clock=clock[:, :6], horizon_clock=clock[:, 6:])
+    made = list(_other_clocks(window, shape))
+    assert 4 * len(made) == times
+    slots = torch.stack([clocks["horizon_clock"] for clocks in made]).reshape(-1, 2)
+    assert len(slots.unique(dim=0)) == met
+    assert slots[:, 1].max() < (7 if season == "day" else 1)
 
 
 def test_inputs_are_told_in_words():

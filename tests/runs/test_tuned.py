@@ -182,31 +182,6 @@ def test_everyone_tuned_wants_that_all_were_given_the_same(folder, specs, search
     assert len(specs("stid", "dlinear", suite="everyone_tuned")) == 2
 
 
-def test_a_file_of_a_study_that_goes_on_keeps_the_most_that_was_asked_for(folder):
-    def asked_for():
-        return folder.read("tiny", "dlinear", "short").found.asked
-
-    for asked, finished, wanted in (("600 s", 9, "600 s"), ("60 s", 9, "600 s"), ("700 s", 11, "700 s")):
-        folder.write("tiny", "dlinear", "short", Tuned(found=found(asked=asked, finished=finished)))
-        assert asked_for() == wanted
-    folder.write("tiny", "dlinear", "short", Tuned(found=found(asked="60 s", finished=11, study="another")))
-    assert asked_for() == "60 s"
-
-
-def test_tuned_runs_whose_settings_were_searched_with_other_code_are_named(folder, catalog):
-    selection = Selection(models=("stid",), datasets=("tiny",), overrides=BUDGET)
-
-    def of_other_code(code):
-        folder.write("tiny", "stid", "short", tuned(code=code))
-        return folder.of_other_code(plan(load_suite("short_term"), selection, catalog, folder))
-
-    (run,) = plan(load_suite("short_term"), selection, catalog)
-    assert of_other_code("f" * 12) == ["tiny / stid"]
-    assert of_other_code("") == []  # of an earlier version
-    assert of_other_code(run.code) == []
-    assert folder.of_other_code([run]) == []  # it is not tuned
-
-
 def test_everyone_tuned_refuses_what_was_written_or_edited_by_hand_and_others_take_it(
     folder, specs, written, searched_by
 ):
