@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from bench.catalog.raw_files import digest_of
-from bench.errors import StoreError
+from bench.errors import DataError, StoreError
 from bench.plain_files import read_plain
 
 Content = bytes | Path
@@ -84,14 +84,24 @@ def noted(folder: Path) -> dict[str, str]:
 def altered_files(folder: Path) -> list[str]:
     """The other files of the supplement that a results folder is of, by their names in it, that are not as noted.
 
-    Raises:
-        DataError: If one of them cannot be read.
+    The names were written by others: what cannot be read, is no plain file, or does not lie in the supplement is not as
+    noted either.
     """
     home, records, sums = folder.resolve().parent, f"{folder.resolve().name}/{RECORDS}", _beside(folder)
     if not any(name.startswith(records) for name in sums):
         return []
     others = sorted(name for name in sums if not name.startswith(records))
-    return [name for name in others if not (home / name).is_file() or sha256(home / name) != sums[name]]
+    return [name for name in others if not _as_noted(home, name, sums[name])]
+
+
+def _as_noted(home: Path, name: str, digest: str) -> bool:
+    """Whether a file has this digest; nothing is opened to which the name, or a link, leads out of the folder."""
+    leads_out = Path(name).is_absolute() or ".." in Path(name).parts
+    try:
+        path = (home / name).resolve()
+        return not leads_out and path.is_relative_to(home) and sha256(path) == digest
+    except (OSError, RuntimeError, ValueError, DataError):  # too long, a circle of links, a zero byte, unreadable
+        return False
 
 
 def _beside(folder: Path) -> dict[str, str]:

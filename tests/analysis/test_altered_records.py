@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,42 @@ def test_a_check_of_tables_names_each_other_file_of_a_supplement_that_is_not_as_
         path.write_bytes(dump(record()))
     code, _, told = said(*check)
     assert (code, "all are as they say, but files were altered" in told) == (1, True)
+
+
+def test_no_name_in_a_supplement_leads_out_of_it_and_what_is_no_plain_file_is_not_opened(tmp_path, monkeypatch):
+    home, opened, usual = tmp_path / "supplement", [], os.open
+    ResultStore(home / "results").write(record())
+    files = {path.relative_to(home).as_posix(): path for path in home.rglob("*") if path.is_file()}
+    (home / "kept.txt").write_text("kept", encoding="utf-8")
+    (tmp_path / "outside.txt").write_text("kept", encoding="utf-8")
+    (home / "linked.txt").symlink_to(home / "kept.txt")
+    (home / "led_out.txt").symlink_to(tmp_path / "outside.txt")
+    (home / "folder").symlink_to(tmp_path)
+    (home / "circle").symlink_to(home / "circle")
+    (home / "device").symlink_to("/dev/zero")
+    os.mkfifo(home / "pipe")
+    names = [str(tmp_path / "outside.txt"), str(home / "kept.txt"), "../outside.txt", "results/../kept.txt"]
+    names += ["led_out.txt", "folder/outside.txt", "circle", "device", "results", "gone.txt", "a" * 5000, "zero\0byte"]
+    digests = dict.fromkeys(["kept.txt", "linked.txt", "pipe", *names], sha256(b"kept"))
+    (home / SUMS).write_bytes(sums_text({**digests, **{name: sha256(path) for name, path in files.items()}}))
+    monkeypatch.setattr("os.open", lambda path, *rest: opened.append(path) or usual(path, *rest))
+    assert altered_files(home / "results") == sorted([*names, "pipe"])
+    assert {*opened} == {home / SUMS, home / "kept.txt"}
+
+
+def test_a_file_of_a_supplement_that_cannot_be_read_is_not_as_noted(tmp_path, monkeypatch):
+    ResultStore(tmp_path / "results").write(record())
+    files = {path.relative_to(tmp_path).as_posix(): path for path in tmp_path.rglob("*") if path.is_file()}
+    (tmp_path / "closed.txt").write_text("closed", encoding="utf-8")
+    files["closed.txt"] = tmp_path / "closed.txt"
+    (tmp_path / SUMS).write_bytes(sums_text({name: sha256(path) for name, path in files.items()}))
+    assert altered_files(tmp_path / "results") == []
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("bench.catalog.raw_files.open_plain", refuse)
+    assert altered_files(tmp_path / "results") == ["closed.txt"]
 
 
 def test_an_ordinary_folder_and_digests_of_other_files_beside_it_say_nothing(tmp_path):
