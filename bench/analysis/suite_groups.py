@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import asdict, replace
 
 from bench.analysis.groups import DataKey, Group, GroupKey
 from bench.catalog import registry
 from bench.catalog.titles import model_title
+from bench.errors import ConfigError, UnknownNameError
+from bench.runs.plan import task_settings
 from bench.runs.profiles import PROFILES
 from bench.runs.published import Published
 from bench.runs.suite import Method, Suite
@@ -59,9 +62,18 @@ def not_run(group: Group, rows: Iterable[Method]) -> str:
 def _is_the_suites(group: Group, suite: Suite) -> bool:
     """Whether its reference was run there with nothing changed."""
     key = group.key
-    unchanged = key.protocol == suite.protocol and not key.base and "train." not in key.recipe
+    unchanged = _is_the_suites_task(key, suite) and not key.base and "train." not in key.recipe
     methods = {method.name for method in group.methods if not method.changes}
     return key.claims and unchanged and bool(methods.intersection(suite.references))
+
+
+def _is_the_suites_task(key: GroupKey, suite: Suite) -> bool:
+    """Whether each setting of its task is the one that the suite's plan has; of an unknown task nobody knows it."""
+    profile = PROFILES[key.profile].task if key.profile in PROFILES else {}
+    with suppress(ConfigError, UnknownNameError):
+        planned = asdict(task_settings(key.task, suite.protocol, {**profile, **suite.task}))
+        return all(getattr(key, name) == value for name, value in planned.items() if name != "name")
+    return False
 
 
 def _all_models(key: GroupKey) -> list[Method]:

@@ -105,3 +105,37 @@ def test_a_suite_of_all_models_lacks_what_its_plan_has_where_its_reference_was_r
         [record(model="stvfm", weights="pretrained", overrides={"width": 8})],
     ]
     assert [text for runs in tries for text in notes_of(runs, suite).values() if "Not run" in text] == []
+
+
+@pytest.mark.parametrize(
+    ("task", "changed"),
+    [
+        ("short", {"calendar": False}),
+        ("short", {"clamp": True}),
+        ("short", {"leaky_scaler": True}),
+        ("short", {"scored": 50}),
+        ("short", {"days_back": "none"}),
+        ("short", {"history": 12}),
+        ("short", {"horizon": 12}),
+        ("few1", {"windows": "first"}),
+        ("few1", {"equal_steps": False}),
+        ("few1", {"fraction": 0.02}),
+        ("transfer1", {"scaler": "target"}),
+    ],
+)
+def test_nothing_is_lacking_where_the_task_of_the_reference_was_changed(task, changed):
+    facts = {"name": "mine", "title": "Mine", "protocol": "strict", "datasets": ("bikenyc",)}
+    suite = Suite(**facts, tasks=(task,), references=("stvfm",))
+    usual, other = (
+        notes_of([record(model="stvfm", weights="pretrained", task=task, **settings)], suite)
+        for settings in ({}, changed)
+    )
+    assert ["Not run: " in text for text in (*usual.values(), *other.values())] == [True, False]
+
+
+def test_what_a_suite_sets_of_its_task_is_no_change_of_it():
+    facts = {"title": "Mine", "tasks": ("short",), "protocol": "strict", "datasets": ("bikenyc",)}
+    suite = Suite(name="mine", **facts, references=("stvfm",), task={"days_back": "1, 7"})
+    made = record(model="stvfm", weights="pretrained", days_back="7,1")
+    (text,) = notes_of([made], suite).values()
+    assert "Not run: " in text
