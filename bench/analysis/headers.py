@@ -72,10 +72,22 @@ def method_headers(keys: Collection[MethodKey], naive: Container[MethodKey] = ()
 
 def shown_part(group: Group, hidden: Collection[str]) -> Group:
     """A group without the data sets and methods that tables call by one of these names."""
-    datasets, methods = dataset_headers(group.datasets), method_headers(group.methods)
-    names = {at: (datasets[at[0]], methods[at[1]]) for at in group.cells}
-    gone = {at for at, both in names.items() if any({one.name, one.plain}.intersection(hidden) for one in both)}
-    return replace(group, cells={at: cell for at, cell in group.cells.items() if at not in gone})
+    datasets, methods = not_hidden(group, hidden)
+    return replace(
+        group, cells={at: cell for at, cell in group.cells.items() if at[0] in datasets and at[1] in methods}
+    )
+
+
+def not_hidden(group: Group, hidden: Collection[str]) -> tuple[list[DataKey], list[MethodKey]]:
+    """Its data sets and methods that tables call by none of these names, also those without a cell in common."""
+    return (
+        _without(dataset_headers(group.datasets), hidden),
+        _without(method_headers(group.methods), hidden),
+    )
+
+
+def _without(headers: Mapping[K, Header], hidden: Collection[str]) -> list[K]:
+    return [key for key, header in headers.items() if not {header.name, header.plain}.intersection(hidden)]
 
 
 def weights_note(keys: Collection[MethodKey]) -> str:

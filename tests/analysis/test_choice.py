@@ -160,6 +160,25 @@ def test_notes_of_metrics_side_by_side_tell_of_those_that_are_shown() -> None:
     assert "same test windows (TaxiBJ: Last value)." in by  # which is divided by, though it is not shown
 
 
+def test_a_data_set_whose_shown_cells_are_all_missing_is_told_of_all_the_same() -> None:
+    runs = [run for run in in_two_units().records if (run.dataset, run.model) != ("taxibj", "stid")]
+    pre_trained = record("bikenyc", "stvfm", weights="pretrained")
+
+    def chosen(**choice: Any) -> str:
+        table = results_of([*runs, pre_trained]).table(
+            "short_term", metrics=["mae", "scaled_mae"], beside=True, **choice
+        )
+        return notes(table, "mae-scaled_mae")
+
+    said = chosen(columns=["taxibj"], rows=["stid"])
+    assert "MAE in taxis. A step is 1 h." in said
+    assert "same test windows (TaxiBJ: Last value)." in said
+    assert "BikeNYC" not in said
+    assert "Best in bold" in chosen(columns=["taxibj"])  # where all methods are shown
+    assert "Naive baselines in italics" not in said
+    assert "Naive baselines in italics" in chosen(rows=["Last value"])
+
+
 def test_notes_of_other_tables_tell_of_the_rows_that_are_shown_too() -> None:
     assert "Ridge" in notes(in_two_units().table("per_horizon"))
     assert "Ridge" not in notes(in_two_units().table("per_horizon", rows=["STID"]))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.analysis.budget import budget_note
 from bench.analysis.groups import Group
-from bench.analysis.headers import dataset_headers, method_headers, shown_part, weights_note
+from bench.analysis.headers import dataset_headers, method_headers, not_hidden, shown_part, weights_note
 from bench.analysis.inputs import inputs_note
 from bench.analysis.measures import MEASURES, SCALED
 from bench.analysis.sources import sources_note, untransferable_note
@@ -26,14 +26,14 @@ def score_notes(
     group: Group, suite: Suite, metrics: Sequence[str], hidden: frozenset[str] = frozenset()
 ) -> tuple[str, ...]:
     """Of a table of these metrics, in which data sets, methods and metrics of the ``hidden`` names are not shown."""
-    shown = shown_part(group, hidden)
-    whole = len(shown.methods) == len(group.methods)
+    datasets, methods = not_hidden(group, hidden)
+    shown, whole = shown_part(group, hidden), len(methods) == len(group.methods)
     metrics = [metric for metric in metrics if MEASURES[metric].label not in hidden]
     notes = (
         seeds_note(group),
-        NAIVE if shown.naive else "",
+        NAIVE if group.naive.intersection(methods) else "",
         _ranks_note(group, whole=whole),
-        *_measures_notes(group.on(shown.datasets), shown, metrics),
+        *_measures_notes(group.on(datasets), metrics),
         shown.caveat,
         budget_note(shown),
         not_run_note(group, suite) if whole else "",
@@ -41,7 +41,7 @@ def score_notes(
         untransferable_note(shown),
         weights_note(shown.methods),
         _threads_note(shown),
-        SPLIT if any(data.channel for data in shown.datasets) else "",
+        SPLIT if any(data.channel for data in datasets) else "",
         inputs_note(shown),
     )
     return tuple(filter(None, notes))
@@ -72,11 +72,11 @@ def _ranks_note(group: Group, *, whole: bool) -> str:
     return f"{best} in bold, second underlined, ties at the printed precision neither."
 
 
-def _measures_notes(group: Group, shown: Group, metrics: Sequence[str]) -> Iterator[str]:
-    """Units of errors, lengths of steps, and by what a scaled error is divided, be it shown or not."""
+def _measures_notes(group: Group, metrics: Sequence[str]) -> Iterator[str]:
+    """Units of errors, lengths of steps, and by what a scaled error is divided, whichever methods are shown."""
     labels = [MEASURES[metric].label for metric in metrics if MEASURES[metric].unit]
-    yield units_note(shown, labels) if labels else ""
-    yield steps_note(shown)
+    yield units_note(group, labels) if labels else ""
+    yield steps_note(group)
     yield _scale_note(group) if SCALED in metrics else ""
 
 
