@@ -157,9 +157,10 @@ def _beside_others(compared: Differences) -> str:
 
 
 def _without_days(compared: Differences, group: Group) -> str:
-    """Of which methods that the reference is better than it alone reads days before; empty if of none."""
+    """Which methods read no days before, as the reference does, that is better on all data sets; empty if none."""
     with_days, without = _reading_days(group, read=True), _reading_days(group, read=False)
-    beaten = {method for (_, method), cell in compared.cells.items() if cell.quotable and cell.verdict == "better"}
+    counts = {method: compared.counts([method]) for method in compared.methods}
+    beaten = {method for method, number in counts.items() if 0 < number["better"] == sum(number.values())}
     less = sorted(beaten & without - with_days)
     if not less or compared.reference not in {method.name for method in with_days}:
         return ""
