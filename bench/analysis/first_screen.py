@@ -157,7 +157,7 @@ def _beside_others(compared: Differences) -> str:
 
 
 def _without_days(compared: Differences, group: Group) -> str:
-    """Which methods read no days before, as the reference does, that is better on all data sets; empty if none."""
+    """Which methods that the reference is better than on all data sets read no days before, as it does; or nothing."""
     with_days, without = _reading_days(group, read=True), _reading_days(group, read=False)
     counts = {method: compared.counts([method]) for method in compared.methods}
     beaten = {method for method, number in counts.items() if 0 < number["better"] == sum(number.values())}

@@ -236,7 +236,8 @@ def kept_code(results: Path, code: str) -> Mapping[str, KeptCode]:
         if CODE.fullmatch(code) and folder.resolve() == results.resolve() / PLUGINS / code:
             for path in sorted(folder.glob(f"*{SOURCE}")):
                 name = path.name.removesuffix(SOURCE)
-                if NAME.fullmatch(name) and (copy := _kept(path, folder / name)) is not None:
+                inside = (folder / name).resolve() == folder.resolve() / name
+                if inside and NAME.fullmatch(name) and (copy := _kept(path, folder / name)) is not None:
                     kept[name] = copy
     return kept
 

@@ -230,10 +230,12 @@ def test_no_file_out_of_the_folder_of_copies_is_read(tmp_path: Path) -> None:
     copy = own_copy(results, "b" * 12, "x = 1", 1)
     (copy / "mine" / "linked.py").symlink_to(secret / "mine" / "mine.py")
     (results / "plugins" / ("c" * 12)).symlink_to(secret)
+    (copy / "other").symlink_to(secret / "mine")
+    (copy / "other.source").write_text("mine.py", encoding="utf-8")
     os.mkfifo(copy / "mine" / "pipe.py")
     for code in (f"../../secret/plugins/{'a' * 12}", str(secret), "c" * 12):
         assert copies(results, code, {"mine"}) == {}
-    there = copies(results, "b" * 12, {"mine"})
+    there = copies(results, "b" * 12, {"mine", "other"})
     assert sorted(there) == [f"plugins/{'b' * 12}/mine.source", f"plugins/{'b' * 12}/mine/mine.py"]
 
 
