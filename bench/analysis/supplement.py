@@ -30,7 +30,7 @@ from bench.catalog.raw_files import USER_CARD, files_below
 from bench.errors import ConfigError, unwritten
 from bench.files import atomic_write
 from bench.records.record import DoneRun, FailedRun, Record, dump
-from bench.runs.own_code import ASKED, is_edited
+from bench.runs.own_code import ASKED, edited
 from bench.runs.search import parts_of_stem
 from bench.runs.suite import load_suite
 
@@ -51,7 +51,7 @@ results/tables/     tables (md, tex, csv), made of the records
 results/figures/    figures (png, pdf), made of the records
 results/report.html all of this to read in a browser, without a network
 suites/             what was run, every setting written out
-{own}SHA256SUMS          digests of all files: sha256sum -c SHA256SUMS
+{own}SHA256SUMS          digests of all files but notes (.asked): sha256sum -c SHA256SUMS
 
 Numbers without a GPU: install the code below with "pip install '.[all]'", unpack, and in this folder
 
@@ -143,7 +143,7 @@ def _raw_files(data_dir: Path, folder: Path, own: OwnParts, records: Sequence[Re
 
 
 def edited_since(results: Results, folder: Path, files: Mapping[str, Content]) -> list[str]:
-    """Models of the user's own in a supplement that were edited since their runs were last asked for.
+    """Models and data sets of the user's own in a supplement that were edited since runs were last asked for.
 
     Raises:
         BenchError: If a file of one cannot be read.
@@ -153,8 +153,7 @@ def edited_since(results: Results, folder: Path, files: Mapping[str, Content]) -
         for run in results.runs
         if run.stale and not run.record.external and _path(run.record) in files
     }
-    edited = {behind[1] for behind, code in runs - results.outdated if is_edited(folder, behind, code)}
-    return sorted(edited)
+    return sorted({name for behind, code in runs - results.outdated for name in edited(folder, behind, code)})
 
 
 def write_zip(files: Mapping[str, Content], path: Path, *, force: bool = False) -> None:

@@ -17,7 +17,7 @@ from bench.plain_text import counted
 
 NO_FOLDER = "--with-data packs the arrays of your own data sets; say with --data-dir DIR where they are"
 EDITED = (
-    "edited since its last run: {models}; the supplement has these runs and the code that made them. Run it again and "
+    "edited since its last run: {names}; the supplement has these runs and the code that made them. Run again and "
     "export anew if it shall have today's"
 )
 
@@ -58,7 +58,7 @@ def export(
         status.update("packing")
         write_zip(files, path, force=force)
     if edited := edited_since(opened, results, files):
-        warn_on(Console(stderr=True), EDITED.format(models=", ".join(edited)))
+        warn_on(Console(stderr=True), EDITED.format(names=", ".join(edited)))
     for name in personal(files, Path.home()):
         warn_on(console, f"{name} names a folder in {Path.home()}; look whether it may be published")
     print_line(f"{path}: {counted(len(files), 'file')}")

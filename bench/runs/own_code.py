@@ -185,16 +185,17 @@ def outdated(results: Path, pairs: Iterable[tuple[tuple[str, ...], str]]) -> set
     return found
 
 
-def is_edited(results: Path, behind: Sequence[str], code: str) -> bool:
-    """Whether a file here, of what is the user's own behind a run, means another thing than the copy of its code."""
-    kept, strangers = kept_code(results, code), untracked()
-    for plugin in plugins_of(*behind):
-        own = own_code(plugin, strangers) if plugin.name in kept else None
+def edited(results: Path, behind: Sequence[str], code: str) -> set[str]:
+    """What is the user's own behind a run and means another thing, in its file here, than in the copy of its code."""
+    kept, strangers, plugins = kept_code(results, code), untracked(), plugins_of(*behind)
+    names, found = [plugin.name for plugin in plugins], set()
+    for plugin in plugins:
+        own = own_code(plugin, strangers) if plugin.name in kept and names.count(plugin.name) == 1 else None
         if own is not None:
-            files = sorted((path.relative_to(own.root).as_posix(), read_plain(path)) for path in own.files)
-            if _meaning(KeptCode(source="", files=tuple(files))) != _meaning(kept[plugin.name]):
-                return True
-    return False
+            here = tuple((path.relative_to(own.root).as_posix(), read_plain(path)) for path in own.files)
+            if _meaning(KeptCode(source="", files=here)) != _meaning(kept[plugin.name]):
+                found.add(plugin.name)
+    return found
 
 
 def card_of(results: Path, dataset: str, sha256: str) -> Path:
@@ -232,14 +233,21 @@ def kept_code(results: Path, code: str) -> Mapping[str, KeptCode]:
     A record may name any code, and a results folder may hold anything: nothing out of the folder of copies is read.
     """
     folder, kept = results / PLUGINS / code, dict[str, KeptCode]()
-    with suppress(OSError, ValueError):
-        if CODE.fullmatch(code) and folder.resolve() == results.resolve() / PLUGINS / code:
-            for path in sorted(folder.glob(f"*{SOURCE}")):
-                name = path.name.removesuffix(SOURCE)
-                inside = (folder / name).resolve() == folder.resolve() / name
-                if inside and NAME.fullmatch(name) and (copy := _kept(path, folder / name)) is not None:
-                    kept[name] = copy
+    if CODE.fullmatch(code) and _is(folder, results.resolve() / PLUGINS / code):
+        for source in sorted(folder.glob(f"*{SOURCE}")):
+            copies = folder / (name := source.name.removesuffix(SOURCE))
+            inside = all(_is(path, folder.resolve() / path.name) for path in (source, copies))
+            if inside and NAME.fullmatch(name) and (copy := _kept(source, copies)) is not None:
+                kept[name] = copy
     return kept
+
+
+def _is(path: Path, place: Path) -> bool:
+    """Whether a path leads to this place, and no link leads elsewhere or in a circle."""
+    try:
+        return path.resolve() == place
+    except (OSError, RuntimeError):
+        return False
 
 
 def _kept(source: Path, folder: Path) -> KeptCode | None:
@@ -259,7 +267,7 @@ def _texts(folder: Path) -> tuple[tuple[str, bytes], ...]:
 
 def _meaning(copy: KeptCode) -> tuple[str, ...]:
     """What of copies is in the digest of a code: no comment, and no docstring."""
-    return tuple(f"{path} {_syntax(content)}" for path, content in copy.files)
+    return tuple(sorted(f"{path} {_syntax(content)}" for path, content in copy.files))
 
 
 def _syntax(content: bytes) -> str:

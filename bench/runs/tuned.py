@@ -216,7 +216,8 @@ class TunedFolder:
     def write(self, dataset: str, model: str, task: str, tuned: Tuned, variant_slug: str = "") -> Path | None:
         """Write what a study found, unless the file has it already; one that was edited is kept aside.
 
-        A file of the same study with as many trials keeps the seconds that were asked for when they were made.
+        A file of the same study with as many trials keeps what was asked for when they were made, if that, or what is
+        asked for now, are seconds: so many trials may take any time.
 
         Returns:
             Where the edited file is now, or None if there was none.
@@ -227,7 +228,7 @@ class TunedFolder:
         path = self.path(dataset, model, task, variant_slug)
         before, found = self.found(dataset, model, task, variant_slug), tuned.found
         same = before and found and (before.study, before.finished) == (found.study, found.finished)
-        if before and found and same and before.asked.endswith(SECONDS):
+        if before and found and same and SECONDS in (before.asked[-2:], found.asked[-2:]):
             found = found.model_copy(update={"asked": before.asked})
         if before == found:
             return None

@@ -25,6 +25,7 @@ class Config:
 class Model(nn.Module):
     def __init__(self, shape, config): ...
 """
+READER = "from builders import make_card\n\nCARD = make_card(name='owncity')\nSCALE = 1.0\n\ndef read(folder): ...\n"
 
 
 def by(code: str, **facts):
@@ -55,16 +56,33 @@ def test_forecasts_made_elsewhere_that_an_earlier_code_scored_are_stale_in_a_sup
 
 
 def test_only_a_file_that_means_another_thing_than_the_copy_was_edited(tmp_path, packed, monkeypatch) -> None:
-    mine = tmp_path / "mine.py"
+    """Its helper lies in a folder that a path sorts before the file, and a text behind it."""
+    mine, helper = tmp_path / "mine.py", tmp_path / "mine" / "blocks.py"
     monkeypatch.setenv(own_files.VARIABLE, str(mine))
-    mine.write_text(MODEL, encoding="utf-8")
-    (run,) = [by("a" * 12, model="mine")]  # by earlier code of the project, with this very file
+    helper.parent.mkdir()
+    helper.write_text("wide = 1\n", encoding="utf-8")
+    text = f"from mine import blocks\n{MODEL}"
+    mine.write_text(text, encoding="utf-8")
+    run = by("a" * 12, model="mine")  # by earlier code of the project, with this very file
     keep([run], _NoData(), tmp_path)
     assert packed(run)[1] == []
-    mine.write_text(f"# A comment.{MODEL}", encoding="utf-8")
+    mine.write_text(f"# A comment.\n{text}", encoding="utf-8")
     assert packed(run)[1] == []
-    mine.write_text(MODEL.replace("32", "64"), encoding="utf-8")
+    helper.write_text("wide = 2\n", encoding="utf-8")
     assert packed(run)[1] == ["mine"]
+
+
+def test_of_a_run_of_ours_on_an_edited_data_set_of_ones_own_the_data_set_is_named(
+    tmp_path, packed, monkeypatch
+) -> None:
+    city = tmp_path / "owncity.py"
+    monkeypatch.setenv(own_files.VARIABLE, str(city))
+    city.write_text(READER, encoding="utf-8")
+    run = by("a" * 12, dataset="owncity", model="stid")
+    keep([run], _NoData(), tmp_path)
+    assert packed(run)[1] == []
+    city.write_text(READER.replace("1.0", "2.0"), encoding="utf-8")
+    assert packed(run)[1] == ["owncity"]
 
 
 class _NoData:

@@ -232,10 +232,17 @@ def test_no_file_out_of_the_folder_of_copies_is_read(tmp_path: Path) -> None:
     (results / "plugins" / ("c" * 12)).symlink_to(secret)
     (copy / "other").symlink_to(secret / "mine")
     (copy / "other.source").write_text("mine.py", encoding="utf-8")
+    (copy / "circle").symlink_to(copy / "circle")
+    (copy / "circle.source").write_text("mine.py", encoding="utf-8")
+    (tmp_path / "path").write_text("mine.py", encoding="utf-8")
+    (copy / "third").mkdir()
+    (copy / "third" / "mine.py").write_text("x = 1", encoding="utf-8")
+    (copy / "third.source").symlink_to(tmp_path / "path")
+    (results / "plugins" / ("d" * 12)).symlink_to(results / "plugins" / ("d" * 12))
     os.mkfifo(copy / "mine" / "pipe.py")
-    for code in (f"../../secret/plugins/{'a' * 12}", str(secret), "c" * 12):
+    for code in (f"../../secret/plugins/{'a' * 12}", str(secret), "c" * 12, "d" * 12):
         assert copies(results, code, {"mine"}) == {}
-    there = copies(results, "b" * 12, {"mine", "other"})
+    there = copies(results, "b" * 12, {"mine", "other", "circle", "third"})
     assert sorted(there) == [f"plugins/{'b' * 12}/mine.source", f"plugins/{'b' * 12}/mine/mine.py"]
 
 

@@ -27,6 +27,8 @@ def test_a_file_of_a_study_that_goes_on_keeps_the_seconds_that_were_asked_for(fo
     assert asked_for("60 s", 9) == "600 s"
     assert asked_for("700 s", 11) == "700 s"
     assert asked_for("60 s", 11, study="another") == "60 s"
+    assert asked_for("20 trials", 20) == "20 trials"
+    assert asked_for("60 s", 20) == "20 trials"
     assert asked_for("2 trials", 3) == "2 trials"
     assert asked_for("3 trials", 3) == "3 trials"
 
