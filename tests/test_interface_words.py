@@ -12,7 +12,7 @@ import bench
 HERE = Path(bench.__file__).parent
 COMMANDS_ALONE = ("cli", "perf")
 OF_ALL_RUNS = ("weights.py", "context.py")  # another letter in them would make every result stale
-DOCUMENTS = ("reference.py", "supplement.py", "reproduction.py", "tables/suite.py", "formats/latex.py", "profiles.py")
+DOCUMENTS = ("reference.py", "supplement.py", "reproduction.py", "tables/_notes.py", "formats/latex.py", "profiles.py")
 OF_TUNING = ("wanted.py", "tuned.py")  # what finds settings is told as a command and as a call
 SPELT = {"set": "settings", "model": "models", "dataset": "datasets", "seed": "seeds", "variant": "variants"}
 CALLS = (bench.evaluate, bench.run, bench.tune, bench.import_data)
