@@ -35,7 +35,7 @@ CODE: Final = re.compile("[0-9a-f]{12}")
 PLUGINS, CARDS = "plugins", "cards"  # folders of a results folder
 SOURCE: Final = ".source"  # beside the copies, by name the path among them of the file that declares it
 ASKED: Final = ".asked"  # beside them, an empty file for each model, called by its name and by nanoseconds since 1970
-DIGITS: Final = 20  # of nanoseconds at most
+NOTE: Final = re.compile(rf"(.+)\.(0|[1-9][0-9]{{0,19}}){re.escape(ASKED)}")
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,8 @@ def note_asked(runs: Iterable[PlannedRun], results: Path) -> None:
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
             (folder / asked_name(model, now)).touch()
-            for path, at in _notes(folder, model):
-                if at < now and path.name == asked_name(model, at):
+            for path, noted, at in _notes(folder):
+                if noted == model and at < now:
                     path.unlink(missing_ok=True)
 
 
@@ -148,19 +148,17 @@ def asked_at(results: Path) -> dict[tuple[str, str], int]:
     The times are nanoseconds since 1970, in a supplement places in the order of asking.
     """
     times: dict[tuple[str, str], int] = {}
-    for path, at in _notes(results / PLUGINS, "*/*"):
-        model, code = path.name.removesuffix(f".{at}{ASKED}"), path.parent.name
-        if CODE.fullmatch(code):
-            times[model, code] = max(at, times.get((model, code), 0))
+    for folder in (results / PLUGINS).glob("*"):
+        for _, model, at in _notes(folder) if CODE.fullmatch(folder.name) else ():
+            times[model, folder.name] = max(at, times.get((model, folder.name), 0))
     return dict(sorted(times.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
-def _notes(folder: Path, model: str) -> Iterator[tuple[Path, int]]:
-    """The notes of a model, which may be a pattern, and the time of each."""
-    for path in folder.glob(f"{model}.*{ASKED}"):
-        at = path.name.removesuffix(ASKED).rpartition(".")[2]
-        if at.isascii() and at.isdecimal() and len(at) <= DIGITS and path.name.endswith(f".{int(at)}{ASKED}"):
-            yield path, int(at)
+def _notes(folder: Path) -> Iterator[tuple[Path, str, int]]:
+    """Each note in a folder, with its model and its time."""
+    for path in folder.glob(f"*{ASKED}"):
+        if (note := NOTE.fullmatch(path.name)) is not None:
+            yield path, note[1], int(note[2])
 
 
 def outdated(results: Path, pairs: Iterable[tuple[tuple[str, ...], str]]) -> set[tuple[tuple[str, ...], str]]:
