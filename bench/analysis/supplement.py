@@ -153,7 +153,7 @@ def edited_since(results: Results, folder: Path, files: Mapping[str, Content]) -
         for run in results.runs
         if run.stale and not run.record.external and _path(run.record) in files
     }
-    return sorted({name for behind, code in runs - results.outdated for name in edited(folder, behind, code)})
+    return edited(folder, runs - results.outdated)
 
 
 def write_zip(files: Mapping[str, Content], path: Path, *, force: bool = False) -> None:

@@ -11,7 +11,7 @@ import hashlib
 import re
 import subprocess
 import time
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Container, Iterable, Iterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,8 +174,8 @@ def outdated(results: Path, pairs: Iterable[tuple[tuple[str, ...], str]]) -> set
         if code == NO_CODE:
             continue
         kept = {name: _meaning(copy) for name, copy in kept_code(results, code).items() if name in behind}
-        edited = any(text_of.get(name, text) != text for name, text in kept.items())
-        if edited or code_of.get(behind, code) != code:
+        another = any(text_of.get(name, text) != text for name, text in kept.items())
+        if another or code_of.get(behind, code) != code:
             found.add((behind, code))
         elif (behind[1], code) in asked:
             text_of |= kept
@@ -183,17 +183,17 @@ def outdated(results: Path, pairs: Iterable[tuple[tuple[str, ...], str]]) -> set
     return found
 
 
-def edited(results: Path, behind: Sequence[str], code: str) -> set[str]:
-    """What is the user's own behind a run and means another thing, in its file here, than in the copy of its code."""
-    kept, strangers, plugins = kept_code(results, code), untracked(), plugins_of(*behind)
-    names, found = [plugin.name for plugin in plugins], set()
-    for plugin in plugins:
-        own = own_code(plugin, strangers) if plugin.name in kept and names.count(plugin.name) == 1 else None
-        if own is not None:
-            here = tuple((path.relative_to(own.root).as_posix(), read_plain(path)) for path in own.files)
-            if _meaning(KeptCode(source="", files=here)) != _meaning(kept[plugin.name]):
+def edited(results: Path, pairs: Iterable[tuple[tuple[str, ...], str]]) -> list[str]:
+    """What is the user's own behind runs and means another thing, in its file here, than in the copy of their code."""
+    found, strangers = set(), untracked()
+    for behind, code in pairs:
+        kept, plugins = kept_code(results, code), plugins_of(*behind)
+        names = [plugin.name for plugin in plugins]
+        for plugin in plugins:
+            own = own_code(plugin, strangers) if plugin.name in kept and names.count(plugin.name) == 1 else None
+            if own is not None and _meaning(_copy_of(own)) != _meaning(kept[plugin.name]):
                 found.add(plugin.name)
-    return found
+    return sorted(found)
 
 
 def card_of(results: Path, dataset: str, sha256: str) -> Path:
@@ -284,8 +284,14 @@ def _keep_code(results: Path, code: str, plugins: Iterable[Plugin], strangers: S
     folder, kept = results / PLUGINS / code, kept_code(results, code)
     for plugin in plugins:
         if plugin.name not in kept and (own := own_code(plugin, strangers)) is not None:
-            for path in own.files:
-                with atomic_write(folder / plugin.name / path.relative_to(own.root)) as part:
-                    part.write_bytes(path.read_bytes())
+            copy = _copy_of(own)
+            for path, content in copy.files:
+                with atomic_write(folder / plugin.name / path) as part:
+                    part.write_bytes(content)
             with atomic_write(folder / f"{plugin.name}{SOURCE}") as part:
-                part.write_text(own.source.relative_to(own.root).as_posix(), encoding="utf-8")
+                part.write_text(copy.source, encoding="utf-8")
+
+
+def _copy_of(own: OwnCode) -> KeptCode:
+    files = ((path.relative_to(own.root).as_posix(), read_plain(path)) for path in own.files)
+    return KeptCode(source=own.source.relative_to(own.root).as_posix(), files=tuple(sorted(files)))
