@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -37,6 +37,12 @@ def listed(names: Iterable[str]) -> str:
     """Names with commas between them, in quotes where one has a comma of its own."""
     several = list(names)
     return ", ".join(f"'{name}'" for name in several) if any("," in name for name in several) else ", ".join(several)
+
+
+def first_few(names: Sequence[str], most: int = 3) -> str:
+    """The first names with commas between them, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
 
 
 def duration(seconds: float) -> str:

@@ -21,7 +21,7 @@ from bench.cli.options import PlanOptions, typed
 from bench.cli.plan import announce, expect, show_expected, show_left_out, show_plan, to_do
 from bench.cli.terminal import Console
 from bench.errors import BenchError
-from bench.plain_text import counted, listed
+from bench.plain_text import counted, first_few, listed
 from bench.records.saved import NOTHING, Saving
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ NEXT_ON_REAL_DATA = (
     "For real numbers: {what} with --profile laptop (short training) or paper (to quote); "
     "--dry-run says how long either takes"
 )
-MOST_SEARCHED = 3  # named in one sentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,9 +180,10 @@ def _say_searched_before(plan: Sequence[PlannedRun], results: Path) -> None:
     from bench.runs.tuned import TunedFolder
 
     if other := TunedFolder(results).of_other_code(plan):
-        more = f" and {len(other) - MOST_SEARCHED} more" if len(other) > MOST_SEARCHED else ""
-        named = f"{', '.join(other[:MOST_SEARCHED])}{more}"
-        warn_on(Console(stderr=True), f"the settings of {named} were tuned with other code than today's; tune again")
+        warn_on(
+            Console(stderr=True),
+            f"the settings of {first_few(other)} were tuned with other code than today's; tune again",
+        )
 
 
 def _say_missing(

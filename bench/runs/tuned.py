@@ -25,7 +25,7 @@ from bench.catalog.known_keys import KnownKeys
 from bench.errors import BenchError, ConfigError, UnknownNameError, unwritten
 from bench.files import atomic_write
 from bench.plain_files import read_toml
-from bench.plain_text import one_line
+from bench.plain_text import first_few, one_line
 from bench.records.planned import PlannedRun
 from bench.runs.search import Search, parts_of_stem, slug, spaces, stem
 from bench.runs.suite import first_problem, validated
@@ -36,7 +36,6 @@ HEAD = "# {model} on {dataset}: settings for 'stbench run --tuned', found on val
 BY_HAND: Final = "by hand"
 SECONDS: Final = " s"  # behind their number, in what was asked for
 OR_ELSE: Final = "or run a suite that does not call itself equally tuned with --tuned, or tuned=True"
-MOST_NAMED = 3  # missing files in one sentence
 
 
 class Found(BaseModel):
@@ -152,10 +151,9 @@ class TunedFolder:
         """
         missing = [one for one in wanted if not self._path_of(one, task).exists()]
         if missing:
-            named = ", ".join(str(self._path_of(one, task)) for one in missing[:MOST_NAMED])
-            more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
+            named = first_few([str(self._path_of(one, task)) for one in missing])
             raise ConfigError(
-                f"there are no tuned settings {named}{more}; {missing[0].finder} with the same task, protocol, "
+                f"there are no tuned settings {named}; {missing[0].finder} with the same task, protocol, "
                 "profile and folders finds them (with --suite NAME, or suite=, those of a suite)"
             )
         settings = {one: _usable(self._path_of(one, task), one.model) for one in wanted}
@@ -183,11 +181,11 @@ class TunedFolder:
 
     def of_other_code(self, runs: Iterable[PlannedRun]) -> list[str]:
         """Data set and row of each of these tuned runs whose settings were searched with other code than its own."""
+        tuned = {(run.dataset, run.method, run.spec.task.name): run for run in runs if run.spec.tuned}
         other = []
-        for run in runs:
-            if run.spec.tuned:
-                found = self.found(run.dataset, run.model, run.spec.task.name, slug(run.variant))
-                other += [f"{run.dataset} / {run.method}"] if found and found.code not in ("", run.code) else []
+        for run in tuned.values():
+            found = self.found(run.dataset, run.model, run.spec.task.name, slug(run.variant))
+            other += [f"{run.dataset} / {run.method}"] if found and found.code not in ("", run.code) else []
         return list(dict.fromkeys(other))
 
     def _path_of(self, one: Wanted, task: TaskSettings) -> Path:
