@@ -137,6 +137,27 @@ def test_what_the_document_says_of_few_data_is_in_the_records(committed):
     assert first.scores["val"]["mae"].overall > min(run.scores["val"]["mae"].overall for run in others)
 
 
+def test_what_the_document_says_of_random_weights_is_in_the_records(committed):
+    (suite,) = load_suites(["controls"])
+    (compared,) = committed.differences(suite).values()
+    found = {
+        (data.dataset, method.name): cell for (data, method), cell in compared.cells.items() if cell.verdict != "open"
+    }
+    assert list(found) == [("bikenyc2", "random, frozen")]
+    assert (
+        f"random weights have {-found['bikenyc2', 'random, frozen'].percent:.1f} % less MAE than pre-trained" in _said()
+    )
+    records = [run for run in committed.records if (run.dataset, run.model) == ("bikenyc2", "stvfm")]
+    random, trained = ([run for run in records if run.spec.weights == w] for w in ("random", "pretrained"))
+    assert (len(random), len(trained)) == (3, 3)
+    for part in ("val", "test"):
+        for metric in ("mae", "rmse"):
+            worst = max(run.scores[part][metric].overall for run in random)
+            assert worst < min(run.scores[part][metric].overall for run in trained)
+    last = [min(run.curve, key=lambda epoch: epoch.val_mae).epoch for run in (*random, *trained)]
+    assert last == [8] * 6
+
+
 def _said():
     return " ".join((ROOT / "docs" / "reference-results.md").read_text(encoding="utf-8").split())
 

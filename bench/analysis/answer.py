@@ -52,14 +52,16 @@ class Answer:
 
     @property
     def short(self) -> str:
-        """The verdicts on all of these in a word or two."""
+        """The verdicts on all of these in a few words."""
         counts = self.compared.counts(self.methods)
         number = sum(counts.values())
         if counts["better"] == number:
             return "Yes, here."
         if counts["better"]:
             return "In part."
-        return "Not shown." if counts["open"] else "No, not here."
+        if counts["open"]:
+            return "No gain is shown, a loss is." if counts["worse"] else "Not shown."
+        return "No, not here."
 
 
 def answer(results: Results) -> Answer | None:

@@ -14,7 +14,7 @@ from bench.analysis.differences import Differences
 from bench.analysis.figures._panels import method_names
 from bench.analysis.figures.answer import curves_of
 from bench.analysis.formats.markdown import grid
-from bench.analysis.groups import Group, MethodKey, Summary
+from bench.analysis.groups import DataKey, Group, MethodKey, Summary
 from bench.analysis.headers import best_two, dataset_headers, decimals, method_headers
 from bench.analysis.inputs import inputs_of
 from bench.analysis.results import Results
@@ -27,7 +27,7 @@ from bench.analysis.tables._differences import detectable, signed
 from bench.analysis.units import steps_note, units_note
 
 LEADERBOARD: Final = "short_term"  # the suite of the leaderboard
-MOST_NAMED: Final = 3  # methods that the reference is better than, in a sentence
+MOST_NAMED: Final = 3  # methods that the reference is better than, or data sets, in a sentence
 DIFFERENCES: Final = (
     "right of 0 the pre-trained weights are better. Bars: 95 % intervals over seeds and test windows; shaded: within "
     "± {margin:g} %; empty: open."
@@ -67,13 +67,13 @@ def _sentence(outcome: Answer) -> str:
     numbers = ", ".join(
         f"{_number(difference, 'pre-trained weights are')} on {names[data]}" for data, difference in outcome.of(first)
     )
-    counts = "; ".join(f"with “{method.name}” it is {_counts(outcome, method)}" for method in others)
+    counts = "; ".join(f"beside “{method.name}”: {_counts(outcome, method, names)}" for method in others)
     text = (
         f"With “{first.name}” in place of “{outcome.compared.title}”{part} the mean absolute error of ST-VFM "
         f"changes by {numbers}. The 95 % intervals are over seeds and test windows. Equivalent: within ± "
         f"{outcome.suite.margin:g} %; open: not enough data to say better, worse or equivalent."
     )
-    beside = f" Beside “{first.name}”, {counts}." if others else ""
+    beside = f" Pre-trained weights {counts}." if others else ""
     absent = f" Not run: {outcome.not_run}." if outcome.not_run else ""
     return f"{text}{beside}{absent} {outcome.caveat}"
 
@@ -89,9 +89,8 @@ def _how_to_read(outcome: Answer, curves: Group | None) -> str:
 
 def _number(difference: Difference, reference_is: str) -> str:
     """A difference with its interval and what it says of the reference."""
-    text = f"{signed(difference.percent)} %"
     if difference.uncertainty is None:
-        return f"{text} (too few seeds for an interval)"
+        return f"{signed(difference.percent)} % (too few seeds for an interval)"
     verdict = f"{reference_is} {difference.verdict}"
     if difference.verdict == "equivalent":
         verdict = "equivalent"
@@ -99,16 +98,23 @@ def _number(difference: Difference, reference_is: str) -> str:
         verdict = (
             "open" if difference.lacking else f"open; {detectable(difference)} % would have been found in 80 % of cases"
         )
-    return f"{text} [{', '.join(map(signed, difference.interval))}] ({verdict})"
+    return f"{_percent(difference)} ({verdict})"
 
 
-def _counts(outcome: Answer, method: MethodKey) -> str:
-    """The verdicts on the reference against a method, in numbers of data sets."""
-    counts = outcome.compared.counts([method])
+def _counts(outcome: Answer, method: MethodKey, names: Mapping[DataKey, str]) -> str:
+    """The verdicts on the reference against a method, in numbers of data sets; with what was found better or worse."""
+    counts, parts = outcome.compared.counts([method]), []
     if sum(counts.values()) == 1:
         return max(counts, key=lambda verdict: counts[verdict])
-    verdicts = ", ".join(f"{verdict} on {number}" for verdict, number in counts.items() if number)
-    return f"{verdicts} of {sum(counts.values())}"
+    for verdict, number in counts.items():
+        found = [f"{names[data]}: {_percent(each)}" for data, each in outcome.of(method) if each.verdict == verdict]
+        shown = f" ({'; '.join(found)})" if verdict in ("better", "worse") and number <= MOST_NAMED else ""
+        parts += [f"{verdict} on {number}{shown}"] if number else []
+    return f"{', '.join(parts)} of {sum(counts.values())}"
+
+
+def _percent(difference: Difference) -> str:
+    return f"{signed(difference.percent)} % [{', '.join(map(signed, difference.interval))}]"
 
 
 def _leaderboard(results: Results) -> list[str]:

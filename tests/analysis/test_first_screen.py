@@ -33,7 +33,11 @@ def screen(**choices):
         (SAME, 0.001, "**Does the pre-trained vision model matter? No, not here.**"),
         (BETTER | {"random": (1.0, 1.0, 1.0)}, 0.001, "**Does the pre-trained vision model matter? In part.**"),
         (SAME, 0.01, "**Does the pre-trained vision model matter? Not shown.**"),
-        (WORSE | {"random": (1.0, 1.0, 1.0)}, 0.01, "**Does the pre-trained vision model matter? Not shown.**"),
+        (
+            WORSE | {"random": (1.0, 1.0, 1.0)},
+            0.01,
+            "**Does the pre-trained vision model matter? No gain is shown, a loss is.**",
+        ),
     ],
 )
 def test_the_answer_in_a_word_follows_from_the_verdicts(controls, spread, said):
@@ -60,7 +64,14 @@ def test_the_sentence_has_the_differences_their_intervals_and_the_verdicts():
     assert "+4.0 % [" in text
     assert "(pre-trained weights are better) on BikeNYC2" in text
     assert "(pre-trained weights are worse) on TaxiNYC" in text
-    assert "with “one trained block” it is better on 2, worse on 1 of 3" in text
+    block = dict(found.of(found.methods[2]))
+    lines = [f"{signed(d.percent)} % [{', '.join(map(signed, d.interval))}]" for d in block.values()]
+    assert [d.verdict for d in block.values()] == ["better", "better", "worse"]
+    assert (
+        f"beside “one trained block”: better on 2 (BikeNYC: {lines[0]}; BikeNYC2: {lines[1]}), "
+        f"worse on 1 (TaxiNYC: {lines[2]}) of 3." in text
+    )
+    assert "Pre-trained weights beside “random, frozen”: " in text
     assert "longer training may change it" in text
 
 
@@ -201,7 +212,7 @@ def test_models_of_ours_that_the_leaderboard_lacks_are_named_below_it():
 
 def test_on_a_single_data_set_a_verdict_is_a_word_and_what_was_not_run_is_named():
     text = " ".join(first_screen(on_one(), "here").split())
-    assert "with “one trained block” it is open. Not run: matched random, frozen; permuted, frozen; shuffled" in text
+    assert "beside “one trained block”: open. Not run: matched random, frozen; permuted, frozen; shuffled" in text
 
 
 def test_a_claim_says_which_blocks_of_the_pre_trained_part_were_used():

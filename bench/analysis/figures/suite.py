@@ -74,7 +74,7 @@ def _figure(title: str, caption: str, shown: Differences) -> Figure:
         _draw_panel(axis, [shown.cells.get((data, method)) for method in methods], linear=linear)
     across = f"MAE, % more than {shown.title}{shown.mark}"
     for axis in [*axes.values()][-columns:]:
-        axis.set_xlabel(fill(across, LONGEST_LABEL) if columns > 1 else across)
+        axis.set_xlabel(fill(across, LONGEST_LABEL, break_on_hyphens=False) if columns > 1 else across)
     first, names = axes[datasets[0]], [header.text for header in method_headers(methods).values()]
     first.set_yticks(range(len(methods)), names)
     first.set_ylim(len(methods) - 0.5, -0.5)
