@@ -37,6 +37,7 @@ def committed():
 def test_tables_suites_and_readme_are_those_of_the_records(committed):
     assert differences(FOLDER, reference_files(committed, FOLDER, figures=False)) == {}
     assert (FOLDER / README).exists() == bool(committed.runs)
+    assert [line for line in (FOLDER / README).read_text(encoding="utf-8").splitlines() if line.endswith("-")] == []
 
 
 def test_the_first_screen_of_the_readme_is_that_of_the_records(committed):
@@ -138,24 +139,47 @@ def test_what_the_document_says_of_few_data_is_in_the_records(committed):
 
 
 def test_what_the_document_says_of_random_weights_is_in_the_records(committed):
+    found = {
+        (key.fraction, data.dataset, method.name)
+        for suite in load_suites(["controls", "backbones", "data_efficiency"])
+        for key, compared in committed.differences(suite).items()
+        for (data, method), cell in compared.cells.items()
+        if cell.verdict != "open"
+    }
+    assert found == {(1, "bikenyc2", "random, frozen")}
     (suite,) = load_suites(["controls"])
     (compared,) = committed.differences(suite).values()
-    found = {
-        (data.dataset, method.name): cell for (data, method), cell in compared.cells.items() if cell.verdict != "open"
-    }
-    assert list(found) == [("bikenyc2", "random, frozen")]
+    percent = {(data.dataset, method.name): cell.percent for (data, method), cell in compared.cells.items()}
+    said = _said()
+    less, more = -percent["bikenyc", "random, frozen"], percent["taxinyc", "random, frozen"]
+    most = -percent["bikenyc2", "random, frozen"]
+    drawn, moved = (-percent["bikenyc2", f"{name}, frozen"] for name in ("matched random", "permuted"))
     assert (
-        f"random weights have {-found['bikenyc2', 'random, frozen'].percent:.1f} % less MAE than pre-trained" in _said()
+        f"One difference between backbones is found so far: on BikeNYC2 random weights have {most:.1f} % less MAE than "
+        f"pre-trained ones. On BikeNYC they have {less:.1f} % less and on TaxiNYC {more:.1f} % more, both open."
+    ) in said
+    assert (
+        f"“matched random, frozen” has {drawn:.1f} % less MAE than pre-trained ones and “permuted, frozen” "
+        f"{moved:.1f} % less, both open"
+    ) in said
+    (group,) = committed.groups(suite).values()
+    runs = {m.name: cell.runs for (data, m), cell in group.cells.items() if data.dataset == "bikenyc2"}
+    random, matched, permuted, pretrained = (
+        runs[f"{name}, frozen"] for name in ("random", "matched random", "permuted", "pre-trained")
     )
-    records = [run for run in committed.records if (run.dataset, run.model) == ("bikenyc2", "stvfm")]
-    random, trained = ([run for run in records if run.spec.weights == w] for w in ("random", "pretrained"))
-    assert (len(random), len(trained)) == (3, 3)
-    for part in ("val", "test"):
-        for metric in ("mae", "rmse"):
-            worst = max(run.scores[part][metric].overall for run in random)
-            assert worst < min(run.scores[part][metric].overall for run in trained)
-    last = [min(run.curve, key=lambda epoch: epoch.val_mae).epoch for run in (*random, *trained)]
-    assert last == [8] * 6
+    assert [len(one) for one in (random, matched, permuted, pretrained)] == [3] * 4
+    for better in (random, matched):
+        for part in ("val", "test"):
+            for metric in ("mae", "rmse"):
+                assert max(_errors(better, part, metric)) < min(_errors(pretrained, part, metric))
+    assert max(_errors(random, "test")) < min(_errors(matched + permuted, "test"))
+    lower = min(_errors(permuted, "val"))
+    assert sum(lower < error for error in _errors(random, "val")) == 2
+    assert [min(run.curve, key=lambda epoch: epoch.val_mae).epoch for run in (*random, *pretrained)] == [8] * 6
+
+
+def _errors(runs, part, metric="mae"):
+    return [run.scores[part][metric].overall for run in runs]
 
 
 def _said():

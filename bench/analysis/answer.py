@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from bench.analysis.differences import Differences
 from bench.analysis.groups import DataKey, GroupKey, MethodKey
 from bench.analysis.results import Results
-from bench.analysis.stats.comparison import Difference
+from bench.analysis.stats.comparison import Difference, Verdict
 from bench.analysis.suite_groups import not_run
 from bench.runs.suite import Suite
 
@@ -17,8 +17,10 @@ CONTROLS: Final = "controls"  # the suite that asks
 ASKED: Final = (
     "no backbone",
     "random, frozen",
+    "matched random, frozen",
+    "permuted, frozen",
     "one trained block",
-)  # its rows that the answer is about, the first most
+)  # its rows without pre-trained weights and with no more that is trained; the first one matters most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,7 @@ class Answer:
         compared: All of its comparisons.
         methods: Those of ``ASKED`` that were compared, in this order.
         not_run: The variants of the suite that were not run, in a text.
+        also_run: Those that were compared, too, and are no part of the answer, in a text.
         caveat: What is to be said of the numbers, such as how short training was.
     """
 
@@ -37,6 +40,7 @@ class Answer:
     compared: Differences
     methods: tuple[MethodKey, ...]
     not_run: str
+    also_run: str
     caveat: str
 
     @property
@@ -53,15 +57,25 @@ class Answer:
     @property
     def short(self) -> str:
         """The verdicts on all of these in a few words."""
-        counts = self.compared.counts(self.methods)
-        number = sum(counts.values())
-        if counts["better"] == number:
-            return "Yes, here."
-        if counts["better"]:
-            return "In part."
-        if counts["open"]:
-            return "No gain is shown, a loss is." if counts["worse"] else "Not shown."
-        return "No, not here."
+        return in_short(self.compared.counts(self.methods))
+
+
+def in_short(counts: Mapping[Verdict, int]) -> str:
+    """The answer to whether the reference is better, by how often each verdict on it was reached."""
+    number = sum(counts.values())
+    better, worse, unknown = (counts[verdict] for verdict in ("better", "worse", "open"))
+    if better == number:
+        return "Yes, here."
+    if worse == number:
+        return f"It does harm here: worse in {worse} of {number} comparisons."
+    if better and worse:
+        return f"Mixed: better in {better}, worse in {worse} of {number} comparisons."
+    if better:
+        left = f", open in {unknown}" if unknown else ""
+        return f"In part: better in {better} of {number} comparisons{left}."
+    if worse:
+        return f"No gain is shown, but there is a loss in {worse} of {number} comparisons."
+    return "Not shown." if unknown else "No, not here."
 
 
 def answer(results: Results) -> Answer | None:
@@ -85,5 +99,13 @@ def answer(results: Results) -> Answer | None:
     if not judged:
         return None
     group = results.groups(suite)[key]
-    absent = not_run(group, suite.variants)
-    return Answer(suite=suite, key=key, compared=groups[key], methods=methods, not_run=absent, caveat=group.caveat)
+    beside = (name for name in known if name not in ASKED)
+    return Answer(
+        suite=suite,
+        key=key,
+        compared=groups[key],
+        methods=methods,
+        not_run=not_run(group, suite.variants),
+        also_run="; ".join(beside),
+        caveat=group.caveat,
+    )

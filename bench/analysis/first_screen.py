@@ -5,18 +5,18 @@ All of it is of a profile that lets something be claimed; where there are no suc
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from bench.analysis.answer import Answer, answer
+from bench.analysis.answer import Answer, answer, in_short
 from bench.analysis.differences import Differences
-from bench.analysis.figures._panels import method_names
+from bench.analysis.figures._panels import FEW, method_names
 from bench.analysis.figures.answer import curves_of
 from bench.analysis.formats.markdown import grid
-from bench.analysis.groups import DataKey, Group, MethodKey, Summary
+from bench.analysis.groups import Group, MethodKey, Summary
 from bench.analysis.headers import best_two, dataset_headers, decimals, method_headers
 from bench.analysis.inputs import inputs_of
+from bench.analysis.lines import wrapped
 from bench.analysis.results import Results
 from bench.analysis.standings import standing
 from bench.analysis.stats.comparison import Difference, Verdict
@@ -25,15 +25,24 @@ from bench.analysis.suite_groups import not_run_note
 from bench.analysis.table import Cell, Header, Table, legend, legend_of
 from bench.analysis.tables._differences import detectable, signed
 from bench.analysis.units import steps_note, units_note
+from bench.runs.suite import Suite
 
 LEADERBOARD: Final = "short_term"  # the suite of the leaderboard
-MOST_NAMED: Final = 3  # methods that the reference is better than, or data sets, in a sentence
+MOST_NAMED: Final = 3  # methods that the reference is better than, in a sentence
 DIFFERENCES: Final = (
     "right of 0 the pre-trained weights are better. Bars: 95 % intervals over seeds and test windows; shaded: within "
     "± {margin:g} %; empty: open."
 )
 CURVES: Final = "MAE by the share of the training windows used. Bars: 95 % t-intervals over seeds alone."
+BACKGROUND: Final = "Thin grey lines: the other methods."
 WIDTH: Final = 120  # letters of a line of prose
+SUBJECT: Final = "pre-trained weights are"  # of the verdicts of the answer
+EXPLAINED: Final = (
+    "In square brackets: 95 % intervals over seeds and test windows. Equivalent: the 90 % interval is within "
+    "± {margin:g} %. Open: too few seeds or days of test windows to say better, worse or equivalent. Detectable: the "
+    "smallest true difference that would have been found in 80 % of cases. Verdicts are corrected for the number of "
+    "comparisons on a data set, intervals are not."
+)
 BESIDE: Final[Mapping[Verdict, str]] = {
     "better": "better than", "worse": "worse than", "equivalent": "equivalent to", "open": "open beside"
 }  # fmt: skip
@@ -46,13 +55,16 @@ def first_screen(results: Results, folder: str) -> str:
         results: The reference results.
         folder: Theirs, as links name it.
     """
-    outcome, leaderboard = answer(results), _leaderboard(results)
+    outcome = answer(results)
     parts = []
+    told: list[str] = []
     if outcome is not None:
+        told = _explained(outcome.compared, outcome.suite)
         parts.append(_wrapped(f"**{outcome.suite.question} {outcome.short}** {_sentence(outcome)}"))
+        parts.append(_wrapped(f"{' '.join(told)} {outcome.caveat}"))
         parts.append(f"![{outcome.suite.question} Differences and their intervals]({folder}/figures/answer-1.png)")
         parts.append(_wrapped(f"*{_how_to_read(outcome, curves_of(results, outcome))}*"))
-    parts += leaderboard
+    parts += _leaderboard(results, told)
     if not parts:
         return ""
     link = f"[reference results]({folder}/README.md)"
@@ -60,22 +72,41 @@ def first_screen(results: Results, folder: str) -> str:
 
 
 def _sentence(outcome: Answer) -> str:
-    """What changes if something else stands in the backbone's place: numbers for the first, verdicts for the others."""
-    first, *others = outcome.methods
+    """How the error changes if something else stands in the place of the pre-trained weights.
+
+    Of the first of these with all intervals, of each other with those of a difference that was found.
+    """
     names = {data: header.text for data, header in dataset_headers(outcome.datasets).items()}
+    judged = {
+        method: [(names[data], cell) for data, cell in outcome.of(method) if cell.quotable]
+        for method in outcome.methods
+    }
+    first, *others = (method for method, cells in judged.items() if cells)
     part = f" ({outcome.compared.part})" if outcome.compared.part else ""
-    numbers = ", ".join(
-        f"{_number(difference, 'pre-trained weights are')} on {names[data]}" for data, difference in outcome.of(first)
-    )
-    counts = "; ".join(f"beside “{method.name}”: {_counts(outcome, method, names)}" for method in others)
-    text = (
+    numbers = ", ".join(f"{_number(cell, SUBJECT)} on {name}" for name, cell in judged[first])
+    parts = [
         f"With “{first.name}” in place of “{outcome.compared.title}”{part} the mean absolute error of ST-VFM "
-        f"changes by {numbers}. The 95 % intervals are over seeds and test windows. Equivalent: within ± "
-        f"{outcome.suite.margin:g} %; open: not enough data to say better, worse or equivalent."
-    )
-    beside = f" Pre-trained weights {counts}." if others else ""
-    absent = f" Not run: {outcome.not_run}." if outcome.not_run else ""
-    return f"{text}{beside}{absent} {outcome.caveat}"
+        f"changes by {numbers}."
+    ]
+    parts += [f"With “{method.name}”: {_verdicts(judged[method])}." for method in others]
+    parts += [f"Also run, and no part of this: {outcome.also_run}."] if outcome.also_run else []
+    parts += [f"Not run: {outcome.not_run}."] if outcome.not_run else []
+    return " ".join(parts)
+
+
+def _verdicts(judged: Sequence[tuple[str, Difference]]) -> str:
+    """By data set: differences that are better or worse with their intervals, then those that are neither."""
+    found = [f"{_number(cell, SUBJECT)} on {name}" for name, cell in judged if cell.verdict in ("better", "worse")]
+    parts = [", ".join(found)] if found else []
+    for verdict in ("equivalent", "open"):
+        others = [f"{signed(cell.percent)} % on {name}" for name, cell in judged if cell.verdict == verdict]
+        parts += [f"{verdict}: {', '.join(others)}"] if others else []
+    return "; ".join(parts)
+
+
+def _explained(compared: Differences, suite: Suite) -> list[str]:
+    """What the words of a verdict mean; and which data sets are related, if some are."""
+    return [EXPLAINED.format(margin=suite.margin), *filter(None, [compared.witnesses.related])]
 
 
 def _how_to_read(outcome: Answer, curves: Group | None) -> str:
@@ -84,7 +115,8 @@ def _how_to_read(outcome: Answer, curves: Group | None) -> str:
     if curves is None:
         return differences[0].upper() + differences[1:]
     marks = legend_of(method_names(curves, curves.stale).values())
-    return f"Left: {differences} Right: {CURVES} {marks}".strip()
+    background = BACKGROUND if len(curves.methods) > FEW else ""
+    return " ".join(filter(None, [f"Left: {differences} Right: {CURVES}", background, marks]))
 
 
 def _number(difference: Difference, reference_is: str) -> str:
@@ -95,32 +127,18 @@ def _number(difference: Difference, reference_is: str) -> str:
     if difference.verdict == "equivalent":
         verdict = "equivalent"
     if difference.verdict == "open":
-        verdict = (
-            "open" if difference.lacking else f"open; {detectable(difference)} % would have been found in 80 % of cases"
-        )
-    return f"{_percent(difference)} ({verdict})"
+        verdict = "open" if difference.lacking else f"open, detectable: {detectable(difference)} %"
+    return f"{signed(difference.percent)} % [{', '.join(map(signed, difference.interval))}] ({verdict})"
 
 
-def _counts(outcome: Answer, method: MethodKey, names: Mapping[DataKey, str]) -> str:
-    """The verdicts on the reference against a method, in numbers of data sets; with what was found better or worse."""
-    counts, parts = outcome.compared.counts([method]), []
-    if sum(counts.values()) == 1:
-        return max(counts, key=lambda verdict: counts[verdict])
-    for verdict, number in counts.items():
-        found = [f"{names[data]}: {_percent(each)}" for data, each in outcome.of(method) if each.verdict == verdict]
-        shown = f" ({'; '.join(found)})" if verdict in ("better", "worse") and number <= MOST_NAMED else ""
-        parts += [f"{verdict} on {number}{shown}"] if number else []
-    return f"{', '.join(parts)} of {sum(counts.values())}"
-
-
-def _percent(difference: Difference) -> str:
-    return f"{signed(difference.percent)} % [{', '.join(map(signed, difference.interval))}]"
-
-
-def _leaderboard(results: Results) -> list[str]:
+def _leaderboard(results: Results, told: Sequence[str]) -> list[str]:
     """How the reference does beside all others, and what must be known of the table.
 
     They are of the largest group.
+
+    Args:
+        results: The reference results.
+        told: What the reader has been told of verdicts and data sets.
     """
     suite = next((suite for suite in results.suites if suite.name == LEADERBOARD), None)
     groups = [] if suite is None else [group for key, group in results.groups(suite).items() if key.claims]
@@ -135,9 +153,13 @@ def _leaderboard(results: Results) -> list[str]:
     left_out = f" Left out: {'; '.join(ranked.left_out)}." if ranked.left_out else ""
     absent = "" if suite is None else not_run_note(group, suite)
     compared = None if suite is None else results.differences(suite).get(group.key)
-    beside = "" if compared is None else _wrapped(f"{_beside_others(compared)} {_without_days(compared, group)}")
+    beside = []
+    if suite is not None and compared is not None and (verdicts := _beside_others(compared)):
+        more = " ".join(text for text in _explained(compared, suite) if text not in told)
+        short = f"**{suite.question} {in_short(compared.counts(compared.methods))}**"
+        beside = [_wrapped(f"{short} {verdicts} {_without_days(compared, group)} {more}")]
     return [
-        *([beside] if beside else []),
+        *beside,
         grid(table),
         _wrapped(f"{notes}{left_out} {absent} {group.caveat}"),
     ]
@@ -145,21 +167,23 @@ def _leaderboard(results: Results) -> list[str]:
 
 def _beside_others(compared: Differences) -> str:
     """The verdicts on the reference by data set, and its difference from the best of the others; empty without any."""
-    reference, parts = f"{compared.title}{compared.mark}", []
+    parts: list[str] = []
+    reference = f"{compared.title}{compared.mark}"
     for data, header in dataset_headers(compared.datasets).items():
         cells = {method: cell for (at, method), cell in compared.cells.items() if at == data and cell.quotable}
         if not cells:
             continue
         counts = compared.on(data).counts(cells)
-        best = min(cells, key=lambda method: (cells[method].percent, method))
-        better = ", ".join(method_headers([m])[m].text for m in cells if cells[m].verdict == "better")
-        named = {"better": f" ({better})"} if 0 < counts["better"] <= MOST_NAMED else {}
+        better = [method_headers([m])[m].text for m in cells if cells[m].verdict == "better"]
+        named = {"better": f" ({', '.join(better)})"} if len(better) <= MOST_NAMED else {}
         verdicts = ", ".join(f"{BESIDE[v]} {number}{named.get(v, '')}" for v, number in counts.items() if number)
-        name, number = method_headers([best])[best].text, _number(cells[best], f"{reference} is")
-        on = f"{header.text} ({cells[best].days} days of test windows)"
-        apart = f"the difference of {name}, the best of these, from it is {number}"
-        parts.append(f"{verdicts} of {len(cells)} on {on}; {apart}")
-    return f"By mean absolute error {reference} is {'. It is '.join(parts)}." if parts else ""
+        best = min(cells, key=lambda method: (cells[method].percent, method))
+        name, difference = method_headers([best])[best].text, _number(cells[best], f"{reference} is")
+        parts.append(
+            f"On {header.text} ({cells[best].days} days of test windows), of {len(cells)} others, {reference} is "
+            f"{verdicts}; relative to its mean absolute error, that of {name}, the best of them, is {difference}."
+        )
+    return " ".join(parts)
 
 
 def _without_days(compared: Differences, group: Group) -> str:
@@ -183,11 +207,10 @@ def _reading_days(group: Group, *, read: bool) -> set[MethodKey]:
 
 def _seeds(group: Group) -> str:
     seeds = sorted({cell.seeds for cell in group.cells.values() if cell.runs and not cell.naive})
-    return (
-        f"means ± sample standard deviations over {' to '.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))} seeds"
-        if seeds
-        else "single runs"
-    )
+    if not seeds or seeds[-1] == 1:
+        return "single runs"
+    span = " to ".join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))
+    return f"means ± sample standard deviations over {span} seeds"
 
 
 def _table(group: Group) -> Table:
@@ -236,4 +259,4 @@ def _spread(cell: Summary, digits: int) -> str:
 
 
 def _wrapped(text: str) -> str:
-    return textwrap.fill(" ".join(text.split()), WIDTH, break_long_words=False, break_on_hyphens=False)
+    return wrapped(text, WIDTH)

@@ -19,6 +19,7 @@ from bench.analysis.contradictions import contradiction
 from bench.analysis.first_screen import first_screen
 from bench.analysis.formats.files import LEFT_OUT, table_files, write_files
 from bench.analysis.formats.markdown import grid
+from bench.analysis.lines import wrapped
 from bench.analysis.report.facts import commits_text, datasets, environments, models, recipes
 from bench.analysis.report.headline import headline
 from bench.analysis.report.page import encoded, report, shown
@@ -242,8 +243,8 @@ def _readme(results: Results, tables: Sequence[str], reproduced: Sequence[Reprod
         claims="\n".join(_item(text) for text in claims),
         not_run=_item(f"Nothing here is of the suites {_not_run(results) or '—'}."),
         days=_span_of(days),
-        commits=textwrap.fill(f"Commits: {commits_text(finished) or 'not known'}.", WIDTH, break_long_words=False),
-        folders=textwrap.fill(folders_text(reproduced), WIDTH, break_on_hyphens=False),
+        commits=wrapped(f"Commits: {commits_text(finished) or 'not known'}.", WIDTH),
+        folders=wrapped(folders_text(reproduced), WIDTH),
         tables=", ".join(f"[{Path(name).stem}]({name})" for name in sorted(tables)) or "none",
         data=grid(datasets(results.runs)),
         models=grid(models(results.runs)),
@@ -267,4 +268,4 @@ def _span_of(days: Sequence[str]) -> str:
 
 
 def _item(text: str) -> str:
-    return textwrap.fill(text, WIDTH, initial_indent="- ", subsequent_indent="  ", break_long_words=False)
+    return wrapped(text, WIDTH, first="- ", later="  ")

@@ -119,13 +119,15 @@ def _ties(names: Iterable[str], origins: Mapping[str, Origin]) -> set[Tie]:
 
 
 def _shared(names: Sequence[str], origins: Mapping[str, Origin], ties: Mapping[str, Iterable[Tie]]) -> tuple[str, ...]:
-    """What at least two of them have in common, sorted; of what was trained on, that there is something."""
+    """What all of them have in common, then what some have; of what was trained on, that there is something."""
     own = Counter(tie for name in names for tie in origins[name].ties)
-    common = {name for (_, name), number in own.items() if number > 1}
+    by_all = {name for (_, name), number in own.items() if len(names) == number > 1}
+    by_some = {name for (_, name), number in own.items() if len(names) > number > 1} - by_all
     behind = Counter(tie for name in names for tie in ties[name])
     unknown = behind.pop(UNKNOWN, 0) > 0
     trained = any(number > max(1, own[tie]) for tie, number in behind.items())
-    return (*sorted(common), *([TRAINING] if trained else []), *([UNKNOWN[1]] if unknown else []))
+    some = (f"in part {name}" for name in sorted(by_some))
+    return (*sorted(by_all), *some, *([TRAINING] if trained else []), *([UNKNOWN[1]] if unknown else []))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -9,16 +10,20 @@ from figures import caption
 from msgspec import structs
 from records import record, results_of
 from reference_runs import CONTROLS, DATASETS, reference_runs
+from variants import variant
 
-from bench.analysis.answer import answer
+from bench.analysis.answer import ASKED, answer
+from bench.analysis.figures.answer import SIGNS
 from bench.analysis.first_screen import first_screen
+from bench.analysis.lines import wrapped
 from bench.analysis.report.headline import headline
+from bench.analysis.table import MINUS
 from bench.analysis.tables._differences import signed
 from bench.records.inputs import Inputs
 from bench.runs.suite import load_suite
 
 TITLES = True
-BETTER, WORSE, SAME = (dict.fromkeys(CONTROLS, (mae,) * 3) for mae in (1.1, 0.9, 1.0))
+BETTER, SAME = (dict.fromkeys(CONTROLS, (mae,) * 3) for mae in (1.1, 1.0))
 
 
 def screen(**choices):
@@ -26,22 +31,24 @@ def screen(**choices):
 
 
 @pytest.mark.parametrize(
-    ("controls", "spread", "said"),
+    ("random", "others", "spread", "said"),
     [
-        (BETTER, 0.001, "**Does the pre-trained vision model matter? Yes, here.**"),
-        (WORSE, 0.001, "**Does the pre-trained vision model matter? No, not here.**"),
-        (SAME, 0.001, "**Does the pre-trained vision model matter? No, not here.**"),
-        (BETTER | {"random": (1.0, 1.0, 1.0)}, 0.001, "**Does the pre-trained vision model matter? In part.**"),
-        (SAME, 0.01, "**Does the pre-trained vision model matter? Not shown.**"),
-        (
-            WORSE | {"random": (1.0, 1.0, 1.0)},
-            0.01,
-            "**Does the pre-trained vision model matter? No gain is shown, a loss is.**",
-        ),
+        (1.1, 1.1, 0.001, "Yes, here."),
+        (1.0, 1.1, 0.001, "In part: better in 6 of 9 comparisons."),
+        (1.1, 1.0, 0.01, "In part: better in 3 of 9 comparisons, open in 6."),
+        (0.9, 1.1, 0.001, "Mixed: better in 6, worse in 3 of 9 comparisons."),
+        (1.1, 0.9, 0.001, "Mixed: better in 3, worse in 6 of 9 comparisons."),
+        (0.9, 0.9, 0.001, "It does harm here: worse in 9 of 9 comparisons."),
+        (0.9, 1.0, 0.001, "No gain is shown, but there is a loss in 3 of 9 comparisons."),
+        (0.9, 1.0, 0.01, "No gain is shown, but there is a loss in 3 of 9 comparisons."),
+        (1.0, 1.0, 0.001, "No, not here."),
+        (1.0, 1.0, 0.01, "Not shown."),
     ],
 )
-def test_the_answer_in_a_word_follows_from_the_verdicts(controls, spread, said):
-    assert screen(controls=controls, spread=spread).startswith(f"{said} ")
+def test_the_answer_in_a_word_follows_from_the_verdicts(random, others, spread, said):
+    maes = dict.fromkeys(CONTROLS, (others,) * 3) | {"random": (random,) * 3}
+    text = screen(controls=maes, spread=spread)
+    assert text.startswith(f"**Does the pre-trained vision model matter? {said}** With ")
 
 
 def test_nothing_is_an_answer_where_no_difference_may_be_quoted():
@@ -66,13 +73,90 @@ def test_the_sentence_has_the_differences_their_intervals_and_the_verdicts():
     assert "(pre-trained weights are worse) on TaxiNYC" in text
     block = dict(found.of(found.methods[2]))
     lines = [f"{signed(d.percent)} % [{', '.join(map(signed, d.interval))}]" for d in block.values()]
-    assert [d.verdict for d in block.values()] == ["better", "better", "worse"]
+    assert [line.split(" [")[0] for line in lines] == ["+10.0 %", "+2.0 %", f"{MINUS}10.0 %"]
     assert (
-        f"beside “one trained block”: better on 2 (BikeNYC: {lines[0]}; BikeNYC2: {lines[1]}), "
-        f"worse on 1 (TaxiNYC: {lines[2]}) of 3." in text
+        f" With “one trained block”: {lines[0]} (pre-trained weights are better) on BikeNYC, {lines[1]} (pre-trained "
+        f"weights are better) on BikeNYC2, {lines[2]} (pre-trained weights are worse) on TaxiNYC. Not run: " in text
     )
-    assert "Pre-trained weights beside “random, frozen”: " in text
+    assert " With “random, frozen”: " in text
     assert "longer training may change it" in text
+
+
+def test_of_a_control_are_said_the_differences_that_were_found_and_how_many_were_not():
+    text = screen(controls=SAME | {"random": (0.9, 1.0, 1.05)}, spread=0.01)
+    assert re.search(
+        r" With “random, frozen”: -9\.9 % \[-\S+, -\S+\] \(pre-trained weights are worse\) on BikeNYC, \+5\.0 % "
+        r"\[\+\S+, \+\S+\] \(pre-trained weights are better\) on TaxiNYC; open: 0\.0 % on BikeNYC2\. With “one",
+        text.replace(MINUS, "-"),
+    )
+    same = "0.0 % on BikeNYC, 0.0 % on BikeNYC2, 0.0 % on TaxiNYC"
+    assert f" With “one trained block”: open: {same}." in text
+    assert f" With “one trained block”: equivalent: {same}." in screen(controls=SAME, spread=0.001)
+
+
+def test_what_was_compared_and_is_no_part_of_the_answer_is_named():
+    scratch = [
+        variant(0.5 + s / 1000, "scratch", weights="none", seed=s, profile="reference", dataset="bikenyc")
+        for s in range(3)
+    ]
+    text = " ".join(first_screen(results_of([*reference_runs(controls=BETTER), *scratch]), "here").split())
+    assert "Yes, here.** " in text
+    assert " Also run, and no part of this: trained from scratch. Not run: matched random, frozen; " in text
+    assert "Also run" not in screen()
+
+
+@pytest.mark.parametrize("unseen", ["no backbone", "random, frozen"])
+def test_of_a_control_that_is_nowhere_judged_nothing_is_said(unseen):
+    """It was run on synthetic data alone, the others on real data, too."""
+    controls = {"identity": "no backbone", "random": "random, frozen", "attention": "one trained block"}
+    without = BETTER | {name: (None, *BETTER[name][1:]) for name, title in controls.items() if title == unseen}
+    made = [
+        run
+        if run.dataset == "bikenyc"
+        else structs.replace(run, spec=structs.replace(run.spec, data=replace(run.spec.data, synthetic=True)))
+        for run in reference_runs(controls=without)
+    ]
+    found = answer(results_of(made))
+    judged = {m.name: sum(found.compared.counts([m]).values()) for m in found.methods}
+    assert judged == {name: int(name != unseen) for name in controls.values()}
+    text = " ".join(first_screen(results_of(made), "here").split("| **method**")[0].split())
+    first = next(name for name in controls.values() if name != unseen)
+    assert f"Yes, here.** With “{first}” in place of “pre-trained, frozen” the mean" in text
+    assert text.count(" With “") == 2
+    assert f"“{unseen}”" not in text
+    assert "With “one trained block”: +10.0 % [" in text
+    assert "on BikeNYC2" not in text.partition("In square brackets")[0]
+
+
+def test_the_words_of_a_verdict_are_explained_once_and_the_data_sets_are_said_to_be_related():
+    words = (
+        "In square brackets: 95 % intervals over seeds and test windows. Equivalent: the 90 % interval is within ± 1 %."
+    )
+    related = "Related, and so no independent witnesses: BikeNYC, BikeNYC2 and TaxiNYC ("
+    without = [run for run in reference_runs() if run.spec.weights != "pretrained"]
+    for text in (screen(), " ".join(first_screen(results_of(without), "here").split())):
+        assert text.count(words) == 1
+        assert text.count("Verdicts are corrected for the number of comparisons on a data set, intervals are not.") == 1
+        assert text.count(related) == 1
+
+
+def test_data_sets_of_the_leaderboard_are_said_to_be_related_where_the_answer_is_of_one():
+    one = dict.fromkeys(CONTROLS, (1.1, None, None))
+    first, _, second = screen(controls=one).partition("**Does ST-VFM forecast better than the others?")
+    assert "Related, and so" not in first
+    assert second.count("Related, and so no independent witnesses: BikeNYC, BikeNYC2 and TaxiNYC (") == 1
+    assert "In square brackets" in first
+    assert "In square brackets" not in second
+
+
+def test_a_word_is_broken_at_its_hyphen_only_where_it_fits_no_line():
+    assert [line for line in first_screen(results_of(reference_runs()), "here").splitlines() if line[-1:] == "-"] == []
+    assert wrapped("a pre-trained  model", 6) == "a\npre-trained\nmodel"
+    assert wrapped("some pre-trained model", 12, first="- ", later="  ") == "- some\n  pre-trained\n  model"
+    assert wrapped("some pre-trained model", 12, cut=True) == "some\npre-trained\nmodel"
+    assert wrapped("Beijing-Taxi-2015", 10, cut=True) == "Beijing-\nTaxi-2015"
+    assert wrapped("abcdefgh", 5, cut=True) == "abcde\nfgh"
+    assert wrapped("", 5, cut=True) == ""
 
 
 def test_an_open_difference_has_the_size_that_would_have_been_found():
@@ -80,7 +164,9 @@ def test_an_open_difference_has_the_size_that_would_have_been_found():
     found = answer(results_of(reference_runs(**choices)))
     (_, last) = list(found.of(found.methods[0]))[-1]
     assert last.verdict == "open"
-    assert f"(open; {last.detectable:.1f} % would have been found in 80 % of cases) on TaxiNYC" in screen(**choices)
+    text = screen(**choices)
+    assert f"(open, detectable: {last.detectable:.1f} %) on TaxiNYC" in text
+    assert "Detectable: the smallest true difference that would have been found in 80 % of cases." in text
 
 
 def test_the_leaderboard_begins_with_the_best_average_rank():
@@ -111,12 +197,14 @@ def test_above_the_leaderboard_stand_the_verdicts_beside_all_others_and_the_best
         "bikenyc": "equivalent", "bikenyc2": "worse", "taxinyc": "open"
     }  # fmt: skip
     text = " ".join(first_screen(results_of(runs), "here").split())
-    days = f"({best['bikenyc'].days} days of test windows); the difference of STID, the best of these, from it is"
-    three = "ConvLSTM, Historical average, Last value"
+    days = f"({best['bikenyc'].days} days of test windows), of 4 others, ST-VFM is"
+    three = "better than 3 (ConvLSTM, Historical average, Last value)"
+    apart = "; relative to its mean absolute error, that of STID, the best of them, is"
     first, second = signed(best["bikenyc"].percent), signed(best["bikenyc2"].percent)
-    assert f"ST-VFM is better than 3 ({three}), equivalent to 1 of 4 on BikeNYC {days} {first} % [" in text
-    assert f"] (equivalent). It is better than 3 ({three}), worse than 1 of 4 on BikeNYC2 {days} {second} % [" in text
-    assert f"] (ST-VFM is worse). It is better than 3 ({three}), open beside 1 of 4 on TaxiNYC" in text
+    assert (first, second) == (f"{MINUS}0.5", f"{MINUS}10.0")
+    assert f"On BikeNYC {days} {three}, equivalent to 1{apart} {first} % [" in text
+    assert f"] (equivalent). On BikeNYC2 {days} {three}, worse than 1{apart} {second} % [" in text
+    assert f"] (ST-VFM is worse). On TaxiNYC {days} {three}, open beside 1{apart} " in text
 
 
 def test_above_the_leaderboard_is_said_which_methods_read_no_days_before_and_are_worse_than_one_that_does():
@@ -153,7 +241,7 @@ def test_a_method_that_is_beaten_on_one_data_set_alone_is_not_said_to_be_beaten(
         for run in runs
     ]
     text = " ".join(first_screen(results_of(told), "here").split())
-    assert "ST-VFM is better than 4 of 4 on BikeNYC (" in text
+    assert "of 4 others, ST-VFM is better than 4; " in text
     assert "reads days before; Last value, which it is better than, does not." in text
 
 
@@ -212,7 +300,7 @@ def test_models_of_ours_that_the_leaderboard_lacks_are_named_below_it():
 
 def test_on_a_single_data_set_a_verdict_is_a_word_and_what_was_not_run_is_named():
     text = " ".join(first_screen(on_one(), "here").split())
-    assert "beside “one trained block”: open. Not run: matched random, frozen; permuted, frozen; shuffled" in text
+    assert "With “one trained block”: open: 0.0 % on BikeNYC. Not run: matched random, frozen; permuted, " in text
 
 
 def test_a_claim_says_which_blocks_of_the_pre_trained_part_were_used():
@@ -224,7 +312,7 @@ def test_a_claim_says_which_blocks_of_the_pre_trained_part_were_used():
 
 def test_a_difference_beyond_all_bounds_is_more_than_100():
     text = " ".join(first_screen(on_one(spread=0.7), "here").split())
-    assert "(open; > 100 % would have been found in 80 % of cases)" in text
+    assert "(open, detectable: > 100 %)" in text
 
 
 @pytest.mark.parametrize("profile", ["quick", "laptop"])
@@ -237,7 +325,8 @@ def test_nothing_is_said_without_results_and_no_answer_is_given_without_the_pre_
     without = [run for run in reference_runs() if run.spec.weights != "pretrained"]
     text = first_screen(results_of(without), "here")
     assert answer(results_of(without)) is None
-    assert text.startswith("By mean absolute error ST-VFM ‡ is better than 4 of 4 on BikeNYC")
+    assert text.startswith("**Does ST-VFM forecast better than the others? Yes, here.** On BikeNYC (")
+    assert "of 4 others, ST-VFM ‡ is better than 4; " in text
     assert "**method**" in text
     assert "answer-1.png" not in text
 
@@ -247,6 +336,7 @@ def test_a_single_seed_supports_no_answer():
     text = " ".join(first_screen(results_of(single), "here").split())
     assert text.startswith("**Does the pre-trained vision model matter? Not shown.** ")
     assert "% (too few seeds for an interval) on BikeNYC" in text
+    assert "MAE on test, single runs; naive" in text
 
 
 def drawn(records):
@@ -268,6 +358,25 @@ def test_the_figure_has_each_difference_and_its_interval_and_the_errors_by_share
     assert stid[:2] == [4.0, 3.0]
     assert [text.get_text() for text in right[0].get_xticklabels()] == ["1", "10", "100"]
     assert "random instead of pre-trained weights" in caption(figure)
+
+
+def test_each_control_has_its_sign_and_those_of_a_data_set_stand_around_its_row():
+    runs = reference_runs()
+    for number, weights in enumerate(("matched", "permuted"), start=2):
+        runs += [variant(1 + number / 100 + s / 1000, weights=weights, seed=s, profile="reference") for s in range(3)]
+    found = answer(results_of(runs))
+    assert [method.name for method in found.methods] == list(ASKED)
+    (figure,) = drawn(runs)
+    points = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 1]
+    rows = {round(line.get_ydata()[0]): [] for line in points}
+    for line in points:
+        rows[round(line.get_ydata()[0])].append((line.get_ydata()[0], line.get_marker()))
+    assert {row: len(drawn) for row, drawn in rows.items()} == {0: 5, 1: 3, 2: 3}
+    assert [marker for _, marker in sorted(rows[0])] == list(SIGNS)
+    assert [marker for _, marker in sorted(rows[1])] == [SIGNS[0], SIGNS[1], SIGNS[4]]
+    for row, marks in rows.items():
+        assert sum(at for at, _ in marks) / len(marks) == pytest.approx(row)
+        assert max(at for at, _ in marks) < row + 0.5
 
 
 def test_an_open_difference_is_drawn_empty():

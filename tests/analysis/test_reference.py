@@ -172,7 +172,7 @@ def test_a_document_says_nothing_without_results_and_is_brought_up_to_date():
     results = results_of(reference_runs())
     text = with_first_screen(PLACE, results, "results/reference")
     assert with_first_screen(text, results, "results/reference") == text
-    assert text.startswith(f"# Title\n\n{FIRST}\n\n**Does the pre-trained vision model matter? In part.** ")
+    assert text.startswith(f"# Title\n\n{FIRST}\n\n**Does the pre-trained vision model matter? Mixed: better in ")
     assert text.endswith(f"\n{LAST}\n\nThe rest.\n")
     assert "(results/reference/figures/answer-1.png)" in text
     assert with_first_screen(text, results_of([]), "results/reference") == PLACE

@@ -66,7 +66,9 @@ def test_relations_reach_further_than_one_step():
     made = [from_somewhere("a", "Oslo"), from_somewhere("c", source="Ruter"), from_somewhere("b", "Oslo", "Ruter")]
     assert families(*made) == [("a", "b", "c")]
     assert witnesses(made).text == "3 related data sets"
-    assert witnesses(made).related == "Related, and so no independent witnesses: a, b and c (Oslo, Ruter)."
+    assert (
+        witnesses(made).related == "Related, and so no independent witnesses: a, b and c (in part Oslo, in part Ruter)."
+    )
 
 
 def test_the_card_of_a_known_data_set_counts_whatever_an_old_record_lacks():

@@ -19,9 +19,9 @@ SEEDS = range(3)
 
 
 def reference_runs(
-    controls: Mapping[str, tuple[float, ...]] = CONTROLS, *, spread: float = 0.001, profile: str = "reference"
+    controls: Mapping[str, tuple[float | None, ...]] = CONTROLS, *, spread: float = 0.001, profile: str = "reference"
 ) -> list[Any]:
-    """All of them; errors of the controls rise by ``spread`` with the seed."""
+    """All of them; errors of the controls rise by ``spread`` with the seed, and None is no run."""
     shared = {"profile": profile}
     return [*_leaders(shared), *_controls(controls, spread, shared), *_shares(shared)]
 
@@ -32,12 +32,16 @@ def _leaders(shared: Mapping[str, Any]) -> Iterator[Any]:
             yield from (record(dataset, model, seed=s, mae=scale - rank / 10 + s / 1000, **shared) for s in SEEDS)
 
 
-def _controls(controls: Mapping[str, tuple[float, ...]], spread: float, shared: Mapping[str, Any]) -> Iterator[Any]:
+def _controls(
+    controls: Mapping[str, tuple[float | None, ...]], spread: float, shared: Mapping[str, Any]
+) -> Iterator[Any]:
     for number, dataset in enumerate(DATASETS):
         for seed in SEEDS:
             common = {"seed": seed, "dataset": dataset, **shared}
             yield variant(1 + seed * spread, weights="pretrained", **common)
             for name, maes in controls.items():
+                if maes[number] is None:
+                    continue
                 mae = maes[number] + seed * spread
                 if name == "random":
                     yield variant(mae, weights="random", **common)

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from textwrap import fill
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bench.analysis.figures._style import (
@@ -27,6 +26,7 @@ from bench.analysis.figures._style import (
 )
 from bench.analysis.groups import DataKey, Group, MethodKey, Summary
 from bench.analysis.headers import method_headers
+from bench.analysis.lines import wrapped
 from bench.analysis.table import marked
 from bench.analysis.units import measured, steps_note, units_of
 
@@ -242,4 +242,4 @@ def _label_outer(
         if number + columns >= len(axes):
             axis.set_xlabel(across)
         if number % columns == 0 or apart:
-            axis.set_ylabel(fill(measured(up, units[data]), LONGEST_LABEL))
+            axis.set_ylabel(wrapped(measured(up, units[data]), LONGEST_LABEL, cut=True))

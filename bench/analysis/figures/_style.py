@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from textwrap import fill
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench.analysis.groups import DataKey
 from bench.analysis.headers import dataset_headers
+from bench.analysis.lines import wrapped
 from bench.analysis.table import legend_of
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def fit_height(figure: Figure, height: float) -> None:
 
 def fill_lines(text: str, width: float) -> str:
     """Break lines that are longer than a figure is wide, in inches."""
-    return "\n".join(fill(line, int(15 * width)) for line in text.splitlines())
+    return "\n".join(wrapped(line, int(15 * width), cut=True) for line in text.splitlines())
 
 
 def dataset_axes(figure: Figure, datasets: Sequence[DataKey], columns: int, **options: Any) -> dict[DataKey, Axes]:
@@ -112,7 +112,7 @@ def dataset_axes(figure: Figure, datasets: Sequence[DataKey], columns: int, **op
     axes = figure.subplots(math.ceil(len(datasets) / columns), columns, squeeze=False, **options).flatten()
     letters = max(10, int(LETTERS * (figure.get_figwidth() / columns - BESIDE)))
     for axis, header in zip(axes, dataset_headers(datasets).values(), strict=False):
-        axis.set_title(fill(header.text, letters))
+        axis.set_title(wrapped(header.text, letters, cut=True))
     for axis in axes[len(datasets) :]:
         axis.set_axis_off()
     return dict(zip(datasets, axes, strict=False))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from bench.analysis.answer import Answer, answer
+from bench.analysis.answer import ASKED, Answer, answer
 from bench.analysis.figures._panels import FEW, all_highlighted, highlighted, line_styles, method_names
 from bench.analysis.figures._style import GREY, PALE, add_caption, is_narrow, new_figure, plain
 from bench.analysis.figures.fractions import by_fraction, draw_panel, merged
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 CURVES = "data_efficiency"  # the suite whose errors are drawn against the data
 MOST_CURVES = 2  # data sets of it, the first ones
 MOST_TICKS = 3  # below a curve
-NARROW_NAMES = 2  # side by side in one column of a page
+NARROW_NAMES, NAMES = 2, 4  # side by side in one column of a page, and across a page
 PANEL, LEGEND = 1.8, 0.3  # inches of a panel at least, and of a line of names above all
-SIGNS = "osD"  # of the methods; their colours belong to the curves beside
-APART = 0.22  # of a row, between the methods on one data set
+SIGNS = "osD^v"  # of the methods; their colours belong to the curves beside
+APART, TOGETHER = 0.22, 0.8  # of a row: between the methods on one data set at most, and all of them together
+LINE, FEWEST_LINES = 0.13, 3  # inches of a method on a data set, and for how many there is room at least
 NEEDS = "runs of ST-VFM beside others in a profile that lets something be claimed, such as paper"
 
 
@@ -37,13 +38,13 @@ def draw(results: Results) -> Iterator[Figure]:
     curves = curves_of(results, outcome)
     across = 1 if curves is None else 1 + len(curves.datasets)
     rows, columns = (across, 1) if is_narrow() else (1, across)
-    height = 0.9 + 0.4 * len(outcome.datasets)
+    height = 0.9 + LINE * max(FEWEST_LINES, len(outcome.methods)) * len(outcome.datasets)
     figure = new_figure(f"{outcome.suite.question}\n{outcome.key.title}", rows * max(height, PANEL) + LEGEND)
     ratios = None if is_narrow() else [1.4, *[1.0] * (across - 1)]
     left, *right = figure.subplots(rows, columns, squeeze=False, width_ratios=ratios).flatten()
     _draw_differences(left, outcome)
     handles, labels = left.get_legend_handles_labels()
-    beside = NARROW_NAMES if is_narrow() else len(labels)
+    beside = NARROW_NAMES if is_narrow() else NAMES
     figure.legend(handles, labels, loc="outside upper left", frameon=False, ncols=beside)
     names = [] if curves is None else _draw_curves(figure, right, curves)
     names += [text.get_text() for text in left.get_yticklabels()]
@@ -66,17 +67,21 @@ def _draw_differences(axis: Axes, outcome: Answer) -> None:
     names = [header.text for header in dataset_headers(outcome.datasets).values()]
     rows = {data: row for row, data in enumerate(outcome.datasets)}
     axis.axvline(0, color="black", linewidth=0.8)
-    for number, (method, marker) in enumerate(zip(outcome.methods, SIGNS, strict=False)):
-        down = APART * (number - (len(outcome.methods) - 1) / 2)
+    apart = min(APART, TOGETHER / len(outcome.methods))
+    present = {data: [method for method in outcome.methods if data in dict(outcome.of(method))] for data in rows}
+    signs = dict(zip(ASKED, SIGNS, strict=True))
+    for method in outcome.methods:
+        marker = signs[method.name]
         for data, difference in outcome.of(method):
+            at = rows[data] + apart * (present[data].index(method) - (len(present[data]) - 1) / 2)
             look: dict[str, Any] = {
                 "color": GREY,
                 "markersize": 4,
                 "markerfacecolor": "w" if difference.verdict == "open" else GREY,
             }
             if difference.uncertainty is not None:
-                axis.plot(difference.interval, [rows[data] + down] * 2, color=GREY, linewidth=1.2)
-            axis.plot(difference.percent, rows[data] + down, marker, **look)
+                axis.plot(difference.interval, [at] * 2, color=GREY, linewidth=1.2)
+            axis.plot(difference.percent, at, marker, **look)
         filled = any(difference.verdict != "open" for _, difference in outcome.of(method))
         look = {"color": GREY, "markersize": 4, "markerfacecolor": GREY if filled else "w"}
         axis.plot([], [], f"{marker}-", linewidth=1.2, label=method.name, **look)

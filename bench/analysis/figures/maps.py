@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from bench.analysis.figures._panels import best_first, method_names
 from bench.analysis.figures._style import SMALL, add_caption, is_narrow, new_figure, width_of_page
 from bench.analysis.groups import Group, Summary
 from bench.analysis.headers import dataset_headers
+from bench.analysis.lines import wrapped
 from bench.analysis.results import Results
 from bench.analysis.table import MINUS
 from bench.clock import slot_of_year
@@ -128,7 +128,7 @@ def _draw_maps(figure: Figure, axes: Any, forecasts: Sequence[Forecast], *, narr
     bars[f"truth and forecast, {unit}"] = (values, _extend(forecasts, ends))  # the last stands next to the maps
     for pad, (label, (image, extend)) in zip((0.03, 0.01), bars.items(), strict=True):
         bar = figure.colorbar(image, ax=axes, location="right", shrink=0.9, extend=extend, fraction=0.05, pad=pad)
-        bar.set_label(fill(label, int(LETTERS * figure.get_figheight())))
+        bar.set_label(wrapped(label, int(LETTERS * figure.get_figheight()), cut=True))
 
 
 def _draw_map(axis: Axes, name: str, values: Floats, colours: str, ends: tuple[float, float]) -> Any:
@@ -191,7 +191,7 @@ def _what(forecast: Forecast, width: float) -> str:
     """The time, step and channel, for the free place beside the truth, which is so many inches wide."""
     shown = forecast.map
     lines = (_when(forecast), f"step {shown.step} of the forecast", f"channel “{shown.channel}”")
-    return "\n".join(fill(line, int(BESIDE * width)) for line in lines)
+    return "\n".join(wrapped(line, int(BESIDE * width), cut=True) for line in lines)
 
 
 def _caption(forecasts: Sequence[Forecast]) -> str:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
-from textwrap import fill
 from typing import TYPE_CHECKING
 
 from bench.analysis.differences import Differences
@@ -25,6 +24,7 @@ from bench.analysis.figures._style import (
 )
 from bench.analysis.groups import MethodKey
 from bench.analysis.headers import method_headers
+from bench.analysis.lines import wrapped
 from bench.analysis.results import Results
 from bench.analysis.stats.comparison import Difference, Verdict
 from bench.analysis.stats.lasting import LASTING
@@ -74,7 +74,7 @@ def _figure(title: str, caption: str, shown: Differences) -> Figure:
         _draw_panel(axis, [shown.cells.get((data, method)) for method in methods], linear=linear)
     across = f"MAE, % more than {shown.title}{shown.mark}"
     for axis in [*axes.values()][-columns:]:
-        axis.set_xlabel(fill(across, LONGEST_LABEL, break_on_hyphens=False) if columns > 1 else across)
+        axis.set_xlabel(wrapped(across, LONGEST_LABEL, cut=True) if columns > 1 else across)
     first, names = axes[datasets[0]], [header.text for header in method_headers(methods).values()]
     first.set_yticks(range(len(methods)), names)
     first.set_ylim(len(methods) - 0.5, -0.5)
