@@ -26,7 +26,6 @@ program=${STBENCH:-stbench} # in a container "apptainer exec stbench.sif stbench
 end=$(($(date +%s) + $(awk -v hours="${HOURS:-876000}" 'BEGIN { printf "%d", hours * 3600 }')))
 given=("$@")
 cities=(--dataset bikenyc --dataset bikenyc2 --dataset taxinyc --dataset taxinyc2)
-two=(--dataset bikenyc --dataset taxinyc)
 
 run() { # a name and options: make what is missing of it, until the time is over
     local name=$1 left answer
@@ -54,7 +53,7 @@ run light --suite short_term "${cities[@]}" --model last_value --model window_me
     --model seasonal_naive_day --model seasonal_naive_week --model ridge --model dlinear --model stid --model unet \
     --model vit --model stnorm --model stresnet --model itransformer
 
-# Does the pre-trained vision model matter? The rows that the answer is about; the first is ST-VFM of the leaderboard.
+# Does the pre-trained vision model matter? Rows that the answer is about; the first is ST-VFM of the leaderboard.
 run controls --suite controls "${cities[@]}" --variant "pre-trained, frozen" --variant "no backbone" \
     --variant "random, frozen" --variant "one trained block"
 
@@ -73,9 +72,9 @@ run fracast --suite short_term "${cities[@]}" --model fracast --seed 0
 run language --suite short_term "${cities[@]}" --model st_llm --model time_llm
 
 # Does it matter where data are few? With all windows, which are in the steps above, three shares make a curve.
-few=(--suite data_efficiency "${two[@]}" --model last_value --model window_mean --model historical_average
-    --model seasonal_naive_day --model seasonal_naive_week --model stid --variant "pre-trained, frozen"
-    --variant "random, frozen" --variant "no backbone")
+few=(--suite data_efficiency --dataset bikenyc --dataset bikenyc2 --model last_value --model window_mean
+    --model historical_average --model seasonal_naive_day --model seasonal_naive_week --model stid
+    --variant "pre-trained, frozen" --variant "random, frozen" --variant "no backbone")
 run few1 "${few[@]}" --task few1
 run few10 "${few[@]}" --task few10
 
@@ -91,6 +90,6 @@ run more_seeds --suite controls "${cities[@]}" --variant "pre-trained, frozen" -
 run transfer --suite transfer --dataset bikenyc --dataset taxinyc --dataset taxinyc2
 
 # Long horizons.
-run long_term --suite long_term "${two[@]}" --model last_value --model window_mean --model historical_average \
-    --model seasonal_naive_day --model seasonal_naive_week --model dlinear --model stid --model stnorm --model unet \
-    --model stvfm
+run long_term --suite long_term --dataset bikenyc --dataset taxinyc --model last_value --model window_mean \
+    --model historical_average --model seasonal_naive_day --model seasonal_naive_week --model dlinear --model stid \
+    --model stnorm --model unet --model stvfm

@@ -74,7 +74,7 @@ def first_screen(results: Results, folder: str) -> str:
 def _sentence(outcome: Answer) -> str:
     """How the error changes if something else stands in the place of the pre-trained weights.
 
-    Of the first of these with all intervals, of each other with those of a difference that was found.
+    The first of these has an interval on every data set, each other where a difference was found.
     """
     names = {data: header.text for data, header in dataset_headers(outcome.datasets).items()}
     judged = {
@@ -141,28 +141,24 @@ def _leaderboard(results: Results, told: Sequence[str]) -> list[str]:
         told: What the reader has been told of verdicts and data sets.
     """
     suite = next((suite for suite in results.suites if suite.name == LEADERBOARD), None)
-    groups = [] if suite is None else [group for key, group in results.groups(suite).items() if key.claims]
+    if suite is None:
+        return []
+    groups = [group for key, group in results.groups(suite).items() if key.claims]
     group = max(groups, key=lambda group: len(group.cells), default=None)
-    ranked = None if group is None else standing(group, everyone=True)
-    if group is None or ranked is None or ranked.scores.empty:
+    if group is None or (ranked := standing(group, everyone=True)).scores.empty:
         return []
     table = _table(group)
     marks = f"{text}." if (text := legend([table])) else ""
     said = f"{group.key.title}: MAE on test, {_seeds(group)}; naive baselines in italics."
     notes = " ".join(filter(None, (said, units_note(group, ["MAE"]), steps_note(group), marks)))
     left_out = f" Left out: {'; '.join(ranked.left_out)}." if ranked.left_out else ""
-    absent = "" if suite is None else not_run_note(group, suite)
-    compared = None if suite is None else results.differences(suite).get(group.key)
+    compared = results.differences(suite).get(group.key)
     beside = []
-    if suite is not None and compared is not None and (verdicts := _beside_others(compared)):
+    if compared is not None and (verdicts := _beside_others(compared)):
         more = " ".join(text for text in _explained(compared, suite) if text not in told)
         short = f"**{suite.question} {in_short(compared.counts(compared.methods))}**"
         beside = [_wrapped(f"{short} {verdicts} {_without_days(compared, group)} {more}")]
-    return [
-        *beside,
-        grid(table),
-        _wrapped(f"{notes}{left_out} {absent} {group.caveat}"),
-    ]
+    return [*beside, grid(table), _wrapped(f"{notes}{left_out} {not_run_note(group, suite)} {group.caveat}")]
 
 
 def _beside_others(compared: Differences) -> str:

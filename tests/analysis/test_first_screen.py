@@ -284,6 +284,20 @@ def test_both_halves_of_the_figure_are_explained_with_the_marks_in_them():
     assert f"*Left: r{LEFT} {right} ‡ random instead of pre-trained weights; ¶" in said(runs)
     assert f"*Left: r{LEFT} {right} ¶ pre-trained weights" in said(run for run in runs if run.spec.weights != "random")
     assert f"*R{LEFT}*" in said(run for run in runs if run.spec.task.name == "short")
+    others = (
+        "last_value",
+        "window_mean",
+        "historical_average",
+        "seasonal_naive_day",
+        "seasonal_naive_week",
+        "convlstm",
+    )
+    more = [
+        record("bikenyc", model, mae=5.0, task="few1", windows="last", profile="reference", seed=seed)
+        for model in others
+        for seed in range(3)
+    ]
+    assert f"*Left: r{LEFT} {right} Thin grey lines: the other methods. ‡ random" in said([*runs, *more])
 
 
 def test_forecasts_made_elsewhere_are_not_the_best_of_the_first_screen():
