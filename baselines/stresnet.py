@@ -2,9 +2,13 @@
 
 Zhang et al., "Deep Spatio-Temporal Residual Networks for Citywide Crowd Flows Prediction", AAAI 2017. As in the paper:
 three branches of one shape with own weights, residual units of two ReLU and convolution pairs, fusion by a weight per
-element, and an external part of two dense layers. What differs: all steps are forecast at once instead of one; the
-closeness is the task's history, the period the three days before at the steps to forecast, and the trend the week
-before; the external part sees the calendar alone; no tanh at the end, since values are standardised and not bounded.
+element, an external part of two dense layers, and first weights as Keras makes them, in which the authors wrote it.
+What differs: all steps are forecast at once instead of one; the closeness is the task's history, the period the three
+days before at the steps to forecast, and the trend the week before; the external part sees the calendar alone; no tanh
+at the end, since values are standardised and not bounded.
+
+With the first weights of PyTorch, whose last dense layer begins several times as large, training may switch off all
+hidden values of the external part for good.
 
     X_b = Conv(ReLU(ResUnit^L(Conv(past_b))))    b in closeness, period, trend       [B, F*C, H, W]
     Y   = sum_b W_b . X_b + Dense(ReLU(Dense(calendar)))                             W_b [F*C, H, W]
@@ -53,6 +57,7 @@ class Model(nn.Module):
         self.branches = nn.ModuleList(_branch(count * shape.channels, outputs, config) for count in steps)
         self.weights = nn.Parameter(torch.full((len(steps), outputs, *shape.grid), 1 / len(steps)))
         self.external = _external(shape, config.external) if config.external else None
+        self.apply(_begin)
 
     def forward(self, window: Window) -> Tensor:
         assert window.past is not None  # noqa: S101 - DAYS_BACK asks for it
@@ -70,6 +75,13 @@ class Model(nn.Module):
         slot, day = clock.unbind(-1)
         parts = functional.one_hot(slot, self.shape.slots_per_day), functional.one_hot(day, DAYS)
         return torch.cat(parts, dim=-1).to(self.weights)
+
+
+def _begin(layer: nn.Module) -> None:
+    """Uniform weights by Glorot and Bengio (AISTATS 2010) and biases of 0, as layers of Keras begin."""
+    if isinstance(layer, nn.Conv2d | nn.Linear):
+        nn.init.xavier_uniform_(layer.weight)
+        nn.init.zeros_(layer.bias)
 
 
 class ResidualUnit(nn.Module):

@@ -95,6 +95,18 @@ def test_st_resnet_fuses_its_branches_cell_by_cell_and_adds_the_calendar() -> No
     assert without(window).shape == (3, 3, 2, 5, 4)
 
 
+def test_st_resnet_begins_with_weights_by_glorot_and_without_biases() -> None:
+    model = stresnet.Model(task_shape((5, 4), channels=2, horizon=3, history=4), stresnet.Config(width=32))
+    layers = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    assert len(layers) == 3 * (2 + 2 * 4) + 2
+    for layer in layers:
+        taps = layer.weight[0, 0].numel()
+        bound = (6 / (taps * (layer.weight.shape[0] + layer.weight.shape[1]))) ** 0.5
+        assert 0.9 * bound < layer.weight.abs().max() <= bound
+        assert layer.bias is not None
+        assert not layer.bias.any()
+
+
 def test_a_residual_unit_adds_two_pairs_of_relu_and_convolution() -> None:
     unit, hidden = stresnet.ResidualUnit(3), torch.randn(2, 3, 4, 5)
     first, second = unit.body[1], unit.body[3]
