@@ -2,13 +2,12 @@
 
 Zhang et al., "Deep Spatio-Temporal Residual Networks for Citywide Crowd Flows Prediction", AAAI 2017. As in the paper:
 three branches of one shape with own weights, residual units of two ReLU and convolution pairs, fusion by a weight per
-element, an external part of two dense layers, and first weights as Keras makes them, in which the authors wrote it.
+element, an external part of two dense layers, and layers that begin as those of Keras, in which the authors wrote it.
 What differs: all steps are forecast at once instead of one; the closeness is the task's history, the period the three
-days before at the steps to forecast, and the trend the week before; the external part sees the calendar alone; no tanh
-at the end, since values are standardised and not bounded.
+days before at the steps to forecast, and the trend the week before; the external part sees the calendar alone; the
+weights of the fusion begin alike; no tanh at the end, since values are standardised and not bounded.
 
-With the first weights of PyTorch, whose last dense layer begins several times as large, training may switch off all
-hidden values of the external part for good.
+Where layers began as those of PyTorch, training often switched off all hidden values of the external part for good.
 
     X_b = Conv(ReLU(ResUnit^L(Conv(past_b))))    b in closeness, period, trend       [B, F*C, H, W]
     Y   = sum_b W_b . X_b + Dense(ReLU(Dense(calendar)))                             W_b [F*C, H, W]

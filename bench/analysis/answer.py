@@ -11,6 +11,7 @@ from bench.analysis.groups import DataKey, GroupKey, MethodKey
 from bench.analysis.results import Results
 from bench.analysis.stats.comparison import Difference, Verdict
 from bench.analysis.suite_groups import not_run
+from bench.plain_text import counted
 from bench.runs.suite import Suite
 
 CONTROLS: Final = "controls"  # the suite that asks
@@ -20,7 +21,7 @@ ASKED: Final = (
     "matched random, frozen",
     "permuted, frozen",
     "one trained block",
-)  # its rows without pre-trained weights and with no more that is trained; the first one matters most
+)  # its rows without pre-trained weights that train no whole backbone in their place; the first one matters most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +31,8 @@ class Answer:
     Attributes:
         compared: All of its comparisons.
         methods: Those of ``ASKED`` that were compared, in this order.
+        others: All other methods that were compared.
         not_run: The variants of the suite that were not run, in a text.
-        also_run: Those that were compared, too, and are no part of the answer, in a text.
         caveat: What is to be said of the numbers, such as how short training was.
     """
 
@@ -39,14 +40,18 @@ class Answer:
     key: GroupKey
     compared: Differences
     methods: tuple[MethodKey, ...]
+    others: tuple[MethodKey, ...]
     not_run: str
-    also_run: str
     caveat: str
 
     @property
     def datasets(self) -> list[DataKey]:
         """On which one of the methods was compared."""
         return sorted({data for data, method in self.compared.cells if method in self.methods})
+
+    def absent(self, method: MethodKey) -> list[DataKey]:
+        """On which a method was not compared, though others were."""
+        return [data for data in self.datasets if (data, method) not in self.compared.cells]
 
     def of(self, method: MethodKey) -> Iterator[tuple[DataKey, Difference]]:
         """A method's differences from the reference, by data set."""
@@ -61,21 +66,14 @@ class Answer:
 
 
 def in_short(counts: Mapping[Verdict, int]) -> str:
-    """The answer to whether the reference is better, by how often each verdict on it was reached."""
+    """Whether the reference is better, by how often each verdict on it was reached, of which there is at least one."""
     number = sum(counts.values())
-    better, worse, unknown = (counts[verdict] for verdict in ("better", "worse", "open"))
-    if better == number:
-        return "Yes, here."
-    if worse == number:
-        return f"It does harm here: worse in {worse} of {number} comparisons."
-    if better and worse:
-        return f"Mixed: better in {better}, worse in {worse} of {number} comparisons."
-    if better:
-        left = f", open in {unknown}" if unknown else ""
-        return f"In part: better in {better} of {number} comparisons{left}."
-    if worse:
-        return f"No gain is shown, but there is a loss in {worse} of {number} comparisons."
-    return "Not shown." if unknown else "No, not here."
+    if counts["better"]:
+        word = "Yes" if counts["better"] == number else "Mixed" if counts["worse"] else "In part"
+    else:
+        word = "Not shown" if counts["open"] else "No"
+    reached = ", ".join(f"{verdict} in {times}" for verdict, times in counts.items() if times)
+    return f"{word}: {reached} of {counted(number, 'comparison')}."
 
 
 def answer(results: Results) -> Answer | None:
@@ -99,13 +97,12 @@ def answer(results: Results) -> Answer | None:
     if not judged:
         return None
     group = results.groups(suite)[key]
-    beside = (name for name in known if name not in ASKED)
     return Answer(
         suite=suite,
         key=key,
         compared=groups[key],
         methods=methods,
+        others=tuple(method for name, method in known.items() if name not in ASKED),
         not_run=not_run(group, suite.variants),
-        also_run="; ".join(beside),
         caveat=group.caveat,
     )

@@ -25,6 +25,7 @@ from bench.analysis.suite_groups import not_run_note
 from bench.analysis.table import Cell, Header, Table, legend, legend_of
 from bench.analysis.tables._differences import detectable, signed
 from bench.analysis.units import steps_note, units_note
+from bench.plain_text import counted
 from bench.runs.suite import Suite
 
 LEADERBOARD: Final = "short_term"  # the suite of the leaderboard
@@ -39,9 +40,9 @@ WIDTH: Final = 120  # letters of a line of prose
 SUBJECT: Final = "pre-trained weights are"  # of the verdicts of the answer
 EXPLAINED: Final = (
     "In square brackets: 95 % intervals over seeds and test windows. Equivalent: the 90 % interval is within "
-    "± {margin:g} %. Open: too few seeds or days of test windows to say better, worse or equivalent. Detectable: the "
-    "smallest true difference that would have been found in 80 % of cases. Verdicts are corrected for the number of "
-    "comparisons on a data set, intervals are not."
+    "± {margin:g} %. Open: not settled by these seeds and days of test windows. Detectable: the smallest true "
+    "difference that would have been found in 80 % of cases. Verdicts are corrected for the number of comparisons on a "
+    "data set, intervals are not."
 )
 BESIDE: Final[Mapping[Verdict, str]] = {
     "better": "better than", "worse": "worse than", "equivalent": "equivalent to", "open": "open beside"
@@ -76,20 +77,26 @@ def _sentence(outcome: Answer) -> str:
 
     The first of these has an interval on every data set, each other where a difference was found.
     """
-    names = {data: header.text for data, header in dataset_headers(outcome.datasets).items()}
+    names = {data: header.text for data, header in dataset_headers(outcome.compared.datasets).items()}
     judged = {
         method: [(names[data], cell) for data, cell in outcome.of(method) if cell.quotable]
-        for method in outcome.methods
+        for method in (*outcome.methods, *outcome.others)
     }
-    first, *others = (method for method, cells in judged.items() if cells)
+    absent = {method: [names[data] for data in outcome.absent(method)] for method in judged}
+    missing = {method: f" (not run on {', '.join(data)})" if data else "" for method, data in absent.items()}
+    first, *others = (method for method in outcome.methods if judged[method])
     part = f" ({outcome.compared.part})" if outcome.compared.part else ""
     numbers = ", ".join(f"{_number(cell, SUBJECT)} on {name}" for name, cell in judged[first])
     parts = [
         f"With “{first.name}” in place of “{outcome.compared.title}”{part} the mean absolute error of ST-VFM "
-        f"changes by {numbers}."
+        f"changes by {numbers}{missing[first]}."
     ]
-    parts += [f"With “{method.name}”: {_verdicts(judged[method])}." for method in others]
-    parts += [f"Also run, and no part of this: {outcome.also_run}."] if outcome.also_run else []
+    parts += [f"With “{method.name}”: {_verdicts(judged[method])}{missing[method]}." for method in others]
+    parts += [
+        f"Not counted, with “{method.name}”: {_verdicts(judged[method])}{missing[method]}."
+        for method in outcome.others
+        if judged[method]
+    ]
     parts += [f"Not run: {outcome.not_run}."] if outcome.not_run else []
     return " ".join(parts)
 
@@ -175,9 +182,10 @@ def _beside_others(compared: Differences) -> str:
         verdicts = ", ".join(f"{BESIDE[v]} {number}{named.get(v, '')}" for v, number in counts.items() if number)
         best = min(cells, key=lambda method: (cells[method].percent, method))
         name, difference = method_headers([best])[best].text, _number(cells[best], f"{reference} is")
+        days = counted(cells[best].days, "day")
         parts.append(
-            f"On {header.text} ({cells[best].days} days of test windows), of {len(cells)} others, {reference} is "
-            f"{verdicts}; relative to its mean absolute error, that of {name}, the best of them, is {difference}."
+            f"On {header.text} ({days} of test windows) {reference} is {verdicts} of {counted(len(cells), 'other')}; "
+            f"the error of {name}, the best of them, differs from that of {reference} by {difference}."
         )
     return " ".join(parts)
 

@@ -6,14 +6,14 @@ import textwrap
 
 
 def wrapped(text: str, width: int, *, first: str = "", later: str = "", cut: bool = False) -> str:
-    """Text in lines that are broken between words, and at the hyphen of a word only where it fits no line.
+    """Text in lines that are broken between words, not at the hyphens in them, unless words have to be cut.
 
     Args:
         text: All of its white space counts as single spaces.
         width: The most letters of a line, unless one word is longer.
         first: What stands before the first line.
         later: What stands before each other line.
-        cut: Whether words that are longer than a line are divided, at their hyphens if they have some.
+        cut: Whether a text with a word that is longer than a line is broken at all hyphens, and elsewhere as needed.
     """
     return textwrap.fill(
         " ".join(text.split()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from figures import caption
@@ -33,16 +34,16 @@ def screen(**choices):
 @pytest.mark.parametrize(
     ("random", "others", "spread", "said"),
     [
-        (1.1, 1.1, 0.001, "Yes, here."),
-        (1.0, 1.1, 0.001, "In part: better in 6 of 9 comparisons."),
-        (1.1, 1.0, 0.01, "In part: better in 3 of 9 comparisons, open in 6."),
+        (1.1, 1.1, 0.001, "Yes: better in 9 of 9 comparisons."),
+        (1.0, 1.1, 0.001, "In part: better in 6, equivalent in 3 of 9 comparisons."),
+        (1.1, 1.0, 0.01, "In part: better in 3, open in 6 of 9 comparisons."),
         (0.9, 1.1, 0.001, "Mixed: better in 6, worse in 3 of 9 comparisons."),
         (1.1, 0.9, 0.001, "Mixed: better in 3, worse in 6 of 9 comparisons."),
-        (0.9, 0.9, 0.001, "It does harm here: worse in 9 of 9 comparisons."),
-        (0.9, 1.0, 0.001, "No gain is shown, but there is a loss in 3 of 9 comparisons."),
-        (0.9, 1.0, 0.01, "No gain is shown, but there is a loss in 3 of 9 comparisons."),
-        (1.0, 1.0, 0.001, "No, not here."),
-        (1.0, 1.0, 0.01, "Not shown."),
+        (0.9, 0.9, 0.001, "No: worse in 9 of 9 comparisons."),
+        (0.9, 1.0, 0.001, "No: worse in 3, equivalent in 6 of 9 comparisons."),
+        (0.9, 1.0, 0.01, "Not shown: worse in 3, open in 6 of 9 comparisons."),
+        (1.0, 1.0, 0.001, "No: equivalent in 9 of 9 comparisons."),
+        (1.0, 1.0, 0.01, "Not shown: open in 9 of 9 comparisons."),
     ],
 )
 def test_the_answer_in_a_word_follows_from_the_verdicts(random, others, spread, said):
@@ -100,9 +101,12 @@ def test_what_was_compared_and_is_no_part_of_the_answer_is_named():
         for s in range(3)
     ]
     text = " ".join(first_screen(results_of([*reference_runs(controls=BETTER), *scratch]), "here").split())
-    assert "Yes, here.** " in text
-    assert " Also run, and no part of this: trained from scratch. Not run: matched random, frozen; " in text
-    assert "Also run" not in screen()
+    assert "Yes: better in 9 of 9 comparisons.** " in text
+    counted = text.partition(" Not counted, with “trained from scratch”: ")[2]
+    assert counted.startswith(f"{MINUS}50.0 % [")
+    assert "] (pre-trained weights are worse) on BikeNYC (not run on BikeNYC2, TaxiNYC). Not run: matched " in counted
+    assert "Not counted" not in screen()
+    assert "(not run on" not in screen()
 
 
 @pytest.mark.parametrize("unseen", ["no backbone", "random, frozen"])
@@ -121,7 +125,7 @@ def test_of_a_control_that_is_nowhere_judged_nothing_is_said(unseen):
     assert judged == {name: int(name != unseen) for name in controls.values()}
     text = " ".join(first_screen(results_of(made), "here").split("| **method**")[0].split())
     first = next(name for name in controls.values() if name != unseen)
-    assert f"Yes, here.** With “{first}” in place of “pre-trained, frozen” the mean" in text
+    assert f"Yes: better in 2 of 2 comparisons.** With “{first}” in place of “pre-trained, frozen” the mean" in text
     assert text.count(" With “") == 2
     assert f"“{unseen}”" not in text
     assert "With “one trained block”: +10.0 % [" in text
@@ -147,6 +151,17 @@ def test_data_sets_of_the_leaderboard_are_said_to_be_related_where_the_answer_is
     assert second.count("Related, and so no independent witnesses: BikeNYC, BikeNYC2 and TaxiNYC (") == 1
     assert "In square brackets" in first
     assert "In square brackets" not in second
+
+
+def test_beside_a_single_other_that_is_better_the_answer_is_no_and_in_the_singular():
+    runs = [run for run in reference_runs() if run.dataset == "bikenyc" and run.spec.weights == "pretrained"]
+    runs += [record("bikenyc", "stid", seed=s, mae=0.5 + s / 1000, profile="reference") for s in range(3)]
+    text = " ".join(first_screen(results_of(runs), "here").split())
+    assert text.startswith(
+        "**Does ST-VFM forecast better than the others? No: worse in 1 of 1 comparison.** On BikeNYC ("
+    )
+    apart = "the error of STID, the best of them, differs from that of ST-VFM by"
+    assert f"ST-VFM is worse than 1 of 1 other; {apart} {MINUS}50.0 % [" in text
 
 
 def test_a_word_is_broken_at_its_hyphen_only_where_it_fits_no_line():
@@ -197,9 +212,9 @@ def test_above_the_leaderboard_stand_the_verdicts_beside_all_others_and_the_best
         "bikenyc": "equivalent", "bikenyc2": "worse", "taxinyc": "open"
     }  # fmt: skip
     text = " ".join(first_screen(results_of(runs), "here").split())
-    days = f"({best['bikenyc'].days} days of test windows), of 4 others, ST-VFM is"
+    days = f"({best['bikenyc'].days} days of test windows) ST-VFM is"
     three = "better than 3 (ConvLSTM, Historical average, Last value)"
-    apart = "; relative to its mean absolute error, that of STID, the best of them, is"
+    apart = " of 4 others; the error of STID, the best of them, differs from that of ST-VFM by"
     first, second = signed(best["bikenyc"].percent), signed(best["bikenyc2"].percent)
     assert (first, second) == (f"{MINUS}0.5", f"{MINUS}10.0")
     assert f"On BikeNYC {days} {three}, equivalent to 1{apart} {first} % [" in text
@@ -241,7 +256,7 @@ def test_a_method_that_is_beaten_on_one_data_set_alone_is_not_said_to_be_beaten(
         for run in runs
     ]
     text = " ".join(first_screen(results_of(told), "here").split())
-    assert "of 4 others, ST-VFM is better than 4; " in text
+    assert "ST-VFM is better than 4 of 4 others; " in text
     assert "reads days before; Last value, which it is better than, does not." in text
 
 
@@ -339,8 +354,10 @@ def test_nothing_is_said_without_results_and_no_answer_is_given_without_the_pre_
     without = [run for run in reference_runs() if run.spec.weights != "pretrained"]
     text = first_screen(results_of(without), "here")
     assert answer(results_of(without)) is None
-    assert text.startswith("**Does ST-VFM forecast better than the others? Yes, here.** On BikeNYC (")
-    assert "of 4 others, ST-VFM ‡ is better than 4; " in text
+    assert text.startswith(
+        "**Does ST-VFM forecast better than the others? Yes: better in 12 of 12 comparisons.** On Bike"
+    )
+    assert "ST-VFM ‡ is better than 4 of 4 others; " in text
     assert "**method**" in text
     assert "answer-1.png" not in text
 
@@ -348,7 +365,7 @@ def test_nothing_is_said_without_results_and_no_answer_is_given_without_the_pre_
 def test_a_single_seed_supports_no_answer():
     single = [run for run in reference_runs() if run.seed == 0]
     text = " ".join(first_screen(results_of(single), "here").split())
-    assert text.startswith("**Does the pre-trained vision model matter? Not shown.** ")
+    assert text.startswith("**Does the pre-trained vision model matter? Not shown: open in 9 of 9 comparisons.** ")
     assert "% (too few seeds for an interval) on BikeNYC" in text
     assert "MAE on test, single runs; naive" in text
 
@@ -390,7 +407,10 @@ def test_each_control_has_its_sign_and_those_of_a_data_set_stand_around_its_row(
     assert [marker for _, marker in sorted(rows[1])] == [SIGNS[0], SIGNS[1], SIGNS[4]]
     for row, marks in rows.items():
         assert sum(at for at, _ in marks) / len(marks) == pytest.approx(row)
-        assert max(at for at, _ in marks) < row + 0.5
+    apart, between = 0.8 / len(ASKED), min(at for at, _ in rows[1]) - max(at for at, _ in rows[0])
+    assert [second[0] - first[0] for first, second in pairwise(sorted(rows[0]))] == pytest.approx([apart] * 4)
+    assert between > 1.5 * apart
+    assert len({*SIGNS}) == len(ASKED)
 
 
 def test_an_open_difference_is_drawn_empty():

@@ -17,6 +17,7 @@ from bench.analysis.table import MARKS, ended
 from bench.analysis.witnesses import witnesses
 from bench.catalog.pretrained import is_from_unknown
 from bench.catalog.titles import dataset_title, model_title
+from bench.plain_text import counted
 from bench.records.record import DoneRun, Record
 from bench.runs.suite import Suite
 from bench.settings import RANDOM
@@ -69,9 +70,9 @@ def _state(results: Results, finished: Sequence[DoneRun]) -> str:
     seeds = {record.seed for record in finished if not record.naive}
     failed, stale = len(failures(results.runs)), sum(run.stale for run in results.runs)
     return (
-        f"{_count(len(finished), 'finished run')}, {failed} failed, {stale} stale; {_count(len(names), 'data set')} "
-        f"({len(real)} real, {len(names - real)} synthetic); {_count(len(models), 'model')} and "
-        f"{_count(len(naive), 'naive baseline')}; {_count(len(seeds), 'seed')}. {related}"
+        f"{counted(len(finished), 'finished run')}, {failed} failed, {stale} stale; {counted(len(names), 'data set')} "
+        f"({len(real)} real, {len(names - real)} synthetic); {counted(len(models), 'model')} and "
+        f"{counted(len(naive), 'naive baseline')}; {counted(len(seeds), 'seed')}. {related}"
     ).strip()
 
 
@@ -105,7 +106,7 @@ def _worse_than_naive(ranked: Standing, leaders: Sequence[str]) -> list[str]:
     naive = ranked.naive.map(_three_digits)
     better = {name: int((ranked.exact[name].map(_three_digits) > naive).sum()) for name in leaders}
     on = [f"than {ranked.headers[name].name} on {number}" for name, number in better.items() if number]
-    return [f"A naive baseline is better {_and(on)} of {_count(len(ranked.exact), 'data set')}."] if on else []
+    return [f"A naive baseline is better {_and(on)} of {counted(len(ranked.exact), 'data set')}."] if on else []
 
 
 def _three_digits(error: float) -> float:
@@ -139,7 +140,7 @@ def _outcome(key: GroupKey, compared: Differences, suite: Suite) -> str:
 def _verdicts(compared: Differences) -> str:
     counts = compared.counts(compared.methods)
     verdicts = ", ".join(f"{verdict} in {number}" for verdict, number in counts.items())
-    return f"{verdicts} of {_count(sum(counts.values()), 'comparison')}"
+    return f"{verdicts} of {counted(sum(counts.values()), 'comparison')}"
 
 
 def _warnings(finished: Sequence[DoneRun]) -> tuple[str, ...]:
@@ -170,7 +171,7 @@ def _cautions(results: Results, finished: Sequence[DoneRun]) -> tuple[str, ...]:
     random, wholly = _random(finished)
     unknown = _models(record for record in finished if is_from_unknown(record.spec))
     leaky = _models(record for record in finished if record.spec.task.leaky_scaler)
-    failed, all_of = len(failures(results.runs)), f"of {_count(len(finished), 'finished run')}"
+    failed, all_of = len(failures(results.runs)), f"of {counted(len(finished), 'finished run')}"
     cautions = {
         f"{made_up} {all_of} are on synthetic data: {synthetic}.": synthetic,
         f"{quick} {all_of} are of the quick profile.": quick,
@@ -181,7 +182,7 @@ def _cautions(results: Results, finished: Sequence[DoneRun]) -> tuple[str, ...]:
         f"Random instead of pre-trained weights in the rows marked {MARK}, and in no others, of {random}.": random,
         f"Pre-trained weights whose file is unknown to us, so that only their digest is recorded: {unknown}.": unknown,
         f"Runs with a scaler that saw the test part, for comparison with published numbers: {leaky}.": leaky,
-        f"{_count(failed, 'run')} failed; the reasons are below.": failed,
+        f"{counted(failed, 'run')} failed; the reasons are below.": failed,
         "Stale runs were made by earlier code; they are marked and never ranked.": any(r.stale for r in results.runs),
     }
     return tuple(text for text, holds in cautions.items() if holds)
@@ -212,7 +213,3 @@ def _names(names: Iterable[str]) -> str:
 
 def _and(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
