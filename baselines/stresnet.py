@@ -80,7 +80,7 @@ def _begin(layer: nn.Module) -> None:
     """Uniform weights by Glorot and Bengio (AISTATS 2010) and biases of 0, as layers of Keras begin."""
     if isinstance(layer, nn.Conv2d | nn.Linear):
         nn.init.xavier_uniform_(layer.weight)
-        nn.init.zeros_(layer.bias)
+        nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # all of them have one
 
 
 class ResidualUnit(nn.Module):
