@@ -16,7 +16,12 @@ FOLDER = Path(__file__).resolve().parents[2] / "results" / "reference"
 SUITES = ("backbones", "controls", "data_efficiency", "few_shot", "short_term")
 WITHOUT_BACKBONE = "no backbone"
 FAMILY = ("task", "protocol", "recipe", "dataset")  # of the rows that are corrected together
-PER_DAY = {"bikenyc": 48, "bikenyc2": 24, "taxinyc": 48}  # windows: one begins in each half hour, or hour
+PER_DAY = {
+    "bikenyc": 48,
+    "bikenyc2": 24,
+    "taxinyc": 48,
+    "taxinyc2": 48,
+}  # windows: one begins in each half hour, or hour
 
 
 @pytest.fixture(scope="module")
