@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from bench.analysis.answer import ASKED, Answer, answer
-from bench.analysis.figures._panels import FEW, all_highlighted, highlighted, line_styles, method_names
+from bench.analysis.figures._panels import highlighted, line_styles, method_names
 from bench.analysis.figures._style import GREY, PALE, add_caption, is_narrow, new_figure, plain
 from bench.analysis.figures.fractions import by_fraction, draw_panel, merged
 from bench.analysis.groups import Group
@@ -68,7 +68,7 @@ def _draw_differences(axis: Axes, outcome: Answer) -> None:
     rows = {data: row for row, data in enumerate(outcome.datasets)}
     axis.axvline(0, color="black", linewidth=0.8)
     apart = min(APART, TOGETHER / len(outcome.methods))
-    present = {data: [method for method in outcome.methods if data in dict(outcome.of(method))] for data in rows}
+    present = {data: [method for method in outcome.methods if data not in outcome.absent(method)] for data in rows}
     signs = dict(zip(ASKED, SIGNS, strict=True))
     for method in outcome.methods:
         marker = signs[method.name]
@@ -99,7 +99,7 @@ def _draw_differences(axis: Axes, outcome: Answer) -> None:
 
 def _draw_curves(figure: Figure, axes: list[Axes], group: Group) -> list[str]:
     """A panel for each data set, and one legend; returns the names in it."""
-    chosen = all_highlighted(group) if len(group.methods) <= FEW else highlighted(group)
+    chosen = highlighted(group)
     styles, names = line_styles(chosen), method_names(group, group.stale)
     for axis, data, header in zip(axes, group.datasets, dataset_headers(group.datasets).values(), strict=True):
         draw_panel(axis, group.of(data), styles)
