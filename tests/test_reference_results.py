@@ -181,8 +181,8 @@ def test_what_the_document_says_of_random_weights_is_in_the_records(committed):
         assert cells["bikenyc2", name].interval[0] < -most
     (group,) = committed.groups(suite).values()
     by_data = {(data.dataset, method.name): cell.runs for (data, method), cell in group.cells.items()}
-    later = [_errors(by_data["taxinyc2", f"{name}, frozen"], "test") for name in ("random", "pre-trained")]
-    assert max(later[0]) < min(later[1])
+    low, high = (_errors(by_data["taxinyc2", f"{name}, frozen"], "test") for name in ("random", "pre-trained"))
+    assert max(low) < min(high)
     runs = {name: runs for (data, name), runs in by_data.items() if data == "bikenyc2"}
     random, matched, permuted, pretrained = (
         runs[f"{name}, frozen"] for name in ("random", "matched random", "permuted", "pre-trained")
