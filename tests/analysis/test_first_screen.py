@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from itertools import pairwise
 
 import pytest
-from figures import caption
 from msgspec import structs
 from records import record, results_of
 from reference_runs import CONTROLS, DATASETS, reference_runs
 from variants import variant
 
-from bench.analysis.answer import ASKED, answer
-from bench.analysis.figures.answer import SIGNS
+from bench.analysis.answer import answer
 from bench.analysis.first_screen import first_screen
-from bench.analysis.lines import wrapped
 from bench.analysis.report.headline import headline
 from bench.analysis.table import MINUS
 from bench.analysis.tables._differences import signed
-from bench.records.inputs import Inputs
-from bench.runs.suite import load_suite
 
 TITLES = True
 BETTER, SAME = (dict.fromkeys(CONTROLS, (mae,) * 3) for mae in (1.1, 1.0))
@@ -83,7 +77,7 @@ def test_the_sentence_has_the_differences_their_intervals_and_the_verdicts():
     assert "longer training may change it" in text
 
 
-def test_of_a_control_are_said_the_differences_that_were_found_and_how_many_were_not():
+def test_of_a_control_are_said_the_differences_that_were_found_and_then_those_that_were_not():
     text = screen(controls=SAME | {"random": (0.9, 1.0, 1.05)}, spread=0.01)
     assert re.search(
         r" With “random, frozen”: -9\.9 % \[-\S+, -\S+\] \(pre-trained weights are worse\) on BikeNYC, \+5\.0 % "
@@ -153,27 +147,6 @@ def test_data_sets_of_the_leaderboard_are_said_to_be_related_where_the_answer_is
     assert "In square brackets" not in second
 
 
-def test_beside_a_single_other_that_is_better_the_answer_is_no_and_in_the_singular():
-    runs = [run for run in reference_runs() if run.dataset == "bikenyc" and run.spec.weights == "pretrained"]
-    runs += [record("bikenyc", "stid", seed=s, mae=0.5 + s / 1000, profile="reference") for s in range(3)]
-    text = " ".join(first_screen(results_of(runs), "here").split())
-    assert text.startswith(
-        "**Does ST-VFM forecast better than the others? No: worse in 1 of 1 comparison.** On BikeNYC ("
-    )
-    apart = "the error of STID, the best of them, differs from that of ST-VFM by"
-    assert f"ST-VFM is worse than 1 of 1 other; {apart} {MINUS}50.0 % [" in text
-
-
-def test_a_word_is_broken_at_its_hyphen_only_where_it_fits_no_line():
-    assert [line for line in first_screen(results_of(reference_runs()), "here").splitlines() if line[-1:] == "-"] == []
-    assert wrapped("a pre-trained  model", 6) == "a\npre-trained\nmodel"
-    assert wrapped("some pre-trained model", 12, first="- ", later="  ") == "- some\n  pre-trained\n  model"
-    assert wrapped("some pre-trained model", 12, cut=True) == "some\npre-trained\nmodel"
-    assert wrapped("Beijing-Taxi-2015", 10, cut=True) == "Beijing-\nTaxi-2015"
-    assert wrapped("abcdefgh", 5, cut=True) == "abcde\nfgh"
-    assert wrapped("", 5, cut=True) == ""
-
-
 def test_an_open_difference_has_the_size_that_would_have_been_found():
     choices = {"controls": SAME | {"identity": (1.1, 1.0, 1.0)}, "spread": 0.01}
     found = answer(results_of(reference_runs(**choices)))
@@ -182,82 +155,6 @@ def test_an_open_difference_has_the_size_that_would_have_been_found():
     text = screen(**choices)
     assert f"(open, detectable: {last.detectable:.1f} %) on TaxiNYC" in text
     assert "Detectable: the smallest true difference that would have been found in 80 % of cases." in text
-
-
-def test_the_leaderboard_begins_with_the_best_average_rank():
-    lines = first_screen(results_of(reference_runs()), "here").splitlines()
-    rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("|")]
-    assert rows[0] == ["**method**", "average rank", "BikeNYC", "BikeNYC2", "TaxiNYC", "reads beside the history"]
-    names = [row[0] for row in rows[2:]]
-    assert names[-4:] == ["ConvLSTM", "STID", "*Historical average*", "*Last value*"]
-    assert names[0].startswith("ST-VFM")
-    assert rows[-1][2:-1] == ["2.00", "3.00", "4.001"]
-
-
-def test_above_the_leaderboard_stand_the_verdicts_beside_all_others_and_the_best_of_them():
-    """STID errs by 0.5 % less, which is within the margin; by 10 % less on the second; with noise between them."""
-    runs = reference_runs()
-    stid = {"bikenyc": 0.995, "bikenyc2": 0.9, "taxinyc": 1.01}
-    spread = {"bikenyc": 0.0005, "bikenyc2": 0.001, "taxinyc": 0.03}
-    runs = [run for run in runs if run.model != "stid"] + [
-        record(name, "stid", seed=seed, mae=mae + seed * spread[name], profile="reference")
-        for name, mae in stid.items()
-        for seed in range(3)
-    ]
-    (compared,) = (
-        one for key, one in results_of(runs).differences(load_suite("short_term")).items() if key.profile == "reference"
-    )
-    best = {data.dataset: cell for (data, method), cell in compared.cells.items() if method.name == "stid"}
-    assert {name: cell.verdict for name, cell in best.items()} == {
-        "bikenyc": "equivalent", "bikenyc2": "worse", "taxinyc": "open"
-    }  # fmt: skip
-    text = " ".join(first_screen(results_of(runs), "here").split())
-    days = f"({best['bikenyc'].days} days of test windows) ST-VFM is"
-    three = "better than 3 (ConvLSTM, Historical average, Last value)"
-    apart = " of 4 others; the error of STID, the best of them, differs from that of ST-VFM by"
-    first, second = signed(best["bikenyc"].percent), signed(best["bikenyc2"].percent)
-    assert (first, second) == (f"{MINUS}0.5", f"{MINUS}10.0")
-    assert f"On BikeNYC {days} {three}, equivalent to 1{apart} {first} % [" in text
-    assert f"] (equivalent). On BikeNYC2 {days} {three}, worse than 1{apart} {second} % [" in text
-    assert f"] (ST-VFM is worse). On TaxiNYC {days} {three}, open beside 1{apart} " in text
-
-
-def test_above_the_leaderboard_is_said_which_methods_read_no_days_before_and_are_worse_than_one_that_does():
-    given = {"stvfm": (1, 7), "stid": (), "last_value": (), "convlstm": (1,)}
-    runs = [
-        structs.replace(run, inputs=Inputs(calendar=True, days_back=given[run.model], place=True))
-        if run.model in given
-        else run
-        for run in reference_runs()
-    ]
-    said = "ST-VFM reads days before; Last value, STID, which it is better than, do not."
-    assert said in " ".join(first_screen(results_of(runs), "here").split())
-    fewer = [run for run in runs if run.model != "last_value"]
-    assert "; STID, which it is better than, does not." in " ".join(first_screen(results_of(fewer), "here").split())
-    assert "days before; " not in screen()  # of records that do not say
-    none = [structs.replace(run, inputs=None) if run.model == "stvfm" else run for run in runs]
-    assert "days before; " not in " ".join(first_screen(results_of(none), "here").split())
-
-
-@pytest.mark.parametrize("elsewhere", [1.0, 0.9])  # open, and the reference is worse
-def test_a_method_that_is_beaten_on_one_data_set_alone_is_not_said_to_be_beaten(elsewhere):
-    maes = {"bikenyc": 1.5, "bikenyc2": elsewhere}
-    runs = [run for run in reference_runs(controls=SAME) if run.dataset in maes and run.model != "stid"]
-    runs += [
-        record(name, "stid", seed=seed, mae=mae + seed / 50, profile="reference")
-        for name, mae in maes.items()
-        for seed in range(3)
-    ]
-    given = {"stvfm": (1, 7), "stid": (), "last_value": ()}
-    told = [
-        structs.replace(run, inputs=Inputs(calendar=True, days_back=given[run.model], place=True))
-        if run.model in given
-        else run
-        for run in runs
-    ]
-    text = " ".join(first_screen(results_of(told), "here").split())
-    assert "ST-VFM is better than 4 of 4 others; " in text
-    assert "reads days before; Last value, which it is better than, does not." in text
 
 
 def on_one(spread=0.01):
@@ -315,14 +212,6 @@ def test_both_halves_of_the_figure_are_explained_with_the_marks_in_them():
     assert f"*Left: r{LEFT} {right} Thin grey lines: the other methods. ‡ random" in said([*runs, *more])
 
 
-def test_forecasts_made_elsewhere_are_not_the_best_of_the_first_screen():
-    made = record("bikenyc", "mine", mae=0.1, profile="reference", external=True)
-    results = results_of([*(run for run in reference_runs() if run.dataset == "bikenyc"), made])
-    (row,) = [line for line in first_screen(results, "here").splitlines() if "mine" in line]
-    assert "0.100" in row
-    assert "**" not in row
-
-
 def test_models_of_ours_that_the_leaderboard_lacks_are_named_below_it():
     assert "Not run: Chronos-Bolt; DLinear; " in " ".join(first_screen(on_one(), "here").split())
 
@@ -368,75 +257,3 @@ def test_a_single_seed_supports_no_answer():
     assert text.startswith("**Does the pre-trained vision model matter? Not shown: open in 9 of 9 comparisons.** ")
     assert "% (too few seeds for an interval) on BikeNYC" in text
     assert "MAE on test, single runs; naive" in text
-
-
-def drawn(records):
-    return list(results_of(records).plot("answer"))
-
-
-def test_the_figure_has_each_difference_and_its_interval_and_the_errors_by_share():
-    (figure,) = drawn(reference_runs())
-    left, *right = figure.axes
-    found = answer(results_of(reference_runs()))
-    wanted = {round(difference.percent, 9) for method in found.methods for _, difference in found.of(method)}
-    points = {round(line.get_xdata()[0], 9) for line in left.lines if len(line.get_xdata()) == 1}
-    assert points == wanted
-    ends = {tuple(line.get_xdata()) for line in left.lines if len(line.get_xdata()) == 2}
-    assert {tuple(d.interval) for m in found.methods for _, d in found.of(m)} <= ends
-    assert [text.get_text() for text in left.get_yticklabels()] == ["BikeNYC", "BikeNYC2", "TaxiNYC"]
-    assert [axis.get_title() for axis in right] == ["BikeNYC", "TaxiNYC"]
-    stid = next(line.get_ydata().tolist() for line in right[0].lines if len(line.get_xdata()) == 3)
-    assert stid[:2] == [4.0, 3.0]
-    assert [text.get_text() for text in right[0].get_xticklabels()] == ["1", "10", "100"]
-    assert "random instead of pre-trained weights" in caption(figure)
-
-
-def test_each_control_has_its_sign_and_those_of_a_data_set_stand_around_its_row():
-    runs = reference_runs()
-    for number, weights in enumerate(("matched", "permuted"), start=2):
-        runs += [variant(1 + number / 100 + s / 1000, weights=weights, seed=s, profile="reference") for s in range(3)]
-    found = answer(results_of(runs))
-    assert [method.name for method in found.methods] == list(ASKED)
-    (figure,) = drawn(runs)
-    points = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 1]
-    rows = {round(line.get_ydata()[0]): [] for line in points}
-    for line in points:
-        rows[round(line.get_ydata()[0])].append((line.get_ydata()[0], line.get_marker()))
-    assert {row: len(drawn) for row, drawn in rows.items()} == {0: 5, 1: 3, 2: 3}
-    assert [marker for _, marker in sorted(rows[0])] == list(SIGNS)
-    assert [marker for _, marker in sorted(rows[1])] == [SIGNS[0], SIGNS[1], SIGNS[4]]
-    for row, marks in rows.items():
-        assert sum(at for at, _ in marks) / len(marks) == pytest.approx(row)
-    apart, between = 0.8 / len(ASKED), min(at for at, _ in rows[1]) - max(at for at, _ in rows[0])
-    assert [second[0] - first[0] for first, second in pairwise(sorted(rows[0]))] == pytest.approx([apart] * 4)
-    assert between > 1.5 * apart
-    assert len({*SIGNS}) == len(ASKED)
-
-
-def test_an_open_difference_is_drawn_empty():
-    (figure,) = drawn(reference_runs(controls={"identity": (1.1, 1.1, 1.0)}, spread=0.01))
-    filled = [line.get_markerfacecolor() for line in figure.axes[0].lines if len(line.get_xdata()) == 1]
-    assert [colour == "w" for colour in filled] == [False, False, True]
-
-
-def test_the_legend_of_the_answer_explains_the_band_and_shows_signs_as_they_are_drawn():
-    def entries(records):
-        (figure,) = drawn(records)
-        legend = figure.legends[0]
-        signs = zip(legend.get_texts(), legend.legend_handles, strict=True)
-        return {text.get_text(): getattr(sign, "get_markerfacecolor", lambda: "band")() for text, sign in signs}
-
-    clear = entries(reference_runs())
-    assert clear["no backbone"] != "w"
-    assert clear["within ± 1 %"] == "band"
-    unclear = entries(reference_runs(controls={"identity": (1.1, 0.9, 1.0)}, spread=0.4))
-    assert unclear["no backbone"] == unclear["empty: open"] == "w"
-
-
-def test_without_errors_by_share_the_differences_stand_alone_and_without_an_answer_there_is_no_figure():
-    short = [run for run in reference_runs() if run.spec.task.name == "short"]
-    (figure,) = drawn(short)
-    assert len(figure.axes) == 1
-    for without in (reference_runs(profile="laptop"), [record()]):
-        with pytest.warns(UserWarning, match="no figure 'answer'"):
-            assert drawn(without) == []

@@ -1,0 +1,116 @@
+"""The part of the first screen that compares one method with all others, and its leaderboard."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec import structs
+from records import record, results_of
+from reference_runs import CONTROLS, reference_runs
+
+from bench.analysis.first_screen import first_screen
+from bench.analysis.table import MINUS
+from bench.analysis.tables._differences import signed
+from bench.records.inputs import Inputs
+from bench.runs.suite import load_suite
+
+TITLES = True
+SAME = dict.fromkeys(CONTROLS, (1.0,) * 3)
+
+
+def screen(**choices):
+    return " ".join(first_screen(results_of(reference_runs(**choices)), "here").split())
+
+
+def test_the_leaderboard_begins_with_the_best_average_rank():
+    lines = first_screen(results_of(reference_runs()), "here").splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("|")]
+    assert rows[0] == ["**method**", "average rank", "BikeNYC", "BikeNYC2", "TaxiNYC", "reads beside the history"]
+    names = [row[0] for row in rows[2:]]
+    assert names[-4:] == ["ConvLSTM", "STID", "*Historical average*", "*Last value*"]
+    assert names[0].startswith("ST-VFM")
+    assert rows[-1][2:-1] == ["2.00", "3.00", "4.001"]
+
+
+def test_above_the_leaderboard_stand_the_verdicts_beside_all_others_and_the_best_of_them():
+    """STID errs by 0.5 % less, which is within the margin; by 10 % less on the second; with noise between them."""
+    runs = reference_runs()
+    stid = {"bikenyc": 0.995, "bikenyc2": 0.9, "taxinyc": 1.01}
+    spread = {"bikenyc": 0.0005, "bikenyc2": 0.001, "taxinyc": 0.03}
+    runs = [run for run in runs if run.model != "stid"] + [
+        record(name, "stid", seed=seed, mae=mae + seed * spread[name], profile="reference")
+        for name, mae in stid.items()
+        for seed in range(3)
+    ]
+    (compared,) = (
+        one for key, one in results_of(runs).differences(load_suite("short_term")).items() if key.profile == "reference"
+    )
+    best = {data.dataset: cell for (data, method), cell in compared.cells.items() if method.name == "stid"}
+    assert {name: cell.verdict for name, cell in best.items()} == {
+        "bikenyc": "equivalent", "bikenyc2": "worse", "taxinyc": "open"
+    }  # fmt: skip
+    text = " ".join(first_screen(results_of(runs), "here").split())
+    days = f"({best['bikenyc'].days} days of test windows) ST-VFM is"
+    three = "better than 3 (ConvLSTM, Historical average, Last value)"
+    apart = " of 4 others; the error of STID, the best of them, differs from that of ST-VFM by"
+    first, second = signed(best["bikenyc"].percent), signed(best["bikenyc2"].percent)
+    assert (first, second) == (f"{MINUS}0.5", f"{MINUS}10.0")
+    assert f"On BikeNYC {days} {three}, equivalent to 1{apart} {first} % [" in text
+    assert f"] (equivalent). On BikeNYC2 {days} {three}, worse than 1{apart} {second} % [" in text
+    assert f"] (ST-VFM is worse). On TaxiNYC {days} {three}, open beside 1{apart} " in text
+
+
+def test_above_the_leaderboard_is_said_which_methods_read_no_days_before_and_are_worse_than_one_that_does():
+    given = {"stvfm": (1, 7), "stid": (), "last_value": (), "convlstm": (1,)}
+    runs = [
+        structs.replace(run, inputs=Inputs(calendar=True, days_back=given[run.model], place=True))
+        if run.model in given
+        else run
+        for run in reference_runs()
+    ]
+    said = "ST-VFM reads days before; Last value, STID, which it is better than, do not."
+    assert said in " ".join(first_screen(results_of(runs), "here").split())
+    fewer = [run for run in runs if run.model != "last_value"]
+    assert "; STID, which it is better than, does not." in " ".join(first_screen(results_of(fewer), "here").split())
+    assert "days before; " not in screen()  # of records that do not say
+    none = [structs.replace(run, inputs=None) if run.model == "stvfm" else run for run in runs]
+    assert "days before; " not in " ".join(first_screen(results_of(none), "here").split())
+
+
+@pytest.mark.parametrize("elsewhere", [1.0, 0.9])  # open, and the reference is worse
+def test_a_method_that_is_beaten_on_one_data_set_alone_is_not_said_to_be_beaten(elsewhere):
+    maes = {"bikenyc": 1.5, "bikenyc2": elsewhere}
+    runs = [run for run in reference_runs(controls=SAME) if run.dataset in maes and run.model != "stid"]
+    runs += [
+        record(name, "stid", seed=seed, mae=mae + seed / 50, profile="reference")
+        for name, mae in maes.items()
+        for seed in range(3)
+    ]
+    given = {"stvfm": (1, 7), "stid": (), "last_value": ()}
+    told = [
+        structs.replace(run, inputs=Inputs(calendar=True, days_back=given[run.model], place=True))
+        if run.model in given
+        else run
+        for run in runs
+    ]
+    text = " ".join(first_screen(results_of(told), "here").split())
+    assert "ST-VFM is better than 4 of 4 others; " in text
+    assert "reads days before; Last value, which it is better than, does not." in text
+
+
+def test_beside_a_single_other_that_is_better_the_answer_is_no_and_in_the_singular():
+    runs = [run for run in reference_runs() if run.dataset == "bikenyc" and run.spec.weights == "pretrained"]
+    runs += [record("bikenyc", "stid", seed=s, mae=0.5 + s / 1000, profile="reference") for s in range(3)]
+    text = " ".join(first_screen(results_of(runs), "here").split())
+    assert text.startswith(
+        "**Does ST-VFM forecast better than the others? No: worse in 1 of 1 comparison.** On BikeNYC ("
+    )
+    apart = "the error of STID, the best of them, differs from that of ST-VFM by"
+    assert f"ST-VFM is worse than 1 of 1 other; {apart} {MINUS}50.0 % [" in text
+
+
+def test_forecasts_made_elsewhere_are_not_the_best_of_the_first_screen():
+    made = record("bikenyc", "mine", mae=0.1, profile="reference", external=True)
+    results = results_of([*(run for run in reference_runs() if run.dataset == "bikenyc"), made])
+    (row,) = [line for line in first_screen(results, "here").splitlines() if "mine" in line]
+    assert "0.100" in row
+    assert "**" not in row
