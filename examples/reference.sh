@@ -74,7 +74,7 @@ run language --suite short_term "${cities[@]}" --model st_llm --model time_llm
 # Does it matter where data are few? With all windows, which are in the steps above, three shares make a curve.
 few=(--suite data_efficiency --dataset bikenyc --dataset bikenyc2 --model last_value --model window_mean
     --model historical_average --model seasonal_naive_day --model seasonal_naive_week --model stid
-    --variant "pre-trained, frozen" --variant "random, frozen" --variant "no backbone")
+    --variant "pre-trained, frozen" --variant "matched random, frozen" --variant "random, frozen" --variant "no backbone")
 run few1 "${few[@]}" --task few1
 run few10 "${few[@]}" --task few10
 

@@ -12,6 +12,7 @@ from bench.analysis.answer import Answer, answer, in_short
 from bench.analysis.differences import Differences
 from bench.analysis.figures._panels import FEW, method_names
 from bench.analysis.figures.answer import curves_of
+from bench.analysis.figures.fractions import merged
 from bench.analysis.formats.markdown import grid
 from bench.analysis.groups import Group, MethodKey, Summary
 from bench.analysis.headers import best_two, dataset_headers, decimals, method_headers
@@ -116,13 +117,14 @@ def _explained(compared: Differences, suite: Suite) -> list[str]:
     return [EXPLAINED.format(margin=suite.margin), *filter(None, [compared.witnesses.related])]
 
 
-def _how_to_read(outcome: Answer, curves: Group | None) -> str:
+def _how_to_read(outcome: Answer, curves: list[Group]) -> str:
     """What the parts of the figure show, and the marks in it."""
     differences = DIFFERENCES.format(margin=outcome.suite.margin)
-    if curves is None:
+    if not curves:
         return differences[0].upper() + differences[1:]
-    marks = legend_of(method_names(curves, curves.stale).values())
-    background = BACKGROUND if len(curves.methods) > FEW else ""
+    whole = merged(curves)
+    marks = legend_of(method_names(whole, whole.stale).values())
+    background = BACKGROUND if len(whole.methods) > FEW else ""
     return " ".join(filter(None, [f"Left: {differences} Right: {CURVES}", background, marks]))
 
 

@@ -205,8 +205,9 @@ def test_both_halves_of_the_figure_are_explained_with_the_marks_in_them():
         "convlstm",
     )
     more = [
-        record("bikenyc", model, mae=5.0, task="few1", windows="last", profile="reference", seed=seed)
+        record("bikenyc", model, mae=5.0, task=task, windows="last", profile="reference", seed=seed)
         for model in others
+        for task in ("few1", "few10")
         for seed in range(3)
     ]
     assert f"*Left: r{LEFT} {right} Thin grey lines: the other methods. ‡ random" in said([*runs, *more])

@@ -68,6 +68,23 @@ def test_two_fractions_make_no_curve():
     assert plot(curve()[:4]) == []
 
 
+def test_a_data_set_or_a_method_with_one_share_has_no_curve():
+    alone = [record(dataset, model, mae=1.0) for dataset, model in (("taxinyc", "stid"), ("bikenyc", "convlstm"))]
+    suite = Suite(name="mine", title="Mine", tasks=TASKS, protocol="strict", datasets=("bikenyc", "taxinyc"))
+    (figure,) = plot([*curve(), *alone], suite)
+    assert [axis.get_title() for axis in figure.axes] == ["bikenyc"]
+    assert names(figure) == ["stid"]
+    assert "What has runs of one share alone is left out." in caption(figure)
+    assert plot([*curve()[:4], record("taxinyc", mae=1.0)], suite) == []  # two shares of one, the third of another
+
+
+def test_the_best_are_named_by_their_errors_at_each_share_and_no_method_leads_for_lack_of_the_small_ones():
+    crowd = [run for number in range(9) for run in curve(f"model_{number}", ((6.0 + number,), (4.0,), (3.0 + number,)))]
+    late = curve("late", ((3.9,), (2.9,)), TASKS[1:])  # best at both, and unknown where errors are large
+    (figure,) = plot([*crowd, *late])
+    assert names(figure) == [*(f"model_{number}" for number in range(5)), "others"]
+
+
 def test_windows_from_the_begin_and_the_end_and_shorter_training_never_share_a_curve():
     first = {"windows": "first"}
     short = {"windows": "first", "equal_steps": False}

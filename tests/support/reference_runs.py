@@ -56,4 +56,5 @@ def _shares(shared: Mapping[str, Any]) -> Iterator[Any]:
             for seed in SEEDS:
                 yield record(model="stid", seed=seed, mae=mae, **common)
                 yield variant(mae + seed / 100, weights="pretrained", seed=seed, **common)
+                yield variant(mae + seed / 80, weights="random", seed=seed, **common)
                 yield variant(mae + seed / 50, "identity", seed=seed, **common)

@@ -82,33 +82,35 @@ class Highlighted:
         )
 
 
-def highlighted(group: Group) -> Highlighted:
-    """All methods of a group if they are few, else the best."""
-    if len(group.methods) <= FEW:
-        return all_highlighted(group)
-    models, naive = best_first(group, naive=False), best_first(group, naive=True)
+def highlighted(*groups: Group) -> Highlighted:
+    """All methods of a group, or of several that share a figure, if they are few, else the best."""
+    if len({method for group in groups for method in group.methods}) <= FEW:
+        return all_highlighted(*groups)
+    models, naive = best_first(*groups, naive=False), best_first(*groups, naive=True)
     return Highlighted(models=tuple(models[:BEST]), naive=tuple(naive[:1]))
 
 
-def all_highlighted(group: Group) -> Highlighted:
-    """All methods of a group, in the order of their names."""
-    return Highlighted(
-        models=tuple(method for method in group.methods if method not in group.naive), naive=tuple(sorted(group.naive))
-    )
+def all_highlighted(*groups: Group) -> Highlighted:
+    """All methods of a group, or of several, in the order of their names."""
+    methods = {method for group in groups for method in group.methods}
+    naive = {method for group in groups for method in group.naive}
+    return Highlighted(models=tuple(sorted(methods - naive)), naive=tuple(sorted(naive)))
 
 
-def best_first(group: Group, *, naive: bool) -> list[MethodKey]:
-    """Models or naive baselines by MAE relative to the smallest on each data set, mean over data sets.
+def best_first(*groups: Group, naive: bool) -> list[MethodKey]:
+    """Models or naive baselines by MAE relative to the smallest on each data set, mean over data sets and groups.
 
-    Those with current runs on fewer data sets come later.
+    Those with current runs on fewer of them come later.
     """
-    means = {key: cell.mean("mae") for key, cell in group.cells.items() if cell.ranked}
-    known = {key: mean for key, mean in means.items() if math.isfinite(mean)}
-    smallest = {data: min(mean for (other, _), mean in known.items() if other == data) for data, _ in known}
-    ratios: dict[MethodKey, list[float]] = {method: [] for method in group.methods if (method in group.naive) == naive}
-    for (data, method), mean in known.items():
-        if method in ratios:
-            ratios[method].append(mean / max(smallest[data], 1e-12))
+    ratios: dict[MethodKey, list[float]] = {}
+    for group in groups:
+        means = {key: cell.mean("mae") for key, cell in group.cells.items() if cell.ranked}
+        known = {key: mean for key, mean in means.items() if math.isfinite(mean)}
+        smallest = {data: min(mean for (other, _), mean in known.items() if other == data) for data, _ in known}
+        for method in group.methods:
+            if (method in group.naive) == naive:
+                found = [mean / max(smallest[data], 1e-12) for (data, other), mean in known.items() if other == method]
+                ratios.setdefault(method, []).extend(found)
     return sorted(ratios, key=lambda method: (-len(ratios[method]), fmean(ratios[method] or [math.inf]), method))
 
 

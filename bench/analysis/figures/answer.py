@@ -36,7 +36,7 @@ def draw(results: Results) -> Iterator[Figure]:
     if outcome is None:
         return
     curves = curves_of(results, outcome)
-    across = 1 if curves is None else 1 + len(curves.datasets)
+    across = 1 + (len(curves[0].datasets) if curves else 0)
     rows, columns = (across, 1) if is_narrow() else (1, across)
     height = 0.9 + LINE * max(FEWEST_LINES, len(outcome.methods)) * len(outcome.datasets)
     figure = new_figure(f"{outcome.suite.question}\n{outcome.key.title}", rows * max(height, PANEL) + LEGEND)
@@ -46,20 +46,20 @@ def draw(results: Results) -> Iterator[Figure]:
     handles, labels = left.get_legend_handles_labels()
     beside = NARROW_NAMES if is_narrow() else NAMES
     figure.legend(handles, labels, loc="outside upper left", frameon=False, ncols=beside)
-    names = [] if curves is None else _draw_curves(figure, right, curves)
+    names = _draw_curves(figure, right, curves) if curves else []
     names += [text.get_text() for text in left.get_yticklabels()]
-    add_caption(figure, _caption(outcome, curves), names)
+    add_caption(figure, _caption(outcome, beside=bool(curves)), names)
     yield figure
 
 
-def curves_of(results: Results, outcome: Answer) -> Group | None:
-    """The error against the data, of the same profile, on few of the data sets that have a curve; None without any."""
+def curves_of(results: Results, outcome: Answer) -> list[Group]:
+    """A group for each share of the data, of the same profile, with few of the data sets that have a curve; or none."""
     suite = next((suite for suite in results.suites if suite.name == CURVES), None)
     for groups in by_fraction(results.groups(suite)) if suite else ():
         if groups[0].key.profile == outcome.key.profile:
-            least = groups[0]  # of the smallest share
-            return merged(groups).on(least.datasets[:MOST_CURVES])
-    return None
+            shown = groups[0].datasets[:MOST_CURVES]  # of the smallest share
+            return [group.on(shown) for group in groups]
+    return []
 
 
 def _draw_differences(axis: Axes, outcome: Answer) -> None:
@@ -97,10 +97,10 @@ def _draw_differences(axis: Axes, outcome: Answer) -> None:
     plain(axis, "x")
 
 
-def _draw_curves(figure: Figure, axes: list[Axes], group: Group) -> list[str]:
+def _draw_curves(figure: Figure, axes: list[Axes], groups: list[Group]) -> list[str]:
     """A panel for each data set, and one legend; returns the names in it."""
-    chosen = highlighted(group)
-    styles, names = line_styles(chosen), method_names(group, group.stale)
+    group = merged(groups)
+    styles, names = line_styles(highlighted(*groups)), method_names(group, group.stale)
     for axis, data, header in zip(axes, group.datasets, dataset_headers(group.datasets).values(), strict=True):
         draw_panel(axis, group.of(data), styles)
         axis.set_title(header.text)
@@ -119,12 +119,12 @@ def _draw_curves(figure: Figure, axes: list[Axes], group: Group) -> list[str]:
     return list(names.values())
 
 
-def _caption(outcome: Answer, curves: Group | None) -> str:
+def _caption(outcome: Answer, *, beside: bool) -> str:
     text = (
         f"How much more each control errs than “{outcome.compared.title}” (right: pre-trained weights are better), "
         f"by data set. Bars: 95 % intervals over seeds and test windows, whose noise may be halved in up to "
         f"{LASTING:g} hours; shaded: within ± {outcome.suite.margin:g} %; empty: open. {outcome.caveat}"
     )
-    if curves is not None:
+    if beside:
         text += " Beside it: MAE by the share of the training windows used, with 95 % t-intervals over seeds."
     return text

@@ -24,7 +24,8 @@ ROOM = 0.25  # of the range of the means, above and below them
 CAPTION = (
     "MAE on test by the share of the training windows used (logarithmic), means over seeds. Bars: 95 % t-intervals "
     "over seeds, which say nothing of other test windows; one that leaves its panel is wider than it, and a point "
-    "without one has a single seed. Methods stand a little beside each other at each share."
+    "without one has a single seed. Methods stand a little beside each other at each share. What has runs of one share "
+    "alone is left out."
 )
 STEPS = "All shares are trained for as many steps, or until validation stops them."
 BESIDE = 1.025  # times as far to the right stands the next method
@@ -42,7 +43,7 @@ def draw(results: Results) -> Iterator[Figure]:
             title = f"How does the error fall with more training data?\n{whole.key.title}, the {windows} windows"
             labels = ("training windows, %", "MAE")
             caption = f"{CAPTION} {STEPS}" if groups[0].key.equal_steps else CAPTION
-            yield from panels(whole, highlighted(whole), title, caption, draw_panel, labels)
+            yield from panels(whole, highlighted(*groups), title, caption, draw_panel, labels)
 
 
 def has_shares(suite: Suite) -> bool:
@@ -51,7 +52,7 @@ def has_shares(suite: Suite) -> bool:
 
 
 def by_fraction(groups: Mapping[GroupKey, Group]) -> Iterator[list[Group]]:
-    """Groups that differ in nothing but the fraction; all windows belong to each of them."""
+    """Groups that differ in nothing but the fraction, without cells that have one alone; all windows belong to each."""
     few: dict[GroupKey, list[Group]] = {}
     for key, group in groups.items():
         if 0 < key.fraction < 1:
@@ -59,8 +60,20 @@ def by_fraction(groups: Mapping[GroupKey, Group]) -> Iterator[list[Group]]:
     for shared, members in few.items():
         whole = replace(shared, windows="all", equal_steps=True)
         members += [group for key, group in groups.items() if replace(key, task="") == whole]
-        if len({group.key.fraction for group in members}) >= FEWEST_FRACTIONS:
-            yield sorted(members, key=lambda group: group.key.fraction)
+        curves = _curves(members)
+        if len({group.key.fraction for group in curves}) >= FEWEST_FRACTIONS:
+            yield sorted(curves, key=lambda group: group.key.fraction)
+
+
+def _curves(groups: list[Group]) -> list[Group]:
+    """The cells that have runs at several fractions, and the groups that have such a cell."""
+    shares: dict[tuple[DataKey, MethodKey], set[float]] = {}
+    for group in groups:
+        for at, cell in group.cells.items():
+            shares.setdefault(at, set()).update(run.spec.task.fraction for run in cell.runs)
+    several = {at for at, known in shares.items() if len(known) > 1}
+    kept = (replace(group, cells={at: group.cells[at] for at in group.cells if at in several}) for group in groups)
+    return [group for group in kept if group.cells]
 
 
 def merged(groups: list[Group]) -> Group:
