@@ -71,16 +71,22 @@ run heavy --suite short_term "${cities[@]}" --model simvp --model predrnn --mode
 run fracast --suite short_term "${cities[@]}" --model fracast --seed 0
 run language --suite short_term "${cities[@]}" --model st_llm --model time_llm
 
-# Does it matter where data are few? With all windows, which are in the steps above, three shares make a curve.
+# Does it matter where data are few? Three shares make a curve; most runs with all windows are in the steps above.
 few=(--suite data_efficiency --dataset bikenyc --dataset bikenyc2 --model last_value --model window_mean
     --model historical_average --model seasonal_naive_day --model seasonal_naive_week --model stid
     --variant "pre-trained, frozen" --variant "matched random, frozen" --variant "random, frozen" --variant "no backbone")
 run few1 "${few[@]}" --task few1
 run few10 "${few[@]}" --task few10
+run few100 "${few[@]}" --task short
 
-# Behind a bare head, and the other controls.
-run controls_bare --suite controls_bare "${cities[@]}"
+# Does it matter behind a bare head? In bfloat16: half the time where a processor has products of it, see docs/performance.md.
+bare=(--suite controls_bare "${cities[@]}" --set train.precision=bf16)
+run controls_bare "${bare[@]}" --variant "pre-trained, frozen" --variant "no backbone" --variant "random, frozen" \
+    --variant "one trained block"
+
+# The other controls.
 run more_controls --suite controls "${cities[@]}"
+run more_controls_bare "${bare[@]}"
 
 # Three more seeds for what is open.
 run more_seeds --suite controls "${cities[@]}" --variant "pre-trained, frozen" --variant "no backbone" \
