@@ -63,7 +63,7 @@ run published --suite published --dataset bikenyc
 # The same with the loss by which the printed numbers were made.
 run published_mse --suite published --dataset bikenyc --set train.loss=mse
 
-# Does the pre-trained language model matter?
+# Does the pre-trained language model matter in ST-LLM?
 run st_llm_controls --suite st_llm_controls --dataset bikenyc
 
 # The rest of the leaderboard. Fracast-0 is not trained, so one seed is all there is to know.
@@ -79,7 +79,8 @@ run few1 "${few[@]}" --task few1
 run few10 "${few[@]}" --task few10
 run few100 "${few[@]}" --task short
 
-# Does it matter behind a bare head? In bfloat16: half the time where a processor has products of it, see docs/performance.md.
+# Does it matter behind a bare head? In bfloat16, which makes a step of training shorter on some processors; float32 works, too.
+# docs/performance.md has the numbers.
 bare=(--suite controls_bare "${cities[@]}" --set train.precision=bf16)
 run controls_bare "${bare[@]}" --variant "pre-trained, frozen" --variant "no backbone" --variant "random, frozen" \
     --variant "one trained block"

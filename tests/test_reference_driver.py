@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 from itertools import pairwise
@@ -17,6 +18,7 @@ from bench.settings import TASKS
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "examples" / "reference.sh"
+DOCUMENT = ROOT / "docs" / "reference-results.md"
 
 
 @pytest.fixture
@@ -68,6 +70,30 @@ def test_the_suites_that_ask_the_question_are_among_the_steps(drive):
     assert suites[:2] == ["short_term", "controls"]
     asked = next(words for words in commands if values(words, "--suite") == ("controls",))
     assert set(values(asked, "--dataset")) == {"bikenyc", "bikenyc2", "taxinyc", "taxinyc2"}
+
+
+def test_steps_that_belong_together_ask_for_the_same_rows(drive):
+    def commands(*steps):
+        return drive("exit 0", STEPS=" ".join(steps))[1]
+
+    shares = commands("few1", "few10", "few100")
+    assert [values(words, "--task") for words in shares] == [("few1",), ("few10",), ("short",)]
+    assert len({values(words, "--model") for words in shares}) == 1
+    assert {values(words, "--variant") for words in shares} == {
+        ("pre-trained, frozen", "matched random, frozen", "random, frozen", "no backbone")
+    }
+    four, rest = commands("controls_bare", "more_controls_bare")
+    assert values(four, "--variant") == values(commands("controls")[0], "--variant")
+    assert values(rest, "--variant") == ()
+    for words in (four, rest):
+        assert (values(words, "--suite"), values(words, "--set")) == (("controls_bare",), ("train.precision=bf16",))
+
+
+def test_the_document_has_a_row_for_each_step_and_for_no_other():
+    steps = re.findall(r"^run (\w+) ", SCRIPT.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    rows = re.findall(r"^\| (`.*?`) \| .* \| \S.*\|$", DOCUMENT.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(named) == sorted(steps)
 
 
 def test_a_failed_run_stops_no_other_step_and_a_wrong_use_stops_all(drive):

@@ -1,28 +1,30 @@
 """What bfloat16 is worth in training on this machine: ``python -m bench.perf.bf16``.
 
 Times training steps of each model in float32 and in bfloat16, in turn, with the settings that a profile gives it and
-random weights. Processors differ: one that multiplies in bfloat16 (on Linux ``avx512_bf16`` or ``amx_bf16`` among the
-flags in /proc/cpuinfo) gains, the more the larger the products are; another may lose.
+random weights. A processor that has products of bfloat16 says so in its flags, which the table names; another may lose.
 """
 
 from __future__ import annotations
 
 import statistics
 from dataclasses import fields
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Final
 
 import torch
 import typer
 
 from bench.catalog import registry
-from bench.context import resolve_device
+from bench.context import device_name, flags_kept, resolve_device
 from bench.errors import ConfigError
 from bench.perf._measure import Cell, Measurement, Out, in_turn, ratio_of, report, run
-from bench.perf._steps import days_of, model_of, seconds_of, window_of
+from bench.perf._steps import SHAPE, days_of, model_of, seconds_of, window_of
 from bench.plain_text import counted
 from bench.runs.profiles import PROFILES
 
-MODELS = ("stvfm", "stid", "convlstm", "simvp", "patchtst")
+CPU: Final = Path("/proc/cpuinfo")
+FLAGS: Final = ("avx512_bf16", "amx_bf16", "bf16")  # the last is ARM's
+MODELS: Final = ("stvfm", "stid", "convlstm", "simvp", "patchtst")
 
 
 def main(
@@ -30,21 +32,33 @@ def main(
     profile: Annotated[str, typer.Option(help="Whose settings and batches.")] = "reference",
     rounds: Annotated[int, typer.Option(min=1, help="Steps of both kinds, each first in every other.")] = 20,
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 1,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:<number>.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:<number>.")] = "cpu",
     out: Out = None,
 ) -> None:
     """Print what a step takes in both, and how many times as fast bfloat16 is."""
     if profile not in PROFILES:
         raise ConfigError(f"there is no profile '{profile}'; known: {', '.join(PROFILES)}")
     chosen, batch = resolve_device(device), PROFILES[profile].train.batch_size
-    torch.set_num_threads(threads)
-    rows = [_row(model, profile, chosen, batch, rounds) for model in models or MODELS]
+    with flags_kept():
+        torch.set_num_threads(threads)
+        rows = [_row(model, profile, chosen, batch, rounds) for model in models or MODELS]
+    place = device_name(chosen) if chosen.type == "cuda" else _processor()
     title = (
-        f"Milliseconds of a training step without its optimizer, in float32 and in bfloat16, on {chosen.type} with "
-        f"{counted(threads, 'thread')}; batches of {batch}, settings of the profile {profile}, random weights."
+        f"Milliseconds of a training step without its optimizer, in float32 and in bfloat16: {place}, "
+        f"{counted(threads, 'thread')}, batches of {batch}, the settings of the profile {profile}, random "
+        f"weights, a grid of {SHAPE.grid[0]} x {SHAPE.grid[1]} cells."
     )
-    facts = {"profile": profile, "batch": batch, "rounds": rounds, "threads": threads, "device": chosen.type}
+    facts = {"profile": profile, "batch": batch, "rounds": rounds, "threads": threads, "place": place}
     report(Measurement(name="bf16", title=title, rows=rows, facts=facts), out)
+
+
+def _processor() -> str:
+    """With those of its flags that tell of bfloat16, as far as the system says."""
+    try:
+        words = CPU.read_text().split()
+    except OSError:
+        return "a processor of unknown flags"
+    return f"a processor with {' and '.join(flag for flag in FLAGS if flag in words) or 'no bfloat16'}"
 
 
 def _row(name: str, profile: str, device: torch.device, batch: int, rounds: int) -> dict[str, Cell]:

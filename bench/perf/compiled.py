@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from bench.context import resolve_device
+from bench.perf._measure import run
 from bench.perf._steps import days_of, model_of, seconds_of, window_of
 
 
@@ -38,4 +39,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

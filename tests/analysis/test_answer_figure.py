@@ -79,6 +79,36 @@ def test_the_legend_of_the_answer_explains_the_band_and_shows_signs_as_they_are_
     assert unclear["no backbone"] == unclear["empty: open"] == "w"
 
 
+def shares(dataset, *tasks):
+    common = {"dataset": dataset, "windows": "last", "profile": "reference", "weights": "matched"}
+    return [variant(3.0, task=task, seed=seed, **common) for task in tasks for seed in range(3)]
+
+
+def test_curves_are_of_two_data_sets_that_have_the_smallest_share_and_of_the_profile_of_the_answer():
+    (figure,) = drawn([*reference_runs(), *shares("bikenyc2", "few10", "few25")])
+    assert [axis.get_title() for axis in figure.axes[1:]] == ["BikeNYC", "TaxiNYC"]
+    (figure,) = drawn([*reference_runs(), *shares("bikenyc2", "few1", "few10")])
+    assert [axis.get_title() for axis in figure.axes[1:]] == ["BikeNYC", "BikeNYC2"]
+    short = [run for run in reference_runs() if run.spec.task.name == "short"]
+    (figure,) = drawn([*short, *reference_runs(profile="laptop")])
+    assert len(figure.axes) == 1
+
+
+def test_a_model_with_all_windows_alone_is_not_named_before_those_with_a_curve():
+    more = [*shares("bikenyc", "few1", "few10"), variant(1.2, weights="matched", profile="reference")]
+    naive = record("bikenyc", "seasonal_naive_day", task="few1", windows="last", profile="reference", mae=9.0)
+    (figure,) = drawn([*reference_runs(), *more, naive])
+    names = [text.get_text() for text in figure.legends[1].get_texts()]
+    assert {name.rstrip(" ‡¶") for name in names} == {
+        "pre-trained, frozen",
+        "matched random, frozen",
+        "random, frozen",
+        "no backbone",
+        "STID",
+        "Historical average",
+    }
+
+
 def test_without_errors_by_share_the_differences_stand_alone_and_without_an_answer_there_is_no_figure():
     short = [run for run in reference_runs() if run.spec.task.name == "short"]
     (figure,) = drawn(short)

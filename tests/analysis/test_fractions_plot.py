@@ -68,20 +68,38 @@ def test_two_fractions_make_no_curve():
     assert plot(curve()[:4]) == []
 
 
-def test_a_data_set_or_a_method_with_one_share_has_no_curve():
-    alone = [record(dataset, model, mae=1.0) for dataset, model in (("taxinyc", "stid"), ("bikenyc", "convlstm"))]
-    suite = Suite(name="mine", title="Mine", tasks=TASKS, protocol="strict", datasets=("bikenyc", "taxinyc"))
-    (figure,) = plot([*curve(), *alone], suite)
-    assert [axis.get_title() for axis in figure.axes] == ["bikenyc"]
-    assert names(figure) == ["stid"]
-    assert "What has runs of one share alone is left out." in caption(figure)
-    assert plot([*curve()[:4], record("taxinyc", mae=1.0)], suite) == []  # two shares of one, the third of another
+BOTH = Suite(name="mine", title="Mine", tasks=TASKS, protocol="strict", datasets=("bikenyc", "taxinyc"))
 
 
-def test_the_best_are_named_by_their_errors_at_each_share_and_no_method_leads_for_lack_of_the_small_ones():
-    crowd = [run for number in range(9) for run in curve(f"model_{number}", ((6.0 + number,), (4.0,), (3.0 + number,)))]
-    late = curve("late", ((3.9,), (2.9,)), TASKS[1:])  # best at both, and unknown where errors are large
-    (figure,) = plot([*crowd, *late])
+def test_a_data_set_with_two_shares_has_no_panel_and_a_method_with_one_has_a_point():
+    two = curve(maes=((5.0,), (2.0,)), tasks=("few1", "short"), dataset="taxinyc")
+    (figure,) = plot([*curve(), *two, record(model="convlstm", mae=1.0)], BOTH)
+    (axis,) = figure.axes
+    assert axis.get_title() == "bikenyc"
+    assert next(line for line in lines(axis) if len(line) == 1) == [[pytest.approx(100, rel=0.03), 1.0]]
+    assert "Data sets with fewer than 3 shares are left out." in caption(figure)
+    assert plot([*curve()[:4], *two], BOTH) == []  # the third share is of another data set
+
+
+@pytest.mark.parametrize("lost", [{"mae": math.nan}, {"failed": True}])
+def test_a_share_without_an_error_is_none(lost):
+    assert plot([*curve()[:4], record(**lost)]) == []
+    (figure,) = plot([*curve(), record(seed=2, **lost)])
+    assert lines(figure.axes[0])[0] == [[1, 5.5], [10, 3.5], [100, 2.25]]
+
+
+def test_the_best_are_named_by_their_errors_at_each_share_relative_to_the_best_there():
+    many = [curve(f"model_{n}", ((100.0 - 5 * n,), (4.0 + n,), (3.0 + n,))) for n in range(9)]  # by sums the last leads
+    (figure,) = plot([run for runs in many for run in runs])
+    assert names(figure) == [*(f"model_{number}" for number in range(5)), "others"]
+    rule = "relative to the best on each data set, mean over data sets and shares (those run on the most first)"
+    assert rule in caption(figure)
+
+
+def test_no_method_leads_for_lack_of_the_shares_where_errors_are_large():
+    many = [curve(f"model_{n}", ((6.0 + n,), (4.0,), (3.0 + n,))) for n in range(9)]
+    late = curve("late", ((3.9,), (2.9,)), TASKS[1:])  # best at both
+    (figure,) = plot([*(run for runs in many for run in runs), *late])
     assert names(figure) == [*(f"model_{number}" for number in range(5)), "others"]
 
 

@@ -38,11 +38,6 @@ def test_all_suites_load():
     assert {load_suite(name).name for name in suite_names()} == set(suite_names())
 
 
-def test_two_suites_that_compare_their_own_rows_never_ask_in_the_same_words():
-    asked = [suite.question for suite in load_suites() if suite.variants and suite.question]
-    assert sorted(asked) == sorted({*asked})
-
-
 def test_a_plan_is_the_product_of_data_sets_models_and_seeds(catalog):
     models = tuple(registry.model_names())
     runs = make(catalog, datasets=("tiny", "tiny2"), models=(), profile="paper")

@@ -121,3 +121,17 @@ def test_what_a_whole_suite_was_run_with_is_told_from_what_makes_a_row(catalog):
     assert labels["without flow"].base == labels["2 blocks"].base == labels["ST-VFM"].overrides == shared
     assert labels["without flow"].overrides == {**shared, "model.flow": False}
     assert labels["2 blocks"].overrides == {**shared, "model.depth": 2}
+
+
+def test_two_suites_that_compare_their_own_rows_never_ask_in_the_same_words():
+    asked = [suite.question for suite in load_suites() if suite.variants and suite.question]
+    assert sorted(asked) == sorted({*asked})
+
+
+def test_rows_of_one_name_start_from_the_same_weights_in_every_suite_of_controls():
+    meant = {row.name: row.settings for row in load_suite("controls").variants}
+    for name in ("controls_bare", "data_efficiency", "transfer", "planted"):
+        rows = [row for row in load_suite(name).variants if row.name in meant]
+        assert len(rows) > 2
+        for row in rows:
+            assert meant[row.name].items() <= row.settings.items(), (name, row.name)

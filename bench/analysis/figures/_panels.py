@@ -59,11 +59,13 @@ class Highlighted:
         models: The best first if there are others.
         naive: Naive baselines; the best alone if there are others.
         left_out: Whether there are others, and these are not drawn at all.
+        over: What their errors are averaged over to tell which are the best.
     """
 
     models: tuple[MethodKey, ...]
     naive: tuple[MethodKey, ...]
     left_out: bool = False
+    over: str = "data sets"
 
     @property
     def methods(self) -> tuple[MethodKey, ...]:
@@ -77,17 +79,18 @@ class Highlighted:
         baseline = "; grey: the best naive baseline" if {*self.naive} & {*shown} else ""
         rest = "pale: all others" if background else "all others are left out"
         return (
-            f"In colour: the {BEST} best models by MAE relative to the best on each data set, mean over data sets "
+            f"In colour: the {BEST} best models by MAE relative to the best on each data set, mean over {self.over} "
             f"(those run on the most first){baseline}; {rest}."
         )
 
 
 def highlighted(*groups: Group) -> Highlighted:
-    """All methods of a group, or of several that share a figure, if they are few, else the best."""
+    """All methods of a group, or of one group for each share of the data, if they are few, else the best."""
     if len({method for group in groups for method in group.methods}) <= FEW:
         return all_highlighted(*groups)
     models, naive = best_first(*groups, naive=False), best_first(*groups, naive=True)
-    return Highlighted(models=tuple(models[:BEST]), naive=tuple(naive[:1]))
+    over = "data sets and shares" if len(groups) > 1 else "data sets"
+    return Highlighted(models=tuple(models[:BEST]), naive=tuple(naive[:1]), over=over)
 
 
 def all_highlighted(*groups: Group) -> Highlighted:

@@ -24,14 +24,14 @@ ROOM = 0.25  # of the range of the means, above and below them
 CAPTION = (
     "MAE on test by the share of the training windows used (logarithmic), means over seeds. Bars: 95 % t-intervals "
     "over seeds, which say nothing of other test windows; one that leaves its panel is wider than it, and a point "
-    "without one has a single seed. Methods stand a little beside each other at each share. What has runs of one share "
-    "alone is left out."
+    "without one has a single seed. Methods stand a little beside each other at each share. Data sets with fewer than "
+    f"{FEWEST_FRACTIONS} shares are left out."
 )
 STEPS = "All shares are trained for as many steps, or until validation stops them."
 BESIDE = 1.025  # times as far to the right stands the next method
 NEEDS = (
-    "finished runs of at least three shares of the training data that one suite has; a suite of your own is named "
-    "beside it by its TOML file"
+    "finished runs on one data set of at least three shares of the training data that one suite has; a suite of your "
+    "own is named beside it by its TOML file"
 )
 
 
@@ -40,7 +40,8 @@ def draw(results: Results) -> Iterator[Figure]:
     for suite in results.suites:
         for groups in by_fraction(results.groups(suite)):
             whole, windows = merged(groups), groups[0].key.windows
-            title = f"How does the error fall with more training data?\n{whole.key.title}, the {windows} windows"
+            about = replace(whole.key, fraction=1.0).title
+            title = f"How does the error fall with more training data?\n{about}, the {windows} windows"
             labels = ("training windows, %", "MAE")
             caption = f"{CAPTION} {STEPS}" if groups[0].key.equal_steps else CAPTION
             yield from panels(whole, highlighted(*groups), title, caption, draw_panel, labels)
@@ -52,7 +53,10 @@ def has_shares(suite: Suite) -> bool:
 
 
 def by_fraction(groups: Mapping[GroupKey, Group]) -> Iterator[list[Group]]:
-    """Groups that differ in nothing but the fraction, without cells that have one alone; all windows belong to each."""
+    """One group for each fraction, the smallest first, which differ in nothing else; all windows belong to each list.
+
+    Data sets that have errors at too few fractions to make a curve are left out.
+    """
     few: dict[GroupKey, list[Group]] = {}
     for key, group in groups.items():
         if 0 < key.fraction < 1:
@@ -60,24 +64,16 @@ def by_fraction(groups: Mapping[GroupKey, Group]) -> Iterator[list[Group]]:
     for shared, members in few.items():
         whole = replace(shared, windows="all", equal_steps=True)
         members += [group for key, group in groups.items() if replace(key, task="") == whole]
-        curves = _curves(members)
-        if len({group.key.fraction for group in curves}) >= FEWEST_FRACTIONS:
-            yield sorted(curves, key=lambda group: group.key.fraction)
-
-
-def _curves(groups: list[Group]) -> list[Group]:
-    """The cells that have runs at several fractions, and the groups that have such a cell."""
-    shares: dict[tuple[DataKey, MethodKey], set[float]] = {}
-    for group in groups:
-        for at, cell in group.cells.items():
-            shares.setdefault(at, set()).update(run.spec.task.fraction for run in cell.runs)
-    several = {at for at, known in shares.items() if len(known) > 1}
-    kept = (replace(group, cells={at: group.cells[at] for at in group.cells if at in several}) for group in groups)
-    return [group for group in kept if group.cells]
+        fractions = sorted({group.key.fraction for group in members})
+        shares = [merged([group for group in members if group.key.fraction == fraction]) for fraction in fractions]
+        together = merged(shares)
+        enough = [data for data in together.datasets if len(_shares(together, data)) >= FEWEST_FRACTIONS]
+        if enough:
+            yield [group for share in shares if (group := share.on(enough)).cells]
 
 
 def merged(groups: list[Group]) -> Group:
-    """One group with the runs of all fractions in each cell."""
+    """One group with the runs of all in each cell that has any."""
     cells: dict[tuple[DataKey, MethodKey], Summary] = {}
     for group in groups:
         for at, cell in group.cells.items():
@@ -86,8 +82,13 @@ def merged(groups: list[Group]) -> Group:
                 flags = dict.fromkeys((*(known.flags if known else ()), *cell.flags))
                 runs = (*(known.runs if known else ()), *cell.runs)
                 cells[at] = Summary(runs=runs, flags=tuple(flags), naive=cell.naive)
-    tasks = ", ".join(group.key.task for group in groups)
-    return Group(key=replace(groups[0].key, task=tasks, fraction=1.0), cells=cells)
+    tasks = dict.fromkeys(group.key.task for group in groups)
+    return Group(key=replace(groups[0].key, task=", ".join(tasks)), cells=cells)
+
+
+def _shares(group: Group, data: DataKey) -> set[float]:
+    """The shares at which anything has an error on a data set."""
+    return {share for cell in group.of(data).values() for share in _errors(cell)}
 
 
 def draw_panel(axis: Axes, cells: Mapping[MethodKey, Summary], styles: Styles) -> None:
