@@ -36,7 +36,7 @@ DIFFERENCES: Final = (
     "± {margin:g} %; empty: open."
 )
 CURVES: Final = "MAE by the share of the training windows used. Bars: 95 % t-intervals over seeds alone."
-BACKGROUND: Final = "Thin grey lines: the other methods."
+BACKGROUND: Final = "Thin grey lines: the other methods, as far as they fit."
 WIDTH: Final = 120  # letters of a line of prose
 SUBJECT: Final = "pre-trained weights are"  # of the verdicts of the answer
 EXPLAINED: Final = (

@@ -57,6 +57,13 @@ def test_wide_intervals_do_not_flatten_the_curves():
     assert high < 70
 
 
+def test_a_panel_reaches_as_far_as_the_methods_in_colour():
+    good = [run for number in range(8) for run in curve(f"model_{number}", ((6.0 + number,), (4.0,), (3.0,)))]
+    (figure,) = plot([*good, *curve("far", ((900.0,), (800.0,), (700.0,)))])
+    assert figure.axes[0].get_ylim() == (3.0 - 0.25 * 7, 10.0 + 0.25 * 7)  # five in colour: from 3 to 10
+    assert "others may lie outside" in caption(figure)
+
+
 def test_random_weights_and_synthetic_data_are_marked():
     (figure,) = plot(curve(model="stvfm", weights="random", synthetic=True) + curve(synthetic=True))
     assert figure.axes[0].get_title() == "bikenyc †"

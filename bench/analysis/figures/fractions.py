@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FEWEST_FRACTIONS = 3  # that make a curve
-ROOM = 0.25  # of the range of the means, above and below them
+ROOM = 0.25  # of the range of the means in colour, above and below them
 CAPTION = (
     "MAE on test by the share of the training windows used (logarithmic), means over seeds. Bars: 95 % t-intervals "
     "over seeds, which say nothing of other test windows; one that leaves its panel is wider than it, and a point "
-    "without one has a single seed. Methods stand a little beside each other at each share. Data sets with fewer than "
+    "without one has a single seed. Methods stand a little beside each other at each share. Panels reach as far as the "
+    "methods in colour, and others may lie outside. Data sets with fewer than "
     f"{FEWEST_FRACTIONS} shares are left out."
 )
 STEPS = "All shares are trained for as many steps, or until validation stops them."
@@ -92,13 +93,13 @@ def _shares(group: Group, data: DataKey) -> set[float]:
 
 
 def draw_panel(axis: Axes, cells: Mapping[MethodKey, Summary], styles: Styles) -> None:
-    """Draw the errors of one data set against the share."""
+    """Draw the errors of one data set against the share; the panel has room for the methods with a style."""
     shares: set[float] = set()
     means: list[float] = []
     for number, (method, cell) in enumerate(cells.items()):
         errors = _errors(cell)
         shares |= errors.keys()
-        means += map(fmean, errors.values())
+        means += map(fmean, errors.values()) if method in styles else ()
         _draw_line(axis, errors, styles.get(method), BESIDE ** (number - (len(cells) - 1) / 2))
     axis.set_xscale("log")
     axis.set_xticks(sorted(shares), [f"{share:g}" for share in sorted(shares)])
