@@ -79,13 +79,13 @@ run few1 "${few[@]}" --task few1
 run few10 "${few[@]}" --task few10
 run few100 "${few[@]}" --task short
 
-# Does it matter behind a bare head? In bfloat16, which makes a step of training shorter on some processors; float32 works, too.
-# docs/performance.md has the numbers.
+# Does it matter behind a bare head? In bfloat16, which makes steps of training shorter on some processors (docs/performance.md).
+# Without --set train.precision=bf16 it is in float32; runs of both are not compared with each other.
 bare=(--suite controls_bare "${cities[@]}" --set train.precision=bf16)
 run controls_bare "${bare[@]}" --variant "pre-trained, frozen" --variant "no backbone" --variant "random, frozen" \
     --variant "one trained block"
 
-# The other controls.
+# The rest of both suites of controls.
 run more_controls --suite controls "${cities[@]}"
 run more_controls_bare "${bare[@]}"
 

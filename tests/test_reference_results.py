@@ -160,7 +160,7 @@ def test_what_the_document_says_of_few_data_is_in_the_records(committed):
     assert (
         f"With 1 % of BikeNYC2 random weights have {-random[0.01].percent:.1f} % less MAE, and each of their three runs"
     ) in said
-    assert f"With 10 % they have {random[0.1].percent:.1f} % more." in said
+    assert f"With 10 % of BikeNYC2 they have {random[0.1].percent:.1f} % more." in said
     assert random[0.01].interval[1] < 0
     drawn, known = (
         [run.score("mae") for run in cells[*two, f"{weights}, frozen"].runs] for weights in ("random", "pre-trained")

@@ -1,7 +1,7 @@
 """What bfloat16 is worth in training on this machine: ``python -m bench.perf.bf16``.
 
 Times training steps of each model in float32 and in bfloat16, in turn, with the settings that a profile gives it and
-random weights. A processor that has products of bfloat16 says so in its flags, which the table names; another may lose.
+random weights. Where a processor has no products of bfloat16, as its flags tell, steps in it may be slower.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _processor() -> str:
         words = CPU.read_text().split()
     except OSError:
         return "a processor of unknown flags"
-    return f"a processor with {' and '.join(flag for flag in FLAGS if flag in words) or 'no bfloat16'}"
+    return f"a processor with {' and '.join(flag for flag in FLAGS if flag in words) or 'no flag for bfloat16'}"
 
 
 def _row(name: str, profile: str, device: torch.device, batch: int, rounds: int) -> dict[str, Cell]:

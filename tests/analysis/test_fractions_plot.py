@@ -64,6 +64,32 @@ def test_a_panel_reaches_as_far_as_the_methods_in_colour():
     assert "others may lie outside" in caption(figure)
 
 
+def test_a_panel_in_which_a_naive_baseline_alone_is_in_colour_shows_the_models_too():
+    cities = ("bikenyc", "bikenyc2", "taxinyc")
+    suite = Suite(name="mine", title="Mine", tasks=TASKS, protocol="strict", datasets=cities)
+    many = [
+        run
+        for city in cities[:2]
+        for number in range(8)
+        for run in curve(f"model_{number}", ((6.0 + number,), (4.0,), (3.0,)), dataset=city)
+    ]
+    level = [run for city in cities for run in curve("last_value", ((10.0,),) * 3, dataset=city)]
+    (figure,) = plot([*many, *level, *curve("late", ((50.0,), (40.0,), (30.0,)), dataset="taxinyc")], suite)
+    assert "late" not in names(figure)
+    assert figure.axes[2].get_title() == "taxinyc"
+    assert figure.axes[2].get_ylim() == (0, 60.0)
+    (figure,) = plot(curve("last_value", ((10.0,),) * 3))
+    assert figure.axes[0].get_ylim() == (7.5, 12.5)
+
+
+def test_points_of_one_share_are_seen_in_grey_too_and_three_of_them_are_no_curve():
+    good = [run for number in range(9) for run in curve(f"model_{number}", ((6.0 + number,), (4.0,), (3.0,)))]
+    (figure,) = plot([*good, record(model="alone", mae=3.5)])
+    (point,) = (line for line in figure.axes[0].lines if len(line.get_xdata()) == 1)
+    assert point.get_marker() == "."
+    assert plot([record(model=f"model_{task}", task=task) for task in TASKS]) == []
+
+
 def test_random_weights_and_synthetic_data_are_marked():
     (figure,) = plot(curve(model="stvfm", weights="random", synthetic=True) + curve(synthetic=True))
     assert figure.axes[0].get_title() == "bikenyc †"
@@ -84,7 +110,7 @@ def test_a_data_set_with_two_shares_has_no_panel_and_a_method_with_one_has_a_poi
     (axis,) = figure.axes
     assert axis.get_title() == "bikenyc"
     assert next(line for line in lines(axis) if len(line) == 1) == [[pytest.approx(100, rel=0.03), 1.0]]
-    assert "Data sets with fewer than 3 shares are left out." in caption(figure)
+    assert "Data sets on which no method has 3 shares are left out." in caption(figure)
     assert plot([*curve()[:4], *two], BOTH) == []  # the third share is of another data set
 
 

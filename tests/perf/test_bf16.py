@@ -93,7 +93,7 @@ def test_the_table_says_how_many_times_as_fast_bfloat16_is_and_how_that_was_time
     ("text", "said"),
     [
         ("flags: fma avx512_bf16 amx_bf16", "a processor with avx512_bf16 and amx_bf16"),
-        ("flags: fma avx2", "a processor with no bfloat16"),
+        ("flags: fma avx2", "a processor with no flag for bfloat16"),
         (None, "a processor of unknown flags"),
     ],
 )

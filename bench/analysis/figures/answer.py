@@ -36,7 +36,7 @@ def draw(results: Results) -> Iterator[Figure]:
     if outcome is None:
         return
     curves = curves_of(results, outcome)
-    across = 1 + (len(curves[0].datasets) if curves else 0)
+    across = 1 + (len(merged(curves).datasets) if curves else 0)
     rows, columns = (across, 1) if is_narrow() else (1, across)
     height = 0.9 + LINE * max(FEWEST_LINES, len(outcome.methods)) * len(outcome.datasets)
     figure = new_figure(f"{outcome.suite.question}\n{outcome.key.title}", rows * max(height, PANEL) + LEGEND)
@@ -48,7 +48,7 @@ def draw(results: Results) -> Iterator[Figure]:
     figure.legend(handles, labels, loc="outside upper left", frameon=False, ncols=beside)
     names = _draw_curves(figure, right, curves) if curves else []
     names += [text.get_text() for text in left.get_yticklabels()]
-    add_caption(figure, _caption(outcome, beside=bool(curves)), names)
+    add_caption(figure, _caption(outcome, curves), names)
     yield figure
 
 
@@ -57,8 +57,8 @@ def curves_of(results: Results, outcome: Answer) -> list[Group]:
     suite = next((suite for suite in results.suites if suite.name == CURVES), None)
     for groups in by_fraction(results.groups(suite)) if suite else ():
         if groups[0].key.profile == outcome.key.profile:
-            shown = groups[0].datasets[:MOST_CURVES]  # of the smallest share
-            return [group.on(shown) for group in groups]
+            first = dict.fromkeys(data for group in groups for data in group.datasets)  # those of the smallest share
+            return [group.on([*first][:MOST_CURVES]) for group in groups]
     return []
 
 
@@ -119,12 +119,14 @@ def _draw_curves(figure: Figure, axes: list[Axes], groups: list[Group]) -> list[
     return list(names.values())
 
 
-def _caption(outcome: Answer, *, beside: bool) -> str:
+def _caption(outcome: Answer, curves: list[Group]) -> str:
     text = (
         f"How much more each control errs than “{outcome.compared.title}” (right: pre-trained weights are better), "
         f"by data set. Bars: 95 % intervals over seeds and test windows, whose noise may be halved in up to "
         f"{LASTING:g} hours; shaded: within ± {outcome.suite.margin:g} %; empty: open. {outcome.caveat}"
     )
-    if beside:
-        text += " Beside it: MAE by the share of the training windows used, with 95 % t-intervals over seeds."
-    return text
+    if not curves:
+        return text
+    rule = highlighted(*curves).rule(merged(curves).methods)
+    text += " Beside it: MAE by the share of the training windows used, with 95 % t-intervals over seeds"
+    return f"{text}, as far as the methods in colour reach. {rule}" if rule else f"{text}."

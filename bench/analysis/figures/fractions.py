@@ -25,14 +25,14 @@ CAPTION = (
     "MAE on test by the share of the training windows used (logarithmic), means over seeds. Bars: 95 % t-intervals "
     "over seeds, which say nothing of other test windows; one that leaves its panel is wider than it, and a point "
     "without one has a single seed. Methods stand a little beside each other at each share. Panels reach as far as the "
-    "methods in colour, and others may lie outside. Data sets with fewer than "
-    f"{FEWEST_FRACTIONS} shares are left out."
+    "methods in colour, and others may lie outside. Data sets on which no "
+    f"method has {FEWEST_FRACTIONS} shares are left out."
 )
 STEPS = "All shares are trained for as many steps, or until validation stops them."
 BESIDE = 1.025  # times as far to the right stands the next method
 NEEDS = (
-    "finished runs on one data set of at least three shares of the training data that one suite has; a suite of your "
-    "own is named beside it by its TOML file"
+    "finished runs of one method on one data set with at least three shares of the training data that one suite has; a "
+    "suite of your own is named beside it by its TOML file"
 )
 
 
@@ -56,7 +56,7 @@ def has_shares(suite: Suite) -> bool:
 def by_fraction(groups: Mapping[GroupKey, Group]) -> Iterator[list[Group]]:
     """One group for each fraction, the smallest first, which differ in nothing else; all windows belong to each list.
 
-    Data sets that have errors at too few fractions to make a curve are left out.
+    Data sets on which nothing has errors at enough fractions to make a curve are left out.
     """
     few: dict[GroupKey, list[Group]] = {}
     for key, group in groups.items():
@@ -68,7 +68,7 @@ def by_fraction(groups: Mapping[GroupKey, Group]) -> Iterator[list[Group]]:
         fractions = sorted({group.key.fraction for group in members})
         shares = [merged([group for group in members if group.key.fraction == fraction]) for fraction in fractions]
         together = merged(shares)
-        enough = [data for data in together.datasets if len(_shares(together, data)) >= FEWEST_FRACTIONS]
+        enough = {data for (data, _), cell in together.cells.items() if len(_errors(cell)) >= FEWEST_FRACTIONS}
         if enough:
             yield [group for share in shares if (group := share.on(enough)).cells]
 
@@ -87,25 +87,22 @@ def merged(groups: list[Group]) -> Group:
     return Group(key=replace(groups[0].key, task=", ".join(tasks)), cells=cells)
 
 
-def _shares(group: Group, data: DataKey) -> set[float]:
-    """The shares at which anything has an error on a data set."""
-    return {share for cell in group.of(data).values() for share in _errors(cell)}
-
-
 def draw_panel(axis: Axes, cells: Mapping[MethodKey, Summary], styles: Styles) -> None:
-    """Draw the errors of one data set against the share; the panel has room for the methods with a style."""
+    """Draw the errors of one data set against the share; the panel reaches as far as methods with a style, or all."""
     shares: set[float] = set()
+    coloured = {method for method, cell in cells.items() if method in styles and _errors(cell)}
+    wide = coloured if any(not cells[method].naive for method in coloured) else {*cells}
     means: list[float] = []
     for number, (method, cell) in enumerate(cells.items()):
         errors = _errors(cell)
         shares |= errors.keys()
-        means += map(fmean, errors.values()) if method in styles else ()
+        means += map(fmean, errors.values()) if method in wide else ()
         _draw_line(axis, errors, styles.get(method), BESIDE ** (number - (len(cells) - 1) / 2))
     axis.set_xscale("log")
     axis.set_xticks(sorted(shares), [f"{share:g}" for share in sorted(shares)])
     axis.set_xticks([], minor=True)
     if means:
-        room = ROOM * (max(means) - min(means) or 1.0)
+        room = ROOM * (max(means) - min(means) or max(means) or 1.0)
         axis.set_ylim(max(0.0, min(means) - room), max(means) + room)
 
 
@@ -121,7 +118,8 @@ def _errors(cell: Summary) -> dict[float, list[float]]:
 
 def _draw_line(axis: Axes, errors: Mapping[float, list[float]], style: Mapping[str, Any] | None, beside: float) -> None:
     means = [fmean(values) for values in errors.values()]
-    drawn = BACKGROUND if style is None else style
+    pale = {**BACKGROUND, "marker": "." if len(means) == 1 else ""}
+    drawn = pale if style is None else style
     axis.plot([share * beside for share in errors], means, **drawn)
     for share, values in errors.items():
         if style is not None and len(values) > 1:
