@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, Literal
@@ -73,12 +72,8 @@ def seconds_of(model: nn.Module, window: Window, precision: Literal["fp32", "bf1
     with cast_once(model, device, precision):
         wait()
         started = time.perf_counter()
-        with _autocast(device, precision):
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
             loss: Tensor = model(window).abs().mean()
         loss.backward()  # type: ignore[no-untyped-call]
         wait()
         return time.perf_counter() - started
-
-
-def _autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
-    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -16,7 +17,7 @@ import typer
 
 from bench.catalog import registry
 from bench.context import device_name, flags_kept, resolve_device
-from bench.errors import ConfigError
+from bench.errors import UnknownNameError
 from bench.perf._measure import Cell, Measurement, Out, in_turn, ratio_of, report, run
 from bench.perf._steps import SHAPE, days_of, model_of, seconds_of, window_of
 from bench.plain_text import counted
@@ -37,7 +38,7 @@ def main(
 ) -> None:
     """Print what a step takes in both, and how many times as fast bfloat16 is."""
     if profile not in PROFILES:
-        raise ConfigError(f"there is no profile '{profile}'; known: {', '.join(PROFILES)}")
+        raise UnknownNameError("profile", profile, PROFILES)
     chosen, batch = resolve_device(device), PROFILES[profile].train.batch_size
     with flags_kept():
         torch.set_num_threads(threads)
@@ -66,12 +67,7 @@ def _row(name: str, profile: str, device: torch.device, batch: int, rounds: int)
     settings = {**PROFILES[profile].settings_of(name, known), **({"weights": "random"} if "weights" in known else {})}
     model, window = model_of(name, device, settings), window_of(batch, device, len(days_of(name)))
 
-    def exact() -> float:
-        return seconds_of(model, window, "fp32")
-
-    def rounded() -> float:
-        return seconds_of(model, window, "bf16")
-
+    exact, rounded = partial(seconds_of, model, window, "fp32"), partial(seconds_of, model, window, "bf16")
     in_turn(2, exact, rounded)  # the first steps are slower
     slow, fast = in_turn(rounds, exact, rounded)
     return {

@@ -11,7 +11,7 @@ import typer
 from torch import nn
 from typer.testing import CliRunner
 
-from bench.errors import ConfigError
+from bench.errors import ConfigError, UnknownNameError
 from bench.perf import _steps, bf16
 from bench.perf._steps import days_of, model_of, seconds_of, window_of
 from bench.runs.profiles import PROFILES
@@ -120,13 +120,21 @@ def test_settings_are_those_of_the_profile_and_weights_are_random(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    ("words", "error", "sentence"),
     [
-        (["dlinear", "--profile", "fast"], "there is no profile 'fast'; known: quick, laptop, reference, paper"),
-        (["ridge"], "ridge makes no steps of training that could be timed; name a model that does, such as stid"),
+        (
+            ["dlinear", "--profile", "papr"],
+            UnknownNameError,
+            "there is no profile named 'papr'; did you mean 'paper'? known: laptop, paper, quick, reference",
+        ),
+        (
+            ["ridge"],
+            ConfigError,
+            "ridge makes no steps of training that could be timed; name a model that does, such as stid",
+        ),
     ],
 )
-def test_what_cannot_be_timed_is_one_sentence(words, sentence):
+def test_what_cannot_be_timed_is_one_sentence(words, error, sentence):
     answer = ask(*words)
-    assert isinstance(answer.exception, ConfigError)
+    assert type(answer.exception) is error
     assert str(answer.exception) == sentence
