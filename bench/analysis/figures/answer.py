@@ -36,7 +36,7 @@ def draw(results: Results) -> Iterator[Figure]:
     if outcome is None:
         return
     curves = curves_of(results, outcome)
-    across = 1 + (len(merged(curves).datasets) if curves else 0)
+    across = 1 + len({data for group in curves for data in group.datasets})
     rows, columns = (across, 1) if is_narrow() else (1, across)
     height = 0.9 + LINE * max(FEWEST_LINES, len(outcome.methods)) * len(outcome.datasets)
     figure = new_figure(f"{outcome.suite.question}\n{outcome.key.title}", rows * max(height, PANEL) + LEGEND)
