@@ -93,10 +93,10 @@ run more_controls_bare "${bare[@]}"
 run more_seeds --suite controls "${cities[@]}" --variant "pre-trained, frozen" --variant "no backbone" \
     --variant "random, frozen" --variant "one trained block" --seed 3 --seed 4 --seed 5
 
-# Trained on other cities.
-run transfer --suite transfer --dataset bikenyc --dataset taxinyc --dataset taxinyc2
+# Trained on other data sets; in bfloat16, as the next step.
+run transfer --suite transfer --dataset bikenyc --dataset taxinyc --dataset taxinyc2 --set train.precision=bf16
 
-# Long horizons.
-run long_term --suite long_term --dataset bikenyc --dataset taxinyc --model last_value --model window_mean \
-    --model historical_average --model seasonal_naive_day --model seasonal_naive_week --model dlinear --model stid \
-    --model stnorm --model unet --model stvfm
+# Long horizons. Every model is in bfloat16, so that all can be compared.
+run long_term --suite long_term --set train.precision=bf16 --dataset bikenyc --dataset taxinyc --model last_value \
+    --model window_mean --model historical_average --model seasonal_naive_day --model seasonal_naive_week \
+    --model dlinear --model stid --model stnorm --model unet --model stvfm
