@@ -233,6 +233,33 @@ def test_what_the_document_says_of_random_weights_is_in_the_records(committed):
     assert [min(run.curve, key=lambda epoch: epoch.val_mae).epoch for run in (*random, *pretrained)] == [8] * 6
 
 
+def test_what_the_document_says_of_the_bare_head_is_in_the_records(committed):
+    (suite,) = load_suites(["controls_bare"])
+    (compared,) = committed.differences(suite).values()
+    (group,) = committed.groups(suite).values()
+    assert {data.dataset for data in group.datasets} == {"bikenyc2"}
+    runs = {method.name: cell.runs for (_, method), cell in group.cells.items() if not cell.naive}
+    percent = {method.name: cell.percent for (_, method), cell in compared.cells.items()}
+    verdicts = {method.name: cell.verdict for (_, method), cell in compared.cells.items()}
+    block, *others = "one trained block", "random, frozen", "no backbone"
+    assert verdicts == {block: "worse", **dict.fromkeys(others, "open")}
+    said = _said()
+    assert f"**One trained block** has {-percent[block]:.1f} % less MAE than pre-trained weights" in said
+    (less,) = {f"{-percent[name]:.1f}" for name in others}
+    assert f"**Random weights** and **no backbone** have {less} % less each, both open" in said
+    for part in ("val", "test"):
+        for name in (block, *others):
+            assert max(_errors(runs[name], part)) < min(_errors(runs["pre-trained, frozen"], part))
+        assert max(_errors(runs[block], part, "rmse")) < min(_errors(runs["pre-trained, frozen"], part, "rmse"))
+    trained = {name: {run.cost.trainable_parameters for run in some} for name, some in runs.items()}
+    (most,) = trained.pop(block)
+    (least,) = set.union(*trained.values())
+    assert f"{most / 1e6:.2f} million parameters where the others train {least / 1e6:.2f} million" in said
+    every = [run for some in runs.values() for run in some]
+    assert [min(run.curve, key=lambda epoch: epoch.val_mae).epoch for run in every] == [8] * 12
+    assert {run.spec.train.precision for run in every} == {"bf16"}
+
+
 def _errors(runs, part, metric="mae"):
     return [run.scores[part][metric].overall for run in runs]
 
