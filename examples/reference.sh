@@ -57,6 +57,9 @@ run light --suite short_term "${cities[@]}" --model last_value --model window_me
 run controls --suite controls "${cities[@]}" --variant "pre-trained, frozen" --variant "no backbone" \
     --variant "random, frozen" --variant "one trained block"
 
+# Would such a comparison find a gain that is there, and none where none is? On data made for it.
+run planted --suite planted
+
 # Do baselines reach the numbers that were printed for them, and where does ST-VFM stand beside these?
 run published --suite published --dataset bikenyc
 
@@ -89,9 +92,9 @@ run controls_bare "${bare[@]}" --variant "pre-trained, frozen" --variant "no bac
 run more_controls --suite controls "${cities[@]}"
 run more_controls_bare "${bare[@]}"
 
-# Three more seeds for what is open.
-run more_seeds --suite controls "${cities[@]}" --variant "pre-trained, frozen" --variant "no backbone" \
-    --variant "random, frozen" --variant "one trained block" --seed 3 --seed 4 --seed 5
+# Two more seeds where these may settle what is open; behind the full head no number of them would.
+run more_seeds --suite data_efficiency --dataset bikenyc2 --task few1 --variant "pre-trained, frozen" \
+    --variant "random, frozen" --variant "no backbone" --seed 3 --seed 4
 
 # Trained on other data sets; in bfloat16, as the next step.
 run transfer --suite transfer --dataset bikenyc --dataset taxinyc --dataset taxinyc2 --set train.precision=bf16

@@ -65,7 +65,7 @@ def test_the_suites_that_ask_the_question_are_among_the_steps(drive):
     _, commands = drive("exit 0")
     suites = [values(words, "--suite")[0] for words in commands]
     wanted = {"short_term", "controls", "controls_bare", "published", "data_efficiency", "long_term", "st_llm_controls"}
-    wanted |= {"transfer"}
+    wanted |= {"transfer", "planted"}
     assert set(suites) == wanted
     assert suites[:2] == ["short_term", "controls"]
     asked = next(words for words in commands if values(words, "--suite") == ("controls",))
@@ -136,10 +136,10 @@ def test_it_ends_when_the_time_is_over_and_says_where_it_goes_on(drive):
 def test_a_step_is_a_name_and_no_pattern(drive, step):
     answer, commands = drive("exit 0", STEPS=step)
     assert (answer.returncode, commands) == (2, [])
-    assert f"there is no step '{step}'; known: light controls published" in answer.stderr
+    assert f"there is no step '{step}'; known: light controls planted published" in answer.stderr
 
 
 def test_an_unknown_step_is_refused_before_anything_is_run(drive):
     answer, commands = drive("exit 0", STEPS="light control")
     assert (answer.returncode, commands) == (2, [])
-    assert "there is no step 'control'; known: light controls published" in answer.stderr
+    assert "there is no step 'control'; known: light controls planted published" in answer.stderr

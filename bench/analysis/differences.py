@@ -10,6 +10,7 @@ import numpy as np
 
 from bench.analysis.groups import DataKey, Group, MethodKey, Summary
 from bench.analysis.stats.comparison import Difference, Runs, Verdict, compare, corrected
+from bench.analysis.suite_groups import about_shares
 from bench.analysis.table import MARKS
 from bench.analysis.witnesses import Witnesses, witnesses
 from bench.catalog.pretrained import part_used
@@ -72,6 +73,12 @@ class Differences:
             return ()
         return (f"No current run of “{self.wanted}” is there, so this does not answer the question.",)
 
+    def base(self, group: Group, data: DataKey, method: MethodKey) -> Summary | None:
+        """What of the group a method was compared with."""
+        rows = group.of(data)
+        base = _reference_of(method, [other for other in rows if other.name == self.reference and rows[other].ranked])
+        return None if base is None else rows[base]
+
     def on(self, data: DataKey) -> Differences:
         """The comparisons on one data set alone."""
         return replace(self, cells={key: cell for key, cell in self.cells.items() if key[0] == data})
@@ -86,8 +93,11 @@ class Differences:
 def differences(group: Group, suite: Suite) -> Differences | None:
     """Compare every variant of a group with the reference; None if there is nothing to compare.
 
-    In a suite without variants these are all rows, and only in a profile that lets something be claimed.
+    In a suite without variants these are all rows, and only in a profile that lets something be claimed. What a suite
+    asks about shares of the training windows is not asked of all of them.
     """
+    if about_shares(suite) and group.key.fraction == 1:
+        return None
     variants = {variant.name for variant in suite.variants}
     if not variants and not group.key.claims:
         return None

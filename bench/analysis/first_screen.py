@@ -18,6 +18,7 @@ from bench.analysis.groups import Group, MethodKey, Summary
 from bench.analysis.headers import best_two, dataset_headers, decimals, method_headers
 from bench.analysis.inputs import inputs_of
 from bench.analysis.lines import wrapped
+from bench.analysis.report.headline import answers, lead
 from bench.analysis.results import Results
 from bench.analysis.standings import standing
 from bench.analysis.stats.comparison import Difference, Verdict
@@ -63,10 +64,11 @@ def first_screen(results: Results, folder: str) -> str:
     if outcome is not None:
         told = _explained(outcome.compared, outcome.suite)
         parts.append(_wrapped(f"**{outcome.suite.question} {outcome.short}** {_sentence(outcome)}"))
-        parts.append(_wrapped(f"{' '.join(told)} {outcome.caveat}"))
+        parts.append(_wrapped(" ".join([*told, outcome.caveat])))
+        parts += map(_wrapped, _planted(results, outcome))
         parts.append(f"![{outcome.suite.question} Differences and their intervals]({folder}/figures/answer-1.png)")
         parts.append(_wrapped(f"*{_how_to_read(outcome, curves_of(results, outcome))}*"))
-    parts += _leaderboard(results, told)
+    parts += _leaderboard(results, outcome, told)
     if not parts:
         return ""
     link = f"[reference results]({folder}/README.md)"
@@ -112,6 +114,14 @@ def _verdicts(judged: Sequence[tuple[str, Difference]]) -> str:
     return "; ".join(parts)
 
 
+def _planted(results: Results, outcome: Answer) -> list[str]:
+    """What comes of the same comparison where it is known what is true, in the profile of the answer."""
+    suites = (suite for suite in results.suites if suite.planted)
+    return [
+        text for suite in suites for key, text in answers(results, suite).items() if key.profile == outcome.key.profile
+    ]
+
+
 def _explained(compared: Differences, suite: Suite) -> list[str]:
     """What the words of a verdict mean; and which data sets are related, if some are."""
     return [EXPLAINED.format(margin=suite.margin), *filter(None, [compared.witnesses.related])]
@@ -125,7 +135,22 @@ def _how_to_read(outcome: Answer, curves: list[Group]) -> str:
     whole = merged(curves)
     marks = legend_of(method_names(whole, whole.stale).values())
     background = BACKGROUND if len(whole.methods) > FEW else ""
-    return " ".join(filter(None, [f"Left: {differences} Right: {CURVES}", background, marks]))
+    days = _days_by_share(curves, outcome.compared.reference)
+    return " ".join(filter(None, [f"Left: {differences} Right: {CURVES}", days, background, marks]))
+
+
+def _days_by_share(curves: Sequence[Group], name: str) -> str:
+    """Which days before a method reads with each share, if with some it reads others: then these are not alike."""
+    read: dict[str, str] = {}
+    for group in curves:
+        runs = [run for (_, method), cell in group.cells.items() if method.name == name for run in cell.runs]
+        days = {run.inputs.days_back for run in runs if run.inputs is not None}
+        if days:
+            text = sorted(" and ".join(map(str, sorted(some))) or "none" for some in days)
+            read[f"{100 * group.key.fraction:g} %"] = " or ".join(text)
+    if len({*read.values()}) < 2:
+        return ""
+    return f"Of days before “{name}” reads {', '.join(f'{days} with {share}' for share, days in read.items())}."
 
 
 def _number(difference: Difference, reference_is: str) -> str:
@@ -140,13 +165,14 @@ def _number(difference: Difference, reference_is: str) -> str:
     return f"{signed(difference.percent)} % [{', '.join(map(signed, difference.interval))}] ({verdict})"
 
 
-def _leaderboard(results: Results, told: Sequence[str]) -> list[str]:
+def _leaderboard(results: Results, outcome: Answer | None, told: Sequence[str]) -> list[str]:
     """How the reference does beside all others, and what must be known of the table.
 
     They are of the largest group.
 
     Args:
         results: The reference results.
+        outcome: The answer, whose first control is put in the reference's place.
         told: What the reader has been told of verdicts and data sets.
     """
     suite = next((suite for suite in results.suites if suite.name == LEADERBOARD), None)
@@ -158,16 +184,22 @@ def _leaderboard(results: Results, told: Sequence[str]) -> list[str]:
         return []
     table = _table(group)
     marks = f"{text}." if (text := legend([table])) else ""
-    said = f"{group.key.title}: MAE on test, {_seeds(group)}; naive baselines in italics."
-    notes = " ".join(filter(None, (said, units_note(group, ["MAE"]), steps_note(group), marks)))
+    shown = f"{group.key.title}: MAE on test, {_seeds(group)}; naive baselines in italics."
+    notes = " ".join(filter(None, (shown, units_note(group, ["MAE"]), steps_note(group), marks)))
     left_out = f" Left out: {'; '.join(ranked.left_out)}." if ranked.left_out else ""
     compared = results.differences(suite).get(group.key)
     beside = []
     if compared is not None and (verdicts := _beside_others(compared)):
-        more = " ".join(text for text in _explained(compared, suite) if text not in told)
+        more = [text for text in _explained(compared, suite) if text not in told]
         short = f"**{suite.question} {in_short(compared.counts(compared.methods))}**"
-        beside = [_wrapped(f"{short} {verdicts} {_without_days(compared, group)} {more}")]
-    return [*beside, grid(table), _wrapped(f"{notes}{left_out} {not_run_note(group, suite)} {group.caveat}")]
+        weak, days = _weak_ones(compared, group), _without_days(compared, group)
+        controls = None if outcome is None else results.groups(outcome.suite)[outcome.key]
+        control = _control_instead(compared, group, outcome, controls)
+        beside = [_wrapped(" ".join(filter(None, [short, verdicts, weak, days, control, *more])))]
+    place = standing(group)
+    claim = [lead(group.key, place)] if place.enough else []
+    said = [f"{notes}{left_out}", not_run_note(group, suite), *claim, group.caveat]
+    return [*beside, grid(table), _wrapped(" ".join(filter(None, said)))]
 
 
 def _beside_others(compared: Differences) -> str:
@@ -190,6 +222,40 @@ def _beside_others(compared: Differences) -> str:
             f"the error of {name}, the best of them, differs from that of {reference} by {difference}."
         )
     return " ".join(parts)
+
+
+def _weak_ones(compared: Differences, group: Group) -> str:
+    """Of those that the reference is better than, how many are naive, or no better than the best naive baseline."""
+    found = [at for at, cell in compared.cells.items() if cell.quotable and cell.verdict == "better"]
+    naive = [at for at in found if group.cells[at].naive]
+    errors = {at: (group.cells[at].mean("mae"), group.cells[at].naive_mae) for at in found if at not in naive}
+    weak = [error for error, least in errors.values() if error >= least]
+    if not (naive or weak):
+        return ""
+    return (
+        f"Of the {len(found)} where it is better, {len(naive)} are beside naive baselines and {len(weak)} beside "
+        "models whose error is no less than that of the best of these."
+    )
+
+
+def _control_instead(compared: Differences, group: Group, outcome: Answer | None, controls: Group | None) -> str:
+    """On how many data sets the reference has the least error, and its first control would have it in its place."""
+    if outcome is None or controls is None or controls.key != group.key:
+        return ""
+    control = next(method for method in outcome.methods if any(cell.quotable for _, cell in outcome.of(method)))
+    first: list[tuple[bool, bool]] = []
+    for data in (data for data, cell in outcome.of(control) if cell.quotable):
+        errors = {method.name: cell.mean("mae") for method, cell in group.of(data).items() if cell.ranked}
+        own, instead = errors.pop(compared.reference, None), controls.of(data)[control].mean("mae")
+        if own is not None and errors:
+            first.append((own < min(errors.values()), instead < min(errors.values())))
+    if not first:
+        return ""
+    own_place, control_place = map(sum, zip(*first, strict=True))
+    return (
+        f"{compared.title} has the least error on {own_place} of {counted(len(first), 'data set')}; with "
+        f"“{control.name}” in its place that would be {control_place}."
+    )
 
 
 def _without_days(compared: Differences, group: Group) -> str:

@@ -15,7 +15,7 @@ from bench.catalog.titles import model_title
 from bench.errors import TransferError
 from bench.metrics import METRICS
 from bench.records.record import DoneRun, FailedRun, Record
-from bench.runs.suite import Method, Suite
+from bench.runs.suite import Method, Suite, planted_data
 from bench.runs.tuned import BY_HAND
 
 T = TypeVar("T")
@@ -119,7 +119,8 @@ def _entries(runs: Iterable[Run], suite: Suite) -> Iterator[_Entry]:
 
 def _taken(run: Run, suite: Suite, datasets: Container[str]) -> bool:
     """Whether a run is of the suite's tasks, and of its data sets or of a task that it shows whatever the model."""
-    known = suite.extras or run.record.dataset in datasets or _to_be_shown(run.record, suite)
+    joins = suite.extras and run.record.dataset not in planted_data()
+    known = joins or run.record.dataset in datasets or _to_be_shown(run.record, suite)
     return known and suite.takes(run.record.spec.task)
 
 

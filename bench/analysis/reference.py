@@ -1,8 +1,8 @@
 """Reference results: a results folder to commit, whose tables, figures, report and README are made of its records.
 
 Its records are those of ordinary results folders, as they are, so every command reads it as any other. Not taken are
-records of forecasts made elsewhere, of synthetic data, of the quick profile, of files of the user's own and of earlier
-code. Equal records give equal files.
+records of forecasts made elsewhere, of synthetic data that no suite plants, of the quick profile, of files of the
+user's own and of earlier code. Equal records give equal files.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from bench.errors import ConfigError, StoreError
 from bench.files import atomic_write
 from bench.plain_files import read_plain
 from bench.records.record import DoneRun, dump
+from bench.runs.suite import planted_data
 
 REPORT, README, SUITES = "report.html", "README.md", "suites"
 MADE_FOLDERS: Final = ("tables", "figures", SUITES)
@@ -97,7 +98,8 @@ def takable(results: Results) -> list[DoneRun]:
         run.record
         for run in results.runs
         if isinstance(run.record, DoneRun)
-        and not (run.stale or run.record.external or run.record.spec.data.synthetic)
+        and not (run.stale or run.record.external)
+        and (not run.record.spec.data.synthetic or run.record.dataset in planted_data())
         and run.record.label.profile != "quick"
         and registry.comes_with_the_project("model", run.record.model)
         and all(registry.comes_with_the_project("dataset", data.name) for data in run.record.spec.datasets)

@@ -113,7 +113,7 @@ def _beside_shares(
     Else what holds where all data are there would be told as an answer to what holds where they are few; and an error
     against the data would lack its last point where another suite has made those runs.
     """
-    if all(task not in TASKS or TASKS[task].fraction == 1 for task in suite.tasks):
+    if not about_shares(suite):
         return worth
     shares = {_without_share(key) for key in worth if key.fraction < 1}
     return {
@@ -121,6 +121,11 @@ def _beside_shares(
         for key, group in groups.items()
         if (key in worth if key.fraction < 1 else _without_share(key) in shares)
     }
+
+
+def about_shares(suite: Suite) -> bool:
+    """Whether a suite asks about shares of the training windows, and not of all of them."""
+    return any(task in TASKS and TASKS[task].fraction != 1 for task in suite.tasks)
 
 
 def _without_share(key: GroupKey) -> GroupKey:

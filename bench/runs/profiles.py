@@ -96,7 +96,8 @@ PROFILES: Final = MappingProxyType(
             name="reference",
             claims=True,
             caveat=(
-                "Reference profile: what is claimed holds of training for {training}; longer training may change it."
+                "Reference profile: what is claimed holds of small models trained for {training}; larger models or "
+                "longer training may change it."
             ),
             seeds=(0, 1, 2),
             train=TrainSettings(epochs=8, batch_size=8),

@@ -16,6 +16,8 @@ from bench.analysis.first_screen import first_screen
 from bench.analysis.report.headline import headline
 from bench.analysis.table import MINUS
 from bench.analysis.tables._differences import signed
+from bench.records.inputs import Inputs
+from bench.runs.suite import load_suite
 
 TITLES = True
 BETTER, SAME = (dict.fromkeys(CONTROLS, (mae,) * 3) for mae in (1.1, 1.0))
@@ -121,6 +123,7 @@ def test_of_a_control_that_is_nowhere_judged_nothing_is_said(unseen):
     first = next(name for name in controls.values() if name != unseen)
     assert f"Yes: better in 2 of 2 comparisons.** With “{first}” in place of “pre-trained, frozen” the mean" in text
     assert text.count(" With “") == 2
+    assert f"ST-VFM has the least error on 1 of 1 data set; with “{first}” in its place that would be 1." in text
     assert f"“{unseen}”" not in text
     assert "With “one trained block”: +10.0 % [" in text
     assert "on BikeNYC2" not in text.partition("In square brackets")[0]
@@ -213,6 +216,56 @@ def test_both_halves_of_the_figure_are_explained_with_the_marks_in_them():
     assert f"*Left: r{LEFT} {right} Thin grey lines: the other methods, as far as they fit. ‡ random" in said(
         [*runs, *more]
     )
+
+
+def test_the_days_before_are_told_where_with_another_share_others_are_read():
+    def said(**days):
+        runs = [
+            structs.replace(run, inputs=Inputs(calendar=True, days_back=days[run.spec.task.name], place=True))
+            if run.spec.task.name in days
+            else run
+            for run in reference_runs()
+        ]
+        return " ".join(first_screen(results_of(runs), "here").split())
+
+    read = "Of days before “pre-trained, frozen” reads none with 1 %, 1 with 10 %, 1 and 7 with 100 %. ‡ random"
+    assert read in said(few1=(), few10=(1,), short=(7, 1))
+    assert "Of days before" not in said(few1=(1,), few10=(1,), short=(1,))
+    assert "Of days before" not in screen()  # of records that do not say
+
+
+def planted(profile="reference"):
+    """On the shapes the pre-trained backbone has a tenth of the error of none."""
+    known = {variant.name: variant for variant in load_suite("planted").variants}
+    rows = [(known["pre-trained, frozen"], 0.1), (known["no backbone"], 1.0)]
+    return [
+        record(
+            "control_shapes",
+            "stvfm",
+            mae=mae * (1 + seed / 1000),
+            seed=seed,
+            weights=row.weights or "none",
+            overrides={
+                f"model.{name}": row.settings[name] for name in row.settings if row.named[profile].get(f"model.{name}")
+            },
+            base={},
+            synthetic=True,
+            profile=profile,
+        )
+        for row, mae in rows
+        for seed in range(3)
+    ]
+
+
+def test_what_the_comparison_finds_in_planted_data_of_the_same_profile_stands_below_the_answer():
+    said = (
+        "On synthetic data made for it “pre-trained, frozen” is better in 1, worse in 0, equivalent in 0, open in 0 of"
+    )
+    text = first_screen(results_of([*reference_runs(), *planted()]), "here")
+    below, _, leaderboard = " ".join(text.split()).partition("answer-1.png")
+    assert f"may change it. Does the comparison find what is there, and nothing where nothing is? {said}" in below
+    assert "Positive control" not in leaderboard
+    assert said not in " ".join(first_screen(results_of([*reference_runs(), *planted("paper")]), "here").split())
 
 
 def test_models_of_ours_that_the_leaderboard_lacks_are_named_below_it():

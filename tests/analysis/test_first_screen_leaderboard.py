@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec import structs
 from records import record, results_of
-from reference_runs import CONTROLS, reference_runs
+from reference_runs import CONTROLS, DATASETS, reference_runs
 
 from bench.analysis.first_screen import first_screen
 from bench.analysis.table import MINUS
@@ -74,6 +74,57 @@ def test_above_the_leaderboard_is_said_which_methods_read_no_days_before_and_are
     assert "days before; " not in screen()  # of records that do not say
     none = [structs.replace(run, inputs=None) if run.model == "stvfm" else run for run in runs]
     assert "days before; " not in " ".join(first_screen(results_of(none), "here").split())
+
+
+def test_of_those_that_it_is_better_than_are_counted_the_naive_ones_and_those_no_better_than_the_best_of_these():
+    """On each data set two are naive, of which the historical average errs by 0.1 less than the last value."""
+    assert (
+        "Of the 12 where it is better, 6 are beside naive baselines and 0 beside models whose error is no" in screen()
+    )
+    runs = reference_runs()
+    runs += [
+        record("bikenyc", model, seed=seed, mae=mae + seed / 1000, profile="reference")
+        for model, mae in (("unet", 1.92), ("vit", 1.88), ("simvp", 0.9))
+        for seed in range(3)
+    ]
+    text = " ".join(first_screen(results_of(runs), "here").split())
+    assert "Mixed: better in 14, worse in 1 of 15 comparisons.** " in text
+    assert "Of the 14 where it is better, 6 are beside naive baselines and 1 beside models whose error is no" in text
+
+
+@pytest.mark.parametrize(
+    ("without", "stid", "own", "instead"),
+    [(1.003, 1.7, 3, 3), (1.02, 1.01, 3, 2), (1.02, 0.95, 2, 2), (0.9, 0.95, 2, 3)],
+)
+def test_the_control_stands_in_the_place_of_the_reference(without, stid, own, instead):
+    controls = SAME | {"identity": (without, 1.0, 1.0)}
+    runs = [run for run in reference_runs(controls=controls) if (run.model, run.dataset) != ("stid", "bikenyc")]
+    runs += [record("bikenyc", "stid", seed=s, mae=stid + s / 1000, profile="reference") for s in range(3)]
+    text = " ".join(first_screen(results_of(runs), "here").split())
+    said = (
+        f"ST-VFM has the least error on {own} of 3 data sets; with “no backbone” in its place that would be {instead}."
+    )
+    assert said in text
+
+
+def test_no_control_stands_in_the_place_of_a_reference_of_another_profile_or_that_was_not_run():
+    assert "in its place that would be" not in screen(controls={})
+    paper = [run for run in reference_runs(profile="paper") if run.model == "stvfm"]
+    leaders = [
+        run for run in reference_runs() if run.spec.weights in ("none", "pretrained") and not run.label.overrides
+    ]
+    text = " ".join(first_screen(results_of([*leaders, *paper]), "here").split())
+    assert "**Does the pre-trained vision model matter? " in text
+    assert "has the least error on" not in text
+
+
+def test_that_the_best_average_rank_is_no_claim_stands_below_the_leaderboard():
+    one_weight = [run for run in reference_runs() if run.spec.weights != "random"]
+    runs = [*one_weight, *(record(name, "unet", mae=8.0, profile="reference") for name in DATASETS)]
+    below = " ".join(first_screen(results_of(runs), "here").split()).rpartition(" |")[2]
+    said = "ST-VFM has the best average rank, 1.00 (Task short: 6 → 6 steps, protocol strict, profile reference, real "
+    assert said in below
+    assert "this is no claim: the tests tell it apart from 0 of 3 others." in below
 
 
 @pytest.mark.parametrize("elsewhere", [1.0, 0.9])  # open, and the reference is worse

@@ -41,12 +41,25 @@ def test_a_model_that_a_suite_does_not_name_stands_in_its_table_if_its_plan_made
 
 
 def test_a_share_that_no_suite_of_all_models_has_is_found_in_the_one_that_has_it() -> None:
-    assert rows(shares("few10", suite="short_term"), "data_efficiency") == {"few10": [*MODELS]}
+    assert rows(shares("few25", suite="short_term"), "data_efficiency") == {"few25": [*MODELS]}
     own = Suite(
-        name="own", title="T", tasks=("few10",), protocol="strict", datasets=("bikenyc",), models=("last_value", "stid")
+        name="own", title="T", tasks=("few25",), protocol="strict", datasets=("bikenyc",), models=("last_value", "stid")
     )
-    (group,) = results_of(shares("few10", suite="short_term"), suites=[own]).groups(own).values()
+    (group,) = results_of(shares("few25", suite="short_term"), suites=[own]).groups(own).values()
     assert [method.name for method in group.methods] == ["last_value", "stid"], "a suite of one's own is as it says"
+
+
+def test_planted_data_stand_in_the_suite_of_them_and_elsewhere_only_if_a_suite_asks_for_them() -> None:
+    planted = [
+        of_suite("planted", record("control_shapes", model, weights=weights, synthetic=True))
+        for model, weights in (("window_mean", "none"), ("stvfm", "pretrained"))
+    ]
+    asked = of_suite("short_term", record("control_noise", synthetic=True))
+    groups = results_of([record(), *planted, asked]).groups(load_suite("short_term")).values()
+    assert {data.dataset for group in groups for data in group.datasets} == {"bikenyc", "control_noise"}
+    own = Suite(name="own", title="T", tasks=("short",), protocol="strict", datasets=("control_shapes",))
+    (group,) = results_of(planted, suites=[own]).groups(own).values()
+    assert [data.dataset for data in group.datasets] == ["control_shapes"]
 
 
 def test_naive_baselines_alone_are_no_answer_of_a_suite_that_names_its_rows() -> None:

@@ -88,7 +88,7 @@ def test_the_tasks_of_a_suite_that_were_run_stand_behind_its_title():
     assert asked(few, **facts) == "The last 1 % and 5 % (tasks few1, few5)."
     assert asked([*few, record()], **facts) == "The last 1 % and 5 %."
     assert str(results_of(few[1:]).table("few_shot")).startswith(
-        "# Few-shot forecasting, the last 1 % and 5 % of training windows (task few1)\n"
+        "# Few-shot forecasting, the last 1 %, 5 % and 10 % of training windows (task few1)\n"
     )
 
 

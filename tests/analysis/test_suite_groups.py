@@ -28,7 +28,7 @@ def tasks_of(records, name="data_efficiency"):
     suite = load_suite(name)
     groups = sorted(key.task for key in results.groups(suite))
     assert {table.key for table in results.table(name).tables} == ({"mae", "rmse", "difference"} if groups else set())
-    assert len(results.plot(name)) == len(groups)
+    assert len(results.plot(name)) == len(results.differences(suite))
     return groups
 
 
@@ -37,6 +37,12 @@ def test_a_suite_about_few_data_has_nothing_to_say_of_all_of_the_windows_alone()
         assert tasks_of(controls()) == []
     assert tasks_of([*controls(), *controls("few1", windows="last")]) == ["few1", "short"]
     assert tasks_of(controls(), "controls") == ["short"]
+
+
+def test_what_is_asked_of_few_data_is_not_answered_by_all_windows_beside_them():
+    results = results_of([*controls(), *controls("few1", windows="last")])
+    for name, asked in (("data_efficiency", ["few1"]), ("controls", ["short"])):
+        assert [key.task for key in results.differences(load_suite(name))] == asked
 
 
 def test_a_share_of_another_profile_or_recipe_or_of_naive_baselines_alone_is_no_share_of_it():

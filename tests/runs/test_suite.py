@@ -174,7 +174,7 @@ def test_the_reference_profile_is_a_recipe_of_its_own_of_which_something_may_be_
         run.model for run in own if registry.is_naive(run.model)
     }
     assert PROFILES["reference"].claims
-    assert "training for {training};" in PROFILES["reference"].caveat  # as long as it was, read off the runs
+    assert "trained for {training};" in PROFILES["reference"].caveat  # as long as it was, read off the runs
 
 
 @pytest.mark.parametrize("name", [name for name in suite_names() if load_suite(name).variants])

@@ -51,6 +51,8 @@ _SIGNS = str.maketrans(
         "”": "''",
         "±": r"$\pm$",
         "→": r"$\rightarrow$",
+        "↓": r"$\downarrow$",
+        "↑": r"$\uparrow$",
         "·": r"$\cdot$",
         "†": r"$^{\dagger}$",
         "‡": r"$^{\ddagger}$",

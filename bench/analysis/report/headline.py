@@ -39,7 +39,7 @@ def headline(results: Results, suites: Iterable[Suite]) -> dict[str, str | Seque
     return {
         "asked": [_asked(results, suite) for suite in shown],
         "state": _state(results, finished),
-        "answers": [*_leads(results), *(answer for suite in shown for answer in _answers(results, suite))],
+        "answers": [*_leads(results), *(answer for suite in shown for answer in answers(results, suite).values())],
         "warnings": _warnings(finished),
         "cautions": _cautions(results, finished),
     }
@@ -78,13 +78,14 @@ def _state(results: Results, finished: Sequence[DoneRun]) -> str:
 
 def _leads(results: Results) -> list[str]:
     standings = {key: standing(group) for key, group in results.plain_groups().items()}
-    return [_lead(key, ranked) for key, ranked in standings.items() if ranked.enough] or [
+    return [lead(key, ranked) for key, ranked in standings.items() if ranked.enough] or [
         "No model leads: there are too few real data sets and models with current runs outside the quick profile to "
         "rank any, as the table of ranks says."
     ]
 
 
-def _lead(key: GroupKey, ranked: Standing) -> str:
+def lead(key: GroupKey, ranked: Standing) -> str:
+    """Who has the best average rank of a standing with enough for one, and whether that may be claimed."""
     average, corrected = average_ranks(ranked.scores), pairwise(ranked.exact)["holm"]
     first, *level = sorted(str(name) for name, rank in average.items() if rank == average.min())
     rivals = len(average) - 1
@@ -113,12 +114,12 @@ def _three_digits(error: float) -> float:
     return float(f"{error:.3g}")
 
 
-def _answers(results: Results, suite: Suite) -> list[str]:
+def answers(results: Results, suite: Suite) -> dict[GroupKey, str]:
     """What came of a comparison, group by group; counted is what may be claimed at all."""
-    return [
-        " ".join([ended(suite.question or suite.title), _outcome(key, compared, suite), *compared.caveats])
+    return {
+        key: " ".join([ended(suite.question or suite.title), _outcome(key, compared, suite), *compared.caveats])
         for key, compared in results.differences(suite).items()
-    ]
+    }
 
 
 def _outcome(key: GroupKey, compared: Differences, suite: Suite) -> str:

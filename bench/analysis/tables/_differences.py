@@ -37,7 +37,7 @@ def difference_tables(group: Group, compared: Differences, suite: Suite) -> list
     datasets, methods = dataset_headers(group.datasets), method_headers(group.methods, group.naive)
     rows = [method for method in methods if method in compared.methods]
     notes = partial(_notes, group, compared, suite)
-    heading = " ".join(f"{ended(suite.question)} Difference from {compared.name}. {group.key.title}".split())
+    heading = heading_of(group, compared, suite)
     differences = Table(
         key="difference",
         heading=heading,
@@ -74,6 +74,11 @@ def difference_tables(group: Group, compared: Differences, suite: Suite) -> list
         return [differences, settle]
     told = all(cell.lacking for cell in open_ones.values())  # why, among the notes
     return [differences if told else _with_note(differences, notes, UNSETTLED)]
+
+
+def heading_of(group: Group, compared: Differences, suite: Suite) -> str:
+    """What was asked, what is compared with, and in which group."""
+    return " ".join(f"{ended(suite.question)} Difference from {compared.name}. {group.key.title}".split())
 
 
 def _with_note(table: Table, notes: NotesOf, more: str) -> Table:

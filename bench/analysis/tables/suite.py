@@ -19,6 +19,7 @@ from bench.analysis.table import MARKS, Cell, Flag, NotesOf, Table, TableFile
 from bench.analysis.tables._columns import column, method_facts, seeds_text
 from bench.analysis.tables._differences import difference_rows, difference_tables
 from bench.analysis.tables._notes import most_seeds, score_notes
+from bench.analysis.tables._other_measures import other_measures
 from bench.analysis.tables._published import published_tables
 from bench.analysis.units import measured, units_of
 from bench.runs.suite import Suite
@@ -39,7 +40,9 @@ def make(results: Results, suite: Suite, choice: Choice = AS_IT_IS) -> TableFile
     tables: list[Table] = []
     for key, group in groups.items():
         tables += _score_tables(scored[key], suite, choice)
-        tables += difference_tables(group, compared[key], suite) if key in compared else []
+        if key in compared:
+            tables += difference_tables(group, compared[key], suite)
+            tables += other_measures(group, compared[key], suite)
         tables += published_tables(group, suite, suite.published_table) if suite.published_table else []
     csv = {"": pd.DataFrame([row for group in scored.values() for row in _rows(group)])}
     if compared:

@@ -1,0 +1,290 @@
+"""What the document of the reference results says in numbers is in their records."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench.analysis.differences import differences
+from bench.analysis.results import Results
+from bench.analysis.table import MINUS
+from bench.runs.published import load_published
+from bench.runs.suite import load_suites
+
+VARIANTS = ("pre-trained, frozen", "random, frozen", "no backbone")
+MODELS = {*VARIANTS, "stid"}
+BY_RANDOM = ("bikenyc2", "random, frozen")
+EVERY = [(part, metric) for part in ("test", "val") for metric in ("mae", "rmse")]
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def committed():
+    return Results.load(ROOT / "results" / "reference")
+
+
+def test_what_the_document_says_of_few_data_is_in_the_records(committed):
+    (suite,) = load_suites(["data_efficiency"])
+    said = _said()
+    few = {key.fraction: group for key, group in committed.groups(suite).items() if key.fraction < 1}
+    assert sorted(few) == [0.01, 0.1]
+    compared = {share: committed.differences(suite)[group.key].cells for share, group in few.items()}
+    for share, group in few.items():
+        assert [data.dataset for data in group.datasets] == ["bikenyc", "bikenyc2"]
+        read = {days for cell in group.cells.values() if not cell.naive for days in _days_read(cell)}
+        assert read == ({1} if share == 0.1 else set())
+        assert [cell.verdict for cell in compared[share].values()] == ["open"] * 4
+    errors, cells = {}, {}
+    for share, group in few.items():
+        for (data, method), cell in group.cells.items():
+            errors.setdefault((share, data.dataset), {})[method.name] = cell.mean("mae")
+            cells[share, data.dataset, method.name] = cell
+    best = {at: min(value for name, value in of.items() if name in MODELS) for at, of in errors.items()}
+    week = {at: of["seasonal_naive_week"] for at, of in errors.items()}
+    assert [at for at, of in errors.items() if week[at] == min(of.values())] == [
+        (0.01, "bikenyc"),
+        (0.01, "bikenyc2"),
+        (0.1, "bikenyc"),
+    ]
+    one, two, ten, last = (0.01, "bikenyc"), (0.01, "bikenyc2"), (0.1, "bikenyc"), (0.1, "bikenyc2")
+    assert (
+        f"lowest error of all: {week[one]:.2f} on BikeNYC, where the best model has {best[one]:.2f}, and "
+        f"{week[two]:.2f} on BikeNYC2, where the best has {best[two]:.2f}. With 10 % that is "
+        f"still so on BikeNYC ({week[ten]:.2f} and {best[ten]:.2f})."
+    ) in said
+    assert all(errors[last][name] < min(errors[last][naive] for naive in {*errors[last]} - MODELS) for name in MODELS)
+    assert best[last] == errors[last]["stid"]
+    assert (
+        f"STID least of all: {best[last]:.2f} where ST-VFM with pre-trained weights has "
+        f"{errors[last]['pre-trained, frozen']:.2f}. There ST-VFM is worse than STID"
+    ) in said
+    random = {
+        share: next(cell for (data, method), cell in of.items() if (data.dataset, method.name) == BY_RANDOM)
+        for share, of in compared.items()
+    }
+    assert (
+        f"With 1 % of BikeNYC2 random weights have {-random[0.01].percent:.1f} % less MAE, and each of their three runs"
+    ) in said
+    assert f"With 10 % of BikeNYC2 they have {random[0.1].percent:.1f} % more, and each of their runs has more" in said
+    assert random[0.01].interval[1] < 0
+    drawn, known = (cells[*two, f"{weights}, frozen"].runs for weights in ("random", "pre-trained"))
+    assert (len(drawn), len(known)) == (3, 3)
+    assert max(_errors(drawn, "test")) < min(_errors(known, "test"))
+    assert max(_errors(drawn, "val")) > min(_errors(known, "val"))
+    drawn, known = (cells[*last, f"{weights}, frozen"].runs for weights in ("random", "pre-trained"))
+    assert min(_errors(drawn, "test", "rmse")) > max(_errors(known, "test", "rmse"))
+    _one_run_was_stopped_later([run for name in VARIANTS for run in cells[*ten, name].runs])
+    every = [run for at in (one, two, ten, last) for name in VARIANTS for run in cells[*at, name].runs]
+    assert (len(every), max(map(_scored_after, every))) == (36, 6)
+    windows = {at: {run.counts.val for run in cells[*at, "stid"].runs} for at in (one, two, ten, last)}
+    assert [*windows.values()] == [{4}, {6}, {42}, {65}]
+
+
+def _one_run_was_stopped_later(runs):
+    """As the document says of the nine runs of ST-VFM with 10 % of BikeNYC."""
+    first, *others = sorted(runs, key=lambda run: run.score("mae"))
+    assert (len(runs), first.spec.weights) == (9, "pretrained")
+    assert [_scored_after(run) for run in (first, *others)] == [3, *[1] * 8]
+    assert first.score("mae") == pytest.approx(0.92 * others[0].score("mae"), rel=0.01)
+    assert _errors([first], "val")[0] == sorted(_errors(runs, "val"))[-2]
+
+
+def test_the_one_verdict_against_st_vfm_beside_other_models_is_that_of_stid(committed):
+    found = {
+        (suite.name, key.fraction, data.dataset, method.name): cell
+        for suite in load_suites(["short_term", "few_shot", "published"])
+        for key, compared in committed.differences(suite).items()
+        for (data, method), cell in compared.cells.items()
+        if cell.verdict == "worse"
+    }
+    (place,) = found
+    assert place == ("few_shot", 0.1, "bikenyc2", "stid")
+    cell = found[place]
+    low, high = cell.interval
+    numbers = f"{cell.percent:.1f} % [{low:.1f}, {high:.1f}]".replace("-", MINUS)
+    assert f"whose error differs by {numbers}; that is the one verdict against it beside other models." in _said()
+
+
+def test_what_the_document_says_of_random_weights_is_in_the_records(committed):
+    found = {
+        (key.fraction, data.dataset, method.name)
+        for suite in load_suites(["controls", "backbones", "data_efficiency"])
+        for key, compared in committed.differences(suite).items()
+        for (data, method), cell in compared.cells.items()
+        if cell.verdict != "open"
+    }
+    assert found == {(1, "bikenyc2", "random, frozen")}
+    (suite,) = load_suites(["controls"])
+    (compared,) = committed.differences(suite).values()
+    cells = {(data.dataset, method.name): cell for (data, method), cell in compared.cells.items()}
+    percent = {key: cell.percent for key, cell in cells.items()}
+    said = _said()
+    less, more = -percent["bikenyc", "random, frozen"], percent["taxinyc", "random, frozen"]
+    later = -percent["taxinyc2", "random, frozen"]
+    most = -percent["bikenyc2", "random, frozen"]
+    drawn, moved = (-percent["bikenyc2", f"{name}, frozen"] for name in ("matched random", "permuted"))
+    assert (
+        f"One difference between backbones is found so far: on BikeNYC2 random weights have {most:.1f} % less MAE than "
+        "pre-trained ones. There it does not depend on one seed"
+    ) in said
+    assert (
+        f"On BikeNYC random weights have {less:.1f} % less MAE, on TaxiNYC {more:.1f} % more and on TaxiNYC2 "
+        f"{later:.1f} % less, all open. On TaxiNYC2 the interval of that difference is below 0"
+    ) in said
+    assert cells["taxinyc2", "random, frozen"].interval[1] < 0
+    assert sum(name == "taxinyc2" for name, _ in cells) == 3
+    assert (
+        f"“Matched random, frozen” has {drawn:.1f} % less MAE than pre-trained ones and “permuted, frozen” "
+        f"{moved:.1f} % less, both open."
+    ) in said
+    (group,) = committed.groups(suite).values()
+    by_data = {(data.dataset, method.name): cell.runs for (data, method), cell in group.cells.items()}
+    drawn, known = (by_data["taxinyc2", f"{name}, frozen"] for name in ("random", "pre-trained"))
+    assert [_below(drawn, known, *measure) for measure in EVERY] == [True, False, False, False]
+    runs = {name: runs for (data, name), runs in by_data.items() if data == "bikenyc2"}
+    random, pretrained = (runs[f"{name}, frozen"] for name in ("random", "pre-trained"))
+    assert (len(random), len(pretrained)) == (3, 3)
+    assert [_scored_after(run) for run in (*random, *pretrained)] == [8] * 6
+    below = {
+        (data, name)
+        for (data, name), runs in by_data.items()
+        if name != "pre-trained, frozen" and len(runs) == 3 and not runs[0].naive
+        if all(_below(runs, by_data[data, "pre-trained, frozen"], *measure) for measure in EVERY)
+    }
+    assert below == {("bikenyc2", "random, frozen"), ("bikenyc2", "matched random, frozen")}
+
+
+def test_plain_random_weights_have_less_error_than_those_of_the_sizes_of_pre_trained_ones(committed):
+    """Verdicts of a suite that has but these two rows beside the reference, on one data set."""
+    (suite,) = load_suites(["controls"])
+    (group,) = committed.groups(suite).values()
+    rows = ("random, frozen", "matched random, frozen", "permuted, frozen")
+    variants = tuple(variant for variant in suite.variants if variant.name in rows)
+    asked = suite.model_copy(update={"variants": variants, "references": rows[:1]})
+    compared = differences(group, asked)
+    cells = {method.name: cell for (data, method), cell in compared.cells.items() if data.dataset == "bikenyc2"}
+    assert {name: cell.verdict for name, cell in cells.items()} == dict.fromkeys(rows[1:], "better")
+    told = []
+    for name in rows[1:]:  # as the difference of plain random weights from these
+        (matched, plain) = (_mean(group, "bikenyc2", row) for row in (name, rows[0]))
+        low, high = (100 - 100 / (1 + bound / 100) for bound in cells[name].interval)
+        told.append(f"{100 * (1 - plain / matched):.1f} % [{low:.1f}, {high:.1f}]")
+    assert f"have {told[0]} less MAE than matched ones and {told[1]} less than permuted ones" in _said()
+
+
+def _mean(group, dataset, name):
+    return next(c.mean("mae") for (data, row), c in group.cells.items() if (data.dataset, row.name) == (dataset, name))
+
+
+def test_what_the_document_says_of_the_bare_head_is_in_the_records(committed):
+    (suite,) = load_suites(["controls_bare"])
+    (compared,) = committed.differences(suite).values()
+    (group,) = committed.groups(suite).values()
+    assert {data.dataset for data in group.datasets} == {"bikenyc2"}
+    runs = {method.name: cell.runs for (_, method), cell in group.cells.items() if not cell.naive}
+    percent = {method.name: cell.percent for (_, method), cell in compared.cells.items()}
+    verdicts = {method.name: cell.verdict for (_, method), cell in compared.cells.items()}
+    block, *others = "one trained block", "random, frozen", "no backbone"
+    assert verdicts == {block: "worse", **dict.fromkeys(others, "open")}
+    said = _said()
+    assert f"**One trained block** has {-percent[block]:.1f} % less MAE than pre-trained weights" in said
+    (less,) = {f"{-percent[name]:.1f}" for name in others}
+    assert f"**Random weights** and **no backbone** have {less} % less each, both open" in said
+    known = runs["pre-trained, frozen"]
+    assert [_below(runs[block], known, *measure) for measure in EVERY] == [True] * 4
+    assert [_below(runs["random, frozen"], known, *measure) for measure in EVERY] == [True] * 4
+    assert [_below(runs["no backbone"], known, *measure) for measure in EVERY] == [True, False, True, False]
+    lower, higher = (
+        100 * (sum(_errors(runs[name], "test", "rmse")) / sum(_errors(known, "test", "rmse")) - 1) for name in others
+    )
+    assert f"({-lower:.1f} % less on test) but not without a backbone ({higher:.1f} % more)" in said
+    (full,) = (
+        -cell.percent
+        for compared in committed.differences(load_suites(["controls"])[0]).values()
+        for (data, method), cell in compared.cells.items()
+        if (data.dataset, method.name, cell.verdict) == ("bikenyc2", block, "open")
+    )
+    assert f"Behind the full head the same block has {full:.1f} % less, which is open." in said
+    trained = {name: {run.cost.trainable_parameters for run in some} for name, some in runs.items()}
+    (most,) = trained.pop(block)
+    (least,) = set.union(*trained.values())
+    assert f"{most / 1e6:.2f} million parameters where the others train {least / 1e6:.2f} million" in said
+    every = [run for some in runs.values() for run in some]
+    assert [_scored_after(run) for run in every] == [8] * 12
+    assert {run.spec.train.precision for run in every} == {"bf16"}
+
+
+def _errors(runs, part, metric="mae"):
+    return [run.scores[part][metric].overall for run in runs]
+
+
+def _below(runs, others, part, metric):
+    return max(_errors(runs, part, metric)) < min(_errors(others, part, metric))
+
+
+def _scored_after(run):
+    """The epoch with the lowest validation error, whose weights are scored."""
+    return min(run.curve, key=lambda epoch: epoch.val_mae).epoch
+
+
+def _said():
+    return " ".join((ROOT / "docs" / "reference-results.md").read_text(encoding="utf-8").split())
+
+
+def _days_read(cell):
+    return [days for run in cell.runs for days in run.inputs.days_back]
+
+
+def test_what_the_document_says_of_published_numbers_is_in_the_records_and_in_the_table(committed):
+    (suite,) = load_suites(["published"])
+    printed = load_published("unist_short")
+    said = _said()
+    plain, squared = committed.groups(suite).values()
+    (data,) = plain.datasets
+
+    def ours(name, metric, group=plain, channel=None):
+        found = {method.name: cell for method, cell in group.of(data).items()}
+        return replace(found[name], channel=channel).mean(metric)
+
+    of_window = [
+        f"{ours('window_mean', 'mae', channel=c):.2f} / {ours('window_mean', 'rmse', channel=c):.2f}"
+        for c in (1, 0, None)
+    ]
+    assert f"{of_window[0]} here on the channel `end`, {of_window[1]} on `start` and {of_window[2]} over both" in said
+    ratios = {
+        name: printed.value("rmse", "patchtst", name) / printed.value("rmse", "itransformer", name)
+        for name in printed.datasets
+    }
+    here = ratios.pop("bikenyc")
+    assert f"RMSE is {min(ratios.values()):.2f} to {max(ratios.values()):.2f} times that of iTransformer" in said
+    assert (
+        f"{here:.2f} times, and here it is "
+        f"{ours('patchtst', 'rmse', channel=1) / ours('itransformer', 'rmse', channel=1):.2f} times" in said
+    )
+    fall = f"its RMSE falls from {ours('stnorm', 'rmse', channel=1):.2f} to {ours('stnorm', 'rmse', squared, 1):.2f}"
+    assert f"{fall} (one seed), where {printed.value('rmse', 'stnorm', 'bikenyc'):.2f} is printed" in said
+    models = ("stresnet", "stid", "stnorm", "predrnn", "simvp", "TAU", "patchtst", "itransformer")
+    more = {
+        (name, metric): 100 * (ours(name, metric, channel=1) / printed.value(metric, name, "bikenyc") - 1)
+        for name in models
+        for metric in ("mae", "rmse")
+    }
+    less = [-more[name, "mae"] for name in models if name not in ("stresnet", "patchtst")]
+    assert f"six of the eight models have {min(less):.0f} to {max(less):.0f} % less MAE than was printed" in said
+    by_rmse = sorted(more[name, "rmse"] for name in models)
+    assert [value < 0 for value in by_rmse] == [True] * 5 + [False] * 3
+    assert f"five have {-by_rmse[4]:.0f} to {-by_rmse[0]:.0f} % less and three have more" in said
+    (weights,) = {
+        run.cost.trainable_parameters
+        for method, cell in plain.of(data).items()
+        if method.name == "patchtst"
+        for run in cell.runs
+    }
+    assert f"ours trains {weights:,} parameters for 8 epochs" in said
+    patchtst = [round(more["patchtst", metric]) for metric in ("mae", "rmse")]
+    assert "**PatchTST** has {} % more MAE and {} % more RMSE".format(*patchtst) in said
+    assert more["stnorm", "mae"] < 0 < more["stnorm", "rmse"]
+    assert 0.2 < ours("stresnet", "mae") / printed.value("mae", "stresnet", "bikenyc") < 0.3
+    assert printed.value("mae", "stresnet", "bikenyc") > printed.value("mae", "window_mean", "bikenyc")
