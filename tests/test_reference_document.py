@@ -107,6 +107,38 @@ def test_the_one_verdict_against_st_vfm_beside_other_models_is_that_of_stid(comm
     assert f"whose error differs by {numbers}; that is the one verdict against it beside other models." in _said()
 
 
+def test_what_the_document_says_of_planted_data_is_in_the_records(committed):
+    (suite,) = load_suites(["planted"])
+    ((key, compared),) = committed.differences(suite).items()
+    assert key.profile == "reference"
+    verdicts = {(data.dataset, cell.verdict) for (data, _), cell in compared.cells.items()}
+    assert (len(compared.cells), verdicts) == (8, {("control_shapes", "better"), ("control_noise", "equivalent")})
+    cells = committed.groups(suite)[key].cells
+    errors = {
+        method.name: cell.mean("mae")
+        for (data, method), cell in cells.items()
+        if data.dataset == "control_shapes" and not cell.naive
+    }
+    known, said = errors.pop("pre-trained, frozen"), _said()
+    assert f"pre-trained weights have an MAE of {known:.2f}, matched random" in said
+    assert (
+        f"and no backbone {min(errors.values()):.2f} to {max(errors.values()):.2f}. They are better in 4 of 4" in said
+    )
+
+
+def test_how_much_pre_training_saves_at_most_is_in_the_records(committed):
+    (compared,) = committed.differences(load_suites(["controls"])[0]).values()
+    most = {
+        data.dataset: f"{cell.interval[1]:.1f} %"
+        for (data, method), cell in compared.cells.items()
+        if method.name == "no backbone"
+    }
+    assert (
+        f"is at most {most['bikenyc']} above that with pre-trained weights on BikeNYC, {most['bikenyc2']} on BikeNYC2, "
+        f"{most['taxinyc2']} on TaxiNYC2, and {most['taxinyc']} on TaxiNYC"
+    ) in _said()
+
+
 def test_what_the_document_says_of_random_weights_is_in_the_records(committed):
     found = {
         (key.fraction, data.dataset, method.name)

@@ -72,8 +72,13 @@ def in_short(counts: Mapping[Verdict, int]) -> str:
         word = "Yes" if counts["better"] == number else "Mixed" if counts["worse"] else "In part"
     else:
         word = "Not shown" if counts["open"] else "No"
-    reached = ", ".join(f"{verdict} in {times}" for verdict, times in counts.items() if times)
-    return f"{word}: {reached} of {counted(number, 'comparison')}."
+    return f"{word}: {reached(counts)}."
+
+
+def reached(counts: Mapping[Verdict, int]) -> str:
+    """The verdicts on the reference that were reached, and how often."""
+    each = ", ".join(f"{verdict} in {times}" for verdict, times in counts.items() if times)
+    return f"{each} of {counted(sum(counts.values()), 'comparison')}"
 
 
 def answer(results: Results) -> Answer | None:

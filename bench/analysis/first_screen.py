@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from bench.analysis.answer import Answer, answer, in_short
+from bench.analysis.answer import Answer, answer, in_short, reached
 from bench.analysis.differences import Differences
 from bench.analysis.figures._panels import FEW, method_names
 from bench.analysis.figures.answer import curves_of
@@ -18,7 +18,7 @@ from bench.analysis.groups import Group, MethodKey, Summary
 from bench.analysis.headers import best_two, dataset_headers, decimals, method_headers
 from bench.analysis.inputs import inputs_of
 from bench.analysis.lines import wrapped
-from bench.analysis.report.headline import answers, lead
+from bench.analysis.report.headline import lead
 from bench.analysis.results import Results
 from bench.analysis.standings import standing
 from bench.analysis.stats.comparison import Difference, Verdict
@@ -116,10 +116,18 @@ def _verdicts(judged: Sequence[tuple[str, Difference]]) -> str:
 
 def _planted(results: Results, outcome: Answer) -> list[str]:
     """What comes of the same comparison where it is known what is true, in the profile of the answer."""
-    suites = (suite for suite in results.suites if suite.planted)
+    suites = [suite for suite in results.suites if suite.planted]
+    known = [(suite, *item) for suite in suites for item in results.differences(suite).items()]
     return [
-        text for suite in suites for key, text in answers(results, suite).items() if key.profile == outcome.key.profile
+        f"**{suite.question}** On synthetic data made for it “{compared.title}” is {_by_data(compared)}."
+        for suite, key, compared in known
+        if key.profile == outcome.key.profile
     ]
+
+
+def _by_data(compared: Differences) -> str:
+    counts = {data: compared.on(data).counts(compared.methods) for data in compared.datasets}
+    return "; ".join(f"{reached(counts[data])} on {data.title or data.dataset}" for data in counts)
 
 
 def _explained(compared: Differences, suite: Suite) -> list[str]:

@@ -39,7 +39,7 @@ def headline(results: Results, suites: Iterable[Suite]) -> dict[str, str | Seque
     return {
         "asked": [_asked(results, suite) for suite in shown],
         "state": _state(results, finished),
-        "answers": [*_leads(results), *(answer for suite in shown for answer in answers(results, suite).values())],
+        "answers": [*_leads(results), *(answer for suite in shown for answer in _answers(results, suite))],
         "warnings": _warnings(finished),
         "cautions": _cautions(results, finished),
     }
@@ -114,12 +114,12 @@ def _three_digits(error: float) -> float:
     return float(f"{error:.3g}")
 
 
-def answers(results: Results, suite: Suite) -> dict[GroupKey, str]:
+def _answers(results: Results, suite: Suite) -> list[str]:
     """What came of a comparison, group by group; counted is what may be claimed at all."""
-    return {
-        key: " ".join([ended(suite.question or suite.title), _outcome(key, compared, suite), *compared.caveats])
+    return [
+        " ".join([ended(suite.question or suite.title), _outcome(key, compared, suite), *compared.caveats])
         for key, compared in results.differences(suite).items()
-    }
+    ]
 
 
 def _outcome(key: GroupKey, compared: Differences, suite: Suite) -> str:
