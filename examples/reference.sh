@@ -92,9 +92,9 @@ run controls_bare "${bare[@]}" --variant "pre-trained, frozen" --variant "no bac
 run more_controls --suite controls "${cities[@]}"
 run more_controls_bare "${bare[@]}"
 
-# Two more seeds where these may settle what is open; behind the full head no number of them would.
+# Three more seeds where these may settle what is open; behind the full head no number of them would.
 run more_seeds --suite data_efficiency --dataset bikenyc2 --task few1 --variant "pre-trained, frozen" \
-    --variant "random, frozen" --variant "no backbone" --seed 3 --seed 4
+    --variant "matched random, frozen" --variant "random, frozen" --variant "no backbone" --seed 3 --seed 4 --seed 5
 
 # Trained on other data sets; in bfloat16, as the next step.
 run transfer --suite transfer --dataset bikenyc --dataset taxinyc --dataset taxinyc2 --set train.precision=bf16

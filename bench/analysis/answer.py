@@ -46,8 +46,9 @@ class Answer:
 
     @property
     def datasets(self) -> list[DataKey]:
-        """On which one of the methods was compared."""
-        return sorted({data for data, method in self.compared.cells if method in self.methods})
+        """On which one of the methods was compared, and of which something may be said."""
+        cells = self.compared.cells.items()
+        return sorted({data for (data, method), cell in cells if method in self.methods and cell.quotable})
 
     def absent(self, method: MethodKey) -> list[DataKey]:
         """On which a method was not compared, though others were."""

@@ -16,7 +16,7 @@ from bench.analysis.witnesses import Witnesses, witnesses
 from bench.catalog.pretrained import part_used
 from bench.records.arrays import values_of
 from bench.records.record import DoneRun
-from bench.runs.suite import Suite
+from bench.runs.suite import Suite, suite_names
 from bench.settings import RANDOM
 
 PREFERRED = ("pretrained", "none", *sorted(RANDOM))  # weights of a reference for a method of other weights
@@ -94,9 +94,9 @@ def differences(group: Group, suite: Suite) -> Differences | None:
     """Compare every variant of a group with the reference; None if there is nothing to compare.
 
     In a suite without variants these are all rows, and only in a profile that lets something be claimed. What a suite
-    asks about shares of the training windows is not asked of all of them.
+    of ours asks about shares of the training windows is not asked of all of them: others of ours ask it there.
     """
-    if about_shares(suite) and group.key.fraction == 1:
+    if group.key.fraction == 1 and about_shares(suite) and suite.name in suite_names():
         return None
     variants = {variant.name for variant in suite.variants}
     if not variants and not group.key.claims:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from bench.analysis.answer import Answer, answer, in_short, reached
+from bench.analysis.beside_others import beside_others, number
 from bench.analysis.differences import Differences
 from bench.analysis.figures._panels import FEW, method_names
 from bench.analysis.figures.answer import curves_of
@@ -21,17 +22,15 @@ from bench.analysis.lines import wrapped
 from bench.analysis.report.headline import lead
 from bench.analysis.results import Results
 from bench.analysis.standings import standing
-from bench.analysis.stats.comparison import Difference, Verdict
+from bench.analysis.stats.comparison import Difference
 from bench.analysis.stats.ranking import FEWEST_DATASETS, average_ranks
 from bench.analysis.suite_groups import not_run_note
 from bench.analysis.table import Cell, Header, Table, legend, legend_of
-from bench.analysis.tables._differences import detectable, signed
+from bench.analysis.tables._differences import signed
 from bench.analysis.units import steps_note, units_note
-from bench.plain_text import counted
 from bench.runs.suite import Suite
 
 LEADERBOARD: Final = "short_term"  # the suite of the leaderboard
-MOST_NAMED: Final = 3  # methods that the reference is better than, in a sentence
 DIFFERENCES: Final = (
     "right of 0 the pre-trained weights are better. Bars: 95 % intervals over seeds and test windows; shaded: within "
     "± {margin:g} %; empty: open."
@@ -46,9 +45,6 @@ EXPLAINED: Final = (
     "difference that would have been found in 80 % of cases. Verdicts are corrected for the number of comparisons on a "
     "data set, intervals are not."
 )
-BESIDE: Final[Mapping[Verdict, str]] = {
-    "better": "better than", "worse": "worse than", "equivalent": "equivalent to", "open": "open beside"
-}  # fmt: skip
 
 
 def first_screen(results: Results, folder: str) -> str:
@@ -89,7 +85,7 @@ def _sentence(outcome: Answer) -> str:
     missing = {method: f" (not run on {', '.join(data)})" if data else "" for method, data in absent.items()}
     first, *others = (method for method in outcome.methods if judged[method])
     part = f" ({outcome.compared.part})" if outcome.compared.part else ""
-    numbers = ", ".join(f"{_number(cell, SUBJECT)} on {name}" for name, cell in judged[first])
+    numbers = ", ".join(f"{number(cell, SUBJECT)} on {name}" for name, cell in judged[first])
     parts = [
         f"With “{first.name}” in place of “{outcome.compared.title}”{part} the mean absolute error of ST-VFM "
         f"changes by {numbers}{missing[first]}."
@@ -106,7 +102,7 @@ def _sentence(outcome: Answer) -> str:
 
 def _verdicts(judged: Sequence[tuple[str, Difference]]) -> str:
     """By data set: differences that are better or worse with their intervals, then those that are neither."""
-    found = [f"{_number(cell, SUBJECT)} on {name}" for name, cell in judged if cell.verdict in ("better", "worse")]
+    found = [f"{number(cell, SUBJECT)} on {name}" for name, cell in judged if cell.verdict in ("better", "worse")]
     parts = [", ".join(found)] if found else []
     for verdict in ("equivalent", "open"):
         others = [f"{signed(cell.percent)} % on {name}" for name, cell in judged if cell.verdict == verdict]
@@ -115,14 +111,21 @@ def _verdicts(judged: Sequence[tuple[str, Difference]]) -> str:
 
 
 def _planted(results: Results, outcome: Answer) -> list[str]:
-    """What comes of the same comparison where it is known what is true, in the profile of the answer."""
-    suites = [suite for suite in results.suites if suite.planted]
-    known = [(suite, *item) for suite in suites for item in results.differences(suite).items()]
-    return [
-        f"**{suite.question}** On synthetic data made for it “{compared.title}” is {_by_data(compared)}."
-        for suite, key, compared in known
-        if key.profile == outcome.key.profile
-    ]
+    """What comes of the same comparison where it is known what is true, in the profile and recipe of the answer."""
+    told = []
+    for suite in (suite for suite in results.suites if suite.planted):
+        for key, compared in results.differences(suite).items():
+            if (key.profile, key.recipe) == (outcome.key.profile, outcome.key.recipe):
+                with_what = _set_up(results.groups(suite)[key], compared)
+                made = f"On synthetic data made for it “{compared.title}”{with_what} is {_by_data(compared)}."
+                told.append(f"**{suite.question}** {made}")
+    return told
+
+
+def _set_up(group: Group, compared: Differences) -> str:
+    """What is not as usual in the model that is the reference."""
+    changes = sorted({method.changes for method in group.methods if method.name == compared.reference} - {""})
+    return f", with {' or '.join(changes)}," if changes else ""
 
 
 def _by_data(compared: Differences) -> str:
@@ -152,25 +155,13 @@ def _days_by_share(curves: Sequence[Group], name: str) -> str:
     read: dict[str, str] = {}
     for group in curves:
         runs = [run for (_, method), cell in group.cells.items() if method.name == name for run in cell.runs]
-        days = {run.inputs.days_back for run in runs if run.inputs is not None}
+        days = {tuple(sorted(run.inputs.days_back)) for run in runs if run.inputs is not None}
         if days:
-            text = sorted(" and ".join(map(str, sorted(some))) or "none" for some in days)
-            read[f"{100 * group.key.fraction:g} %"] = " or ".join(text)
+            texts = (f"days before ({', '.join(map(str, some))})" if some else "no day before" for some in days)
+            read[f"{100 * group.key.fraction:g} %"] = " or ".join(sorted(texts))
     if len({*read.values()}) < 2:
         return ""
-    return f"Of days before “{name}” reads {', '.join(f'{days} with {share}' for share, days in read.items())}."
-
-
-def _number(difference: Difference, reference_is: str) -> str:
-    """A difference with its interval and what it says of the reference."""
-    if difference.uncertainty is None:
-        return f"{signed(difference.percent)} % (too few seeds for an interval)"
-    verdict = f"{reference_is} {difference.verdict}"
-    if difference.verdict == "equivalent":
-        verdict = "equivalent"
-    if difference.verdict == "open":
-        verdict = "open" if difference.lacking else f"open, detectable: {detectable(difference)} %"
-    return f"{signed(difference.percent)} % [{', '.join(map(signed, difference.interval))}] ({verdict})"
+    return f"“{name}” reads {', '.join(f'{days} with {share}' for share, days in read.items())}."
 
 
 def _leaderboard(results: Results, outcome: Answer | None, told: Sequence[str]) -> list[str]:
@@ -197,92 +188,14 @@ def _leaderboard(results: Results, outcome: Answer | None, told: Sequence[str]) 
     left_out = f" Left out: {'; '.join(ranked.left_out)}." if ranked.left_out else ""
     compared = results.differences(suite).get(group.key)
     beside = []
-    if compared is not None and (verdicts := _beside_others(compared)):
+    if compared is not None and (verdicts := beside_others(compared, group, results, outcome)):
         more = [text for text in _explained(compared, suite) if text not in told]
         short = f"**{suite.question} {in_short(compared.counts(compared.methods))}**"
-        weak, days = _weak_ones(compared, group), _without_days(compared, group)
-        controls = None if outcome is None else results.groups(outcome.suite)[outcome.key]
-        control = _control_instead(compared, group, outcome, controls)
-        beside = [_wrapped(" ".join(filter(None, [short, verdicts, weak, days, control, *more])))]
-    place = standing(group)
-    claim = [lead(group.key, place)] if place.enough else []
+        beside = [_wrapped(" ".join([short, *verdicts, *more]))]
+    models = standing(group)
+    claim = [lead(group.key, models)] if models.enough and {*models.scores} <= {*ranked.scores} else []
     said = [f"{notes}{left_out}", not_run_note(group, suite), *claim, group.caveat]
     return [*beside, grid(table), _wrapped(" ".join(filter(None, said)))]
-
-
-def _beside_others(compared: Differences) -> str:
-    """The verdicts on the reference by data set, and its difference from the best of the others; empty without any."""
-    parts: list[str] = []
-    reference = f"{compared.title}{compared.mark}"
-    for data, header in dataset_headers(compared.datasets).items():
-        cells = {method: cell for (at, method), cell in compared.cells.items() if at == data and cell.quotable}
-        if not cells:
-            continue
-        counts = compared.on(data).counts(cells)
-        better = [method_headers([m])[m].text for m in cells if cells[m].verdict == "better"]
-        named = {"better": f" ({', '.join(better)})"} if len(better) <= MOST_NAMED else {}
-        verdicts = ", ".join(f"{BESIDE[v]} {number}{named.get(v, '')}" for v, number in counts.items() if number)
-        best = min(cells, key=lambda method: (cells[method].percent, method))
-        name, difference = method_headers([best])[best].text, _number(cells[best], f"{reference} is")
-        days = counted(cells[best].days, "day")
-        parts.append(
-            f"On {header.text} ({days} of test windows) {reference} is {verdicts} of {counted(len(cells), 'other')}; "
-            f"the error of {name}, the best of them, differs from that of {reference} by {difference}."
-        )
-    return " ".join(parts)
-
-
-def _weak_ones(compared: Differences, group: Group) -> str:
-    """Of those that the reference is better than, how many are naive, or no better than the best naive baseline."""
-    found = [at for at, cell in compared.cells.items() if cell.quotable and cell.verdict == "better"]
-    naive = [at for at in found if group.cells[at].naive]
-    errors = {at: (group.cells[at].mean("mae"), group.cells[at].naive_mae) for at in found if at not in naive}
-    weak = [error for error, least in errors.values() if error >= least]
-    if not (naive or weak):
-        return ""
-    return (
-        f"Of the {len(found)} where it is better, {len(naive)} are beside naive baselines and {len(weak)} beside "
-        "models whose error is no less than that of the best of these."
-    )
-
-
-def _control_instead(compared: Differences, group: Group, outcome: Answer | None, controls: Group | None) -> str:
-    """On how many data sets the reference has the least error, and its first control would have it in its place."""
-    if outcome is None or controls is None or controls.key != group.key:
-        return ""
-    control = next(method for method in outcome.methods if any(cell.quotable for _, cell in outcome.of(method)))
-    first: list[tuple[bool, bool]] = []
-    for data in (data for data, cell in outcome.of(control) if cell.quotable):
-        errors = {method.name: cell.mean("mae") for method, cell in group.of(data).items() if cell.ranked}
-        own, instead = errors.pop(compared.reference, None), controls.of(data)[control].mean("mae")
-        if own is not None and errors:
-            first.append((own < min(errors.values()), instead < min(errors.values())))
-    if not first:
-        return ""
-    own_place, control_place = map(sum, zip(*first, strict=True))
-    return (
-        f"{compared.title} has the least error on {own_place} of {counted(len(first), 'data set')}; with "
-        f"“{control.name}” in its place that would be {control_place}."
-    )
-
-
-def _without_days(compared: Differences, group: Group) -> str:
-    """Which methods that the reference is better than on all data sets read no days before, as it does; or nothing."""
-    with_days, without = _reading_days(group, read=True), _reading_days(group, read=False)
-    counts = {method: compared.counts([method]) for method in compared.methods}
-    beaten = {method for method, number in counts.items() if 0 < number["better"] == sum(number.values())}
-    less = sorted(beaten & without - with_days)
-    if not less or compared.reference not in {method.name for method in with_days}:
-        return ""
-    names = ", ".join(method_headers([method])[method].text for method in less)
-    those, do = names if len(less) <= MOST_NAMED else f"{len(less)} methods", "does" if len(less) == 1 else "do"
-    return f"{compared.title} reads days before; {those}, which it is better than, {do} not."
-
-
-def _reading_days(group: Group, *, read: bool) -> set[MethodKey]:
-    """The methods with a run whose record says that it read days before, or that it did not."""
-    runs = [(method, run.inputs) for (_, method), cell in group.cells.items() for run in cell.runs]
-    return {method for method, inputs in runs if inputs is not None and bool(inputs.days_back) is read}
 
 
 def _seeds(group: Group) -> str:

@@ -31,7 +31,7 @@ from bench.errors import ConfigError, StoreError
 from bench.files import atomic_write
 from bench.plain_files import read_plain
 from bench.records.record import DoneRun, dump
-from bench.runs.suite import planted_data
+from bench.runs.suite import load_suites
 
 REPORT, README, SUITES = "report.html", "README.md", "suites"
 MADE_FOLDERS: Final = ("tables", "figures", SUITES)
@@ -94,12 +94,13 @@ may give other [last digits](../../docs/parallel.md).
 
 def takable(results: Results) -> list[DoneRun]:
     """The finished runs that may stand among reference results."""
+    planted = {suite.name for suite in load_suites() if suite.planted}
     return [
         run.record
         for run in results.runs
         if isinstance(run.record, DoneRun)
         and not (run.stale or run.record.external)
-        and (not run.record.spec.data.synthetic or run.record.dataset in planted_data())
+        and (not run.record.spec.data.synthetic or run.record.label.suite in planted)
         and run.record.label.profile != "quick"
         and registry.comes_with_the_project("model", run.record.model)
         and all(registry.comes_with_the_project("dataset", data.name) for data in run.record.spec.datasets)

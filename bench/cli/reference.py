@@ -47,8 +47,9 @@ def reference(
 ) -> None:
     """Make the reference results: records to commit, their tables, figures, report and README.
 
-    Not taken are runs of earlier code, of the quick profile, on synthetic data, of
-    models and data sets of your own, and forecasts made elsewhere.
+    Not taken are runs of earlier code, of the quick profile, on synthetic data but
+    those of the suite planted, of models and data sets of your own, and forecasts
+    made elsewhere.
     """
     from bench.analysis import reference as made
     from bench.analysis.contradictions import contradictions

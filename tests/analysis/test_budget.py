@@ -82,7 +82,7 @@ def test_how_long_training_was_is_said_as_it_was_wherever_the_profile_says_somet
         return structs.replace(made, spec=structs.replace(made.spec, train=train))
 
     made = results_of(map(trained, controls("pretrained", profile="reference")))
-    true = "training for 3 epochs of at most 30 steps; longer"
+    true = "trained for 3 epochs of at most 30 steps; larger"
     of_tables = [note for table in made.table("controls").tables for note in table.notes if "Reference profile" in note]
     (figure,) = made.plot("answer")
     of_report = [text for text in headline(made, made.suites)["cautions"] if "Reference profile" in text]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 from records import in_cities, record, results_of
-from variants import controls
+from variants import controls, variant
 
 from bench.analysis.figures._files import figures_of
 from bench.analysis.results import Results, artefacts
@@ -104,3 +104,18 @@ def test_channels_of_one_unit_are_pooled_as_before() -> None:
     assert f"MAE and RMSE in {FLOW.unit}. " in said
     told = said.replace(f"MAE and RMSE in {FLOW.unit}. ", "").replace(f"E, {FLOW.unit}**", "E**")
     assert told == table(results_of([record()]), "short_term")
+
+
+def test_the_table_of_other_measures_leaves_out_what_has_no_error_over_its_channels_and_says_so() -> None:
+    plain = controls("pretrained", profile="reference")
+    apart = [
+        mixed(variant(1.0 + seed, name, seed=seed, weights=weights, profile="reference", dataset="highway"))
+        for seed in range(3)
+        for name, weights in (("none", "pretrained"), ("identity", "none"))
+    ]
+    runs = [*plain, *apart]
+    (shown,) = [one for one in results_of(runs).table("controls").tables if one.key == "measures"]
+    assert [header.text for header in shown.columns] == ["bikenyc"]
+    assert shown.notes[-1] == "Left out, as channels differ in unit: highway."
+    (shown,) = [one for one in results_of(plain).table("controls").tables if one.key == "measures"]
+    assert "Left out" not in " ".join(shown.notes)

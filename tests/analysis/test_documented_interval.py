@@ -13,15 +13,21 @@ import pytest
 from scipy import optimize, stats
 
 FOLDER = Path(__file__).resolve().parents[2] / "results" / "reference"
-SUITES = ("backbones", "controls", "data_efficiency", "few_shot", "short_term")
+SUITES = ("backbones", "controls", "controls_bare", "data_efficiency", "few_shot", "planted", "short_term")
 WITHOUT_BACKBONE = "no backbone"
+RANDOM = {
+    "controls_bare": "random, frozen",
+    "planted": "untrained, frozen",
+}  # with whose settings the reference was run
 FAMILY = ("task", "protocol", "recipe", "dataset")  # of the rows that are corrected together
 PER_DAY = {
     "bikenyc": 48,
     "bikenyc2": 24,
     "taxinyc": 48,
     "taxinyc2": 48,
-}  # windows: one begins in each half hour, or hour
+    "control_shapes": 1,
+    "control_noise": 1,
+}  # windows: one begins in each half hour or hour, or on each day
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +37,17 @@ def errors():
     for path in (FOLDER / "runs").glob("*/*/*.json"):
         values = json.loads(path.read_text(encoding="utf-8"))
         spec, changes = values["spec"], values["label"]["overrides"]
-        texts = [f"{name}={value}" for name, value in changes.items() if name != "model.weights"]
-        recipe = "; ".join(text for text in texts if text.startswith("train."))
-        changed = "; ".join(text for text in texts if text.startswith("model."))
+        texts = [
+            f"{name}={str(value).lower() if isinstance(value, bool) else value}"
+            for name, value in sorted(changes.items())
+            if name != "model.weights"
+        ]
+        recipe = ", ".join(text for text in texts if text.startswith("train."))
+        changed = ", ".join(text for text in texts if text.startswith("model."))
         group = (spec["data"]["name"], spec["task"]["name"], spec["task"]["protocol"])
         key = (*group, recipe, spec["model"], changed, spec["weights"])
-        assert values["windows"]["per_day"] == PER_DAY[spec["data"]["name"]]
+        first, second, *_ = (slot for begin, end in values["windows"]["origins"] for slot in range(begin, end))
+        assert values["windows"]["per_day"] == PER_DAY[spec["data"]["name"]] * (second - first)
         windows = np.frombuffer(base64.b64decode(values["windows"]["absolute"]), "<f4").astype(float)
         runs.setdefault(key, {})[spec["seed"]] = windows
     return {key: np.stack([seeds[seed] for seed in sorted(seeds)]) for key, seeds in runs.items()}
@@ -110,9 +121,10 @@ def compared_in(suite):
 @pytest.mark.parametrize("suite", SUITES)
 def test_every_committed_comparison_follows_from_the_records_by_the_documents_steps(errors, suite):
     rows = compared_in(suite)
+    shared = next((row["changes"] for row in rows.to_dict("records") if row["method"] == RANDOM.get(suite)), "")
     assert len(rows)
     for row in rows.to_dict("records"):
-        bare = "model.control=identity" if row["reference"] == WITHOUT_BACKBONE else ""
+        bare = "model.control=identity" if row["reference"] == WITHOUT_BACKBONE else shared
         group = (row["dataset"], row["task"], row["protocol"], row["recipe"])
         reference = errors[*group, "stvfm", bare, row["reference_weights"]]
         names = (row["model"], row["changes"], row["weights"])

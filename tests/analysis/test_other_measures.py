@@ -68,6 +68,29 @@ def test_of_fewer_runs_no_order_is_told(few):
     assert "↓" not in table.cells[0][0].value
 
 
+def test_a_mean_is_told_and_no_median():
+    random = made("random", test_mae=(1.0, 1.0, 7.0))
+    (table,) = measures([*made("pretrained"), *random])
+    assert table.cells[0][0].value.startswith("+50.0 / ")
+    (table,) = measures([*made("pretrained", test_mae=(1.0, 1.0, 7.0)), *made("random")])
+    assert table.cells[0][0].value.startswith(f"{MINUS}33.3 / ")
+
+
+def test_a_row_that_failed_is_marked_and_not_called_not_run():
+    shared = {"profile": "reference", "dataset": "taxinyc"}
+    runs = [*made("pretrained"), *made("random")]
+    for seed in range(3):
+        runs += [
+            variant(1.0 + seed, weights="pretrained", seed=seed, **shared),
+            variant(1.0 + seed, weights="random", seed=seed, failed=True, **shared),
+            variant(1.5, "identity", seed=seed, **shared),
+        ]
+    (table,) = measures(runs)
+    cells = {header.text: row for header, row in zip(table.rows, table.cells, strict=True)}
+    assert [cell.flags for cell in cells["random, frozen ‡"]] == [(), ("failed",)]
+    assert [cell.flags for cell in cells["no backbone"]] == [("missing",), ()]
+
+
 def test_a_suite_that_compares_models_has_none_of_it():
     runs = [*made("pretrained"), *made("random")]
     assert measures(runs, "short_term") == []

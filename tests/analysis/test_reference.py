@@ -74,7 +74,9 @@ def test_runs_of_which_nothing_may_be_claimed_are_not_taken():
         record("city1"),
         trained_on(good, "city1"),
     ]
-    planted = record("control_noise", synthetic=True, profile="reference")
+    noise = record("control_noise", synthetic=True, profile="reference")
+    planted = msgspec.structs.replace(noise, label=msgspec.structs.replace(noise.label, suite="planted"))
+    others.append(msgspec.structs.replace(noise, label=msgspec.structs.replace(noise.label, suite="short_term")))
     assert takable(results_of([good, *others])) == [good]
     assert takable(results_of([good, *others, planted])) == [good, planted]
     assert takable(results_of([good], {("bikenyc", "stid"): "f" * 12})) == []

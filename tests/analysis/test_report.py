@@ -148,7 +148,7 @@ def test_a_comparison_in_a_profile_of_short_training_says_that_nothing_may_be_cl
 def test_who_leads_in_the_laptop_profile_is_no_claim():
     made = in_cities(15, profile="laptop")
     (lead,) = headline(results_of(made), [load_suite("short_term")])["answers"]
-    assert lead.startswith("good has the best average rank, 1.00 (")
+    assert lead.startswith("Among 4 models, naive baselines apart, good has the best average rank, 1.00 (")
     assert lead.endswith("this is no claim, since the profile is laptop.")
     cautions = headline(results_of(made), [load_suite("short_term")])["cautions"]
     assert "75 of 75 finished runs are of the laptop profile, whose training is short." in cautions
@@ -159,7 +159,7 @@ def test_models_of_one_average_rank_lead_together_and_a_naive_baseline_that_is_b
     cities["city"]["last_value"] = 1.1
     made = [record(city, model, mae=mae) for city, models in cities.items() for model, mae in models.items()]
     (lead,) = headline(results_of(made), [load_suite("short_term")])["answers"]
-    assert lead.startswith("stid and unet share the best average rank, 1.50 (")
+    assert lead.startswith("Among 2 models, naive baselines apart, stid and unet share the best average rank, 1.50 (")
     assert "; none leads alone. A naive baseline is better than stid on 2 and than unet on 1 of 2 data sets." in lead
     assert "A naive baseline" not in headline(results_of(in_cities()), [load_suite("short_term")])["answers"][0]
 

@@ -27,7 +27,8 @@ def tasks_of(records, name="data_efficiency"):
     results = results_of(records)
     suite = load_suite(name)
     groups = sorted(key.task for key in results.groups(suite))
-    assert {table.key for table in results.table(name).tables} == ({"mae", "rmse", "difference"} if groups else set())
+    wanted = {"mae", "rmse", "difference", "measures"} if groups else set()
+    assert {table.key for table in results.table(name).tables} == wanted
     assert len(results.plot(name)) == len(results.differences(suite))
     return groups
 

@@ -60,6 +60,6 @@ def test_python_takes_the_path_of_a_suite_s_file_and_reads_it_again_where_it_was
     results, path = results_of(runs()), folder / "few.toml"
     assert {row.name for table in results.table(str(path)).tables for row in table.rows} == {"STID", "U-Net"}
     assert results.table(str(path)).csv["_differences"]["reference"].unique().tolist() == ["stid"]
-    assert len(results.plot(str(path))) == 2  # of the shares, and not of all windows
+    assert len(results.plot(str(path))) == 3
     path.write_text(TEXT.replace('"stid", "unet"', '"stid"'), encoding="utf-8")
     assert set(results.table(str(path)).csv[""]["method"]) == {"stid"}

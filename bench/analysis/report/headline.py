@@ -23,6 +23,7 @@ from bench.runs.suite import Suite
 from bench.settings import RANDOM
 
 MARK: Final = MARKS["random_weights"][0]
+LEAST_P: Final = 0.5  # to the power of the data sets but one: the least that a signed-rank test over them may give
 
 
 def headline(results: Results, suites: Iterable[Suite]) -> dict[str, str | Sequence[str]]:
@@ -90,14 +91,17 @@ def lead(key: GroupKey, ranked: Standing) -> str:
     first, *level = sorted(str(name) for name, rank in average.items() if rank == average.min())
     rivals = len(average) - 1
     beaten = sum(p < LEVEL for pair, p in zip(corrected.index, corrected, strict=True) if first in pair)
-    claim = "the tests support this against every other model"
+    claim = "Wilcoxon's test over data sets supports this against every other model"
     if not key.claims:
         claim = f"this is no claim, since the profile is {key.profile}"
     elif beaten < rivals:
-        claim = f"this is no claim: the tests tell it apart from {beaten} of {rivals} others"
+        claim = f"this is no claim: Wilcoxon's test over data sets tells it apart from {beaten} of {rivals} others"
+        few = LEAST_P ** (len(ranked.exact) - 1) >= LEVEL
+        claim += f", and can tell none apart on {counted(len(ranked.exact), 'data set')}" if few else ""
     named = [ranked.headers[name].name for name in (first, *level)]
     have, claim = ("share", "none leads alone") if level else ("has", claim)
-    best = f"{_and(named)} {have} the best average rank, {average.min():.2f}"
+    among = f"Among {counted(len(average), 'model')}, naive baselines apart,"
+    best = f"{among} {_and(named)} {have} the best average rank, {average.min():.2f}"
     where = f"{key.title}, real data, {ranked.witnesses.text}"
     return " ".join([f"{best} ({where}); {claim}.", *_worse_than_naive(ranked, [first, *level])])
 

@@ -39,12 +39,12 @@ def other_measures(group: Group, compared: Differences, suite: Suite) -> list[Ta
     if not suite.variants:
         return []
     whole = pooled(group)
-    cells = {at: whole.cells[at] for at in compared.cells if at in whole.cells}
-    across = [data for data in compared.datasets if any(at[0] == data for at in cells)]
+    across = [data for data in compared.datasets if data in whole.datasets]
     if not across:
         return []
     datasets, methods = dataset_headers(group.datasets), method_headers(group.methods, group.naive)
-    down = [method for method in methods if any(at[1] == method for at in cells)]
+    down = [method for method in methods if any((data, method) in compared.cells for data in across)]
+    left_out = ", ".join(datasets[data].text for data in compared.datasets if data not in across)
     table = Table(
         key="measures",
         heading=f"What other measures say. {heading_of(group, compared, suite)}",
@@ -52,31 +52,30 @@ def other_measures(group: Group, compared: Differences, suite: Suite) -> list[Ta
         rows=tuple(methods[method] for method in down),
         columns=tuple(datasets[data] for data in across),
         cells=tuple(
-            tuple(_cell(cells.get((data, method)), compared.base(group, data, method)) for data in across)
+            tuple(_cell(whole.cells.get((data, method)), compared.base(group, data, method)) for data in across)
             for method in down
         ),
-        notes=NOTES,
+        notes=(*NOTES, *([f"Left out, as channels differ in unit: {left_out}."] if left_out else [])),
         text_flags=("random_weights",) if RANDOM & compared.weights else (),
     )
     return [table]
 
 
 def _cell(summary: Summary | None, base: Summary | None) -> Cell:
-    if summary is None or base is None:
+    if summary is None:
         return Cell(flags=("missing",))
+    if base is None or not summary.ranked:
+        return Cell(flags=summary.flags) if summary.flags else Cell(value="no reference")
     pairs = [(_errors(summary, *measure), _errors(base, *measure)) for measure in MEASURES.values()]
     return Cell(value=" / ".join(_text(own, others) for own, others in pairs), flags=summary.flags)
 
 
 def _errors(summary: Summary, part: str, metric: str) -> list[float]:
-    """Of the runs that have one."""
-    scores = (run.scores[part][metric].overall for run in summary.runs if metric in run.scores.get(part, {}))
+    scores = (run.scores[part][metric].overall for run in summary.runs)
     return [score for score in scores if score is not None]
 
 
 def _text(errors: Sequence[float], reference: Sequence[float]) -> str:
-    if not errors or not reference:
-        return "—"
     percent = 100 * (statistics.fmean(errors) / statistics.fmean(reference) - 1)
     if min(len(errors), len(reference)) < FEWEST_SEEDS:
         return signed(percent)
