@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,6 @@ import pytest
 from bench.analysis.differences import differences
 from bench.analysis.results import Results
 from bench.analysis.stats.ranking import holm as corrected
-from bench.analysis.table import MINUS
-from bench.runs.published import load_published
 from bench.runs.suite import load_suites
 
 VARIANTS = ("pre-trained, frozen", "random, frozen", "no backbone")
@@ -90,22 +87,6 @@ def _one_run_was_stopped_later(runs):
     assert [_scored_after(run) for run in (first, *others)] == [3, *[1] * 8]
     assert first.score("mae") == pytest.approx(0.92 * others[0].score("mae"), rel=0.01)
     assert _errors([first], "val")[0] == sorted(_errors(runs, "val"))[-2]
-
-
-def test_the_one_verdict_against_st_vfm_beside_other_models_is_that_of_stid(committed):
-    found = {
-        (suite.name, key.fraction, data.dataset, method.name): cell
-        for suite in load_suites(["short_term", "few_shot", "published"])
-        for key, compared in committed.differences(suite).items()
-        for (data, method), cell in compared.cells.items()
-        if cell.verdict == "worse"
-    }
-    (place,) = found
-    assert place == ("few_shot", 0.1, "bikenyc2", "stid")
-    cell = found[place]
-    low, high = cell.interval
-    numbers = f"{cell.percent:.1f} % [{low:.1f}, {high:.1f}]".replace("-", MINUS)
-    assert f"whose error differs by {numbers}; that is the one verdict against it beside other models." in _said()
 
 
 def test_what_the_document_says_of_planted_data_is_in_the_records(committed):
@@ -291,56 +272,3 @@ def _said():
 
 def _days_read(cell):
     return [days for run in cell.runs for days in run.inputs.days_back]
-
-
-def test_what_the_document_says_of_published_numbers_is_in_the_records_and_in_the_table(committed):
-    (suite,) = load_suites(["published"])
-    printed = load_published("unist_short")
-    said = _said()
-    plain, squared = committed.groups(suite).values()
-    (data,) = plain.datasets
-
-    def ours(name, metric, group=plain, channel=None):
-        found = {method.name: cell for method, cell in group.of(data).items()}
-        return replace(found[name], channel=channel).mean(metric)
-
-    of_window = [
-        f"{ours('window_mean', 'mae', channel=c):.2f} / {ours('window_mean', 'rmse', channel=c):.2f}"
-        for c in (1, 0, None)
-    ]
-    assert f"{of_window[0]} here on the channel `end`, {of_window[1]} on `start` and {of_window[2]} over both" in said
-    ratios = {
-        name: printed.value("rmse", "patchtst", name) / printed.value("rmse", "itransformer", name)
-        for name in printed.datasets
-    }
-    here = ratios.pop("bikenyc")
-    assert f"RMSE is {min(ratios.values()):.2f} to {max(ratios.values()):.2f} times that of iTransformer" in said
-    assert (
-        f"{here:.2f} times, and here it is "
-        f"{ours('patchtst', 'rmse', channel=1) / ours('itransformer', 'rmse', channel=1):.2f} times" in said
-    )
-    fall = f"its RMSE falls from {ours('stnorm', 'rmse', channel=1):.2f} to {ours('stnorm', 'rmse', squared, 1):.2f}"
-    assert f"{fall} (one seed), where {printed.value('rmse', 'stnorm', 'bikenyc'):.2f} is printed" in said
-    models = ("stresnet", "stid", "stnorm", "predrnn", "simvp", "TAU", "patchtst", "itransformer")
-    more = {
-        (name, metric): 100 * (ours(name, metric, channel=1) / printed.value(metric, name, "bikenyc") - 1)
-        for name in models
-        for metric in ("mae", "rmse")
-    }
-    less = [-more[name, "mae"] for name in models if name not in ("stresnet", "patchtst")]
-    assert f"six of the eight models have {min(less):.0f} to {max(less):.0f} % less MAE than was printed" in said
-    by_rmse = sorted(more[name, "rmse"] for name in models)
-    assert [value < 0 for value in by_rmse] == [True] * 5 + [False] * 3
-    assert f"five have {-by_rmse[4]:.0f} to {-by_rmse[0]:.0f} % less and three have more" in said
-    (weights,) = {
-        run.cost.trainable_parameters
-        for method, cell in plain.of(data).items()
-        if method.name == "patchtst"
-        for run in cell.runs
-    }
-    assert f"ours trains {weights:,} parameters for 8 epochs" in said
-    patchtst = [round(more["patchtst", metric]) for metric in ("mae", "rmse")]
-    assert "**PatchTST** has {} % more MAE and {} % more RMSE".format(*patchtst) in said
-    assert more["stnorm", "mae"] < 0 < more["stnorm", "rmse"]
-    assert 0.2 < ours("stresnet", "mae") / printed.value("mae", "stresnet", "bikenyc") < 0.3
-    assert printed.value("mae", "stresnet", "bikenyc") > printed.value("mae", "window_mean", "bikenyc")
