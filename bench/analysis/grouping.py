@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TypeVar
 
 from bench.analysis.groups import DataKey, Group, GroupKey, MethodKey, Run, Summary, text
@@ -15,7 +16,7 @@ from bench.catalog.titles import model_title
 from bench.errors import TransferError
 from bench.metrics import METRICS
 from bench.records.record import DoneRun, FailedRun, Record
-from bench.runs.suite import Method, Suite, planted_data
+from bench.runs.suite import Method, Suite, load_suite, suite_names
 from bench.runs.tuned import BY_HAND
 
 T = TypeVar("T")
@@ -119,9 +120,15 @@ def _entries(runs: Iterable[Run], suite: Suite) -> Iterator[_Entry]:
 
 def _taken(run: Run, suite: Suite, datasets: Container[str]) -> bool:
     """Whether a run is of the suite's tasks, and of its data sets or of a task that it shows whatever the model."""
-    joins = suite.extras and run.record.dataset not in planted_data()
+    joins = suite.extras and run.record.dataset not in _planted_data()
     known = joins or run.record.dataset in datasets or _to_be_shown(run.record, suite)
     return known and suite.takes(run.record.spec.task)
+
+
+@cache
+def _planted_data() -> frozenset[str]:
+    """The data sets of our suites in which something was planted to be found; of their own they join no other suite."""
+    return frozenset(name for suite in map(load_suite, suite_names()) if suite.planted for name in suite.datasets)
 
 
 def _to_be_shown(record: Record, suite: Suite) -> bool:

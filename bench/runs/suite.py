@@ -298,12 +298,6 @@ def load_suites(names: Sequence[str] = ()) -> list[Suite]:
     return suites
 
 
-@cache
-def planted_data() -> frozenset[str]:
-    """The data sets in which something was planted to be found: no suite has them but those that name them."""
-    return frozenset(name for suite in map(load_suite, suite_names()) if suite.planted for name in suite.datasets)
-
-
 def validated(config: type[S], values: Mapping[str, Any], where: str) -> S:
     """Build a settings dataclass from values that may be strings.
 
