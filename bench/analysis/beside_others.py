@@ -65,9 +65,7 @@ def _weak_ones(compared: Differences, group: Group) -> str:
     Data sets whose channels differ in unit have no error over all of them, and count for neither.
     """
     cells = pooled(group).cells
-    found = [
-        cells[at] for at, cell in compared.cells.items() if at in cells and cell.verdict == "better" and cell.quotable
-    ]
+    found = [cells[at] for at, cell in compared.cells.items() if at in cells and cell.verdict == "better"]
     naive = sum(cell.naive for cell in found)
     weak = sum(cell.mean("mae") >= cell.naive_mae for cell in found if not cell.naive)
     if not (naive or weak):

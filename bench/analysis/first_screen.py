@@ -117,7 +117,7 @@ def _planted(results: Results, outcome: Answer) -> list[str]:
         for key, compared in results.differences(suite).items():
             if (key.profile, key.recipe) == (outcome.key.profile, outcome.key.recipe):
                 with_what = _set_up(results.groups(suite)[key], compared)
-                made = f"On synthetic data made for it “{compared.title}”{with_what} is {_by_data(compared)}."
+                made = f"On synthetic data made for it “{compared.title}”{with_what} is {_verdicts_by_data(compared)}."
                 told.append(f"**{suite.question}** {made}")
     return told
 
@@ -128,7 +128,7 @@ def _set_up(group: Group, compared: Differences) -> str:
     return f", with {' or '.join(changes)}," if changes else ""
 
 
-def _by_data(compared: Differences) -> str:
+def _verdicts_by_data(compared: Differences) -> str:
     counts = {data: compared.on(data).counts(compared.methods) for data in compared.datasets}
     return "; ".join(f"{reached(counts[data])} on {data.title or data.dataset}" for data in counts)
 
