@@ -11,9 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 from records import record, results_of, trained_on
-from reference_runs import DATASETS, MODELS, SEEDS, reference_runs
+from reference_runs import reference_runs
 from typer.testing import CliRunner
-from variants import variant
 
 import bench
 from bench.analysis.figures._files import Look, pictures
@@ -26,7 +25,6 @@ from bench.analysis.reference import (
     stale,
     takable,
     take,
-    with_first_screen,
 )
 from bench.analysis.report.page import shown
 from bench.analysis.sums import SUMS, alterations, altered_records, read_sums
@@ -170,60 +168,6 @@ def test_figures_are_the_same_bytes_for_the_same_records(tmp_path):
     once, again = (list(pictures(results, ["answer"], Look(formats=(".png",)))) for _ in range(2))
     assert [each.name for each in once] == ["answer-1"]
     assert once[0].files == again[0].files
-
-
-def test_a_document_says_nothing_without_results_and_is_brought_up_to_date():
-    results = results_of(reference_runs())
-    text = with_first_screen(PLACE, results, "results/reference")
-    assert with_first_screen(text, results, "results/reference") == text
-    assert text.startswith(f"# Title\n\n{FIRST}\n\n**Does the pre-trained vision model matter? Mixed: better in ")
-    assert text.endswith(f"\n{LAST}\n\nThe rest.\n")
-    assert "(results/reference/figures/answer-1.png)" in text
-    assert with_first_screen(text, results_of([]), "results/reference") == PLACE
-
-
-def further_data(dataset, **choices):
-    """Runs of all that the leaderboard and the answer are about, on a data set that they have not."""
-    shared = {"profile": "reference", **choices}
-    leaders = [record(dataset, name, seed=seed, mae=1.0, **shared) for name in MODELS for seed in SEEDS]
-    answers = [variant(1.0 + seed / 10, weights="pretrained", seed=seed, dataset=dataset, **shared) for seed in SEEDS]
-    return [*leaders, *answers, *(variant(2.0, "identity", seed=seed, dataset=dataset, **shared) for seed in SEEDS)]
-
-
-def further_model(model, **choices):
-    """Better than all that the leaderboard has, on all of its data sets."""
-    shared = {"profile": "reference", **choices}
-    return [record(data, model, seed=seed, mae=0.1, **shared) for data in DATASETS for seed in SEEDS]
-
-
-@pytest.mark.parametrize(
-    "others",
-    [
-        further_data("crowd", synthetic=True),
-        further_data("city1"),
-        further_model("elsewhere", external=True),
-        further_model("mine"),
-    ],
-    ids=["synthetic", "data of one's own", "forecasts made elsewhere", "model of one's own"],
-)
-def test_a_document_says_nothing_of_runs_that_would_not_have_been_taken(others):
-    runs = reference_runs()
-    text = with_first_screen(PLACE, results_of([*runs, *others]), "here")
-    assert text == with_first_screen(PLACE, results_of(runs), "here")
-
-
-def test_a_document_says_nothing_of_runs_of_earlier_code():
-    runs, earlier = reference_runs(), further_model("unet")
-    code = {(data, "unet"): "f" * 12 for data in DATASETS}
-    assert "| unet |" in with_first_screen(PLACE, results_of([*runs, *earlier]), "here")
-    text = with_first_screen(PLACE, results_of([*runs, *earlier], code), "here")
-    assert text == with_first_screen(PLACE, results_of(runs), "here")
-
-
-@pytest.mark.parametrize("text", ["", FIRST, f"{LAST}\n{FIRST}\n", PLACE + PLACE])
-def test_a_document_without_one_place_for_results_is_refused(text):
-    with pytest.raises(ConfigError, match="has no place for reference results"):
-        with_first_screen(text, results_of([]), "results/reference")
 
 
 def test_the_command_takes_writes_and_checks(tmp_path, no_figures, todays):
