@@ -87,6 +87,16 @@ def workplace(tiny, tmp_path):
 
 
 @pytest.fixture(scope="session")
+def committed():
+    """The reference results of this project."""
+    from committed import FOLDER
+
+    from bench.analysis.results import Results
+
+    return Results.load(FOLDER)
+
+
+@pytest.fixture(scope="session")
 def copied_project(tmp_path_factory):
     from projects import Project
 

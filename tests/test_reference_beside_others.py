@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
-import pytest
+from committed import said, scored_after
 
-from bench.analysis.results import Results
 from bench.analysis.table import MINUS
 from bench.runs.published import load_published
 from bench.runs.suite import load_suites
 
-ROOT = Path(__file__).resolve().parent.parent
 CITIES = ("bikenyc", "taxinyc")
-
-
-@pytest.fixture(scope="module")
-def committed():
-    return Results.load(ROOT / "results" / "reference")
-
-
-def _said():
-    return " ".join((ROOT / "docs" / "reference-results.md").read_text(encoding="utf-8").split())
 
 
 def test_the_one_verdict_against_st_vfm_beside_other_models_is_that_of_stid(committed):
@@ -38,7 +26,7 @@ def test_the_one_verdict_against_st_vfm_beside_other_models_is_that_of_stid(comm
     cell = found[place]
     low, high = cell.interval
     numbers = f"{cell.percent:.1f} % [{low:.1f}, {high:.1f}]".replace("-", MINUS)
-    assert f"whose error differs by {numbers}; that is the one verdict against it beside other models." in _said()
+    assert f"whose error differs by {numbers}; that is the one verdict against it beside other models." in said()
 
 
 def test_what_the_document_says_of_long_horizons_is_in_the_records(committed):
@@ -59,16 +47,16 @@ def test_what_the_document_says_of_long_horizons_is_in_the_records(committed):
     assert (
         f"The historical average has the least error on both, {errors[0]}. ST-VFM has {errors[1]}, and STID, the next "
         f"of the models, {errors[2]}."
-    ) in _said()
+    ) in said()
     runs = [run for city in CITIES for name in trained for run in cells[city][name].runs]
-    assert {min(run.curve, key=lambda epoch: epoch.val_mae).epoch for run in runs} == {7, 8}
+    assert {scored_after(run) for run in runs} == {7, 8}
     assert {run.spec.train.precision for run in runs} == {"bf16"}
 
 
 def test_what_the_document_says_of_published_numbers_is_in_the_records_and_in_the_table(committed):
     (suite,) = load_suites(["published"])
     printed = load_published("unist_short")
-    said = _said()
+    text = said()
     plain, squared = committed.groups(suite).values()
     (data,) = plain.datasets
 
@@ -80,19 +68,19 @@ def test_what_the_document_says_of_published_numbers_is_in_the_records_and_in_th
         f"{ours('window_mean', 'mae', channel=c):.2f} / {ours('window_mean', 'rmse', channel=c):.2f}"
         for c in (1, 0, None)
     ]
-    assert f"{of_window[0]} here on the channel `end`, {of_window[1]} on `start` and {of_window[2]} over both" in said
+    assert f"{of_window[0]} here on the channel `end`, {of_window[1]} on `start` and {of_window[2]} over both" in text
     ratios = {
         name: printed.value("rmse", "patchtst", name) / printed.value("rmse", "itransformer", name)
         for name in printed.datasets
     }
     here = ratios.pop("bikenyc")
-    assert f"RMSE is {min(ratios.values()):.2f} to {max(ratios.values()):.2f} times that of iTransformer" in said
+    assert f"RMSE is {min(ratios.values()):.2f} to {max(ratios.values()):.2f} times that of iTransformer" in text
     assert (
         f"{here:.2f} times, and here it is "
-        f"{ours('patchtst', 'rmse', channel=1) / ours('itransformer', 'rmse', channel=1):.2f} times" in said
+        f"{ours('patchtst', 'rmse', channel=1) / ours('itransformer', 'rmse', channel=1):.2f} times" in text
     )
     fall = f"its RMSE falls from {ours('stnorm', 'rmse', channel=1):.2f} to {ours('stnorm', 'rmse', squared, 1):.2f}"
-    assert f"{fall} (one seed), where {printed.value('rmse', 'stnorm', 'bikenyc'):.2f} is printed" in said
+    assert f"{fall} (one seed), where {printed.value('rmse', 'stnorm', 'bikenyc'):.2f} is printed" in text
     models = ("stresnet", "stid", "stnorm", "predrnn", "simvp", "TAU", "patchtst", "itransformer")
     more = {
         (name, metric): 100 * (ours(name, metric, channel=1) / printed.value(metric, name, "bikenyc") - 1)
@@ -100,19 +88,30 @@ def test_what_the_document_says_of_published_numbers_is_in_the_records_and_in_th
         for metric in ("mae", "rmse")
     }
     less = [-more[name, "mae"] for name in models if name not in ("stresnet", "patchtst")]
-    assert f"six of the eight models have {min(less):.0f} to {max(less):.0f} % less MAE than was printed" in said
+    assert f"six of the eight models have {min(less):.0f} to {max(less):.0f} % less MAE than was printed" in text
     by_rmse = sorted(more[name, "rmse"] for name in models)
     assert [value < 0 for value in by_rmse] == [True] * 5 + [False] * 3
-    assert f"five have {-by_rmse[4]:.0f} to {-by_rmse[0]:.0f} % less and three have more" in said
+    assert f"five have {-by_rmse[4]:.0f} to {-by_rmse[0]:.0f} % less and three have more" in text
     (weights,) = {
         run.cost.trainable_parameters
         for method, cell in plain.of(data).items()
         if method.name == "patchtst"
         for run in cell.runs
     }
-    assert f"ours trains {weights:,} parameters for 8 epochs" in said
+    assert f"ours trains {weights:,} parameters for 8 epochs" in text
     patchtst = [round(more["patchtst", metric]) for metric in ("mae", "rmse")]
-    assert "**PatchTST** has {} % more MAE and {} % more RMSE".format(*patchtst) in said
+    assert "**PatchTST** has {} % more MAE and {} % more RMSE".format(*patchtst) in text
     assert more["stnorm", "mae"] < 0 < more["stnorm", "rmse"]
     assert 0.2 < ours("stresnet", "mae") / printed.value("mae", "stresnet", "bikenyc") < 0.3
     assert printed.value("mae", "stresnet", "bikenyc") > printed.value("mae", "window_mean", "bikenyc")
+
+
+def test_the_sizes_of_models_that_the_document_tells_are_in_the_records(committed):
+    sizes = {}
+    for run in committed.records:
+        if run.cost is not None and run.spec.task.name == "short" and run.spec.config.get("head", "cell") == "cell":
+            sizes.setdefault((run.model, run.spec.weights), set()).add(run.cost.trainable_parameters)
+    rivals = ("itransformer", "patchtst", "convlstm")
+    assert all(max(sizes[name, "none"]) < 100_000 for name in rivals)
+    assert {f"{size / 1e6:.1f}" for size in sizes["stvfm", "pretrained"]} == {"1.2"}
+    assert "train fewer than 100,000 parameters, ST-VFM 1.2 million." in said()

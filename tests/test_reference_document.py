@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from committed import said, scored_after
 
 from bench.analysis.differences import differences
-from bench.analysis.results import Results
 from bench.analysis.stats.ranking import holm as corrected
 from bench.runs.suite import load_suites
 
@@ -15,17 +13,11 @@ VARIANTS = ("pre-trained, frozen", "random, frozen", "no backbone")
 MODELS = {*VARIANTS, "stid"}
 BY_RANDOM = ("bikenyc2", "random, frozen")
 EVERY = [(part, metric) for part in ("test", "val") for metric in ("mae", "rmse")]
-ROOT = Path(__file__).resolve().parent.parent
-
-
-@pytest.fixture(scope="module")
-def committed():
-    return Results.load(ROOT / "results" / "reference")
 
 
 def test_what_the_document_says_of_few_data_is_in_the_records(committed):
     (suite,) = load_suites(["data_efficiency"])
-    said = _said()
+    text = said()
     few = {key.fraction: group for key, group in committed.groups(suite).items() if key.fraction < 1}
     assert sorted(few) == [0.01, 0.1]
     compared = {share: committed.differences(suite)[group.key].cells for share, group in few.items()}
@@ -51,21 +43,21 @@ def test_what_the_document_says_of_few_data_is_in_the_records(committed):
         f"lowest error of all: {week[one]:.2f} on BikeNYC, where the best model has {best[one]:.2f}, and "
         f"{week[two]:.2f} on BikeNYC2, where the best has {best[two]:.2f}. With 10 % that is "
         f"still so on BikeNYC ({week[ten]:.2f} and {best[ten]:.2f})."
-    ) in said
+    ) in text
     assert all(errors[last][name] < min(errors[last][naive] for naive in {*errors[last]} - MODELS) for name in MODELS)
     assert best[last] == errors[last]["stid"]
     assert (
         f"STID least of all: {best[last]:.2f} where ST-VFM with pre-trained weights has "
         f"{errors[last]['pre-trained, frozen']:.2f}. There ST-VFM is worse than STID"
-    ) in said
+    ) in text
     random = {
         share: next(cell for (data, method), cell in of.items() if (data.dataset, method.name) == BY_RANDOM)
         for share, of in compared.items()
     }
     assert (
         f"With 1 % of BikeNYC2 random weights have {-random[0.01].percent:.1f} % less MAE, and each of their three runs"
-    ) in said
-    assert f"With 10 % of BikeNYC2 they have {random[0.1].percent:.1f} % more, and each of their runs has more" in said
+    ) in text
+    assert f"With 10 % of BikeNYC2 they have {random[0.1].percent:.1f} % more, and each of their runs has more" in text
     assert random[0.01].interval[1] < 0
     drawn, known = (cells[*two, f"{weights}, frozen"].runs for weights in ("random", "pre-trained"))
     assert (len(drawn), len(known)) == (3, 3)
@@ -75,7 +67,7 @@ def test_what_the_document_says_of_few_data_is_in_the_records(committed):
     assert min(_errors(drawn, "test", "rmse")) > max(_errors(known, "test", "rmse"))
     _one_run_was_stopped_later([run for name in VARIANTS for run in cells[*ten, name].runs])
     every = [run for at in (one, two, ten, last) for name in VARIANTS for run in cells[*at, name].runs]
-    assert (len(every), max(map(_scored_after, every))) == (36, 6)
+    assert (len(every), max(map(scored_after, every))) == (36, 6)
     windows = {at: {run.counts.val for run in cells[*at, "stid"].runs} for at in (one, two, ten, last)}
     assert [*windows.values()] == [{4}, {6}, {42}, {65}]
 
@@ -84,7 +76,7 @@ def _one_run_was_stopped_later(runs):
     """As the document says of the nine runs of ST-VFM with 10 % of BikeNYC."""
     first, *others = sorted(runs, key=lambda run: run.score("mae"))
     assert (len(runs), first.spec.weights) == (9, "pretrained")
-    assert [_scored_after(run) for run in (first, *others)] == [3, *[1] * 8]
+    assert [scored_after(run) for run in (first, *others)] == [3, *[1] * 8]
     assert first.score("mae") == pytest.approx(0.92 * others[0].score("mae"), rel=0.01)
     assert _errors([first], "val")[0] == sorted(_errors(runs, "val"))[-2]
 
@@ -98,7 +90,7 @@ def test_what_the_document_says_of_planted_data_is_in_the_records(committed):
     noise = {method.name: cell for (data, method), cell in compared.cells.items() if data.dataset == "control_noise"}
     assert all(cell.holm < 0.05 for cell in noise.values())
     sizes = sorted(abs(cell.percent) for cell in noise.values())
-    assert f"Differences of {sizes[0]:.1f} to {sizes[-1]:.1f} % are found there all the same" in _said()
+    assert f"Differences of {sizes[0]:.1f} to {sizes[-1]:.1f} % are found there all the same" in said()
     rows = {m.name: c.runs for (d, m), c in committed.groups(suite)[key].cells.items() if d.dataset == "control_noise"}
     base = rows["pre-trained, frozen"]
     for name in noise:
@@ -110,9 +102,9 @@ def test_what_the_document_says_of_planted_data_is_in_the_records(committed):
         for (data, method), cell in cells.items()
         if data.dataset == "control_shapes" and not cell.naive
     }
-    known, said = errors.pop("pre-trained, frozen"), _said()
-    assert f"pre-trained weights have an MAE of {known:.2f}, matched random" in said
-    assert f"and no backbone {min(errors.values()):.2f} to {max(errors.values()):.2f}. Pre-trained" in said
+    known, text = errors.pop("pre-trained, frozen"), said()
+    assert f"pre-trained weights have an MAE of {known:.2f}, matched random" in text
+    assert f"and no backbone {min(errors.values()):.2f} to {max(errors.values()):.2f}. Pre-trained" in text
 
 
 def test_how_much_pre_training_saves_at_most_is_in_the_records(committed):
@@ -125,7 +117,7 @@ def test_how_much_pre_training_saves_at_most_is_in_the_records(committed):
     assert (
         f"is at most {most['bikenyc']} above that with pre-trained weights on BikeNYC, {most['bikenyc2']} on BikeNYC2, "
         f"{most['taxinyc2']} on TaxiNYC2, and {most['taxinyc']} on TaxiNYC"
-    ) in _said()
+    ) in said()
 
 
 def test_what_the_document_says_of_random_weights_is_in_the_records(committed):
@@ -141,7 +133,7 @@ def test_what_the_document_says_of_random_weights_is_in_the_records(committed):
     (compared,) = committed.differences(suite).values()
     cells = {(data.dataset, method.name): cell for (data, method), cell in compared.cells.items()}
     percent = {key: cell.percent for key, cell in cells.items()}
-    said = _said()
+    text = said()
     less, more = -percent["bikenyc", "random, frozen"], percent["taxinyc", "random, frozen"]
     later = -percent["taxinyc2", "random, frozen"]
     most = -percent["bikenyc2", "random, frozen"]
@@ -149,17 +141,17 @@ def test_what_the_document_says_of_random_weights_is_in_the_records(committed):
     assert (
         f"One difference between backbones is found so far: on BikeNYC2 random weights have {most:.1f} % less MAE than "
         "pre-trained ones. There it does not depend on one seed"
-    ) in said
+    ) in text
     assert (
         f"On BikeNYC random weights have {less:.1f} % less MAE, on TaxiNYC {more:.1f} % more and on TaxiNYC2 "
         f"{later:.1f} % less, all open. On TaxiNYC2 the interval of that difference is below 0"
-    ) in said
+    ) in text
     assert cells["taxinyc2", "random, frozen"].interval[1] < 0
     assert sum(name == "taxinyc2" for name, _ in cells) == 3
     assert (
         f"“Matched random, frozen” has {drawn:.1f} % less MAE than pre-trained ones and “permuted, frozen” "
         f"{moved:.1f} % less, both open."
-    ) in said
+    ) in text
     (group,) = committed.groups(suite).values()
     by_data = {(data.dataset, method.name): cell.runs for (data, method), cell in group.cells.items()}
     drawn, known = (by_data["taxinyc2", f"{name}, frozen"] for name in ("random", "pre-trained"))
@@ -167,7 +159,7 @@ def test_what_the_document_says_of_random_weights_is_in_the_records(committed):
     runs = {name: runs for (data, name), runs in by_data.items() if data == "bikenyc2"}
     random, pretrained = (runs[f"{name}, frozen"] for name in ("random", "pre-trained"))
     assert (len(random), len(pretrained)) == (3, 3)
-    assert [_scored_after(run) for run in (*random, *pretrained)] == [8] * 6
+    assert [scored_after(run) for run in (*random, *pretrained)] == [8] * 6
     below = {
         (data, name)
         for (data, name), runs in by_data.items()
@@ -192,7 +184,7 @@ def test_plain_random_weights_have_less_error_than_those_of_the_sizes_of_pre_tra
         (matched, plain) = (_mean(group, "bikenyc2", row) for row in (name, rows[0]))
         low, high = (100 - 100 / (1 + bound / 100) for bound in cells[name].interval)
         told.append(f"{100 * (1 - plain / matched):.1f} % [{low:.1f}, {high:.1f}]")
-    assert f"have {told[0]} less MAE than matched ones and {told[1]} less than permuted ones" in _said()
+    assert f"have {told[0]} less MAE than matched ones and {told[1]} less than permuted ones" in said()
     every = {
         frozenset((name, method.name)): cell
         for name in (variant.name for variant in suite.variants)
@@ -225,10 +217,10 @@ def test_what_the_document_says_of_the_bare_head_is_in_the_records(committed):
     verdicts = {method.name: cell.verdict for (_, method), cell in compared.cells.items()}
     block, *others = "one trained block", "random, frozen", "no backbone"
     assert verdicts == {block: "worse", **dict.fromkeys(others, "open")}
-    said = _said()
-    assert f"**One trained block** has {-percent[block]:.1f} % less MAE than pre-trained weights" in said
+    text = said()
+    assert f"**One trained block** has {-percent[block]:.1f} % less MAE than pre-trained weights" in text
     (less,) = {f"{-percent[name]:.1f}" for name in others}
-    assert f"**Random weights** and **no backbone** have {less} % less each, both open" in said
+    assert f"**Random weights** and **no backbone** have {less} % less each, both open" in text
     known = runs["pre-trained, frozen"]
     assert [_below(runs[block], known, *measure) for measure in EVERY] == [True] * 4
     assert [_below(runs["random, frozen"], known, *measure) for measure in EVERY] == [True] * 4
@@ -236,20 +228,20 @@ def test_what_the_document_says_of_the_bare_head_is_in_the_records(committed):
     lower, higher = (
         100 * (sum(_errors(runs[name], "test", "rmse")) / sum(_errors(known, "test", "rmse")) - 1) for name in others
     )
-    assert f"({-lower:.1f} % less on test) but not without a backbone ({higher:.1f} % more)" in said
+    assert f"({-lower:.1f} % less on test) but not without a backbone ({higher:.1f} % more)" in text
     (full,) = (
         -cell.percent
         for compared in committed.differences(load_suites(["controls"])[0]).values()
         for (data, method), cell in compared.cells.items()
         if (data.dataset, method.name, cell.verdict) == ("bikenyc2", block, "open")
     )
-    assert f"Behind the full head the same block has {full:.1f} % less, which is open." in said
+    assert f"Behind the full head the same block has {full:.1f} % less, which is open." in text
     trained = {name: {run.cost.trainable_parameters for run in some} for name, some in runs.items()}
     (most,) = trained.pop(block)
     (least,) = set.union(*trained.values())
-    assert f"{most / 1e6:.2f} million parameters where the others train {least / 1e6:.2f} million" in said
+    assert f"{most / 1e6:.2f} million parameters where the others train {least / 1e6:.2f} million" in text
     every = [run for some in runs.values() for run in some]
-    assert [_scored_after(run) for run in every] == [8] * 12
+    assert [scored_after(run) for run in every] == [8] * 12
     assert {run.spec.train.precision for run in every} == {"bf16"}
 
 
@@ -259,15 +251,6 @@ def _errors(runs, part, metric="mae"):
 
 def _below(runs, others, part, metric):
     return max(_errors(runs, part, metric)) < min(_errors(others, part, metric))
-
-
-def _scored_after(run):
-    """The epoch with the lowest validation error, whose weights are scored."""
-    return min(run.curve, key=lambda epoch: epoch.val_mae).epoch
-
-
-def _said():
-    return " ".join((ROOT / "docs" / "reference-results.md").read_text(encoding="utf-8").split())
 
 
 def _days_read(cell):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import pytest
+from committed import FOLDER, ROOT
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -15,19 +15,11 @@ from bench.analysis.figures._files import Look, pictures
 from bench.analysis.formats.files import differences
 from bench.analysis.reference import README, reference_files, stale, takable, with_first_screen
 from bench.analysis.report.page import shown
-from bench.analysis.results import Results
 from bench.analysis.sums import alterations, noted
 
-ROOT = Path(__file__).resolve().parent.parent
-FOLDER = ROOT / "results" / "reference"
 MOST_BYTES = 20e6  # of all records
 SQUARE = 8  # pixels
 ALIKE = 16.0  # mean over a square of 255 shades of grey: another machine rounds curves and letters otherwise
-
-
-@pytest.fixture(scope="module")
-def committed():
-    return Results.load(FOLDER)
 
 
 def test_tables_suites_and_readme_are_those_of_the_records(committed):
