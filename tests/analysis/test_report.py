@@ -154,6 +154,14 @@ def test_who_leads_in_the_laptop_profile_is_no_claim():
     assert "75 of 75 finished runs are of the laptop profile, whose training is short." in cautions
 
 
+@pytest.mark.parametrize(("cities", "none"), [(5, True), (6, False)])
+def test_whether_the_data_sets_are_too_few_to_tell_any_two_models_apart_is_said(cities, none):
+    """The least p of a signed-rank test over five is 0.0625, over six 0.03125, of which a correction is left."""
+    (lead,) = headline(results_of(in_cities(cities, profile="paper")), [load_suite("short_term")])["answers"][:1]
+    assert "this is no claim: Wilcoxon's test over data sets tells it apart from 0 of 3 others" in lead
+    assert (f"others, and can tell none apart on {cities} data sets." in lead) is none
+
+
 def test_models_of_one_average_rank_lead_together_and_a_naive_baseline_that_is_better_is_not_kept_back():
     cities = {"bikenyc": {"stid": 1.0, "unet": 1.2, "last_value": 0.9}, "city": {"stid": 1.2, "unet": 1.0}}
     cities["city"]["last_value"] = 1.1
