@@ -27,7 +27,7 @@ from bench.settings import FROM_FILE, Weights
 from bench.weights import fitting, locate, read
 
 from .parts import Parts
-from .pictures import Patchifier, token_std
+from .pictures import KeptFeatures, Patchifier, token_std
 from .randomness import REDRAWN, open_layer_scales
 from .zoo import BACKBONES, Architecture
 
@@ -61,6 +61,8 @@ class Backbone(nn.Module):
         self.width: int = parts.positions.shape[-1]
         self.token_scale = token_std(parts.patchifier.weight) if token_scale is None else token_scale
         self.patchifier = Patchifier(parts.patchifier) if pictures else None
+        self.kept = KeptFeatures()
+        self.register_load_state_dict_post_hook(_forget)  # type: ignore[no-untyped-call]
         self.requires_grad_(requires_grad=False)
         self.eval()
 
@@ -69,7 +71,15 @@ class Backbone(nn.Module):
         return super().train(mode=False)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Tokens ``[B, N, D]`` in row-major order to features ``[B, N, D]``; gradients pass through to the tokens."""
+        """Tokens ``[B, N, D]`` in row-major order to features ``[B, N, D]``; gradients pass through to the tokens.
+
+        Those of pictures are made once for each picture, unless some of the weights are trained.
+        """
+        if self.patchifier is None or any(weight.requires_grad for weight in self.parameters()):
+            return self._features(tokens)
+        return self.kept.of(tokens, self._features)
+
+    def _features(self, tokens: Tensor) -> Tensor:
         return self._out(self.blocks(self._hidden(tokens)))
 
     def at_every_depth(self, tokens: Tensor) -> list[Tensor]:
@@ -91,6 +101,11 @@ class Backbone(nn.Module):
     def _out(self, hidden: Tensor) -> Tensor:
         features: Tensor = self.norm(hidden)
         return features[:, self.prefix.shape[1] :]
+
+
+def _forget(backbone: Backbone, _: object) -> None:
+    """A function by name, since models are sent to other processes."""
+    backbone.kept.forget()
 
 
 def build(name: str, weights: Weights, tokens: Grid, depth: int, *, pictures: bool = False) -> Backbone:

@@ -1,0 +1,169 @@
+"""Features of pictures are made once for each picture, and are those that the backbone makes."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+import torch
+from models import make_window, task_shape
+from stvfm_models import built
+from torch import Tensor
+
+from bench.runs.audit import _pickled
+from stvfm import pictures
+from stvfm.backbones import Backbone
+from stvfm.model import Model
+from stvfm.pictures import KeptFeatures
+
+PICTURES: dict[str, Any] = {"tokens": "image", "head": "linear", "flow": False}
+
+
+class Blocks(torch.nn.Module):
+    """Blocks that count the grids that pass them."""
+
+    def __init__(self, blocks: torch.nn.Module) -> None:
+        super().__init__()
+        self.blocks, self.grids = blocks, 0
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        self.grids += len(hidden)
+        passed: Tensor = self.blocks(hidden)
+        return passed
+
+
+def counted(**changes: Any) -> tuple[Model, Blocks]:
+    model = built(**PICTURES | changes).eval()
+    assert isinstance(model.backbone, Backbone)
+    model.backbone.blocks = blocks = Blocks(model.backbone.blocks)  # type: ignore[assignment]
+    return model, blocks
+
+
+def windows(seed: int = 0) -> Any:
+    return make_window(task_shape(), model="stvfm", seed=seed)
+
+
+def one_of(seen: Any, at: int) -> Any:
+    return type(seen)(**{name: value[at : at + 1] for name, value in vars(seen).items()})
+
+
+@pytest.mark.parametrize("flow", [False, True])
+def test_a_picture_passes_the_backbone_once_whatever_batch_it_is_in(flow: bool) -> None:
+    model, blocks = counted(flow=flow)
+    seen = windows()
+    whole = model(seen)
+    assert blocks.grids == 3 * (1 + flow)
+    assert torch.equal(model(seen), whole)
+    torch.testing.assert_close(torch.cat([model(one_of(seen, at)) for at in (2, 0, 1)]), whole[[2, 0, 1]])
+    assert blocks.grids == 3 * (1 + flow)
+    model(windows(seed=1))
+    assert blocks.grids == 6 * (1 + flow)
+
+
+def test_features_that_are_kept_are_those_that_the_backbone_makes() -> None:
+    model = built(**PICTURES).eval()
+    tokens = torch.randn(4, model.patching.count, model.backbone.width)
+    assert isinstance(model.backbone, Backbone)
+    for _ in range(2):
+        torch.testing.assert_close(model.backbone(tokens), model.backbone._features(tokens))
+    assert not torch.equal(model.backbone(tokens)[0], model.backbone(tokens)[1])
+
+
+def test_the_last_bit_of_a_token_makes_it_another_one_and_a_copy_of_its_values_does_not() -> None:
+    kept, tokens = KeptFeatures(), torch.ones(1, 2, 3)
+    kept.of(tokens, torch.sin)
+    kept.of(tokens.clone(), torch.sin)
+    kept.of(torch.ones(1, 3, 2).mT, torch.sin)
+    assert len(kept) == 1
+    nearly = tokens.clone()
+    nearly[0, 1, 2] = torch.nextafter(nearly[0, 1, 2], torch.tensor(2.0))
+    assert torch.equal(kept.of(nearly, torch.sin), torch.sin(nearly))
+    assert len(kept) == 2
+
+
+def test_features_in_bfloat16_are_not_those_in_float32() -> None:
+    model, blocks = counted()
+    seen = windows()
+    exact = model(seen)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = model(seen)
+    assert blocks.grids == 6
+    assert not torch.equal(rounded.float(), exact)
+    assert torch.equal(model(seen), exact)
+
+
+def test_what_was_kept_without_gradients_can_be_trained_on_and_trains_the_same() -> None:
+    def gradient(model: Model, seen: Any) -> Tensor:
+        model.train()
+        model(seen).square().mean().backward()
+        weight = next(weight for weight in model.head.parameters())
+        assert weight.grad is not None
+        return weight.grad
+
+    seen = windows()
+    scored, fresh = counted()[0], counted()[0]
+    with torch.inference_mode():
+        scored(seen)
+    assert torch.equal(gradient(scored, seen), gradient(fresh, seen))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"tokens": "adapter"}, {"tuning": "norms"}, {"tuning": "full"}, {"tuning": "lora"}]
+)
+def test_nothing_is_kept_where_training_changes_features_or_tokens(changes: dict[str, Any]) -> None:
+    model, blocks = counted(**changes)
+    seen = windows()
+    model(seen)
+    model(seen)
+    assert blocks.grids == 6
+    assert isinstance(model.backbone, Backbone)
+    assert not len(model.backbone.kept)
+
+
+def test_other_weights_have_other_features() -> None:
+    model, blocks = counted()
+    other, _ = counted(weights="random")
+    with torch.no_grad():
+        for weight in other.backbone.parameters():
+            weight.mul_(1.5)
+    seen = windows()
+    before = model(seen)
+    model.load_state_dict(other.state_dict())
+    assert blocks.grids == 3
+    after = model(seen)
+    assert blocks.grids == 6
+    assert torch.equal(after, other(seen))
+    assert not torch.equal(after, before)
+
+
+def test_a_copy_has_seen_nothing_and_forgets_by_itself() -> None:
+    model, _ = counted()
+    seen = windows()
+    forecast = model(seen)
+    other = deepcopy(model)
+    assert isinstance(model.backbone, Backbone)
+    assert isinstance(other.backbone, Backbone)
+    assert (len(other.backbone.kept), len(model.backbone.kept)) == (0, 3)
+    assert torch.equal(other(seen), forecast)
+    other.load_state_dict(model.state_dict())
+    assert (len(other.backbone.kept), len(model.backbone.kept)) == (0, 3)
+
+
+def test_what_is_kept_is_not_sent_to_another_process() -> None:
+    model = built(**PICTURES).eval()
+    before = _pickled(model)
+    model(windows())
+    assert before is not None
+    assert before == _pickled(model)
+
+
+def test_memory_has_an_end_behind_which_features_are_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, blocks = counted()
+    size = model.patching.count * model.backbone.width * 4
+    monkeypatch.setattr(pictures, "MOST_BYTES", 2 * size)
+    seen = windows()
+    first = model(seen)
+    assert torch.equal(model(seen), first)
+    assert blocks.grids == 3 + 1
+    assert len(model.backbone.kept) == 2
