@@ -88,7 +88,10 @@ bare=(--suite controls_bare "${cities[@]}" --set train.precision=bf16)
 run controls_bare "${bare[@]}" --variant "pre-trained, frozen" --variant "no backbone" --variant "random, frozen" \
     --variant "one trained block"
 
-# The rest of both suites of controls.
+# Does it matter when it is whole and sees pictures? Each picture passes it once, so this costs less than it seems.
+run controls_pictures --suite controls_pictures "${cities[@]}" --set train.precision=bf16
+
+# The rest of the first two suites of controls.
 run more_controls --suite controls "${cities[@]}"
 run more_controls_bare "${bare[@]}"
 

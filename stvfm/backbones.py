@@ -13,6 +13,7 @@ them, of the size of the pre-trained ones, and the pre-trained values in another
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,13 +28,55 @@ from bench.settings import FROM_FILE, Weights
 from bench.weights import fitting, locate, read
 
 from .parts import Parts
-from .pictures import KeptFeatures, Patchifier, token_std
+from .pictures import Patchifier, token_std
 from .randomness import REDRAWN, open_layer_scales
 from .zoo import BACKBONES, Architecture
 
 __all__ = ["BACKBONES", "Architecture", "Backbone", "build", "check"]
 
 Grid = tuple[int, int]
+MOST_BYTES: Final = 2**30  # of features that are kept; a gibibyte holds those of 14,000 grids of 50 tokens of width 384
+
+
+class KeptFeatures:
+    """Features of pictures behind a frozen backbone, made once for each picture and kept in memory.
+
+    They are the same in every epoch, and wherever windows share a frame. What is kept is found by the tokens
+    themselves, to the last bit, and is made of one picture alone: so it depends neither on the batch nor on what was
+    seen before. On a GPU nothing is kept, since looking it up would wait for the device. A copy starts empty.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[bytes, bool], Tensor] = {}
+        self._bytes = 0
+
+    def __reduce__(self) -> tuple[type[KeptFeatures], tuple[()]]:
+        return KeptFeatures, ()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def of(self, tokens: Tensor, make: Callable[[Tensor], Tensor]) -> Tensor:
+        """Features ``[B, N, D]`` that ``make`` makes of tokens ``[B, N, D]``, or has made of them before."""
+        if tokens.device.type != "cpu":
+            return make(tokens)
+        return torch.cat([self._of_one(one, make) for one in torch.split(tokens, 1)])
+
+    def forget(self) -> None:
+        """Keep nothing of what is known, as the weights are others now."""
+        self._kept.clear()
+        self._bytes = 0
+
+    def _of_one(self, tokens: Tensor, make: Callable[[Tensor], Tensor]) -> Tensor:
+        content = tokens.detach().contiguous().view(torch.uint8).numpy().tobytes()
+        key = (hashlib.blake2b(content, digest_size=16).digest(), torch.is_autocast_enabled("cpu"))
+        if (known := self._kept.get(key)) is not None:
+            return known
+        features = make(tokens)
+        if self._bytes + features.nbytes <= MOST_BYTES:
+            self._kept[key] = features
+            self._bytes += features.nbytes
+        return features
 
 
 class Backbone(nn.Module):

@@ -1,4 +1,4 @@
-"""Pictures: the statistics of natural ones, by which tokens get their size, frames drawn as them, and features kept.
+"""Pictures: the statistics of natural ones, by which tokens get their size, and how a frame is drawn as one.
 
 Letters as in ``bench.types``; p side of a grid's patch, q side of a backbone's native patch in pixels, N tokens, D
 width.
@@ -12,8 +12,6 @@ where they look for edges.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,7 +24,6 @@ from .adapters import Patching
 SIDE: Final = 224  # pixels of the picture whose spectrum is meant; the lowest frequency is one wave across it
 COLOUR: Final = 0.9  # correlation of two colours of one pixel
 BRIGHTEST: Final = 3.0  # a pixel's largest value after the usual normalisation, about
-MOST_BYTES: Final = 2**30  # of features that are kept; a gibibyte holds those of 14,000 grids of 50 tokens of width 384
 
 
 def token_std(kernels: Tensor) -> float:
@@ -108,44 +105,3 @@ class Canvas:
             return frames[:, -1:]
         first = frames[:, :1].expand(-1, max(0, 3 - frames.shape[1]), -1, -1, -1)
         return torch.cat((first, frames[:, -3:]), dim=1)
-
-
-class KeptFeatures:
-    """Features of pictures behind a frozen backbone, made once for each picture and kept in memory.
-
-    They are the same in every epoch, and wherever windows share a frame. What is kept is found by the tokens
-    themselves, to the last bit, and is made of one picture alone: so it depends neither on the batch nor on what was
-    seen before. On a GPU nothing is kept, since looking it up would wait for the device. A copy starts empty.
-    """
-
-    def __init__(self) -> None:
-        self._kept: dict[tuple[bytes, bool], Tensor] = {}
-        self._bytes = 0
-
-    def __reduce__(self) -> tuple[type[KeptFeatures], tuple[()]]:
-        return KeptFeatures, ()
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def of(self, tokens: Tensor, make: Callable[[Tensor], Tensor]) -> Tensor:
-        """Features ``[B, N, D]`` that ``make`` makes of tokens ``[B, N, D]``, or has made of them before."""
-        if tokens.device.type != "cpu":
-            return make(tokens)
-        return torch.cat([self._of_one(one, make) for one in torch.split(tokens, 1)])
-
-    def forget(self) -> None:
-        """Keep nothing of what is known, as the weights are others now."""
-        self._kept.clear()
-        self._bytes = 0
-
-    def _of_one(self, tokens: Tensor, make: Callable[[Tensor], Tensor]) -> Tensor:
-        content = tokens.detach().contiguous().view(torch.uint8).numpy().tobytes()
-        key = (hashlib.blake2b(content, digest_size=16).digest(), torch.is_autocast_enabled("cpu"))
-        if (known := self._kept.get(key)) is not None:
-            return known
-        features = make(tokens)
-        if self._bytes + features.nbytes <= MOST_BYTES:
-            self._kept[key] = features
-            self._bytes += features.nbytes
-        return features

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from committed import said, scored_after
+from committed import MEASURES, all_below, errors_of, said, scored_after
 
 from bench.analysis.differences import differences
 from bench.analysis.stats.ranking import holm as corrected
@@ -12,7 +12,6 @@ from bench.runs.suite import load_suites
 VARIANTS = ("pre-trained, frozen", "random, frozen", "no backbone")
 MODELS = {*VARIANTS, "stid"}
 BY_RANDOM = ("bikenyc2", "random, frozen")
-EVERY = [(part, metric) for part in ("test", "val") for metric in ("mae", "rmse")]
 
 
 def test_what_the_document_says_of_few_data_is_in_the_records(committed):
@@ -61,10 +60,10 @@ def test_what_the_document_says_of_few_data_is_in_the_records(committed):
     assert random[0.01].interval[1] < 0
     drawn, known = (cells[*two, f"{weights}, frozen"].runs for weights in ("random", "pre-trained"))
     assert (len(drawn), len(known)) == (3, 3)
-    assert max(_errors(drawn, "test")) < min(_errors(known, "test"))
-    assert max(_errors(drawn, "val")) > min(_errors(known, "val"))
+    assert max(errors_of(drawn, "test")) < min(errors_of(known, "test"))
+    assert max(errors_of(drawn, "val")) > min(errors_of(known, "val"))
     drawn, known = (cells[*last, f"{weights}, frozen"].runs for weights in ("random", "pre-trained"))
-    assert min(_errors(drawn, "test", "rmse")) > max(_errors(known, "test", "rmse"))
+    assert min(errors_of(drawn, "test", "rmse")) > max(errors_of(known, "test", "rmse"))
     _one_run_was_stopped_later([run for name in VARIANTS for run in cells[*ten, name].runs])
     every = [run for at in (one, two, ten, last) for name in VARIANTS for run in cells[*at, name].runs]
     assert (len(every), max(map(scored_after, every))) == (36, 6)
@@ -78,7 +77,7 @@ def _one_run_was_stopped_later(runs):
     assert (len(runs), first.spec.weights) == (9, "pretrained")
     assert [scored_after(run) for run in (first, *others)] == [3, *[1] * 8]
     assert first.score("mae") == pytest.approx(0.92 * others[0].score("mae"), rel=0.01)
-    assert _errors([first], "val")[0] == sorted(_errors(runs, "val"))[-2]
+    assert errors_of([first], "val")[0] == sorted(errors_of(runs, "val"))[-2]
 
 
 def test_what_the_document_says_of_planted_data_is_in_the_records(committed):
@@ -94,7 +93,7 @@ def test_what_the_document_says_of_planted_data_is_in_the_records(committed):
     rows = {m.name: c.runs for (d, m), c in committed.groups(suite)[key].cells.items() if d.dataset == "control_noise"}
     base = rows["pre-trained, frozen"]
     for name in noise:
-        orders = {(_below(rows[name], base, *at), _below(base, rows[name], *at)) for at in EVERY}
+        orders = {(all_below(rows[name], base, *at), all_below(base, rows[name], *at)) for at in MEASURES}
         assert orders <= {(True, False), (False, True)}
     cells = committed.groups(suite)[key].cells
     errors = {
@@ -155,7 +154,7 @@ def test_what_the_document_says_of_random_weights_is_in_the_records(committed):
     (group,) = committed.groups(suite).values()
     by_data = {(data.dataset, method.name): cell.runs for (data, method), cell in group.cells.items()}
     drawn, known = (by_data["taxinyc2", f"{name}, frozen"] for name in ("random", "pre-trained"))
-    assert [_below(drawn, known, *measure) for measure in EVERY] == [True, False, False, False]
+    assert [all_below(drawn, known, *measure) for measure in MEASURES] == [True, False, False, False]
     runs = {name: runs for (data, name), runs in by_data.items() if data == "bikenyc2"}
     random, pretrained = (runs[f"{name}, frozen"] for name in ("random", "pre-trained"))
     assert (len(random), len(pretrained)) == (3, 3)
@@ -164,7 +163,7 @@ def test_what_the_document_says_of_random_weights_is_in_the_records(committed):
         (data, name)
         for (data, name), runs in by_data.items()
         if name != "pre-trained, frozen" and len(runs) == 3 and not runs[0].naive
-        if all(_below(runs, by_data[data, "pre-trained, frozen"], *measure) for measure in EVERY)
+        if all(all_below(runs, by_data[data, "pre-trained, frozen"], *measure) for measure in MEASURES)
     }
     assert below == {("bikenyc2", "random, frozen"), ("bikenyc2", "matched random, frozen")}
 
@@ -222,11 +221,12 @@ def test_what_the_document_says_of_the_bare_head_is_in_the_records(committed):
     (less,) = {f"{-percent[name]:.1f}" for name in others}
     assert f"**Random weights** and **no backbone** have {less} % less each, both open" in text
     known = runs["pre-trained, frozen"]
-    assert [_below(runs[block], known, *measure) for measure in EVERY] == [True] * 4
-    assert [_below(runs["random, frozen"], known, *measure) for measure in EVERY] == [True] * 4
-    assert [_below(runs["no backbone"], known, *measure) for measure in EVERY] == [True, False, True, False]
+    assert [all_below(runs[block], known, *measure) for measure in MEASURES] == [True] * 4
+    assert [all_below(runs["random, frozen"], known, *measure) for measure in MEASURES] == [True] * 4
+    assert [all_below(runs["no backbone"], known, *measure) for measure in MEASURES] == [True, False, True, False]
     lower, higher = (
-        100 * (sum(_errors(runs[name], "test", "rmse")) / sum(_errors(known, "test", "rmse")) - 1) for name in others
+        100 * (sum(errors_of(runs[name], "test", "rmse")) / sum(errors_of(known, "test", "rmse")) - 1)
+        for name in others
     )
     assert f"({-lower:.1f} % less on test) but not without a backbone ({higher:.1f} % more)" in text
     (full,) = (
@@ -243,14 +243,6 @@ def test_what_the_document_says_of_the_bare_head_is_in_the_records(committed):
     every = [run for some in runs.values() for run in some]
     assert [scored_after(run) for run in every] == [8] * 12
     assert {run.spec.train.precision for run in every} == {"bf16"}
-
-
-def _errors(runs, part, metric="mae"):
-    return [run.scores[part][metric].overall for run in runs]
-
-
-def _below(runs, others, part, metric):
-    return max(_errors(runs, part, metric)) < min(_errors(others, part, metric))
 
 
 def _days_read(cell):

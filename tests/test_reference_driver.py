@@ -65,7 +65,7 @@ def test_the_suites_that_ask_the_question_are_among_the_steps(drive):
     _, commands = drive("exit 0")
     suites = [values(words, "--suite")[0] for words in commands]
     wanted = {"short_term", "controls", "controls_bare", "published", "data_efficiency", "long_term", "st_llm_controls"}
-    wanted |= {"transfer", "planted"}
+    wanted |= {"transfer", "planted", "controls_pictures"}
     assert set(suites) == wanted
     assert suites[:2] == ["short_term", "controls"]
     asked = next(words for words in commands if values(words, "--suite") == ("controls",))

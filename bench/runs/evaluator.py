@@ -232,7 +232,7 @@ def evaluate(
         model=model, fresh=fresh, precision=precision, context=context, sampling=sampling, elsewhere=elsewhere
     )
     audit = auditor.check(scoring.val, scoring.test, changed=scoring.changed)
-    flops = counted_once(flops_file, partial(forward_flops, model, task.val))
+    flops = counted_once(flops_file, partial(forward_flops, fresh, task.val))
     return _measured(model, task, context, ask, scoring, audit, flops)
 
 
@@ -300,7 +300,10 @@ def _check_finite(*splits: WindowSums) -> None:
 
 
 def forward_flops(model: nn.Module, windows: WindowSet) -> int:
-    """Floating-point operations of one window's forecast, as torch counts them, before any compilation."""
+    """Floating-point operations of one window's forecast, as torch counts them, before any compilation.
+
+    The model must have forecast nothing yet, since one that keeps what it made would do less.
+    """
     with FlopCounter() as counter:  # with the autograd graph: without it, torch fuses layers into what has no formula
         model.forward(windows.window(torch.zeros(1, dtype=torch.long, device=windows.origins.device)))
     return int(counter.total)

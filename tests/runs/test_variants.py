@@ -66,10 +66,17 @@ def test_an_unknown_variant_is_answered_with_names_that_can_be_told_apart(catalo
         variants(catalog, variants=("x",))
 
 
-def test_the_head_is_bare_in_every_row_of_the_suite_that_says_so(catalog):
-    rows = load_suite("controls_bare").variants
-    planned = variants(catalog, "controls_bare", variants=tuple(row.name for row in rows))
+@pytest.mark.parametrize("suite", ["controls_bare", "controls_pictures"])
+def test_the_head_is_bare_in_every_row_of_the_suite_that_says_so(catalog, suite):
+    rows = load_suite(suite).variants
+    planned = variants(catalog, suite, variants=tuple(row.name for row in rows))
     assert [run.spec.config["head"] for run in planned.values()] == ["linear"] * len(rows)
+
+
+def test_the_backbone_is_whole_and_sees_pictures_in_every_row_of_the_suite_that_says_so(catalog):
+    rows = load_suite("controls_pictures").variants
+    planned = variants(catalog, "controls_pictures", variants=tuple(row.name for row in rows), profile="laptop")
+    assert {(run.spec.config["tokens"], run.spec.config["depth"]) for run in planned.values()} == {("image", 0)}
 
 
 def test_a_variant_keeps_its_settings_whatever_is_set_for_all(catalog):
@@ -130,7 +137,7 @@ def test_two_suites_that_compare_their_own_rows_never_ask_in_the_same_words():
 
 def test_rows_of_one_name_start_from_the_same_weights_in_every_suite_of_controls():
     meant = {row.name: row.settings for row in load_suite("controls").variants}
-    for name in ("controls_bare", "data_efficiency", "transfer", "planted"):
+    for name in ("controls_bare", "controls_pictures", "data_efficiency", "transfer", "planted"):
         rows = [row for row in load_suite(name).variants if row.name in meant]
         assert len(rows) > 2
         for row in rows:

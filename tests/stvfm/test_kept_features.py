@@ -7,16 +7,22 @@ from typing import Any
 
 import pytest
 import torch
+from builders import make_data
 from models import make_window, task_shape
-from stvfm_models import built
+from stvfm_models import built, make_model
 from torch import Tensor
 
+from bench.context import RunContext
 from bench.runs.audit import _pickled
-from stvfm import pictures
-from stvfm.backbones import Backbone
-from stvfm.model import Model
-from stvfm.pictures import KeptFeatures
+from bench.runs.evaluator import evaluate, forward_flops
+from bench.settings import TaskSettings
+from bench.task import Task
+from stvfm import backbones
+from stvfm.backbones import Backbone, KeptFeatures
+from stvfm.config import Config
+from stvfm.model import DAYS_BACK, Model
 
+CPU = torch.device("cpu")
 PICTURES: dict[str, Any] = {"tokens": "image", "head": "linear", "flow": False}
 
 
@@ -83,14 +89,17 @@ def test_the_last_bit_of_a_token_makes_it_another_one_and_a_copy_of_its_values_d
 
 
 def test_features_in_bfloat16_are_not_those_in_float32() -> None:
-    model, blocks = counted()
-    seen = windows()
-    exact = model(seen)
+    kept, tokens = KeptFeatures(), torch.rand(1, 2, 3)
+
+    def product(some: Tensor) -> Tensor:
+        return some @ tokens[0].mT
+
+    exact = kept.of(tokens, product)
     with torch.autocast("cpu", torch.bfloat16):
-        rounded = model(seen)
-    assert blocks.grids == 6
-    assert not torch.equal(rounded.float(), exact)
-    assert torch.equal(model(seen), exact)
+        rounded = kept.of(tokens, product)
+    assert (exact.dtype, rounded.dtype) == (torch.float32, torch.bfloat16)
+    assert torch.equal(kept.of(tokens, product), exact)
+    assert len(kept) == 2
 
 
 def test_what_was_kept_without_gradients_can_be_trained_on_and_trains_the_same() -> None:
@@ -123,18 +132,17 @@ def test_nothing_is_kept_where_training_changes_features_or_tokens(changes: dict
 
 def test_other_weights_have_other_features() -> None:
     model, blocks = counted()
-    other, _ = counted(weights="random")
+    other, _ = counted()
     with torch.no_grad():
-        for weight in other.backbone.parameters():
+        for weight in other.backbone.blocks.parameters():
             weight.mul_(1.5)
     seen = windows()
     before = model(seen)
     model.load_state_dict(other.state_dict())
     assert blocks.grids == 3
-    after = model(seen)
+    assert torch.equal(model(seen), other(seen))
     assert blocks.grids == 6
-    assert torch.equal(after, other(seen))
-    assert not torch.equal(after, before)
+    assert not torch.equal(model(seen), before)
 
 
 def test_a_copy_has_seen_nothing_and_forgets_by_itself() -> None:
@@ -161,9 +169,21 @@ def test_what_is_kept_is_not_sent_to_another_process() -> None:
 def test_memory_has_an_end_behind_which_features_are_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     model, blocks = counted()
     size = model.patching.count * model.backbone.width * 4
-    monkeypatch.setattr(pictures, "MOST_BYTES", 2 * size)
+    monkeypatch.setattr(backbones, "MOST_BYTES", 2 * size)
     seen = windows()
     first = model(seen)
     assert torch.equal(model(seen), first)
     assert blocks.grids == 3 + 1
     assert len(model.backbone.kept) == 2
+
+
+def test_the_operations_of_a_forecast_count_the_backbone_though_its_features_are_kept() -> None:
+    task = Task(make_data(slots=200), TaskSettings(name="short"), CPU, days_back=DAYS_BACK)
+    context = RunContext(seed=0, device=CPU)
+    context.begin()
+    model = make_model(Config(depth=2, **PICTURES), task.shape)
+    wanted = forward_flops(deepcopy(model), task.val)
+    assert evaluate(model, task, context).flops == wanted
+    assert isinstance(model.backbone, Backbone)
+    assert len(model.backbone.kept) > 1
+    assert forward_flops(model, task.val) < wanted / 2
