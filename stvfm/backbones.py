@@ -41,13 +41,14 @@ MOST_BYTES: Final = 2**30  # of features that are kept; a gibibyte holds those o
 class KeptFeatures:
     """Features of pictures behind a frozen backbone, made once for each picture and kept in memory.
 
-    They are the same in every epoch, and wherever windows share a frame. What is kept is found by the tokens
-    themselves, to the last bit, and is made of one picture alone: so it depends neither on the batch nor on what was
-    seen before. On a GPU nothing is kept, since looking it up would wait for the device. A copy starts empty.
+    They are the same in every epoch. What is kept is found by the tokens themselves, to the last bit, and is made of
+    one picture alone: so it depends neither on the batch nor on what was seen before. Weights are taken for the same
+    until ``forget`` is called, as the backbone does when others are loaded. On a GPU nothing is kept, since looking it
+    up would wait for the device. A copy starts empty.
     """
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[bytes, bool], Tensor] = {}
+        self._kept: dict[tuple[Any, ...], Tensor] = {}
         self._bytes = 0
 
     def __reduce__(self) -> tuple[type[KeptFeatures], tuple[()]]:
@@ -68,11 +69,12 @@ class KeptFeatures:
         self._bytes = 0
 
     def _of_one(self, tokens: Tensor, make: Callable[[Tensor], Tensor]) -> Tensor:
-        content = tokens.detach().contiguous().view(torch.uint8).numpy().tobytes()
-        key = (hashlib.blake2b(content, digest_size=16).digest(), torch.is_autocast_enabled("cpu"))
+        content = hashlib.blake2b(tokens.contiguous().view(torch.uint8).numpy().tobytes(), digest_size=16).digest()
+        precision = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else tokens.dtype
+        key = (content, tokens.shape, tokens.dtype, precision)
         if (known := self._kept.get(key)) is not None:
             return known
-        features = make(tokens)
+        features = make(tokens).clone()  # without the prefix, of which it is a part
         if self._bytes + features.nbytes <= MOST_BYTES:
             self._kept[key] = features
             self._bytes += features.nbytes
@@ -116,9 +118,12 @@ class Backbone(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """Tokens ``[B, N, D]`` in row-major order to features ``[B, N, D]``; gradients pass through to the tokens.
 
-        Those of pictures are made once for each picture, unless some of the weights are trained.
+        Those of pictures are made once for each picture on a CPU, unless some of the weights are trained.
         """
-        if self.patchifier is None or any(weight.requires_grad for weight in self.parameters()):
+        if self.patchifier is None or torch.compiler.is_compiling():
+            return self._features(tokens)
+        if tokens.requires_grad or any(weight.requires_grad for weight in self.parameters()):
+            self.kept.forget()
             return self._features(tokens)
         return self.kept.of(tokens, self._features)
 

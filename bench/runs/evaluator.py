@@ -225,7 +225,7 @@ def evaluate(
         ForecastError: If a forecast is of the wrong kind or not finite.
         AuditError: If a forecast depends on more than its window.
     """
-    fresh = copied(model).eval() if fresh is None else fresh
+    fresh = (copied(model) if fresh is None else fresh).eval()
     ask = partial(score, task=task, precision=precision, sampling=sampling, batch_size=batch_size)
     scoring = _scored(model.eval(), task, context, ask, val, keep)
     auditor = Auditor(

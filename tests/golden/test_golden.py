@@ -31,6 +31,8 @@ TOLERANCE = 1e-4  # relative; kernels of another CPU differ in the last bits, wh
 BUDGET = ("task.scored=0", "train.epochs=1", "train.steps_per_epoch=2", "train.batch_size=4", "train.precision=fp32")
 CARD = 'name = "toy"\ninterval = 30\ngrid = [4, 5]\nchannels = ["in", "out"]\nstart = "2020-01-06T00:00"\n'
 
+VARIANTS = {"stvfm on pictures": ("stvfm", "model.tokens=image")}  # whose code no default runs
+
 Scores = dict[str, float]
 
 
@@ -58,9 +60,11 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
-def scores(model: str, catalog: Catalog, results: Path) -> Scores:
-    """Errors on test, in trips, of the models' own defaults after two steps."""
-    selection = Selection(models=(model,), datasets=("toy",), profile="quick", task="short", overrides=BUDGET)
+def scores(name: str, catalog: Catalog, results: Path) -> Scores:
+    """Errors on test, in trips, of the models' own defaults, or of a variant, after two steps."""
+    model, *changes = VARIANTS.get(name, (name,))
+    overrides = (*BUDGET, *changes)
+    selection = Selection(models=(model,), datasets=("toy",), profile="quick", task="short", overrides=overrides)
     run = next(run for run in plan(load_suite("short_term"), selection, catalog) if run.method == model)
     runner = Runner(catalog, results, torch.device("cpu"), isolated=False)
     runner.run([run])
@@ -74,7 +78,7 @@ def known() -> dict[str, Scores]:
     return found
 
 
-@pytest.mark.parametrize("model", registry.model_names())
+@pytest.mark.parametrize("model", [*registry.model_names(), *VARIANTS])
 def test_a_model_keeps_its_numbers(
     model: str, toy: Catalog, own_defaults: None, one_thread: None, no_weights: None, tmp_path: Path
 ) -> None:
@@ -86,4 +90,4 @@ def test_a_model_keeps_its_numbers(
 
 
 def test_every_model_with_numbers_is_registered() -> None:
-    assert known().keys() == set(registry.model_names())
+    assert known().keys() == {*registry.model_names(), *VARIANTS}

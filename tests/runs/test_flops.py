@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 import torch
+from builders import make_data
 from commands import ROOT, environment
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from bench.context import RunContext
+from bench.runs.evaluator import run_model
 from bench.runs.flops import FlopCounter
+from bench.settings import TaskSettings, TrainSettings
+from bench.task import Task
+from bench.types import TaskShape, Window
+
+CPU = torch.device("cpu")
+SHORT = TrainSettings(epochs=1, steps_per_epoch=2, batch_size=8, precision="fp32")
 
 
 class Mixed(nn.Module):
@@ -40,6 +51,35 @@ def test_as_many_are_counted_as_torch_counts(shape: tuple[int, ...]) -> None:
         found = model(x)
     assert ours.total == torchs.get_total_flops() > 0
     assert torch.equal(found, expected)
+
+
+class Normed(nn.Module):
+    """In training it does more, and cannot do with one window alone."""
+
+    def __init__(self, shape: TaskShape, _: object = None) -> None:
+        super().__init__()
+        self.norm, self.shape = nn.BatchNorm1d(shape.channels), shape
+        self.linear = nn.Linear(shape.history, shape.horizon)
+
+    def forward(self, window: Window) -> Tensor:
+        history = window.history  # [B, P, C, H, W]
+        if self.training:
+            self.norm(history.mean(dim=(1, 3, 4)))
+            history = history @ torch.eye(history.shape[-1])
+        forecast: Tensor = self.linear(history.movedim(1, -1)).movedim(-1, 1)
+        return forecast
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    pass
+
+
+def test_operations_of_a_run_are_those_of_forecasting_and_not_of_training() -> None:
+    context, plugin = RunContext(seed=0, device=CPU), SimpleNamespace(Config=Config, Model=Normed)
+    run = run_model(plugin, {}, SHORT, lambda: Task(make_data(slots=400), TaskSettings(name="short"), CPU), context)  # type: ignore[arg-type]
+    shape = run.task.shape
+    assert run.evaluation.flops == 2 * shape.history * shape.horizon * shape.cells * shape.channels
 
 
 def test_a_run_that_trains_nothing_imports_no_compiler() -> None:

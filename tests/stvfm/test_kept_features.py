@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,14 +16,16 @@ from torch import Tensor
 from bench.context import RunContext
 from bench.runs.audit import _pickled
 from bench.runs.evaluator import evaluate, forward_flops
-from bench.settings import TaskSettings
+from bench.settings import TaskSettings, TrainSettings
 from bench.task import Task
+from bench.train import Trainer
 from stvfm import backbones
 from stvfm.backbones import Backbone, KeptFeatures
 from stvfm.config import Config
 from stvfm.model import DAYS_BACK, Model
 
 CPU = torch.device("cpu")
+SHORT = TrainSettings(epochs=3, batch_size=16, steps_per_epoch=4)
 PICTURES: dict[str, Any] = {"tokens": "image", "head": "linear", "flow": False}
 
 
@@ -46,25 +49,35 @@ def counted(**changes: Any) -> tuple[Model, Blocks]:
     return model, blocks
 
 
+def backbone_of(made: tuple[Model, Blocks]) -> tuple[Backbone, Blocks]:
+    model, blocks = made
+    assert isinstance(model.backbone, Backbone)
+    return model.backbone, blocks
+
+
 def windows(seed: int = 0) -> Any:
     return make_window(task_shape(), model="stvfm", seed=seed)
 
 
-def one_of(seen: Any, at: int) -> Any:
-    return type(seen)(**{name: value[at : at + 1] for name, value in vars(seen).items()})
-
-
 @pytest.mark.parametrize("flow", [False, True])
-def test_a_picture_passes_the_backbone_once_whatever_batch_it_is_in(flow: bool) -> None:
+def test_a_picture_passes_the_backbone_once(flow: bool) -> None:
     model, blocks = counted(flow=flow)
     seen = windows()
     whole = model(seen)
     assert blocks.grids == 3 * (1 + flow)
     assert torch.equal(model(seen), whole)
-    torch.testing.assert_close(torch.cat([model(one_of(seen, at)) for at in (2, 0, 1)]), whole[[2, 0, 1]])
     assert blocks.grids == 3 * (1 + flow)
     model(windows(seed=1))
     assert blocks.grids == 6 * (1 + flow)
+
+
+def test_features_of_a_picture_are_the_same_in_every_batch_and_order() -> None:
+    backbone, blocks = backbone_of(counted())
+    tokens = torch.randn(4, 9, backbone.width)
+    whole = backbone(tokens)
+    assert torch.equal(torch.cat([backbone(tokens[at : at + 1]) for at in (2, 0, 3, 1)]), whole[[2, 0, 3, 1]])
+    assert torch.equal(backbone(tokens.flip(0)), whole.flip(0))
+    assert blocks.grids == 4
 
 
 def test_features_that_are_kept_are_those_that_the_backbone_makes() -> None:
@@ -86,6 +99,41 @@ def test_the_last_bit_of_a_token_makes_it_another_one_and_a_copy_of_its_values_d
     nearly[0, 1, 2] = torch.nextafter(nearly[0, 1, 2], torch.tensor(2.0))
     assert torch.equal(kept.of(nearly, torch.sin), torch.sin(nearly))
     assert len(kept) == 2
+
+
+def test_the_same_bytes_in_another_shape_are_other_tokens() -> None:
+    kept, tokens = KeptFeatures(), torch.rand(1, 2, 3)
+    for some in (tokens, tokens.view(1, 3, 2), tokens.view(torch.int32)):
+        assert torch.equal(kept.of(some, torch.sin), torch.sin(some))
+    assert len(kept) == 3
+
+
+def test_tokens_that_are_trained_get_their_gradient_and_are_not_kept() -> None:
+    backbone, _ = backbone_of(counted())
+    tokens = torch.randn(2, 9, backbone.width)
+    backbone(tokens)
+    for _ in range(2):
+        trained = tokens.clone().requires_grad_()
+        backbone(trained).square().sum().backward()
+        assert trained.grad is not None
+        assert trained.grad.abs().sum() > 0
+    assert not len(backbone.kept)
+
+
+def test_a_compiler_meets_the_backbone_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone, blocks = backbone_of(counted())
+    tokens = torch.randn(1, 9, backbone.width)
+    wanted = backbone(tokens)
+    monkeypatch.setattr("torch.compiler.is_compiling", lambda: True)
+    torch.testing.assert_close(backbone(tokens), wanted)
+    assert (len(backbone.kept), blocks.grids) == (1, 2)
+
+
+def test_a_prefix_takes_no_memory() -> None:
+    backbone, _ = backbone_of(counted())
+    backbone(torch.randn(1, 9, backbone.width))
+    (features,) = backbone.kept._kept.values()
+    assert features.untyped_storage().nbytes() == features.nbytes == 9 * backbone.width * 4
 
 
 def test_features_in_bfloat16_are_not_those_in_float32() -> None:
@@ -164,6 +212,27 @@ def test_what_is_kept_is_not_sent_to_another_process() -> None:
     model(windows())
     assert before is not None
     assert before == _pickled(model)
+
+
+def test_a_run_that_was_killed_makes_them_anew_and_ends_as_one_that_was_not(tmp_path: Path) -> None:
+    def trainer() -> Trainer:
+        task = Task(make_data(slots=200), TaskSettings(name="short"), CPU, days_back=DAYS_BACK)
+        context = RunContext(seed=0, device=CPU)
+        context.begin()
+        return Trainer(make_model(Config(depth=1, **PICTURES), task.shape), task, SHORT, context)
+
+    def kill(row: dict[str, float]) -> None:
+        if row["epoch"] == 1:
+            raise KeyboardInterrupt
+
+    undisturbed = trainer()
+    wanted = undisturbed.run()
+    with pytest.raises(KeyboardInterrupt):
+        trainer().run(tmp_path / "run.pt", kill)
+    resumed = trainer()
+    assert resumed.run(tmp_path / "run.pt").curve == wanted.curve
+    for name, value in undisturbed.model.state_dict().items():
+        assert torch.equal(value, resumed.model.state_dict()[name]), name
 
 
 def test_memory_has_an_end_behind_which_features_are_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
