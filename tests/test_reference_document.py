@@ -138,7 +138,7 @@ def test_what_the_document_says_of_random_weights_is_in_the_records(committed):
     most = -percent["bikenyc2", "random, frozen"]
     drawn, moved = (-percent["bikenyc2", f"{name}, frozen"] for name in ("matched random", "permuted"))
     assert (
-        f"One difference between backbones is found so far: on BikeNYC2 random weights have {most:.1f} % less MAE than "
+        f"one difference between backbones is found so far: on BikeNYC2 random weights have {most:.1f} % less MAE than "
         "pre-trained ones. There it does not depend on one seed"
     ) in text
     assert (
