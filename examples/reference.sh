@@ -88,7 +88,7 @@ bare=(--suite controls_bare "${cities[@]}" --set train.precision=bf16)
 run controls_bare "${bare[@]}" --variant "pre-trained, frozen" --variant "no backbone" --variant "random, frozen" \
     --variant "one trained block"
 
-# Does it matter when it is whole and sees pictures? A frozen one meets each picture once, so this costs less than it seems.
+# Does it matter when it is whole and sees pictures? A frozen one meets each picture once.
 run controls_pictures --suite controls_pictures "${cities[@]}" --set train.precision=bf16
 
 # The rest of the first two suites of controls.
