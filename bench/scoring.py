@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 import torch
@@ -23,6 +23,7 @@ PROBES: Final = 8  # windows of each split that are audited alone,
 PROBED: Final = 4  # or one of so many of few windows
 BATCHES: Final = 3  # the first, the middle and the last, that they are in
 SUMMED: Final = 2**16  # values at a time on a CPU
+SLOTS: Final = 2**8  # of a series at a time
 KEPT: Final = 2**22  # values of a batch that are kept; of a larger one, at some of the cells alone
 
 Seen: TypeAlias = Callable[[Tensor, Tensor], None]
@@ -43,6 +44,7 @@ class Scored:
         forecasts: Of the probes, scaled, ``[K, F, C, H, W]``.
         batches: Positions ``[B]`` and scaled forecasts ``[B, F, C, cells]`` of these three batches, where kept.
         cells: Those that batches are kept at, as places in ``[H * W]``; None for all.
+        by_cell: Sums by cell; None where they were not asked for.
     """
 
     windows: WindowSet
@@ -51,6 +53,7 @@ class Scored:
     forecasts: Tensor
     batches: tuple[tuple[Tensor, Tensor], ...] = ()
     cells: Tensor | None = None
+    by_cell: CellSums | None = None
 
     def tensors(self) -> dict[str, Tensor]:
         """Sums and probes, for a checkpoint."""
@@ -58,7 +61,7 @@ class Scored:
 
     @classmethod
     def of_tensors(cls, windows: WindowSet, tensors: Mapping[str, Tensor], device: torch.device) -> Scored:
-        """The split of these windows from what ``tensors`` gave, without batches."""
+        """The split of these windows from what ``tensors`` gave, without batches and cells."""
         sums = WindowSums(tensors["sums"].numpy())
         positions, forecasts = (tensors[name].to(device) for name in ("positions", "forecasts"))
         return cls(windows=windows, sums=sums, positions=positions, forecasts=forecasts)
@@ -77,6 +80,7 @@ def score(
     sampling: Sampling | None = None,
     batch_size: int = EVALUATION_BATCH,
     keep_batches: bool = False,
+    by_cell: bool = False,
     seen: Seen = nobody,
 ) -> Scored:
     """Forecast every window of a split of this task, in training and after it alike.
@@ -89,12 +93,14 @@ def score(
         sampling: As for ``forecast_sums``.
         batch_size: Windows at once.
         keep_batches: Whether to keep three batches beside the probes.
+        by_cell: Whether to sum the errors of each cell, too.
         seen: Called with the positions ``[B]`` and the forecasts ``[B, F, C, H, W]`` of each batch, physical units.
 
     Raises:
         ForecastError: If the model returns anything else than a forecast of each window.
     """
     keeper = _Keeper(windows, batch_size, whole=keep_batches)
+    cells = CellSums(windows, task) if by_cell else None
     sums = forecast_sums(
         model,
         windows,
@@ -105,8 +111,59 @@ def score(
         sampling=sampling,
         seen=keeper.keep,
         seen_physical=seen,
+        cells=cells,
     )
-    return keeper.scored(sums)
+    return replace(keeper.scored(sums), by_cell=cells)
+
+
+class CellSums:
+    """Sums of the errors of a split by cell, and by window over those cells that are idle.
+
+    Where units differ between channels, errors are divided by their channel's scale, as the task's scaler has it.
+
+    Attributes:
+        idle: ``[H, W]`` bool, as ``idle_cells`` says.
+        sums: ``[3, H, W]`` float64: the number of values that count, their absolute and their squared errors, over all
+            steps, channels and windows.
+    """
+
+    def __init__(self, windows: WindowSet, task: Task) -> None:
+        self.idle = idle_cells(windows, task.split["train"])
+        self.sums = windows.values.new_zeros((3, *windows.values.shape[2:]), dtype=torch.float64)
+        self._scale = windows.scaler.scale.double() if task.card.units_differ else None
+        self._rows: list[Tensor] = []
+
+    @property
+    def of_idle(self) -> Tensor:
+        """``[N]`` float64: absolute errors over all steps and channels of the idle cells of each window."""
+        return torch.cat(self._rows)
+
+    def add(self, forecast: Tensor, target: Tensor, valid: Tensor) -> None:
+        """Of one batch ``[B, F, C, H, W]``, physical units, as for ``window_sums``; batches come in their order."""
+        for guess, truth, counts in _pieces(forecast, target, valid):
+            error = torch.where(counts, guess.double() - truth.double(), 0).abs_()
+            error = error if self._scale is None else error / self._scale
+            absolute = error.sum((1, 2))  # [B, H, W]
+            self.sums += torch.stack([counts.sum((0, 1, 2)), absolute.sum(0), error.square_().sum((0, 1, 2))])
+            self._rows.append((absolute * self.idle).sum((1, 2)))
+
+
+def idle_cells(windows: WindowSet, training: tuple[int, int]) -> Tensor:
+    """Where nothing happens: each channel has one and the same value in the training part wherever one is known.
+
+    Args:
+        windows: Those of the split that is scored, whose series begins before.
+        training: Half-open range of slots.
+
+    Returns:
+        ``[H, W]`` bool.
+    """
+    values, valid = (array[slice(*training)] for array in (windows.values, windows.valid))
+    low, high = (values.new_full(values.shape[1:], bound) for bound in (math.inf, -math.inf))
+    for some, known in zip(torch.split(values, SLOTS), torch.split(valid, SLOTS), strict=True):
+        low = torch.minimum(low, torch.where(known, some, math.inf).amin(0))
+        high = torch.maximum(high, torch.where(known, some, -math.inf).amax(0))
+    return (low == high).all(0)
 
 
 class _Keeper:
@@ -181,6 +238,7 @@ def forecast_sums(
     sampling: Sampling | None = None,
     seen: Seen = nobody,
     seen_physical: Seen = nobody,
+    cells: CellSums | None = None,
 ) -> WindowSums:
     """Forecast every window and reduce the errors to exact sums, in physical units.
 
@@ -194,6 +252,7 @@ def forecast_sums(
         sampling: How a model is asked that is random on purpose; None for any other.
         seen: Called with the positions ``[B]`` and the scaled forecasts ``[B, F, C, H, W]`` of each batch.
         seen_physical: Likewise, with the forecasts as they are scored.
+        cells: What else sums the errors; None for nothing.
 
     Raises:
         ForecastError: If the model returns anything else than a forecast of each window.
@@ -207,7 +266,7 @@ def forecast_sums(
         return forecast
 
     with cast_once(model, windows.origins.device, precision), torch.inference_mode():
-        return sums_of(forecast_of, windows, mape_threshold=mape_threshold, batch_size=batch_size)
+        return sums_of(forecast_of, windows, mape_threshold=mape_threshold, batch_size=batch_size, cells=cells)
 
 
 def sums_of(
@@ -216,6 +275,7 @@ def sums_of(
     *,
     mape_threshold: float,
     batch_size: int = EVALUATION_BATCH,
+    cells: CellSums | None = None,
 ) -> WindowSums:
     """Exact sums of the errors of forecasts, wherever they come from.
 
@@ -225,11 +285,15 @@ def sums_of(
         windows: Those of one split.
         mape_threshold: As for ``window_sums``.
         batch_size: Windows at once.
+        cells: As for ``forecast_sums``.
     """
     rows = []
     for chosen in windows.positions(batch_size):
         target, valid = windows.target(chosen)
-        rows.append(window_sums(forecast_of(chosen), target, valid, mape_threshold))
+        forecast = forecast_of(chosen)
+        rows.append(window_sums(forecast, target, valid, mape_threshold))
+        if cells:
+            cells.add(forecast, target, valid)
     return WindowSums(torch.cat(rows).cpu().numpy())
 
 
@@ -245,13 +309,17 @@ def window_sums(forecast: Tensor, target: Tensor, valid: Tensor, mape_threshold:
     Returns:
         ``[B, F, C, S]`` float64, the last axis as in ``bench.metrics.FIELDS``, on the same device.
     """
-    size = max(1, len(forecast) if forecast.is_cuda else SUMMED // forecast[0].numel())
-    pieces = zip(*(torch.split(part, size) for part in (forecast, target, valid)), strict=True)
-    return torch.cat([_summed(*piece, mape_threshold=mape_threshold) for piece in pieces])
+    return torch.cat([_summed(*piece, mape_threshold=mape_threshold) for piece in _pieces(forecast, target, valid)])
+
+
+def _pieces(*batch: Tensor) -> list[tuple[Tensor, ...]]:
+    """A batch ``[B, ...]`` of each, cut so that what is between two steps stays in a CPU's cache; whole on a GPU."""
+    size = max(1, len(batch[0]) if batch[0].is_cuda else SUMMED // batch[0][0].numel())
+    return list(zip(*(torch.split(part, size) for part in batch), strict=True))
 
 
 def _summed(forecast: Tensor, target: Tensor, valid: Tensor, *, mape_threshold: float) -> Tensor:
-    """As ``window_sums``, all at once; of few windows, what is between two steps stays in a CPU's cache."""
+    """As ``window_sums``, all at once."""
     counts = valid.flatten(3)  # [B, F, C, H*W]
     truth = torch.where(counts, target.flatten(3), 0).double()
     error = torch.where(counts, forecast.flatten(3).double() - truth, 0).abs_()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from bench.metrics import METRICS
-from bench.records.arrays import values_of
+from bench.records.arrays import CellErrors, WindowErrors, values_of
 from bench.records.record import DoneRun, Record
 
 ROUNDED: Final = 1e-6  # relative; each window's sum is kept as float32, which rounds it by 6e-8 at most
@@ -29,20 +29,25 @@ def contradiction(record: DoneRun) -> str:
 
     Scores of channels whose units differ are not held against windows, whose errors are in the scaler's units.
     """
-    windows = record.windows
-    count, absolute, square = (
-        float(values_of(sums).sum()) for sums in (windows.count, windows.absolute, windows.square)
-    )
-    said: list[tuple[str, float | None, float]] = [("number of values", record.counts.test_values, count)]
-    if count:
-        of_windows = {"mae": absolute / count, "rmse": math.sqrt(square / count)}
-        said += [(METRICS[name].label, record.score(name), value) for name, value in of_windows.items()]
+    kept: dict[str, WindowErrors | CellErrors | None] = {"windows": record.windows, "cells": record.windows.cells}
     wrong = [
-        f"its {name} on test is {value:.8g}, by the errors of its windows {found:.8g}"
-        for name, value, found in said
+        f"its {name} on test is {value:.8g}, by the errors of its {parts} {found:.8g}"
+        for parts, errors in kept.items()
+        if errors
+        for name, value, found in _told(record, errors)
         if value is not None and not math.isclose(value, found, rel_tol=ROUNDED, abs_tol=NOTHING)
     ]
     return "; ".join([*wrong, *_beyond_their_parts(record)])
+
+
+def _told(record: DoneRun, errors: WindowErrors | CellErrors) -> list[tuple[str, float | None, float]]:
+    """What is told of all errors, its value in the record, and that of their sums."""
+    count, absolute, square = (float(values_of(sums).sum()) for sums in (errors.count, errors.absolute, errors.square))
+    told: list[tuple[str, float | None, float]] = [("number of values", record.counts.test_values, count)]
+    if count:
+        of_parts = {"mae": absolute / count, "rmse": math.sqrt(square / count)}
+        told += [(METRICS[name].label, record.score(name), value) for name, value in of_parts.items()]
+    return told
 
 
 def _beyond_their_parts(record: DoneRun) -> Iterator[str]:

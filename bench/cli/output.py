@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -88,7 +89,7 @@ def _checked(
     from bench.records.mlflow_address import shown
 
     there = [name for name, text in texts.items() if text is not None]
-    tables = ", ".join(dict.fromkeys(Path(name).stem.removesuffix("_differences") for name in there)) or "none"
+    tables = ", ".join(dict.fromkeys(re.sub(r"(_differences|_in_use)?\.\w+$", "", name) for name in there)) or "none"
     origin = f"mlflow:{shown(source.removeprefix('mlflow:'))}" if source else f"the records in {results / 'runs'}"
     foreign = sorted(path.name for path in folder.glob("*") if path.name not in texts)
     rest = f"; not checked: {', '.join(foreign)}" if foreign else ""

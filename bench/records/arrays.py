@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Annotated, TypeAlias
 
@@ -43,9 +44,70 @@ class DayErrors(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def mae(self) -> Floats:
         """Mean absolute error ``[S]``; NaN where nothing was forecast."""
-        count = values_of(self.count)
-        mean: Floats = np.divide(values_of(self.absolute), count, out=np.full(len(count), np.nan), where=count > 0)
-        return mean
+        return _ratio(values_of(self.absolute), values_of(self.count))
+
+
+class CellErrors(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sums over all test windows, steps and channels that count, by cell, in the units of ``WindowErrors``.
+
+    Attributes:
+        grid: (H, W).
+        count: Number of values, ``[H, W]``; 0 where a cell counts nowhere, as padding does.
+        absolute, square: Sums of absolute and of squared errors, ``[H, W]``.
+        idle: 1 for a cell in which nothing happens in the training part, ``[H, W]``: in every channel it has one and
+            the same value there. 0 for any other, and for one of which no value is known.
+        idle_absolute: Sums of absolute errors over the idle cells of each window, ``[N]``; empty where none is idle.
+    """
+
+    grid: tuple[Size, Size]
+    count: bytes
+    absolute: bytes
+    square: bytes
+    idle: bytes
+    idle_absolute: bytes
+
+    @classmethod
+    def of(cls, sums: Mapping[str, Floats]) -> CellErrors:
+        """From an array for each name but ``grid``. Raises TrainingError if a sum is too large to be kept."""
+        rows, columns = sums["count"].shape
+        known = sums if (sums["idle"] * sums["count"]).any() else {**sums, "idle_absolute": np.empty(0)}
+        return cls(grid=(rows, columns), **{name: _kept(values) for name, values in known.items()})
+
+    def __post_init__(self) -> None:
+        cells = self.grid[0] * self.grid[1]
+        for array in (self.count, self.absolute, self.square, self.idle):
+            _check_sums(array, cells)
+        if not np.isin(values_of(self.idle), (0, 1)).all():
+            raise ValueError("a cell is idle or not, 1 or 0")
+
+    @property
+    def idle_map(self) -> NDArray[np.bool_]:
+        """Idle cells that count, ``[H, W]``."""
+        idle: NDArray[np.bool_] = (values_of(self.idle) == 1) & (values_of(self.count) > 0)
+        return idle.reshape(self.grid)
+
+    @property
+    def mae_map(self) -> Floats:
+        """Mean absolute error of each cell, ``[H, W]``; NaN where none counts."""
+        return _ratio(values_of(self.absolute), values_of(self.count)).reshape(self.grid)
+
+    @property
+    def mae_in_use(self) -> float:
+        """Mean absolute error over all cells but idle ones; NaN if there is no other."""
+        in_use = ~self.idle_map.ravel()
+        count, absolute = (values_of(sums)[in_use].sum() for sums in (self.count, self.absolute))
+        return float(absolute / count) if count else math.nan
+
+    @property
+    def idle_share(self) -> float:
+        """Share of the idle cells in all that count."""
+        return float(self.idle_map.sum() / (values_of(self.count) > 0).sum())
+
+    @property
+    def idle_error(self) -> float:
+        """Share of the absolute errors that is made in idle cells; 0 where there is no error."""
+        absolute = values_of(self.absolute)
+        return float(absolute[self.idle_map.ravel()].sum() / absolute.sum()) if absolute.any() else 0.0
 
 
 class WindowErrors(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,7 +120,7 @@ class WindowErrors(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         origins: Where the windows' targets begin, as ascending ranges ``[first, stop)`` of consecutive windows.
         count: Number of values, ``[N]``.
         absolute, square: Sums of absolute and of squared errors, ``[N]``.
-        day: The same errors by time of day; None in records that were made before these were kept.
+        day, cells: The same errors by time of day and by cell; None in records that were made before these were kept.
     """
 
     per_day: Size
@@ -67,6 +129,7 @@ class WindowErrors(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     absolute: bytes
     square: bytes
     day: DayErrors | None = None
+    cells: CellErrors | None = None
 
     @property
     def windows_per_day(self) -> float:
@@ -87,8 +150,9 @@ class WindowErrors(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         absolute: Floats,
         square: Floats,
         day: DayErrors | None = None,
+        cells: Mapping[str, Floats] | None = None,
     ) -> WindowErrors:
-        """From arrays ``[N]``, origins ascending.
+        """From arrays ``[N]``, origins ascending, and those that ``CellErrors.of`` takes.
 
         Raises:
             TrainingError: If a sum is too large to be kept.
@@ -100,6 +164,7 @@ class WindowErrors(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             absolute=_kept(absolute),
             square=_kept(square),
             day=day,
+            cells=None if cells is None else CellErrors.of(cells),
         )
 
     def __post_init__(self) -> None:
@@ -109,10 +174,10 @@ class WindowErrors(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         windows = sum(stop - start for start, stop in self.origins)
         sums = [(self.count, windows), (self.absolute, windows), (self.square, windows)]
         sums += [(self.day.count, self.per_day), (self.day.absolute, self.per_day)] if self.day else []
+        if self.cells:
+            sums.append((self.cells.idle_absolute, windows if self.cells.idle_map.any() else 0))
         for array, length in sums:
-            values = np.frombuffer(array, STORED) if len(array) == length * STORED.itemsize else None
-            if values is None or not np.isfinite(values).all() or (values < 0).any():
-                raise ValueError(f"its errors are not {length} sums")
+            _check_sums(array, length)
 
     @property
     def starts(self) -> NDArray[np.int64]:
@@ -171,6 +236,18 @@ def stored(values: Floats) -> bytes:
 def values_of(array: bytes) -> Floats:
     """The values of a stored array, ``[N]``."""
     return np.frombuffer(array, STORED).astype(np.float64)
+
+
+def _check_sums(array: bytes, length: int) -> None:
+    values = np.frombuffer(array, STORED) if len(array) == length * STORED.itemsize else None
+    if values is None or not np.isfinite(values).all() or (values < 0).any():
+        raise ValueError(f"its errors are not {length} sums")
+
+
+def _ratio(sums: Floats, count: Floats) -> Floats:
+    """Means ``[N]``, NaN where nothing counts."""
+    mean: Floats = np.divide(sums, count, out=np.full(len(count), np.nan), where=count > 0)
+    return mean
 
 
 def _kept(values: Floats) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,9 +17,18 @@ from bench.scoring import Scored, physical_forecast
 from bench.types import DatasetCard, Window
 from bench.windows import WindowSet
 
+if TYPE_CHECKING:
+    from bench.scoring import CellSums
 
-def window_errors(sums: WindowSums, windows: WindowSet) -> WindowErrors:
-    """Errors of every window, and by time of day, as a record holds them."""
+
+def window_errors(sums: WindowSums, windows: WindowSet, by_cell: CellSums | None = None) -> WindowErrors:
+    """Errors of every window, by time of day and by cell, as a record holds them.
+
+    Args:
+        sums: Of the windows.
+        windows: Those of test.
+        by_cell: Of the same windows; None for a record without them.
+    """
     return WindowErrors.of(
         per_day=windows.per_day,
         origins=windows.origins.cpu().numpy(),
@@ -26,7 +36,15 @@ def window_errors(sums: WindowSums, windows: WindowSet) -> WindowErrors:
         absolute=sums.per_window("absolute"),
         square=sums.per_window("square"),
         day=day_errors(sums, windows),
+        cells=None if by_cell is None else cell_errors(by_cell),
     )
+
+
+def cell_errors(by_cell: CellSums) -> dict[str, NDArray[np.float64]]:
+    """What ``bench.records.arrays.CellErrors.of`` takes."""
+    count, absolute, square = by_cell.sums.cpu().numpy()
+    idle, of_idle = by_cell.idle.double().cpu().numpy(), by_cell.of_idle.cpu().numpy()
+    return {"count": count, "absolute": absolute, "square": square, "idle": idle, "idle_absolute": of_idle}
 
 
 def day_errors(sums: WindowSums, windows: WindowSet) -> DayErrors:

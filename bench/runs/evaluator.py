@@ -254,7 +254,7 @@ def _scored(
     windows = task.open_test()
     kept = _Timed(keep(task, windows), context) if keep else None
     started = context.seconds()
-    test = ask(model, windows, keep_batches=True, seen=kept or nobody)
+    test = ask(model, windows, keep_batches=True, by_cell=True, seen=kept or nobody)
     seconds = context.seconds() - started - (kept.seconds if kept else 0.0)
     _check_finite(val.sums, test.sums)
     return _Scoring(
@@ -285,7 +285,7 @@ def _measured(
         flops=flops,
         audit=audit,
         checkpoint_sha256=scoring.checkpoint,
-        windows=window_errors(comparable(test, task), windows),
+        windows=window_errors(comparable(test, task), windows, scoring.test.by_cell),
         inputs=inputs_read(model, task),
         forecast_map=forecast_map(model, windows, test, ask, task.card, clamp=task.settings.clamp),
     )

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from bench.metrics import WindowSums
     from bench.records.arrays import ForecastMap
     from bench.runs.evaluator import RunOutcome
+    from bench.scoring import CellSums
     from bench.settings import TrainSettings
     from bench.task import Task
     from bench.train import Training
@@ -102,6 +103,7 @@ def external_record(
     task: Task,
     windows: WindowSet,
     sums: WindowSums,
+    by_cell: CellSums,
     context: RunContext,
     forecast_map: ForecastMap | None,
 ) -> DoneRun:
@@ -115,7 +117,7 @@ def external_record(
         counts=Counts(**task.counts(), test_values=sums.count),
         cost=None,
         audit=None,
-        windows=window_errors(comparable(sums, task), windows),
+        windows=window_errors(comparable(sums, task), windows, by_cell),
         forecast_map=forecast_map,
         channels=_channels(task.card),
         curve=[],

@@ -273,18 +273,23 @@ def _scored(run: PlannedRun, array: Given, task: Task, windows: WindowSet, devic
 
     from bench.context import RunContext, resolve_device
     from bench.runs.arrays import busiest_window, map_of
-    from bench.scoring import EVALUATION_BATCH, sums_of
+    from bench.scoring import EVALUATION_BATCH, CellSums, sums_of
 
     context = RunContext(seed=run.spec.seed, device=resolve_device(device))
     batches = _on_device(array.batches(EVALUATION_BATCH), context.device)
-    shown = None
+    shown, cells = None, CellSums(windows, task)
     with torch.inference_mode():
-        sums = sums_of(lambda chosen: next(batches), windows, mape_threshold=task.mape_threshold)  # noqa: ARG005
+        sums = sums_of(
+            lambda chosen: next(batches),  # noqa: ARG005
+            windows,
+            mape_threshold=task.mape_threshold,
+            cells=cells,
+        )
         position = busiest_window(sums)
         if position is not None:
             forecast = next(rows for number, rows in _windows_of(array) if number == position)
             shown = map_of(forecast.to(context.device), windows, position, task.card)
-    return external_record(run, task, windows, sums, context, shown)
+    return external_record(run, task, windows, sums, cells, context, shown)
 
 
 def _on_device(batches: Iterator[NDArray[np.float32]], device: torch.device) -> Iterator[torch.Tensor]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from records import record
 
 from bench.errors import StoreError, TrainingError
-from bench.records.arrays import RULE, DayErrors, ForecastMap, WindowErrors, stored, values_of
+from bench.records.arrays import RULE, CellErrors, DayErrors, ForecastMap, WindowErrors, stored, values_of
 from bench.records.record import DoneRun, dump, parse
 
 ORIGINS = [6, 7, 8, 20, 22, 23]
@@ -158,6 +158,66 @@ def test_errors_by_slot_of_the_day_come_back_and_older_records_have_none() -> No
 )
 def test_errors_by_slot_that_cannot_be_read_are_one_sentence(day: Any) -> None:
     assert "$.windows" in refusal("windows", {"day": day})
+
+
+CELLS = {
+    "count": np.array([[6.0, 6.0, 0.0]]),
+    "absolute": np.array([[3.0, 1.5, 0.0]]),
+    "square": np.array([[4.0, 2.0, 0.0]]),
+    "idle": np.array([[0.0, 1.0, 1.0]]),  # the last one is padding
+    "idle_absolute": np.full(6, 0.25),
+}
+
+
+def by_cell(**changed: Any) -> dict[str, Any]:
+    known = {name: text_of(values.ravel().tolist()) for name, values in CELLS.items()}
+    return {"cells": {"grid": [1, 3], **known, **changed}}
+
+
+def test_errors_by_cell_come_back_and_older_records_have_none() -> None:
+    made = CellErrors.of(CELLS)
+    back = with_arrays(windows=msgspec.structs.replace(errors(), cells=made)).windows.cells
+    assert back == made
+    np.testing.assert_array_equal(back.mae_map, [[0.5, 0.25, np.nan]])
+    assert back.idle_map.tolist() == [[False, True, False]]
+    assert (back.idle_share, back.idle_error, back.mae_in_use) == (0.5, pytest.approx(1 / 3), 0.5)
+    assert with_arrays(windows=errors()).windows.cells is None
+
+
+def test_of_idle_cells_alone_there_is_no_error_in_use_and_of_none_no_share() -> None:
+    every = CellErrors.of(CELLS | {"idle": np.ones((1, 3))})
+    assert np.isnan(every.mae_in_use)
+    perfect = CellErrors.of(CELLS | {"absolute": np.zeros((1, 3)), "idle_absolute": np.zeros(6)})
+    assert (perfect.idle_error, perfect.mae_in_use) == (0, 0)
+    assert CellErrors.of(CELLS | {"idle": np.array([[0.0, 0.0, 1.0]])}).idle_absolute == b""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"grid": [1, 2]}, id="another grid"),
+        pytest.param({"grid": [10**9, 10**9]}, id="a grid without end"),
+        pytest.param({"grid": [0, 3]}, id="no row"),
+        pytest.param({"count": "!"}, id="no base64"),
+        pytest.param({"absolute": text_of([1.0, -1.0, 0.0])}, id="below nothing"),
+        pytest.param({"square": text_of([1.0, np.nan, 0.0])}, id="no number"),
+        pytest.param({"idle": text_of([0.0, 0.5, 1.0])}, id="half idle"),
+        pytest.param({"idle": text_of([0.0, 0.0, 1.0])}, id="windows of idle cells where none is idle"),
+        pytest.param({"idle_absolute": ""}, id="no windows of idle cells"),
+        pytest.param({"idle_absolute": text_of([0.25] * 5)}, id="too few windows"),
+        pytest.param({"another": 1}, id="another key"),
+    ],
+)
+def test_errors_by_cell_that_cannot_be_read_are_one_sentence(change: dict[str, Any]) -> None:
+    assert "$.windows" in refusal("windows", by_cell(**change))
+
+
+def test_errors_by_cell_that_are_all_right_are_read() -> None:
+    values = json.loads(dump(with_arrays(windows=errors())))
+    values["windows"] |= by_cell()
+    read = parse(json.dumps(values).encode(), "run 7")
+    assert isinstance(read, DoneRun)
+    assert read.windows.cells == CellErrors.of(CELLS)
 
 
 def test_a_map_comes_back_with_its_gaps_and_its_rule() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import structs
 
 from bench.analysis.results import Results
-from bench.records.arrays import WindowErrors
+from bench.records.arrays import CellErrors, WindowErrors, values_of
 from bench.records.environment import Environment
 from bench.records.forecast_audit import ForecastAudit
 from bench.records.record import (
@@ -205,6 +205,21 @@ def window_errors(mae: float, rmse: float) -> WindowErrors:
         absolute=mae * hard,
         square=rmse**2 * hard,
     )
+
+
+def with_idle_cells(made: Any, *, idle: int = 1, share: float = 0.0) -> Any:
+    """The same record with errors by cell: so many of four are idle, and have this share of each window's errors."""
+    windows = made.windows
+    count, absolute, square = (values_of(sums) for sums in (windows.count, windows.absolute, windows.square))
+    parts = np.array([share / idle] * idle + [(1 - share) / (4 - idle)] * (4 - idle)) if idle else np.full(4, 0.25)
+    sums = {
+        "count": np.full((2, 2), count.sum() / 4),
+        "absolute": (absolute.sum() * parts).reshape(2, 2),
+        "square": np.full((2, 2), square.sum() / 4),
+        "idle": (np.arange(4.0) < idle).astype(float).reshape(2, 2),
+        "idle_absolute": share * absolute,
+    }
+    return structs.replace(made, windows=structs.replace(windows, cells=CellErrors.of(sums)))
 
 
 def suite(profile: str = "paper", seeds: int = 3, models: int = 3) -> list[Any]:

@@ -17,7 +17,7 @@ from bench.errors import unwritten
 from bench.files import atomic_write
 from bench.plain_text import no_formulas
 
-ENDINGS = (".md", ".tex", ".csv", "_differences.csv")
+ENDINGS = (".md", ".tex", ".csv", "_differences.csv", "_in_use.csv")
 ROUNDED: Final = 1e-9  # by which two numbers may differ that are the same on two processors
 LEFT_OUT: Final = (".tex", ".pdf")  # files that anyone makes who wants them: a folder to commit has none
 
@@ -26,6 +26,8 @@ def table_files(
     results: Results, names: Iterable[str], choice: Choice = AS_IT_IS, paper: str = TWO_COLUMNS
 ) -> dict[str, bytes | None]:
     """The files of tables: ``<name>.md``, ``.tex`` and ``.csv``, and ``_differences.csv`` of one that compares.
+
+    ``_in_use.csv`` has these differences without idle cells, where that is known.
 
     Args:
         results: What they are about.

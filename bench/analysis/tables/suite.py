@@ -16,6 +16,7 @@ from bench.analysis.measures import MEASURES, SCALED
 from bench.analysis.results import Results
 from bench.analysis.suite_groups import title_of_groups
 from bench.analysis.table import MARKS, Cell, Flag, NotesOf, Table, TableFile
+from bench.analysis.tables._cells_in_use import cells_in_use, in_use_rows
 from bench.analysis.tables._columns import column, method_facts, seeds_text
 from bench.analysis.tables._differences import difference_rows, difference_tables
 from bench.analysis.tables._notes import most_seeds, score_notes
@@ -43,11 +44,14 @@ def make(results: Results, suite: Suite, choice: Choice = AS_IT_IS) -> TableFile
         if key in compared:
             tables += difference_tables(group, compared[key], suite)
             tables += other_measures(group, compared[key], suite)
+            tables += cells_in_use(group, compared[key], suite)
         tables += published_tables(group, suite, suite.published_table) if suite.published_table else []
     csv = {"": pd.DataFrame([row for group in scored.values() for row in _rows(group)])}
     if compared:
         rows = [row for key, differences in compared.items() for row in difference_rows(key, differences)]
         csv["_differences"] = pd.DataFrame(rows)
+        rows = [row for key in compared for row in in_use_rows(groups[key], suite)]
+        csv |= {"_in_use": pd.DataFrame(rows)} if rows else {}
     return TableFile(title=title_of_groups(suite, groups), tables=tuple(tables), csv=csv)
 
 
