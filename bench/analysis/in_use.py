@@ -1,8 +1,8 @@
 """A group by the errors in cells in use alone: what is left of a difference without those in which nothing happens.
 
 A cell is idle if nothing happens there in the training part (``bench.records.arrays.CellErrors``). On a city's grid
-more than half of the cells may be, such as those in a river. What a model forecasts for them helps nobody, and counts
-in a mean over all cells as much as any other error.
+more than half of the cells may be, such as those in a river, and an error there counts in a mean over all cells as much
+as any other.
 """
 
 from __future__ import annotations
