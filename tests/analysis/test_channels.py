@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
-from records import in_cities, record, results_of
+from records import in_cities, record, results_of, with_idle_cells
 from variants import controls, variant
 
 from bench.analysis.figures._files import figures_of
@@ -119,3 +119,14 @@ def test_the_table_of_other_measures_leaves_out_what_has_no_error_over_its_chann
     assert shown.notes[-1] == "Left out, as channels differ in unit: highway."
     (shown,) = [one for one in results_of(plain).table("controls").tables if one.key == "measures"]
     assert "Left out" not in " ".join(shown.notes)
+
+
+def test_the_table_without_idle_cells_leaves_out_what_has_no_error_over_its_channels() -> None:
+    runs = controls("pretrained", profile="reference")
+    there = [with_idle_cells(run, share=0.1) for run in runs]
+    apart = [
+        mixed(with_idle_cells(run, share=0.1)) for run in controls("pretrained", dataset="highway", profile="reference")
+    ]
+    (shown,) = [one for one in results_of([*there, *apart]).table("controls").tables if one.key == "in-use"]
+    assert [header.text for header in shown.columns] == ["bikenyc"]
+    assert not [one for one in results_of(apart).table("controls").tables if one.key == "in-use"]

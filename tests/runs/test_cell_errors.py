@@ -38,7 +38,7 @@ def city(units: str | tuple[str, str] = "trips") -> SpatioTemporalData:
     values[100, 0, *ONCE] = 1
     values[:, 0, *ONE_CHANNEL] = 3
     mask = np.random.default_rng(2).random(values.shape) >= 0.1
-    values[~mask] = 99  # what stands where a value is missing
+    values[~mask] = np.where(np.arange((~mask).sum()) % 2, 99, -99)  # what stands where a value is missing
     mask[:280, :, *UNKNOWN] = False
     cells = np.ones(GRID, dtype=bool)
     cells[PADDING] = False
