@@ -23,8 +23,7 @@ PROBES: Final = 8  # windows of each split that are audited alone,
 PROBED: Final = 4  # or one of so many of few windows
 BATCHES: Final = 3  # the first, the middle and the last, that they are in
 SUMMED: Final = 2**16  # values at a time on a CPU
-SLOTS: Final = 2**8  # of a series at a time
-KEPT: Final = 2**22  # values of a batch that are kept; of a larger one, at some of the cells alone
+KEPT: Final = 2**22  # values of a batch that are kept, of a larger one at some cells alone; and of a series at a time
 
 Seen: TypeAlias = Callable[[Tensor, Tensor], None]
 
@@ -149,7 +148,7 @@ class CellSums:
 
 
 def idle_cells(windows: WindowSet, training: tuple[int, int]) -> Tensor:
-    """Where nothing happens: each channel has one and the same value in the training part wherever one is known.
+    """Where nothing happens: each channel has one and the same value in the training split wherever one is known.
 
     Args:
         windows: Those of the split that is scored, whose series begins before.
@@ -160,7 +159,8 @@ def idle_cells(windows: WindowSet, training: tuple[int, int]) -> Tensor:
     """
     values, valid = (array[slice(*training)] for array in (windows.values, windows.valid))
     low, high = (values.new_full(values.shape[1:], bound) for bound in (math.inf, -math.inf))
-    for some, known in zip(torch.split(values, SLOTS), torch.split(valid, SLOTS), strict=True):
+    slots = max(1, KEPT // low.numel())
+    for some, known in zip(torch.split(values, slots), torch.split(valid, slots), strict=True):
         low = torch.minimum(low, torch.where(known, some, math.inf).amin(0))
         high = torch.maximum(high, torch.where(known, some, -math.inf).amax(0))
     return (low == high).all(0)

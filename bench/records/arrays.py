@@ -54,8 +54,9 @@ class CellErrors(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         grid: (H, W).
         count: Number of values, ``[H, W]``; 0 where a cell counts nowhere, as padding does.
         absolute, square: Sums of absolute and of squared errors, ``[H, W]``.
-        idle: 1 for a cell in which nothing happens in the training part, ``[H, W]``: in every channel it has one and
-            the same value there. 0 for any other, and for one of which no value is known.
+        idle: 1 for a cell in which nothing happens in the training split, ``[H, W]``: in every channel it has one and
+            the same value there, whatever share of that split is trained on. 0 for any other, and for one of which no
+            value is known.
         idle_absolute: Sums of absolute errors over the idle cells of each window, ``[N]``; empty where none is idle.
     """
 

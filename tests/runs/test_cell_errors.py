@@ -113,7 +113,11 @@ def test_a_cell_is_idle_if_no_channel_changes_in_training_wherever_it_is_known()
 
 
 @pytest.mark.parametrize("slot", [0, 255, 256, 279])
-def test_each_slot_of_the_training_part_is_looked_at_and_none_behind_it(slot: int) -> None:
+@pytest.mark.parametrize("kept", [2**22, 256 * 24, 1])
+def test_each_slot_of_the_training_split_is_looked_at_and_none_behind_it(
+    slot: int, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.scoring.KEPT", kept)  # values at a time: all, 256 slots, one slot
     data = city()
     task = task_of(data)
     assert task.split["train"] == (0, 280)
@@ -122,6 +126,28 @@ def test_each_slot_of_the_training_part_is_looked_at_and_none_behind_it(slot: in
         values[changed, 1, *IDLE], mask[changed, 1, *IDLE] = 5, True
         windows = task_of(replace(data, values=values, mask=mask)).open_test()
         assert bool(idle_cells(windows, (0, 280))[IDLE]) is idle
+
+
+@pytest.mark.parametrize("few", [{"fraction": 0.1, "windows": "last"}, {"fraction": 0.1, "windows": "first"}])
+def test_the_whole_training_split_is_looked_at_however_little_is_trained_on(few: dict[str, Any]) -> None:
+    """So that the same cells are idle whatever the share; the cell of one count is idle in a tenth of the split."""
+    data = city()
+    task = Task(data, TaskSettings(name="few", **few), CPU)
+    assert not task.train_start <= 100 < task.train_stop
+    cells = evaluate(LastValue(), task, RunContext(seed=0, device=CPU)).windows.cells
+    assert cells is not None
+    assert cells.idle_map.tolist() == measured(data).windows.cells.idle_map.tolist()
+
+
+def test_many_large_values_are_summed_exactly() -> None:
+    task = task_of(make_data(slots=400, grid=(1, 1)))
+    windows = task.open_test()
+    cells = CellSums(windows, task)
+    target, valid = windows.target(torch.arange(40))
+    error = 2.0**13 + 0.5
+    for _ in range(100):
+        cells.add(target + error, target, valid)
+    assert cells.sums[1].item() == 100 * valid.sum().item() * error  # 26 bits, more than float32 has
 
 
 def test_where_no_cell_is_idle_nothing_is_kept_by_window() -> None:
