@@ -37,7 +37,19 @@ def contradiction(record: DoneRun) -> str:
         for name, value, found in _told(record, errors)
         if value is not None and not math.isclose(value, found, rel_tol=ROUNDED, abs_tol=NOTHING)
     ]
-    return "; ".join([*wrong, *_beyond_their_parts(record)])
+    return "; ".join([*wrong, *_idle_apart(record.windows), *_beyond_their_parts(record)])
+
+
+def _idle_apart(windows: WindowErrors) -> Iterator[str]:
+    """What the errors of idle cells are by window and by cell, if it is not the same."""
+    if (cells := windows.cells) is None or not cells.idle_absolute:
+        return
+    of_windows, every = values_of(cells.idle_absolute), values_of(windows.absolute)
+    told, found = (float(sums.sum()) for sums in (of_windows, values_of(cells.absolute)[cells.idle_map.ravel()]))
+    if not math.isclose(told, found, rel_tol=ROUNDED, abs_tol=NOTHING):
+        yield f"the absolute errors of its idle cells are {told:.8g} by window, {found:.8g} by cell"
+    if (of_windows > every * (1 + ROUNDED) + NOTHING).any():
+        yield "its idle cells have more error in a window than all cells together"
 
 
 def _told(record: DoneRun, errors: WindowErrors | CellErrors) -> list[tuple[str, float | None, float]]:
