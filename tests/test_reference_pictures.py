@@ -60,6 +60,7 @@ def test_what_the_document_says_of_idle_cells_is_in_the_records(committed):
         (data.dataset, method.name): 100 * fmean(cells.idle_error for cells in cells_of(group.cells[data, method]))
         for data, method in alone.cells
     }
+    late = " and ".join(f"{errors[city, AVERAGE]:.1f}" for city in BIKES)
     first, second = ({round(100 * cells.idle_share) for cells in _of(group, city)} for city in BIKES)
     made = {name: [f"{errors[city, name]:.1f}" for city in BIKES] for name in (KNOWN, NONE, MATCHED)}
     none, matched = (
@@ -67,6 +68,7 @@ def test_what_the_document_says_of_idle_cells_is_in_the_records(committed):
         for name in (NONE, MATCHED)
     )
     text = said()
+    assert f"The historical average, which forecasts there what it always was, has {late} %: on BikeNYC some" in text
     assert "In {} % of the cells of BikeNYC and {} % of those of BikeNYC2".format(*first, *second) in text
     assert (
         "There is {} and {} % of the error that is made with pre-trained weights, {} and {} % of that without a "

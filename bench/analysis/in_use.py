@@ -1,6 +1,6 @@
 """A group by the errors in cells in use alone: what is left of a difference without those in which nothing happens.
 
-A cell is idle if nothing happens there in the training part (``bench.records.arrays.CellErrors``). On a city's grid
+A cell is idle if nothing happens there in the training split (``bench.records.arrays.CellErrors``). On a city's grid
 more than half of the cells may be, such as those in a river, and an error there counts in a mean over all cells as much
 as any other.
 """
@@ -20,8 +20,8 @@ def in_use(group: Group) -> Group | None:
     """The same rows on data sets that have idle cells; None if there are none.
 
     The absolute errors of windows are over cells in use; all else, their squares and the scores, over all cells still.
-    Left out are rows with a run from before errors were kept by cell, data sets
-    whose channels differ in unit, and those in which every cell is idle.
+    Left out are rows with a run from before errors were kept by cell, data sets whose channels differ in unit, and
+    those in which every cell is idle.
     """
     cells = {key: _in_use(summary) for key, summary in pooled(group).cells.items() if _has_both(summary)}
     return replace(group, cells=cells) if cells else None

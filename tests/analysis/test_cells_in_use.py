@@ -5,14 +5,21 @@ from __future__ import annotations
 import csv
 import io
 
+import numpy as np
 import pytest
 from msgspec import structs
-from records import record, results_of, with_idle_cells
+from records import WINDOWS, record, results_of, with_idle_cells
+from typer.testing import CliRunner
 from variants import variant
 
 from bench.analysis.contradictions import contradiction
-from bench.analysis.formats.files import table_files
+from bench.analysis.formats.files import table_files, write_files
 from bench.analysis.table import MINUS
+from bench.cli.app import app
+from bench.records.arrays import stored, values_of
+from bench.records.store import ResultStore
+
+FIRST = (np.arange(WINDOWS) == 0).astype(float)  # all of it in one window
 
 
 def made(weights, errors, *, share, idle=1, seeds=3, dataset="bikenyc"):
@@ -37,7 +44,7 @@ def test_a_difference_may_be_turned_round_by_idle_cells():
     table = table_of([*made("pretrained", 1.0, share=0.2), *made("random", 0.9, share=0.0)])
     assert rows(table) == ["pre-trained, frozen", "random, frozen ‡"]
     (reference,), (random,) = table.cells
-    assert reference.value == "1.08 / — / 20.0"  # 1.01 x 0.8 / 0.75
+    assert reference.value == "1.08 / reference / 20.0"  # 1.01 x 0.8 / 0.75
     mae, difference, idle = random.value.split(" / ")
     assert (mae, idle) == ("1.21", "0.0")  # 0.91 / 0.75
     percent, _, interval = difference.partition(" ")
@@ -51,7 +58,47 @@ def test_it_says_how_many_cells_are_idle_and_that_no_verdict_is_drawn():
     table = table_of([*made("pretrained", 1.0, share=0.2, idle=2), *made("random", 0.9, share=0.1, idle=2)])
     assert table.heading.startswith("Without idle cells. Does the pre-trained vision model matter? Difference from")
     assert table.notes[-1] == "Idle of the cells that count: bikenyc 50 %."
-    assert table.notes[1].startswith("No verdict is drawn from these: MAE over all cells was declared.")
+    assert table.notes[1].startswith("No verdict is drawn from these: MAE over all cells was declared, and the rule")
+
+
+def test_each_data_set_has_its_own_share_of_idle_cells_and_its_own_decimals():
+    runs = [
+        with_idle_cells(
+            variant(mae, weights=weights, seed=seed, profile="reference", dataset=dataset), idle=idle, share=0.5
+        )
+        for dataset, idle, mae in (("bikenyc", 1, 1.5), ("taxinyc", 2, 0.015))
+        for weights in ("pretrained", "random")
+        for seed in range(3)
+    ]
+    table = table_of(runs)
+    assert table.notes[-1] == "Idle of the cells that count: bikenyc 25 %, taxinyc 50 %."
+    assert [cell.value.split(" / ")[0] for cell in table.cells[0]] == ["1.00", "0.0150"]
+
+
+def test_means_are_over_all_runs():
+    shares = (0.0, 0.1, 0.5)
+    random = [
+        with_idle_cells(variant(1.0, weights="random", seed=seed, profile="reference"), share=share)
+        for seed, share in enumerate(shares)
+    ]
+    table = table_of([*made("pretrained", 1.0, share=0.2), *random])
+    mae, _, idle = table.cells[1][0].value.split(" / ")
+    assert (mae, idle) == ("1.07", "20.0")  # 0.8 / 0.75
+
+
+def test_errors_in_use_are_never_below_nothing():
+    """Sums are kept as float32: what is left of a window without its idle cells may be a little below 0."""
+    runs = made("random", 0.9, share=1.0)
+    low = [
+        structs.replace(run.windows.cells, idle_absolute=stored(1.0001 * values_of(run.windows.absolute)))
+        for run in runs
+    ]
+    changed = [
+        structs.replace(run, windows=structs.replace(run.windows, cells=cells))
+        for run, cells in zip(runs, low, strict=True)
+    ]
+    table = table_of([*made("pretrained", 1.0, share=0.2), *changed])
+    assert f"/ {MINUS}100.0" in table.cells[1][0].value
 
 
 @pytest.mark.parametrize("idle", [0, 4])
@@ -129,10 +176,17 @@ def test_all_numbers_are_in_a_file_of_their_own_without_a_verdict():
     runs = [*made("pretrained", 1.0, share=0.2), *made("random", 0.9, share=0.0)]
     files = table_files(results_of(runs), ["controls"])
     text = files["controls_in_use.csv"].decode()
-    (values,) = csv.DictReader(io.StringIO(text))
+    reference, values = csv.DictReader(io.StringIO(text))
     assert float(values["percent"]) == pytest.approx(100 * (0.91 / (1.01 * 0.8) - 1), rel=1e-5)
     assert ",worse," in files["controls_differences.csv"].decode()
-    assert values["verdict"] == ""
+    assert float(values["low"]) < float(values["percent"]) < float(values["high"])
+    assert (float(values["mae_in_use"]), float(values["idle_error"])) == (pytest.approx(0.91 / 0.75), 0)
+    assert (reference["percent"], reference["idle_share"], float(reference["idle_error"])) == (
+        "",
+        "0.25",
+        pytest.approx(0.2),
+    )
+    assert not {"verdict", "p", "holm", "p_equivalent", "holm_equivalent", "detectable"} & values.keys()
     plain = [structs.replace(run, windows=structs.replace(run.windows, cells=None)) for run in runs]
     assert table_files(results_of(plain), ["controls"])["controls_in_use.csv"] is None
 
@@ -152,3 +206,46 @@ def test_a_record_whose_cells_tell_something_else_contradicts_itself():
     swapped = structs.replace(cells, absolute=cells.square)
     other = structs.replace(run, windows=structs.replace(run.windows, cells=swapped))
     assert contradiction(other).startswith("its MAE on test is 2, by the errors of its cells ")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"square": lambda cells: stored(4 * values_of(cells.square))}, "its RMSE on test is"),
+        ({"count": lambda cells: stored(2 * values_of(cells.count))}, "its number of values on test is"),
+        (
+            {"idle_absolute": lambda cells: stored(4 * values_of(cells.idle_absolute))},
+            "the absolute errors of its idle",
+        ),
+        (
+            {"idle_absolute": lambda cells: stored(0 * values_of(cells.idle_absolute))},
+            "the absolute errors of its idle",
+        ),
+        ({"idle": lambda cells: stored(1 - values_of(cells.idle))}, "the absolute errors of its idle"),
+        (
+            {"idle_absolute": lambda cells: stored(values_of(cells.idle_absolute).sum() * FIRST)},
+            "its idle cells have more error in a window than all cells together",
+        ),
+    ],
+)
+def test_whatever_of_its_cells_was_edited_contradicts_the_rest(change, told):
+    run = with_idle_cells(record(mae=2.0), share=0.25)
+    cells = structs.replace(run.windows.cells, **{name: made(run.windows.cells) for name, made in change.items()})
+    edited = structs.replace(run, windows=structs.replace(run.windows, cells=cells))
+    assert contradiction(edited).startswith(told)
+
+
+def test_a_check_of_tables_names_the_table_and_not_its_files(tmp_path, monkeypatch):
+    monkeypatch.setattr("bench.analysis.known_code.known_codes", lambda _: {})
+    runs = [*made("pretrained", 1.0, share=0.2), *made("random", 0.9, share=0.0)]
+    for run in runs:
+        ResultStore(tmp_path).write(run)
+    write_files(tmp_path / "tables", table_files(results_of(runs), ["controls"]))
+    assert (tmp_path / "tables" / "controls_in_use.csv").is_file()
+    done = CliRunner().invoke(
+        app, ["tables", "controls", "--check", "--results", str(tmp_path)], env={"COLUMNS": "200"}
+    )
+    assert done.exit_code == 0, done.output
+    told = " ".join(done.stdout.split())
+    assert "controls_in_use" not in told
+    assert "controls" in told

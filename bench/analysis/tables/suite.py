@@ -16,7 +16,7 @@ from bench.analysis.measures import MEASURES, SCALED
 from bench.analysis.results import Results
 from bench.analysis.suite_groups import title_of_groups
 from bench.analysis.table import MARKS, Cell, Flag, NotesOf, Table, TableFile
-from bench.analysis.tables._cells_in_use import cells_in_use, in_use_rows
+from bench.analysis.tables._cells_in_use import in_use_rows, in_use_table, without_idle_cells
 from bench.analysis.tables._columns import column, method_facts, seeds_text
 from bench.analysis.tables._differences import difference_rows, difference_tables
 from bench.analysis.tables._notes import most_seeds, score_notes
@@ -39,19 +39,22 @@ def make(results: Results, suite: Suite, choice: Choice = AS_IT_IS) -> TableFile
     groups, compared = results.groups(suite), results.differences(suite)
     scored = {key: by_channel(group) for key, group in groups.items()}
     tables: list[Table] = []
+    in_use: list[dict[str, Any]] = []
     for key, group in groups.items():
         tables += _score_tables(scored[key], suite, choice)
         if key in compared:
             tables += difference_tables(group, compared[key], suite)
             tables += other_measures(group, compared[key], suite)
-            tables += cells_in_use(group, compared[key], suite)
+            if known := without_idle_cells(group, compared[key], suite):
+                tables.append(in_use_table(known, suite))
+                in_use += in_use_rows(key, known)
         tables += published_tables(group, suite, suite.published_table) if suite.published_table else []
     csv = {"": pd.DataFrame([row for group in scored.values() for row in _rows(group)])}
     if compared:
         rows = [row for key, differences in compared.items() for row in difference_rows(key, differences)]
         csv["_differences"] = pd.DataFrame(rows)
-        rows = [row for key in compared for row in in_use_rows(groups[key], suite)]
-        csv |= {"_in_use": pd.DataFrame(rows)} if rows else {}
+    if in_use:
+        csv["_in_use"] = pd.DataFrame(in_use)
     return TableFile(title=title_of_groups(suite, groups), tables=tuple(tables), csv=csv)
 
 
