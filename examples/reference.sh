@@ -82,25 +82,37 @@ run few1 "${few[@]}" --task few1
 run few10 "${few[@]}" --task few10
 run few100 "${few[@]}" --task short
 
-# Does it matter behind a bare head? In bfloat16, which makes steps of training shorter on some processors (docs/performance.md).
-# Without --set train.precision=bf16 it is in float32; runs of both are not compared with each other.
-bare=(--suite controls_bare "${cities[@]}" --set train.precision=bf16)
-run controls_bare "${bare[@]}" --variant "pre-trained, frozen" --variant "no backbone" --variant "random, frozen" \
-    --variant "one trained block"
+# Does it matter behind a bare head?
+run controls_bare --suite controls_bare "${cities[@]}" --variant "pre-trained, frozen" --variant "no backbone" \
+    --variant "random, frozen" --variant "one trained block"
 
-# Does it matter when it is whole and sees pictures? A frozen one meets each picture once.
-run controls_pictures --suite controls_pictures "${cities[@]}" --set train.precision=bf16
+# Does it matter when it is whole and sees pictures? A frozen one meets each picture once. In bfloat16, which makes this
+# shorter on some processors (docs/performance.md); runs in bfloat16 and in float32 are not compared with each other.
+pictures=(--suite controls_pictures --set train.precision=bf16)
+run controls_pictures "${pictures[@]}" "${cities[@]}"
+
+# Would longer training change that? Features are kept, so epochs behind the first cost little.
+run more_epochs "${pictures[@]}" --dataset bikenyc --dataset taxinyc2 --set train.epochs=40 \
+    --variant "pre-trained, frozen" --variant "random, frozen" --variant "no backbone" --variant "matched random, frozen"
 
 # The rest of the first two suites of controls.
 run more_controls --suite controls "${cities[@]}"
-run more_controls_bare "${bare[@]}"
+run more_controls_bare --suite controls_bare "${cities[@]}"
 
 # Three more seeds where these may settle what is open; behind the full head no number of them would.
 run more_seeds --suite data_efficiency --dataset bikenyc2 --task few1 --variant "pre-trained, frozen" \
     --variant "matched random, frozen" --variant "random, frozen" --variant "no backbone" --seed 3 --seed 4 --seed 5
 
-# Trained on other data sets; in bfloat16, as the next step.
-run transfer --suite transfer --dataset bikenyc --dataset taxinyc --dataset taxinyc2 --set train.precision=bf16
+# What might let a pre-trained backbone matter, and what else ST-VFM has; all other variants are in the suite.
+run ablation --suite ablation --dataset bikenyc2 --model last_value --model window_mean --model historical_average \
+    --variant "ST-VFM" --variant "picture as tokens" --variant "picture of three frames" --variant "trained norms" \
+    --variant "LoRA" --variant "features of all depths" --variant "motion in the flow branch" \
+    --variant "branches in one sequence" --variant "8 blocks" --variant "a token for each cell" \
+    --variant "without flow" --variant "without TATA" --variant "without BCPC" \
+    --variant "without days before in its branch" --variant "without days before"
+
+# Trained on other data sets. Two of them have more than twice the windows of one, so three epochs are as many steps.
+run transfer --suite transfer --dataset bikenyc --dataset taxinyc --dataset taxinyc2 --set train.epochs=3
 
 # Long horizons. Every model is in bfloat16, so that all can be compared.
 run long_term --suite long_term --set train.precision=bf16 --dataset bikenyc --dataset taxinyc --model last_value \

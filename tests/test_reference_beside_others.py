@@ -106,6 +106,39 @@ def test_what_the_document_says_of_published_numbers_is_in_the_records_and_in_th
     assert printed.value("mae", "stresnet", "bikenyc") > printed.value("mae", "window_mean", "bikenyc")
 
 
+def test_the_place_of_st_vfm_beside_the_printed_error_of_unist_is_in_the_records(committed):
+    (suite,) = load_suites(["published"])
+    printed = load_published("unist_short")
+    plain, squared = committed.groups(suite).values()
+    (data,) = plain.datasets
+    name = "ST-VFM, pre-trained"
+
+    def ours(group, channel=None, name=name):
+        cell = replace({method.name: cell for method, cell in group.of(data).items()}[name], channel=channel)
+        return [cell.mean(metric) for metric in ("mae", "rmse")]
+
+    of_unist = [printed.value(metric, "UniST", "bikenyc") for metric in ("mae", "rmse")]
+    assert all(error <= other for error, other in zip(ours(plain, channel=1), of_unist, strict=True))
+    errors = {method.name: ours(plain, name=method.name) for method in plain.methods}
+    mae, rmse = (sorted(errors, key=lambda name: errors[name][at]) for at in (0, 1))
+    assert (mae[0], rmse[:2]) == (name, ["stresnet", name])
+    of_all, of_column, when_squared = (_pair(ours(*of)) for of in ((plain,), (plain, 1), (squared,)))
+    assert (
+        f"Printed of UniST itself is {_pair(of_unist)}. ST-VFM has {of_column} in that column and {of_all} over both "
+        "channels, the least MAE of the models here and the second RMSE, behind ST-ResNet's "
+        f"{errors['stresnet'][1]:.2f}."
+    ) in said()
+    (short,) = load_suites(["short_term"])
+    compared = [found for key, found in committed.differences(short).items() if key.protocol == "unist"]
+    verdicts = {cell.verdict for found in compared for cell in found.cells.values()}
+    assert (len(compared), verdicts) == (2, {"open"})
+    assert f"Trained on the squared error it has {when_squared} over both." in said()
+
+
+def _pair(errors):
+    return " / ".join(f"{error:.2f}" for error in errors)
+
+
 def test_the_sizes_of_models_that_the_document_tells_are_in_the_records(committed):
     sizes = {}
     for run in committed.records:

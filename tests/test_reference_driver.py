@@ -65,7 +65,7 @@ def test_the_suites_that_ask_the_question_are_among_the_steps(drive):
     _, commands = drive("exit 0")
     suites = [values(words, "--suite")[0] for words in commands]
     wanted = {"short_term", "controls", "controls_bare", "published", "data_efficiency", "long_term", "st_llm_controls"}
-    wanted |= {"transfer", "planted", "controls_pictures"}
+    wanted |= {"transfer", "planted", "controls_pictures", "ablation"}
     assert set(suites) == wanted
     assert suites[:2] == ["short_term", "controls"]
     asked = next(words for words in commands if values(words, "--suite") == ("controls",))
@@ -86,7 +86,7 @@ def test_steps_that_belong_together_ask_for_the_same_rows(drive):
     assert values(four, "--variant") == values(commands("controls")[0], "--variant")
     assert values(rest, "--variant") == ()
     for words in (four, rest):
-        assert (values(words, "--suite"), values(words, "--set")) == (("controls_bare",), ("train.precision=bf16",))
+        assert (values(words, "--suite"), values(words, "--set")) == (("controls_bare",), ())
 
 
 def test_the_document_has_a_row_for_each_step_and_for_no_other():

@@ -95,3 +95,14 @@ def test_a_suite_that_compares_models_has_none_of_it():
     runs = [*made("pretrained"), *made("random")]
     assert measures(runs, "short_term") == []
     assert measures(made("pretrained")) == []
+
+
+def test_each_row_is_measured_against_the_reference_of_its_own_weights():
+    records = []
+    for weights, whole, part in (("pretrained", 2.0, 1.5), ("random", 1.0, 1.5)):
+        for seed in range(3):
+            same = {"weights": weights, "seed": seed, "profile": "reference"}
+            records += [variant(whole, **same), variant(part, overrides={"model.flow": False}, **same)]
+    (table,) = measures(records, "ablation")
+    found = {row.text: cells[0].value.split(" / ")[0] for row, cells in zip(table.rows, table.cells, strict=True)}
+    assert found == {"without flow (pretrained) ¶": f"{MINUS}25.0↓", "without flow (random) ‡": "+50.0↑"}

@@ -31,3 +31,9 @@ def errors_of(runs: Sequence[DoneRun], part: str, metric: str = "mae") -> list[f
 def all_below(runs: Sequence[DoneRun], others: Sequence[DoneRun], part: str, metric: str) -> bool:
     """Whether each of the runs has a lower error than each of the others."""
     return max(errors_of(runs, part, metric)) < min(errors_of(others, part, metric))
+
+
+def enumerated(words: Sequence[str]) -> str:
+    """As in a sentence: the last behind "and"."""
+    *some, last = words
+    return f"{', '.join(some)} and {last}" if some else last
