@@ -218,8 +218,8 @@ def _maps(cell):
 def _by_error(rows, without=()):
     """The share that the fifth of the cells with most error of all rows has in that of the first row.
 
-    And how much more error than the first each row has, %: in that fifth, and in the other cells. Runs are left out of a
-    row after the fifth is found.
+    And how much more error than the first each row has, %: in that fifth, and in the other cells. Runs are left out
+    of a row after the fifth is found.
     """
     maps = {name: np.mean(runs, axis=0) for name, runs in rows.items()}
     assert all(np.isfinite(each).all() for each in maps.values())
