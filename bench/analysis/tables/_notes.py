@@ -12,6 +12,7 @@ from bench.analysis.inputs import inputs_note
 from bench.analysis.measures import MEASURES, SCALED
 from bench.analysis.sources import sources_note, untransferable_note
 from bench.analysis.suite_groups import not_run_note
+from bench.analysis.training import training_notes
 from bench.analysis.units import steps_note, units_note
 from bench.runs.suite import Suite
 
@@ -35,6 +36,7 @@ def score_notes(
         _ranks_note(group, whole=whole),
         *_measures_notes(group.on(datasets), metrics),
         shown.caveat,
+        *training_notes(shown),
         budget_note(shown),
         not_run_note(group, suite) if whole else "",
         sources_note(shown),

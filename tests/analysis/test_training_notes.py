@@ -1,0 +1,104 @@
+"""Tables say whether longer training may help, and which runs lost their way in training."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec import structs
+from records import record, results_of, trained_on
+from variants import variant
+
+from bench.analysis.training import ROSE, training_notes
+from bench.records.channels import Channel
+from bench.records.record import Epoch
+from bench.runs.suite import load_suites
+
+
+def trained(run, *epochs):
+    """The run with a curve of these pairs: error in training, validation error."""
+    curve = [
+        Epoch(epoch=number, train_loss=loss, val_mae=error, lr=0.002)
+        for number, (loss, error) in enumerate(epochs, start=1)
+    ]
+    return structs.replace(run, curve=curve)
+
+
+def run(*epochs, planned=3, **facts):
+    return trained(record(epochs=planned, **facts), *epochs)
+
+
+def notes(*runs, suite="short_term"):
+    (chosen,) = load_suites([suite])
+    (group,) = results_of(runs).groups(chosen).values()
+    return [*training_notes(group)]
+
+
+LAST, SECOND, EQUAL = (
+    [(1.0, 3.0), (0.9, 2.0), (0.8, 1.0)],
+    [(1.0, 3.0), (0.9, 1.0), (0.8, 2.0)],
+    [(1.0, 3.0), (0.9, 1.0), (0.8, 1.0)],
+)
+
+
+def test_runs_that_validate_best_after_the_last_epoch_are_counted():
+    runs = [run(*curve, seed=seed) for seed, curve in enumerate([LAST, SECOND, EQUAL, LAST])]
+    assert notes(*runs) == [
+        "In 2 of 4 trained runs the validation error is lowest after the last epoch of the recipe, so longer training "
+        "may lower it."
+    ]
+
+
+def test_where_none_does_nothing_is_said():
+    assert notes(run(*SECOND), run(*EQUAL, seed=1)) == []
+
+
+def test_a_run_that_was_stopped_before_the_last_epoch_is_none_of_them():
+    assert notes(run(*LAST, planned=4)) == []
+
+
+@pytest.mark.parametrize("facts", [{"model": "last_value"}, {"profile": "quick"}, {"external": True}])
+def test_of_what_is_not_trained_or_not_for_long_nothing_is_said(facts):
+    assert notes(run(*LAST, **facts) if "external" not in facts else record(**facts)) == []
+
+
+def test_a_single_epoch_tells_nothing():
+    assert notes(run((1.0, 3.0), planned=1)) == []
+
+
+@pytest.mark.parametrize(("highest", "named"), [(ROSE, False), (ROSE + 0.01, True)])
+def test_a_run_whose_error_in_training_more_than_doubles_is_named(highest, named):
+    lost = trained(variant(1.0, "identity", seed=2, epochs=3), (1.0, 3.0), (highest, 1.0), (0.8, 2.0))
+    told = notes(trained(variant(1.0, weights="pretrained", epochs=3), *SECOND), lost, suite="controls")
+    sentence = (
+        "In training the error rose to more than 2 times that of the first epoch, so the learning rate may be too "
+        "high, in “no backbone” on bikenyc (seed 2)."
+    )
+    assert told == ([sentence] if named else [])
+
+
+def test_of_many_such_runs_some_are_named_and_all_are_counted():
+    runs = [run((1.0, 3.0), (5.0, 1.0), (0.8, 2.0), seed=seed) for seed in range(6)]
+    (told,) = notes(*runs)
+    assert told.endswith(
+        "“stid” on bikenyc (seed 0), “stid” on bikenyc (seed 1), “stid” on bikenyc (seed 2) and 3 more."
+    )
+
+
+def test_a_run_that_goes_on_with_other_data_is_not_measured_by_its_first_epoch():
+    made = trained_on(record(model="simvp", task="transfer1", epochs=3), "taxinyc")
+    assert notes(trained(made, (1.0, 3.0), (0.9, 1.0), (5.0, 2.0)), suite="transfer") == []
+
+
+def test_a_run_that_stands_there_channel_by_channel_counts_once():
+    units = [Channel(name="flow", unit="veh"), Channel(name="speed", unit="km/h")]
+    whole = run(*LAST)
+    scores = {name: structs.replace(score, overall=None) for name, score in whole.scores["test"].items()}
+    apart = structs.replace(whole, scores={"test": scores, "val": scores}, channels=units)
+    (told,) = notes(apart)
+    assert told.startswith("In 1 of 1 trained run the")
+
+
+def test_both_sentences_stand_below_the_scores():
+    runs = [run((1.0, 3.0), (5.0, 2.0), (0.8, 1.0))]
+    table = results_of(runs).table("short_term").tables[0]
+    assert [note for note in table.notes if note in notes(*runs)] == notes(*runs)
+    assert len(notes(*runs)) == 2
