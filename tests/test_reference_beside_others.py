@@ -129,9 +129,9 @@ def test_the_place_of_st_vfm_beside_the_printed_error_of_unist_is_in_the_records
     assert [{cell.verdict for cell in found.cells.values()} for found in compared] == [{"open"}] * 2
     assert (
         f"Printed of UniST itself is {_pair(of_unist)}. In that column ST-VFM has {_pair(errors[ours])}, the least MAE "
-        "of the models here, as good as that of ST-ResNet, and the fourth RMSE, behind ST-ResNet, TAU and SimVP. Trained "
-        f"on the squared error, as UniST was, it has {_pair(column(squared)[ours])}. The comparisons that were made there "
-        "are all open."
+        "of the models here, as good as that of ST-ResNet, and the fourth RMSE, behind ST-ResNet, TAU and SimVP. "
+        f"Trained on the squared error, as UniST was, it has {_pair(column(squared)[ours])}. The comparisons that were "
+        "made there are all open."
     ) in said()
 
 
