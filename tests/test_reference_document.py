@@ -243,6 +243,7 @@ def test_what_the_document_says_of_the_bare_head_is_in_the_records(committed):
     every = [run for some in runs.values() for run in some]
     assert [scored_after(run) for run in every] == [8] * 12
     assert {run.spec.train.precision for run in every} == {"bf16"}
+    assert "the step `controls_bare` on BikeNYC2, there in bfloat16, the steps" in text
 
 
 def _days_read(cell):

@@ -1,54 +1,57 @@
-"""How training went, where a reader of scores must know it: it may have been too short, or lost its way."""
+"""How training went, where a reader of scores must know it: it may have been too short, or too fast."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
-from bench.analysis.groups import Group, MethodKey
-from bench.analysis.headers import method_headers
+from bench.analysis.groups import Group
+from bench.analysis.headers import dataset_headers, method_headers
 from bench.plain_text import counted, first_few
 from bench.records.record import DoneRun
 
-ROSE: Final = 2.0  # times the error of the first epoch, by which an error in training says that it lost its way
+MOST_RISE: Final = 1.5  # of the loss in training, over that of the first epoch; above it a run may have lost its way
 
 
 def training_notes(group: Group) -> Iterator[str]:
-    """Sentences, those that say something; none in the quick profile, whose training is short on purpose."""
+    """What is known of it, as sentences; nothing of the quick profile, whose training is short on purpose."""
     trained = [] if group.key.quick else _trained(group)
-    late = sum(_validates_best_last(run) for _, run in trained)
+    of_all = f"of {counted(len(trained), 'trained run')}"
+    late = sum(_is_scored_after_its_last_epoch(run) for _, run in trained)
     if late:
         yield (
-            f"In {late} of {counted(len(trained), 'trained run')} the validation error is lowest after the last epoch "
-            "of the recipe, so longer training may lower it."
+            f"In {late} {of_all} the validation error is lowest after the last epoch; whether more epochs would lower "
+            "it is not known."
         )
-    headers = method_headers(group.methods)
-    rose = [
-        f"“{headers[method].name}” on {run.label.dataset_title or run.dataset} (seed {run.spec.seed})"
-        for method, run in trained
-        if _rose(run)
-    ]
+    rose = [name for name, run in trained if _rise(run) > MOST_RISE]
     if rose:
         yield (
-            f"In training the error rose to more than {ROSE:g} times that of the first epoch, so the learning rate may "
-            f"be too high, in {first_few(rose)}."
+            f"In {len(rose)} {of_all} the loss in training rose to more than {MOST_RISE:g} times that of the first "
+            f"epoch, so the learning rate may be too high: {first_few(rose)}."
         )
 
 
-def _trained(group: Group) -> list[tuple[MethodKey, DoneRun]]:
-    """Runs of more than one epoch, each once, although it may stand there channel by channel."""
-    cells = [(method, cell) for (_, method), cell in group.cells.items() if not cell.naive]
-    runs = {run.run_id: (method, run) for method, cell in cells for run in cell.runs if len(run.curve) > 1}
+def _trained(group: Group) -> list[tuple[str, DoneRun]]:
+    """Runs of more than one epoch, with what they are called; each once, although it may stand there by channel."""
+    methods = method_headers(group.methods)
+    whole = {data: replace(data, channel="") for data in group.datasets}
+    datasets = dataset_headers({*whole.values()})
+    runs = {
+        run.run_id: (f"“{methods[method].name}” on {datasets[whole[data]].name} (seed {run.spec.seed})", run)
+        for (data, method), cell in group.cells.items()
+        for run in cell.runs
+        if not cell.naive and len(run.curve) > 1
+    }
     return [*runs.values()]
 
 
-def _validates_best_last(run: DoneRun) -> bool:
-    """Where nothing stopped it; the first of equal errors counts, as it does for the weights that are scored."""
-    least = min(run.curve, key=lambda epoch: epoch.val_mae)
-    return least is run.curve[-1] and len(run.curve) >= run.spec.train.epochs
+def _is_scored_after_its_last_epoch(run: DoneRun) -> bool:
+    """The last of all; with sources, of its adaptation to the target."""
+    return run.audit is not None and run.audit.best_epoch == run.curve[-1].epoch
 
 
-def _rose(run: DoneRun) -> bool:
-    """Trained on sources it meets other data when it adapts, so its first epoch says nothing of later ones."""
-    errors = [epoch.train_loss for epoch in run.curve]
-    return not run.spec.sources and max(errors) > ROSE * errors[0]
+def _rise(run: DoneRun) -> float:
+    """The largest loss over that of the first epoch; 0 where it went on with other data, or had none to begin with."""
+    losses = [epoch.train_loss for epoch in run.curve]
+    return 0.0 if run.spec.sources or not losses[0] else max(losses) / losses[0]
