@@ -23,8 +23,8 @@ def trained(run, *epochs):
     return structs.replace(run, curve=curve, audit=structs.replace(run.audit, best_epoch=best))
 
 
-def run(*epochs, planned=3, **facts):
-    return trained(record(epochs=planned, **facts), *epochs)
+def run(*epochs, **facts):
+    return trained(record(**facts), *epochs)
 
 
 def notes(*runs, suite="short_term"):
@@ -53,7 +53,7 @@ def test_where_none_is_nothing_is_said():
 
 
 def test_with_sources_the_last_epoch_is_that_of_the_adaptation_to_the_target():
-    made = trained_on(record(model="simvp", task="transfer1", epochs=3), "taxinyc")
+    made = trained_on(record(model="simvp", task="transfer1"), "taxinyc")
     other = trained(made, *[(0.1, error) for error in (0.1, 0.2, 0.3, 3.0, 2.0, 1.0)])
     adapted = structs.replace(other, audit=structs.replace(other.audit, best_epoch=6))
     assert [len(notes(each, suite="transfer")) for each in (other, adapted)] == [0, 1]
@@ -69,13 +69,13 @@ def test_of_forecasts_made_elsewhere_nothing_is_said():
 
 
 def test_a_single_epoch_tells_nothing():
-    assert notes(run((1.0, 3.0), planned=1)) == []
+    assert notes(run((1.0, 3.0))) == []
 
 
 @pytest.mark.parametrize(("highest", "named"), [(MOST_RISE, False), (MOST_RISE + 0.01, True)])
 def test_a_run_whose_loss_rises_by_more_than_half_is_named(highest, named):
-    lost = trained(variant(1.0, "identity", seed=2, epochs=3), (1.0, 3.0), (highest, 1.0), (0.8, 2.0))
-    told = notes(trained(variant(1.0, weights="pretrained", epochs=3), *SECOND), lost, suite="controls")
+    lost = trained(variant(1.0, "identity", seed=2), (1.0, 3.0), (highest, 1.0), (0.8, 2.0))
+    told = notes(trained(variant(1.0, weights="pretrained"), *SECOND), lost, suite="controls")
     sentence = (
         "In 1 of 2 trained runs the loss in training rose to more than 1.5 times that of the first epoch, so the "
         "learning rate may be too high: “no backbone” on bikenyc (seed 2)."
@@ -100,7 +100,7 @@ def test_data_sets_of_two_versions_are_told_apart():
 
 
 def test_a_run_that_goes_on_with_other_data_is_not_measured_by_its_first_epoch():
-    made = trained_on(record(model="simvp", task="transfer1", epochs=3), "taxinyc")
+    made = trained_on(record(model="simvp", task="transfer1"), "taxinyc")
     assert notes(trained(made, (1.0, 3.0), (0.9, 1.0), (5.0, 2.0)), suite="transfer") == []
 
 
