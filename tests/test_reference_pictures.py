@@ -80,7 +80,7 @@ def test_the_difference_on_pictures_is_made_in_cells_with_small_errors(cells, lo
     names = (DRAWN, NONE, BLOCK, MATCHED)
     parts = {city: _by_error({name: _maps(cells[city, name]) for name in (KNOWN, *names)}) for city in CITIES}
     parts["longer"] = _by_error({name: _maps(longer["bikenyc", name]) for name in (KNOWN, DRAWN, NONE, MATCHED)})
-    shares = enumerated([f"{100 * parts[city].share:.0f}" for city in CITIES])
+    shares = enumerated([f"{100 * parts[city].shares[0]:.0f}" for city in CITIES])
     text = said()
     assert (
         f"all rows together make most of their error; of the error with pre-trained weights it has {shares} %." in text
@@ -92,7 +92,7 @@ def test_the_difference_on_pictures_is_made_in_cells_with_small_errors(cells, lo
     for city in CITIES:
         part = parts[city]
         for name in names:
-            most, rest = (share * more for share, more in zip(part.weights, part.more[name], strict=True))
+            most, rest = (share * more for share, more in zip(part.shares, part.more[name], strict=True))
             assert rest < 0
             assert most + rest < 0
             assert rest / (most + rest) > 0.5  # more than half of the difference
@@ -248,17 +248,13 @@ class Parts:
 
     Attributes:
         most: The cells of that fifth.
-        weights: The shares of the two parts in the error of the first row.
+        shares: Of the two parts in the error of the first row.
         more: How much more error than the first each row has there, %.
     """
 
     most: set[int]
-    weights: tuple[float, float]
+    shares: tuple[float, float]
     more: dict[str, tuple[float, float]]
-
-    @property
-    def share(self):
-        return self.weights[0]
 
 
 def _by_error(rows, without=()):
@@ -274,8 +270,8 @@ def _by_error(rows, without=()):
         name: tuple(100 * (own[part].sum() / base[part].sum() - 1) for part in (most, rest))
         for name, own in maps.items()
     }
-    weights = tuple(base[part].sum() / base.sum() for part in (most, rest))
-    return Parts(most=set(most.tolist()), weights=weights, more=more)
+    shares = tuple(base[part].sum() / base.sum() for part in (most, rest))
+    return Parts(most=set(most.tolist()), shares=shares, more=more)
 
 
 def _named(cells):
