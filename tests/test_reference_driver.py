@@ -87,14 +87,11 @@ def test_steps_that_belong_together_ask_for_the_same_rows(drive):
     assert values(rest, "--variant") == ()
     for words in (four, rest):
         assert (values(words, "--suite"), values(words, "--set")) == (("controls_bare",), ())
-    (longer,) = commands("more_epochs")
+    longer, ablation, transfer = commands("more_epochs", "ablation", "transfer")
     assert values(longer, "--set") == ("train.precision=bf16", "train.epochs=40")
     assert values(longer, "--dataset") == ("bikenyc", "taxinyc2")
-    assert (values(commands("ablation")[0], "--set"), values(commands("ablation")[0], "--dataset")) == (
-        (),
-        ("bikenyc2",),
-    )
-    assert values(commands("transfer")[0], "--set") == ("train.epochs=3",)
+    assert (values(ablation, "--set"), values(ablation, "--dataset")) == ((), ("bikenyc2",))
+    assert values(transfer, "--set") == ("train.epochs=3",)
 
 
 def test_the_document_has_a_row_for_each_step_and_for_no_other():
